@@ -1,0 +1,34 @@
+/**
+ * Who may import whom. Floors may import downward only; inside a floor only the pairs listed here.
+ * Read by `oxlint.config.ts` (the lock) and `test/architecture.test.ts` (the proof that the lock holds).
+ */
+const foundation = ['foundation/core', 'foundation/config', 'foundation/storage', 'foundation/crypto', 'foundation/telemetry'] as const
+const trust = ['trust/audit', 'trust/keys', 'trust/identity', 'trust/policy'] as const
+const assets = ['assets/datasets', 'assets/registry', 'assets/training'] as const
+const gateway = ['gateway/serving', 'gateway/limits', 'gateway/filters', 'gateway/pipeline', 'gateway/routes'] as const
+
+export const mayImport: Readonly<Record<string, readonly string[]>> = {
+  'foundation/core': [],
+  'foundation/config': ['foundation/core'],
+  'foundation/storage': ['foundation/core'],
+  'foundation/crypto': ['foundation/core', 'foundation/storage'],
+  'foundation/telemetry': ['foundation/core'],
+
+  'trust/audit': foundation,
+  'trust/keys': [...foundation, 'trust/audit'],
+  'trust/identity': [...foundation, 'trust/audit', 'trust/keys'],
+  'trust/policy': [...foundation, 'trust/audit', 'trust/keys'],
+
+  'assets/datasets': [...foundation, ...trust],
+  'assets/registry': [...foundation, ...trust],
+  'assets/training': [...foundation, ...trust, 'assets/datasets', 'assets/registry'],
+
+  'gateway/limits': [...foundation, ...trust],
+  'gateway/filters': [...foundation, ...trust],
+  'gateway/serving': [...foundation, ...trust, ...assets],
+  'gateway/pipeline': [...foundation, ...trust, ...assets, 'gateway/serving', 'gateway/limits', 'gateway/filters'],
+  'gateway/routes': [...foundation, ...trust, ...assets, 'gateway/pipeline', 'gateway/serving'],
+
+  'interfaces/api': [...foundation, ...trust, ...assets, ...gateway],
+  'interfaces/commands': [...foundation, ...trust, ...assets, ...gateway, 'interfaces/api'],
+}

@@ -1,0 +1,128 @@
+/**
+ * Every error and refusal that Redoubt can give, in one table. The code is the contract, the message is for people.
+ * `status` is the HTTP status at the edge, `next` tells the reader what to do. Sections are kept by the room that raises them.
+ */
+export interface ErrorEntry {
+  readonly status: number
+  readonly title: string
+  readonly next: string
+}
+
+const entry = (status: number, title: string, next: string): ErrorEntry => ({ status, title, next })
+
+export const ERROR_TABLE = {
+  // core: input at the edge
+  ERR_INPUT_MALFORMED: entry(400, 'the body is not well-formed', 'send one JSON document in UTF-8'),
+  ERR_INPUT_DUPLICATE_KEY: entry(400, 'the body names a member twice', 'name each member once'),
+  ERR_INPUT_TOO_DEEP: entry(400, 'the body is nested too deeply', 'flatten the document'),
+  ERR_INPUT_TOO_LARGE: entry(413, 'the body is too large', 'send less in one request'),
+  ERR_INPUT_TIMEOUT: entry(408, 'the body did not arrive in time', 'send the request again'),
+  ERR_INPUT_INVALID: entry(400, 'the request does not fit the schema', 'compare the request with the reference'),
+  ERR_INPUT_CONTENT_TYPE: entry(415, 'the content type is not understood', 'send `content-type: application/json`'),
+  ERR_ROUTE_UNKNOWN: entry(404, 'there is no such endpoint', 'see the reference for the endpoints that exist'),
+  ERR_METHOD_NOT_ALLOWED: entry(405, 'the endpoint does not take this method', 'use a method named in the `allow` header'),
+  ERR_HOST_INVALID: entry(421, 'the host or path is not canonical', 'send one host header and a plain path'),
+  ERR_INTERNAL: entry(500, 'the request could not be answered', 'look up the request id in the server log'),
+  ERR_DRAINING: entry(503, 'the server is shutting down', 'send the request again shortly'),
+  ERR_NOT_FOUND: entry(404, 'there is no such object', 'list what exists'),
+  ERR_CONFLICT: entry(409, 'an object of this name exists', 'choose another name'),
+
+  // config
+  ERR_CONFIG_INVALID: entry(500, 'the configuration is not valid', 'correct the named key'),
+  ERR_CONFIG_SECRET: entry(500, 'a secret reference cannot be resolved', 'check the `env:` or `file:` reference'),
+  ERR_CONFIG_INSECURE: entry(500, 'an insecure default is refused in production', 'set the named key'),
+
+  // storage
+  ERR_STORAGE_FULL: entry(507, 'the disk is full', 'free disk space; nothing was written'),
+  ERR_STORAGE_IO: entry(503, 'the storage failed', 'check the disk and the permissions'),
+  ERR_STORAGE_LOCKED: entry(503, 'another server uses the data directory', 'stop the other server or choose another `--data-dir`'),
+  ERR_STORAGE_CORRUPT: entry(500, 'stored data do not match their checksum', 'restore from backup'),
+
+  // crypto
+  ERR_CRYPTO_AUTHENTICATION: entry(500, 'the ciphertext is not authentic', 'restore the file from backup'),
+  ERR_CRYPTO_FORMAT: entry(500, 'the file is not in the RDBT1 format', 'check that the file was written by Redoubt'),
+  ERR_CRYPTO_PARAMETER: entry(500, 'a cryptographic parameter is out of range', 'use the documented range'),
+
+  // keys
+  ERR_KEYS_PASSPHRASE: entry(500, 'the passphrase does not open the keyring', 'check the passphrase reference'),
+  ERR_KEYS_KEYRING_CORRUPT: entry(500, 'the keyring does not match its checksum', 'restore the keyring from backup'),
+  ERR_KEYS_UNKNOWN: entry(404, 'there is no such key', 'run `redoubt keys list`'),
+  ERR_KEYS_DESTROYED: entry(410, 'the key was destroyed', 'the data under it cannot be read any more'),
+  ERR_KEYS_EXHAUSTED: entry(503, 'the key was used too often', 'rotate the key'),
+
+  // audit
+  ERR_AUDIT_UNAVAILABLE: entry(503, 'the audit log cannot be written', 'check disk and permissions of the log directory'),
+  ERR_AUDIT_CORRUPT: entry(500, 'the audit log does not match its own state', 'stop and verify the log against a witnessed checkpoint'),
+  ERR_AUDIT_ENTRY_TOO_LARGE: entry(500, 'an audit entry exceeds 65,535 bytes', 'record large facts by digest'),
+  ERR_AUDIT_PROOF_INVALID: entry(422, 'the proof does not verify', 'treat the log as tampered with'),
+  ERR_AUDIT_CHECKPOINT_INVALID: entry(422, 'the checkpoint does not verify', 'check the verifier key'),
+
+  // identity
+  ERR_TOKEN_MISSING: entry(401, 'no access token was sent', 'send `authorization: Bearer …`'),
+  ERR_TOKEN_MALFORMED: entry(401, 'the access token is not well-formed', 'get a new token'),
+  ERR_TOKEN_TOO_LARGE: entry(401, 'the access token is too large', 'get a new token'),
+  ERR_TOKEN_ALGORITHM: entry(401, 'the signature algorithm is not allowed', 'get a new token'),
+  ERR_TOKEN_TYPE: entry(401, 'the token is not an access token', 'get an access token'),
+  ERR_TOKEN_HEADER: entry(401, 'the token header is not allowed', 'get a new token'),
+  ERR_TOKEN_KEY_UNKNOWN: entry(401, 'the token was signed by an unknown key', 'get a new token'),
+  ERR_TOKEN_SIGNATURE: entry(401, 'the token signature does not verify', 'get a new token'),
+  ERR_TOKEN_CLAIMS: entry(401, 'a claim is missing, doubled or mistyped', 'get a new token'),
+  ERR_TOKEN_EXPIRED: entry(401, 'the access token has expired', 'get a new token'),
+  ERR_TOKEN_NOT_YET_VALID: entry(401, 'the access token is not valid yet', 'check the clocks'),
+  ERR_TOKEN_LIFETIME: entry(401, 'the access token lives too long', 'get a new token'),
+  ERR_TOKEN_ISSUER: entry(401, 'the token has another issuer', 'get a token from this server'),
+  ERR_TOKEN_AUDIENCE: entry(401, 'the token is for another audience', 'ask for the resource of this server'),
+  ERR_TOKEN_REVOKED: entry(401, 'the access token was revoked', 'get a new token'),
+  ERR_TOKEN_PLACEMENT: entry(401, 'the token was sent in a forbidden place', 'send it once, in the authorization header'),
+  ERR_ACCOUNT_UNKNOWN: entry(401, 'the account does not exist any more', 'ask an administrator'),
+  ERR_ACCOUNT_DISABLED: entry(401, 'the account is disabled', 'ask an administrator'),
+  ERR_ENROLMENT_INVALID: entry(403, 'the enrolment link is used, expired or unknown', 'ask for a new link'),
+  ERR_WEBAUTHN: entry(403, 'the security key could not be verified', 'try again with the same key'),
+
+  // policy
+  ERR_POLICY_DENIED: entry(403, 'no policy permits this', 'run `redoubt policy why` with the request id'),
+  ERR_POLICY_ERROR: entry(403, 'a policy could not be evaluated, so the request is refused', 'correct the policy named in the log'),
+  ERR_POLICY_PURPOSE: entry(403, 'the purpose does not fit the data', 'use an account whose purpose the data were collected for'),
+  ERR_POLICY_INVALID: entry(422, 'the policies do not validate', 'correct the policy; nothing was activated'),
+
+  // limits
+  ERR_LIMIT_REQUESTS: entry(429, 'the request limit is reached', 'wait for the time in `retry-after`'),
+  ERR_LIMIT_ROWS: entry(429, 'the row limit is reached', 'wait for the time in `retry-after`'),
+  ERR_LIMIT_TOKENS: entry(429, 'the token limit is reached', 'wait for the time in `retry-after`'),
+  ERR_LIMIT_CALL_SIZE: entry(413, 'one call asks for too much', 'split the call'),
+
+  // filters
+  ERR_FILTER_BLOCKED_INPUT: entry(400, 'the input contains values that this endpoint may not receive', 'remove the values'),
+  ERR_FILTER_BLOCKED_OUTPUT: entry(400, 'the answer contained values that may not leave', 'ask for something else'),
+
+  // datasets
+  ERR_DATA_RAGGED: entry(422, 'a row has another number of fields than the header', 'correct the named line'),
+  ERR_DATA_MISTYPED: entry(422, 'a value does not fit the type of its column', 'correct the named line'),
+  ERR_DATA_COLUMN: entry(422, 'a column is missing, doubled or not allowed here', 'correct the header or the option'),
+  ERR_DATA_UNKNOWN: entry(404, 'there is no such data set', 'run `redoubt data list`'),
+
+  // training
+  ERR_TRAINING_LABEL: entry(422, 'the label column is not binary', 'use a label column of 0 and 1'),
+  ERR_TRAINING_FAILED: entry(500, 'the training did not converge', 'look at the data or choose another algorithm'),
+
+  // registry
+  ERR_MODEL_UNKNOWN: entry(404, 'there is no such model or version', 'list the models'),
+  ERR_MODEL_SIGNATURE: entry(422, 'the model signature does not verify', 'do not deploy this file; register the model again'),
+  ERR_MODEL_FORMAT: entry(422, 'the model file is not acceptable', 'see the reason; export the model again'),
+  ERR_MODEL_UNDEPLOYED: entry(404, 'the model is not deployed', 'run `redoubt model deploy`'),
+
+  // serving
+  ERR_MODEL_CRASHED: entry(503, 'the model process failed', 'try again; the process was restarted'),
+  ERR_MODEL_TIMEOUT: entry(504, 'the model did not answer in time', 'send fewer rows'),
+  ERR_UPSTREAM_UNREACHABLE: entry(502, 'the upstream cannot be reached', 'check the upstream with `redoubt doctor`'),
+  ERR_UPSTREAM_TIMEOUT: entry(504, 'the upstream did not answer in time', 'try again'),
+  ERR_UPSTREAM_RESET: entry(502, 'the upstream broke off', 'try again'),
+  ERR_UPSTREAM_PROTOCOL: entry(502, 'the upstream answered in a form that is not understood', 'check the upstream'),
+  ERR_UPSTREAM_REFUSED: entry(502, 'the upstream refused the request', 'check the upstream credentials and the request'),
+
+  // commands
+  ERR_SERVER_UNREACHABLE: entry(503, 'no server answers', 'start one with `redoubt up`'),
+  ERR_USAGE: entry(400, 'the command line is not understood', 'run the command with `--help`'),
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof ERROR_TABLE

@@ -1,0 +1,34 @@
+export { canonicalJson, type JsonObject, type JsonValue } from './canonical-json.ts'
+export { type Clock, ManualClock, systemClock } from './clock.ts'
+export { ERROR_TABLE, type ErrorCode, type ErrorEntry } from './error-table.ts'
+export { asRedoubtError, RedoubtError } from './errors.ts'
+export { newId } from './ids.ts'
+export {
+  type Action,
+  ACTIONS,
+  type AuditEvent,
+  type AuditReceipt,
+  type AuditSink,
+  type Decider,
+  type Decision,
+  type DecisionContext,
+  type DecisionQuery,
+  type EntityFacts,
+  type EntityUid,
+  type FactValue,
+  type FilterAction,
+  LEGAL_BASES,
+  type LegalBasis,
+  type LimitRule,
+  type Obligations,
+  type PersonalFields,
+  type Role,
+  ROLES,
+  type SealedFields,
+  SENSITIVITIES,
+  type Sensitivity,
+  type Signer,
+  type SubjectSealer,
+  type TaggedFact,
+} from './ports.ts'
+export { type JsonBounds, parseStrictJson, parseStrictJsonText } from './strict-json.ts'

@@ -1,0 +1,195 @@
+import type { KeyObject } from 'node:crypto'
+import type { JsonObject } from './canonical-json.ts'
+import type { ErrorCode } from './error-table.ts'
+
+/**
+ * The ports that cut the knots of the house: audit signs and seals with keys, keys record each use in audit, both sit beside
+ * policy, and facts for policy come from above. Each is implemented by the room named and tied in the composition root.
+ */
+
+/** A Cedar entity uid. Type and id are kept apart on purpose: `Type::id` strings can be confused. */
+export interface EntityUid {
+  readonly type: string
+  readonly id: string
+}
+
+/** A Cedar value: `number` is a Long and must be a safe integer. */
+export type FactValue = string | number | boolean | readonly FactValue[] | { readonly [name: string]: FactValue } | TaggedFact
+/** `datetime`: epoch milliseconds; `ipaddr`, `decimal`: Cedar's own text; `entity`: a reference. */
+export type TaggedFact =
+  | { readonly __fact: 'datetime'; readonly value: number }
+  | { readonly __fact: 'ipaddr' | 'decimal'; readonly value: string }
+  | { readonly __fact: 'entity'; readonly value: EntityUid }
+
+/** What the policies may know of an entity. Immutable: an engine may cache by object identity, so change means a new object. */
+export interface EntityFacts extends EntityUid {
+  readonly attributes: Readonly<Record<string, FactValue>>
+  /** Direct parents (roles of a principal, groups of a resource). */
+  readonly parents: readonly EntityUid[]
+}
+
+export const ACTIONS = [
+  'invoke',
+  'view',
+  'trainOn',
+  'import',
+  'export',
+  'erase',
+  'register',
+  'deploy',
+  'editPipeline',
+  'useKey',
+  'rotateKey',
+  'readAudit',
+  'manageAccess',
+  'administer',
+] as const
+export type Action = (typeof ACTIONS)[number]
+
+export const ROLES = [
+  'data-scientist',
+  'ml-engineer',
+  'deployer',
+  'business-user',
+  'application',
+  'auditor',
+  'security-officer',
+  'privacy-officer',
+  'administrator',
+  'bootstrap',
+] as const
+export type Role = (typeof ROLES)[number]
+
+export const SENSITIVITIES = ['public', 'internal', 'confidential', 'restricted'] as const
+export type Sensitivity = (typeof SENSITIVITIES)[number]
+
+/** GDPR art. 6(1)(a) to (f). */
+export const LEGAL_BASES = ['consent', 'contract', 'legal-obligation', 'vital-interests', 'public-task', 'legitimate-interests'] as const
+export type LegalBasis = (typeof LEGAL_BASES)[number]
+
+export interface DecisionContext {
+  /** Epoch milliseconds of the request. */
+  readonly now: number
+  /** 0 to 23 and 0 (Sunday) to 6, in the organisation's time zone. */
+  readonly hour: number
+  readonly weekday: number
+  /** The purpose of this request: the principal's own, or one narrowed by header. */
+  readonly purpose: string
+  readonly legalBasis: string
+  /** Caller's address in Cedar's ipaddr text. */
+  readonly sourceAddress: string
+  readonly profile: 'development' | 'production'
+  /** 0 none, 1 one factor, 2 two factors, 3 hardware-bound. */
+  readonly mfaLevel: number
+  /** Live risk of the caller, 0 to 100. */
+  readonly risk: number
+}
+
+export interface DecisionQuery {
+  readonly principal: EntityFacts
+  readonly action: Action
+  readonly resource: EntityFacts
+  readonly context: DecisionContext
+}
+
+export type FilterAction = 'allow' | 'mask' | 'block'
+
+/** At most `amount` of `unit` in any rolling window of `windowMs`. */
+export interface LimitRule {
+  readonly unit: 'requests' | 'rows' | 'tokens'
+  readonly amount: number
+  readonly windowMs: number
+}
+
+/** What must be done with the answer, added up over all satisfied permits, the strictest winning. */
+export interface Obligations {
+  /** Action per recogniser entity (`EMAIL_ADDRESS`, `CREDIT_CARD`, …); `default` applies to entities not named. */
+  readonly filterInput: Readonly<Record<string, FilterAction>>
+  readonly filterOutput: Readonly<Record<string, FilterAction>>
+  readonly limits: readonly LimitRule[]
+  /** Most rows one call may carry; null is no bound of this kind. */
+  readonly maxRowsPerCall: number | null
+}
+
+export interface Decision {
+  readonly effect: 'allow' | 'deny'
+  /** Ids of the policies that determined the effect, sorted; empty when nothing permitted. */
+  readonly policies: readonly string[]
+  /** Ids of policies that could not be evaluated. Not empty means `deny`. */
+  readonly errors: readonly string[]
+  /** Why a deny is a deny; null on allow. */
+  readonly code: Extract<ErrorCode, 'ERR_POLICY_DENIED' | 'ERR_POLICY_ERROR' | 'ERR_POLICY_PURPOSE'> | null
+  readonly obligations: Obligations
+  /** Digest of the policy set that decided. */
+  readonly policySet: string
+}
+
+/** Implemented by `#trust/policy`. */
+export interface Decider {
+  /** Never throws for a well-typed query: what cannot be evaluated is denied with `ERR_POLICY_ERROR`. Synchronous, no I/O. */
+  decide(query: DecisionQuery): Decision
+}
+
+export interface PersonalFields {
+  /** The person as the caller names them; stored only as keyed pseudonym. */
+  readonly subject: string
+  /** Sealed under the subject's key, outside the Merkle tree; the leaf commits to the ciphertext. */
+  readonly fields: JsonObject
+}
+
+export interface AuditEvent {
+  /** Dotted, lower case: `inference.admission`, `inference.completion`, `inference.refusal`, `key.unwrap`, `model.deploy`, … */
+  readonly type: string
+  readonly actor: EntityUid
+  readonly action: string
+  readonly resource: EntityUid
+  readonly outcome: 'success' | 'refused' | 'failed'
+  readonly code?: ErrorCode
+  readonly requestId?: string
+  readonly purpose?: string
+  readonly legalBasis?: string
+  readonly decision?: Pick<Decision, 'effect' | 'policies' | 'errors' | 'policySet'>
+  /** Facts without personal data: digests, counts, versions. */
+  readonly details?: JsonObject
+  readonly personal?: readonly PersonalFields[]
+}
+
+export interface AuditReceipt {
+  /** Index of the leaf in the log. */
+  readonly index: number
+  /** RFC 6962 leaf hash, base64. */
+  readonly leafHash: string
+}
+
+/** Implemented by `#trust/audit`. */
+export interface AuditSink {
+  /**
+   * Resolves only when the event is durable. Concurrent calls share one fdatasync; order of resolution is order of index.
+   * @throws {RedoubtError} `ERR_AUDIT_UNAVAILABLE` if it is not durable: the caller must then refuse.
+   */
+  record(event: AuditEvent): Promise<AuditReceipt>
+}
+
+/** Implemented by `#trust/keys`. A private key that signs but does not leave its room. */
+export interface Signer {
+  readonly algorithm: 'Ed25519' | 'ES256'
+  readonly keyId: string
+  readonly publicKey: KeyObject
+  /** Ed25519 over the message; ES256 as DER ECDSA over its SHA-256. */
+  sign(message: Uint8Array): Promise<Uint8Array>
+}
+
+export interface SealedFields {
+  /** Keyed pseudonym of the subject: HMAC-SHA-256, base64url. */
+  readonly pseudonym: string
+  readonly ciphertext: Uint8Array
+}
+
+/** Implemented by `#trust/keys`. Its uses are counted in a metric, not logged, for the log itself calls it. */
+export interface SubjectSealer {
+  pseudonym(subject: string): string
+  /** The subject's key is durable before this resolves. `context` is bound as additional data. */
+  seal(subject: string, plaintext: Uint8Array, context: string): Promise<SealedFields>
+  /** @throws {RedoubtError} `ERR_KEYS_DESTROYED` when the subject was erased, `ERR_CRYPTO_AUTHENTICATION` on tampering. */
+  open(sealed: SealedFields, context: string): Promise<Uint8Array>
+}

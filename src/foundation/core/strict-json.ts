@@ -1,0 +1,96 @@
+import type { JsonValue } from './canonical-json.ts'
+import { RedoubtError } from './errors.ts'
+
+export interface JsonBounds {
+  readonly maxBytes: number
+  /** Deepest nesting of arrays and objects; a scalar has depth 0. */
+  readonly maxDepth: number
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Parses one JSON document from attacker-controlled bytes, within bounds that are checked before any structure is built.
+ * Member names may appear once per object, and `__proto__` may not appear at all (CWE-1321).
+ * @throws {RedoubtError} `ERR_INPUT_TOO_LARGE`, `ERR_INPUT_TOO_DEEP`, `ERR_INPUT_DUPLICATE_KEY`, `ERR_INPUT_MALFORMED`.
+ * @see RFC 8259 §4 (names should be unique), RFC 7493 §2.3 (I-JSON: they must be)
+ */
+export function parseStrictJson(bytes: Uint8Array, bounds: JsonBounds): JsonValue {
+  if (bytes.byteLength > bounds.maxBytes) throw new RedoubtError('ERR_INPUT_TOO_LARGE', `the body exceeds ${bounds.maxBytes} bytes`)
+  let text: string
+  try {
+    text = decoder.decode(bytes)
+  } catch (cause) {
+    throw new RedoubtError('ERR_INPUT_MALFORMED', 'the body is not UTF-8', { cause })
+  }
+  return parseStrictJsonText(text, bounds)
+}
+
+/** As `parseStrictJson`, for text that is decoded already; `maxBytes` then bounds UTF-16 code units. */
+export function parseStrictJsonText(text: string, bounds: JsonBounds): JsonValue {
+  if (text.length > bounds.maxBytes) throw new RedoubtError('ERR_INPUT_TOO_LARGE', `the body exceeds ${bounds.maxBytes} bytes`)
+  checkStructure(text, bounds.maxDepth)
+  try {
+    return JSON.parse(text) as JsonValue
+  } catch {
+    // The platform's message quotes the input, which may be a prompt or a secret, so it is not kept as a cause.
+    throw new RedoubtError('ERR_INPUT_MALFORMED', 'the body is not JSON')
+  }
+}
+
+const QUOTE = 34
+const BACKSLASH = 92
+const COLON = 58
+const OPEN_BRACE = 123
+const CLOSE_BRACE = 125
+const OPEN_BRACKET = 91
+const CLOSE_BRACKET = 93
+
+/** One pass over the text: depth, repeated member names. It trusts nothing about the text; JSON.parse judges the grammar after it. */
+function checkStructure(text: string, maxDepth: number): void {
+  const names: (Set<string> | null)[] = []
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c === QUOTE) {
+      const start = i
+      i++
+      let escaped = false
+      for (; i < text.length; i++) {
+        const s = text.charCodeAt(i)
+        if (s === BACKSLASH) {
+          escaped = true
+          i++
+        } else if (s === QUOTE) break
+      }
+      const set = names.length > 0 ? names[names.length - 1] : null
+      if (set && nextIsColon(text, i + 1)) {
+        const name = escaped ? unescape(text.slice(start, i + 1)) : text.slice(start + 1, i)
+        if (name === '__proto__') throw new RedoubtError('ERR_INPUT_MALFORMED', 'a member is named `__proto__`')
+        if (set.has(name)) throw new RedoubtError('ERR_INPUT_DUPLICATE_KEY')
+        set.add(name)
+      }
+    } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
+      if (names.length >= maxDepth) throw new RedoubtError('ERR_INPUT_TOO_DEEP', `the body is nested deeper than ${maxDepth}`)
+      names.push(c === OPEN_BRACE ? new Set() : null)
+    } else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) {
+      names.pop()
+    }
+  }
+}
+
+function nextIsColon(text: string, from: number): boolean {
+  for (let i = from; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    if (c === COLON) return true
+    if (c !== 32 && c !== 10 && c !== 13 && c !== 9) return false
+  }
+  return false
+}
+
+function unescape(literal: string): string {
+  try {
+    return JSON.parse(literal) as string
+  } catch {
+    throw new RedoubtError('ERR_INPUT_MALFORMED', 'the body is not JSON')
+  }
+}

@@ -1,0 +1,80 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely'
+import { asRedoubtError } from '#foundation/core'
+
+/**
+ * The embedded database: SQLite in WAL mode with `synchronous=FULL`, so a committed transaction survives a power cut,
+ * and `secure_delete`, so deleted rows do not linger in free pages. Schemas keep to the portable subset: text ids,
+ * integers for epoch milliseconds and booleans, JSON as text.
+ */
+export interface Database<Tables> {
+  readonly query: Kysely<Tables>
+  /** Direct access for hot paths and bulk work on the embedded adapter. */
+  readonly raw: DatabaseSync
+  close(): Promise<void>
+}
+
+/** Each room numbers its own migrations; they run in order, once, each in a transaction. */
+export type Migrations = readonly string[]
+
+/** @param path file, or `:memory:`. */
+export function openDatabase<Tables>(path: string): Database<Tables> {
+  let raw: DatabaseSync
+  try {
+    raw = new DatabaseSync(path)
+    raw.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=2000')
+  } catch (cause) {
+    throw asRedoubtError(cause, 'ERR_STORAGE_IO')
+  }
+  const query = new Kysely<Tables>({ dialect: new SqliteDialect({ database: async () => kyselyDatabase(raw) }) })
+  return {
+    query,
+    raw,
+    async close() {
+      await query.destroy()
+      if (raw.isOpen) raw.close()
+    },
+  }
+}
+
+/** Brings the tables of one room up to date. */
+export function migrate(database: Pick<Database<unknown>, 'raw'>, room: string, migrations: Migrations): void {
+  const { raw } = database
+  raw.exec('CREATE TABLE IF NOT EXISTS migrations (room TEXT PRIMARY KEY, version INTEGER NOT NULL)')
+  const row = raw.prepare('SELECT version FROM migrations WHERE room = ?').get(room) as { version: number } | undefined
+  for (let version = row?.version ?? 0; version < migrations.length; version++) {
+    raw.exec('BEGIN IMMEDIATE')
+    try {
+      raw.exec(migrations[version]!)
+      raw
+        .prepare('INSERT INTO migrations (room, version) VALUES (?, ?) ON CONFLICT (room) DO UPDATE SET version = excluded.version')
+        .run(room, version + 1)
+      raw.exec('COMMIT')
+    } catch (cause) {
+      raw.exec('ROLLBACK')
+      throw asRedoubtError(cause, 'ERR_STORAGE_IO')
+    }
+  }
+}
+
+/** Kysely speaks better-sqlite3's interface; node:sqlite lacks only `reader`, which says whether a statement returns rows. */
+function kyselyDatabase(raw: DatabaseSync): SqliteDatabase {
+  return {
+    close: () => {
+      if (raw.isOpen) raw.close()
+    },
+    prepare: (sql: string) => {
+      const statement: StatementSync = raw.prepare(sql)
+      const bind = (parameters: readonly unknown[]): never[] => parameters as never[]
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters: readonly unknown[]) => statement.all(...bind(parameters)),
+        run: (parameters: readonly unknown[]) => {
+          const { changes, lastInsertRowid } = statement.run(...bind(parameters))
+          return { changes, lastInsertRowid }
+        },
+        iterate: (parameters: readonly unknown[]) => statement.iterate(...bind(parameters)) as IterableIterator<unknown>,
+      }
+    },
+  }
+}
