@@ -1,0 +1,1 @@
+export type { DataKey, KeyBinding, WrappedKey } from './wrapped-key.ts'

@@ -1,0 +1,1 @@
+export type { KeyClass, KeyDescription, Keyring, Keys, KeyUse } from './keys.ts'
