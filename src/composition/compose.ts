@@ -12,7 +12,7 @@ import { openLimits } from '#gateway/limits'
 import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
-import { SERVER_FILE } from '#interfaces/commands'
+import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, type AuditLog } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
@@ -88,14 +88,15 @@ async function start(
     sealer: keyring.sealer,
     searchKey: keyring.searchKey,
     indexPath: directory.at('audit-index.db'),
-    origin: `redoubt/${keyring.checkpointSigner.keyId}`,
+    origin: configuration.audit.origin,
     clock,
     instance: VERSION,
-    outside: checkpointSinks(configuration, logger),
-    checkpointIntervalMs: configuration.audit.checkpointMs,
+    outside: checkpointSinks(configuration),
+    checkpointIntervalMs: configuration.audit.checkpointIntervalMs,
   })
   closers.push(() => audit.close())
   await audit.record({ type: 'server.start', actor: SELF, action: 'administer', resource: SELF, outcome: 'success', details: { version: VERSION, profile } })
+  writeFileSync(directory.at(LOG_KEY_FILE), `${audit.verifierKey()}\n`)
   const keys = keyring.keys(audit)
 
   const certificates = await openCertificates({ keys, clock, caPath: directory.at('ca.pem'), organisation: configuration.organisation.name, names: configuration.server.names })
@@ -154,7 +155,7 @@ async function start(
       administratorEnrolled: identity.administratorEnrolled(),
       certificateNotAfter: listener.certificateNotAfter(),
       upstreams: await upstreams.probe(),
-      log: { size: audit.size(), sinks: configuration.audit.outside.length + configuration.audit.witnesses.length },
+      log: audit.health(),
       runningRequests: streams.size,
       keyUses: keyring.usage,
     }),

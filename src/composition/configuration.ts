@@ -4,19 +4,13 @@ import { loadConfiguration, secretReference } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
 import { upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
+import { auditConfig } from '#trust/audit'
 
 /** The port of the documentation; any other port means that gRPC, when it comes, takes a free one. */
 export const DEFAULT_PORT = 8443
 const DEFAULT_DATA_DIR = './.redoubt/data'
 /** Long enough to answer what runs, short enough for an orchestrator's default patience. */
 const DEFAULT_DRAIN_MS = 5_000
-const DEFAULT_CHECKPOINT_MS = 1_000
-
-const witnessConfig = z.strictObject({
-  name: z.string().min(1).describe('name of the witness in messages'),
-  url: z.url().describe('base address of a C2SP tlog-witness'),
-  verifierKey: z.string().min(1).describe('the witness key in the signed-note form'),
-})
 
 /** Everything that `redoubt.yaml` may say, composed from the rooms' own schemas. */
 export const configurationSchema = z.strictObject({
@@ -38,13 +32,7 @@ export const configurationSchema = z.strictObject({
   dataDir: z.string().min(1).default(DEFAULT_DATA_DIR).describe('sealed data, keyring, log'),
   secretsDir: z.string().min(1).optional().describe('what opens the data directory, in development; beside the data directory unless named'),
   passphrase: secretReference.optional().describe('opens the keyring; generated in development'),
-  audit: z
-    .strictObject({
-      checkpointMs: z.number().int().min(50).max(1_000).default(DEFAULT_CHECKPOINT_MS).describe('longest time between signed checkpoints'),
-      outside: z.array(z.string().min(1)).default([]).describe('folders outside the administrator’s reach that receive each checkpoint'),
-      witnesses: z.array(witnessConfig).default([]).describe('witnesses that cosign checkpoints'),
-    })
-    .prefault({}),
+  audit: auditConfig.prefault({}),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
   log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('warn').describe('the server’s own log, on standard error') }).prefault({}),

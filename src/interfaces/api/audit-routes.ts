@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { RedoubtError } from '#foundation/core'
+import { type EntityUid, RedoubtError } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, theLog } from './guard.ts'
 
@@ -27,8 +27,9 @@ export const auditRoutes =
   async (app) => {
     app.get('/audit/entries', { schema: { summary: 'Search the log', querystring: searchQuery } }, async (request) => {
       await demand(plane, request, 'readAudit', theLog)
-      const wanted = Object.fromEntries(Object.entries(request.query).filter(([, value]) => value !== undefined))
-      return plane.audit.search(wanted)
+      const { actor, resource, ...rest } = request.query
+      const wanted = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+      return plane.audit.search({ ...wanted, ...(actor === undefined ? {} : { actor: uid(actor) }), ...(resource === undefined ? {} : { resource: uid(resource) }) })
     })
 
     app.get('/audit/entries/:index', { schema: { summary: 'One entry, with its personal fields where they can still be opened', params: indexParameter } }, async (request) => {
@@ -51,3 +52,10 @@ export const auditRoutes =
       return { size: plane.audit.size(), checkpoint: await plane.audit.publish(), verifierKey: plane.audit.verifierKey() }
     })
   }
+
+/** `Type::id` as it is written on a command line. */
+function uid(text: string): EntityUid {
+  const cut = text.indexOf('::')
+  if (cut < 1) throw new RedoubtError('ERR_INPUT_INVALID', 'an actor or resource is written `Type::id`')
+  return { type: text.slice(0, cut), id: text.slice(cut + 2) }
+}

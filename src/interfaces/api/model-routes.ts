@@ -17,6 +17,7 @@ const registerQuery = z.strictObject({
   sensitivity: z.enum(SENSITIVITIES),
   purpose: z.union([z.string(), z.array(z.string())]).transform((value) => (Array.isArray(value) ? value : [value])),
 })
+const quarantineBody = z.strictObject({ version: z.number().int().min(1).optional(), reason: z.string().min(1).max(512) })
 const versionBody = z.strictObject({ version: z.number().int().min(1).optional() }).default({})
 
 /** Models: training, registration, deployment, lineage. */
@@ -110,16 +111,17 @@ export const modelRoutes =
       const { name } = request.params
       const version = known(name, request.body.version)
       const principal = await demand(plane, request, 'deploy', plane.registry.facts(version))
-      const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Model', id: name }, requestId: request.redoubtRequestId }
-      await plane.models.load(await plane.registry.openVerified(version, use))
-      const deployment = await plane.registry.deploy(name, version.version, principal.facts)
+      const deployment = await plane.registry.deploy(name, version.version, principal.facts, {
+        requestId: request.redoubtRequestId,
+        load: (model) => plane.models.load(model),
+      })
       return { deployment, model: version }
     })
 
-    app.post('/models/:name/quarantine', { schema: { summary: 'Stop serving a version at once', params: modelName, body: versionBody } }, async (request) => {
+    app.post('/models/:name/quarantine', { schema: { summary: 'Stop serving a version at once', params: modelName, body: quarantineBody } }, async (request) => {
       const version = known(request.params.name, request.body.version)
       const principal = await demand(plane, request, 'administer', plane.registry.facts(version))
-      await plane.registry.quarantine(version.name, version.version, principal.facts)
+      await plane.registry.quarantine(version.name, version.version, principal.facts, request.body.reason, { requestId: request.redoubtRequestId })
       return { name: version.name, version: version.version, quarantined: true }
     })
 

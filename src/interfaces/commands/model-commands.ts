@@ -86,10 +86,11 @@ export function modelCommands(): Command[] {
   model
     .command('quarantine <name>')
     .description('stop serving a version at once')
+    .requiredOption('--reason <words>', 'why; goes into the record')
     .addOption(new Option('--version <n>', 'version; the latest unless given').argParser(integer))
     .action(
-      run<{ version?: number }>(async ({ client, output }, options, name) => {
-        const json = options.version === undefined ? {} : { version: options.version }
+      run<{ version?: number; reason: string }>(async ({ client, output }, options, name) => {
+        const json = { reason: options.reason, ...(options.version === undefined ? {} : { version: options.version }) }
         output.result(await client.call(`/models/${encodeURIComponent(name ?? '')}/quarantine`, { method: 'POST', json }), `quarantined \`${name}\``)
       }),
     )

@@ -19,6 +19,8 @@ export interface PlaceOptions {
 
 /** Written by the server at start, without secrets; tells commands in any folder where to go. */
 export const SERVER_FILE = 'server.json'
+/** The log's verifier key, for everyone to read; who distrusts this host keeps a copy elsewhere. */
+export const LOG_KEY_FILE = 'log.vkey'
 
 interface ServerFile {
   readonly url: string
