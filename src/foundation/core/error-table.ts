@@ -76,6 +76,8 @@ export const ERROR_TABLE = {
   ERR_TOKEN_PLACEMENT: entry(401, 'the token was sent in a forbidden place', 'send it once, in the authorization header'),
   ERR_ACCOUNT_UNKNOWN: entry(401, 'the account does not exist any more', 'ask an administrator'),
   ERR_ACCOUNT_DISABLED: entry(401, 'the account is disabled', 'ask an administrator'),
+  ERR_CLIENT_AUTHENTICATION: entry(401, 'the client could not be authenticated', 'sign a new assertion with the key of the account'),
+  ERR_TOKEN_REQUEST: entry(400, 'the token request is not acceptable', 'ask for client credentials for the resource of this server'),
   ERR_ENROLMENT_INVALID: entry(403, 'the enrolment link is used, expired or unknown', 'ask for a new link'),
   ERR_WEBAUTHN: entry(403, 'the security key could not be verified', 'try again with the same key'),
 
