@@ -40,6 +40,7 @@ export default defineConfig({
     'unicorn/no-array-reverse': 'off',
     'unicorn/consistent-function-scoping': 'off',
     'import/no-unassigned-import': 'off',
+    'import/no-named-as-default-member': 'off',
     'no-await-in-loop': 'off',
     'promise/always-return': 'off',
     'no-shadow': 'off',
@@ -50,7 +51,12 @@ export default defineConfig({
     ...boundaries,
     {
       files: ['**/*.test.ts', '**/*.system.ts', 'test/**', 'bench/**'],
-      rules: { 'max-lines': 'off', 'typescript/no-explicit-any': 'off' },
+      rules: {
+        'max-lines': 'off',
+        'typescript/no-explicit-any': 'off',
+        'typescript/no-misused-spread': 'off',
+        'no-loss-of-precision': 'off',
+      },
     },
   ],
 })

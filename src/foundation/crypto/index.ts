@@ -1,1 +1,20 @@
+export { type Argon2Parameters, argon2Schema, DEFAULT_ARGON2, deriveKeyArgon2id, newArgon2Salt } from './argon2id.ts'
+export {
+  type AuthorityRequest,
+  createCertificateAuthority,
+  issueServerCertificate,
+  type ServerCertificate,
+  type ServerCertificateRequest,
+} from './certificates.ts'
+export { constantTimeEqual } from './constant-time.ts'
+export type { ByteSource } from './cut-segments.ts'
+export { hkdf } from './hkdf.ts'
+export { aesKeyUnwrapPad, aesKeyWrapPad } from './key-wrap.ts'
+export { type ObjectHeader } from './object-header.ts'
+export { type OpenedObject, openObject, type OpenObjectOptions, readObjectHeader, rewrapObject } from './open-object.ts'
+export { openBytes, sealBytes, SEALED_OVERHEAD } from './seal-bytes.ts'
+export { removeUnfinished, type SealedObject, sealObject, type SealObjectOptions, sealObjectUndigested } from './seal-object.ts'
+export { SEGMENT_1_MIB, SEGMENT_64_KIB, type SegmentSize } from './segment-layout.ts'
+export { openStream, sealStream } from './stream.ts'
+export { TLS_OPTIONS } from './tls.ts'
 export type { DataKey, KeyBinding, WrappedKey } from './wrapped-key.ts'

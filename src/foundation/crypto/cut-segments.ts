@@ -1,0 +1,68 @@
+/** Chunks below this are gathered, so that a source of lines does not cost a cipher call per line. */
+const GATHER_BELOW = 16_384
+const GATHER_BYTES = 65_536
+
+export interface Cut {
+  readonly index: number
+  readonly last: boolean
+  readonly parts: readonly Uint8Array[]
+}
+
+export type ByteSource = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+
+/**
+ * Cuts a source into segments of `capacity(index)` bytes. A full segment is held back until it is known whether it is the
+ * last one, for that is part of its nonce; so one segment is in memory at a time. Large chunks are kept by reference:
+ * a source MUST NOT write to a chunk after it has given it away.
+ */
+export async function* cutSegments(source: ByteSource, capacity: (index: number) => number): AsyncGenerator<Cut> {
+  let index = 0
+  let room = capacity(0)
+  let parts = new Parts()
+  for await (const chunk of source instanceof Uint8Array ? [source] : source) {
+    for (let at = 0; at < chunk.byteLength;) {
+      if (room === 0) {
+        yield { index, last: false, parts: parts.take() }
+        parts = new Parts()
+        index++
+        room = capacity(index)
+      }
+      const size = Math.min(chunk.byteLength - at, room)
+      parts.add(at === 0 && size === chunk.byteLength ? chunk : chunk.subarray(at, at + size))
+      room -= size
+      at += size
+    }
+  }
+  yield { index, last: true, parts: parts.take() }
+}
+
+class Parts {
+  readonly #parts: Uint8Array[] = []
+  #gathered = new Uint8Array()
+  #used = 0
+
+  add(part: Uint8Array): void {
+    if (part.byteLength >= GATHER_BELOW) {
+      this.#close()
+      this.#parts.push(part)
+      return
+    }
+    if (this.#used + part.byteLength > this.#gathered.byteLength) {
+      this.#close()
+      this.#gathered = new Uint8Array(GATHER_BYTES)
+    }
+    this.#gathered.set(part, this.#used)
+    this.#used += part.byteLength
+  }
+
+  take(): readonly Uint8Array[] {
+    this.#close()
+    return this.#parts
+  }
+
+  #close(): void {
+    if (this.#used > 0) this.#parts.push(this.#gathered.subarray(0, this.#used))
+    this.#gathered = this.#gathered.subarray(this.#used)
+    this.#used = 0
+  }
+}

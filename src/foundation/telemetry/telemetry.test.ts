@@ -1,0 +1,18 @@
+import { mkdtempSync, openSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { createLogger } from './index.ts'
+
+describe('logger', () => {
+  it('cuts fields that could carry a secret, at every depth it is used at', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'redoubt-log-')), 'log')
+    const log = createLogger({ level: 'info', destination: openSync(path, 'w') })
+    log.info(
+      { authorization: 'Bearer planted', request: { prompt: 'planted', headers: { cookie: 'planted' } }, err: new Error('kept') },
+      'hello',
+    )
+    await expect.poll(() => readFileSync(path, 'utf8')).toContain('hello')
+    expect(readFileSync(path, 'utf8')).not.toContain('planted')
+  })
+})
