@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
-import { type AuditSink, type Clock, type EntityUid, newId, RedoubtError, type Role } from '#foundation/core'
+import { asRedoubtError, type AuditSink, type Clock, type EntityUid, newId, RedoubtError, type Role } from '#foundation/core'
 import { generateRegistrationOptions, type PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server'
-import { verifyRegistration, type RegistrationResponse, type VerifiedCredential } from './webauthn.ts'
+import { COSE_ALGORITHMS, verifyRegistration, type RegistrationResponse, type VerifiedCredential } from './webauthn.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 /** Long enough to find the key in a drawer; the page asks for a new challenge when it is over. */
@@ -29,6 +29,8 @@ export interface EnrolmentOptions {
  */
 export class Enrolment {
   readonly #options: EnrolmentOptions
+  /** Links whose new administrator is being recorded and stored. */
+  readonly #completing = new Set<string>()
   readonly #challenges = new Map<string, { readonly challenge: string; readonly userId: string; readonly expiresAt: number }>()
 
   constructor(options: EnrolmentOptions) {
@@ -85,6 +87,7 @@ export class Enrolment {
       userDisplayName: displayName,
       timeout: CHALLENGE_LIFETIME_MS,
       attestationType: 'none',
+      supportedAlgorithmIDs: [...COSE_ALGORITHMS],
       authenticatorSelection: { residentKey: 'preferred', userVerification: 'required' },
     })
     this.#challenges.set(digestOf(token), { challenge: created.challenge, userId, expiresAt: clock.now() + CHALLENGE_LIFETIME_MS })
@@ -96,7 +99,7 @@ export class Enrolment {
    * @throws {RedoubtError} `ERR_ENROLMENT_INVALID` for the link, `ERR_WEBAUTHN` for the credential or its challenge.
    */
   async complete(token: string, displayName: string, response: RegistrationResponse): Promise<void> {
-    const { audit, clock, issuer } = this.#options
+    const { clock, issuer } = this.#options
     if (!this.usable(token)) throw new RedoubtError('ERR_ENROLMENT_INVALID')
     const link = digestOf(token)
     const pending = this.#challenges.get(link)
@@ -110,13 +113,23 @@ export class Enrolment {
       relyingParty: new URL(issuer).hostname,
     })
     if (credential === null) throw new RedoubtError('ERR_WEBAUTHN')
-    const { userId } = pending
-    await audit.record({
+    // Two browsers on one link: one of them goes on from here, so the log never tells of two.
+    if (this.#completing.has(link)) throw new RedoubtError('ERR_ENROLMENT_INVALID')
+    this.#completing.add(link)
+    try {
+      await this.#enrol(link, pending.userId, displayName, credential)
+    } finally {
+      this.#completing.delete(link)
+    }
+  }
+
+  async #enrol(link: string, userId: string, displayName: string, credential: VerifiedCredential): Promise<void> {
+    const { audit } = this.#options
+    const event = {
       type: 'access.enrolment.complete',
       actor: { type: 'User', id: userId },
       action: 'manageAccess',
       resource: { type: 'System', id: 'identity' },
-      outcome: 'success',
       details: {
         roles: [...FIRST_ADMINISTRATOR_ROLES],
         credential: createHash('sha256').update(credential.id).digest('hex'),
@@ -124,9 +137,14 @@ export class Enrolment {
         attestation: credential.attestation,
         backedUp: credential.backedUp,
       },
-      personal: [{ subject: userId, fields: { displayName } }],
-    })
-    await this.#store(link, userId, credential)
+    } as const
+    await audit.record({ ...event, outcome: 'success', personal: [{ subject: userId, fields: { displayName } }] })
+    try {
+      await this.#store(link, userId, credential)
+    } catch (error) {
+      await audit.record({ ...event, outcome: 'failed', code: asRedoubtError(error).code })
+      throw error
+    }
   }
 
   /** Used and expired links go a day after their time. */
@@ -144,7 +162,7 @@ export class Enrolment {
       const used = raw
         .prepare('UPDATE identity_enrolment_links SET used_at = ? WHERE token_digest = ? AND used_at IS NULL AND expires_at > ?')
         .run(now, link, now)
-      // Two browsers on one link: the update is what decides, and only one of them changes a row.
+      // Replicas share the database and not our memory: the update decides, and only one of them changes a row.
       if (used.changes !== 1) throw new RedoubtError('ERR_ENROLMENT_INVALID')
       raw
         .prepare('INSERT INTO identity_users (id, roles, created_at) VALUES (?, ?, ?)')

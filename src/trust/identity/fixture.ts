@@ -20,8 +20,11 @@ export const ADMIN = { type: 'User', id: 'admin' } as const
 export class RecordingAudit implements AuditSink {
   readonly events: AuditEvent[] = []
   down = false
+  /** When set, `record` waits for it: a log whose disk is slow. */
+  gate: Promise<void> | null = null
 
   async record(event: AuditEvent): Promise<{ index: number; leafHash: string }> {
+    if (this.gate !== null) await this.gate
     if (this.down) throw new RedoubtError('ERR_AUDIT_UNAVAILABLE')
     this.events.push(event)
     return { index: this.events.length - 1, leafHash: '' }

@@ -17,6 +17,9 @@ export const registrationResponse = z.object({
 })
 export type RegistrationResponse = z.output<typeof registrationResponse>
 
+/** COSE algorithms taken: EdDSA, ES256, RS256 (platform keys of Windows). */
+export const COSE_ALGORITHMS = [-8, -7, -257] as const
+
 export interface VerifiedCredential {
   readonly id: string
   /** COSE_Key. */
@@ -68,6 +71,7 @@ export async function verifyRegistration(
       expectedType: 'webauthn.create',
       requireUserPresence: true,
       requireUserVerification: true,
+      supportedAlgorithmIDs: [...COSE_ALGORITHMS],
     })
   } catch {
     return null
