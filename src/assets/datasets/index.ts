@@ -1,0 +1,1 @@
+export type { ColumnDescription, ColumnType, DatasetVersion, RowGroup } from './dataset-version.ts'
