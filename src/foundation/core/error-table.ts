@@ -109,10 +109,12 @@ export const ERROR_TABLE = {
   ERR_MODEL_UNKNOWN: entry(404, 'there is no such model or version', 'list the models'),
   ERR_MODEL_SIGNATURE: entry(422, 'the model signature does not verify', 'do not deploy this file; register the model again'),
   ERR_MODEL_FORMAT: entry(422, 'the model file is not acceptable', 'see the reason; export the model again'),
+  ERR_MODEL_QUARANTINED: entry(403, 'the model is quarantined', 'deploy another version or ask a security officer'),
   ERR_MODEL_UNDEPLOYED: entry(404, 'the model is not deployed', 'run `redoubt model deploy`'),
 
   // serving
   ERR_MODEL_CRASHED: entry(503, 'the model process failed', 'try again; the process was restarted'),
+  ERR_MODEL_BUSY: entry(503, 'too many calls wait for this model', 'try again shortly'),
   ERR_MODEL_TIMEOUT: entry(504, 'the model did not answer in time', 'send fewer rows'),
   ERR_UPSTREAM_UNREACHABLE: entry(502, 'the upstream cannot be reached', 'check the upstream with `redoubt doctor`'),
   ERR_UPSTREAM_TIMEOUT: entry(504, 'the upstream did not answer in time', 'try again'),
