@@ -96,6 +96,7 @@ export const ERROR_TABLE = {
   // filters
   ERR_FILTER_BLOCKED_INPUT: entry(400, 'the input contains values that this endpoint may not receive', 'remove the values'),
   ERR_FILTER_BLOCKED_OUTPUT: entry(400, 'the answer contained values that may not leave', 'ask for something else'),
+  ERR_FILTER_ENTITY: entry(500, 'a policy asks to filter what no recogniser finds', 'correct the entity in the filter annotation'),
 
   // datasets
   ERR_DATA_RAGGED: entry(422, 'a row has another number of fields than the header', 'correct the named line'),
