@@ -1,0 +1,9 @@
+// upstreams
+export { chatModelSchema, type UpstreamConfig, type UpstreamsConfig, upstreamSchema, upstreamsSchema } from './upstreams/config.ts'
+export { type UpstreamExchange, type UpstreamHandler } from './upstreams/exchange.ts'
+export { type UpstreamHealth } from './upstreams/probe.ts'
+export { readUpstreamError } from './upstreams/upstream-errors.ts'
+export { createUpstreams, type DispatchOptions, type UpstreamRoute, type Upstreams } from './upstreams/upstreams.ts'
+
+// sandbox
+export { SANDBOX_MODEL, type SandboxResponder, startSandboxResponder } from './sandbox/sandbox-responder.ts'
