@@ -1,5 +1,5 @@
 import { RedoubtError } from '#foundation/core'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { maskCards } from './card-redactor.fixture.ts'
 import { parseChatRequest } from './request.ts'

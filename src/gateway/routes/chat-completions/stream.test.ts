@@ -1,5 +1,5 @@
 import { RedoubtError } from '#foundation/core'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SseParser } from '../sse.ts'
 import { CardRedactor, maskCards } from './card-redactor.fixture.ts'
@@ -73,7 +73,9 @@ function collect(out: string): Record<string, string> {
   return texts
 }
 
-const text = `${chunk({ role: 'assistant', content: '' })}${[...`Pay with ${CARD} please, 😀.`].map((unit) => chunk({ content: unit })).join('')}${chunk({}, 'stop')}`
+const text = `${chunk({ role: 'assistant', content: '' })}${Array.from(`Pay with ${CARD} please, 😀.`)
+  .map((unit) => chunk({ content: unit }))
+  .join('')}${chunk({}, 'stop')}`
 
 describe('ChatStreamTransformer', () => {
   it('masks a number that arrives character by character (C6)', () => {
@@ -222,7 +224,9 @@ describe('ChatStreamTransformer', () => {
   })
 
   it('reads a JSON answer by what it means', () => {
-    const pieces = [...String.raw`{"a":"x\n4111\u0020111111111111","b":4111111111111111}`].map((unit) => chunk({ content: unit })).join('')
+    const pieces = Array.from(String.raw`{"a":"x\n4111\u0020111111111111","b":4111111111111111}`)
+      .map((unit) => chunk({ content: unit }))
+      .join('')
     const { out } = run(pieces + chunk({}, 'stop') + DONE, { jsonAnswer: true })
     expect(JSON.parse(collect(out)['0.content'] ?? '')).toEqual({ a: 'x\n[CARD]', b: '[CARD]' })
   })
