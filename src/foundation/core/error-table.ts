@@ -124,6 +124,8 @@ export const ERROR_TABLE = {
   ERR_UPSTREAM_RESET: entry(502, 'the upstream broke off', 'try again'),
   ERR_UPSTREAM_PROTOCOL: entry(502, 'the upstream answered in a form that is not understood', 'check the upstream'),
   ERR_UPSTREAM_REFUSED: entry(502, 'the upstream refused the request', 'check the upstream credentials and the request'),
+  ERR_UPSTREAM_REJECTED: entry(400, 'the upstream did not accept the request', 'correct the member named in `param`'),
+  ERR_UPSTREAM_LIMIT: entry(429, 'the upstream limits its requests', 'wait, or raise the limit at the upstream'),
 
   // commands
   ERR_SERVER_UNREACHABLE: entry(503, 'no server answers', 'start one with `redoubt up`'),
