@@ -1,3 +1,22 @@
+// Open Inference Protocol
+export { type InferBounds, type InferRequest, parseInferRequest } from './open-inference.ts'
+export {
+  renderInferenceError,
+  renderInferResponse,
+  renderLive,
+  renderModelMetadata,
+  renderModelReady,
+  renderReady,
+  renderServerMetadata,
+} from './open-inference-answers.ts'
+export {
+  type InferenceOperation,
+  type InferenceRoute,
+  type InferenceTarget,
+  matchOpenInferencePath,
+  OPEN_INFERENCE_ROUTES,
+} from './open-inference-paths.ts'
+
 // chat completions
 export { ChatRequest, DEFAULT_COMPLETION_TOKENS, MAX_REQUEST_BYTES, parseChatRequest } from './chat-completions/request.ts'
 export { ChatResponse, parseChatResponse } from './chat-completions/response.ts'
