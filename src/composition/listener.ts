@@ -16,6 +16,8 @@ const RENEWAL_CHECK_MS = 60_000
 
 export interface Listener {
   readonly port: number
+  /** Epoch milliseconds when the certificate in use ends. */
+  certificateNotAfter(): number
   /** Stops accepting, lets what runs go on for at most `drainMs`, asks `cut` to end the rest, then closes. */
   close(drainMs: number, cut: () => void): Promise<void>
 }
@@ -76,6 +78,7 @@ export async function listen(options: {
   })
   return {
     port: (server.address() as AddressInfo).port,
+    certificateNotAfter: () => certificate.notAfter,
     async close(drainMs, cut) {
       draining = true
       clearInterval(renewal)

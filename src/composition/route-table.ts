@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Registry } from '#assets/registry'
 import { ERROR_TABLE, type EntityFacts, RedoubtError, type SubjectSealer } from '#foundation/core'
 import type { House } from '#gateway/pipeline'
-import { chatRoutes, createRouter, type Exchange, inferenceProtocolRoutes, renderInferenceError, renderOpenAiError, type Route } from '#gateway/routes'
+import { chatRoutes, createRouter, type Exchange, inferenceErrorAnswer, openInferenceRoutes, renderOpenAiError, type Route } from '#gateway/routes'
 import type { ModelServer, UpstreamRoute, Upstreams } from '#gateway/serving'
 import { type Api, logRoutes, problemOf } from '#interfaces/api'
 import type { AuditLog } from '#trust/audit'
 import type { Identity } from '#trust/identity'
 import type { Readiness } from './readiness.ts'
+import { VERSION } from './version.ts'
 
 export interface RouteTableOptions {
   readonly house: House
@@ -28,7 +29,7 @@ export function routeTable(options: RouteTableOptions): readonly Route[] {
   const { house, api, identity, audit, upstreams, models, registry, sealer, facts } = options
   return [
     ...chatRoutes({ house, upstreams, facts, pseudonym: (subject) => sealer.pseudonym(subject) }),
-    ...inferenceProtocolRoutes({ house, models, registry }),
+    ...openInferenceRoutes({ house, models, registry, version: VERSION, ready: () => options.readiness.state === 'ready' }),
     ...identity.paths.map((path): Route => delegated(path.method, path.path, { open: path.why }, identity.handler)),
     ...api.routes.map((route): Route => delegated(route.method, route.path, route.open === null ? 'token' : { open: route.open }, api.handle)),
     ...logRoutes(house, audit),
@@ -76,7 +77,7 @@ function sendError({ house }: RouteTableOptions, error: RedoubtError, { response
     return
   }
   if (path.startsWith('/v1/')) return write(response, renderOpenAiError(error, requestId))
-  if (path.startsWith('/v2')) return write(response, renderInferenceError(error, requestId))
+  if (path.startsWith('/v2')) return write(response, inferenceErrorAnswer(error, requestId))
   const body = JSON.stringify(problemOf(error, requestId))
   write(response, { status: ERROR_TABLE[error.code].status, headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId }, body })
 }

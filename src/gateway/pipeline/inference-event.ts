@@ -27,7 +27,7 @@ export function inferenceEvent(type: string, state: Resolved | Authorised, parts
   }
 }
 
-const pickDecision = (decision: Authorised['decision']): AuditEvent['decision'] => ({
+const pickDecision = (decision: Authorised['decision']): NonNullable<AuditEvent['decision']> => ({
   effect: decision.effect,
   policies: decision.policies,
   errors: decision.errors,

@@ -32,7 +32,8 @@ export function chatRoutes(options: ChatRoutesOptions): readonly Route[] {
       '/v1/models/:model',
       (caller, [name], { requestId }) => {
         const route = upstreams.resolve(name ?? '')
-        if (!route || !caller.mayInvoke(facts(route))) throw new RedoubtError('ERR_MODEL_UNKNOWN', 'there is no such language model')
+        if (!route) throw new RedoubtError('ERR_MODEL_UNKNOWN', 'there is no such language model')
+        caller.demandInvoke(facts(route))
         return json(requestId, renderModel(entryOf(route)))
       },
       renderOpenAiError,

@@ -1,4 +1,4 @@
-import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type Decision, type EntityFacts, RedoubtError } from '#foundation/core'
 import { decisionContext, type House, type Rendered } from '#gateway/pipeline'
 import type { Principal } from '#trust/identity'
 import { httpReply } from './http-reply.ts'
@@ -10,6 +10,8 @@ export interface Caller {
   readonly principal: Principal
   /** Whether the caller may invoke this model or endpoint now: what it may not invoke it does not see. */
   mayInvoke(resource: EntityFacts): boolean
+  /** @throws {RedoubtError} the decision's code. */
+  demandInvoke(resource: EntityFacts): void
 }
 
 /** A route that tells about models without asking one: authenticated, shown only as far as the caller may invoke. */
@@ -43,11 +45,15 @@ function authenticated(house: House, { request }: Exchange): Caller {
     authorizationCount: countHeader(request.rawHeaders, 'authorization'),
     url: request.url ?? '/',
   })
-  if (principal instanceof Promise) throw new RedoubtError('ERR_INTERNAL', 'identity answered late')
   if ('code' in principal) throw new RedoubtError(principal.code)
   const context = decisionContext(house, principal, { receivedAt: house.clock.now(), sourceAddress: sourceAddress(request.socket.remoteAddress) })
+  const decide = (resource: EntityFacts): Decision => house.decider.decide({ principal: principal.facts, action: 'invoke', resource, context })
   return {
     principal,
-    mayInvoke: (resource) => house.decider.decide({ principal: principal.facts, action: 'invoke', resource, context }).effect === 'allow',
+    mayInvoke: (resource) => decide(resource).effect === 'allow',
+    demandInvoke(resource) {
+      const { effect, code } = decide(resource)
+      if (effect === 'deny') throw new RedoubtError(code ?? 'ERR_POLICY_DENIED')
+    },
   }
 }

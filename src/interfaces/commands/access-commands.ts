@@ -1,12 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import { accountFilePath, BOOTSTRAP_KEY_FILE, type PrivateJwk, writeAccountFile } from '#trust/identity'
 import { table } from './output.ts'
 import { run } from './program.ts'
 
 interface Account {
-  readonly id: string
   readonly name: string
   readonly roles: readonly string[]
   readonly purpose: string
@@ -35,15 +34,13 @@ export function accessCommands(): Command[] {
     .action(
       run<CreateOptions>(async ({ client, output, place }, options, name) => {
         const roles = [options.role].flat()
-        const { account, privateKeyJwk } = await client.call<{ account: Account; privateKeyJwk: JsonWebKey }>('/service-accounts', {
+        const { account, privateKeyJwk } = await client.call<{ account: Account; privateKeyJwk: PrivateJwk }>('/service-accounts', {
           method: 'POST',
           json: { name, roles, purpose: options.purpose, legalBasis: options.legalBasis },
         })
-        const folder = join(place.secretsDir, 'accounts')
-        const keyPath = join(folder, `${name}.json`)
-        mkdirSync(folder, { recursive: true, mode: 0o700 })
-        writeFileSync(keyPath, JSON.stringify({ accountId: account.id, issuer: place.url, privateKeyJwk }, null, 2), { mode: 0o600 })
-        output.result({ ...account, privateKey: keyPath }, `created \`${name}\` (${account.id})\nprivate key  ${keyPath}\nnext         redoubt token --as ${name}`)
+        const keyPath = accountFilePath(place.secretsDir, account.name)
+        writeAccountFile(keyPath, { issuer: place.url, accountId: account.name, privateKeyJwk })
+        output.result({ ...account, privateKey: keyPath }, `created \`${name}\`\nprivate key  ${keyPath}\nnext         redoubt token --as ${name}`)
       }),
     )
 
@@ -83,7 +80,7 @@ export function accessCommands(): Command[] {
     .option('--revoke <token>', 'revoke this token instead; needs the key of its account')
     .action(
       run<{ as?: string; revoke?: string }>(async ({ client, output, place }, options) => {
-        const keyPath = options.as === undefined ? join(place.secretsDir, 'cli-key.json') : accountKey(place.secretsDir, options.as)
+        const keyPath = options.as === undefined ? join(place.secretsDir, BOOTSTRAP_KEY_FILE) : accountKey(place.secretsDir, options.as)
         if (options.revoke !== undefined) {
           await client.revoke(options.revoke, keyPath)
           output.result({ revoked: true }, 'revoked')
@@ -106,5 +103,5 @@ export function accessCommands(): Command[] {
 /** @throws {RedoubtError} `ERR_USAGE` for a name that could leave the folder. */
 export function accountKey(secretsDir: string, name: string): string {
   if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) throw new RedoubtError('ERR_USAGE', 'an account is named in lower case letters, digits and dashes')
-  return join(secretsDir, 'accounts', `${name}.json`)
+  return accountFilePath(secretsDir, name)
 }

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { asRedoubtError, ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { requestToken } from '#trust/identity'
+import { type AccountFile, readAccountFile, requestToken, revokeToken } from '#trust/identity'
 import type { Place } from './place.ts'
 
 /** The largest answer that a command reads into memory. */
@@ -45,11 +45,17 @@ export class Client {
 
   /** A token for the account whose private key lies in `keyPath`. */
   async tokenFor(keyPath: string): Promise<string> {
-    const key = readKeyFile(keyPath)
-    const { accessToken } = await this.#reaching(() =>
-      requestToken({ baseUrl: this.place.url, accountId: key.accountId, privateKeyJwk: key.privateKeyJwk, ca: this.ca() }),
-    )
-    return accessToken
+    return (await requestToken(this.#ask(keyPath))).accessToken
+  }
+
+  /** Revokes a token of the account whose private key lies in `keyPath` (RFC 7009). */
+  async revoke(token: string, keyPath: string): Promise<void> {
+    await revokeToken(this.#ask(keyPath), token)
+  }
+
+  #ask(keyPath: string): Parameters<typeof requestToken>[0] {
+    const ca = this.ca()
+    return { ...heldAccount(keyPath), baseUrl: this.place.url, ...(ca === undefined ? {} : { ca }) }
   }
 
   ca(): string | undefined {
@@ -137,15 +143,11 @@ export class Client {
   }
 }
 
-export interface KeyFile {
-  readonly accountId: string
-  readonly privateKeyJwk: JsonWebKey
-}
-
 /** @throws {RedoubtError} `ERR_USAGE` when this host does not hold the private key. */
-export function readKeyFile(path: string): KeyFile {
-  if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', `this host does not hold the key \`${path}\`; set REDOUBT_DATA_DIR or REDOUBT_SECRETS_DIR to the server’s, or REDOUBT_TOKEN`)
-  return JSON.parse(readFileSync(path, 'utf8')) as KeyFile
+function heldAccount(path: string): AccountFile {
+  const file = readAccountFile(path)
+  if (!file) throw new RedoubtError('ERR_USAGE', `this host does not hold the key \`${path}\`; set REDOUBT_DATA_DIR or REDOUBT_SECRETS_DIR to the server’s, or REDOUBT_TOKEN`)
+  return file
 }
 
 async function collect(response: IncomingMessage): Promise<Buffer> {
