@@ -20,6 +20,7 @@ import { readPolicyFolder } from '#trust/policy'
 import { openCertificates } from './certificates.ts'
 import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
+import { insecureDefaults } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { listen } from './listener.ts'
 import { Readiness } from './readiness.ts'
@@ -154,7 +155,9 @@ async function start(
       ready: readiness.state,
       administratorEnrolled: identity.administratorEnrolled(),
       certificateNotAfter: listener.certificateNotAfter(),
-      upstreams: await upstreams.probe(),
+      upstreams: (await upstreams.probe()).map(({ upstream, reachable, accepted, error }) => ({ name: upstream, ok: error === null, detail: reachable ? (accepted ? (error?.message ?? '') : 'refuses the credential') : 'cannot be reached' })),
+      localHour: time.at(clock.now()).hour,
+      insecure: insecureDefaults(configuration, { sandbox: sandbox !== null, administratorEnrolled: identity.administratorEnrolled() }),
       log: audit.health(),
       runningRequests: streams.size,
       keyUses: keyring.usage,

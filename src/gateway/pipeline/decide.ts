@@ -17,7 +17,7 @@ export function decide(house: House, state: Resolved): Authorised | Refused {
 /** The facts of a request that are not of the principal or the resource. */
 export function decisionContext(
   house: Pick<House, 'localTime' | 'profile'>,
-  principal: Principal,
+  principal: Pick<Principal, 'purpose' | 'legalBasis' | 'mfaLevel'>,
   request: { readonly receivedAt: number; readonly sourceAddress: string },
 ): DecisionContext {
   const { hour, weekday } = house.localTime.at(request.receivedAt)

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, keyOf } from './guard.ts'
+import { demand, keyOf, systemPart } from './guard.ts'
 
 /** Keys: what there is, rotation, and the end of a subject's key. Key material never passes here. */
 export const keyRoutes =
@@ -26,7 +26,7 @@ export const keyRoutes =
       '/subjects/destroy-key',
       { schema: { summary: 'Destroy a subject’s key: what is sealed under it cannot be read any more', body: z.strictObject({ subject: z.string().min(1).max(256) }) } },
       async (request) => {
-        const principal = await demand(plane, request, 'erase', keyOf('subject'))
+        const principal = await demand(plane, request, 'erase', systemPart('subjects'))
         const use = { principal: principal.facts, purpose: principal.purpose, resource: keyOf('subject'), requestId: request.redoubtRequestId }
         return plane.keys.destroySubject(request.body.subject, use)
       },
