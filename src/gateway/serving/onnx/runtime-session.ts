@@ -58,7 +58,7 @@ export async function openSession(model: Uint8Array): Promise<RuntimeSession> {
         const tensor = results[name]
         const datatype = tensor ? DATATYPE[tensor.type] : undefined
         if (!tensor || !datatype) throw new TypeError('the runtime gave no tensor')
-        return { name, datatype, shape: tensor.dims, data: tensor.data as TensorNumbers | readonly string[] }
+        return { name, datatype, shape: tensor.dims, data: tensor.data }
       })
     },
     release: () => session.release(),
