@@ -76,6 +76,8 @@ export const ERROR_TABLE = {
   ERR_TOKEN_PLACEMENT: entry(401, 'the token was sent in a forbidden place', 'send it once, in the authorization header'),
   ERR_ACCOUNT_UNKNOWN: entry(401, 'the account does not exist any more', 'ask an administrator'),
   ERR_ACCOUNT_DISABLED: entry(401, 'the account is disabled', 'ask an administrator'),
+  ERR_CLIENT_AUTHENTICATION: entry(401, 'the client could not be authenticated', 'sign a new assertion with the key of the account'),
+  ERR_TOKEN_REQUEST: entry(400, 'the token request is not acceptable', 'ask for client credentials for the resource of this server'),
   ERR_ENROLMENT_INVALID: entry(403, 'the enrolment link is used, expired or unknown', 'ask for a new link'),
   ERR_WEBAUTHN: entry(403, 'the security key could not be verified', 'try again with the same key'),
 
@@ -94,6 +96,7 @@ export const ERROR_TABLE = {
   // filters
   ERR_FILTER_BLOCKED_INPUT: entry(400, 'the input contains values that this endpoint may not receive', 'remove the values'),
   ERR_FILTER_BLOCKED_OUTPUT: entry(400, 'the answer contained values that may not leave', 'ask for something else'),
+  ERR_FILTER_ENTITY: entry(500, 'a policy asks to filter what no recogniser finds', 'correct the entity in the filter annotation'),
 
   // datasets
   ERR_DATA_RAGGED: entry(422, 'a row has another number of fields than the header', 'correct the named line'),
@@ -110,16 +113,20 @@ export const ERROR_TABLE = {
   ERR_MODEL_UNKNOWN: entry(404, 'there is no such model or version', 'list the models'),
   ERR_MODEL_SIGNATURE: entry(422, 'the model signature does not verify', 'do not deploy this file; register the model again'),
   ERR_MODEL_FORMAT: entry(422, 'the model file is not acceptable', 'see the reason; export the model again'),
+  ERR_MODEL_QUARANTINED: entry(403, 'the model is quarantined', 'deploy another version or ask a security officer'),
   ERR_MODEL_UNDEPLOYED: entry(404, 'the model is not deployed', 'run `redoubt model deploy`'),
 
   // serving
   ERR_MODEL_CRASHED: entry(503, 'the model process failed', 'try again; the process was restarted'),
+  ERR_MODEL_BUSY: entry(503, 'too many calls wait for this model', 'try again shortly'),
   ERR_MODEL_TIMEOUT: entry(504, 'the model did not answer in time', 'send fewer rows'),
   ERR_UPSTREAM_UNREACHABLE: entry(502, 'the upstream cannot be reached', 'check the upstream with `redoubt doctor`'),
   ERR_UPSTREAM_TIMEOUT: entry(504, 'the upstream did not answer in time', 'try again'),
   ERR_UPSTREAM_RESET: entry(502, 'the upstream broke off', 'try again'),
   ERR_UPSTREAM_PROTOCOL: entry(502, 'the upstream answered in a form that is not understood', 'check the upstream'),
   ERR_UPSTREAM_REFUSED: entry(502, 'the upstream refused the request', 'check the upstream credentials and the request'),
+  ERR_UPSTREAM_REJECTED: entry(400, 'the upstream did not accept the request', 'correct the member named in `param`'),
+  ERR_UPSTREAM_LIMIT: entry(429, 'the upstream limits its requests', 'wait, or raise the limit at the upstream'),
 
   // commands
   ERR_SERVER_UNREACHABLE: entry(503, 'no server answers', 'start one with `redoubt up`'),

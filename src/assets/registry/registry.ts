@@ -1,0 +1,413 @@
+import {
+  type AuditSink,
+  type Clock,
+  type EntityFacts,
+  type EntityUid,
+  type JsonObject,
+  newId,
+  RedoubtError,
+  SENSITIVITIES,
+  type Sensitivity,
+} from '#foundation/core'
+import type { Database, DurableFolder } from '#foundation/storage'
+import type { Keys, KeyUse } from '#trust/keys'
+import { openModelFiles } from './model-files.ts'
+import {
+  type Deployment,
+  type Lineage,
+  lineageSchema,
+  MODEL_NAME,
+  type ModelManifest,
+  type ModelVersion,
+  parseManifest,
+  purposesSchema,
+  sha256,
+  writeManifest,
+} from './model-version.ts'
+import { signModel } from './oms/sign-model.ts'
+import { verifyModel } from './oms/verify-model.ts'
+import { admitOnnx } from './onnx/admit-onnx.ts'
+import { openTables, type VersionRow } from './tables.ts'
+import { VerifiedModel } from './verified-model.ts'
+
+/** Names under which the two signed files of a version are exported, so that any Open Model Signing tool can verify them. */
+const MODEL_FILE = 'model.onnx'
+const MANIFEST_FILE = 'lineage.json'
+
+export interface RegisterAsk {
+  readonly name: string
+  readonly file: Uint8Array
+  /** Made elsewhere: it will run in a process without keys. */
+  readonly foreign: boolean
+  readonly sensitivity: Sensitivity
+  readonly purposes: readonly string[]
+  readonly lineage: Lineage
+  readonly by: EntityUid
+  readonly requestId?: string
+}
+
+export interface ActOptions {
+  readonly requestId?: string
+}
+
+export interface Registry {
+  /**
+   * Checks, seals, signs and records a new immutable version.
+   * @throws {RedoubtError} `ERR_MODEL_FORMAT` with the reason, `ERR_INPUT_INVALID`, `ERR_INPUT_TOO_LARGE`, `ERR_CONFLICT` when the
+   *   latest version of the name is the same file.
+   */
+  register(ask: RegisterAsk): Promise<ModelVersion>
+  /** All versions, by name and version. */
+  list(): readonly ModelVersion[]
+  /** @returns the named version, or the latest one; null when there is none. */
+  get(name: string, version?: number): ModelVersion | null
+  lineage(name: string, version?: number): Lineage | null
+  /**
+   * Decrypts a version and verifies its signature over the very bytes returned, and over its lineage and all other facts.
+   * @throws {RedoubtError} `ERR_MODEL_UNKNOWN`, `ERR_MODEL_QUARANTINED`, `ERR_MODEL_SIGNATURE` with the failing step, recorded.
+   */
+  openVerified(version: Pick<ModelVersion, 'name' | 'version'>, use: KeyUse): Promise<VerifiedModel>
+  /**
+   * Verifies a version and makes it the one that is served under its name, durably.
+   * @param version null for the latest.
+   * @param options.load Called with the verified bytes before the deployment counts; when it throws nothing is deployed.
+   */
+  deploy(
+    name: string,
+    version: number | null,
+    by: EntityUid,
+    options?: ActOptions & { readonly load?: (model: VerifiedModel) => Promise<unknown> },
+  ): Promise<Deployment>
+  /** @returns the version that was deployed last, quarantined or not; null when none was. */
+  deployed(name: string): ModelVersion | null
+  /** The present deployment of each name. */
+  deployments(): readonly Deployment[]
+  /** Every deployment ever made, oldest first. */
+  deploymentHistory(name: string): readonly Deployment[]
+  /** What policies may know of the version as it is now; the same object while nothing changes. */
+  facts(version: Pick<ModelVersion, 'name' | 'version'>): EntityFacts
+  /** Takes effect at once and before it is recorded: a record that cannot be written must not keep a bad model in service. */
+  quarantine(name: string, version: number, by: EntityUid, reason: string, options?: ActOptions): Promise<ModelVersion>
+  /** Ends a quarantine; recorded before it takes effect. */
+  release(name: string, version: number, by: EntityUid, reason: string, options?: ActOptions): Promise<ModelVersion>
+  /** @returns the OpenSSF Model Signing bundle (JSON) over `model.onnx` and `lineage.json`. */
+  signature(name: string, version: number): Promise<string>
+  /** @returns the signed `lineage.json`. */
+  manifest(name: string, version: number): string
+  /** Tells of each version that is registered, quarantined, released or found tampered with. @returns the way to stop. */
+  onChange(listener: (version: ModelVersion) => void): () => void
+}
+
+interface Entry {
+  readonly version: ModelVersion
+  readonly facts: EntityFacts
+}
+
+export function openRegistry(options: {
+  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly objects: DurableFolder
+  readonly keys: Keys
+  readonly audit: AuditSink
+  readonly clock: Clock
+}): Registry {
+  const { keys, audit, clock } = options
+  const tables = openTables(options.database)
+  const files = openModelFiles(options.objects, keys)
+  for (const path of tables.dropPending()) files.remove(path)
+  const entries = new Map<string, Map<number, Entry>>()
+  const listeners = new Set<(version: ModelVersion) => void>()
+  let queue: Promise<unknown> = Promise.resolve()
+
+  for (const row of tables.versions())
+    keep({ ...parseManifest(row.manifest), signed: row.bundle !== '', quarantined: row.quarantined === 1 })
+
+  function keep(version: ModelVersion): ModelVersion {
+    const versions = entries.get(version.name) ?? new Map<number, Entry>()
+    entries.set(version.name, versions)
+    versions.set(version.version, { version, facts: factsOf(version) })
+    return version
+  }
+
+  function change(version: ModelVersion): ModelVersion {
+    keep(version)
+    for (const listener of listeners) listener(version)
+    return version
+  }
+
+  function entry(name: string, version?: number): Entry | null {
+    const versions = entries.get(name)
+    if (!versions) return null
+    return versions.get(version ?? Math.max(...versions.keys())) ?? null
+  }
+
+  function known(name: string, version?: number): Entry {
+    const found = entry(name, version)
+    if (!found) throw new RedoubtError('ERR_MODEL_UNKNOWN')
+    return found
+  }
+
+  function knownRow(name: string, version: number): VersionRow {
+    const row = tables.version(name, version)
+    if (!row) throw new RedoubtError('ERR_MODEL_UNKNOWN')
+    return row
+  }
+
+  /** Registrations and deployments one after another: version numbers have no gaps and the last deployment is the last recorded. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = queue.then(work)
+    queue = result.catch(() => undefined)
+    return result
+  }
+
+  async function record(type: string, action: string, by: EntityUid, name: string, details: JsonObject, requestId?: string): Promise<void> {
+    await audit.record({
+      type,
+      actor: by,
+      action,
+      resource: modelUid(name),
+      outcome: 'success',
+      details,
+      ...(requestId === undefined ? {} : { requestId }),
+    })
+  }
+
+  async function registerNow(ask: RegisterAsk, file: Uint8Array): Promise<ModelVersion> {
+    const admitted = admitOnnx(file, ask.foreign)
+    const digest = sha256(admitted.file)
+    const latest = entry(ask.name)
+    if (latest?.version.digest === digest) throw new RedoubtError('ERR_CONFLICT', 'the latest version of this model is the same file')
+    const use = keyUse(ask.by, 'model-registration', ask.name, ask.requestId)
+    const version = tables.nextVersion(ask.name)
+    const manifest: ModelManifest = {
+      name: ask.name,
+      version,
+      digest,
+      bytes: admitted.file.byteLength,
+      foreign: ask.foreign,
+      sensitivity: ask.sensitivity,
+      purposes: [...new Set(ask.purposes)].sort(),
+      lineage: admitted.derivation === null ? ask.lineage : derivedLineage(ask.lineage, sha256(file), admitted.derivation),
+      createdAt: clock.now(),
+      inputs: admitted.inputs,
+      outputs: admitted.outputs,
+    }
+    const text = writeManifest(manifest)
+    const stored: string[] = []
+    try {
+      stored.push(await files.store(admitted.file, digest, use))
+      if (admitted.derivation !== null) stored.push(await files.store(file, sha256(file), use))
+      const signer = await keys.signer('model-signing', use)
+      const bundle = await signModel({ name: ask.name, resources: resourcesOf(digest, text), signer })
+      tables.insertVersion({
+        name: ask.name,
+        version,
+        digest,
+        manifest: text,
+        bundle,
+        object_path: stored[0] ?? '',
+        source_path: stored[1] ?? null,
+      })
+      await record('model.register', 'register', ask.by, ask.name, registration(manifest), ask.requestId)
+      tables.confirmVersion(ask.name, version)
+    } catch (cause) {
+      tables.removeVersion(ask.name, version)
+      for (const path of stored) files.remove(path)
+      throw cause
+    }
+    return change({ ...parseManifest(text), signed: true, quarantined: false })
+  }
+
+  async function openVerified(wanted: Pick<ModelVersion, 'name' | 'version'>, use: KeyUse): Promise<VerifiedModel> {
+    const { version } = known(wanted.name, wanted.version)
+    if (version.quarantined) throw new RedoubtError('ERR_MODEL_QUARANTINED')
+    try {
+      // From the database anew: what is verified is what is stored now, not what was stored when the server started.
+      const row = knownRow(version.name, version.version)
+      const bytes = await files.load(row.object_path, row.digest, use)
+      const { publicKey } = await keys.signer('model-signing', use)
+      const verdict = verifyModel(row.bundle, { method: 'key', publicKey }, resourcesOf(sha256(bytes), row.manifest))
+      if (!verdict.verified) throw signatureError(verdict.step, verdict.reason)
+      const manifest = parseManifest(row.manifest)
+      // A row under another name or number would let an old version pass for a new one.
+      if (
+        verdict.statement.name !== row.name ||
+        manifest.name !== row.name ||
+        manifest.version !== row.version ||
+        manifest.digest !== row.digest
+      )
+        throw signatureError('lineage', 'the signed description belongs to another version')
+      const { quarantined } = known(version.name, version.version).version
+      if (quarantined) throw new RedoubtError('ERR_MODEL_QUARANTINED')
+      return new VerifiedModel(current({ ...manifest, signed: true, quarantined }), bytes)
+    } catch (cause) {
+      if (cause instanceof RedoubtError && cause.code === 'ERR_MODEL_SIGNATURE') await distrust(version, cause, use)
+      throw cause
+    }
+  }
+
+  /** @returns the object that is already known when nothing changed, so that facts stay the same object. */
+  function current(version: ModelVersion): ModelVersion {
+    const known = entry(version.name, version.version)?.version
+    return known && known.signed && writeManifest(known) === writeManifest(version) ? known : keep(version)
+  }
+
+  async function distrust(version: ModelVersion, error: RedoubtError, use: KeyUse): Promise<void> {
+    change({ ...known(version.name, version.version).version, signed: false })
+    await audit.record({
+      type: 'model.refusal',
+      actor: use.principal,
+      action: 'verify',
+      resource: modelUid(version.name),
+      outcome: 'refused',
+      code: error.code,
+      purpose: use.purpose,
+      details: { version: version.version, digest: version.digest, step: error.evidence['step'] ?? null },
+      ...(use.requestId === undefined ? {} : { requestId: use.requestId }),
+    })
+  }
+
+  function latestDeployments(): ReadonlyMap<string, Deployment> {
+    return new Map(tables.deployments().map((deployment) => [deployment.name, deployment]))
+  }
+
+  return {
+    async register(ask) {
+      checkAsk(ask)
+      // A copy: the caller's buffer could change between the check and the signature.
+      const file = new Uint8Array(ask.file)
+      return await inTurn(() => registerNow(ask, file))
+    },
+    list: () => [...entries.values()].flatMap((versions) => [...versions.values()].map(({ version }) => version)),
+    get: (name, version) => entry(name, version)?.version ?? null,
+    lineage: (name, version) => entry(name, version)?.version.lineage ?? null,
+    openVerified,
+    deploy: (name, wanted, by, deployOptions = {}) =>
+      inTurn(async () => {
+        const { version } = known(name, wanted ?? undefined)
+        const { requestId } = deployOptions
+        const model = await openVerified(version, keyUse(by, 'model-deployment', name, requestId))
+        await deployOptions.load?.(model)
+        const deployment: Deployment = {
+          id: newId('dep'),
+          name,
+          version: version.version,
+          digest: version.digest,
+          by,
+          deployedAt: clock.now(),
+        }
+        tables.insertDeployment(deployment)
+        try {
+          await record(
+            'model.deploy',
+            'deploy',
+            by,
+            name,
+            { version: version.version, digest: version.digest, deployment: deployment.id },
+            requestId,
+          )
+          tables.confirmDeployment(deployment.id)
+        } catch (cause) {
+          tables.removeDeployment(deployment.id)
+          throw cause
+        }
+        return deployment
+      }),
+    deployed(name) {
+      const deployment = latestDeployments().get(name)
+      return deployment ? (entry(name, deployment.version)?.version ?? null) : null
+    },
+    deployments: () => [...latestDeployments().values()],
+    deploymentHistory: (name) => tables.deployments().filter((deployment) => deployment.name === name),
+    facts: (version) => known(version.name, version.version).facts,
+    async quarantine(name, version, by, reason, actOptions = {}) {
+      known(name, version)
+      tables.setQuarantined(name, version, true)
+      const changed = change({ ...known(name, version).version, quarantined: true })
+      await record('model.quarantine', 'quarantine', by, name, { version, reason: reasonText(reason) }, actOptions.requestId)
+      return changed
+    },
+    async release(name, version, by, reason, actOptions = {}) {
+      known(name, version)
+      await record('model.release', 'release', by, name, { version, reason: reasonText(reason) }, actOptions.requestId)
+      tables.setQuarantined(name, version, false)
+      return change({ ...known(name, version).version, quarantined: false })
+    },
+    signature: async (name, version) => knownRow(name, version).bundle,
+    manifest: (name, version) => knownRow(name, version).manifest,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+}
+
+const MAX_REASON_LENGTH = 500
+
+function reasonText(reason: string): string {
+  return reason.slice(0, MAX_REASON_LENGTH).toWellFormed()
+}
+
+function checkAsk(ask: RegisterAsk): void {
+  if (!MODEL_NAME.test(ask.name))
+    throw new RedoubtError(
+      'ERR_INPUT_INVALID',
+      'a model name has 1 to 64 of a-z, 0-9, dot, dash and underscore, and begins and ends with a letter or digit',
+    )
+  if (!SENSITIVITIES.includes(ask.sensitivity)) throw new RedoubtError('ERR_INPUT_INVALID', 'the sensitivity is not known')
+  if (!purposesSchema.safeParse(ask.purposes).success) throw new RedoubtError('ERR_INPUT_INVALID', 'a model has 1 to 64 purposes')
+  if (!lineageSchema.safeParse(ask.lineage).success) throw new RedoubtError('ERR_INPUT_INVALID', 'the lineage does not fit its schema')
+}
+
+/** A derivation puts the original between the file that is served and what the original itself derives from. */
+function derivedLineage(lineage: Lineage, original: string, derivation: string): Lineage {
+  const parameters = lineage.parent === null ? lineage.parameters : { ...lineage.parameters, parentOfOriginal: lineage.parent }
+  return { ...lineage, parameters, parent: original, derivation }
+}
+
+function resourcesOf(digest: string, manifest: string): readonly { readonly name: string; readonly digest: string }[] {
+  return [
+    { name: MODEL_FILE, digest },
+    { name: MANIFEST_FILE, digest: sha256(manifest) },
+  ]
+}
+
+function registration(manifest: ModelManifest): JsonObject {
+  const { lineage } = manifest
+  return {
+    version: manifest.version,
+    digest: manifest.digest,
+    bytes: manifest.bytes,
+    foreign: manifest.foreign,
+    sensitivity: manifest.sensitivity,
+    purposes: manifest.purposes,
+    dataset: lineage.dataset,
+    pipeline: lineage.pipeline,
+    codeDigest: lineage.codeDigest,
+    parent: lineage.parent,
+    derivation: lineage.derivation ?? null,
+  }
+}
+
+function factsOf(version: ModelVersion): EntityFacts {
+  return {
+    ...modelUid(version.name),
+    attributes: {
+      sensitivity: SENSITIVITIES.indexOf(version.sensitivity),
+      purposes: version.purposes,
+      signed: version.signed,
+      quarantined: version.quarantined,
+      foreign: version.foreign,
+    },
+    parents: [],
+  }
+}
+
+const modelUid = (name: string): EntityUid => ({ type: 'Model', id: name })
+
+function keyUse(principal: EntityUid, purpose: string, name: string, requestId: string | undefined): KeyUse {
+  return { principal, purpose, resource: modelUid(name), ...(requestId === undefined ? {} : { requestId }) }
+}
+
+function signatureError(step: string, reason: string): RedoubtError {
+  return new RedoubtError('ERR_MODEL_SIGNATURE', reason, { evidence: { step } })
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod'
+
+/** 512 MiB resident: the runtime itself takes some 90. A forest of 200 MiB fits, a bomb does not take the host with it. */
+const DEFAULT_MAX_MEMORY_BYTES = 512 * 1024 * 1024
+/** 5 s for one call: a thousand rows of a large forest take far less than one. */
+const DEFAULT_CALL_TIMEOUT_MS = 5_000
+/** 30 s to start a process and load a model into it, on a busy machine. */
+const DEFAULT_LOAD_TIMEOUT_MS = 30_000
+/** 64 calls may wait for one model; more would only wait for their time-out. */
+const DEFAULT_MAX_WAITING_CALLS = 64
+/** First pause after a crash; it doubles with each further one up to the longest. */
+const DEFAULT_BACKOFF_MS = 200
+const DEFAULT_MAX_BACKOFF_MS = 30_000
+
+/** How models that were made elsewhere are run, each in a process of its own. */
+export const foreignModelsSchema = z
+  .object({
+    maxMemoryBytes: z
+      .number()
+      .int()
+      .min(128 * 1024 * 1024)
+      .default(DEFAULT_MAX_MEMORY_BYTES),
+    callTimeoutMs: z.number().int().min(10).max(600_000).default(DEFAULT_CALL_TIMEOUT_MS),
+    loadTimeoutMs: z.number().int().min(100).max(600_000).default(DEFAULT_LOAD_TIMEOUT_MS),
+    maxWaitingCalls: z.number().int().min(1).max(10_000).default(DEFAULT_MAX_WAITING_CALLS),
+    backoffMs: z.number().int().min(1).max(60_000).default(DEFAULT_BACKOFF_MS),
+    maxBackoffMs: z.number().int().min(1).max(3_600_000).default(DEFAULT_MAX_BACKOFF_MS),
+  })
+  .strict()
+
+export type ForeignModelsConfig = z.infer<typeof foreignModelsSchema>

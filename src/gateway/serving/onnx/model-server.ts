@@ -1,0 +1,153 @@
+import { type Clock, RedoubtError } from '#foundation/core'
+import type { Logger } from '#foundation/telemetry'
+import { isVerifiedModel, type ModelVersion, type TensorSpec, type VerifiedModel } from '#assets/registry'
+import { ChildModel } from './child-model.ts'
+import { foreignModelsSchema, type ForeignModelsConfig } from './config.ts'
+import type { RuntimeTensor } from './runtime-tensor.ts'
+import { openSession } from './runtime-session.ts'
+import { encodeInputs, type InferTensor, MAX_CALL_ELEMENTS } from './tensors.ts'
+
+export interface ServedModel {
+  readonly version: ModelVersion
+  readonly inputs: readonly TensorSpec[]
+  readonly outputs: readonly TensorSpec[]
+  /** Where it runs. */
+  readonly placement: 'in-process' | 'child-process'
+  /**
+   * Any number of rows from 1. Null stands for a missing value where the spec says `nullable`.
+   * @throws {RedoubtError} `ERR_INPUT_INVALID`, `ERR_LIMIT_CALL_SIZE`, `ERR_MODEL_CRASHED`, `ERR_MODEL_TIMEOUT`, `ERR_MODEL_BUSY`
+   */
+  infer(inputs: readonly InferTensor[], rows: number): Promise<readonly InferTensor[]>
+}
+
+export interface ModelServer {
+  /**
+   * Loads a verified model and serves it under its name in place of the one before, which finishes its running calls.
+   * @throws {RedoubtError} `ERR_MODEL_SIGNATURE` for anything but what the registry verified, `ERR_MODEL_FORMAT` when the runtime
+   *   does not take it; the model before then stays.
+   */
+  load(model: VerifiedModel): Promise<ServedModel>
+  /** Out of service at once: calls that wait for a process are refused. */
+  unload(name: string): void
+  get(name: string): ServedModel | null
+  list(): readonly ServedModel[]
+  close(): void
+}
+
+interface Runner {
+  run(inputs: readonly RuntimeTensor[]): Promise<readonly RuntimeTensor[]>
+  /** Answers what it has and takes no more. */
+  drain(): void
+  close(): void
+}
+
+/**
+ * Serves ONNX models: those trained here beside the keys, those made elsewhere each in a process without keys, because parsing
+ * a stranger's file in native code does not belong beside them.
+ */
+export function createModelServer(options: {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly foreign?: Partial<ForeignModelsConfig>
+}): ModelServer {
+  const foreign = foreignModelsSchema.parse(options.foreign ?? {})
+  const served = new Map<string, { readonly model: ServedModel; readonly runner: Runner }>()
+
+  function unload(name: string): void {
+    const entry = served.get(name)
+    served.delete(name)
+    entry?.runner.close()
+  }
+
+  return {
+    async load(verified) {
+      if (!isVerifiedModel(verified)) throw new RedoubtError('ERR_MODEL_SIGNATURE', 'only a verified model is loaded')
+      const { version, bytes } = verified
+      const runner = version.foreign
+        ? await startChild({
+            model: bytes,
+            label: `${version.name}@${version.version}`,
+            config: foreign,
+            clock: options.clock,
+            logger: options.logger,
+          })
+        : await openInProcess(bytes)
+      const model: ServedModel = {
+        version,
+        inputs: version.inputs,
+        outputs: version.outputs,
+        placement: version.foreign ? 'child-process' : 'in-process',
+        async infer(inputs, rows) {
+          return checkOutputs(version.outputs, await runner.run(encodeInputs(version.inputs, inputs, rows)))
+        },
+      }
+      served.get(version.name)?.runner.drain()
+      served.set(version.name, { model, runner })
+      return model
+    },
+    unload,
+    get: (name) => served.get(name)?.model ?? null,
+    list: () => [...served.values()].map(({ model }) => model),
+    close() {
+      for (const name of served.keys()) unload(name)
+    },
+  }
+}
+
+async function openInProcess(bytes: Uint8Array): Promise<Runner> {
+  const session = await openSession(bytes).catch((cause: unknown) => {
+    throw new RedoubtError('ERR_MODEL_FORMAT', 'the runtime does not take this model', { cause })
+  })
+  let running = 0
+  let closed = false
+  const releaseWhenIdle = (): void => {
+    if (closed && running === 0) void session.release().catch(() => undefined)
+  }
+  const close = (): void => {
+    if (closed) return
+    closed = true
+    releaseWhenIdle()
+  }
+  return {
+    async run(inputs) {
+      if (closed) throw new RedoubtError('ERR_MODEL_UNDEPLOYED', 'the model was taken out of service')
+      running++
+      try {
+        return await session.run(inputs)
+      } catch {
+        // The runtime's message may quote values of the row.
+        throw new RedoubtError('ERR_INPUT_INVALID', 'the model could not compute this input')
+      } finally {
+        running--
+        releaseWhenIdle()
+      }
+    },
+    drain: close,
+    close,
+  }
+}
+
+async function startChild(options: ConstructorParameters<typeof ChildModel>[0]): Promise<Runner> {
+  const child = new ChildModel(options)
+  try {
+    await child.start()
+  } catch (cause) {
+    child.close()
+    throw cause
+  }
+  return child
+}
+
+/** What a model answers is held against what was signed: a process that was taken over cannot pass other tensors off as its own. */
+function checkOutputs(specs: readonly TensorSpec[], outputs: readonly RuntimeTensor[]): readonly InferTensor[] {
+  if (outputs.length !== specs.length) throw wrongAnswer()
+  let elements = 0
+  for (const [i, output] of outputs.entries()) {
+    const spec = specs[i]
+    elements += output.data.length
+    if (output.name !== spec?.name || output.datatype !== spec.datatype || elements > MAX_CALL_ELEMENTS) throw wrongAnswer()
+  }
+  return outputs
+}
+
+const wrongAnswer = (): RedoubtError => new RedoubtError('ERR_MODEL_CRASHED', 'the model gave an answer that does not fit its description')
