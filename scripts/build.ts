@@ -9,7 +9,10 @@ const dist = join(root, 'dist')
 const DATA_FILES = ['**/*.cedar', '**/*.cedarschema', '**/*.html', '**/*.css', '**/*.browser.js', '**/*.yaml']
 
 rmSync(dist, { recursive: true, force: true })
-const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+  cwd: root,
+  stdio: 'inherit',
+})
 if (tsc.status !== 0) process.exit(tsc.status ?? 1)
 
 for (const file of globSync(DATA_FILES, { cwd: join(root, 'src') })) {
@@ -17,7 +20,12 @@ for (const file of globSync(DATA_FILES, { cwd: join(root, 'src') })) {
   cpSync(join(root, 'src', file), join(dist, file))
 }
 // Without a manifest of its own, `#…` in dist would resolve through the root's and silently run the source.
-const { imports, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { imports: Record<string, string>; version: string }
-const doors = Object.fromEntries(Object.entries(imports).map(([door, path]) => [door, path.replace('./src/', './').replace(/\.ts$/, '.js')]))
+const { imports, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  imports: Record<string, string>
+  version: string
+}
+const doors = Object.fromEntries(
+  Object.entries(imports).map(([door, path]) => [door, path.replace('./src/', './').replace(/\.ts$/, '.js')]),
+)
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ type: 'module', version, imports: doors }, null, 2)}\n`)
 writeFileSync(join(dist, '.built'), new Date().toISOString())

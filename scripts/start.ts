@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const built = join(root, 'dist/.built')
 const builtAt = existsSync(built) ? statSync(built).mtimeMs : 0
-const stale = ['src/**/*', 'package.json', 'tsconfig*.json'].some((pattern) => globSync(pattern, { cwd: root }).some((file) => statSync(join(root, file)).mtimeMs > builtAt))
+const stale = ['src/**/*', 'package.json', 'tsconfig*.json'].some((pattern) =>
+  globSync(pattern, { cwd: root }).some((file) => statSync(join(root, file)).mtimeMs > builtAt),
+)
 if (stale) {
   process.stderr.write('building…\n')
   const build = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: 'inherit' })

@@ -1,5 +1,16 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, cpSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  cpSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,7 +39,8 @@ describe('the house', () => {
 
   it('lets floors import downward only', () => {
     for (const [from, to] of Object.entries(mayImport))
-      for (const target of to) expect(floors.indexOf(target.split('/')[0]!), `${from} → ${target}`).toBeLessThanOrEqual(floors.indexOf(from.split('/')[0]!))
+      for (const target of to)
+        expect(floors.indexOf(target.split('/')[0]!), `${from} → ${target}`).toBeLessThanOrEqual(floors.indexOf(from.split('/')[0]!))
   })
 
   it('lists every door by name in package.json, as `npm run gen` writes it', () => {
@@ -49,7 +61,8 @@ describe('the house', () => {
 
 describe('the lint boundaries', () => {
   const copy = mkdtempSync(join(tmpdir(), 'redoubt-lint-'))
-  for (const file of ['oxlint.config.ts', 'scripts', 'tsconfig.json', 'package.json']) cpSync(join(root, file), join(copy, file), { recursive: true })
+  for (const file of ['oxlint.config.ts', 'scripts', 'tsconfig.json', 'package.json'])
+    cpSync(join(root, file), join(copy, file), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   afterAll(() => rmSync(copy, { recursive: true, force: true }))
 
@@ -75,18 +88,26 @@ describe('the lint boundaries', () => {
   })
 
   it('let a listed door through', () => {
-    expect(complaints('src/trust/keys/seed.ts', "import { x } from '#trust/audit'\nexport const y = x\n")).not.toContain('no-restricted-imports')
+    expect(complaints('src/trust/keys/seed.ts', "import { x } from '#trust/audit'\nexport const y = x\n")).not.toContain(
+      'no-restricted-imports',
+    )
   })
 
   it('see a promise that nobody waits for', () => {
-    expect(complaints('src/trust/keys/seed.ts', 'const f = async (): Promise<number> => 1\nexport const g = (): void => {\n  f()\n}\n')).toContain('no-floating-promises')
+    expect(
+      complaints('src/trust/keys/seed.ts', 'const f = async (): Promise<number> => 1\nexport const g = (): void => {\n  f()\n}\n'),
+    ).toContain('no-floating-promises')
   })
 })
 
 describe('what is tracked', () => {
   it('names no path of a machine and no registry address', () => {
-    const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' }).split('\0').filter((file) => file !== '' && file !== 'package-lock.json' && existsSync(join(root, file)))
-    const bad = files.filter((file) => /(?:^|[^a-zA-Z])\/(?:w[o]rk|f[a]rm)\/|https?:\/\/r[e]gistry\./m.test(readFileSync(join(root, file), 'utf8')))
+    const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
+      .split('\0')
+      .filter((file) => file !== '' && file !== 'package-lock.json' && existsSync(join(root, file)))
+    const bad = files.filter((file) =>
+      /(?:^|[^a-zA-Z])\/(?:w[o]rk|f[a]rm)\/|https?:\/\/r[e]gistry\./m.test(readFileSync(join(root, file), 'utf8')),
+    )
     expect(bad).toEqual([])
   })
 })

@@ -5,7 +5,11 @@ import type { Clock } from '#foundation/core'
 import { createCertificateAuthority, issueServerCertificate, type ServerCertificate } from '#foundation/crypto'
 import type { Keys, KeyUse } from '#trust/keys'
 
-const use: KeyUse = { principal: { type: 'System', id: 'listener' }, purpose: 'tls', resource: { type: 'Key', id: 'certificate-authority' } }
+const use: KeyUse = {
+  principal: { type: 'System', id: 'listener' },
+  purpose: 'tls',
+  resource: { type: 'Key', id: 'certificate-authority' },
+}
 
 /** The local certificate authority and the listener's certificate; private keys stay in the keyring and in memory. */
 export interface Certificates {

@@ -6,6 +6,8 @@ import type { Configuration } from './configuration.ts'
 /** The places outside that receive each checkpoint. */
 export function checkpointSinks({ audit }: Pick<Configuration, 'audit'>): readonly CheckpointSink[] {
   const folders = audit.outsideFolder === undefined ? [] : [folderSink(nodeFolder(audit.outsideFolder), audit.outsideFolder)]
-  const witnesses = audit.witnesses.map(({ url, verifierKeys, ca }) => witnessSink({ url, verifierKeys, ...(ca === undefined ? {} : { ca: readFileSync(ca, 'utf8') }) }))
+  const witnesses = audit.witnesses.map(({ url, verifierKeys, ca }) =>
+    witnessSink({ url, verifierKeys, ...(ca === undefined ? {} : { ca: readFileSync(ca, 'utf8') }) }),
+  )
   return [...folders, ...witnesses]
 }

@@ -96,14 +96,34 @@ async function start(
     checkpointIntervalMs: configuration.audit.checkpointIntervalMs,
   })
   closers.push(() => audit.close())
-  await audit.record({ type: 'server.start', actor: SELF, action: 'administer', resource: SELF, outcome: 'success', details: { version: VERSION, profile } })
+  await audit.record({
+    type: 'server.start',
+    actor: SELF,
+    action: 'administer',
+    resource: SELF,
+    outcome: 'success',
+    details: { version: VERSION, profile },
+  })
   writeFileSync(directory.at(LOG_KEY_FILE), `${audit.verifierKey()}\n`)
   const keys = keyring.keys(audit)
 
-  const certificates = await openCertificates({ keys, clock, caPath: directory.at('ca.pem'), organisation: configuration.organisation.name, names: configuration.server.names })
+  const certificates = await openCertificates({
+    keys,
+    clock,
+    caPath: directory.at('ca.pem'),
+    organisation: configuration.organisation.name,
+    names: configuration.server.names,
+  })
   // Identity needs the address before anything listens; port 0 is resolved by listening first and answering 503 until the house stands.
-  let handle: (request: IncomingMessage, response: ServerResponse) => void = (_request, response) => void response.writeHead(503, { 'retry-after': '1' }).end()
-  const listener = await listen({ ...configuration.server, certificates, clock, logger, handle: (request, response) => handle(request, response) })
+  let handle: (request: IncomingMessage, response: ServerResponse) => void = (_request, response) =>
+    void response.writeHead(503, { 'retry-after': '1' }).end()
+  const listener = await listen({
+    ...configuration.server,
+    certificates,
+    clock,
+    logger,
+    handle: (request, response) => handle(request, response),
+  })
   const issuer = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
 
   const identity = await openIdentity({ database, keys, audit, clock, issuer, secretsDir: configuration.secretsDir, profile, logger })
@@ -118,7 +138,7 @@ async function start(
   closers.push(() => limits.close())
   const models = createModelServer({ clock, logger })
   closers.push(() => models.close())
-  const { config, sandbox } = await languageModels(configuration, process.env)
+  const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, process.env)
   if (sandbox) closers.push(() => sandbox.close())
   const upstreams = createUpstreams({ config, resolveSecret, clock, logger })
   closers.push(() => upstreams.close())
@@ -131,7 +151,18 @@ async function start(
   registry.onChange(() => streams.sweep())
 
   const time = localTime(configuration.organisation.timeZone)
-  const house: House = { identity, decider: policies, limits, audit, clock, localTime: time, logger, profile, digestKey: digestKeyOf(keyring.searchKey), streams }
+  const house: House = {
+    identity,
+    decider: policies,
+    limits,
+    audit,
+    clock,
+    localTime: time,
+    logger,
+    profile,
+    digestKey: digestKeyOf(keyring.searchKey),
+    streams,
+  }
   const facts = endpointFacts()
   const readiness = new Readiness()
   const plane: ControlPlane = {
@@ -155,9 +186,13 @@ async function start(
       ready: readiness.state,
       administratorEnrolled: identity.administratorEnrolled(),
       certificateNotAfter: listener.certificateNotAfter(),
-      upstreams: (await upstreams.probe()).map(({ upstream, reachable, accepted, error }) => ({ name: upstream, ok: error === null, detail: reachable ? (accepted ? (error?.message ?? '') : 'refuses the credential') : 'cannot be reached' })),
+      upstreams: (await upstreams.probe()).map(({ upstream, reachable, accepted, error }) => ({
+        name: upstream,
+        ok: error === null,
+        detail: reachable ? (accepted ? (error?.message ?? '') : 'refuses the credential') : 'cannot be reached',
+      })),
       localHour: time.at(clock.now()).hour,
-      insecure: insecureDefaults(configuration, { sandbox: sandbox !== null, administratorEnrolled: identity.administratorEnrolled() }),
+      insecure: insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() }),
       log: audit.health(),
       runningRequests: streams.size,
       keyUses: keyring.usage,
@@ -166,10 +201,17 @@ async function start(
   const api = await createApi(plane)
   closers.push(() => api.close())
   const metrics = () => Promise.resolve('')
-  handle = createHandler({ house, api, identity, audit, upstreams, models, registry, facts, metrics, sealer: keyring.sealer, readiness }, new Set(configuration.server.names))
+  handle = createHandler(
+    { house, api, identity, audit, upstreams, models, registry, facts, metrics, sealer: keyring.sealer, readiness },
+    new Set(configuration.server.names),
+  )
 
   if (profile === 'development') await ensureBootstrapAccount(identity, configuration.secretsDir)
-  writeFileSync(join(configuration.dataDir, SERVER_FILE), JSON.stringify({ url: issuer, secretsDir: configuration.secretsDir, pid: process.pid }), { mode: 0o600 })
+  writeFileSync(
+    join(configuration.dataDir, SERVER_FILE),
+    JSON.stringify({ url: issuer, secretsDir: configuration.secretsDir, pid: process.pid }),
+    { mode: 0o600 },
+  )
 
   // The listener is the last to open and the first to close: what runs is drained while the house below still stands.
   closers.push(() => listener.close(configuration.server.drainMs, () => streams.cutAll()))
@@ -185,7 +227,7 @@ async function start(
     logger.error({ err: error }, 'the starter workspace could not be made')
   })
   const enrolmentLink = identity.administratorEnrolled() ? null : (await identity.createEnrolmentLink(SELF)).url
-  return { url: issuer, caPath: directory.at('ca.pem'), enrolmentLink, sandbox: sandbox !== null, ready, close: closeAll }
+  return { url: issuer, caPath: directory.at('ca.pem'), enrolmentLink, sandbox: assistantIsSandbox, ready, close: closeAll }
 }
 
 /** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */

@@ -25,17 +25,32 @@ export const configurationSchema = z.strictObject({
     .strictObject({
       address: z.string().default('127.0.0.1').describe('address to listen on'),
       port: z.number().int().min(0).max(65_535).default(DEFAULT_PORT).describe('TCP port; 0 takes a free one'),
-      names: z.array(z.string().min(1)).default(['localhost', '127.0.0.1']).describe('host names and addresses that the certificate carries and the server answers to'),
-      drainMs: z.number().int().min(0).max(60_000).default(DEFAULT_DRAIN_MS).describe('how long running requests may take when the server stops'),
+      names: z
+        .array(z.string().min(1))
+        .default(['localhost', '127.0.0.1'])
+        .describe('host names and addresses that the certificate carries and the server answers to'),
+      drainMs: z
+        .number()
+        .int()
+        .min(0)
+        .max(60_000)
+        .default(DEFAULT_DRAIN_MS)
+        .describe('how long running requests may take when the server stops'),
     })
     .prefault({}),
   dataDir: z.string().min(1).default(DEFAULT_DATA_DIR).describe('sealed data, keyring, log'),
-  secretsDir: z.string().min(1).optional().describe('what opens the data directory, in development; beside the data directory unless named'),
+  secretsDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('what opens the data directory, in development; beside the data directory unless named'),
   passphrase: secretReference.optional().describe('opens the keyring; generated in development'),
   audit: auditConfig.prefault({}),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
-  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('warn').describe('the server’s own log, on standard error') }).prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('warn').describe('the server’s own log, on standard error') })
+    .prefault({}),
 })
 
 export type Configuration = z.output<typeof configurationSchema> & { readonly dataDir: string; readonly secretsDir: string }
@@ -65,6 +80,7 @@ export function configuration(overrides: Overrides, environment: NodeJS.ProcessE
 export function portOf(text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined
   const port = Number(text)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RedoubtError('ERR_CONFIG_INVALID', 'a port is a number from 0 to 65535')
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new RedoubtError('ERR_CONFIG_INVALID', 'a port is a number from 0 to 65535')
   return port
 }

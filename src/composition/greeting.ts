@@ -8,7 +8,9 @@ export function greeting(server: Server, configuration: Configuration): string {
     '',
     `  Redoubt serves at ${server.url}`,
     '',
-    ...(server.enrolmentLink === null ? [] : ['  Enrol the administrator’s security key (one use, 15 minutes):', `    ${server.enrolmentLink}`, '']),
+    ...(server.enrolmentLink === null
+      ? []
+      : ['  Enrol the administrator’s security key (one use, 15 minutes):', `    ${server.enrolmentLink}`, '']),
     '  Make browsers and tools trust the local CA:',
     `    ${redoubt} trust`,
     `    or use it by file: ${server.caPath}`,
@@ -18,8 +20,12 @@ export function greeting(server: Server, configuration: Configuration): string {
     `      -H "authorization: Bearer $(${redoubt} token)" -H 'content-type: application/json' \\`,
     `      -d '${exampleCall()}'`,
     '',
-    ...(server.sandbox ? ['  The language model `assistant` is a sandbox responder; set OPENAI_BASE_URL and OPENAI_API_KEY for a real one.'] : []),
-    ...(configuration.profile === 'development' ? ['  Profile `development`: secrets were generated on this host. Not for real data.'] : []),
+    ...(server.sandbox
+      ? ['  The language model `assistant` is a sandbox responder; set OPENAI_BASE_URL and OPENAI_API_KEY for a real one.']
+      : []),
+    ...(configuration.profile === 'development'
+      ? ['  Profile `development`: secrets were generated on this host. Not for real data.']
+      : []),
     '',
   ]
   return `${lines.join('\n')}\n`

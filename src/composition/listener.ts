@@ -72,7 +72,13 @@ export async function listen(options: {
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) =>
-      reject(new RedoubtError('ERR_CONFIG_INVALID', `cannot listen on ${options.address}:${options.port} (${cause.code ?? 'unknown error'}); choose another \`--port\``, { cause })),
+      reject(
+        new RedoubtError(
+          'ERR_CONFIG_INVALID',
+          `cannot listen on ${options.address}:${options.port} (${cause.code ?? 'unknown error'}); choose another \`--port\``,
+          { cause },
+        ),
+      ),
     )
     server.listen(options.port, options.address, resolve)
   })

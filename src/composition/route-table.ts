@@ -1,8 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Registry } from '#assets/registry'
-import { ERROR_TABLE, type EntityFacts, RedoubtError, type SubjectSealer } from '#foundation/core'
+import { ERROR_TABLE, type EntityFacts, type RedoubtError, type SubjectSealer } from '#foundation/core'
 import type { House } from '#gateway/pipeline'
-import { chatRoutes, createRouter, type Exchange, inferenceErrorAnswer, openInferenceRoutes, renderOpenAiError, type Route } from '#gateway/routes'
+import {
+  chatRoutes,
+  createRouter,
+  type Exchange,
+  inferenceErrorAnswer,
+  openInferenceRoutes,
+  renderOpenAiError,
+  type Route,
+} from '#gateway/routes'
 import type { ModelServer, UpstreamRoute, Upstreams } from '#gateway/serving'
 import { type Api, logRoutes, problemOf } from '#interfaces/api'
 import type { AuditLog } from '#trust/audit'
@@ -20,8 +28,8 @@ export interface RouteTableOptions {
   readonly registry: Registry
   readonly sealer: Pick<SubjectSealer, 'pseudonym'>
   readonly readiness: Readiness
-  facts(route: UpstreamRoute): EntityFacts
-  metrics(): Promise<string>
+  readonly facts: (route: UpstreamRoute) => EntityFacts
+  readonly metrics: () => Promise<string>
 }
 
 /** Every route and method of the server, each with how it is guarded. What is not in here is refused. */
@@ -31,19 +39,30 @@ export function routeTable(options: RouteTableOptions): readonly Route[] {
     ...chatRoutes({ house, upstreams, facts, pseudonym: (subject) => sealer.pseudonym(subject) }),
     ...openInferenceRoutes({ house, models, registry, version: VERSION, ready: () => options.readiness.state === 'ready' }),
     ...identity.paths.map((path): Route => delegated(path.method, path.path, { open: path.why }, identity.handler)),
-    ...api.routes.map((route): Route => delegated(route.method, route.path, route.open === null ? 'token' : { open: route.open }, api.handle)),
+    ...api.routes.map((route): Route =>
+      delegated(route.method, route.path, route.open === null ? 'token' : { open: route.open }, api.handle),
+    ),
     ...logRoutes(house, audit),
     ...healthRoutes(options),
   ]
 }
 
-function delegated(method: string, path: string, access: Route['access'], handle: (request: IncomingMessage, response: ServerResponse) => void): Route {
+function delegated(
+  method: string,
+  path: string,
+  access: Route['access'],
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): Route {
   return { method: method as Route['method'], path, access, handle: ({ request, response }) => handle(request, response) }
 }
 
 function healthRoutes({ readiness, metrics }: RouteTableOptions): readonly Route[] {
   const plain = ({ response }: Exchange, status: number, text: string): void => {
-    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', 'content-length': Buffer.byteLength(text) })
+    response.writeHead(status, {
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'no-store',
+      'content-length': Buffer.byteLength(text),
+    })
     response.end(text)
   }
   const open = { open: 'one word on the state of the server, for orchestrators' }
@@ -53,7 +72,12 @@ function healthRoutes({ readiness, metrics }: RouteTableOptions): readonly Route
       method: 'GET',
       path: '/readyz',
       access: open,
-      handle: (exchange) => plain(exchange, readiness.state === 'ready' ? 200 : 503, `${readiness.state}${readiness.reason ? ` ${readiness.reason.code}` : ''}\n`),
+      handle: (exchange) =>
+        plain(
+          exchange,
+          readiness.state === 'ready' ? 200 : 503,
+          `${readiness.state}${readiness.reason ? ` ${readiness.reason.code}` : ''}\n`,
+        ),
     },
     {
       method: 'GET',
@@ -65,7 +89,10 @@ function healthRoutes({ readiness, metrics }: RouteTableOptions): readonly Route
 }
 
 /** @param hosts names that the server answers to, in lower case. */
-export function createHandler(options: RouteTableOptions, hosts: ReadonlySet<string>): (request: IncomingMessage, response: ServerResponse) => void {
+export function createHandler(
+  options: RouteTableOptions,
+  hosts: ReadonlySet<string>,
+): (request: IncomingMessage, response: ServerResponse) => void {
   return createRouter({ routes: routeTable(options), hosts, onError: (error, exchange) => sendError(options, error, exchange) })
 }
 
@@ -79,10 +106,17 @@ function sendError({ house }: RouteTableOptions, error: RedoubtError, { response
   if (path.startsWith('/v1/')) return write(response, renderOpenAiError(error, requestId))
   if (path.startsWith('/v2')) return write(response, inferenceErrorAnswer(error, requestId))
   const body = JSON.stringify(problemOf(error, requestId))
-  write(response, { status: ERROR_TABLE[error.code].status, headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId }, body })
+  write(response, {
+    status: ERROR_TABLE[error.code].status,
+    headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId },
+    body,
+  })
 }
 
-function write(response: ServerResponse, rendered: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }): void {
+function write(
+  response: ServerResponse,
+  rendered: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string },
+): void {
   response.writeHead(rendered.status, { ...rendered.headers, 'content-length': Buffer.byteLength(rendered.body) })
   response.end(rendered.body)
 }

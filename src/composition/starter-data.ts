@@ -24,7 +24,7 @@ const PURPOSE_RISK = [0.1, 0, -0.3, -0.2, 0.5] as const
 export function* starterCredit(rows: number = STARTER_ROWS, seed: number = STARTER_SEED): Generator<Uint8Array> {
   const random = generator(seed)
   const encoder = new TextEncoder()
-  const pick = <T>(values: readonly T[]): number => Math.floor(random() * values.length)
+  const pick = (values: readonly unknown[]): number => Math.floor(random() * values.length)
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
   yield encoder.encode('applicant,age,income,amount,duration_months,employment,purpose,late_payments,label\n')
   for (let row = 0; row < rows; row++) {
@@ -35,7 +35,14 @@ export function* starterCredit(rows: number = STARTER_ROWS, seed: number = START
     const employment = pick(EMPLOYMENT)
     const purpose = pick(PURPOSES)
     const late = Math.max(0, Math.floor(-1.2 + 1.5 * Math.abs(normal())))
-    const score = -1.6 + 2.2 * (amount / income) + 0.012 * duration + EMPLOYMENT_RISK[employment]! + PURPOSE_RISK[purpose]! + 0.8 * late - 0.012 * (age - 45)
+    const score =
+      -1.6 +
+      2.2 * (amount / income) +
+      0.012 * duration +
+      EMPLOYMENT_RISK[employment]! +
+      PURPOSE_RISK[purpose]! +
+      0.8 * late -
+      0.012 * (age - 45)
     const label = random() < 1 / (1 + Math.exp(-score)) ? 1 : 0
     const shownIncome = random() < 0.03 ? '' : String(income)
     yield encoder.encode(

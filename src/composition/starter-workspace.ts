@@ -28,7 +28,15 @@ export async function loadDeployedModels(options: {
     } catch (thrown) {
       const error = asRedoubtError(thrown)
       logger.error({ model: name, version, code: error.code }, 'a deployed model could not be loaded')
-      await audit.record({ type: 'model.load', actor: SELF, action: 'deploy', resource, outcome: 'failed', code: error.code, details: { version } })
+      await audit.record({
+        type: 'model.load',
+        actor: SELF,
+        action: 'deploy',
+        resource,
+        outcome: 'failed',
+        code: error.code,
+        details: { version },
+      })
     }
   }
 }

@@ -37,7 +37,8 @@ const queue = [...controls]
 
 async function worker(): Promise<void> {
   const copy = mkdtempSync(join(tmpdir(), 'redoubt-controls-'))
-  for (const part of ['src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts']) cpSync(join(root, part), join(copy, part), { recursive: true })
+  for (const part of ['src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
+    cpSync(join(root, part), join(copy, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   for (let control = queue.shift(); control; control = queue.shift()) {
     const problem = await attempt(copy, control)
@@ -53,7 +54,10 @@ async function attempt(copy: string, { file, find, replace, test, name }: Contro
   const path = join(copy, file)
   const source = readFileSync(path, 'utf8')
   if (source.split(find).length !== 2) return `the text to replace stands ${source.split(find).length - 1} times in the file`
-  writeFileSync(path, source.replace(find, () => replace))
+  writeFileSync(
+    path,
+    source.replace(find, () => replace),
+  )
   try {
     const report = await runTest(copy, test)
     if (!report) return 'the test run gave no report'

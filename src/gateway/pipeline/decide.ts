@@ -8,7 +8,10 @@ export function decide(house: House, state: Resolved): Authorised | Refused {
   const { received, principal, call } = state
   const context = decisionContext(house, principal, received)
   if (received.purposeHeader !== undefined && received.purposeHeader !== principal.purpose)
-    return { refused: new RedoubtError('ERR_POLICY_PURPOSE', 'the header `redoubt-purpose` asks for more than the account is bound to'), state }
+    return {
+      refused: new RedoubtError('ERR_POLICY_PURPOSE', 'the header `redoubt-purpose` asks for more than the account is bound to'),
+      state,
+    }
   const decision = house.decider.decide({ principal: principal.facts, action: 'invoke', resource: call.resource, context })
   const authorised: Authorised = { ...state, context, decision }
   return decision.effect === 'allow' ? authorised : { refused: new RedoubtError(decision.code ?? 'ERR_POLICY_DENIED'), state: authorised }

@@ -15,7 +15,13 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
   const inspection = new Inspection(compilePlan(state.decision.obligations.filterOutput), 'ERR_FILTER_BLOCKED_OUTPUT')
   try {
     const rendered = served.render(inspection.filter)
-    return { ...state, outputFindings: inspection.findings, rendered, outputDigest: keyedDigest(house.digestKey, rendered.body), failure: null }
+    return {
+      ...state,
+      outputFindings: inspection.findings,
+      rendered,
+      outputDigest: keyedDigest(house.digestKey, rendered.body),
+      failure: null,
+    }
   } catch (thrown) {
     // A filter that fails lets nothing through.
     return { refused: asRedoubtError(thrown), state }

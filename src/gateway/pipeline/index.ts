@@ -7,4 +7,16 @@ export { infer } from './pipeline.ts'
 export type { Reply } from './reply.ts'
 export { RunningStreams, SWEEP_INTERVAL_MS } from './running-streams.ts'
 export type { Received } from './states.ts'
-export type { Call, Rendered, ServeIo, Served, StreamOut, StreamServed, Surface, SurfaceAsk, TextFilter, Usage, WholeServed } from './surface.ts'
+export type {
+  Call,
+  Rendered,
+  ServeIo,
+  Served,
+  StreamOut,
+  StreamServed,
+  Surface,
+  SurfaceAsk,
+  TextFilter,
+  Usage,
+  WholeServed,
+} from './surface.ts'

@@ -13,7 +13,8 @@ export class Inspection {
       const result = scanText(text, plan)
       for (const { entity, action } of result.findings) {
         this.findings.set(entity, (this.findings.get(entity) ?? 0) + 1)
-        if (action === 'block') throw new RedoubtError(blocked, `\`${place}\` contains a value of kind ${entity}`, { evidence: { entity, param: place } })
+        if (action === 'block')
+          throw new RedoubtError(blocked, `\`${place}\` contains a value of kind ${entity}`, { evidence: { entity, param: place } })
       }
       return result.text
     }

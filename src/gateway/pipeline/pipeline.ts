@@ -50,7 +50,11 @@ export async function infer(house: House, received: Received): Promise<void> {
 }
 
 /** A step that throws has not said yes: the request is refused in the state it had reached. */
-async function step<S extends Refused['state'], N>(take: (house: House, state: S) => N | Promise<N>, house: House, state: S): Promise<N | Refused> {
+async function step<S extends Refused['state'], N>(
+  take: (house: House, state: S) => N | Promise<N>,
+  house: House,
+  state: S,
+): Promise<N | Refused> {
   try {
     return await take(house, state)
   } catch (thrown) {

@@ -17,7 +17,8 @@ export async function refuse(house: House, refusal: Refused): Promise<void> {
   const received = 'received' in state ? state.received : state
   let { refused } = refusal
   let index: number | undefined
-  if (refused.status >= 500) house.logger.warn({ requestId: received.requestId, code: refused.code, err: refused.cause ?? refused }, 'request failed')
+  if (refused.status >= 500)
+    house.logger.warn({ requestId: received.requestId, code: refused.code, err: refused.cause ?? refused }, 'request failed')
   try {
     if ('received' in state) {
       if ('taken' in state) state.taken.settle(usageOf(state))
@@ -66,7 +67,9 @@ function send(received: Received, refused: RedoubtError, refusal: Refused, index
     rendered.status,
     {
       ...rendered.headers,
-      ...(refusal.limits ? limitHeaders(refusal.limits, refusal.retryAfterMs) : {}),
+      ...(refusal.limits
+        ? limitHeaders(refusal.limits, refusal.retryAfterMs === undefined ? undefined : { retryAfterMs: refusal.retryAfterMs })
+        : {}),
       ...(FINAL_STATUSES.has(rendered.status) ? { 'x-should-retry': 'false' } : {}),
       ...(index === undefined ? {} : { 'redoubt-log-index': String(index) }),
       ...(rendered.status === 401 ? { 'www-authenticate': `Bearer error="invalid_token", error_description="${refused.code}"` } : {}),

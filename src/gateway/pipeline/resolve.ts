@@ -11,7 +11,8 @@ export async function resolve(house: House, state: Authenticated): Promise<Resol
   const { received, principal } = state
   const { surface } = received
   try {
-    if (received.contentType === undefined || !JSON_CONTENT_TYPE.test(received.contentType)) throw new RedoubtError('ERR_INPUT_CONTENT_TYPE')
+    if (received.contentType === undefined || !JSON_CONTENT_TYPE.test(received.contentType))
+      throw new RedoubtError('ERR_INPUT_CONTENT_TYPE')
     const body = await received.body(surface.maxBodyBytes)
     const call = surface.resolve({ body, parameters: received.parameters, principal, now: received.receivedAt })
     return { ...state, call, subject: subjectOf(call.subject, received.subjectHeader), inputDigest: keyedDigest(house.digestKey, body) }

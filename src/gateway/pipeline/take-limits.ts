@@ -7,7 +7,9 @@ export function takeLimits(house: House, state: Authorised): Limited | Refused {
   const { call, principal, decision } = state
   const { maxRowsPerCall, limits: rules } = decision.obligations
   if (maxRowsPerCall !== null && (call.cost.rows ?? 0) > maxRowsPerCall) {
-    const refused = new RedoubtError('ERR_LIMIT_CALL_SIZE', `one call carries at most ${maxRowsPerCall} rows`, { evidence: { maxRowsPerCall } })
+    const refused = new RedoubtError('ERR_LIMIT_CALL_SIZE', `one call carries at most ${maxRowsPerCall} rows`, {
+      evidence: { maxRowsPerCall },
+    })
     return { refused, state }
   }
   const answer = house.limits.take({ principal: principal.facts.id, endpoint: call.endpoint, rules, requests: 1, ...call.cost })

@@ -11,20 +11,33 @@ import type { Route } from './router.ts'
 export interface ChatRoutesOptions {
   readonly house: House
   readonly upstreams: Upstreams
-  facts(route: UpstreamRoute): EntityFacts
-  pseudonym(subject: string): string
+  readonly facts: (route: UpstreamRoute) => EntityFacts
+  readonly pseudonym: (subject: string) => string
 }
 
 /** OpenAI's surface: chat completions and the list of models. */
 export function chatRoutes(options: ChatRoutesOptions): readonly Route[] {
   const { house, upstreams, facts, pseudonym } = options
-  const json = (requestId: string, body: string) => ({ status: 200, headers: { ...openAiHeaders(requestId), 'content-type': 'application/json' }, body })
+  const json = (requestId: string, body: string) => ({
+    status: 200,
+    headers: { ...openAiHeaders(requestId), 'content-type': 'application/json' },
+    body,
+  })
   return [
     inferenceRoute(house, '/v1/chat/completions', chatSurface({ upstreams, facts, pseudonym, clock: house.clock })),
     metadataRoute(
       house,
       '/v1/models',
-      (caller, _parameters, { requestId }) => json(requestId, renderModelList(upstreams.list().filter((route) => caller.mayInvoke(facts(route))).map(entryOf))),
+      (caller, _parameters, { requestId }) =>
+        json(
+          requestId,
+          renderModelList(
+            upstreams
+              .list()
+              .filter((route) => caller.mayInvoke(facts(route)))
+              .map(entryOf),
+          ),
+        ),
       renderOpenAiError,
     ),
     metadataRoute(
@@ -41,4 +54,8 @@ export function chatRoutes(options: ChatRoutesOptions): readonly Route[] {
   ]
 }
 
-const entryOf = (route: UpstreamRoute): ModelEntry => ({ id: route.model, created: route.created, ownedBy: route.sandbox ? 'redoubt-sandbox' : route.upstream })
+const entryOf = (route: UpstreamRoute): ModelEntry => ({
+  id: route.model,
+  created: route.created,
+  ownedBy: route.sandbox ? 'redoubt-sandbox' : route.upstream,
+})

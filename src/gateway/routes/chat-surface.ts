@@ -63,23 +63,28 @@ function serveWhole({ options, request, route, now, body, io }: ChatExchange): P
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = []
     const startedAt = options.clock.monotonic()
-    const exchange = options.upstreams.dispatch(route, body, { stream: false, requestId: io.requestId }, {
-      start: () => undefined,
-      data: (chunk) => void parts.push(chunk),
-      end() {
-        const response = parseChatResponse(parts.length === 1 ? parts[0]! : Buffer.concat(parts))
-        resolve({
-          kind: 'whole',
-          usage: { tokens: response.usage(request.promptTokens).totalTokens },
-          render(filter) {
-            response.rewriteTexts(filter)
-            const headers = { ...openAiHeaders(io.requestId, options.clock.monotonic() - startedAt), 'content-type': 'application/json' }
-            return { status: 200, headers, body: response.toClient(route.model, now) }
-          },
-        })
+    const exchange = options.upstreams.dispatch(
+      route,
+      body,
+      { stream: false, requestId: io.requestId },
+      {
+        start: () => undefined,
+        data: (chunk) => void parts.push(chunk),
+        end() {
+          const response = parseChatResponse(parts.length === 1 ? parts[0]! : Buffer.concat(parts))
+          resolve({
+            kind: 'whole',
+            usage: { tokens: response.usage(request.promptTokens).totalTokens },
+            render(filter) {
+              response.rewriteTexts(filter)
+              const headers = { ...openAiHeaders(io.requestId, options.clock.monotonic() - startedAt), 'content-type': 'application/json' }
+              return { status: 200, headers, body: response.toClient(route.model, now) }
+            },
+          })
+        },
+        error: reject,
       },
-      error: reject,
-    })
+    )
     io.cancellation.onCancel((reason) => {
       exchange.abort(reason.code)
       reject(reason)
@@ -120,38 +125,43 @@ function serveStream({ options, request, route, now, body, io }: ChatExchange): 
         failure: transformer.state === 'blocked' ? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT') : transformer.error,
       } satisfies StreamServed)
     }
-    exchange = options.upstreams.dispatch(route, body, { stream: true, requestId: io.requestId }, {
-      start() {
-        started = true
-        io.out.start()
-      },
-      data(chunk) {
-        const text = transformer.push(chunk)
-        if (text !== '') {
-          digest.update(text)
-          if (!io.out.write(text) && transformer.state === 'open') {
-            exchange?.pause()
-            io.out.onDrain(() => exchange?.resume())
+    exchange = options.upstreams.dispatch(
+      route,
+      body,
+      { stream: true, requestId: io.requestId },
+      {
+        start() {
+          started = true
+          io.out.start()
+        },
+        data(chunk) {
+          const text = transformer.push(chunk)
+          if (text !== '') {
+            digest.update(text)
+            if (!io.out.write(text) && transformer.state === 'open') {
+              exchange?.pause()
+              io.out.onDrain(() => exchange?.resume())
+            }
           }
-        }
-        if (transformer.state === 'open') return
-        // The upstream has nothing more to say to us, however much it still sends.
-        exchange?.abort('the stream has ended')
-        finish()
+          if (transformer.state === 'open') return
+          // The upstream has nothing more to say to us, however much it still sends.
+          exchange?.abort('the stream has ended')
+          finish()
+        },
+        end() {
+          transformer.end()
+          finish()
+        },
+        error(error) {
+          if (!started) {
+            reject(error)
+            return
+          }
+          transformer.fail(error)
+          finish()
+        },
       },
-      end() {
-        transformer.end()
-        finish()
-      },
-      error(error) {
-        if (!started) {
-          reject(error)
-          return
-        }
-        transformer.fail(error)
-        finish()
-      },
-    })
+    )
     io.cancellation.onCancel((reason) => {
       exchange?.abort(reason.code)
       transformer.fail(reason)

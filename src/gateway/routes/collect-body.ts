@@ -39,4 +39,5 @@ export function collectBody(request: IncomingMessage, maxBytes: number, timeoutM
   })
 }
 
-const tooLarge = (maxBytes: number): RedoubtError => new RedoubtError('ERR_INPUT_TOO_LARGE', `the body exceeds ${maxBytes} bytes`, { evidence: { maxBytes } })
+const tooLarge = (maxBytes: number): RedoubtError =>
+  new RedoubtError('ERR_INPUT_TOO_LARGE', `the body exceeds ${maxBytes} bytes`, { evidence: { maxBytes } })

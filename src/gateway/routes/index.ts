@@ -12,5 +12,13 @@ export { parseChatRequest } from './chat-completions/request.ts'
 export { parseChatResponse } from './chat-completions/response.ts'
 export { formatSse, SSE_DONE, SseParser } from './sse.ts'
 export { type InferBounds, type InferRequest, parseInferRequest } from './open-inference.ts'
-export { renderInferenceError, renderInferResponse, renderLive, renderModelMetadata, renderModelReady, renderReady, renderServerMetadata } from './open-inference-answers.ts'
+export {
+  renderInferenceError,
+  renderInferResponse,
+  renderLive,
+  renderModelMetadata,
+  renderModelReady,
+  renderReady,
+  renderServerMetadata,
+} from './open-inference-answers.ts'
 export { matchOpenInferencePath, OPEN_INFERENCE_ROUTES } from './open-inference-paths.ts'

@@ -46,8 +46,12 @@ function authenticated(house: House, { request }: Exchange): Caller {
     url: request.url ?? '/',
   })
   if ('code' in principal) throw new RedoubtError(principal.code)
-  const context = decisionContext(house, principal, { receivedAt: house.clock.now(), sourceAddress: sourceAddress(request.socket.remoteAddress) })
-  const decide = (resource: EntityFacts): Decision => house.decider.decide({ principal: principal.facts, action: 'invoke', resource, context })
+  const context = decisionContext(house, principal, {
+    receivedAt: house.clock.now(),
+    sourceAddress: sourceAddress(request.socket.remoteAddress),
+  })
+  const decide = (resource: EntityFacts): Decision =>
+    house.decider.decide({ principal: principal.facts, action: 'invoke', resource, context })
   return {
     principal,
     mayInvoke: (resource) => decide(resource).effect === 'allow',

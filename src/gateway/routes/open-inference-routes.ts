@@ -14,7 +14,7 @@ export interface OpenInferenceRoutesOptions {
   readonly models: ModelServer
   readonly registry: Registry
   readonly version: string
-  ready(): boolean
+  readonly ready: () => boolean
 }
 
 type Operation = Exclude<InferenceOperation, 'server-live' | 'server-ready' | 'model-infer'>
@@ -32,12 +32,22 @@ export function openInferenceRoutes(options: OpenInferenceRoutesOptions): readon
       case 'server-ready':
         return healthRoute(path, operation, options)
       default:
-        return metadataRoute(house, path, (caller, parameters) => json(200, describe(options, operation, caller, parameters)), inferenceErrorAnswer)
+        return metadataRoute(
+          house,
+          path,
+          (caller, parameters) => json(200, describe(options, operation, caller, parameters)),
+          inferenceErrorAnswer,
+        )
     }
   })
 }
 
-function describe({ models, registry, version }: OpenInferenceRoutesOptions, operation: Operation, caller: Caller, [name, wanted]: readonly string[]): string {
+function describe(
+  { models, registry, version }: OpenInferenceRoutesOptions,
+  operation: Operation,
+  caller: Caller,
+  [name, wanted]: readonly string[],
+): string {
   if (operation === 'server-metadata') return renderServerMetadata({ name: 'redoubt', version })
   const model = servedModel(models, registry, name, wanted)
   caller.demandInvoke(registry.facts(model.version))
@@ -56,7 +66,10 @@ function healthRoute(path: string, operation: 'server-live' | 'server-ready', { 
     access: { open: 'one word on the state of the server, for clients of the protocol that ask before they have a token' },
     handle({ response }) {
       const isReady = ready()
-      const { status, headers, body } = operation === 'server-live' ? json(200, renderLive(true)) : json(isReady ? 200 : new RedoubtError('ERR_DRAINING').status, renderReady(isReady))
+      const { status, headers, body } =
+        operation === 'server-live'
+          ? json(200, renderLive(true))
+          : json(isReady ? 200 : new RedoubtError('ERR_DRAINING').status, renderReady(isReady))
       response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) })
       response.end(body)
     },

@@ -41,7 +41,8 @@ export function servedModel(models: ModelServer, registry: Registry, name: strin
     const known = registry.get(name ?? '')
     throw known ? new RedoubtError('ERR_MODEL_UNDEPLOYED') : new RedoubtError('ERR_MODEL_UNKNOWN', 'there is no such model')
   }
-  if (version !== undefined && version !== String(model.version.version)) throw new RedoubtError('ERR_MODEL_UNDEPLOYED', 'another version is deployed')
+  if (version !== undefined && version !== String(model.version.version))
+    throw new RedoubtError('ERR_MODEL_UNDEPLOYED', 'another version is deployed')
   return model
 }
 
@@ -93,7 +94,9 @@ async function serve(model: ServedModel, request: InferRequest, inputs: readonly
 function filteredTensor(tensor: InferTensor, filter: TextFilter, member: string): InferTensor {
   if (tensor.datatype !== 'BYTES') return tensor
   const place = `${member}.${tensor.name}`
-  const data = Array.from(tensor.data as ArrayLike<unknown>, (value) => (typeof value === 'string' && value !== '' ? filter(value, place) : (value as null)))
+  const data = Array.from(tensor.data as ArrayLike<unknown>, (value) =>
+    typeof value === 'string' && value !== '' ? filter(value, place) : (value as null),
+  )
   return { ...tensor, data }
 }
 

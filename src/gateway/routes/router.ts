@@ -50,7 +50,14 @@ export function createRouter(options: RouterOptions): (request: IncomingMessage,
     const url = request.url ?? '/'
     const cut = url.indexOf('?')
     const path = cut < 0 ? url : url.slice(0, cut)
-    const exchange = (parameters: readonly string[]): Exchange => ({ requestId, request, response, path, query: cut < 0 ? '' : url.slice(cut + 1), parameters })
+    const exchange = (parameters: readonly string[]): Exchange => ({
+      requestId,
+      request,
+      response,
+      path,
+      query: cut < 0 ? '' : url.slice(cut + 1),
+      parameters,
+    })
     const run = async (): Promise<void> => {
       checkCanonical(request, url, path, options.hosts)
       const found = fixed.get(path) ?? matching(variable, path)
@@ -63,7 +70,10 @@ export function createRouter(options: RouterOptions): (request: IncomingMessage,
       await route.handle(exchange(parametersOf(route.path, path)))
     }
     run().catch((thrown: unknown) => {
-      options.onError(thrown instanceof RedoubtError ? thrown : new RedoubtError('ERR_INTERNAL', undefined, { cause: thrown }), exchange([]))
+      options.onError(
+        thrown instanceof RedoubtError ? thrown : new RedoubtError('ERR_INTERNAL', undefined, { cause: thrown }),
+        exchange([]),
+      )
     })
   }
 }
@@ -73,7 +83,8 @@ function checkCanonical(request: IncomingMessage, url: string, path: string, hos
   const headers = request.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length
   if (headers !== 1 || host === undefined || !hosts.has(host.replace(/:\d{1,5}$/, '').toLowerCase()))
     throw new RedoubtError('ERR_HOST_INVALID', 'the host header names another server')
-  if (url.length > MAX_URL_CHARACTERS || !CANONICAL_PATH.test(path) || FORBIDDEN_IN_PATH.test(path)) throw new RedoubtError('ERR_HOST_INVALID', 'the path is not canonical')
+  if (url.length > MAX_URL_CHARACTERS || !CANONICAL_PATH.test(path) || FORBIDDEN_IN_PATH.test(path))
+    throw new RedoubtError('ERR_HOST_INVALID', 'the path is not canonical')
 }
 
 function matching(table: readonly { readonly route: Route; readonly parts: readonly string[] }[], path: string): Route[] {

@@ -26,22 +26,34 @@ export const accessRoutes =
       return { serviceAccounts: plane.identity.serviceAccounts.list() }
     })
 
-    app.post('/service-accounts', { schema: { summary: 'Create a service account; its private key is answered once', body: newAccount } }, async (request, reply) => {
-      const { body } = request
-      const principal = await demand(plane, request, 'manageAccess', accountOf(body.name))
-      if (body.roles.includes('bootstrap')) throw new RedoubtError('ERR_INPUT_INVALID', 'the role `bootstrap` is not given to accounts')
-      const { account, privateKeyJwk } = await plane.identity.serviceAccounts.create(body, principal.facts)
-      return reply.code(201).send({ account, privateKeyJwk })
-    })
+    app.post(
+      '/service-accounts',
+      { schema: { summary: 'Create a service account; its private key is answered once', body: newAccount } },
+      async (request, reply) => {
+        const { body } = request
+        const principal = await demand(plane, request, 'manageAccess', accountOf(body.name))
+        if (body.roles.includes('bootstrap')) throw new RedoubtError('ERR_INPUT_INVALID', 'the role `bootstrap` is not given to accounts')
+        const { account, privateKeyJwk } = await plane.identity.serviceAccounts.create(body, principal.facts)
+        return reply.code(201).send({ account, privateKeyJwk })
+      },
+    )
 
-    app.post('/service-accounts/:name/disable', { schema: { summary: 'Disable an account, effective on its next request', params: z.strictObject({ name }) } }, async (request) => {
-      const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.name))
-      await plane.identity.serviceAccounts.disable(request.params.name, principal.facts)
-      return { name: request.params.name, disabled: true }
-    })
+    app.post(
+      '/service-accounts/:name/disable',
+      { schema: { summary: 'Disable an account, effective on its next request', params: z.strictObject({ name }) } },
+      async (request) => {
+        const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.name))
+        await plane.identity.serviceAccounts.disable(request.params.name, principal.facts)
+        return { name: request.params.name, disabled: true }
+      },
+    )
 
-    app.post('/enrolment-links', { schema: { summary: 'A new one-use link to enrol the administrator’s security key' } }, async (request) => {
-      const principal = await demand(plane, request, 'manageAccess', systemPart('enrolment'))
-      return plane.identity.createEnrolmentLink(principal.facts)
-    })
+    app.post(
+      '/enrolment-links',
+      { schema: { summary: 'A new one-use link to enrol the administrator’s security key' } },
+      async (request) => {
+        const principal = await demand(plane, request, 'manageAccess', systemPart('enrolment'))
+        return plane.identity.createEnrolmentLink(principal.facts)
+      },
+    )
   }

@@ -19,21 +19,29 @@ const MAX_JSON_DEPTH = 16
 const OPEN_ROUTES = new Map([['/api/openapi.json', 'describes the interface, holds no data']])
 
 export interface Api {
-  handle(request: IncomingMessage, response: ServerResponse): void
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
   readonly routes: readonly { readonly method: string; readonly path: string; readonly open: string | null }[]
   close(): Promise<void>
 }
 
 /** The control plane under `/api`: Fastify with zod schemas, unknown fields refused, RFC 9457 errors, every route behind a token. */
 export async function createApi(plane: ControlPlane): Promise<Api> {
-  const app = Fastify({ bodyLimit: MAX_JSON_BYTES, exposeHeadRoutes: false, routerOptions: { ignoreTrailingSlash: false }, genReqId: () => newId('req') }).withTypeProvider<ZodTypeProvider>()
+  const app = Fastify({
+    bodyLimit: MAX_JSON_BYTES,
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: false },
+    genReqId: () => newId('req'),
+  }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.decorateRequest('principal', null)
   app.decorateRequest('redoubtRequestId', '')
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
-      done(null, parseStrictJson(typeof body === 'string' ? Buffer.from(body) : body, { maxBytes: MAX_JSON_BYTES, maxDepth: MAX_JSON_DEPTH }))
+      done(
+        null,
+        parseStrictJson(typeof body === 'string' ? Buffer.from(body) : body, { maxBytes: MAX_JSON_BYTES, maxDepth: MAX_JSON_DEPTH }),
+      )
     } catch (thrown) {
       done(asRedoubtError(thrown))
     }
@@ -48,24 +56,36 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
   app.addHook('onRequest', async (request, reply) => {
     request.redoubtRequestId = request.id
     void reply.header('x-request-id', request.id).header('cache-control', 'no-store')
-    if (!OPEN_ROUTES.has(request.routeOptions.url ?? '')) request.principal = await authenticate(plane, request)
+    if (!OPEN_ROUTES.has(request.routeOptions.url ?? '')) request.principal = authenticate(plane, request)
   })
   app.setErrorHandler((thrown: FastifyError | RedoubtError, request, reply) => {
     const error = translated(thrown)
     if (error.status >= 500) plane.logger.warn({ requestId: request.id, code: error.code, err: error.cause ?? error }, 'request failed')
     if (error.status === 401) void reply.header('www-authenticate', `Bearer error="invalid_token", error_description="${error.code}"`)
-    void reply.code(error.status).type('application/problem+json').send(JSON.stringify(problemOf(error, request.id)))
+    void reply
+      .code(error.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(problemOf(error, request.id)))
   })
   app.setNotFoundHandler((request, reply) => {
     const error = new RedoubtError('ERR_ROUTE_UNKNOWN')
-    void reply.code(error.status).type('application/problem+json').send(JSON.stringify(problemOf(error, request.id)))
+    void reply
+      .code(error.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(problemOf(error, request.id)))
   })
 
   await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title: 'Redoubt control plane', version: plane.version }, components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } }, security: [{ token: [] }] },
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Redoubt control plane', version: plane.version },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
     transform: jsonSchemaTransform,
   })
-  for (const group of [accessRoutes, datasetRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes]) await app.register(group(plane), { prefix: '/api/v1' })
+  for (const group of [accessRoutes, datasetRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes])
+    await app.register(group(plane), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {
     await demand(plane, request, 'view', systemPart('status'))
     return plane.status()
@@ -78,7 +98,9 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
 function translated(thrown: FastifyError | RedoubtError): RedoubtError {
   if (thrown instanceof RedoubtError) return thrown
   if (thrown.validation) {
-    const problems = thrown.validation.map((issue) => `\`${issue.instancePath.replaceAll('/', '.').replace(/^\./, '') || '(top)'}\`: ${issue.message ?? 'invalid'}`)
+    const problems = thrown.validation.map(
+      (issue) => `\`${issue.instancePath.replaceAll('/', '.').replace(/^\./, '') || '(top)'}\`: ${issue.message ?? 'invalid'}`,
+    )
     return new RedoubtError('ERR_INPUT_INVALID', problems.join('; '))
   }
   switch (thrown.code) {

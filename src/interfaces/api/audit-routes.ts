@@ -29,23 +29,35 @@ export const auditRoutes =
       await demand(plane, request, 'readAudit', theLog)
       const { actor, resource, ...rest } = request.query
       const wanted = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-      return plane.audit.search({ ...wanted, ...(actor === undefined ? {} : { actor: uid(actor) }), ...(resource === undefined ? {} : { resource: uid(resource) }) })
+      return plane.audit.search({
+        ...wanted,
+        ...(actor === undefined ? {} : { actor: uid(actor) }),
+        ...(resource === undefined ? {} : { resource: uid(resource) }),
+      })
     })
 
-    app.get('/audit/entries/:index', { schema: { summary: 'One entry, with its personal fields where they can still be opened', params: indexParameter } }, async (request) => {
-      await demand(plane, request, 'readAudit', theLog)
-      const { index } = request.params
-      const event = plane.audit.entry(index)
-      if (!event) throw new RedoubtError('ERR_NOT_FOUND', `the log has no entry ${index}`)
-      return { index, event, personal: await plane.audit.openPersonal(index) }
-    })
+    app.get(
+      '/audit/entries/:index',
+      { schema: { summary: 'One entry, with its personal fields where they can still be opened', params: indexParameter } },
+      async (request) => {
+        await demand(plane, request, 'readAudit', theLog)
+        const { index } = request.params
+        const event = plane.audit.entry(index)
+        if (!event) throw new RedoubtError('ERR_NOT_FOUND', `the log has no entry ${index}`)
+        return { index, event, personal: await plane.audit.openPersonal(index) }
+      },
+    )
 
-    app.get('/audit/entries/:index/proof', { schema: { summary: 'A self-contained C2SP tlog-proof of one entry', params: indexParameter } }, async (request) => {
-      await demand(plane, request, 'readAudit', theLog)
-      const { index } = request.params
-      if (index >= plane.audit.size()) throw new RedoubtError('ERR_NOT_FOUND', `the log has no entry ${index}`)
-      return { ...(await plane.audit.prove(index)), verifierKey: plane.audit.verifierKey() }
-    })
+    app.get(
+      '/audit/entries/:index/proof',
+      { schema: { summary: 'A self-contained C2SP tlog-proof of one entry', params: indexParameter } },
+      async (request) => {
+        await demand(plane, request, 'readAudit', theLog)
+        const { index } = request.params
+        if (index >= plane.audit.size()) throw new RedoubtError('ERR_NOT_FOUND', `the log has no entry ${index}`)
+        return { ...(await plane.audit.prove(index)), verifierKey: plane.audit.verifierKey() }
+      },
+    )
 
     app.get('/audit/log', { schema: { summary: 'Size, latest checkpoint and verifier key of the log' } }, async (request) => {
       await demand(plane, request, 'readAudit', theLog)

@@ -25,7 +25,13 @@ export const datasetRoutes =
 
     app.post(
       '/datasets/:name/versions',
-      { schema: { summary: 'Import CSV (`text/csv`) as the next version; answers progress as NDJSON', params: z.strictObject({ name: objectName }), querystring: importQuery } },
+      {
+        schema: {
+          summary: 'Import CSV (`text/csv`) as the next version; answers progress as NDJSON',
+          params: z.strictObject({ name: objectName }),
+          querystring: importQuery,
+        },
+      },
       async (request, reply) => {
         const { label, subject, sensitivity, purpose, legalBasis } = request.query
         const principal = await demand(plane, request, 'import', systemPart(`dataset:${request.params.name}`))
@@ -48,14 +54,23 @@ export const datasetRoutes =
       },
     )
 
-    app.delete('/datasets/:name', { schema: { summary: 'Remove a data set with all its versions', params: z.strictObject({ name: objectName }) } }, async (request) => {
-      const { name } = request.params
-      const version = plane.datasets.get(name)
-      if (!version) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
-      const principal = await demand(plane, request, 'erase', plane.datasets.facts(version))
-      await plane.datasets.remove(name, { by: principal.facts, requestId: request.redoubtRequestId })
-      return { name, removed: true }
-    })
+    app.delete(
+      '/datasets/:name',
+      { schema: { summary: 'Remove a data set with all its versions', params: z.strictObject({ name: objectName }) } },
+      async (request) => {
+        const { name } = request.params
+        const version = plane.datasets.get(name)
+        if (!version) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
+        const principal = await demand(plane, request, 'erase', plane.datasets.facts(version))
+        await plane.datasets.remove(name, {
+          principal: principal.facts,
+          purpose: principal.purpose,
+          resource: { type: 'Dataset', id: name },
+          requestId: request.redoubtRequestId,
+        })
+        return { name, removed: true }
+      },
+    )
   }
 
 export const isStream = (body: unknown): body is Readable => typeof (body as Readable | null)?.pipe === 'function'

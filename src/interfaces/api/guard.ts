@@ -13,10 +13,10 @@ declare module 'fastify' {
 }
 
 /** Who asks. @throws {RedoubtError} an `ERR_TOKEN_…` or `ERR_ACCOUNT_…` refusal. */
-export async function authenticate(plane: ControlPlane, request: FastifyRequest): Promise<Principal> {
+export function authenticate(plane: ControlPlane, request: FastifyRequest): Principal {
   const raw = request.raw
   const authorizationCount = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization').length
-  const answer = await plane.identity.authenticate({ authorization: raw.headers.authorization, authorizationCount, url: raw.url ?? '/' })
+  const answer = plane.identity.authenticate({ authorization: raw.headers.authorization, authorizationCount, url: raw.url ?? '/' })
   if ('code' in answer) throw new RedoubtError(answer.code)
   return answer
 }

@@ -16,7 +16,12 @@ export function logRoutes(house: House, audit: AuditLog): readonly Route[] {
     response.end(bytes)
   }
   return [
-    { method: 'GET', path: '/log/checkpoint', access: { open: OPEN }, handle: (exchange) => send(exchange, 'checkpoint', 'no-cache', 'text/plain; charset=utf-8') },
+    {
+      method: 'GET',
+      path: '/log/checkpoint',
+      access: { open: OPEN },
+      handle: (exchange) => send(exchange, 'checkpoint', 'no-cache', 'text/plain; charset=utf-8'),
+    },
     {
       method: 'GET',
       path: '/log/tile/entries/*',
@@ -40,13 +45,16 @@ export function logRoutes(house: House, audit: AuditLog): readonly Route[] {
 }
 
 async function demandReading(house: House, { request, requestId }: Exchange): Promise<void> {
-  const principal = await house.identity.authenticate({
+  const principal = house.identity.authenticate({
     authorization: request.headers.authorization,
     authorizationCount: countHeader(request.rawHeaders, 'authorization'),
     url: request.url ?? '/',
   })
   if ('code' in principal) throw new RedoubtError(principal.code)
-  const context = decisionContext(house, principal, { receivedAt: house.clock.now(), sourceAddress: sourceAddress(request.socket.remoteAddress) })
+  const context = decisionContext(house, principal, {
+    receivedAt: house.clock.now(),
+    sourceAddress: sourceAddress(request.socket.remoteAddress),
+  })
   const decision = house.decider.decide({ principal: principal.facts, action: 'readAudit', resource: theLog, context })
   const allowed = decision.effect === 'allow'
   await house.audit.record({

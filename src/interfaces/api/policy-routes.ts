@@ -9,7 +9,10 @@ const fileName = z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,6
 const whyBody = z.strictObject({
   account: z.string().min(1).max(64),
   action: z.enum(ACTIONS),
-  resource: z.strictObject({ type: z.enum(['Model', 'Dataset', 'Endpoint', 'System', 'Log', 'Key', 'Account']), id: z.string().min(1).max(128) }),
+  resource: z.strictObject({
+    type: z.enum(['Model', 'Dataset', 'Endpoint', 'System', 'Log', 'Key', 'Account']),
+    id: z.string().min(1).max(128),
+  }),
   at: z.number().int().min(0).optional(),
   sourceAddress: z.string().max(64).default('127.0.0.1'),
 })
@@ -23,21 +26,35 @@ export const policyRoutes =
       return { digest: plane.policies.engine.digest, files: plane.policies.list() }
     })
 
-    app.put('/policies/:name', { schema: { summary: 'Add or replace one policy file; validated as a whole before it takes effect', params: fileName, body: z.strictObject({ text: z.string() }) } }, async (request) => {
-      const principal = await demand(plane, request, 'administer', systemPart('policies'))
-      const before = plane.policies.engine.digest
-      await plane.policies.put(request.params.name, request.body.text)
-      await recordChange('policy.put', request.params.name, principal.facts, before, request.redoubtRequestId)
-      return { name: request.params.name, digest: plane.policies.engine.digest }
-    })
+    app.put(
+      '/policies/:name',
+      {
+        schema: {
+          summary: 'Add or replace one policy file; validated as a whole before it takes effect',
+          params: fileName,
+          body: z.strictObject({ text: z.string() }),
+        },
+      },
+      async (request) => {
+        const principal = await demand(plane, request, 'administer', systemPart('policies'))
+        const before = plane.policies.engine.digest
+        await plane.policies.put(request.params.name, request.body.text)
+        await recordChange('policy.put', request.params.name, principal.facts, before, request.redoubtRequestId)
+        return { name: request.params.name, digest: plane.policies.engine.digest }
+      },
+    )
 
-    app.delete('/policies/:name', { schema: { summary: 'Remove one policy file that was put here', params: fileName } }, async (request) => {
-      const principal = await demand(plane, request, 'administer', systemPart('policies'))
-      const before = plane.policies.engine.digest
-      await plane.policies.remove(request.params.name)
-      await recordChange('policy.remove', request.params.name, principal.facts, before, request.redoubtRequestId)
-      return { name: request.params.name, digest: plane.policies.engine.digest }
-    })
+    app.delete(
+      '/policies/:name',
+      { schema: { summary: 'Remove one policy file that was put here', params: fileName } },
+      async (request) => {
+        const principal = await demand(plane, request, 'administer', systemPart('policies'))
+        const before = plane.policies.engine.digest
+        await plane.policies.remove(request.params.name)
+        await recordChange('policy.remove', request.params.name, principal.facts, before, request.redoubtRequestId)
+        return { name: request.params.name, digest: plane.policies.engine.digest }
+      },
+    )
 
     app.post('/policies/why', { schema: { summary: 'Decide a hypothetical request and explain it', body: whyBody } }, async (request) => {
       await demand(plane, request, 'view', systemPart('policies'))

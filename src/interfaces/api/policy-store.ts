@@ -29,7 +29,11 @@ export class PolicyStore implements Decider {
   }
 
   /** @throws {RedoubtError} `ERR_POLICY_INVALID`: with policies that do not validate nothing starts. */
-  static async open(options: { readonly folder: DurableFolder; readonly operator: readonly PolicyFile[]; readonly shadowRate: number }): Promise<PolicyStore> {
+  static async open(options: {
+    readonly folder: DurableFolder
+    readonly operator: readonly PolicyFile[]
+    readonly shadowRate: number
+  }): Promise<PolicyStore> {
     const { folder, operator, shadowRate } = options
     const engine = await loadPolicies({ files: merged(operator, stored(folder)), shadowRate })
     return new PolicyStore(folder, operator, shadowRate, engine)
@@ -49,7 +53,8 @@ export class PolicyStore implements Decider {
 
   async put(name: string, text: string): Promise<void> {
     checkName(name)
-    if (Buffer.byteLength(text) > MAX_POLICY_BYTES) throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a policy file has at most ${MAX_POLICY_BYTES} bytes`)
+    if (Buffer.byteLength(text) > MAX_POLICY_BYTES)
+      throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a policy file has at most ${MAX_POLICY_BYTES} bytes`)
     const engine = await this.#load([...stored(this.#folder).filter((file) => file.name !== name), { name, text }])
     replaceFile(this.#folder, `${name}.cedar`, Buffer.from(text))
     this.#engine = engine
@@ -57,7 +62,8 @@ export class PolicyStore implements Decider {
 
   async remove(name: string): Promise<void> {
     checkName(name)
-    if (!this.#folder.exists(`${name}.cedar`)) throw new RedoubtError('ERR_NOT_FOUND', `there is no policy file \`${name}\` that was put here`)
+    if (!this.#folder.exists(`${name}.cedar`))
+      throw new RedoubtError('ERR_NOT_FOUND', `there is no policy file \`${name}\` that was put here`)
     const engine = await this.#load(stored(this.#folder).filter((file) => file.name !== name))
     this.#folder.remove(`${name}.cedar`)
     this.#folder.syncFolder('')

@@ -4,5 +4,14 @@ import { ERROR_TABLE, type RedoubtError } from '#foundation/core'
 export function problemOf(error: RedoubtError, requestId: string): Readonly<Record<string, unknown>> {
   const entry = ERROR_TABLE[error.code]
   const detail = error.code === 'ERR_INTERNAL' ? entry.title : error.message
-  return { type: `urn:redoubt:error:${error.code}`, title: entry.title, status: entry.status, detail, code: error.code, next: entry.next, requestId, ...error.evidence }
+  return {
+    type: `urn:redoubt:error:${error.code}`,
+    title: entry.title,
+    status: entry.status,
+    detail,
+    code: error.code,
+    next: entry.next,
+    requestId,
+    ...error.evidence,
+  }
 }

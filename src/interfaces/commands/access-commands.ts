@@ -28,7 +28,12 @@ export function accessCommands(): Command[] {
   accounts
     .command('create <name>')
     .description('create an account; its private key is written on this host and nowhere else')
-    .addOption(new Option('--role <role>', 'role, may be repeated').argParser(repeated).choices(ROLES.filter((role) => role !== 'bootstrap')).makeOptionMandatory())
+    .addOption(
+      new Option('--role <role>', 'role, may be repeated')
+        .argParser(repeated)
+        .choices(ROLES.filter((role) => role !== 'bootstrap'))
+        .makeOptionMandatory(),
+    )
     .addOption(new Option('--purpose <purpose>', 'what the account works for; bound to its tokens').default(''))
     .addOption(new Option('--legal-basis <basis>', 'GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
     .action(
@@ -40,7 +45,10 @@ export function accessCommands(): Command[] {
         })
         const keyPath = accountFilePath(place.secretsDir, account.name)
         writeAccountFile(keyPath, { issuer: place.url, accountId: account.name, privateKeyJwk })
-        output.result({ ...account, privateKey: keyPath }, `created \`${name}\`\nprivate key  ${keyPath}\nnext         redoubt token --as ${name}`)
+        output.result(
+          { ...account, privateKey: keyPath },
+          `created \`${name}\`\nprivate key  ${keyPath}\nnext         redoubt token --as ${name}`,
+        )
       }),
     )
 
@@ -50,7 +58,13 @@ export function accessCommands(): Command[] {
     .action(
       run(async ({ client, output }) => {
         const { serviceAccounts } = await client.call<{ serviceAccounts: readonly Account[] }>('/service-accounts')
-        const rows = serviceAccounts.map((account) => [account.name, account.roles.join(','), account.purpose || '-', account.legalBasis, account.disabled ? 'disabled' : 'active'])
+        const rows = serviceAccounts.map((account) => [
+          account.name,
+          account.roles.join(','),
+          account.purpose || '-',
+          account.legalBasis,
+          account.disabled ? 'disabled' : 'active',
+        ])
         output.result(serviceAccounts, table(['name', 'roles', 'purpose', 'legal basis', 'state'], rows))
       }),
     )
@@ -60,7 +74,10 @@ export function accessCommands(): Command[] {
     .description('disable an account, effective on its next request')
     .action(
       run(async ({ client, output }, _options, name) => {
-        output.result(await client.call(`/service-accounts/${encodeURIComponent(name ?? '')}/disable`, { method: 'POST', json: {} }), `disabled \`${name}\``)
+        output.result(
+          await client.call(`/service-accounts/${encodeURIComponent(name ?? '')}/disable`, { method: 'POST', json: {} }),
+          `disabled \`${name}\``,
+        )
       }),
     )
 
@@ -94,7 +111,12 @@ export function accessCommands(): Command[] {
   const whoami = new Command('whoami').description('who the current token speaks for').action(
     run(async ({ client, output }) => {
       const me = await client.call<Record<string, unknown>>('/whoami')
-      output.result(me, Object.entries(me).map(([name, value]) => `${name.padEnd(16)}${String(value)}`).join('\n'))
+      output.result(
+        me,
+        Object.entries(me)
+          .map(([name, value]) => `${name.padEnd(16)}${String(value)}`)
+          .join('\n'),
+      )
     }),
   )
   return [access, token, whoami]
@@ -102,6 +124,7 @@ export function accessCommands(): Command[] {
 
 /** @throws {RedoubtError} `ERR_USAGE` for a name that could leave the folder. */
 export function accountKey(secretsDir: string, name: string): string {
-  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name)) throw new RedoubtError('ERR_USAGE', 'an account is named in lower case letters, digits and dashes')
+  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name))
+    throw new RedoubtError('ERR_USAGE', 'an account is named in lower case letters, digits and dashes')
   return accountFilePath(secretsDir, name)
 }

@@ -33,11 +33,12 @@ const name = (value: unknown): string => {
   const { type, id } = (value ?? {}) as { type?: string; id?: string }
   return type === undefined ? '-' : `${type}::${id}`
 }
+const word = (value: unknown): string => (typeof value === 'string' ? value : '-')
 const rowOf = ({ index, event }: Found['entries'][number]): string[] => [
   String(index),
   typeof event['time'] === 'number' ? new Date(event['time']).toISOString().slice(11, 23) : '-',
-  String(event['type'] ?? '-'),
-  String(event['code'] ?? event['outcome'] ?? '-'),
+  word(event['type']),
+  word(event['code'] ?? event['outcome']),
   name(event['actor']),
   name(event['resource']),
 ]
@@ -47,12 +48,14 @@ export function auditCommands(): Command[] {
   const audit = new Command('audit').description('the record: search, prove, verify, witness')
 
   const search = audit.command('search').description('search the log')
-  for (const filter of ['type', 'actor', 'resource', 'request-id', 'subject', 'code', 'outcome']) search.option(`--${filter} <value>`, filter === 'actor' || filter === 'resource' ? '`Type::id`' : '')
+  for (const filter of ['type', 'actor', 'resource', 'request-id', 'subject', 'code', 'outcome'])
+    search.option(`--${filter} <value>`, filter === 'actor' || filter === 'resource' ? '`Type::id`' : '')
   search.addOption(new Option('--limit <n>', 'how many').argParser(index).default(50)).action(
     run<Record<string, string | number>>(async ({ client, output }, options) => {
       const query = new URLSearchParams()
-      for (const filter of ['type', 'actor', 'resource', 'requestId', 'subject', 'code', 'outcome', 'limit']) if (options[filter] !== undefined) query.set(filter, String(options[filter]))
-      const found = await client.call<Found>(`/audit/entries?${query}`)
+      for (const filter of ['type', 'actor', 'resource', 'requestId', 'subject', 'code', 'outcome', 'limit'])
+        if (options[filter] !== undefined) query.set(filter, String(options[filter]))
+      const found = await client.call<Found>(`/audit/entries?${query.toString()}`)
       output.result(found, table(HEADINGS, found.entries.map(rowOf)))
     }),
   )
@@ -95,7 +98,10 @@ export function auditCommands(): Command[] {
           writeFileSync(`${options.out}.entry`, proof.entry)
           writeFileSync(`${options.out}.tlog-proof`, proof.proof)
         }
-        const next = options.out === undefined ? '' : `\nnext  redoubt audit verify --proof ${options.out}.tlog-proof --entry ${options.out}.entry --key '${proof.verifierKey}'`
+        const next =
+          options.out === undefined
+            ? ''
+            : `\nnext  redoubt audit verify --proof ${options.out}.tlog-proof --entry ${options.out}.entry --key '${proof.verifierKey}'`
         output.result(proof, `${proof.proof}${next}`)
       }),
     )
@@ -116,7 +122,9 @@ export function auditCommands(): Command[] {
     .option('--log <dir>', 'folder of the log; that of the data directory unless given')
     .option('--key <vkey>', 'verifier key of the log, or a file that holds it')
     .option('--checkpoint <file>', 'an older checkpoint, best one that a witness cosigned')
-    .addOption(new Option('--witness <vkey>', 'verifier key of a witness that must have cosigned, may be repeated').argParser(repeated).default([]))
+    .addOption(
+      new Option('--witness <vkey>', 'verifier key of a witness that must have cosigned, may be repeated').argParser(repeated).default([]),
+    )
     .option('--proof <file>', 'verify this proof instead of a log')
     .option('--entry <file>', 'the entry that the proof is about')
     .action(
@@ -126,7 +134,12 @@ export function auditCommands(): Command[] {
         if (options.proof !== undefined) {
           if (options.entry === undefined) throw new RedoubtError('ERR_USAGE', '`--proof` goes with `--entry`')
           const verdict = verifyProof(read(options.proof).toString('utf8'), read(options.entry), key, witnesses)
-          output.result(verdict, verdict.ok ? `the log contains the entry at index ${verdict.index}, in a tree of ${verdict.size}` : `NOT PROVED: ${verdict.reason}`)
+          output.result(
+            verdict,
+            verdict.ok
+              ? `the log contains the entry at index ${verdict.index}, in a tree of ${verdict.size}`
+              : `NOT PROVED: ${verdict.reason}`,
+          )
           return verdict.ok ? EXIT.done : EXIT.refused
         }
         const path = options.log ?? join(place.dataDir, 'log')
@@ -134,8 +147,14 @@ export function auditCommands(): Command[] {
         const folder = nodeFolder(path)
         const older = options.checkpoint === undefined ? {} : { olderCheckpoint: read(options.checkpoint).toString('utf8') }
         const verdict = await verifyLog({ read: (resource) => folder.read(resource), verifierKey: key, witnesses, ...older })
-        output.result(verdict, verdict.ok ? `verified: ${verdict.checked.entries} entries, tree of ${verdict.size}, root ${verdict.root}` : `TAMPERED WITH\n${verdict.findings.map(findingLine).join('\n')}`)
-        if (options.checkpoint === undefined) output.note('without an older checkpoint (`--checkpoint`) only the log’s own signature vouches for it')
+        output.result(
+          verdict,
+          verdict.ok
+            ? `verified: ${verdict.checked.entries} entries, tree of ${verdict.size}, root ${verdict.root}`
+            : `TAMPERED WITH\n${verdict.findings.map(findingLine).join('\n')}`,
+        )
+        if (options.checkpoint === undefined)
+          output.note('without an older checkpoint (`--checkpoint`) only the log’s own signature vouches for it')
         return verdict.ok ? EXIT.done : EXIT.refused
       }),
     )
@@ -162,7 +181,8 @@ interface VerifyOptions {
   readonly entry?: string
 }
 
-const findingLine = (finding: Finding): string => `  ${finding.kind.padEnd(10)} ${finding.message}${finding.path === undefined ? '' : ` (${finding.path})`}`
+const findingLine = (finding: Finding): string =>
+  `  ${finding.kind.padEnd(10)} ${finding.message}${finding.path === undefined ? '' : ` (${finding.path})`}`
 
 function keyOf(given: string | undefined, fallback: string): string {
   if (given !== undefined && !existsSync(given)) return given.trim()

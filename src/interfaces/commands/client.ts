@@ -137,8 +137,11 @@ export class Client {
     } catch (thrown) {
       if (thrown instanceof RedoubtError) throw thrown
       const code = (thrown as NodeJS.ErrnoException).code ?? (thrown as { cause?: NodeJS.ErrnoException }).cause?.code
-      if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR') throw new RedoubtError('ERR_USAGE', 'the file cannot be read', { cause: thrown })
-      throw new RedoubtError('ERR_SERVER_UNREACHABLE', `no server answers at ${this.place.url}${code === undefined ? '' : ` (${code})`}`, { cause: thrown })
+      if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR')
+        throw new RedoubtError('ERR_USAGE', 'the file cannot be read', { cause: thrown })
+      throw new RedoubtError('ERR_SERVER_UNREACHABLE', `no server answers at ${this.place.url}${code === undefined ? '' : ` (${code})`}`, {
+        cause: thrown,
+      })
     }
   }
 }
@@ -146,7 +149,11 @@ export class Client {
 /** @throws {RedoubtError} `ERR_USAGE` when this host does not hold the private key. */
 function heldAccount(path: string): AccountFile {
   const file = readAccountFile(path)
-  if (!file) throw new RedoubtError('ERR_USAGE', `this host does not hold the key \`${path}\`; set REDOUBT_DATA_DIR or REDOUBT_SECRETS_DIR to the server’s, or REDOUBT_TOKEN`)
+  if (!file)
+    throw new RedoubtError(
+      'ERR_USAGE',
+      `this host does not hold the key \`${path}\`; set REDOUBT_DATA_DIR or REDOUBT_SECRETS_DIR to the server’s, or REDOUBT_TOKEN`,
+    )
   return file
 }
 
@@ -165,7 +172,9 @@ function problemError(body: Buffer): RedoubtError {
   try {
     const { code, detail, ...rest } = JSON.parse(body.toString('utf8')) as { code: string; detail: string }
     if (code in ERROR_TABLE) {
-      const evidence = Object.fromEntries(Object.entries(rest).filter(([, value]) => value === null || typeof value !== 'object')) as Record<string, string | number>
+      const evidence = Object.fromEntries(
+        Object.entries(rest).filter(([, value]) => value === null || typeof value !== 'object'),
+      ) as Record<string, string | number>
       return new RedoubtError(code as ErrorCode, detail, { evidence })
     }
   } catch (thrown) {

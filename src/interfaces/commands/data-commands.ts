@@ -36,7 +36,9 @@ export function dataCommands(): Command[] {
     .option('--label <column>', 'column that a model is to predict')
     .option('--subject <column>', 'column that names the person of each row')
     .addOption(new Option('--sensitivity <level>', 'how sensitive').choices(SENSITIVITIES).makeOptionMandatory())
-    .addOption(new Option('--purpose <purpose>', 'what the data were collected for, may be repeated').argParser(repeated).makeOptionMandatory())
+    .addOption(
+      new Option('--purpose <purpose>', 'what the data were collected for, may be repeated').argParser(repeated).makeOptionMandatory(),
+    )
     .addOption(new Option('--legal-basis <basis>', 'GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
     .action(
       run<ImportOptions>(async ({ client, output }, options, file) => {
@@ -46,15 +48,24 @@ export function dataCommands(): Command[] {
         for (const purpose of options.purpose) query.append('purpose', purpose)
         if (options.label !== undefined) query.set('label', options.label)
         if (options.subject !== undefined) query.set('subject', options.subject)
-        const version = await client.long<DatasetVersion>(`/datasets/${encodeURIComponent(options.name)}/versions?${query}`, {
+        const version = await client.long<DatasetVersion>(`/datasets/${encodeURIComponent(options.name)}/versions?${query.toString()}`, {
           method: 'POST',
           stream: createReadStream(file, { highWaterMark: 256 * 1024 }),
           contentType: 'text/csv',
-          progress: (facts) => output.progress('importing', Number(facts['bytes'] ?? 0), total, `bytes, ${Number(facts['rows'] ?? 0).toLocaleString('en')} rows`),
+          progress: (facts) =>
+            output.progress(
+              'importing',
+              Number(facts['bytes'] ?? 0),
+              total,
+              `bytes, ${Number(facts['rows'] ?? 0).toLocaleString('en')} rows`,
+            ),
         })
         output.progressDone()
         const columns = version.columns.map((column) => [column.name, column.type, column.nullable ? 'may be missing' : ''])
-        output.result(version, `imported \`${version.name}\` version ${version.version}: ${version.rows.toLocaleString('en')} rows\ndigest ${version.digest}\n\n${table(['column', 'type', ''], columns)}`)
+        output.result(
+          version,
+          `imported \`${version.name}\` version ${version.version}: ${version.rows.toLocaleString('en')} rows\ndigest ${version.digest}\n\n${table(['column', 'type', ''], columns)}`,
+        )
       }),
     )
 
@@ -64,7 +75,13 @@ export function dataCommands(): Command[] {
     .action(
       run(async ({ client, output }) => {
         const { datasets } = await client.call<{ datasets: readonly DatasetVersion[] }>('/datasets')
-        const rows = datasets.map((version) => [version.name, String(version.version), version.rows.toLocaleString('en'), version.sensitivity, version.purposes.join(',')])
+        const rows = datasets.map((version) => [
+          version.name,
+          String(version.version),
+          version.rows.toLocaleString('en'),
+          version.sensitivity,
+          version.purposes.join(','),
+        ])
         output.result(datasets, table(['name', 'version', 'rows', 'sensitivity', 'purposes'], rows))
       }),
     )

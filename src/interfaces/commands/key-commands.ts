@@ -22,7 +22,14 @@ export function keyCommands(): Command[] {
     .action(
       run(async ({ client, output }) => {
         const { keys: found } = await client.call<{ keys: readonly KeyDescription[] }>('/keys')
-        const rows = found.map((key) => [key.keyClass, String(key.version), key.state, new Date(key.createdAt).toISOString().slice(0, 10), String(key.uses), key.keyId])
+        const rows = found.map((key) => [
+          key.keyClass,
+          String(key.version),
+          key.state,
+          new Date(key.createdAt).toISOString().slice(0, 10),
+          String(key.uses),
+          key.keyId,
+        ])
         output.result(found, table(['class', 'version', 'state', 'created', 'uses', 'key'], rows))
       }),
     )
@@ -33,7 +40,10 @@ export function keyCommands(): Command[] {
     .addOption(new Option('--class <class>', 'class of keys').choices(CLASSES).makeOptionMandatory())
     .action(
       run<{ class: string }>(async ({ client, output }, options) => {
-        const rotated = await client.call<{ keyId: string; version: number }>('/keys/rotate', { method: 'POST', json: { keyClass: options.class } })
+        const rotated = await client.call<{ keyId: string; version: number }>('/keys/rotate', {
+          method: 'POST',
+          json: { keyClass: options.class },
+        })
         output.result(rotated, `version ${rotated.version} of \`${options.class}\` is primary`)
       }),
     )
@@ -44,8 +54,14 @@ export function keyCommands(): Command[] {
     .requiredOption('--subject <subject>', 'the person, as calls and data name them')
     .action(
       run<{ subject: string }>(async ({ client, output }, options) => {
-        const answer = await client.call<{ pseudonym: string; destroyed: boolean }>('/subjects/destroy-key', { method: 'POST', json: { subject: options.subject } })
-        output.result(answer, answer.destroyed ? `destroyed the key of subject ${answer.pseudonym}` : `subject ${answer.pseudonym} has no key`)
+        const answer = await client.call<{ pseudonym: string; destroyed: boolean }>('/subjects/destroy-key', {
+          method: 'POST',
+          json: { subject: options.subject },
+        })
+        output.result(
+          answer,
+          answer.destroyed ? `destroyed the key of subject ${answer.pseudonym}` : `subject ${answer.pseudonym} has no key`,
+        )
       }),
     )
   return [keys]

@@ -37,14 +37,22 @@ export function modelCommands(): Command[] {
     .action(
       run<{ dataset: string; algorithm: string; name: string; seed: number }>(async ({ client, output }, options) => {
         const { dataset, algorithm, seed } = options
-        const { model: version, metrics } = await client.long<{ model: ModelVersion; metrics: Record<string, unknown> }>(`/models/${encodeURIComponent(options.name)}/train`, {
-          method: 'POST',
-          json: { dataset, algorithm, seed },
-          progress: (facts) => output.progress('training', Number(facts['epoch'] ?? 0), Number(facts['epochs'] ?? 0) || null, 'epochs'),
-        })
+        const { model: version, metrics } = await client.long<{ model: ModelVersion; metrics: Record<string, unknown> }>(
+          `/models/${encodeURIComponent(options.name)}/train`,
+          {
+            method: 'POST',
+            json: { dataset, algorithm, seed },
+            progress: (facts) => output.progress('training', Number(facts['epoch'] ?? 0), Number(facts['epochs'] ?? 0) || null, 'epochs'),
+          },
+        )
         output.progressDone()
-        const words = Object.entries(metrics).map(([name, value]) => `${name.padEnd(20)}${typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : String(value)}`)
-        output.result({ ...version, metrics }, `trained \`${version.name}\` version ${version.version}\ndigest ${version.digest}\n${words.join('\n')}\nnext   redoubt model deploy ${version.name}`)
+        const words = Object.entries(metrics).map(
+          ([name, value]) => `${name.padEnd(20)}${typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : String(value)}`,
+        )
+        output.result(
+          { ...version, metrics },
+          `trained \`${version.name}\` version ${version.version}\ndigest ${version.digest}\n${words.join('\n')}\nnext   redoubt model deploy ${version.name}`,
+        )
       }),
     )
 
@@ -59,12 +67,18 @@ export function modelCommands(): Command[] {
         if (file === undefined || !existsSync(file)) throw new RedoubtError('ERR_USAGE', `there is no file \`${file}\``)
         const query = new URLSearchParams({ sensitivity: options.sensitivity })
         for (const purpose of options.purpose) query.append('purpose', purpose)
-        const { model: version } = await client.call<{ model: ModelVersion }>(`/models/${encodeURIComponent(options.name)}/versions?${query}`, {
-          method: 'POST',
-          bytes: readFileSync(file),
-          contentType: 'application/octet-stream',
-        })
-        output.result(version, `registered \`${version.name}\` version ${version.version}\ndigest ${version.digest}\nnext   redoubt model deploy ${version.name}`)
+        const { model: version } = await client.call<{ model: ModelVersion }>(
+          `/models/${encodeURIComponent(options.name)}/versions?${query.toString()}`,
+          {
+            method: 'POST',
+            bytes: readFileSync(file),
+            contentType: 'application/octet-stream',
+          },
+        )
+        output.result(
+          version,
+          `registered \`${version.name}\` version ${version.version}\ndigest ${version.digest}\nnext   redoubt model deploy ${version.name}`,
+        )
       }),
     )
 
@@ -91,7 +105,10 @@ export function modelCommands(): Command[] {
     .action(
       run<{ version?: number; reason: string }>(async ({ client, output }, options, name) => {
         const json = { reason: options.reason, ...(options.version === undefined ? {} : { version: options.version }) }
-        output.result(await client.call(`/models/${encodeURIComponent(name ?? '')}/quarantine`, { method: 'POST', json }), `quarantined \`${name}\``)
+        output.result(
+          await client.call(`/models/${encodeURIComponent(name ?? '')}/quarantine`, { method: 'POST', json }),
+          `quarantined \`${name}\``,
+        )
       }),
     )
 
@@ -101,7 +118,13 @@ export function modelCommands(): Command[] {
     .action(
       run(async ({ client, output }) => {
         const { models } = await client.call<{ models: readonly ModelVersion[] }>('/models')
-        const rows = models.map((version) => [version.name, String(version.version), version.foreign ? 'foreign' : 'own', state(version), version.digest.slice(0, 16)])
+        const rows = models.map((version) => [
+          version.name,
+          String(version.version),
+          version.foreign ? 'foreign' : 'own',
+          state(version),
+          version.digest.slice(0, 16),
+        ])
         output.result(models, table(['name', 'version', 'origin', 'state', 'digest'], rows))
       }),
     )
@@ -112,7 +135,12 @@ export function modelCommands(): Command[] {
     .action(
       run(async ({ client, output }, _options, name) => {
         const answer = await client.call<{ versions: readonly ModelVersion[] }>(`/models/${encodeURIComponent(name ?? '')}`)
-        output.result(answer, answer.versions.map((version) => `version ${version.version}  ${version.digest}\n${JSON.stringify(version.lineage, null, 2)}`).join('\n\n'))
+        output.result(
+          answer,
+          answer.versions
+            .map((version) => `version ${version.version}  ${version.digest}\n${JSON.stringify(version.lineage, null, 2)}`)
+            .join('\n\n'),
+        )
       }),
     )
 
@@ -123,7 +151,9 @@ export function modelCommands(): Command[] {
     .option('--out <file>', 'write it to a file')
     .action(
       run<{ version: string; out?: string }>(async ({ client, output }, options, name) => {
-        const bundle = await client.call<unknown>(`/models/${encodeURIComponent(name ?? '')}/versions/${encodeURIComponent(options.version)}/signature`)
+        const bundle = await client.call<unknown>(
+          `/models/${encodeURIComponent(name ?? '')}/versions/${encodeURIComponent(options.version)}/signature`,
+        )
         if (options.out === undefined) output.result(bundle, JSON.stringify(bundle, null, 2))
         else {
           writeFileSync(options.out, JSON.stringify(bundle))

@@ -25,7 +25,8 @@ export function createOutput(json: boolean): Output {
       if (!terminal || json) return
       shown = true
       const share = total === null || total === 0 ? null : Math.min(1, done / total)
-      const bar = share === null ? '' : `[${'#'.repeat(Math.round(share * 24)).padEnd(24, '.')}] ${String(Math.round(share * 100)).padStart(3)} % `
+      const bar =
+        share === null ? '' : `[${'#'.repeat(Math.round(share * 24)).padEnd(24, '.')}] ${String(Math.round(share * 100)).padStart(3)} % `
       process.stderr.write(`\r${`${label} ${bar}${done.toLocaleString('en')} ${unit}`.slice(0, WIDTH - 1).padEnd(WIDTH - 1)}`)
     },
     progressDone() {
@@ -47,7 +48,9 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .join('  ')
       .trimEnd()
   const fit = (text: string): string => (text.length > WIDTH && process.stdout.isTTY ? `${text.slice(0, WIDTH - 1)}…` : text)
-  return [line(headings), line(widths.map((width) => '-'.repeat(width))), ...rows.map((row) => line(row))].map((text) => fit(text)).join('\n')
+  return [line(headings), line(widths.map((width) => '-'.repeat(width))), ...rows.map((row) => line(row))]
+    .map((text) => fit(text))
+    .join('\n')
 }
 
 /** An error as a person reads it: what, why, what next. */

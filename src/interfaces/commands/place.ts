@@ -35,8 +35,13 @@ export function findPlace(options: PlaceOptions, environment: NodeJS.ProcessEnv 
   const dataDir = resolve(options.dataDir ?? environment['REDOUBT_DATA_DIR'] ?? DEFAULT_DATA_DIR)
   const told = readServerFile(dataDir)
   const port = options.port ?? (environment['REDOUBT_PORT'] ? Number(environment['REDOUBT_PORT']) : undefined)
-  const url = options.url ?? environment['REDOUBT_URL'] ?? (port === undefined ? told?.url : `https://localhost:${port}`) ?? `https://localhost:${DEFAULT_PORT}`
-  if (!URL.canParse(url) || !url.startsWith('https://')) throw new RedoubtError('ERR_USAGE', 'the address of the server starts with `https://`')
+  const url =
+    options.url ??
+    environment['REDOUBT_URL'] ??
+    (port === undefined ? told?.url : `https://localhost:${port}`) ??
+    `https://localhost:${DEFAULT_PORT}`
+  if (!URL.canParse(url) || !url.startsWith('https://'))
+    throw new RedoubtError('ERR_USAGE', 'the address of the server starts with `https://`')
   const secretsDir = resolve(options.secretsDir ?? environment['REDOUBT_SECRETS_DIR'] ?? told?.secretsDir ?? defaultSecretsDir(dataDir))
   return { url: url.replace(/\/$/, ''), dataDir, secretsDir, caPath: join(dataDir, 'ca.pem') }
 }

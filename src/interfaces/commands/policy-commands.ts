@@ -32,7 +32,10 @@ export function policyCommands(): Command[] {
     .action(
       run<{ name?: string }>(async ({ client, output }, options, file) => {
         const name = options.name ?? basename(file ?? '', '.cedar')
-        const answer = await client.call<{ digest: string }>(`/policies/${encodeURIComponent(name)}`, { method: 'PUT', json: { text: readFileSync(file ?? '', 'utf8') } })
+        const answer = await client.call<{ digest: string }>(`/policies/${encodeURIComponent(name)}`, {
+          method: 'PUT',
+          json: { text: readFileSync(file ?? '', 'utf8') },
+        })
         output.result(answer, `\`${name}\` is in force\npolicy set ${answer.digest}`)
       }),
     )
@@ -64,7 +67,13 @@ export function policyCommands(): Command[] {
         const resource = { type: options.resource.slice(0, cut), id: options.resource.slice(cut + 2).replaceAll('"', '') }
         const explanation = await client.call<{ effect: string; summary?: readonly string[] }>('/policies/why', {
           method: 'POST',
-          json: { account: options.account, action: options.action, resource, ...(at === undefined ? {} : { at }), sourceAddress: options.from },
+          json: {
+            account: options.account,
+            action: options.action,
+            resource,
+            ...(at === undefined ? {} : { at }),
+            sourceAddress: options.from,
+          },
         })
         output.result(explanation, explain(explanation))
       }),
@@ -78,7 +87,9 @@ function explain(value: unknown, indent = ''): string {
   if (value !== null && typeof value === 'object') {
     return Object.entries(value)
       .filter(([, member]) => member !== null && !(Array.isArray(member) && member.length === 0))
-      .map(([name, member]) => (typeof member === 'object' ? `${indent}${name}\n${explain(member, `${indent}  `)}` : `${indent}${name}: ${String(member)}`))
+      .map(([name, member]) =>
+        typeof member === 'object' ? `${indent}${name}\n${explain(member, `${indent}  `)}` : `${indent}${name}: ${String(member)}`,
+      )
       .join('\n')
   }
   return `${indent}${String(value)}`

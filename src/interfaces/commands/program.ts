@@ -1,5 +1,5 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { asRedoubtError, RedoubtError } from '#foundation/core'
+import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { asRedoubtError, type RedoubtError } from '#foundation/core'
 import { problemOf } from '#interfaces/api'
 import { Client } from './client.ts'
 import { createOutput, errorText, type Output } from './output.ts'
@@ -59,10 +59,12 @@ export function run<Options extends object>(work: Action<Options>): (...args: un
 }
 
 export function report(error: RedoubtError, output: Output): void {
-  if (output.json) process.stdout.write(`${JSON.stringify({ error: problemOf(error, String(error.evidence['requestId'] ?? '')) }, null, 2)}\n`)
+  if (output.json)
+    process.stdout.write(`${JSON.stringify({ error: problemOf(error, String(error.evidence['requestId'] ?? '')) }, null, 2)}\n`)
   else {
     process.stderr.write(`${errorText(error)}\n`)
-    if (error.code === 'ERR_INTERNAL' && process.env['REDOUBT_TRACE']) process.stderr.write(`${String((error.cause as Error | undefined)?.stack)}\n`)
+    if (error.code === 'ERR_INTERNAL' && process.env['REDOUBT_TRACE'])
+      process.stderr.write(`${String((error.cause as Error | undefined)?.stack)}\n`)
   }
   process.exitCode = error.code === 'ERR_USAGE' ? EXIT.usage : EXIT.refused
 }

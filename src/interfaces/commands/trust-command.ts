@@ -19,9 +19,11 @@ export function trustCommand(): Command {
       if (process.getuid?.() === 0 && existsSync('/usr/sbin/update-ca-certificates')) {
         mkdirSync(SYSTEM_FOLDER, { recursive: true })
         copyFileSync(place.caPath, join(SYSTEM_FOLDER, 'redoubt-local-ca.crt'))
-        if (spawnSync('/usr/sbin/update-ca-certificates', [], { stdio: 'ignore' }).status === 0) done.push('system store (curl, openssl, wget)')
+        if (spawnSync('/usr/sbin/update-ca-certificates', [], { stdio: 'ignore' }).status === 0)
+          done.push('system store (curl, openssl, wget)')
         else missed.push('the system store could not be updated')
-      } else missed.push(`system store: as root, copy ${place.caPath} to ${SYSTEM_FOLDER}/redoubt-local-ca.crt and run update-ca-certificates`)
+      } else
+        missed.push(`system store: as root, copy ${place.caPath} to ${SYSTEM_FOLDER}/redoubt-local-ca.crt and run update-ca-certificates`)
 
       const nss = join(homedir(), '.pki', 'nssdb')
       if (spawnSync('certutil', ['-H'], { stdio: 'ignore' }).error === undefined) {

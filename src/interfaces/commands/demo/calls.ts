@@ -17,7 +17,10 @@ export interface Scored extends Observed {
 
 export async function score(client: Client, model: string, token: string): Promise<Scored> {
   const answer = await client.raw(`/v2/models/${model}/infer`, { method: 'POST', json: ROW, headers: { authorization: `Bearer ${token}` } })
-  const body = JSON.parse(answer.body.toString('utf8')) as { error?: string; outputs?: readonly { name: string; data: readonly number[] }[] }
+  const body = JSON.parse(answer.body.toString('utf8')) as {
+    error?: string
+    outputs?: readonly { name: string; data: readonly number[] }[]
+  }
   return {
     status: answer.status,
     code: answer.headers['redoubt-code']?.toString() ?? null,

@@ -49,7 +49,10 @@ export function demoCommand(command: readonly string[]): Command {
       }
       if (failed) return EXIT.refused
       const seconds = (performance.now() - started) / 1000
-      session.output.result({ ok: true, steps, proofs: tour.proofs, seconds }, `\nas expected in ${seconds.toFixed(0)} s; ${tour.proofs} log proofs checked by separate processes; demo objects removed`)
+      session.output.result(
+        { ok: true, steps, proofs: tour.proofs, seconds },
+        `\nas expected in ${seconds.toFixed(0)} s; ${tour.proofs} log proofs checked by separate processes; demo objects removed`,
+      )
       return EXIT.done
     }),
   )
@@ -85,7 +88,11 @@ class Stage {
         run: async () => {
           this.#cleanups.push(() => client.call(`/datasets/${data}`, { method: 'DELETE' }))
           const query = new URLSearchParams({ label: 'label', sensitivity: 'restricted', purpose: PURPOSE, legalBasis: 'contract' })
-          const version = await client.long<{ rows: number }>(`/datasets/${data}/versions?${query}`, { method: 'POST', stream: Readable.from(rows()), contentType: 'text/csv' })
+          const version = await client.long<{ rows: number }>(`/datasets/${data}/versions?${query.toString()}`, {
+            method: 'POST',
+            stream: Readable.from(rows()),
+            contentType: 'text/csv',
+          })
           if (version.rows !== ROWS) throw surprise(`${version.rows} rows were imported in place of ${ROWS}`)
           return `${version.rows} rows`
         },
@@ -110,7 +117,8 @@ class Stage {
         name: 'score a row',
         run: async () => {
           const scored = await score(client, model, token)
-          if (scored.probability === null || !(scored.probability > 0 && scored.probability < 1)) throw surprise('the model gave no probability')
+          if (scored.probability === null || !(scored.probability > 0 && scored.probability < 1))
+            throw surprise('the model gave no probability')
           return `${await tour.expect(scored, { status: 200, code: null, event: 'inference.completion' })}, P = ${scored.probability.toFixed(3)}`
         },
       },
@@ -118,21 +126,31 @@ class Stage {
         name: 'stream a chat: the planted card is masked',
         run: async () => {
           const chatted = await chat(client, SANDBOX_ROUTE, token, 'planted card')
-          if (chatted.text.replace(/\D/g, '').includes(PLANTED_CARD.replaceAll(' ', ''))) throw surprise('the planted card number arrived in clear')
+          if (chatted.text.replace(/\D/g, '').includes(PLANTED_CARD.replaceAll(' ', '')))
+            throw surprise('the planted card number arrived in clear')
           if (!chatted.text.includes('[CREDIT_CARD]') || !chatted.done) throw surprise('the masked card number did not arrive')
           return `${await tour.expect(chatted, { status: 200, code: null, event: 'inference.completion' })}, ${chatted.chunks} chunks`
         },
       },
       {
         name: 'wrong purpose is refused',
-        run: async () => tour.expect(await score(client, model, await client.tokenFor(accountFilePath(this.#session.place.secretsDir, marketing))), { status: 403, code: 'ERR_POLICY_PURPOSE', event: 'inference.refusal' }),
+        run: async () =>
+          tour.expect(await score(client, model, await client.tokenFor(accountFilePath(this.#session.place.secretsDir, marketing))), {
+            status: 403,
+            code: 'ERR_POLICY_PURPOSE',
+            event: 'inference.refusal',
+          }),
       },
       {
         name: 'an account without a purpose is refused',
         run: async () => {
-          const answer = await client.raw('/api/v1/service-accounts', { method: 'POST', json: { name: name('aimless'), roles: ['application'], purpose: '', legalBasis: 'contract' } })
+          const answer = await client.raw('/api/v1/service-accounts', {
+            method: 'POST',
+            json: { name: name('aimless'), roles: ['application'], purpose: '', legalBasis: 'contract' },
+          })
           const { status, code } = observedApi(answer)
-          if (status !== 400 || code !== 'ERR_INPUT_INVALID') throw surprise(`an account without a purpose was answered with ${status} ${String(code)}`)
+          if (status !== 400 || code !== 'ERR_INPUT_INVALID')
+            throw surprise(`an account without a purpose was answered with ${status} ${String(code)}`)
           return `${status} ${code}`
         },
       },
@@ -141,8 +159,15 @@ class Stage {
         run: async () => {
           const { localHour } = await client.call<{ localHour: number }>('/status')
           const hours = [localHour, (localHour + 1) % 24].map((hour) => `context.hour == ${hour}`).join(' || ')
-          await this.#policy(policy, `@id("${policy}")\nforbid (principal, action == Action::"invoke", resource == Model::"${model}") when { ${hours} };\n`)
-          const outcome = await tour.expect(await score(client, model, token), { status: 403, code: 'ERR_POLICY_DENIED', event: 'inference.refusal' })
+          await this.#policy(
+            policy,
+            `@id("${policy}")\nforbid (principal, action == Action::"invoke", resource == Model::"${model}") when { ${hours} };\n`,
+          )
+          const outcome = await tour.expect(await score(client, model, token), {
+            status: 403,
+            code: 'ERR_POLICY_DENIED',
+            event: 'inference.refusal',
+          })
           await client.call(`/policies/${policy}`, { method: 'DELETE' })
           await tour.expect(await score(client, model, token), { status: 200, code: null, event: 'inference.completion' })
           return outcome
@@ -151,12 +176,19 @@ class Stage {
       {
         name: 'an exhausted quota refuses',
         run: async () => {
-          await this.#policy(policy, `@id("${policy}")\n@limit("requests ${QUOTA}/1d")\npermit (principal, action == Action::"invoke", resource == Model::"${model}");\n`)
+          await this.#policy(
+            policy,
+            `@id("${policy}")\n@limit("requests ${QUOTA}/1d")\npermit (principal, action == Action::"invoke", resource == Model::"${model}");\n`,
+          )
           for (let i = 0; i < QUOTA; i++) {
             const scored = await score(client, model, token)
             if (scored.status === 429) break
           }
-          const outcome = await tour.expect(await score(client, model, token), { status: 429, code: 'ERR_LIMIT_REQUESTS', event: 'inference.refusal' })
+          const outcome = await tour.expect(await score(client, model, token), {
+            status: 429,
+            code: 'ERR_LIMIT_REQUESTS',
+            event: 'inference.refusal',
+          })
           await client.call(`/policies/${policy}`, { method: 'DELETE' })
           return outcome
         },
@@ -169,7 +201,8 @@ class Stage {
           await tour.expect(await score(client, model, doomed), { status: 200, code: null, event: 'inference.completion' })
           await client.revoke(doomed, keyPath)
           const refused = await score(client, model, doomed)
-          if (refused.status !== 401 || refused.code !== 'ERR_TOKEN_REVOKED') throw surprise(`a revoked token was answered with ${refused.status} ${String(refused.code)}`)
+          if (refused.status !== 401 || refused.code !== 'ERR_TOKEN_REVOKED')
+            throw surprise(`a revoked token was answered with ${refused.status} ${String(refused.code)}`)
           const entry = await tour.find({ type: 'token.revoke' })
           if (!entry) throw surprise('the log has no token.revoke')
           await tour.prove(entry.index)
@@ -185,12 +218,15 @@ class Stage {
           const [file] = files(folder).filter((path) => !before.has(path) && path.includes('model'))
           if (file === undefined) throw surprise('the model file was not found in the data directory')
           const bytes = readFileSync(file)
-          const middle = Math.floor(bytes.byteLength / 2)
-          bytes[middle] = (bytes[middle] ?? 0) ^ 1
+          const last = bytes.byteLength - 1
+          bytes[last] = (bytes[last] ?? 0) ^ 1
           writeFileSync(file, bytes)
           const answer = observedApi(await client.raw(`/api/v1/models/${name('tampered')}/deploy`, { method: 'POST', json: {} }))
-          if (answer.code !== 'ERR_MODEL_SIGNATURE' && answer.code !== 'ERR_CRYPTO_AUTHENTICATION') throw surprise(`a tampered file was answered with ${answer.status} ${String(answer.code)}`)
-          const entry = await tour.find({ requestId: answer.requestId, outcome: 'failed' }) ?? (await tour.find({ requestId: answer.requestId, outcome: 'refused' }))
+          if (answer.code !== 'ERR_MODEL_SIGNATURE' && answer.code !== 'ERR_CRYPTO_AUTHENTICATION')
+            throw surprise(`a tampered file was answered with ${answer.status} ${String(answer.code)}`)
+          const entry =
+            (await tour.find({ requestId: answer.requestId, outcome: 'failed' })) ??
+            (await tour.find({ requestId: answer.requestId, outcome: 'refused' }))
           if (!entry) throw surprise('the log has no entry of the tampered file')
           await tour.prove(entry.index)
           return `${answer.status} ${answer.code}, entry ${entry.index} proved`
@@ -206,13 +242,19 @@ class Stage {
 
   async #train(dataset: string, model: string): Promise<string> {
     this.#cleanups.push(() => this.#client.call(`/models/${model}`, { method: 'DELETE' }))
-    const { model: version } = await this.#client.long<{ model: { digest: string } }>(`/models/${model}/train`, { method: 'POST', json: { dataset, algorithm: 'logistic', seed: 1 } })
+    const { model: version } = await this.#client.long<{ model: { digest: string } }>(`/models/${model}/train`, {
+      method: 'POST',
+      json: { dataset, algorithm: 'logistic', seed: 1 },
+    })
     return `sha256 ${version.digest.slice(0, 12)}…`
   }
 
   async #account(name: string, purpose: string): Promise<string> {
     this.#cleanups.push(() => this.#client.call(`/service-accounts/${name}/disable`, { method: 'POST', json: {} }))
-    const { privateKeyJwk } = await this.#client.call<{ privateKeyJwk: PrivateJwk }>('/service-accounts', { method: 'POST', json: { name, roles: ['application'], purpose, legalBasis: 'contract' } })
+    const { privateKeyJwk } = await this.#client.call<{ privateKeyJwk: PrivateJwk }>('/service-accounts', {
+      method: 'POST',
+      json: { name, roles: ['application'], purpose, legalBasis: 'contract' },
+    })
     const path = accountFilePath(this.#session.place.secretsDir, name)
     writeAccountFile(path, { issuer: this.#session.place.url, accountId: name, privateKeyJwk })
     return this.#client.tokenFor(path)
@@ -224,12 +266,17 @@ class Stage {
   }
 }
 
-function observedApi(answer: { readonly status: number; readonly headers: Readonly<Record<string, unknown>>; readonly body: Buffer }): { readonly status: number; readonly code: string | null; readonly requestId: string } {
+function observedApi(answer: { readonly status: number; readonly headers: Readonly<Record<string, unknown>>; readonly body: Buffer }): {
+  readonly status: number
+  readonly code: string | null
+  readonly requestId: string
+} {
   const body = JSON.parse(answer.body.toString('utf8')) as { code?: string }
   return { status: answer.status, code: body.code ?? null, requestId: String(answer.headers['x-request-id']) }
 }
 
-const files = (folder: string): readonly string[] => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path))
+const files = (folder: string): readonly string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path))
 
 /** Invented rows in which a low income or no employment goes with default. */
 function* rows(): Generator<string> {

@@ -49,16 +49,21 @@ export class Tour {
   /** @throws {RedoubtError} `ERR_DEMO_SURPRISE` at the first difference. */
   async expect(observed: Observed, wanted: Expectation): Promise<string> {
     if (observed.status !== wanted.status || observed.code !== wanted.code)
-      throw surprise(`expected ${wanted.status} ${wanted.code ?? 'without a code'}, got ${observed.status} ${observed.code ?? 'without a code'}`)
+      throw surprise(
+        `expected ${wanted.status} ${wanted.code ?? 'without a code'}, got ${observed.status} ${observed.code ?? 'without a code'}`,
+      )
     const found = await this.find({ requestId: observed.requestId, type: wanted.event })
     if (!found) throw surprise(`the log has no ${wanted.event} of request ${observed.requestId}`)
-    if (wanted.code !== null && found.event['code'] !== wanted.code) throw surprise(`the log says ${String(found.event['code'])} in place of ${wanted.code}`)
+    if (wanted.code !== null && found.event['code'] !== wanted.code)
+      throw surprise(`the log says ${JSON.stringify(found.event['code'] ?? null)} in place of ${wanted.code}`)
     await this.prove(found.index)
     return `${observed.status}${wanted.code === null ? '' : ` ${wanted.code}`}, entry ${found.index} proved`
   }
 
   async find(query: Readonly<Record<string, string>>): Promise<{ readonly index: number; readonly event: JsonObject } | null> {
-    const { entries } = await this.#client.call<{ entries: readonly { index: number; event: JsonObject }[] }>(`/audit/entries?${new URLSearchParams({ limit: '5', ...query })}`)
+    const { entries } = await this.#client.call<{ entries: readonly { index: number; event: JsonObject }[] }>(
+      `/audit/entries?${new URLSearchParams({ limit: '5', ...query }).toString()}`,
+    )
     return entries[0] ?? null
   }
 
@@ -71,7 +76,7 @@ export class Tour {
     writeFileSync(path, proof.proof)
     const [file, ...args] = [...this.#command, 'audit', 'verify', '--proof', path, '--entry', entry, '--key', proof.verifierKey]
     await new Promise<void>((resolve, reject) => {
-      execFile(file!, args, { timeout: VERIFY_TIMEOUT_MS, env: { PATH: process.env['PATH'] ?? '' } }, (error, _stdout, stderr) =>
+      execFile(file ?? '', args, { timeout: VERIFY_TIMEOUT_MS, env: { PATH: process.env['PATH'] ?? '' } }, (error, _stdout, stderr) =>
         error ? reject(surprise(`the proof of entry ${index} does not verify: ${stderr.split('\n')[0] ?? ''}`)) : resolve(),
       )
     })

@@ -5,7 +5,12 @@ import { type Finding, ok, problem } from './finding.ts'
 import { authorityCheck, diskCheck, nodeCheck, permissionChecks } from './host-checks.ts'
 import { serverChecks } from './server-checks.ts'
 
-const MARKS: Readonly<Record<Finding['state'], string>> = { ok: 'ok       ', warning: 'warning  ', problem: 'PROBLEM  ', unknown: 'UNKNOWN  ' }
+const MARKS: Readonly<Record<Finding['state'], string>> = {
+  ok: 'ok       ',
+  warning: 'warning  ',
+  problem: 'PROBLEM  ',
+  unknown: 'UNKNOWN  ',
+}
 
 /** @param checkConfiguration reads the configuration as the server would; throws what is wrong with it. */
 export function doctorCommand(checkConfiguration: () => void): Command {
@@ -38,4 +43,5 @@ function configurationCheck(check: () => void): Finding {
   }
 }
 
-const lines = ({ check, state, detail, mend }: Finding): string => `${MARKS[state]}${check.padEnd(24)}${detail}${mend === '' ? '' : `\n${' '.repeat(9)}mend: ${mend}`}`
+const lines = ({ check, state, detail, mend }: Finding): string =>
+  `${MARKS[state]}${check.padEnd(24)}${detail}${mend === '' ? '' : `\n${' '.repeat(9)}mend: ${mend}`}`
