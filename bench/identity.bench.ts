@@ -1,5 +1,5 @@
 /** Who is asking, and what it costs: warm and cold authentication, tokens issued. */
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, request as httpRequest, Agent } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -94,7 +94,7 @@ async function run(): Promise<readonly Row[]> {
     time(20_000, authenticate)
     const warm = time(WARM_CALLS, authenticate)
 
-    const rules = { issuer, audience: issuer, keys: new Map([['bench', { algorithm: 'EdDSA', publicKey: privateKey }]]) }
+    const rules = { issuer, audience: issuer, keys: new Map([['bench', { algorithm: 'EdDSA', publicKey: createPublicKey(privateKey) }]]) }
     const cold = signCompact({ alg: 'EdDSA', typ: 'at+jwt', kid: 'bench' }, goodClaims('bench', Date.now()), privateKey)
     const verified = time(COLD_CALLS, () => {
       if (typeof verifyAccessToken(cold, rules, Date.now()) === 'string') throw new Error('refused')
