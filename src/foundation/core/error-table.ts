@@ -96,11 +96,13 @@ export const ERROR_TABLE = {
   // filters
   ERR_FILTER_BLOCKED_INPUT: entry(400, 'the input contains values that this endpoint may not receive', 'remove the values'),
   ERR_FILTER_BLOCKED_OUTPUT: entry(400, 'the answer contained values that may not leave', 'ask for something else'),
+  ERR_FILTER_ENTITY: entry(500, 'a policy asks to filter what no recogniser finds', 'correct the entity in the filter annotation'),
 
   // datasets
   ERR_DATA_RAGGED: entry(422, 'a row has another number of fields than the header', 'correct the named line'),
   ERR_DATA_MISTYPED: entry(422, 'a value does not fit the type of its column', 'correct the named line'),
   ERR_DATA_COLUMN: entry(422, 'a column is missing, doubled or not allowed here', 'correct the header or the option'),
+  ERR_DATA_MALFORMED: entry(422, 'the file is not well-formed CSV', 'correct the named line; write CSV in UTF-8 as in RFC 4180'),
   ERR_DATA_UNKNOWN: entry(404, 'there is no such data set', 'run `redoubt data list`'),
 
   // training
@@ -123,6 +125,8 @@ export const ERROR_TABLE = {
   ERR_UPSTREAM_RESET: entry(502, 'the upstream broke off', 'try again'),
   ERR_UPSTREAM_PROTOCOL: entry(502, 'the upstream answered in a form that is not understood', 'check the upstream'),
   ERR_UPSTREAM_REFUSED: entry(502, 'the upstream refused the request', 'check the upstream credentials and the request'),
+  ERR_UPSTREAM_REJECTED: entry(400, 'the upstream did not accept the request', 'correct the member named in `param`'),
+  ERR_UPSTREAM_LIMIT: entry(429, 'the upstream limits its requests', 'wait, or raise the limit at the upstream'),
 
   // commands
   ERR_SERVER_UNREACHABLE: entry(503, 'no server answers', 'start one with `redoubt up`'),

@@ -13,22 +13,26 @@ let ivUsed = IV_POOL.byteLength
 
 /**
  * Encrypts a small value: random 96-bit IV ‖ AES-256-GCM ciphertext ‖ tag.
+ * @param prefix put before it in clear, to save a copy; bind it through `aad` where it matters.
  * INVARIANT: one key seals at most 2^32 values (NIST SP 800-38D §8.3); who owns the key counts.
  * @throws {RedoubtError} `ERR_CRYPTO_PARAMETER` unless `key` is a secret of 256 bits.
  */
-export function sealBytes(key: KeyObject, aad: Uint8Array, bytes: Uint8Array): Uint8Array {
+export function sealBytes(key: KeyObject, aad: Uint8Array, bytes: Uint8Array, prefix?: Uint8Array): Uint8Array {
   requireAesKey(key)
-  const sealed = new Uint8Array(SEALED_OVERHEAD + bytes.byteLength)
+  const start = prefix?.byteLength ?? 0
+  const sealed = new Uint8Array(start + SEALED_OVERHEAD + bytes.byteLength)
+  if (prefix !== undefined) sealed.set(prefix)
   if (ivUsed === IV_POOL.byteLength) {
     randomFillSync(IV_POOL)
     ivUsed = 0
   }
-  sealed.set(IV_POOL.subarray(ivUsed, (ivUsed += IV_BYTES)))
-  const cipher = createCipheriv(CIPHER, key, sealed.subarray(0, IV_BYTES), AUTHENTIC)
+  const iv = sealed.subarray(start, start + IV_BYTES)
+  iv.set(IV_POOL.subarray(ivUsed, (ivUsed += IV_BYTES)))
+  const cipher = createCipheriv(CIPHER, key, iv, AUTHENTIC)
   cipher.setAAD(aad)
-  sealed.set(cipher.update(bytes), IV_BYTES)
+  sealed.set(cipher.update(bytes), start + IV_BYTES)
   cipher.final()
-  sealed.set(cipher.getAuthTag(), IV_BYTES + bytes.byteLength)
+  sealed.set(cipher.getAuthTag(), start + IV_BYTES + bytes.byteLength)
   return sealed
 }
 

@@ -1,4 +1,4 @@
-import { parseStrictJsonText, type JsonValue } from '#foundation/core'
+import { parseStrictJsonText, type JsonObject, type JsonValue } from '#foundation/core'
 import { bypassZipMap } from './bypass-zipmap.ts'
 import type { TensorSpec } from './element-types.ts'
 import { printable, readOnnxModel, refuse, type OnnxModel } from './read-onnx-model.ts'
@@ -28,23 +28,23 @@ export function admitOnnx(file: Uint8Array, foreign: boolean): AdmittedModel {
   const model = readOnnxModel(file)
   const derived = bypassZipMap(model)
   const served = derived === null ? model : readOnnxModel(derived)
-  const nullable = foreign ? null : nullableInputs(served)
+  const nullable = foreign ? (datatype: string) => datatype === 'FP32' || datatype === 'FP64' : nullableInputs(served)
   return {
     file: derived ?? file,
-    inputs: inputSpecs(served, (name, datatype) => (nullable ? nullable(name, datatype) : datatype === 'FP32' || datatype === 'FP64')),
+    inputs: inputSpecs(served, nullable),
     outputs: outputSpecs(served),
     derivation: derived === null ? null : 'zipmap-bypass',
   }
 }
 
-function inputSpecs(model: OnnxModel, nullable: (name: string, datatype: string) => boolean): readonly TensorSpec[] {
+function inputSpecs(model: OnnxModel, nullable: (datatype: string) => boolean): readonly TensorSpec[] {
   if (model.inputs.length === 0) throw refuse('the model has no inputs')
   if (model.inputs.length > MAX_MODEL_TENSORS) throw refuse(`the model has more than ${MAX_MODEL_TENSORS} inputs`)
   unique(model.inputs.map(({ name }) => name))
   return model.inputs.map(({ name, spec }) => {
     if (!spec) throw refuse(`the input \`${printable(name)}\` is not a tensor`)
     if (spec.shape.length === 0) throw refuse(`the input \`${printable(name)}\` has no dimension for rows`)
-    return nullable(name, spec.datatype) ? { ...spec, nullable: true } : spec
+    return nullable(spec.datatype) ? { ...spec, nullable: true } : spec
   })
 }
 
@@ -62,21 +62,32 @@ function unique(names: readonly string[]): void {
   if (new Set(names).size !== names.length) throw refuse('two inputs or two outputs have the same name')
 }
 
-/** By default every input but a boolean may be null; a model that names its nullable inputs narrows that. */
-function nullableInputs(model: OnnxModel): (name: string, datatype: string) => boolean {
-  const byType = (datatype: string): boolean => ['BYTES', 'INT64', 'FP32', 'FP64'].includes(datatype)
+/** How each datatype carries a missing value to a graph that was trained here. INT64 as text: it exceeds a JSON number. */
+const NULL_ENCODING: Readonly<Record<string, string>> = { BYTES: '', INT64: '-9223372036854775808', FP32: 'NaN', FP64: 'NaN' }
+
+/** By default every input but a boolean may be null; a model that names its null encoding says which datatypes. */
+function nullableInputs(model: OnnxModel): (datatype: string) => boolean {
   const text = model.metadata.get(REDOUBT_METADATA)
-  if (text === undefined) return (_, datatype) => byType(datatype)
-  let description: JsonValue
+  if (text === undefined) return (datatype) => Object.hasOwn(NULL_ENCODING, datatype)
+  const encoding = memberOf(parseDescription(text), 'nullEncoding')
+  if (encoding === undefined) return (datatype) => Object.hasOwn(NULL_ENCODING, datatype)
+  if (typeof encoding !== 'object' || encoding === null || Array.isArray(encoding)) throw refuse(UNREADABLE)
+  // Another encoding would be served as if it were this one, and every missing value would be a wrong one.
+  for (const [datatype, value] of Object.entries(encoding))
+    if (NULL_ENCODING[datatype] !== value) throw refuse('the model encodes missing values in another way')
+  return (datatype) => Object.hasOwn(encoding, datatype)
+}
+
+const UNREADABLE = 'the model describes itself in a form that is not understood'
+
+function parseDescription(text: string): JsonValue {
   try {
-    description = parseStrictJsonText(text, { maxBytes: MAX_DESCRIPTION_LENGTH, maxDepth: 16 })
+    return parseStrictJsonText(text, { maxBytes: MAX_DESCRIPTION_LENGTH, maxDepth: 16 })
   } catch {
-    throw refuse('the model describes itself in a form that is not understood')
+    throw refuse(UNREADABLE)
   }
-  const names =
-    typeof description === 'object' && description !== null && !Array.isArray(description)
-      ? (description as { nullable?: JsonValue }).nullable
-      : undefined
-  if (!Array.isArray(names)) return (_, datatype) => byType(datatype)
-  return (name, datatype) => byType(datatype) && names.includes(name)
+}
+
+function memberOf(value: JsonValue, name: string): JsonValue | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject)[name] : undefined
 }

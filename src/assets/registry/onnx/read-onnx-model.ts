@@ -67,6 +67,7 @@ export const refuse = (reason: string): RedoubtError => new RedoubtError('ERR_MO
 interface Walk {
   readonly budget: ReaderBudget
   readonly innerInputs: Set<string>
+  readonly imported: Set<string>
 }
 
 /**
@@ -77,13 +78,16 @@ interface Walk {
  */
 export function readOnnxModel(file: Uint8Array): OnnxModel {
   if (file.byteLength > MAX_MODEL_BYTES) throw new RedoubtError('ERR_INPUT_TOO_LARGE', `the model exceeds ${MAX_MODEL_BYTES} bytes`)
-  const walk: Walk = { budget: { fields: MAX_FIELDS }, innerInputs: new Set() }
+  const walk: Walk = { budget: { fields: MAX_FIELDS }, innerInputs: new Set(), imported: new Set() }
   const fields = message(file, MODEL, walk)
   if (all(fields, 25).length > 0) throw refuse('the model defines functions of its own')
   if (all(fields, 20).length > 0) throw refuse('the model carries a training graph')
   const imports = all(fields, 8).map((field) => textOf(message(field.content, OPERATOR_SET, walk), 1))
   if (imports.length === 0) throw refuse('the model imports no operator set')
-  for (const domain of imports) checkDomain(domain)
+  for (const domain of imports) {
+    checkDomain(domain)
+    walk.imported.add(canonicalDomain(domain))
+  }
   const metadata = new Map<string, string>()
   for (const field of all(fields, 14)) {
     if (field.content.byteLength > MAX_METADATA_BYTES) throw refuse('a metadata entry is too large')
@@ -120,6 +124,7 @@ function readNode(field: Field, walk: Walk, depth: number): OnnxNode {
   const fields = message(field.content, NODE, walk)
   const domain = textOf(fields, 7)
   checkDomain(domain)
+  if (!walk.imported.has(canonicalDomain(domain))) throw refuse('a node uses an operator set that the model does not import')
   const opType = textOf(fields, 4)
   if (opType === '') throw refuse('a node has no operator')
   const attributes = new Map<string, readonly Field[]>()
@@ -154,6 +159,9 @@ function checkSparseTensor(content: Uint8Array, walk: Walk): void {
 function checkDomain(domain: string): void {
   if (!ALLOWED_DOMAINS.has(domain)) throw refuse(`the model uses operators of the domain \`${printable(domain)}\``)
 }
+
+/** The standard set has two names. */
+const canonicalDomain = (domain: string): string => (domain === 'ai.onnx' ? '' : domain)
 
 function readValue(field: Field, walk: Walk): OnnxValue {
   const fields = message(field.content, VALUE_INFO, walk)

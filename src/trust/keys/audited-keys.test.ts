@@ -1,0 +1,230 @@
+import { randomBytes, verify } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { codeOf, failure, MemoryAudit, newWorld, USE, type World } from './keys.fixtures.ts'
+import type { AuditedKeys, Keyring } from './keys.ts'
+
+async function setUp(
+  options: Parameters<World['open']>[0] = {},
+): Promise<World & { keyring: Keyring; audit: MemoryAudit; keys: AuditedKeys }> {
+  const world = newWorld()
+  const keyring = await world.open(options)
+  const audit = new MemoryAudit()
+  return { ...world, keyring, audit, keys: keyring.keys(audit) }
+}
+
+describe('recorded keys', () => {
+  it('records each generation and unwrap with key, version, class and binding before it gives the key (A2)', async () => {
+    const { keys, audit } = await setUp()
+    const { key, wrapped } = await keys.generateDataKey('dataset', 'dataset/adult/1', USE)
+    const binding = { tenant: 'default', resource: 'dataset/adult/1', purpose: 'dataset' }
+    expect(wrapped.binding).toEqual(binding)
+    const fact = { keyId: wrapped.keyId, version: 1, keyClass: 'dataset', binding }
+    expect(audit.last()).toEqual({
+      type: 'key.generate',
+      actor: USE.principal,
+      action: 'useKey',
+      resource: USE.resource,
+      outcome: 'success',
+      purpose: USE.purpose,
+      requestId: 'req_1',
+      details: fact,
+    })
+    expect((await keys.unwrap(wrapped, USE)).equals(key)).toBe(true)
+    expect(audit.last()).toMatchObject({ type: 'key.unwrap', outcome: 'success', details: fact })
+  })
+
+  it('gives no key, signature or release while the log is down (A2)', async () => {
+    const { keys, audit } = await setUp()
+    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    const signer = await keys.signer('model-signing', USE)
+    audit.down = true
+    const attempts = [
+      keys.generateDataKey('dataset', 'd', USE),
+      keys.unwrap(wrapped, USE),
+      keys.rewrap(wrapped, USE),
+      signer.sign(Buffer.from('x')),
+      keys.release('token-signing', USE),
+      keys.rotate('dataset', USE),
+      keys.destroySubject('someone', USE),
+    ]
+    for (const attempt of attempts) expect(await failure(attempt)).toBe('ERR_AUDIT_UNAVAILABLE')
+    expect(keys.list().filter((key) => key.keyClass === 'dataset')).toHaveLength(1)
+  })
+
+  it('does not destroy or rotate what it could not record first', async () => {
+    const { keys, audit, keyring } = await setUp()
+    const sealed = await keyring.sealer.seal('ann', Buffer.from('x'), 'c')
+    audit.down = true
+    expect(await failure(keys.destroySubject('ann', USE))).toBe('ERR_AUDIT_UNAVAILABLE')
+    expect(Buffer.from(await keyring.sealer.open(sealed, 'c')).toString()).toBe('x')
+  })
+
+  it('records a refused unwrap with its code', async () => {
+    const { keys, audit } = await setUp()
+    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    const moved = { ...wrapped, binding: { ...wrapped.binding, resource: 'elsewhere' } }
+    expect(await failure(keys.unwrap(moved, USE))).toBe('ERR_CRYPTO_AUTHENTICATION')
+    expect(audit.last()).toMatchObject({ type: 'key.unwrap', outcome: 'failed', code: 'ERR_CRYPTO_AUTHENTICATION' })
+    expect(await failure(keys.unwrap({ ...wrapped, keyId: 'other' }, USE))).toBe('ERR_KEYS_UNKNOWN')
+  })
+
+  it('records every signature, with the digest of what was signed', async () => {
+    const { keys, audit } = await setUp()
+    const message = Buffer.from('a model file')
+    for (const [name, hash] of [
+      ['model-signing', 'sha256'],
+      ['certificate-authority', 'sha256'],
+      ['token-signing', null],
+    ] as const) {
+      const signer = await keys.signer(name, USE)
+      expect(verify(hash, message, signer.publicKey, await signer.sign(message))).toBe(true)
+      expect(audit.last()).toMatchObject({ type: 'key.sign', details: { key: name, keyId: signer.keyId, version: 1 } })
+    }
+    expect(audit.types()).toEqual(['key.sign', 'key.sign', 'key.sign'])
+  })
+
+  it('records a release', async () => {
+    const { keys, audit } = await setUp()
+    const key = await keys.release('certificate-authority', USE)
+    expect([key.type, key.asymmetricKeyType]).toEqual(['private', 'ec'])
+    expect(audit.last()).toMatchObject({ type: 'key.release', details: { key: 'certificate-authority', version: 1 } })
+  })
+
+  it('rewraps under the primary version after a rotation', async () => {
+    const { keys, audit } = await setUp()
+    const { key, wrapped } = await keys.generateDataKey('model', 'm', USE)
+    expect((await keys.rotate('model', USE)).version).toBe(2)
+    const rewrapped = await keys.rewrap(wrapped, USE)
+    expect([rewrapped.version, rewrapped.binding]).toEqual([2, wrapped.binding])
+    expect((await keys.unwrap(rewrapped, USE)).equals(key)).toBe(true)
+    expect((await keys.unwrap(wrapped, USE)).equals(key)).toBe(true)
+    expect(audit.types()).toEqual(['key.generate', 'key.rotate', 'key.rewrap', 'key.unwrap', 'key.unwrap'])
+  })
+
+  it('rotates by itself after 90 days, recorded, before the next key is made', async () => {
+    const { keys, audit, clock } = await setUp()
+    clock.advance(90 * 86_400_000 - 1)
+    expect((await keys.generateDataKey('dataset', 'd', USE)).wrapped.version).toBe(1)
+    clock.advance(1)
+    expect((await keys.generateDataKey('dataset', 'd', USE)).wrapped.version).toBe(2)
+    const rotation = audit.events.find(({ type, details }) => type === 'key.rotate' && details?.['keyClass'] === 'dataset')
+    expect(rotation).toMatchObject({ actor: { type: 'System', id: 'keys' }, details: { automatic: true, oldVersion: 1, version: 2 } })
+  })
+
+  it('lists a record for each key version', async () => {
+    const { keys } = await setUp()
+    await keys.rotate('dataset', USE)
+    const versions = keys.list().filter((key) => key.keyClass === 'dataset')
+    expect(versions.map(({ version, state }) => [version, state])).toEqual([
+      [1, 'retired'],
+      [2, 'primary'],
+    ])
+  })
+})
+
+describe('the cache of unwrapped keys', () => {
+  it('counts its hits in the next event of that key (A2)', async () => {
+    const { keys, audit, clock, keyring } = await setUp()
+    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    for (let i = 0; i < 4; i++) await keys.unwrap(wrapped, USE)
+    expect(audit.types()).toEqual(['key.generate', 'key.unwrap'])
+    clock.advance(300_000)
+    await keys.unwrap(wrapped, USE)
+    expect(audit.last()).toMatchObject({ type: 'key.unwrap', details: { cacheHits: 3 } })
+    expect([keyring.usage.unwraps, keyring.usage.unwrapCacheHits]).toEqual([2, 3])
+  })
+
+  it('serves a key for at most five minutes and so many uses', async () => {
+    const { keys, audit, clock } = await setUp({ unwrapCache: { ttlMs: 300_000, uses: 2 } })
+    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    for (let i = 0; i < 6; i++) await keys.unwrap(wrapped, USE)
+    expect(audit.types().filter((type) => type === 'key.unwrap')).toHaveLength(2)
+    clock.advance(299_999)
+    clock.setNow(0)
+    await keys.unwrap(wrapped, USE)
+    clock.advance(300_000)
+    const before = audit.events.length
+    await keys.unwrap(wrapped, USE)
+    expect(audit.events.length).toBe(before + 1)
+  })
+
+  it('serves no other principal, purpose or resource than the recorded one', async () => {
+    const { keys, audit } = await setUp()
+    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    await keys.unwrap(wrapped, USE)
+    const others = [
+      { ...USE, purpose: 'marketing' },
+      { ...USE, principal: { type: 'User', id: 'scorer' } },
+      { ...USE, resource: { type: 'Dataset', id: 'other' } },
+    ]
+    for (const other of others) {
+      await keys.unwrap(wrapped, other)
+      expect(audit.last()).toMatchObject({ purpose: other.purpose, actor: other.principal, resource: other.resource })
+    }
+    expect(audit.types().filter((type) => type === 'key.unwrap')).toHaveLength(4)
+  })
+
+  it('records the hits of keys that left it with the next event, and all of them on flush and close', async () => {
+    const { keys, audit, clock } = await setUp()
+    const a = await keys.generateDataKey('dataset', 'a', USE)
+    const b = await keys.generateDataKey('dataset', 'b', USE)
+    for (let i = 0; i < 3; i++) await keys.unwrap(a.wrapped, USE)
+    clock.advance(300_000)
+    for (let i = 0; i < 2; i++) await keys.unwrap(b.wrapped, USE)
+    const hits = (): unknown[] =>
+      audit.events.filter(({ details }) => details?.['cached'] === true).map(({ details }) => details?.['cacheHits'])
+    expect(hits()).toEqual([2])
+    await keys.flush()
+    expect(hits()).toEqual([2, 1])
+    await keys.unwrap(b.wrapped, USE)
+    await keys.close()
+    expect(hits()).toEqual([2, 1, 1])
+    expect(await failure(keys.unwrap(b.wrapped, USE))).toBe('ERR_AUDIT_UNAVAILABLE')
+  })
+
+  it('loses no hit when the log is down for a while, and forgets its keys then', async () => {
+    const { keys, audit } = await setUp()
+    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    const other = await keys.generateDataKey('dataset', 'e', USE)
+    for (let i = 0; i < 3; i++) await keys.unwrap(wrapped, USE)
+    audit.down = true
+    expect(await failure(keys.unwrap(other.wrapped, USE))).toBe('ERR_AUDIT_UNAVAILABLE')
+    expect(await failure(keys.unwrap(wrapped, USE))).toBe('ERR_AUDIT_UNAVAILABLE')
+    expect(await failure(keys.flush())).toBe('ERR_AUDIT_UNAVAILABLE')
+    audit.down = false
+    await keys.unwrap(wrapped, USE)
+    expect(audit.last()).toMatchObject({ details: { cacheHits: 2 } })
+  })
+})
+
+describe('the keyring', () => {
+  it('signs checkpoints and seals fields without an event, counted', async () => {
+    const { keyring, audit } = await setUp()
+    const message = randomBytes(20)
+    expect(verify(null, message, keyring.checkpointSigner.publicKey, await keyring.checkpointSigner.sign(message))).toBe(true)
+    const sealed = await keyring.sealer.seal('ann', message, 'c')
+    await keyring.sealer.open(sealed, 'c')
+    expect(keyring.usage).toMatchObject({ checkpointSigns: 1, seals: 1, opens: 1, subjectKeysMade: 1 })
+    expect(audit.events).toEqual([])
+  })
+
+  it('destroys a subject once, and says so', async () => {
+    const { keyring, keys, audit } = await setUp()
+    const sealed = await keyring.sealer.seal('ann', Buffer.from('x'), 'c')
+    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym: sealed.pseudonym, destroyed: true })
+    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym: sealed.pseudonym, destroyed: false })
+    expect(audit.last()).toMatchObject({ type: 'key.destroy', action: 'erase', details: { pseudonym: sealed.pseudonym } })
+    expect(await failure(keyring.sealer.open(sealed, 'c'))).toBe('ERR_KEYS_DESTROYED')
+  })
+
+  it('gives nothing once closed', async () => {
+    const { keyring, keys } = await setUp()
+    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    await keys.unwrap(wrapped, USE)
+    keyring.close()
+    expect(await failure(keys.unwrap(wrapped, USE))).toBe('ERR_KEYS_UNKNOWN')
+    expect(await failure(keyring.checkpointSigner.sign(Buffer.of(1)))).toBe('ERR_KEYS_UNKNOWN')
+    expect(() => keys.list()).not.toThrow()
+    expect(codeOf(await keys.rotate('dataset', USE).catch((error: unknown) => error))).toBe('ERR_KEYS_UNKNOWN')
+  })
+})

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { argon2Schema, DEFAULT_ARGON2 } from '#foundation/crypto'
+
+/** An unwrapped data key may be served from memory for this long: a revoked purpose still reads for at most as long. */
+const DEFAULT_CACHE_TTL_MS = 300_000
+const MAX_CACHE_TTL_MS = 300_000
+/** And this often: then the next use is a fresh event in the log. */
+const DEFAULT_CACHE_USES = 1_000
+const MAX_CACHE_USES = 100_000
+
+export const unwrapCacheSchema = z
+  .object({
+    ttlMs: z.number().int().min(0).max(MAX_CACHE_TTL_MS).default(DEFAULT_CACHE_TTL_MS),
+    uses: z.number().int().min(0).max(MAX_CACHE_USES).default(DEFAULT_CACHE_USES),
+  })
+  .strict()
+  .readonly()
+
+export const keysConfigSchema = z
+  .object({
+    /** Cost of the passphrase when a keyring is made; an existing one keeps its own. */
+    kdf: argon2Schema.default(DEFAULT_ARGON2),
+    unwrapCache: unwrapCacheSchema.prefault({}),
+  })
+  .strict()
+  .readonly()
+
+export type KeysConfig = z.infer<typeof keysConfigSchema>
+export type UnwrapCacheConfig = z.infer<typeof unwrapCacheSchema>
+export const DEFAULT_UNWRAP_CACHE: UnwrapCacheConfig = unwrapCacheSchema.parse({})

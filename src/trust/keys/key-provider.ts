@@ -1,0 +1,68 @@
+import type { KeyObject } from 'node:crypto'
+import { canonicalJson } from '#foundation/core'
+import type { DataKey, KeyBinding, WrappedKey } from '#foundation/crypto'
+import type { KeyClass, KeyDescription } from './keys.ts'
+
+/** Algorithm of each signing key; ES256 signatures are DER over SHA-256. */
+export const SIGNING_KEYS = {
+  checkpoint: 'Ed25519',
+  'token-signing': 'Ed25519',
+  'model-signing': 'ES256',
+  'certificate-authority': 'ES256',
+} as const
+export type SigningKeyName = keyof typeof SIGNING_KEYS
+
+export interface KeyReference {
+  readonly keyId: string
+  readonly version: number
+}
+
+export interface SigningKey extends KeyReference {
+  readonly algorithm: 'Ed25519' | 'ES256'
+  readonly publicKey: KeyObject
+}
+
+export interface ProviderHealth {
+  readonly provider: string
+  readonly ok: boolean
+  /** What is wrong, or what serves; never a secret. */
+  readonly detail: string
+}
+
+/**
+ * The port to whatever holds the key-encryption keys: a sealed file, an HSM, a KMS. An adapter is done when the contract suite
+ * (`keyProviderContract`) passes. Guarantees an adapter MUST give:
+ * - Key-encryption keys never leave it. `wrap` binds the key's place, `wrapAad`, as additional data or by its own means.
+ * - A new version is durable before anything is wrapped under it; older versions unwrap until they are destroyed.
+ * - The count of uses of a version never falls behind the truth, whatever was lost: at 2^32 it refuses (NIST SP 800-38D §8.3).
+ * - Calls may run at the same time. A failed call may be repeated.
+ * It does not audit: `AuditedKeys` does, above it.
+ * @throws {RedoubtError} `ERR_KEYS_UNKNOWN`, `ERR_KEYS_DESTROYED`, `ERR_KEYS_EXHAUSTED`, `ERR_CRYPTO_AUTHENTICATION` for what it did
+ *   not wrap for this binding, `ERR_STORAGE_IO` and `ERR_STORAGE_FULL`.
+ */
+export interface KeyProvider {
+  /** Wraps key material of 1 to 512 bytes under the primary version of a class. */
+  wrap(keyClass: KeyClass, material: Uint8Array, binding: KeyBinding): Promise<WrappedKey>
+  unwrap(wrapped: WrappedKey): Promise<KeyObject>
+  /** A fresh AES-256 key, wrapped under the primary version of a class. */
+  generateDataKey(keyClass: KeyClass, binding: KeyBinding): Promise<DataKey>
+  sign(name: SigningKeyName, message: Uint8Array): Promise<Uint8Array>
+  publicKey(name: SigningKeyName): SigningKey
+  /** Adds a version to a class and makes it primary. */
+  rotate(keyClass: KeyClass): Promise<KeyReference>
+  /** Every version of every key, a record each. */
+  describe(): readonly KeyDescription[]
+  /** Classes whose primary version is due for rotation by age or by uses. */
+  rotationDue(): readonly KeyClass[]
+  health(): Promise<ProviderHealth>
+  /** The private key itself; absent where the provider does not let keys out. */
+  readonly release?: (name: SigningKeyName) => Promise<KeyObject>
+  /** Forgets all keys. */
+  close(): void
+}
+
+/** Additional data of a wrapped key: a wrapped key that is moved to another place, class or version does not open. */
+export function wrapAad(key: KeyReference, binding: KeyBinding): Uint8Array {
+  const { tenant, resource, purpose } = binding
+  return new TextEncoder().encode(canonicalJson({ tenant, resource, keyId: key.keyId, version: key.version, purpose }))
+}

@@ -1,0 +1,146 @@
+import { randomBytes, type KeyObject } from 'node:crypto'
+import { z } from 'zod'
+import { type AuditSink, canonicalJson, type Clock, parseStrictJson, RedoubtError, type Signer } from '#foundation/core'
+import type { Argon2Parameters, KeyBinding } from '#foundation/crypto'
+import { type Database, type DurableFolder, migrate, replaceFile } from '#foundation/storage'
+import { RecordedKeys } from './audited-keys.ts'
+import { DEFAULT_UNWRAP_CACHE, type UnwrapCacheConfig } from './config.ts'
+import { KEY_LIMITS, type KeyLimits } from './key-limits.ts'
+import type { KeyProvider } from './key-provider.ts'
+import type { AuditedKeys, Keyring } from './keys.ts'
+import { KEYRING_PATH, openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
+import { guarded, KEY_MIGRATIONS, parseStoredWrap, SubjectStore } from './subject-store.ts'
+import { KeyedSubjectSealer } from './subject-sealer.ts'
+import { UnwrapCache } from './unwrap-cache.ts'
+
+/** Names the key database that belongs to this keyring, so that one that was lost is missed. */
+export const DATABASE_MARKER_PATH = 'keys-db.json'
+const PSEUDONYM_SECRET = 'subject-pseudonym'
+const SEARCH_SECRET = 'audit-search'
+const ID = 'id'
+const MAX_MARKER_BYTES = 256
+const markerSchema = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/) }).strict()
+
+export interface OpenKeyringOptions {
+  /** The folder of `keyring.json`; nothing in it opens anything without the passphrase. */
+  readonly folder: DurableFolder
+  /** `keys.db`: subject keys, wrapped. */
+  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly passphrase: Uint8Array
+  readonly clock: Clock
+  /** Cost for a new keyring; default 128 MiB, 3 passes, 4 lanes. */
+  readonly kdf?: Argon2Parameters
+  readonly unwrapCache?: UnwrapCacheConfig
+  readonly limits?: KeyLimits
+}
+
+/**
+ * Opens the keyring, or makes one where there is neither keyring nor key database.
+ * @throws {RedoubtError} `ERR_KEYS_PASSPHRASE`; `ERR_KEYS_KEYRING_CORRUPT`, also when keyring and key database do not belong
+ *   together or one of them is gone, for a new one in its place would orphan what the old one sealed; `ERR_STORAGE_IO`, `ERR_STORAGE_FULL`.
+ */
+export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring> {
+  const { folder, database } = options
+  migrate(database, 'trust/keys', KEY_MIGRATIONS)
+  const marker = readMarker(folder)
+  const id = readSecret(database, ID)
+  if (marker !== null && marker !== id)
+    throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the key database is gone or belongs to another keyring')
+  if (id !== null && !folder.exists(KEYRING_PATH))
+    throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the keyring file is gone, but its key database is there')
+  const provider = await openSealedFileProvider(options)
+  return openProviderKeyring(provider, { ...options, id, marker })
+}
+
+interface ProviderKeyringOptions extends Omit<OpenKeyringOptions, 'passphrase' | 'kdf'> {
+  readonly id: string | null
+  readonly marker: string | null
+}
+
+async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyringOptions): Promise<Keyring> {
+  const { folder, database, clock, limits = KEY_LIMITS } = options
+  const id = options.id ?? (await makeSecrets(database, provider))
+  if (options.marker === null) replaceFile(folder, DATABASE_MARKER_PATH, new TextEncoder().encode(`${canonicalJson({ id })}\n`))
+  const pseudonymKey = await openSecret(database, provider, PSEUDONYM_SECRET)
+  const searchKey = await openSecret(database, provider, SEARCH_SECRET)
+  const sealer = new KeyedSubjectSealer(provider, new SubjectStore(database.raw), pseudonymKey, clock)
+  const cache = new UnwrapCache(clock, options.unwrapCache ?? DEFAULT_UNWRAP_CACHE)
+  let checkpointSigns = 0
+  const checkpoint = provider.publicKey('checkpoint')
+  const checkpointSigner: Signer = {
+    algorithm: checkpoint.algorithm,
+    keyId: checkpoint.keyId,
+    publicKey: checkpoint.publicKey,
+    sign(message) {
+      checkpointSigns++
+      return provider.sign('checkpoint', message)
+    },
+  }
+  return {
+    checkpointSigner,
+    sealer,
+    searchKey,
+    get usage() {
+      const uses = provider.describe().flatMap((key) => (key.keyClass === 'signing' ? [] : [key.uses]))
+      const mostUsedKeyRatio = Math.max(0, ...uses) / limits.refuseAt
+      return { ...sealer.usage, checkpointSigns, unwraps: cache.misses, unwrapCacheHits: cache.hits, mostUsedKeyRatio }
+    },
+    keys(audit: AuditSink): AuditedKeys {
+      return new RecordedKeys(provider, sealer, cache, audit)
+    },
+    health: () => provider.health(),
+    close() {
+      sealer.close()
+      cache.clear()
+      provider.close()
+    },
+  }
+}
+
+/** The keys of pseudonyms and of the audit index, wrapped like any data key, in one transaction with the database's id. */
+async function makeSecrets(database: Pick<Database<unknown>, 'raw'>, provider: KeyProvider): Promise<string> {
+  const rows: [string, string][] = [[ID, randomBytes(16).toString('hex')]]
+  for (const name of [PSEUDONYM_SECRET, SEARCH_SECRET]) {
+    const { wrapped } = await provider.generateDataKey('configuration', bindingOf(name))
+    rows.push([name, JSON.stringify({ keyId: wrapped.keyId, version: wrapped.version, wrapped: wrapped.wrapped })])
+  }
+  guarded(() => {
+    database.raw.exec('BEGIN IMMEDIATE')
+    try {
+      const insert = database.raw.prepare('INSERT INTO key_secrets (name, value) VALUES (?, ?)')
+      for (const row of rows) insert.run(...row)
+      database.raw.exec('COMMIT')
+    } catch (error) {
+      if (database.raw.isTransaction) database.raw.exec('ROLLBACK')
+      throw error
+    }
+  })
+  return rows[0]![1]
+}
+
+async function openSecret(database: Pick<Database<unknown>, 'raw'>, provider: KeyProvider, name: string): Promise<KeyObject> {
+  try {
+    return await provider.unwrap({ ...parseStoredWrap(readSecret(database, name)), binding: bindingOf(name) })
+  } catch (cause) {
+    throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the key database does not belong to this keyring', { cause })
+  }
+}
+
+function readSecret(database: Pick<Database<unknown>, 'raw'>, name: string): string | null {
+  const row = guarded(() => database.raw.prepare('SELECT value FROM key_secrets WHERE name = ?').get(name))
+  return typeof row?.['value'] === 'string' ? row['value'] : null
+}
+
+function readMarker(folder: DurableFolder): string | null {
+  const bytes = folder.read(DATABASE_MARKER_PATH)
+  if (bytes === null) return null
+  try {
+    return markerSchema.parse(parseStrictJson(bytes, { maxBytes: MAX_MARKER_BYTES, maxDepth: 1 })).id
+  } catch {
+    throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', `the file \`${DATABASE_MARKER_PATH}\` is not in its format`)
+  }
+}
+
+function bindingOf(name: string): KeyBinding {
+  return { tenant: 'default', resource: `secret/${name}`, purpose: 'configuration' }
+}

@@ -1,0 +1,311 @@
+import { createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { type Clock, newId, RedoubtError } from '#foundation/core'
+import {
+  type Argon2Parameters,
+  DEFAULT_ARGON2,
+  deriveKeyArgon2id,
+  type KeyBinding,
+  newArgon2Salt,
+  openBytes,
+  sealBytes,
+  type WrappedKey,
+} from '#foundation/crypto'
+import { type DurableFolder, replaceFile } from '#foundation/storage'
+import { KEY_LIMITS, type KeyLimits } from '../key-limits.ts'
+import { type KeyProvider, SIGNING_KEYS, type SigningKeyName, wrapAad } from '../key-provider.ts'
+import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
+import { type KeyringContent, type KeyringFile, openKeyringFile, parseKeyringFile, sealKeyringFile } from './keyring-file.ts'
+
+export const KEYRING_PATH = 'keyring.json'
+const AES_KEY_BYTES = 32
+const MAX_MATERIAL_BYTES = 512
+
+export interface SealedFileOptions {
+  /** The folder that holds `keyring.json`. */
+  readonly folder: DurableFolder
+  readonly passphrase: Uint8Array
+  readonly clock: Clock
+  /** For a new keyring; an existing one names its own. */
+  readonly kdf?: Argon2Parameters
+  readonly limits?: KeyLimits
+}
+
+interface EncryptionKey {
+  readonly keyId: string
+  readonly keyClass: KeyClass
+  readonly version: number
+  state: 'primary' | 'retired'
+  readonly createdAt: number
+  readonly key: KeyObject
+  /** In the file; never less than `uses`. */
+  reservedUses: number
+  uses: number
+}
+
+interface PrivateKey {
+  readonly name: SigningKeyName
+  readonly keyId: string
+  readonly version: number
+  readonly createdAt: number
+  readonly privateKey: KeyObject
+  readonly publicKey: KeyObject
+  uses: number
+}
+
+/**
+ * Opens the keyring file, or makes one where there is none: root key by argon2id from the passphrase, one version of each
+ * class, the signing keys. All of it is one file, replaced atomically, so a power cut leaves the old keyring or the new.
+ * @throws {RedoubtError} `ERR_KEYS_PASSPHRASE`, `ERR_KEYS_KEYRING_CORRUPT`, `ERR_STORAGE_IO`, `ERR_STORAGE_FULL`.
+ */
+export async function openSealedFileProvider(options: SealedFileOptions): Promise<KeyProvider> {
+  const { folder, passphrase, clock, limits = KEY_LIMITS } = options
+  if (passphrase.byteLength === 0) throw new RedoubtError('ERR_KEYS_PASSPHRASE', 'the passphrase is empty')
+  const bytes = folder.read(KEYRING_PATH)
+  if (bytes !== null) {
+    const file = parseKeyringFile(bytes)
+    const root = await deriveKeyArgon2id(passphrase, file.salt, file.parameters)
+    const content = openKeyringFile(root, file)
+    return new SealedFileProvider(
+      folder,
+      clock,
+      limits,
+      root,
+      file,
+      content.encryption.map(toEncryptionKey),
+      content.signing.map(toPrivateKey),
+    )
+  }
+  const kdf = { salt: newArgon2Salt(), parameters: options.kdf ?? DEFAULT_ARGON2 }
+  const root = await deriveKeyArgon2id(passphrase, kdf.salt, kdf.parameters)
+  const now = clock.now()
+  const encryption = KEY_CLASSES.map((keyClass) => newEncryptionKey(newId('kek'), keyClass, 1, now))
+  const signing = (Object.keys(SIGNING_KEYS) as SigningKeyName[]).map((name) => newPrivateKey(name, now))
+  const provider = new SealedFileProvider(folder, clock, limits, root, kdf, encryption, signing)
+  provider.save()
+  return provider
+}
+
+class SealedFileProvider implements KeyProvider {
+  readonly #folder: DurableFolder
+  readonly #clock: Clock
+  readonly #limits: KeyLimits
+  readonly #root: KeyObject
+  readonly #kdf: Pick<KeyringFile, 'salt' | 'parameters'>
+  #encryption: readonly EncryptionKey[]
+  readonly #signing: readonly PrivateKey[]
+  #closed = false
+
+  constructor(
+    folder: DurableFolder,
+    clock: Clock,
+    limits: KeyLimits,
+    root: KeyObject,
+    kdf: Pick<KeyringFile, 'salt' | 'parameters'>,
+    encryption: readonly EncryptionKey[],
+    signing: readonly PrivateKey[],
+  ) {
+    this.#folder = folder
+    this.#clock = clock
+    this.#limits = limits
+    this.#root = root
+    this.#kdf = kdf
+    this.#encryption = encryption
+    this.#signing = signing
+    for (const keyClass of KEY_CLASSES) this.#primary(keyClass)
+    for (const name of Object.keys(SIGNING_KEYS) as SigningKeyName[]) this.#private(name)
+  }
+
+  async wrap(keyClass: KeyClass, material: Uint8Array, binding: KeyBinding): Promise<WrappedKey> {
+    if (material.byteLength < 1 || material.byteLength > MAX_MATERIAL_BYTES)
+      throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'key material is 1 to 512 bytes')
+    const kek = this.#primary(keyClass)
+    this.#countUse(kek)
+    const wrapped = sealBytes(kek.key, wrapAad(kek, binding), material)
+    const { tenant, resource, purpose } = binding
+    const encoded = Buffer.from(wrapped).toString('base64url')
+    return { keyId: kek.keyId, version: kek.version, wrapped: encoded, binding: { tenant, resource, purpose } }
+  }
+
+  async unwrap(wrapped: WrappedKey): Promise<KeyObject> {
+    this.#open()
+    const kek = this.#encryption.find(({ keyId, version }) => keyId === wrapped.keyId && version === wrapped.version)
+    if (kek === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')
+    const material = openBytes(kek.key, wrapAad(kek, wrapped.binding), Buffer.from(wrapped.wrapped, 'base64url'))
+    const key = createSecretKey(material)
+    material.fill(0)
+    return key
+  }
+
+  async generateDataKey(keyClass: KeyClass, binding: KeyBinding): Promise<{ key: KeyObject; wrapped: WrappedKey }> {
+    const material = randomBytes(AES_KEY_BYTES)
+    try {
+      return { wrapped: await this.wrap(keyClass, material, binding), key: createSecretKey(material) }
+    } finally {
+      material.fill(0)
+    }
+  }
+
+  async sign(name: SigningKeyName, message: Uint8Array): Promise<Uint8Array> {
+    const key = this.#private(name)
+    key.uses++
+    return sign(SIGNING_KEYS[name] === 'Ed25519' ? null : 'sha256', message, key.privateKey)
+  }
+
+  publicKey(name: SigningKeyName): ReturnType<KeyProvider['publicKey']> {
+    const { keyId, version, publicKey } = this.#private(name)
+    return { keyId, version, publicKey, algorithm: SIGNING_KEYS[name] }
+  }
+
+  readonly release = async (name: SigningKeyName): Promise<KeyObject> => this.#private(name).privateKey
+
+  async rotate(keyClass: KeyClass): Promise<{ keyId: string; version: number }> {
+    const old = this.#primary(keyClass)
+    const next = newEncryptionKey(old.keyId, keyClass, old.version + 1, this.#clock.now())
+    const rotated = this.#encryption.map((kek) => (kek === old ? { ...kek, state: 'retired' as const } : kek))
+    // INVARIANT: the new version is in the file before it is in use; when that fails, written or not, it wrapped nothing.
+    this.save([...rotated, next])
+    this.#encryption = [...rotated, next]
+    return { keyId: next.keyId, version: next.version }
+  }
+
+  describe(): readonly KeyDescription[] {
+    return [
+      ...this.#encryption.map(({ keyId, keyClass, version, state, createdAt, uses }) => ({
+        keyId,
+        keyClass,
+        version,
+        state,
+        createdAt,
+        uses,
+      })),
+      ...this.#signing.map(({ keyId, version, createdAt, uses }) => ({
+        keyId,
+        keyClass: 'signing' as const,
+        version,
+        state: 'primary' as const,
+        createdAt,
+        uses,
+      })),
+    ]
+  }
+
+  rotationDue(): readonly KeyClass[] {
+    const now = this.#clock.now()
+    return this.#encryption
+      .filter(({ state }) => state === 'primary')
+      .filter(({ uses, createdAt }) => uses >= this.#limits.rotateAt || now - createdAt >= this.#limits.rotateAfterMs)
+      .map(({ keyClass }) => keyClass)
+  }
+
+  async health(): Promise<{ provider: string; ok: boolean; detail: string }> {
+    const provider = 'sealed-file'
+    try {
+      this.#open()
+      const bytes = this.#folder.read(KEYRING_PATH)
+      if (bytes === null) return { provider, ok: false, detail: 'the keyring file is gone' }
+      parseKeyringFile(bytes)
+      return { provider, ok: true, detail: `${this.#encryption.length} key versions in a sealed file` }
+    } catch (error) {
+      return { provider, ok: false, detail: error instanceof RedoubtError ? error.message : 'the keyring cannot be read' }
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return
+    const exact = this.#encryption.map((kek) => ({ ...kek, reservedUses: kek.uses }))
+    try {
+      if (this.#encryption.some((kek) => kek.reservedUses !== kek.uses)) this.save(exact)
+    } catch {
+      // The counters in the file are too high then, never too low.
+    }
+    this.#closed = true
+    this.#encryption = []
+  }
+
+  /** Makes the keyring, or what it is about to become, durable. */
+  save(encryption: readonly EncryptionKey[] = this.#encryption): void {
+    const content: KeyringContent = {
+      encryption: encryption.map(({ keyId, keyClass, version, state, createdAt, reservedUses, key }) => ({
+        keyId,
+        keyClass,
+        version,
+        state,
+        createdAt,
+        reservedUses,
+        key: key.export().toString('base64url'),
+      })),
+      signing: this.#signing.map(({ name, keyId, version, createdAt, privateKey }) => ({
+        name,
+        keyId,
+        version,
+        createdAt,
+        pkcs8: privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64url'),
+      })),
+    }
+    replaceFile(this.#folder, KEYRING_PATH, sealKeyringFile(this.#root, this.#kdf, content))
+  }
+
+  /** INVARIANT: `reservedUses` in the file is never below the wraps that were made. */
+  #countUse(kek: EncryptionKey): void {
+    if (kek.uses >= this.#limits.refuseAt) throw new RedoubtError('ERR_KEYS_EXHAUSTED', undefined, { evidence: { uses: kek.uses } })
+    if (kek.uses >= kek.reservedUses) {
+      const reserved = Math.min(kek.uses + this.#limits.block, this.#limits.refuseAt)
+      this.save(this.#encryption.map((other) => (other === kek ? { ...kek, reservedUses: reserved } : other)))
+      kek.reservedUses = reserved
+    }
+    kek.uses++
+  }
+
+  #primary(keyClass: KeyClass): EncryptionKey {
+    this.#open()
+    const primaries = this.#encryption.filter((kek) => kek.keyClass === keyClass && kek.state === 'primary')
+    const [primary] = primaries
+    if (primary === undefined || primaries.length > 1)
+      throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', `the keyring has ${primaries.length} primary versions of class \`${keyClass}\``)
+    return primary
+  }
+
+  #private(name: SigningKeyName): PrivateKey {
+    this.#open()
+    const key = this.#signing.find((signing) => signing.name === name)
+    if (key === undefined) throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', `the keyring has no key \`${name}\``)
+    return key
+  }
+
+  #open(): void {
+    if (this.#closed) throw new RedoubtError('ERR_KEYS_UNKNOWN', 'the keyring is closed')
+  }
+}
+
+function newEncryptionKey(keyId: string, keyClass: KeyClass, version: number, now: number): EncryptionKey {
+  const key = createSecretKey(randomBytes(AES_KEY_BYTES))
+  return { keyId, keyClass, version, state: 'primary', createdAt: now, key, reservedUses: 0, uses: 0 }
+}
+
+function newPrivateKey(name: SigningKeyName, now: number): PrivateKey {
+  const { privateKey, publicKey } =
+    SIGNING_KEYS[name] === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return { name, keyId: newId('key'), version: 1, createdAt: now, privateKey, publicKey, uses: 0 }
+}
+
+function toEncryptionKey(record: KeyringContent['encryption'][number]): EncryptionKey {
+  const material = Buffer.from(record.key, 'base64url')
+  if (material.byteLength !== AES_KEY_BYTES) throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'a key in the keyring has another length')
+  const { keyId, keyClass, version, state, createdAt, reservedUses } = record
+  const key = createSecretKey(material)
+  material.fill(0)
+  return { keyId, keyClass, version, state, createdAt, reservedUses, uses: reservedUses, key }
+}
+
+function toPrivateKey(record: KeyringContent['signing'][number]): PrivateKey {
+  const { name, keyId, version, createdAt } = record
+  const der = Buffer.from(record.pkcs8, 'base64url')
+  try {
+    const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+    return { name, keyId, version, createdAt, privateKey, publicKey: createPublicKey(privateKey), uses: 0 }
+  } catch {
+    throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'a signing key in the keyring is not a private key')
+  } finally {
+    der.fill(0)
+  }
+}

@@ -1,0 +1,135 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { RedoubtError } from '#foundation/core'
+import type { WrappedKey } from '#foundation/crypto'
+import type { Migrations } from '#foundation/storage'
+
+export const KEY_MIGRATIONS: Migrations = [
+  `CREATE TABLE key_secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+   CREATE TABLE subject_keys (
+     pseudonym TEXT NOT NULL,
+     generation INTEGER NOT NULL,
+     wrapped TEXT,
+     created_at INTEGER NOT NULL,
+     destroyed_at INTEGER,
+     PRIMARY KEY (pseudonym, generation)
+   );`,
+]
+
+/** The wrapped form without its binding, which follows from the row: a row moved to another subject does not open. */
+export type StoredWrap = Pick<WrappedKey, 'keyId' | 'version' | 'wrapped'>
+
+export interface SubjectRow {
+  readonly pseudonym: string
+  readonly generation: number
+  /** null when destroyed: the row stays as a tombstone. */
+  readonly wrapped: StoredWrap | null
+}
+
+interface Waiting {
+  readonly row: SubjectRow & { readonly wrapped: StoredWrap; readonly createdAt: number }
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** SQLITE_FULL. */
+const DISK_FULL = 13
+
+/** The subjects' wrapped keys. Many new ones share a transaction; `add` resolves when it is durable. */
+export class SubjectStore {
+  readonly #raw: DatabaseSync
+  readonly #latest: StatementSync
+  readonly #one: StatementSync
+  readonly #insert: StatementSync
+  readonly #destroy: StatementSync
+  #waiting: Waiting[] = []
+
+  constructor(raw: DatabaseSync) {
+    this.#raw = raw
+    const columns = 'SELECT pseudonym, generation, wrapped FROM subject_keys WHERE pseudonym = ?'
+    this.#latest = raw.prepare(`${columns} ORDER BY generation DESC LIMIT 1`)
+    this.#one = raw.prepare(`${columns} AND generation = ?`)
+    this.#insert = raw.prepare('INSERT INTO subject_keys (pseudonym, generation, wrapped, created_at) VALUES (?, ?, ?, ?)')
+    this.#destroy = raw.prepare('UPDATE subject_keys SET wrapped = NULL, destroyed_at = ? WHERE pseudonym = ? AND wrapped IS NOT NULL')
+  }
+
+  latest(pseudonym: string): SubjectRow | null {
+    return guarded(() => toRow(this.#latest.get(pseudonym)))
+  }
+
+  one(pseudonym: string, generation: number): SubjectRow | null {
+    return guarded(() => toRow(this.#one.get(pseudonym, generation)))
+  }
+
+  async add(row: Waiting['row']): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ row, resolve, reject })
+      // All that arrive in this turn of the event loop, and during the commit before it, share one.
+      if (this.#waiting.length === 1) setImmediate(() => this.commit())
+    })
+  }
+
+  /** Commits what waits, now. */
+  commit(): void {
+    const batch = this.#waiting
+    if (batch.length === 0) return
+    this.#waiting = []
+    try {
+      guarded(() => {
+        this.#raw.exec('BEGIN IMMEDIATE')
+        try {
+          for (const { row } of batch) this.#insert.run(row.pseudonym, row.generation, JSON.stringify(row.wrapped), row.createdAt)
+          this.#raw.exec('COMMIT')
+        } catch (error) {
+          if (this.#raw.isTransaction) this.#raw.exec('ROLLBACK')
+          throw error
+        }
+      })
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+      return
+    }
+    for (const { resolve } of batch) resolve()
+  }
+
+  /**
+   * Puts tombstones in the place of all keys of a subject and overwrites their pages: `secure_delete` zeroes the cells, the
+   * checkpoint takes the old pages out of the write-ahead log. Idempotent, so a failed call is repeated.
+   * @returns whether there was a key.
+   */
+  destroy(pseudonym: string, now: number): boolean {
+    this.commit()
+    return guarded(() => {
+      const { changes } = this.#destroy.run(now, pseudonym)
+      const checkpoint = this.#raw.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number } | undefined
+      if (checkpoint?.busy !== 0) throw new RedoubtError('ERR_STORAGE_IO', 'the write-ahead log of the key database is in use')
+      return Number(changes) > 0
+    })
+  }
+}
+
+export function guarded<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (cause) {
+    if (cause instanceof RedoubtError) throw cause
+    const full = (cause as { errcode?: number }).errcode === DISK_FULL
+    throw new RedoubtError(full ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_IO', full ? 'the disk is full' : 'the key database failed', { cause })
+  }
+}
+
+function toRow(found: Record<string, unknown> | undefined): SubjectRow | null {
+  if (found === undefined) return null
+  const { pseudonym, generation, wrapped } = found
+  if (typeof pseudonym !== 'string' || typeof generation !== 'number') throw new RedoubtError('ERR_STORAGE_CORRUPT')
+  return { pseudonym, generation, wrapped: wrapped === null ? null : parseStoredWrap(wrapped) }
+}
+
+export function parseStoredWrap(text: unknown): StoredWrap {
+  try {
+    const { keyId, version, wrapped } = JSON.parse(String(text)) as Record<string, unknown>
+    if (typeof keyId === 'string' && typeof version === 'number' && typeof wrapped === 'string') return { keyId, version, wrapped }
+  } catch {
+    // Told below, without the platform's message, which quotes the row.
+  }
+  throw new RedoubtError('ERR_STORAGE_CORRUPT', 'a row of the key database is not in its format')
+}
