@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { type AuditSink, systemClock } from '../src/foundation/core/index.ts'
 import { openDatabase } from '../src/foundation/storage/index.ts'
 import { silentLogger } from '../src/foundation/telemetry/index.ts'
-import { assertion, fakeKeys, goodClaims, grantForm, signCompact } from '../src/trust/identity/fixture.ts'
+import { assertion, fakeKeys, goodClaims, grantForm, signCompact } from '../src/trust/identity/identity.fixtures.ts'
 import { openIdentity } from '../src/trust/identity/identity.ts'
 import { verifyAccessToken } from '../src/trust/identity/verify-access-token.ts'
 

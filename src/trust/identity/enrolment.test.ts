@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ADMIN, type Fixture, ISSUER, openFixture } from './fixture.ts'
-import { makeAndroidKeyCredential, makeCredential as makeAt, type Making } from './software-authenticator.ts'
+import { ADMIN, type Fixture, ISSUER, openFixture } from './identity.fixtures.ts'
+import { makeAndroidKeyCredential, makeCredential as makeAt, type Making } from './software-authenticator.fixtures.ts'
 
 const makeCredential = (making: Omit<Making, 'origin'> & { readonly origin?: string }): Record<string, unknown> =>
   makeAt({ relyingParty: new URL(ISSUER).hostname, origin: ISSUER, ...making })

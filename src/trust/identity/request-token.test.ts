@@ -7,7 +7,7 @@ import * as client from 'openid-client'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PrivateJwk } from './accounts.ts'
-import { type Fixture, openFixture } from './fixture.ts'
+import { type Fixture, openFixture } from './identity.fixtures.ts'
 import { requestToken } from './request-token.ts'
 
 async function authority(): Promise<{ pem: string; issue: () => Promise<{ key: string; cert: string }> }> {
