@@ -11,5 +11,5 @@ export type { CreatedAccount, NewAccount, PrivateJwk, PublicJwk, ServiceAccount 
 export type { Credentials, Principal, Refusal } from './authenticator.ts'
 export { type IdentityConfig, identityConfig } from './config.ts'
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
-export { type IssuedAccessToken, requestToken, type TokenAsk } from './request-token.ts'
+export { type IssuedAccessToken, requestToken, revokeToken, type TokenAsk } from './request-token.ts'
 export type { OpenRoute } from './routes.ts'

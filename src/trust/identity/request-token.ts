@@ -34,6 +34,20 @@ export interface IssuedAccessToken {
  * @see RFC 7523 §2.2
  */
 export async function requestToken(ask: TokenAsk): Promise<IssuedAccessToken> {
+  const form = new URLSearchParams({ grant_type: 'client_credentials', ...(await clientAuthentication(ask)) }).toString()
+  const { status, body } = await post(new URL('/oauth/token', ask.baseUrl), form, ask)
+  const answer = parse(body)
+  const { access_token: accessToken, expires_in: expiresIn } = answer
+  if (status === 200 && typeof accessToken === 'string' && typeof expiresIn === 'number') {
+    return { accessToken, expiresAt: Date.now() + expiresIn * 1000 }
+  }
+  if (answer['error'] === 'invalid_client')
+    throw new RedoubtError('ERR_CLIENT_AUTHENTICATION', `the server does not accept the key of \`${ask.accountId}\``)
+  throw new RedoubtError('ERR_TOKEN_REQUEST', `the server refused a token with status ${status}`)
+}
+
+/** Form members that authenticate the account by private_key_jwt. @see RFC 7523 §2.2 */
+async function clientAuthentication(ask: TokenAsk): Promise<Record<string, string>> {
   const key = createPrivateKey({ key: { ...ask.privateKeyJwk }, format: 'jwk' })
   const assertion = await new SignJWT()
     .setProtectedHeader({ alg: 'EdDSA' })
@@ -44,21 +58,21 @@ export async function requestToken(ask: TokenAsk): Promise<IssuedAccessToken> {
     .setIssuedAt()
     .setExpirationTime(`${ASSERTION_LIFETIME_SECONDS}s`)
     .sign(key)
-  const form = new URLSearchParams({
-    grant_type: 'client_credentials',
-    client_id: ask.accountId,
-    client_assertion_type: ASSERTION_TYPE,
-    client_assertion: assertion,
-  }).toString()
-  const { status, body } = await post(new URL('/oauth/token', ask.baseUrl), form, ask)
-  const answer = parse(body)
-  const { access_token: accessToken, expires_in: expiresIn } = answer
-  if (status === 200 && typeof accessToken === 'string' && typeof expiresIn === 'number') {
-    return { accessToken, expiresAt: Date.now() + expiresIn * 1000 }
-  }
-  if (answer['error'] === 'invalid_client')
+  return { client_id: ask.accountId, client_assertion_type: ASSERTION_TYPE, client_assertion: assertion }
+}
+
+/**
+ * Revokes a token of the account; the server refuses it from the next request on.
+ * @throws {RedoubtError} `ERR_SERVER_UNREACHABLE`, `ERR_CLIENT_AUTHENTICATION`, `ERR_TOKEN_REQUEST`.
+ * @see RFC 7009
+ */
+export async function revokeToken(ask: TokenAsk, token: string): Promise<void> {
+  const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...(await clientAuthentication(ask)) }).toString()
+  const { status, body } = await post(new URL('/oauth/revoke', ask.baseUrl), form, ask)
+  if (status === 200) return
+  if (parse(body)['error'] === 'invalid_client')
     throw new RedoubtError('ERR_CLIENT_AUTHENTICATION', `the server does not accept the key of \`${ask.accountId}\``)
-  throw new RedoubtError('ERR_TOKEN_REQUEST', `the server refused a token with status ${status}`)
+  throw new RedoubtError('ERR_TOKEN_REQUEST', `the server refused the revocation with status ${status}`)
 }
 
 function post(url: URL, form: string, ask: TokenAsk): Promise<{ readonly status: number; readonly body: Buffer }> {
