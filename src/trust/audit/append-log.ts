@@ -11,12 +11,13 @@ import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_BYTES, type WalWriter } from './wri
 
 /** A batch never exceeds this, so that a commit blocks the loop for milliseconds at most. */
 const MAX_BATCH_BYTES = 1_048_576
-/** Full windows written in one go by the background writer: a few milliseconds of work. */
-const WINDOWS_PER_SLICE = 4
+/** Full windows written in one turn by the background writer, a millisecond or two, and made durable together. */
+const WINDOWS_PER_TURN = 8
+const WINDOWS_PER_SYNC = 64
 /** The background writer starts at this many full windows, so that a checkpoint finds little left to write. */
 const BACKLOG_TO_START = 8
-/** At this many it writes at once, whatever it blocks: memory is bounded. */
-const BACKLOG_LIMIT = 1024
+/** Appends wait for the background writer when this much is in memory. */
+const BACKLOG_LIMIT_BYTES = 134_217_728
 /** A checkpoint is due before its time when this many segments wait for one. */
 const SEGMENTS_TO_PUBLISH = 4
 const CACHED_BUNDLES = 16
@@ -47,7 +48,7 @@ export class AppendLog {
   #receipts: boolean[] = []
   #recovering: Promise<void> | null = null
   #publishing: Promise<unknown> = Promise.resolve()
-  #draining = false
+  #draining: Promise<void> | null = null
   #publishSoon = false
   readonly #bundles = new Map<number, readonly Uint8Array[]>()
   /** Called after each new checkpoint is durable. */
@@ -87,7 +88,7 @@ export class AppendLog {
   }
 
   append(entry: Uint8Array, body: Uint8Array | null): Promise<number> {
-    if (this.#state !== 'open') return this.#reopened().then(() => this.append(entry, body))
+    if (this.#mustWait()) return this.#ready().then(() => this.append(entry, body))
     const problem = this.#admit(entry.byteLength, body)
     if (problem !== null) return Promise.reject(problem)
     const batch = this.#batch
@@ -100,7 +101,7 @@ export class AppendLog {
 
   /** As `append`, for an entry that is still text, and with the receipt. */
   appendText(text: string, body: Uint8Array | null): Promise<AuditReceipt> {
-    if (this.#state !== 'open') return this.#reopened().then(() => this.appendText(text, body))
+    if (this.#mustWait()) return this.#ready().then(() => this.appendText(text, body))
     // Room is taken for the most bytes the text can have; only what it has is used.
     const atMost = text.length * 3
     const problem = this.#admit(fitsEntry(atMost) ? atMost : Buffer.byteLength(text), body)
@@ -108,6 +109,15 @@ export class AppendLog {
     this.#frame(this.#batch.write(text, this.#used + RECORD_OVERHEAD_BYTES), body)
     this.#receipts.push(true)
     return new Promise<AuditReceipt>(this.#enlist)
+  }
+
+  #mustWait(): boolean {
+    return this.#state !== 'open' || this.#frontier.backlogBytes > BACKLOG_LIMIT_BYTES
+  }
+
+  async #ready(): Promise<void> {
+    if (this.#state === 'open') await this.#drain()
+    await this.#reopened()
   }
 
   /** One shared executor instead of a closure for each record. */
@@ -181,8 +191,7 @@ export class AppendLog {
 
   /** Starts the background writer or a checkpoint when they are due. */
   #keepUp(): void {
-    if (this.#frontier.backlog >= BACKLOG_LIMIT) this.#guarded(() => this.#writeFull(Infinity))
-    if (this.#frontier.backlog >= BACKLOG_TO_START && !this.#draining) void this.#drain()
+    if (this.#frontier.backlog >= BACKLOG_TO_START && this.#draining === null) void this.#drain()
     if (this.#wal.unretired >= SEGMENTS_TO_PUBLISH && !this.#publishSoon) {
       this.#publishSoon = true
       this.publish().then(
@@ -192,34 +201,40 @@ export class AppendLog {
     }
   }
 
-  async #drain(): Promise<void> {
+  /** Brings the full windows there are to disk; one at a time. Never rejects: a failure shows in the state. */
+  #drain(): Promise<void> {
+    this.#draining ??= this.#writeFull().finally(() => (this.#draining = null))
+    return this.#draining
+  }
+
+  async #writeFull(): Promise<void> {
     const generation = this.#generation
-    this.#draining = true
-    try {
-      while (this.#state === 'open' && generation === this.#generation && this.#frontier.backlog > 0) {
-        if (!this.#guarded(() => this.#writeFull(WINDOWS_PER_SLICE))) break
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-    } finally {
-      this.#draining = false
+    const frontier = this.#frontier
+    while (frontier.backlog > 0) {
+      const pending = frontier.pending(WINDOWS_PER_SYNC)
+      const durable = await this.#attempt(generation, async () => {
+        const folders = new Set<string>()
+        for (let i = 0; i < pending.files.length; i += WINDOWS_PER_TURN * 2) {
+          for (const folder of this.#files.write(pending.files.slice(i, i + WINDOWS_PER_TURN * 2))) folders.add(folder)
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        await this.#files.sync(pending.files, folders)
+      })
+      if (!durable) return
+      frontier.written(pending)
     }
   }
 
-  #writeFull(atMost: number): void {
-    const { files, windows } = this.#frontier.pending(atMost)
-    this.#files.writeDurably(files)
-    this.#frontier.written(windows)
-  }
-
-  /** @returns whether it worked; if not, the log has failed and will recover. */
-  #guarded(work: () => void): boolean {
+  /** @returns whether it worked, in the state in which it began; if not, the log has failed and will recover. */
+  async #attempt(generation: number, work: () => void | Promise<void>): Promise<boolean> {
+    if (generation !== this.#generation || this.#state !== 'open') return false
     try {
-      work()
-      return true
+      await work()
     } catch (cause) {
-      this.#fail(cause)
+      if (generation === this.#generation) this.#fail(cause)
       return false
     }
+    return generation === this.#generation && (this.#state as string) === 'open'
   }
 
   /** Publishes a checkpoint over everything acknowledged so far. @returns the signed note. */
@@ -235,37 +250,38 @@ export class AppendLog {
   async #publish(): Promise<string> {
     if (this.#state !== 'open') await this.#reopened()
     this.#commit()
-    while (this.#draining) await new Promise((resolve) => setImmediate(resolve))
-    if (this.#state === 'open') await this.#drain()
+    // Twice: one that was under way may have begun before the last windows were full.
+    await this.#drain()
+    await this.#drain()
     if (this.#state !== 'open') throw this.#unavailable()
     const generation = this.#generation
-    const { size } = this.#frontier
+    const frontier = this.#frontier
+    const { size } = frontier
     if (size === this.#published) return this.#note
-    const root = this.#frontier.root()
+    const root = frontier.root()
     // INVARIANT: tiles, bundles and bodies up to `size` are durable before anything is signed over them.
-    const durable = this.#guarded(() => {
-      const { files, windows } = this.#frontier.pending(Infinity)
-      this.#files.writeDurably([...files, ...this.#frontier.partials()])
-      this.#frontier.written(windows)
-    })
-    if (!durable) throw this.#unavailable()
+    const pending = frontier.pending(Infinity)
+    const partials = frontier.partials()
+    if (!(await this.#attempt(generation, () => this.#files.writeDurably([...pending.files, ...partials])))) return this.#superseded()
+    frontier.written(pending)
     const note = await signCheckpoint(this.#options.origin, size, root, this.#options.signer)
-    // A recovery in between has published for itself, and at least this much.
-    if (generation !== this.#generation || this.#state !== 'open') {
-      if (this.#state !== 'open') throw this.#unavailable()
-      return this.#note
-    }
-    const stored = this.#guarded(() => {
+    const stored = await this.#attempt(generation, () => {
       replaceFile(this.#options.folder, CHECKPOINT_PATH, Buffer.from(note))
       const keep = new Set(partialPaths(size))
       this.#files.removeAll(partialPaths(this.#published).filter((path) => !keep.has(path)))
       this.#wal.retire(size)
     })
-    if (!stored) throw this.#unavailable()
+    if (!stored) return this.#superseded()
     this.#note = note
     this.#published = size
     this.onPublished(note, size)
     return note
+  }
+
+  /** A recovery that came in between has published for itself, and at least as much. */
+  #superseded(): string {
+    if (this.#state !== 'open') throw this.#unavailable()
+    return this.#note
   }
 
   /** Adds cosignature lines to the published note if it is still the latest. @returns the note with them, or null. */
@@ -274,7 +290,12 @@ export class AppendLog {
     if (this.#state !== 'open' || text(note) !== text(this.#note)) return null
     const fresh = lines.split('\n').filter((line) => line !== '' && !this.#note.includes(`${line}\n`))
     const cosigned = this.#note + fresh.map((line) => `${line}\n`).join('')
-    if (!this.#guarded(() => replaceFile(this.#options.folder, CHECKPOINT_PATH, Buffer.from(cosigned)))) return null
+    try {
+      replaceFile(this.#options.folder, CHECKPOINT_PATH, Buffer.from(cosigned))
+    } catch (cause) {
+      this.#fail(cause)
+      return null
+    }
     this.#note = cosigned
     return cosigned
   }

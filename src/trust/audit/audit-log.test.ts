@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type AuditEvent, canonicalJson, ManualClock, RedoubtError } from '#foundation/core'
@@ -67,7 +66,7 @@ describe('append', () => {
     expect(await log.append(new Uint8Array(65_535), new Uint8Array(262_144))).toBe(0)
     await log.publish()
     const wide = await log.record(testEvent({ details: { text: '\u20ac'.repeat(21_000) } }))
-    expect((log.entry(wide.index)?.['details'] as { text: string }).text).toHaveLength(21_000)
+    expect(log.entry(wide.index)).toMatchObject({ details: { text: '\u20ac'.repeat(21_000) } })
     await log.close()
   })
 
@@ -404,8 +403,7 @@ describe('personal fields', () => {
     const { index } = await log.record(testEvent({ personal: [{ subject: 's', fields: { a: 1 } }] }))
     const again = await openTestLog({ folder: folder.powerCut(() => 0), sealer })
     expect(await again.openPersonal(index)).toMatchObject([{ fields: { a: 1 } }])
-    const [commitment] = again.entry(index)?.['personal'] as { sha256: string }[]
-    expect(commitment?.sha256).toHaveLength(hash('sha256', '', 'hex').length)
+    expect(again.entry(index)).toMatchObject({ personal: [{ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string }] })
     await again.close()
   })
 })

@@ -62,9 +62,8 @@ function cosignedMessage(checkpoint: Checkpoint, key: VerifierKey, seconds: bigi
 
 function prefixed(text: string): Buffer {
   const bytes = Buffer.from(text)
-  // A longer name has no encoding; cutting it makes a message nobody signed, so that verification fails.
-  const part = bytes.subarray(0, MAX_NAME_BYTES)
-  return Buffer.concat([Buffer.of(part.byteLength), part])
+  if (bytes.byteLength > MAX_NAME_BYTES) throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'a name is too long to be cosigned')
+  return Buffer.concat([Buffer.of(bytes.byteLength), bytes])
 }
 
 function uint64(value: bigint): Buffer {

@@ -9,6 +9,13 @@ export interface PendingFile {
   readonly bytes: Uint8Array
 }
 
+/** A part of what waits to be written, as it was at one moment. */
+export interface Pending {
+  readonly files: readonly PendingFile[]
+  readonly windows: number
+  readonly tiles: number
+}
+
 /** Up to 256 consecutive entries and their bodies, in the form in which they go to disk. */
 export class Window {
   readonly number: number
@@ -45,6 +52,10 @@ export class Window {
       this.#bodiesBytes += 4 + length
     }
     this.count++
+  }
+
+  get bytes(): number {
+    return this.#bundleBytes + this.#bodiesBytes
   }
 
   bundle(): Uint8Array {
@@ -95,7 +106,8 @@ export class Frontier {
   /** Full windows not yet on disk, in order. */
   readonly #full: Window[] = []
   /** Full hash tiles not yet on disk. */
-  #fullTiles: PendingFile[] = []
+  readonly #fullTiles: PendingFile[] = []
+  #backlogBytes = 0
 
   private constructor(range: CompactRange, window: Window) {
     this.#range = range
@@ -104,7 +116,10 @@ export class Frontier {
 
   static restore(size: number, source: FrontierSource): Frontier {
     const window = new Window(Math.floor(size / TILE_WIDTH))
-    const frontier = new Frontier(CompactRange.restore(size, (height) => source.peak(height)), window)
+    const frontier = new Frontier(
+      CompactRange.restore(size, (height) => source.peak(height)),
+      window,
+    )
     for (let level = 0; rowsAt(level, size) > 0; level++) {
       const used = rowsAt(level, size) % TILE_WIDTH
       const tile = frontier.#tile(level)
@@ -129,12 +144,17 @@ export class Frontier {
     return this.#full.length
   }
 
+  get backlogBytes(): number {
+    return this.#backlogBytes
+  }
+
   add(entry: Uint8Array, body: Uint8Array | null, hash: Uint8Array): void {
     this.#window.add(entry, body)
     this.#push(0, hash)
     this.#range.append(hash, this.#completed)
     if (this.#window.count === TILE_WIDTH) {
       this.#full.push(this.#window)
+      this.#backlogBytes += this.#window.bytes
       this.#window = new Window(this.#window.number + 1)
     }
   }
@@ -158,16 +178,17 @@ export class Frontier {
     return (this.#tiles[level] ??= { rows: Buffer.alloc(TILE_WIDTH * HASH_BYTES), used: 0, index: 0 })
   }
 
-  /** The next full windows and all full tiles; they stay readable here until `written`. */
-  pending(windows: number): { readonly files: readonly PendingFile[]; readonly windows: number } {
+  /** The next full windows and the full tiles; they stay readable here until `written`. */
+  pending(windows: number): Pending {
     const some = this.#full.slice(0, windows)
-    return { files: [...some.flatMap((window) => window.files()), ...this.#fullTiles], windows: some.length }
+    const files = [...some.flatMap((window) => window.files()), ...this.#fullTiles]
+    return { files, windows: some.length, tiles: this.#fullTiles.length }
   }
 
-  /** Forgets what `pending` gave, once it is durable. Nothing may be added between the two calls. */
-  written(windows: number): void {
-    this.#full.splice(0, windows)
-    this.#fullTiles = []
+  /** Forgets what `pending` gave, once it is durable. */
+  written({ windows, tiles }: Pending): void {
+    for (const window of this.#full.splice(0, windows)) this.#backlogBytes -= window.bytes
+    this.#fullTiles.splice(0, tiles)
   }
 
   /** The partial files of the tree as it is now. */

@@ -1,5 +1,7 @@
-import type { DurableFile, DurableFolder } from '#foundation/storage'
+import { RedoubtError } from '#foundation/core'
+import type { DurableFolder } from '#foundation/storage'
 import type { PendingFile } from './frontier.ts'
+import type { ParallelSync } from './parallel-sync.ts'
 import { parseTilePath, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
 import { bundlePrefix } from './entry-bundle.ts'
 import { HASH_BYTES } from './merkle-hash.ts'
@@ -12,32 +14,57 @@ export class LogFolder {
   readonly folder: DurableFolder
   readonly #made = new Set<string>()
 
-  constructor(folder: DurableFolder) {
+  readonly #parallelSync: ParallelSync | undefined
+
+  constructor(folder: DurableFolder, parallelSync?: ParallelSync) {
     this.folder = folder
+    this.#parallelSync = parallelSync
   }
 
-  /** Writes files and returns when all of them, and their names, are durable. */
-  writeDurably(files: readonly PendingFile[]): void {
-    if (files.length === 0) return
-    const open: DurableFile[] = []
-    try {
-      const folders = new Set<string>()
-      for (const { path, bytes } of files) {
-        const parent = path.slice(0, path.lastIndexOf('/'))
-        this.#makeFolders(parent)
-        folders.add(parent)
-        const file = this.folder.open(path, { create: true })
-        if (file === null) throw new Error('unreachable: created files are open')
-        open.push(file)
+  /** Writes files; they are readable at once. @returns when all of them, and their names, are durable. */
+  async writeDurably(files: readonly PendingFile[]): Promise<void> {
+    await this.sync(files, this.write(files))
+  }
+
+  /** Writes files into the page cache. @returns the folders whose names changed, for `sync`. */
+  write(files: readonly PendingFile[]): ReadonlySet<string> {
+    const folders = new Set<string>()
+    for (const { path, bytes } of files) {
+      const parent = path.slice(0, path.lastIndexOf('/'))
+      this.#makeFolders(parent)
+      folders.add(parent)
+      const file = this.folder.open(path, { create: true })
+      if (file === null) throw new RedoubtError('ERR_STORAGE_IO', 'a file of the audit log cannot be created')
+      try {
         // What a crash left here under no checkpoint may be longer.
         if (file.size() > bytes.byteLength) file.truncate(bytes.byteLength)
         file.writeAt(bytes, 0)
+      } finally {
+        file.close()
       }
-      for (const file of open) file.datasync()
-      for (const parent of folders) this.folder.syncFolder(parent)
-    } finally {
-      for (const file of open) file.close()
     }
+    return folders
+  }
+
+  /** Makes written files and the names in these folders durable. */
+  async sync(files: readonly PendingFile[], folders: ReadonlySet<string>): Promise<void> {
+    if (this.#parallelSync !== undefined) {
+      await this.#parallelSync(
+        files.map(({ path }) => path),
+        [...folders],
+      )
+      return
+    }
+    for (const { path } of files) {
+      const file = this.folder.open(path)
+      if (file === null) throw new RedoubtError('ERR_STORAGE_IO', 'a file of the audit log is gone')
+      try {
+        file.datasync()
+      } finally {
+        file.close()
+      }
+    }
+    for (const parent of folders) this.folder.syncFolder(parent)
   }
 
   /** Reads a published resource; a partial one is cut from a wider one if that is what is left. */

@@ -5,6 +5,7 @@ import { parseBodyBundle, parseEntryBundle } from './entry-bundle.ts'
 import { Frontier, type FrontierSource } from './frontier.ts'
 import { LogFolder } from './log-folder.ts'
 import { emptyRoot, HASH_BYTES, leafHash, prefixedLeafHash, sameHash } from './merkle-hash.ts'
+import type { ParallelSync } from './parallel-sync.ts'
 import { CHECKPOINT_PATH, partialTiles, rowsAt, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
 import { tileNodes } from './tile-reader.ts'
 import { listSegments, readSegment, segmentPath, WalWriter } from './write-ahead-log.ts'
@@ -15,6 +16,7 @@ export interface RecoveryOptions {
   readonly signer: Signer
   readonly segmentBytes: number
   readonly spareSegments: number
+  readonly parallelSync?: ParallelSync
   /** What this process has acknowledged already, when it recovers from a failed write: the disk must hold at least that. */
   readonly acknowledged?: { readonly size: number; readonly root: Uint8Array }
 }
@@ -40,15 +42,15 @@ const corrupt = (message: string): RedoubtError => new RedoubtError('ERR_AUDIT_C
  */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { folder, origin, signer } = options
-  const files = new LogFolder(folder)
+  const files = new LogFolder(folder, options.parallelSync)
   const checkpoint = await lastCheckpoint(options)
   const frontier = restoreFrontier(files, checkpoint)
   const replayed = replay(folder, frontier, options.acknowledged)
   let note = checkpoint.text + noteSignatures(folder)
   if (replayed > 0) {
-    const { files: full, windows } = frontier.pending(Infinity)
-    files.writeDurably([...full, ...frontier.partials()])
-    frontier.written(windows)
+    const pending = frontier.pending(Infinity)
+    await files.writeDurably([...pending.files, ...frontier.partials()])
+    frontier.written(pending)
     note = await signCheckpoint(origin, frontier.size, frontier.root(), signer)
   }
   // Also when nothing was replayed: the file in sight may be a rename that a power cut would still undo.

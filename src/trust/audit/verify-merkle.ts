@@ -104,16 +104,11 @@ export function verifySubtreeConsistency(claim: SubtreeConsistencyClaim): boolea
   if (start === 0n && end === size) return claim.proof.length === 0 && claim.root1.byteLength > 0 && sameHash(claim.root1, claim.root2)
   if (!wellFormed([claim.root1, claim.root2], claim.proof)) return false
   const hasher = new NodeHasher()
-  let fn = start
-  let sn = end - 1n
-  let tn = size - 1n
-  const shift = (): void => {
-    fn >>= 1n
-    sn >>= 1n
-    tn >>= 1n
-  }
-  if (sn === tn) while (fn !== sn) shift()
-  else while (fn !== sn && (sn & 1n) === 1n) shift()
+  // The path up from the subtree: first and last node of the subtree, and last node of the tree, at the current height.
+  const skip = commonShift(start, end - 1n, size - 1n)
+  let fn = start >> skip
+  let sn = (end - 1n) >> skip
+  let tn = (size - 1n) >> skip
   let rest = claim.proof
   let fr: Uint8Array = claim.root1
   if (fn !== sn) {
@@ -128,11 +123,16 @@ export function verifySubtreeConsistency(claim: SubtreeConsistencyClaim): boolea
     if ((sn & 1n) === 1n || sn === tn) {
       if (fn < sn) fr = hasher.node(c, fr)
       sr = hasher.node(c, sr)
-      while ((sn & 1n) === 0n) shift()
+      const zeros = trailingZeros(sn)
+      fn >>= zeros
+      sn >>= zeros
+      tn >>= zeros
     } else {
       sr = hasher.node(sr, c)
     }
-    shift()
+    fn >>= 1n
+    sn >>= 1n
+    tn >>= 1n
   }
   return tn === 0n && sameHash(fr, claim.root1) && sameHash(sr, claim.root2)
 }
@@ -153,4 +153,17 @@ function isSubtree(start: bigint, end: bigint): boolean {
 
 function wellFormed(hashes: readonly Uint8Array[], proof: readonly Uint8Array[]): boolean {
   return proof.length <= MAX_PATH && [...hashes, ...proof].every((value) => value.byteLength === HASH_BYTES)
+}
+
+/** How far the subtree's edge can be followed up before a proof hash is needed (steps 2 and 3 of the procedure). */
+function commonShift(fn: bigint, sn: bigint, tn: bigint): bigint {
+  let shift = 0n
+  if (sn === tn) while (fn >> shift !== sn >> shift) shift++
+  else while (fn >> shift !== sn >> shift && ((sn >> shift) & 1n) === 1n) shift++
+  return shift
+}
+
+/** @param value Greater than 0. */
+function trailingZeros(value: bigint): bigint {
+  return BigInt((value & -value).toString(2).length - 1)
 }

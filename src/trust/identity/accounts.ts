@@ -41,13 +41,17 @@ export interface ServiceAccount {
 export interface Account extends ServiceAccount {
   readonly facts: EntityFacts
   readonly publicKey: KeyObject
-  readonly algorithm: 'EdDSA' | 'ES256'
+  /** What an assertion of this account may name: Ed25519 has an old and a new name (RFC 9864 §2.2). */
+  readonly algorithms: readonly string[]
 }
 
 /** Where the present state of an account is found; held by cached tokens, so that a change reaches them at the next request. */
 export interface AccountSlot {
   current: Account
 }
+
+const ED25519_NAMES = ['EdDSA', 'Ed25519'] as const
+const ES256_NAMES = ['ES256'] as const
 
 const word = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower-case letters, digits, dot, dash, underscore; at most 63')
 const publicJwk = z.union([
@@ -162,7 +166,7 @@ export class Accounts {
         .run(name, JSON.stringify(roles), purpose, legalBasis, JSON.stringify(key.publicKeyJwk), account.createdAt)
     })
     this.#slots.set(name, { current: account })
-    return { account, privateKeyJwk: key.privateKeyJwk }
+    return { account: describe(account), privateKeyJwk: key.privateKeyJwk }
   }
 
   /** Gives the account a new key pair; tokens and assertions under the old one are refused from now on. */
@@ -173,7 +177,7 @@ export class Accounts {
     const next = build({ ...slot.current, epoch: slot.current.epoch + 1, publicKeyJwk: key.publicKeyJwk })
     slot.current = next
     await this.#store(next)
-    return { account: next, privateKeyJwk: key.privateKeyJwk }
+    return { account: describe(next), privateKeyJwk: key.privateKeyJwk }
   }
 
   /** Refused from the next request on, in this process before anything is awaited. Idempotent. */
@@ -182,7 +186,7 @@ export class Accounts {
     if (!slot.current.disabled) slot.current = build({ ...slot.current, disabled: true, epoch: slot.current.epoch + 1 })
     await this.#store(slot.current)
     await this.#record('access.account.disable', slot.current, by, {})
-    return slot.current
+    return describe(slot.current)
   }
 
   #require(name: string): AccountSlot {
@@ -202,13 +206,19 @@ export class Accounts {
   async #record(type: string, account: Account, by: EntityUid, details: Record<string, string | string[]>): Promise<void> {
     await this.#audit.record({
       type,
-      actor: by,
+      actor: { type: by.type, id: by.id },
       action: 'manageAccess',
       resource: { type: 'Account', id: account.name },
       outcome: 'success',
       details: { ...details, epoch: account.epoch },
     })
   }
+}
+
+/** The account without what only this room uses; fit to be shown. */
+export function describe(account: Account): ServiceAccount {
+  const { name, roles, purpose, legalBasis, disabled, epoch, createdAt, publicKeyJwk } = account
+  return { name, roles, purpose, legalBasis, disabled, epoch, createdAt, publicKeyJwk }
 }
 
 function fromRow(row: Row): Account {
@@ -236,7 +246,7 @@ function build(account: ServiceAccount): Account {
     createdAt,
     publicKeyJwk,
     publicKey: publicKeyOf(publicKeyJwk),
-    algorithm: publicKeyJwk.crv === 'Ed25519' ? 'EdDSA' : 'ES256',
+    algorithms: publicKeyJwk.crv === 'Ed25519' ? ED25519_NAMES : ES256_NAMES,
     facts: {
       type: 'ServiceAccount',
       id: name,

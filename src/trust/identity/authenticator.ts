@@ -111,6 +111,12 @@ export class Authenticator {
     return account.facts === principal.facts ? null : 'ERR_TOKEN_REVOKED'
   }
 
+  /** What policies would know of an account, to ask what it may do. Its token is none: `stillValid` refuses it. */
+  describe(name: string): Principal | null {
+    const account = this.#options.accounts.get(name)
+    return account === null ? null : principalOf(account, { id: '', issuer: this.#options.rules.issuer, expiresAt: 0 })
+  }
+
   /** As `authenticate`, for a token that is presented as a parameter: revocation and introspection. Records nothing. */
   inspect(text: string): AccessToken | ErrorCode {
     const now = this.#options.clock.now()
@@ -180,7 +186,7 @@ function namesToken(url: string): boolean {
   return false
 }
 
-function principalOf(account: Account, token: AccessToken): Principal {
+function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' | 'expiresAt'>): Principal {
   return {
     facts: account.facts,
     name: account.name,

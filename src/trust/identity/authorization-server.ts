@@ -67,7 +67,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       id_token_signed_response_alg: 'EdDSA',
       token_endpoint_auth_method: 'private_key_jwt',
     },
-    enabledJWA: { clientAuthSigningAlgValues: ['EdDSA', 'ES256'] },
+    enabledJWA: { clientAuthSigningAlgValues: ['EdDSA', 'Ed25519', 'ES256'] },
     clockTolerance: 5,
     features: {
       clientCredentials: { enabled: true },
@@ -92,7 +92,11 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       ctx.body = out
     },
     assertJwtClientAuthClaimsAndHeader: async (_ctx: unknown, claims: JsonObject, header: JsonObject) => {
-      const reason = judgeAssertion(header, claims, { audiences: [issuer, `${issuer}/oauth/token`], now: clock.now() })
+      const reason = judgeAssertion(header, claims, {
+        algorithms: (typeof claims['iss'] === 'string' ? accounts.get(claims['iss'])?.algorithms : undefined) ?? [],
+        audiences: [issuer, `${issuer}/oauth/token`],
+        now: clock.now(),
+      })
       if (reason !== null) throw new errors.InvalidClientAuth(reason)
       const { iss, jti, exp } = claims as { iss: string; jti: string; exp: number }
       if (!(await artifacts.claim('Assertion', assertionId(iss, jti), assertionExpiry(exp)))) {
@@ -159,9 +163,8 @@ function clientOf(accounts: Accounts, id: string, production: boolean): Record<s
     response_types: [],
     redirect_uris: [],
     token_endpoint_auth_method: 'private_key_jwt',
-    token_endpoint_auth_signing_alg: account.algorithm,
     id_token_signed_response_alg: 'EdDSA',
-    jwks: { keys: [{ ...account.publicKeyJwk, alg: account.algorithm, use: 'sig' }] },
+    jwks: { keys: [{ ...account.publicKeyJwk, use: 'sig' }] },
   }
 }
 

@@ -12,6 +12,8 @@ const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
 const CLAIMS = new Set(['iss', 'sub', 'aud', 'jti', 'exp', 'iat', 'nbf'])
 
 export interface AssertionRules {
+  /** Names of the algorithm of the account's key. */
+  readonly algorithms: readonly string[]
   /** Exact strings the assertion may name as its one audience: our issuer identifier or the endpoint that is called. */
   readonly audiences: readonly string[]
   /** Epoch milliseconds. */
@@ -25,6 +27,7 @@ export interface AssertionRules {
  */
 export function judgeAssertion(header: JsonObject, claims: JsonObject, rules: AssertionRules): string | null {
   for (const member of Object.keys(header)) if (!HEADER_MEMBERS.has(member)) return `header member \`${member}\` is not allowed`
+  if (typeof header['alg'] !== 'string' || !rules.algorithms.includes(header['alg'])) return 'the algorithm is not that of the key'
   for (const claim of Object.keys(claims)) if (!CLAIMS.has(claim)) return 'a claim is not allowed'
   const { iss, sub, aud, jti, exp, iat, nbf } = claims
   if (typeof iss !== 'string' || iss !== sub) return 'issuer and subject differ'
@@ -53,7 +56,7 @@ export const assertionExpiry = (exp: number): number => (exp + CLOCK_SKEW_SECOND
 export async function authenticateClient(
   form: URLSearchParams,
   dependencies: { readonly accounts: Accounts; readonly artifacts: Artifacts },
-  rules: AssertionRules,
+  rules: Omit<AssertionRules, 'algorithms'>,
 ): Promise<Account | null> {
   const assertion = single(form, 'client_assertion')
   if (assertion === null || single(form, 'client_assertion_type') !== ASSERTION_TYPE) return null
@@ -62,15 +65,15 @@ export async function authenticateClient(
   const { iss, jti, exp } = jws.payload
   if (typeof iss !== 'string') return null
   const account = dependencies.accounts.get(iss)
-  if (account === null || account.disabled || jws.header['alg'] !== account.algorithm) return null
+  if (account === null || account.disabled) return null
   const named = form.getAll('client_id')
   if (named.length > 1 || (named.length === 1 && named[0] !== account.name)) return null
   const input = Buffer.from(jws.signingInput, 'latin1')
   const genuine =
-    account.algorithm === 'EdDSA'
+    account.publicKeyJwk.crv === 'Ed25519'
       ? verify(null, input, account.publicKey, jws.signature)
       : jws.signature.byteLength === 64 && verify('sha256', input, { key: account.publicKey, dsaEncoding: 'ieee-p1363' }, jws.signature)
-  if (!genuine || judgeAssertion(jws.header, jws.payload, rules) !== null) return null
+  if (!genuine || judgeAssertion(jws.header, jws.payload, { ...rules, algorithms: account.algorithms }) !== null) return null
   const fresh = await dependencies.artifacts.claim('Assertion', assertionId(iss, jti as string), assertionExpiry(exp as number))
   return fresh ? account : null
 }

@@ -18,12 +18,9 @@ const PAGE_HEADERS = {
 
 const text = (name: string): string => readFileSync(new URL(`./pages/${name}`, import.meta.url), 'utf8')
 
-const displayName = z
-  .string()
-  .trim()
-  .min(1)
-  .max(64)
-  .regex(/^[^\p{C}]+$/u)
+/** Any writing system, joiners included; no control characters and nothing that reorders the text around it. */
+const NAME = /^[^\p{Cc}\p{Cs}\p{Co}\u202A-\u202E\u2066-\u2069]+$/u
+const displayName = z.string().trim().min(1).max(64).regex(NAME)
 const beginBody = z.object({ displayName }).strict()
 const completeBody = z.object({ displayName, credential: registrationResponse }).strict()
 
@@ -36,7 +33,7 @@ export interface EnrolmentPages {
 export function enrolmentPages(enrolment: Enrolment, refused: (code: ErrorCode) => void): EnrolmentPages {
   const page = text('enrol.html')
   const expired = text('expired.html')
-  const script = text('enrol.js')
+  const script = text('enrol.browser.js')
   const style = text('enrol.css')
   return {
     async handle(rest, req, res, body) {

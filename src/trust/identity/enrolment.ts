@@ -52,7 +52,7 @@ export class Enrolment {
     const expiresAt = clock.now() + linkMinutes * 60_000
     await audit.record({
       type: 'access.enrolment.link',
-      actor: by,
+      actor: { type: by.type, id: by.id },
       action: 'manageAccess',
       resource: { type: 'System', id: 'identity' },
       outcome: 'success',

@@ -6,7 +6,7 @@ import { type AuditSink, type Clock, type EntityUid, type ErrorCode, RedoubtErro
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
 import type { Keys } from '#trust/keys'
-import { Accounts, type CreatedAccount, type NewAccount, type ServiceAccount } from './accounts.ts'
+import { Accounts, type CreatedAccount, describe, type NewAccount, type ServiceAccount } from './accounts.ts'
 import { Artifacts } from './artifacts.ts'
 import { Authenticator, type Credentials, type Principal, type Refusal } from './authenticator.ts'
 import { createAuthorizationServer } from './authorization-server.ts'
@@ -53,6 +53,8 @@ export interface Identity {
     create(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
     list(): readonly ServiceAccount[]
     get(name: string): ServiceAccount | null
+    /** The account as policies see it, for questions like `policy why`; not proof of anything. */
+    principal(name: string): Principal | null
     disable(name: string, by: EntityUid): Promise<ServiceAccount>
     replaceKey(name: string, by: EntityUid): Promise<CreatedAccount>
   }
@@ -71,9 +73,9 @@ export interface Identity {
  *   the development key of the CLI lies in the secrets directory; what `keys` and the database throw.
  */
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
-  const { database, audit, clock, issuer, logger, profile } = options
+  const { database, audit, clock, logger, profile } = options
   const config = identityConfig.parse(options.config ?? {})
-  checkIssuer(issuer)
+  const issuer = canonicalIssuer(options.issuer)
   if (profile === 'production' && existsSync(join(options.secretsDir, BOOTSTRAP_KEY_FILE))) {
     throw new RedoubtError('ERR_CONFIG_INSECURE', `production refuses \`${BOOTSTRAP_KEY_FILE}\` in the secrets directory; remove it`)
   }
@@ -171,8 +173,12 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     paths: OPEN_ROUTES,
     serviceAccounts: {
       create: (ask, by) => accounts.create(ask, by),
-      list: () => accounts.list(),
-      get: (name) => accounts.get(name),
+      list: () => accounts.list().map(describe),
+      get(name) {
+        const account = accounts.get(name)
+        return account === null ? null : describe(account)
+      },
+      principal: (name) => authenticator.describe(name),
       async disable(name, by) {
         const disabled = accounts.disable(name, by)
         announce(name)
@@ -199,11 +205,13 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   }
 }
 
-function checkIssuer(issuer: string): void {
+/** Browsers leave the default port out of an origin, so it is left out of the issuer too. */
+function canonicalIssuer(issuer: string): string {
   const url = URL.parse(issuer)
-  if (url === null || url.protocol !== 'https:' || url.origin !== issuer) {
+  if (url === null || url.protocol !== 'https:' || (url.origin !== issuer && `${url.origin}:443` !== issuer)) {
     throw new RedoubtError('ERR_CONFIG_INVALID', 'the issuer must be `https://host[:port]` without a path')
   }
+  return url.origin
 }
 
 /** RFC 7638 of an Ed25519 key. */

@@ -41,7 +41,8 @@ export class RefusalLog {
   }
 
   noteRefusal(code: ErrorCode, knownActor: EntityUid | null): void {
-    const actor = knownActor === null || this.#windows.size >= MAX_KINDS ? ANONYMOUS : knownActor
+    // Type and id only: callers may pass whole facts.
+    const actor = knownActor === null || this.#windows.size >= MAX_KINDS ? ANONYMOUS : { type: knownActor.type, id: knownActor.id }
     const key = `${code} ${actor.type} ${actor.id}`
     const now = this.#clock.monotonic()
     let window = this.#windows.get(key)

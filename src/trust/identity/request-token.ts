@@ -10,14 +10,14 @@ const DEFAULT_TIMEOUT_MS = 10_000
 const ASSERTION_LIFETIME_SECONDS = 60
 
 export interface TokenAsk {
-  /** Issuer identifier, which the assertion names as its audience. */
-  readonly issuer: string
-  /** Where to connect when it is not the issuer's own address. */
-  readonly baseUrl?: string
+  /** Where the server answers: `https://host[:port]`. */
+  readonly baseUrl: string
+  /** Issuer identifier, which the assertion names as its audience, if it is not the origin of `baseUrl`. */
+  readonly issuer?: string | undefined
   readonly accountId: string
   readonly privateKeyJwk: PrivateJwk
   /** PEM of the certificate authority to trust; the system's own when absent. */
-  readonly ca?: string | Uint8Array
+  readonly ca?: string | Uint8Array | undefined
   readonly timeoutMs?: number
 }
 
@@ -39,7 +39,7 @@ export async function requestToken(ask: TokenAsk): Promise<IssuedAccessToken> {
     .setProtectedHeader({ alg: 'EdDSA' })
     .setIssuer(ask.accountId)
     .setSubject(ask.accountId)
-    .setAudience(ask.issuer)
+    .setAudience(ask.issuer ?? new URL(ask.baseUrl).origin)
     .setJti(newId('assertion'))
     .setIssuedAt()
     .setExpirationTime(`${ASSERTION_LIFETIME_SECONDS}s`)
@@ -50,7 +50,7 @@ export async function requestToken(ask: TokenAsk): Promise<IssuedAccessToken> {
     client_assertion_type: ASSERTION_TYPE,
     client_assertion: assertion,
   }).toString()
-  const { status, body } = await post(new URL('/oauth/token', ask.baseUrl ?? ask.issuer), form, ask)
+  const { status, body } = await post(new URL('/oauth/token', ask.baseUrl), form, ask)
   const answer = parse(body)
   const { access_token: accessToken, expires_in: expiresIn } = answer
   if (status === 200 && typeof accessToken === 'string' && typeof expiresIn === 'number') {

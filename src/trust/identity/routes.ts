@@ -108,7 +108,7 @@ function clean(req: IncomingMessage, path: string, body: Buffer, issuer: string)
 
 /** RFC 8414 §2: what is served, and nothing else. Our own text, because the library's would name endpoints that are not served yet. */
 function metadataOf(issuer: string): Record<string, unknown> {
-  const authentication = { methods: ['private_key_jwt'], algorithms: ['EdDSA', 'ES256'] }
+  const authentication = { methods: ['private_key_jwt'], algorithms: ['EdDSA', 'Ed25519', 'ES256'] }
   return {
     issuer,
     token_endpoint: `${issuer}/oauth/token`,

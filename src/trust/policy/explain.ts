@@ -1,5 +1,5 @@
 import type { Decision, DecisionContext, DecisionQuery, EntityFacts } from '#foundation/core'
-import { blame } from './blame.ts'
+import { type Blame, blame } from './blame.ts'
 import type { ScopeTest } from './compile-policy.ts'
 import { EvaluationFailure } from './evaluation-failure.ts'
 import type { Prepared } from './engine.ts'
@@ -54,18 +54,24 @@ export function explain(asked: Asked): Explanation {
 }
 
 function factsOf({ query, decision, prepared, schema, permits }: Asked): readonly ExplainedFact[] {
-  if (!prepared) return misfits(query, schema).map((text) => ({ policy: null, text }))
+  if (!prepared) {
+    try {
+      return misfits(query, schema).map((text) => ({ policy: null, text }))
+    } catch {
+      return [{ policy: null, text: 'the query is not well-formed' }]
+    }
+  }
   const { request } = prepared
-  const { uid } = { uid: request.resource }
-  const resource = request.find(uid.key)
-  const inScope = (test: ScopeTest): boolean => test(uid.type, uid.key, resource)
+  const { type, key } = request.resource
+  const resource = request.find(key)
+  const inScope = (test: ScopeTest): boolean => test(type, key, resource)
   const named = new Set([...decision.policies, ...decision.errors])
   const facts: ExplainedFact[] = []
   for (const rule of [...prepared.forbids, ...prepared.permits]) {
     if (!named.has(rule.id)) continue
     const reason = failureOf(rule, prepared)
     if (reason !== null) facts.push({ policy: rule.id, text: `policy \`${rule.id}\` cannot be evaluated: ${reason}` })
-    else if (rule.effect === 'forbid') facts.push(...conditionFacts(rule, prepared, true))
+    else if (rule.effect === 'forbid') facts.push(...forbidFacts(rule, prepared))
   }
   if (decision.effect === 'deny' && !prepared.permits.some((rule) => inScope(rule.resource) && failsNowhere(rule, prepared))) {
     facts.push(...missingPermit(query, prepared, permits, inScope))
@@ -94,36 +100,42 @@ function failsNowhere(rule: LoadedRule, { request }: Prepared): boolean {
 }
 
 /** The tests of a policy that made it hit (for a forbid) or miss (for a permit). */
-function conditionFacts(rule: LoadedRule, { request }: Prepared, hit: boolean): readonly ExplainedFact[] {
-  const facts: ExplainedFact[] = []
-  for (const { kind, body, run } of rule.conditions) {
-    let holds: boolean
+function blames(rule: LoadedRule, { request }: Prepared, hit: boolean): readonly Blame[] {
+  return rule.conditions.flatMap(({ kind, body, run }) => {
     try {
-      holds = run(request) === (kind === 'when')
+      return (run(request) === (kind === 'when')) === hit ? blame(body, request) : []
     } catch {
-      holds = false
+      return hit ? [] : blame(body, request)
     }
-    if (holds !== hit) continue
-    for (const { observed, wanted } of blame(body, request)) {
-      facts.push({ policy: rule.id, text: `${observed === '' ? '' : `${observed}; `}policy \`${rule.id}\` wants ${wanted}` })
-    }
-  }
-  if (facts.length === 0) facts.push({ policy: rule.id, text: `policy \`${rule.id}\` forbids this whatever the facts` })
-  return facts
+  })
 }
 
+function forbidFacts(rule: LoadedRule, prepared: Prepared): readonly ExplainedFact[] {
+  const found = blames(rule, prepared, true)
+  if (found.length === 0) return [{ policy: rule.id, text: `policy \`${rule.id}\` forbids this whatever the facts` }]
+  return found.map((one) => factOf(rule, one))
+}
+
+function factOf(rule: LoadedRule, { observed, wanted }: Blame): ExplainedFact {
+  return { policy: rule.id, text: `${observed === '' ? '' : `${observed}; `}policy \`${rule.id}\` wants ${wanted}` }
+}
+
+/** Permits that only a changeable fact keeps from hitting; if there are none, that none is for this caller. */
 function missingPermit(
   query: DecisionQuery,
   prepared: Prepared,
   permits: readonly LoadedRule[],
   inScope: (test: ScopeTest) => boolean,
 ): readonly ExplainedFact[] {
-  const near = prepared.permits.filter((rule) => inScope(rule.resource))
-  if (near.length > 0) return near.flatMap((rule) => conditionFacts(rule, prepared, false))
+  const near = prepared.permits
+    .filter((rule) => inScope(rule.resource))
+    .map((rule) => ({ rule, found: blames(rule, prepared, false) }))
+    .filter(({ found }) => found.some(({ changeable }) => changeable))
+  if (near.length > 0) return near.flatMap(({ rule, found }) => found.map((one) => factOf(rule, one)))
   const roles = query.principal.parents.map((parent) => `\`${parent.id}\``).join(', ')
   const others = permits.filter((rule) => inScope(rule.resource)).map((rule) => `\`${rule.id}\``)
   const who = roles === '' ? `${query.principal.type} without a role` : `role ${roles}`
-  const instead = others.length > 0 ? `; it is permitted to others by ${others.slice(0, MAX_FACTS).join(', ')}` : ''
+  const instead = others.length > 0 ? `; see ${others.slice(0, MAX_FACTS).join(', ')} for whom it is permitted` : ''
   return [{ policy: null, text: `no permit for ${who} on action \`${query.action}\` of a ${query.resource.type}${instead}` }]
 }
 

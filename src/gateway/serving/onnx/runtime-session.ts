@@ -1,3 +1,5 @@
+// INVARIANT: evaluated before the runtime is loaded.
+import './no-telemetry.ts'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { RuntimeTensor, TensorNumbers } from './runtime-tensor.ts'
 

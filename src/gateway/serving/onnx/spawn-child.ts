@@ -3,13 +3,14 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { TELEMETRY_OPT_OUT } from './no-telemetry.ts'
 
 /** JavaScript objects alone; the weights lie outside this heap and are watched by the resident size. */
 const CHILD_HEAP_MIB = 128
 const SHELL = '/bin/sh'
 
 /**
- * Starts the process of a stranger's model. It gets: no environment, no descriptor but its channel (3), no working folder of ours,
+ * Starts the process of a stranger's model. It gets: no environment but the runtime's opt-out of telemetry, no descriptor but its channel (3), no working folder of ours,
  * reading rights for its own source and the runtime alone, none to write, to start processes or workers, to attach a debugger;
  * no code from strings; no core dump; and it is the first to be ended when the host runs out of memory.
  * Node's permission model does not bind native code; the system's user and limits remain what stops a hole in the runtime.
@@ -30,7 +31,7 @@ export function spawnChild(): ChildProcess {
     '--no-warnings',
     entry,
   ]
-  const options = { env: {}, cwd: '/', stdio: ['ignore', 'ignore', 'ignore', 'pipe'] } as const
+  const options = { env: { [TELEMETRY_OPT_OUT]: '1' }, cwd: '/', stdio: ['ignore', 'ignore', 'ignore', 'pipe'] } as const
   // A core dump would hold rows in clear. Node cannot set the limit, a shell can, and then becomes the process itself.
   const child = existsSync(SHELL)
     ? spawn(SHELL, ['-c', 'ulimit -c 0; exec "$@"', 'sh', process.execPath, ...flags], { ...options, stdio: [...options.stdio] })

@@ -24,13 +24,14 @@ const toText = (buffer) =>
     .replaceAll('/', '_')
     .replaceAll('=', '')
 
-async function call(step, body) {
+async function call(step, body, signal) {
   const response = await fetch(`${location.pathname}/${step}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
     credentials: 'omit',
     redirect: 'error',
+    signal,
   })
   return { ok: response.ok, body: await response.json().catch(() => ({})) }
 }
@@ -78,15 +79,17 @@ async function enrol(displayName) {
     fail('This browser cannot use security keys. Open the link in a current browser.')
     return
   }
+  const { signal } = (abort = new AbortController())
   show('waiting')
   try {
-    const begun = await call('begin', { displayName })
+    const begun = await call('begin', { displayName }, signal)
     if (!begun.ok) {
       refuse(begun.body)
       return
     }
-    abort = new AbortController()
-    const credential = await navigator.credentials.create({ publicKey: creationOptions(begun.body), signal: abort.signal })
+    const credential = await navigator.credentials.create({ publicKey: creationOptions(begun.body), signal })
+    // From here on the key is made and sent; cancelling would leave the person unsure of what the server did.
+    element('cancel').disabled = true
     const completed = await call('complete', { displayName, credential: registration(credential) })
     if (completed.ok) show('done')
     else refuse(completed.body)
@@ -94,6 +97,7 @@ async function enrol(displayName) {
     fail(explain(error))
   } finally {
     abort = null
+    element('cancel').disabled = false
   }
 }
 
