@@ -99,6 +99,8 @@ describe('US_SSN (C6, C9)', () => {
       'ssn: ⟦521449382⟧',
       'social security number ⟦521.44.9382⟧',
       'page 3 ⟦521-44-9382⟧ 12',
+      'SSN ⟦521-449382⟧',
+      'ssn ⟦52144-9382⟧',
     ])
   })
   it('leaves areas, groups and serials that are never issued', () => {
@@ -131,6 +133,7 @@ describe('IP_ADDRESS (C6, C9)', () => {
       'at 12:30:45',
       'std::vector',
       'a::b',
+      'fe::de',
       '::',
       '00:1b:44:11:3a:b7',
       '1.2.3.4a',
@@ -161,6 +164,7 @@ describe('PHONE_NUMBER (C6, C9)', () => {
       '⟦020 7946 0958⟧',
       '⟦0171/1234567⟧ or ⟦09-7625400⟧',
       '⟦06 12 34 56 78⟧',
+      '⟦555-123-4567⟧, ⟦(555) 123-4567⟧',
     ])
   })
   it('finds weak forms beside a context word only', () => {
@@ -171,11 +175,13 @@ describe('PHONE_NUMBER (C6, C9)', () => {
       'order 4155550132',
       'item 555-1234',
       'Teléfono: ⟦612 34 56 78⟧',
+      'WhatsApp ⟦5511984565666⟧',
+      'my number: ⟦4258829090⟧',
     ])
   })
   it('leaves dates, money, identifiers and plain counts', () => {
     expectNothing([
-      'call on 2023-10-12', 'call before 12/31/2024', 'call it 1 000 000', 'phone model 12', '550e8400-e29b-41d4-a716-446655440000', 'ISBN 978-3-16-148410-0', '+1 23', 'call 10.20.30',
+      'call on 2023-10-12', 'call before 12/31/2024', 'call it 1 000 000', 'phone model 12', '550e8400-e29b-41d4-a716-446655440000', 'ISBN 978-3-16-148410-0', '+1 23', 'call 10.20.30', 'call 05 06 07 08 09', 'id 0171-1234-5678-9012', 'call under 2016/679', '02 04 06 08 10 13', 'ZIP 90210-1234',
       'A415-555-0132', '415-555-0132-99',
     ]) // prettier-ignore
   })
