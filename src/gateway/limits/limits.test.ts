@@ -279,6 +279,15 @@ describe('limits over restarts (C4)', () => {
   })
 })
 
+it('does not forget a key before its calls have settled (C4)', () => {
+  const clock = new ManualClock(NOW)
+  const limits = openLimits({ database: memory(), clock })
+  const first = taken(take(limits, [tokens(100, HOUR)], { tokens: 0 }))
+  for (let i = 0; i < 500; i++) taken(take(limits, [requests(100, 1000)], { principal: `p${i}` }))
+  first.settle({ tokens: 100 })
+  expect(take(limits, [tokens(100, HOUR)], { tokens: 1 }).allowed).toBe(false)
+})
+
 /** Everything that passed, in true time; `until` is when it was settled. */
 interface Passed {
   readonly from: number

@@ -10,7 +10,7 @@ const LEASES = 50
 const SHORTEST_BLOCK_MS = 2000
 
 /** Most windows kept, about 1 KiB each; beyond, new keys are refused until idle ones are forgotten. */
-const MAX_WINDOWS = 200_000
+const MAX_WINDOWS = 100_000
 /** Takes between two looks for idle windows, and how many keys each looks at. */
 const SWEEP_EVERY = 64
 const SWEEP_KEYS = 128
@@ -34,6 +34,8 @@ export class UsageWindow implements WindowKey {
   readonly passed: RollingWindow
   /** Reserved and not settled; leaves the window only some time after it is settled. */
   inFlight = 0
+  /** Asks that have not settled, those that reserved nothing included. */
+  unsettled = 0
   /** What may still be taken without a write. Below zero when more was used than reserved. */
   lease = 0
   leaseUntil = 0
@@ -82,20 +84,24 @@ export class UsageWindow implements WindowKey {
   take(now: number): void {
     this.lease -= this.need
     if (this.unit === 'requests') this.passed.add(now, this.need, this.limit)
-    else this.inFlight += this.need
+    else {
+      this.inFlight += this.need
+      this.unsettled++
+    }
   }
 
   /** What was reserved at some time before now counts as passed now: until now it was on its way. */
   settle(reserved: number, used: number, now: number): void {
     this.passed.expire(now)
     this.inFlight -= reserved
+    this.unsettled--
     this.passed.add(now, used, this.limit)
     if (used > reserved || now < this.leaseUntil) this.lease += reserved - used
   }
 
   isIdle(now: number): boolean {
     this.passed.expire(now)
-    return this.used === 0 && now >= this.leaseUntil
+    return this.used === 0 && this.unsettled === 0 && now >= this.leaseUntil
   }
 
   record(lease: number, leaseUntil: number): WindowRecord {
