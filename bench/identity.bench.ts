@@ -1,5 +1,5 @@
 /** Who is asking, and what it costs: warm and cold authentication, tokens issued. */
-import { generateKeyPairSync } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, request as httpRequest, Agent } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { type AuditSink, systemClock } from '../src/foundation/core/index.ts'
 import { openDatabase } from '../src/foundation/storage/index.ts'
 import { silentLogger } from '../src/foundation/telemetry/index.ts'
-import { assertion, fakeKeys, goodClaims, grantForm, signCompact } from '../src/trust/identity/fixture.ts'
+import { assertion, fakeKeys, goodClaims, grantForm, signCompact } from '../src/trust/identity/identity.fixtures.ts'
 import { openIdentity } from '../src/trust/identity/identity.ts'
 import { verifyAccessToken } from '../src/trust/identity/verify-access-token.ts'
 
@@ -94,7 +94,7 @@ async function run(): Promise<readonly Row[]> {
     time(20_000, authenticate)
     const warm = time(WARM_CALLS, authenticate)
 
-    const rules = { issuer, audience: issuer, keys: new Map([['bench', { algorithm: 'EdDSA', publicKey: privateKey }]]) }
+    const rules = { issuer, audience: issuer, keys: new Map([['bench', { algorithm: 'EdDSA', publicKey: createPublicKey(privateKey) }]]) }
     const cold = signCompact({ alg: 'EdDSA', typ: 'at+jwt', kid: 'bench' }, goodClaims('bench', Date.now()), privateKey)
     const verified = time(COLD_CALLS, () => {
       if (typeof verifyAccessToken(cold, rules, Date.now()) === 'string') throw new Error('refused')

@@ -1,48 +1,17 @@
-import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { type AuditEvent, type AuditSink, ManualClock, RedoubtError, type SubjectSealer } from '#foundation/core'
-import type { DataKey } from '#foundation/crypto'
+import { type AuditEvent, type AuditSink, ManualClock, RedoubtError } from '#foundation/core'
+import { sealObject } from '#foundation/crypto'
 import { type Database, MemoryFolder, openDatabase } from '#foundation/storage'
-import type { Keys, KeyUse } from '#trust/keys'
+import type { KeyUse } from '#trust/keys'
+import { memoryKeys, memorySealer as sealer } from '../../../test/evaluation/memory-datasets.ts'
 import { type Datasets, openDatasets } from './datasets.ts'
 import type { DatasetVersion, RowGroup } from './dataset-version.ts'
 import type { ImportOptions } from './options.ts'
+import { encodeRowGroup } from './row-group-codec.ts'
 
 const ADA = { type: 'ServiceAccount', id: 'ada' }
 const USE: KeyUse = { principal: ADA, purpose: 'credit-scoring', resource: { type: 'Dataset', id: 'people' } }
 const OPTIONS: ImportOptions = { name: 'people', sensitivity: 'restricted', purposes: ['credit-scoring'], legalBasis: 'contract', by: ADA }
-
-/** Keys in memory, real code but for the hierarchy: a wrapped key is a number. */
-function memoryKeys(log: string[]): Keys {
-  const keys = new Map<string, KeyObject>()
-  const unused = (): never => {
-    throw new RedoubtError('ERR_KEYS_UNKNOWN')
-  }
-  return {
-    async generateDataKey(keyClass, resource): Promise<DataKey> {
-      log.push(`generate ${keyClass}`)
-      const key = createSecretKey(randomBytes(32))
-      const wrapped = Buffer.from(`key-${keys.size}`).toString('base64url')
-      keys.set(wrapped, key)
-      return { key, wrapped: { keyId: 'kek', version: 1, wrapped, binding: { tenant: 'default', resource, purpose: keyClass } } }
-    },
-    async unwrap({ wrapped }) {
-      log.push('unwrap')
-      return keys.get(wrapped) ?? unused()
-    },
-    signer: unused,
-    release: unused,
-    destroySubject: unused,
-    rotate: unused,
-    list: () => [],
-  }
-}
-
-const sealer: SubjectSealer = {
-  pseudonym: (subject) => createHmac('sha256', 'test').update(subject).digest('base64url'),
-  seal: () => Promise.reject(new RedoubtError('ERR_INTERNAL')),
-  open: () => Promise.reject(new RedoubtError('ERR_INTERNAL')),
-}
 
 let database: Database<unknown>
 let objects: MemoryFolder
@@ -59,7 +28,14 @@ function open(): Datasets {
       return { index: events.length - 1, leafHash: '' }
     },
   }
-  return openDatasets({ database, objects, keys: memoryKeys(keyLog), audit, clock: new ManualClock(1_700_000_000_000), sealer })
+  return openDatasets({
+    database,
+    objects,
+    keys: memoryKeys((use) => keyLog.push(use)),
+    audit,
+    clock: new ManualClock(1_700_000_000_000),
+    sealer,
+  })
 }
 
 beforeEach(() => {
@@ -270,6 +246,32 @@ describe('at rest', () => {
     database.raw.exec(`UPDATE datasets SET digest = '${'0'.repeat(64)}' WHERE id = '${version.id}'`)
     await expect(readAll(version)).rejects.toMatchObject({ code: 'ERR_STORAGE_CORRUPT' })
   })
+
+  it('names the place of an object in its header, and takes none from another place (C4)', async () => {
+    const first = await load(PEOPLE)
+    const second = await load(PEOPLE)
+    const path = (id: string): string => `datasets/${id}-manifest.rdbt`
+    objects.rename(path(second.id), path(first.id))
+    await expect(readAll(first)).rejects.toMatchObject({ code: 'ERR_CRYPTO_AUTHENTICATION' })
+  })
+
+  it('refuses a row group that was resealed under a key of its own place (C4)', async () => {
+    const keys = memoryKeys()
+    const ports = {
+      database,
+      objects,
+      keys,
+      audit: { record: async () => ({ index: 0, leafHash: '' }) },
+      clock: new ManualClock(0),
+      sealer,
+    }
+    const forged = openDatasets(ports)
+    const version = await forged.import(chunks('i\n1\n'), OPTIONS)
+    const key = await keys.generateDataKey('dataset', `dataset/${version.id}/group-0`, USE)
+    const group: RowGroup = { rows: 1, columns: [{ name: 'i', type: 'integer', values: Float64Array.of(2) }] }
+    await sealObject(objects, `datasets/${version.id}-group-0.rdbt`, key, encodeRowGroup(group))
+    await expect(forged.read(version, USE).next()).rejects.toMatchObject({ code: 'ERR_STORAGE_CORRUPT' })
+  })
 })
 
 describe('the record', () => {
@@ -371,7 +373,7 @@ describe('faults', () => {
       database = openDatabase(':memory:')
       objects = new MemoryFolder()
       datasets = open()
-      const keys = memoryKeys([])
+      const keys = memoryKeys()
       const ports = { database, keys, audit: { record: async () => ({ index: 0, leafHash: '' }) }, clock: new ManualClock(0), sealer }
       const version = await openDatasets({ ...ports, objects }).import(chunks(PEOPLE), OPTIONS)
       let state = seed

@@ -41,7 +41,7 @@ export interface Datasets {
   list(): readonly DatasetVersion[]
   /** @param version the latest when left out. */
   get(name: string, version?: number): DatasetVersion | null
-  /** The same object while unchanged. */
+  /** The same object while unchanged. @throws {RedoubtError} `ERR_DATA_UNKNOWN`. */
   facts(version: DatasetVersion): EntityFacts
   /**
    * All rows in order of the file. One `data.read` event is durable before the first group; each group is verified against the
@@ -79,7 +79,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
     get: (name, version) => catalogue.get(name, version),
     facts(version) {
       let known = facts.get(version.id)
-      if (!known) facts.set(version.id, (known = factsOf(version)))
+      if (!known) facts.set(version.id, (known = factsOf(requireKnown(catalogue, version))))
       return known
     },
     async *read(version, use) {

@@ -82,6 +82,7 @@ describe('row groups', () => {
         try {
           const decoded = decodeRowGroup(changed, 3, describeColumns(SAMPLE))
           expect(decoded.columns.map((column) => column.values.length)).toEqual([3, 3, 3])
+          for (const column of decoded.columns) expect([...column.values]).not.toContain(undefined)
         } catch (error) {
           expect(error).toMatchObject({ code: 'ERR_STORAGE_CORRUPT' })
         }

@@ -40,7 +40,10 @@ export function fit(
   const network = createNetwork([encoding.features, ...parameters.hidden, 1], random)
   const batch = Math.min(parameters.maxBatch, Math.max(parameters.minBatch, Math.ceil(rows.length / 64)))
   const steps = Math.ceil(rows.length / batch)
-  const total = steps * parameters.maxEpochs
+  // A small table gets more epochs, or it would end after a handful of steps.
+  const epochs = Math.max(parameters.maxEpochs, Math.ceil(parameters.minSteps / steps))
+  const patience = Math.ceil((parameters.patience * epochs) / parameters.maxEpochs)
+  const total = steps * epochs
 
   const adam = createAdam(decayMask(network), parameters.weightDecay)
   const gradient = new Float32Array(network.parameters.length)
@@ -52,7 +55,7 @@ export function fit(
   let step = 0
   let epoch = 0
 
-  while (epoch < parameters.maxEpochs && epoch - best.epoch < parameters.patience) {
+  while (epoch < epochs && epoch - best.epoch < patience) {
     epoch++
     shuffle(rows, random)
     let trainingLoss = 0
@@ -71,7 +74,7 @@ export function fit(
       split.stopping.length > 0 ? meanLoss(average, table, encoding, split.stopping, workspace, sparse) : trainingLoss / rows.length
     if (!Number.isFinite(loss)) throw new RedoubtError('ERR_TRAINING_FAILED', `the loss is not finite after epoch ${epoch}`)
     if (loss < best.loss) best = { loss, epoch, parameters: average.parameters.slice() }
-    progress(epoch, parameters.maxEpochs, loss)
+    progress(epoch, epochs, loss)
   }
 
   const model: Network = { ...network, parameters: best.parameters }

@@ -9,6 +9,8 @@ export interface HyperParameters {
   readonly learningRate: number
   /** The rate falls to zero over this many epochs along half a cosine. */
   readonly maxEpochs: number
+  /** Steps that even the smallest table gets; it then has more epochs, and more patience in proportion. */
+  readonly minSteps: number
   /** Stop after this many epochs without a better loss on the stopping part. */
   readonly patience: number
   /** Rows per step: a 64th of the training rows within these bounds. */
@@ -40,6 +42,7 @@ export const HYPER_PARAMETERS: Readonly<Record<Algorithm, HyperParameters>> = {
     hidden: [],
     learningRate: 0.02,
     maxEpochs: 30,
+    minSteps: 500,
     patience: 5,
     minBatch: 16,
     maxBatch: 256,
@@ -53,6 +56,7 @@ export const HYPER_PARAMETERS: Readonly<Record<Algorithm, HyperParameters>> = {
     hidden: [64, 32],
     learningRate: 0.003,
     maxEpochs: 16,
+    minSteps: 500,
     patience: 3,
     minBatch: 16,
     maxBatch: 256,

@@ -109,9 +109,8 @@ async function runTrainer(input: TrainerInput, { signal, progress }: TrainingOpt
     workerData: input,
     transferList: buffersOf(input.table),
     name: 'trainer',
-    // Nothing of the parent's environment, where secrets may be referenced, and none of its options.
+    // Nothing of the parent's environment, where secrets may be referenced.
     env: {},
-    execArgv: [],
   })
   const { promise, resolve, reject } = Promise.withResolvers<Done>()
   const abort = (): void => reject(signal?.reason)

@@ -190,6 +190,11 @@ describe('streaming redactor (C6)', () => {
     expect(stream(['a\ud83d', 'b', '\ude00', '\ud83d']).text).toBe('a\ud83db\ude00\ud83d')
   })
 
+  it('keeps surrogate pairs whole when nothing is looked for', () => {
+    const redactor = createRedactor(compilePlan({}))
+    expect([redactor.push('a\ud83d'), redactor.push('\ude00b'), redactor.flush()]).toEqual(['a', '😀b', ''])
+  })
+
   it('takes time linear in the text whatever it holds', () => {
     const plain = ['a', '1', '@', '-', ' ', 'a1@-. ']
     const combined = ['.', ':', '1 ', '0 ', '4111 ', 'a@', 'ab:', '1.', '1.1.1.1.', 'eyJhbGciOiJIUzI1NiJ9.', 'sk-', '+1 ', '(0)', 'call 0 ', 'GB29', 'GB29 ', 'bearer ', "'.", 'é\u200b', '-----', '𝟘', '\ud83d', '1\u00a0', 'x_', 'a.'] // prettier-ignore

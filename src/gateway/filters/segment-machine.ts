@@ -78,12 +78,11 @@ export class SegmentMachine {
 
   push(delta: string): string {
     if (this.blocked || delta === '') return ''
-    if (this.#plan.planned.length === 0) return delta
     const from = this.#held.length
     this.#text = from === 0 ? delta : this.#held + delta
     this.#output = ''
     this.#released = 0
-    this.#pass(from)
+    if (this.#plan.planned.length > 0) this.#pass(from)
     return this.#release(this.#start === NONE ? Math.max(this.#wholeCharacters(), this.#released) : this.#start)
   }
 

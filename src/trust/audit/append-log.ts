@@ -2,7 +2,7 @@ import { RedoubtError, type AuditReceipt } from '#foundation/core'
 import { replaceFile } from '#foundation/storage'
 import { signCheckpoint } from './checkpoint.ts'
 import { parseBodyBundle, parseEntryPrefix } from './entry-bundle.ts'
-import { fitsBody, fitsEntry, type Frontier } from './frontier.ts'
+import { fitsBody, fitsEntry, type Frontier, type Pending, type PendingFile } from './frontier.ts'
 import type { LogFolder } from './log-folder.ts'
 import { prefixedLeafHash } from './merkle-hash.ts'
 import { type Recovered, recover, type RecoveryOptions, partialPaths } from './recovery.ts'
@@ -11,8 +11,9 @@ import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_BYTES, type WalWriter } from './wri
 
 /** A batch never exceeds this, so that a commit blocks the loop for milliseconds at most. */
 const MAX_BATCH_BYTES = 1_048_576
-/** Full windows written in one turn by the background writer, a millisecond or two, and made durable together. */
-const WINDOWS_PER_TURN = 8
+/** Files written in one turn of the loop: a millisecond or two. */
+const FILES_PER_TURN = 16
+/** Full windows made durable together. */
 const WINDOWS_PER_SYNC = 64
 /** The background writer starts at this many full windows, so that a checkpoint finds little left to write. */
 const BACKLOG_TO_START = 8
@@ -20,6 +21,8 @@ const BACKLOG_TO_START = 8
 const BACKLOG_LIMIT_BYTES = 134_217_728
 /** A checkpoint is due before its time when this many segments wait for one. */
 const SEGMENTS_TO_PUBLISH = 4
+/** At this many appends wait for it: recovery reads all of them, and must be quick. */
+const SEGMENTS_LIMIT = 12
 const CACHED_BUNDLES = 16
 
 type AppendLogOptions = Omit<RecoveryOptions, 'acknowledged'>
@@ -50,6 +53,8 @@ export class AppendLog {
   #publishing: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | null = null
   #publishSoon = false
+  #catchingUp: Promise<void> | null = null
+  #writing: Promise<unknown> = Promise.resolve()
   readonly #bundles = new Map<number, readonly Uint8Array[]>()
   /** Called after each new checkpoint is durable. */
   onPublished: (note: string, size: number) => void = () => undefined
@@ -112,12 +117,21 @@ export class AppendLog {
   }
 
   #mustWait(): boolean {
-    return this.#state !== 'open' || this.#frontier.backlogBytes > BACKLOG_LIMIT_BYTES
+    return this.#state !== 'open' || this.#frontier.backlogBytes > BACKLOG_LIMIT_BYTES || this.#wal.unretired >= SEGMENTS_LIMIT
   }
 
   async #ready(): Promise<void> {
-    if (this.#state === 'open') await this.#drain()
+    if (this.#state === 'open') {
+      this.#catchingUp ??= this.#catchUp().finally(() => (this.#catchingUp = null))
+      await this.#catchingUp
+    }
     await this.#reopened()
+  }
+
+  async #catchUp(): Promise<void> {
+    await this.#drain()
+    // Failing here shows in the state, which whoever waits looks at next.
+    if (this.#wal.unretired >= SEGMENTS_LIMIT) await this.publish().catch(() => undefined)
   }
 
   /** One shared executor instead of a closure for each record. */
@@ -210,19 +224,27 @@ export class AppendLog {
   async #writeFull(): Promise<void> {
     const generation = this.#generation
     const frontier = this.#frontier
-    while (frontier.backlog > 0) {
-      const pending = frontier.pending(WINDOWS_PER_SYNC)
-      const durable = await this.#attempt(generation, async () => {
-        const folders = new Set<string>()
-        for (let i = 0; i < pending.files.length; i += WINDOWS_PER_TURN * 2) {
-          for (const folder of this.#files.write(pending.files.slice(i, i + WINDOWS_PER_TURN * 2))) folders.add(folder)
-          await new Promise((resolve) => setImmediate(resolve))
-        }
-        await this.#files.sync(pending.files, folders)
-      })
-      if (!durable) return
-      frontier.written(pending)
+    while (generation === this.#generation && this.#state === 'open' && frontier.backlog > 0) {
+      await this.#exclusive(() => this.#attempt(generation, () => this.#writePending(frontier, frontier.pending(WINDOWS_PER_SYNC), [])))
     }
+  }
+
+  /** One writer of tiles at a time, first come, first served: a checkpoint waits for one slice of the background writer at most. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#writing.then(work)
+    this.#writing = next.catch(() => undefined)
+    return next
+  }
+
+  /** Writes the edge, which goes on changing, at once and the full windows in turns; returns when all is durable. */
+  async #writePending(frontier: Frontier, pending: Pending, partials: readonly PendingFile[]): Promise<void> {
+    const folders = new Set(this.#files.write(partials))
+    for (let i = 0; i < pending.files.length; i += FILES_PER_TURN) {
+      for (const folder of this.#files.write(pending.files.slice(i, i + FILES_PER_TURN))) folders.add(folder)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await this.#files.sync([...pending.files, ...partials], folders)
+    frontier.written(pending)
   }
 
   /** @returns whether it worked, in the state in which it began; if not, the log has failed and will recover. */
@@ -250,20 +272,22 @@ export class AppendLog {
   async #publish(): Promise<string> {
     if (this.#state !== 'open') await this.#reopened()
     this.#commit()
-    // Twice: one that was under way may have begun before the last windows were full.
-    await this.#drain()
-    await this.#drain()
     if (this.#state !== 'open') throw this.#unavailable()
     const generation = this.#generation
     const frontier = this.#frontier
-    const { size } = frontier
-    if (size === this.#published) return this.#note
-    const root = frontier.root()
+    let size = 0
+    let root: Uint8Array = new Uint8Array()
     // INVARIANT: tiles, bundles and bodies up to `size` are durable before anything is signed over them.
-    const pending = frontier.pending(Infinity)
-    const partials = frontier.partials()
-    if (!(await this.#attempt(generation, () => this.#files.writeDurably([...pending.files, ...partials])))) return this.#superseded()
-    frontier.written(pending)
+    const durable = await this.#exclusive(() =>
+      this.#attempt(generation, async () => {
+        size = frontier.size
+        if (size === this.#published) return
+        root = frontier.root()
+        await this.#writePending(frontier, frontier.pending(Infinity), frontier.partials())
+      }),
+    )
+    if (!durable) return this.#superseded()
+    if (size === this.#published) return this.#note
     const note = await signCheckpoint(this.#options.origin, size, root, this.#options.signer)
     const stored = await this.#attempt(generation, () => {
       replaceFile(this.#options.folder, CHECKPOINT_PATH, Buffer.from(note))
@@ -284,20 +308,17 @@ export class AppendLog {
     return this.#note
   }
 
-  /** Adds cosignature lines to the published note if it is still the latest. @returns the note with them, or null. */
+  /**
+   * Adds cosignature lines to the published note if it is still the latest. They are served and go into proofs, but stay out
+   * of the folder: there every byte is vouched for by the log key, and the witness keeps what it signed.
+   * @returns the note with them, or null.
+   */
   addCosignatures(note: string, lines: string): string | null {
     const text = (whole: string): string => whole.slice(0, whole.lastIndexOf('\n\n') + 1)
-    if (this.#state !== 'open' || text(note) !== text(this.#note)) return null
+    if (text(note) !== text(this.#note)) return null
     const fresh = lines.split('\n').filter((line) => line !== '' && !this.#note.includes(`${line}\n`))
-    const cosigned = this.#note + fresh.map((line) => `${line}\n`).join('')
-    try {
-      replaceFile(this.#options.folder, CHECKPOINT_PATH, Buffer.from(cosigned))
-    } catch (cause) {
-      this.#fail(cause)
-      return null
-    }
-    this.#note = cosigned
-    return cosigned
+    this.#note += fresh.map((line) => `${line}\n`).join('')
+    return this.#note
   }
 
   #fail(cause: unknown): void {

@@ -61,7 +61,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   return { files, frontier, wal, note, replayed }
 }
 
-/** The signature part of the stored note, with the cosignatures that were added to it. */
+/** The signature part of the stored note. */
 function noteSignatures(folder: DurableFolder): string {
   const stored = Buffer.from(folder.read(CHECKPOINT_PATH) ?? new Uint8Array()).toString()
   return stored.slice(stored.lastIndexOf('\n\n') + 1)

@@ -9,7 +9,7 @@ import {
   readAccountFile,
   writeAccountFile,
 } from './account-file.ts'
-import { type Fixture, ISSUER, openFixture } from './fixture.ts'
+import { type Fixture, ISSUER, openFixture } from './identity.fixtures.ts'
 
 let fixture: Fixture
 beforeEach(async () => {

@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type Clock, RedoubtError } from '#foundation/core'
 import type { Adapter, AdapterPayload } from 'oidc-provider'
 import type { WriteQueue } from './write-queue.ts'
@@ -14,11 +14,13 @@ export class Artifacts {
   readonly #raw: DatabaseSync
   readonly #queue: WriteQueue
   readonly #clock: Clock
+  readonly #claim: StatementSync
 
   constructor(raw: DatabaseSync, queue: WriteQueue, clock: Clock) {
     this.#raw = raw
     this.#queue = queue
     this.#clock = clock
+    this.#claim = raw.prepare('INSERT INTO identity_artifacts (model, id, payload, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
   }
 
   /**
@@ -26,12 +28,7 @@ export class Artifacts {
    * @param expiresAt Epoch milliseconds until which the identifier must be remembered.
    */
   claim(model: string, id: string, expiresAt: number): Promise<boolean> {
-    return this.#queue.write(
-      () =>
-        this.#raw
-          .prepare('INSERT INTO identity_artifacts (model, id, payload, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
-          .run(model, id, '{}', expiresAt).changes === 1,
-    )
+    return this.#queue.write(() => this.#claim.run(model, id, '{}', expiresAt).changes === 1)
   }
 
   purge(): Promise<unknown> {

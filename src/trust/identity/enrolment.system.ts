@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createCertificateAuthority, issueServerCertificate, TLS_OPTIONS } from '#foundation/crypto'
 import { type Browser, chromium, type CDPSession, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { ADMIN, type Fixture, openFixture } from './fixture.ts'
+import { ADMIN, type Fixture, openFixture } from './identity.fixtures.ts'
 
 /** A real browser with a virtual security key, over TLS with a certificate that it verifies. Needs Debian's chromium and libnss3-tools. */
 const CHROMIUM = process.env['REDOUBT_CHROMIUM'] ?? '/usr/bin/chromium'

@@ -1,94 +1,10 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ADMIN, type Fixture, ISSUER, openFixture } from './fixture.ts'
+import { ADMIN, type Fixture, ISSUER, openFixture } from './identity.fixtures.ts'
+import { makeAndroidKeyCredential, makeCredential as makeAt, type Making } from './software-authenticator.fixtures.ts'
 
-/** CBOR (RFC 8949) as far as an authenticator needs it: integers, bytes, text, maps. */
-function cbor(value: number | string | Uint8Array | Map<unknown, unknown>): Buffer {
-  const head = (major: number, n: number): Buffer =>
-    n < 24
-      ? Buffer.from([(major << 5) | n])
-      : n < 256
-        ? Buffer.from([(major << 5) | 24, n])
-        : Buffer.from([(major << 5) | 25, n >> 8, n & 255])
-  if (typeof value === 'number') return value >= 0 ? head(0, value) : head(1, -1 - value)
-  if (typeof value === 'string') return Buffer.concat([head(3, Buffer.byteLength(value)), Buffer.from(value)])
-  if (value instanceof Uint8Array) return Buffer.concat([head(2, value.byteLength), value])
-  return Buffer.concat([head(5, value.size), ...[...value].flatMap(([k, v]) => [cbor(k as string), cbor(v as string)])])
-}
-
-interface Making {
-  readonly challenge: string
-  readonly type?: string
-  readonly origin?: string
-  readonly relyingParty?: string
-  readonly userVerified?: boolean
-  readonly userPresent?: boolean
-  readonly format?: 'none' | 'packed' | 'android-key'
-  readonly tamper?: 'signature' | 'key' | 'id'
-  readonly backedUp?: boolean
-}
-
-const AAGUID = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
-
-/** A software authenticator and the browser before it: what WebAuthn Level 3 §6.5 puts together, with each part open to be wrong. */
-function makeCredential(making: Making): Record<string, unknown> {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const { x = '', y = '' } = publicKey.export({ format: 'jwk' })
-  const cose = cbor(
-    new Map<unknown, unknown>([
-      [1, 2],
-      [3, -7],
-      [-1, 1],
-      [-2, Buffer.from(x, 'base64url')],
-      [-3, Buffer.from(y, 'base64url')],
-    ]),
-  )
-  const id = randomBytes(32)
-  const backup = making.backedUp === true ? 0x18 : 0
-  const flags = 0x40 | backup | (making.userPresent === false ? 0 : 1) | (making.userVerified === false ? 0 : 4)
-  const counter = Buffer.from([0, 0, 0, 7])
-  const relyingParty = createHash('sha256')
-    .update(making.relyingParty ?? new URL(ISSUER).hostname)
-    .digest()
-  const authData = Buffer.concat([relyingParty, Buffer.from([flags]), counter, AAGUID, Buffer.from([0, id.length]), id, cose])
-  const clientData = Buffer.from(
-    JSON.stringify({
-      type: making.type ?? 'webauthn.create',
-      challenge: making.challenge,
-      origin: making.origin ?? ISSUER,
-      crossOrigin: false,
-    }),
-  )
-  const signer: KeyObject = making.tamper === 'key' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey : privateKey
-  const signature = sign('sha256', Buffer.concat([authData, createHash('sha256').update(clientData).digest()]), signer)
-  if (making.tamper === 'signature') signature.writeUInt8(signature.readUInt8(signature.length - 1) ^ 1, signature.length - 1)
-  const format = making.format ?? 'none'
-  const statement =
-    format === 'none'
-      ? new Map()
-      : new Map<unknown, unknown>([
-          ['alg', -7],
-          ['sig', signature],
-        ])
-  const attestation = cbor(
-    new Map<unknown, unknown>([
-      ['fmt', format],
-      ['attStmt', statement],
-      ['authData', authData],
-    ]),
-  )
-  const named = (making.tamper === 'id' ? randomBytes(32) : id).toString('base64url')
-  return {
-    id: named,
-    rawId: named,
-    type: 'public-key',
-    response: {
-      clientDataJSON: clientData.toString('base64url'),
-      attestationObject: attestation.toString('base64url'),
-      transports: ['usb'],
-    },
-  }
-}
+const makeCredential = (making: Omit<Making, 'origin'> & { readonly origin?: string }): Record<string, unknown> =>
+  makeAt({ relyingParty: new URL(ISSUER).hostname, origin: ISSUER, ...making })
 
 let fixture: Fixture
 let link: string
@@ -231,7 +147,7 @@ describe('enrolment of the first administrator (B3)', () => {
 })
 
 describe('registrations that are refused (WebAuthn Level 3 §7.1)', () => {
-  it.each<[string, string, Omit<Making, 'challenge'>]>([
+  it.each<[string, string, Partial<Making>]>([
     ['W02', 'another origin', { origin: 'https://attacker.example' }],
     ['W02b', 'the origin with another port', { origin: 'https://gateway.example' }],
     ['W03', 'another relying party', { relyingParty: 'attacker.example' }],
@@ -241,12 +157,18 @@ describe('registrations that are refused (WebAuthn Level 3 §7.1)', () => {
     ['W07', 'the signature of another key', { format: 'packed', tamper: 'key' }],
     ['W08', 'the answer of a sign-in', { type: 'webauthn.get' }],
     ['W13', 'another credential id than the signed one', { tamper: 'id' }],
-    ['W14', 'an attestation whose check could call out', { format: 'android-key' }],
   ])('%s refuses %s', async (_id, _what, making) => {
     const answer = await complete(makeCredential({ challenge: await begin(), ...making }))
     expect(answer).toMatchObject({ status: 403, body: { code: 'ERR_WEBAUTHN' } })
     expect(fixture.identity.administratorEnrolled()).toBe(false)
     expect(fixture.audit.of('authentication.refused')).toMatchObject([{ code: 'ERR_WEBAUTHN' }])
+  })
+
+  it('W14 refuses an attestation whose check would call an address of the sender', async () => {
+    const making = { challenge: await begin(), origin: ISSUER }
+    const answer = await complete(await makeAndroidKeyCredential(making, 'http://crl.attacker.example/list'))
+    expect(outbound).not.toHaveBeenCalled()
+    expect(answer.body).toMatchObject({ code: 'ERR_WEBAUTHN' })
   })
 
   it('W01 refuses a replayed challenge, after failure as after success (W10)', async () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { PublicJwk } from './accounts.ts'
 import type { Principal, Refusal } from './authenticator.ts'
 import { ASSERTION_TYPE } from './client-assertion.ts'
-import { ADMIN, assertion, type Fixture, grantForm, ISSUER, openFixture } from './fixture.ts'
+import { ADMIN, assertion, type Fixture, grantForm, ISSUER, openFixture } from './identity.fixtures.ts'
 import type { Identity } from './identity.ts'
 import { methodsAt, OPEN_ROUTES } from './routes.ts'
 

@@ -1,7 +1,7 @@
 import { ManualClock } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
 import { describe, expect, it } from 'vitest'
-import { openFixture, RecordingAudit } from './fixture.ts'
+import { openFixture, RecordingAudit } from './identity.fixtures.ts'
 import { RECORDED_PER_WINDOW, RefusalLog, WINDOW_MS } from './refusal-log.ts'
 
 const counted = (audit: RecordingAudit): number =>

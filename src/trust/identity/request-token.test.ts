@@ -7,8 +7,8 @@ import * as client from 'openid-client'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PrivateJwk } from './accounts.ts'
-import { type Fixture, openFixture } from './fixture.ts'
-import { requestToken } from './request-token.ts'
+import { type Fixture, openFixture } from './identity.fixtures.ts'
+import { requestToken, revokeToken } from './request-token.ts'
 
 async function authority(): Promise<{ pem: string; issue: () => Promise<{ key: string; cert: string }> }> {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -60,6 +60,17 @@ describe('the client side', () => {
     const { accessToken, expiresAt } = await requestToken({ baseUrl: issuer, accountId: 'scorer', privateKeyJwk: key, ca })
     expect(nameOf(accessToken)).toBe('scorer')
     expect(expiresAt - Date.now()).toBeGreaterThan(590_000)
+  })
+
+  it('revokes its token, and no token of another account (B5)', async () => {
+    const ask = { baseUrl: issuer, accountId: 'scorer', privateKeyJwk: key, ca }
+    const { accessToken } = await requestToken(ask)
+    const other = { ...ask, accountId: 'other', privateKeyJwk: (await fixture.account('other')).privateKeyJwk }
+    await expect(revokeToken(other, accessToken)).rejects.toMatchObject({ code: 'ERR_TOKEN_REQUEST' })
+    await expect(revokeToken({ ...ask, accountId: 'other' }, accessToken)).rejects.toMatchObject({ code: 'ERR_CLIENT_AUTHENTICATION' })
+    expect(nameOf(accessToken)).toBe('scorer')
+    await revokeToken(ask, accessToken)
+    expect(nameOf(accessToken)).toBe('ERR_TOKEN_REVOKED')
   })
 
   it('trusts no other certificate authority, and nobody without one (A2)', async () => {

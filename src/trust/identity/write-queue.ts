@@ -54,9 +54,11 @@ export class WriteQueue {
     const batch = this.#pending
     this.#pending = []
     const done: (() => void)[] = []
+    let begun = false
     try {
       if (this.#raw.isTransaction) throw new RedoubtError('ERR_STORAGE_IO', 'another transaction does not end')
       this.#raw.exec('BEGIN IMMEDIATE')
+      begun = true
       for (const { run, resolve, reject } of batch) {
         this.#raw.exec('SAVEPOINT one')
         try {
@@ -70,7 +72,7 @@ export class WriteQueue {
       }
       this.#raw.exec('COMMIT')
     } catch (cause) {
-      if (this.#raw.isOpen && this.#raw.isTransaction) this.#raw.exec('ROLLBACK')
+      if (begun && this.#raw.isOpen && this.#raw.isTransaction) this.#raw.exec('ROLLBACK')
       const error = asRedoubtError(cause, 'ERR_STORAGE_IO')
       for (const { reject } of batch) reject(error)
       return

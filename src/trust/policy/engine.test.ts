@@ -257,7 +257,7 @@ describe('laws of every policy set', () => {
           for (const one of queries) if (narrow.decide(one).effect === 'allow') expect(wide.decide(one).effect).toBe('allow')
         },
       ),
-      { numRuns: 40, seed: 11 },
+      { numRuns: 20, seed: 11 },
     )
   })
 
@@ -276,7 +276,7 @@ describe('laws of every policy set', () => {
           }
         },
       ),
-      { numRuns: 30, seed: 12 },
+      { numRuns: 12, seed: 12 },
     )
   })
 
@@ -292,7 +292,7 @@ describe('laws of every policy set', () => {
           expect(one.decide(structuredClone(q))).toEqual(one.decide(q))
         }
       }),
-      { numRuns: 30, seed: 13 },
+      { numRuns: 12, seed: 13 },
     )
   })
 
@@ -314,7 +314,7 @@ describe('laws of every policy set', () => {
           }
         },
       ),
-      { numRuns: 30, seed: 14 },
+      { numRuns: 12, seed: 14 },
     )
   })
 })

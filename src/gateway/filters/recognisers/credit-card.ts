@@ -134,7 +134,7 @@ function isCardGrouping(groups: readonly DigitGroup[], from: number, to: number)
 }
 
 function isCardSeparator(separator: string): boolean {
-  return separator === ' ' || separator === '-' || separator === ' - '
+  return separator === ' ' || separator === '-' || separator === '.' || separator === '  ' || separator === ' - '
 }
 
 function find(segment: Segment): readonly Match[] {

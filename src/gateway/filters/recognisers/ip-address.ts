@@ -84,9 +84,9 @@ function trimEnd(text: string, start: number, end: number): number {
   return i
 }
 
-/** `::` and `a::b` are more often code than addresses. */
+/** `::`, `a::b` and `fe::de` are more often code than addresses. */
 function isTelling(address: string): boolean {
-  return address.replaceAll(':', '').length >= 4 || (/\d/u.test(address) && address.length > 2)
+  return address.replaceAll(':', '').length >= 7 || /\d/u.test(address)
 }
 
 /** RFC 4007 §11. */

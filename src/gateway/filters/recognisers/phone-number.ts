@@ -13,6 +13,8 @@ const SCORE = {
   /** Area and exchange codes of the North American plan, with dashes, dots or brackets. */
   northAmerican: 0.75,
   northAmericanSpaces: 0.6,
+  /** The same with an exchange that is not given out, as in `555-123-4567`. */
+  northAmericanFictional: 0.55,
   /** Trunk prefix 0, in groups. */
   trunk: 0.55,
   /** Right only beside a context word. */
@@ -21,7 +23,7 @@ const SCORE = {
 
 const CONTEXT = contextWords(
   'phone', 'phones', 'phone number', 'telephone', 'tel', 'tel no', 'mobile', 'mob', 'cell', 'cellphone', 'cellular', 'landline', 'call', 'called', 'calls', 'dial', 'ring', 'fax',
-  'whatsapp', 'sms', 'text', 'texted', 'contact', 'hotline', 'helpline', 'voicemail', 'ext', 'reach me', 'reached at', 'callback', 'handy', 'telefon', 'mobil', 'mobilnummer', 'telefonnummer', 'rufnummer', 'anrufen',
+  'whatsapp', 'sms', 'text me', 'text us', 'texted', 'my number', 'your number', 'his number', 'her number', 'their number', 'number is', 'contact', 'hotline', 'helpline', 'voicemail', 'ext', 'reach me', 'reached at', 'callback', 'handy', 'telefon', 'mobil', 'mobilnummer', 'telefonnummer', 'rufnummer', 'anrufen',
   'téléphone', 'tél', 'portable', 'teléfono', 'móvil', 'celular', 'telefono', 'cellulare', 'telefone', 'telemóvel', 'telefoon',
 ) // prettier-ignore
 /** A context word for a weak pattern must stand nearer. */
@@ -41,13 +43,27 @@ function isPhoneSeparator(separator: string): boolean {
   return /^(?:[ \t]|-|\.|\/| ?- ?|\) ?|\) ?- ?|[ -]?\(|\)\(|\) ?\/ ?| ?\/ ?)$/u.test(separator)
 }
 
-/** Calendar dates, money in thousands, IPv4 addresses: what else is written as short groups of digits. */
+/** Signs that set a number off from the next; without a space it goes on. */
+function isApart(separator: string | undefined): boolean {
+  return separator === undefined || separator.includes(' ') || separator.includes('(')
+}
+
+/** Equal steps: `05 06 07 08 09`. */
+function counts(values: readonly string[]): boolean {
+  const step = Number(values[1]) - Number(values[0])
+  return values.length >= 4 && values.every((value, i) => i === 0 || Number(value) - Number(values[i - 1]) === step)
+}
+
+/** Calendar dates, money in thousands, IPv4 addresses, counting: what else is written as short groups of digits. */
 function looksOtherwise(text: string, groups: readonly DigitGroup[], separators: readonly string[], from: number, to: number): boolean {
   const values = groups.slice(from, to).map(({ start, end }) => text.slice(start, end))
   const signs = new Set(separators.slice(from, to - 1))
+  const year = (value: string): boolean => /^(?:1[89]|20)\d\d$/u.test(value)
+  // Acts and cases: `2016/679`.
+  if (values.length === 2 && signs.has('/') && values.some(year)) return true
+  if (counts(values)) return true
   if (values.length >= 3 && signs.size <= 2) {
     const [a, b, c] = values as [string, string, string]
-    const year = (value: string): boolean => /^(?:1[89]|20)\d\d$/u.test(value)
     const small = (value: string, most: number): boolean => value.length <= 2 && Number(value) >= 1 && Number(value) <= most
     if (year(a) && small(b, 12) && small(c, 31)) return true
     if (year(c) && ((small(a, 31) && small(b, 12)) || (small(a, 12) && small(b, 31)))) return true
@@ -92,15 +108,16 @@ function northAmerican(segment: Segment, run: DigitRun, from: number): Candidate
   const text = (i: number): string => segment.text.slice(groups[i]!.start, groups[i]!.end)
   const first = text(from) === '1' && groups.length >= from + 4 ? from + 1 : from
   const to = first + 3
-  if (to > groups.length || !NANP_CODE.test(text(first)) || !/^[2-9]\d\d$/u.test(text(first + 1)) || size(groups[first + 2]!) !== 4)
-    return null
+  if (to > groups.length || !NANP_CODE.test(text(first)) || size(groups[first + 1]!) !== 3 || size(groups[first + 2]!) !== 4) return null
   if (!separators.slice(from, to - 1).every(isPhoneSeparator)) return null
   const [areaSign, lineSign] = [separators[first]!, separators[first + 1]!]
   if (areaSign !== lineSign && areaSign === '.') return null
   const before = separators[from - 1] ?? ' '
   const after = separators[to - 1] ?? ' '
   if (!/[ (]/u.test(before) || !after.includes(' ')) return null
-  return { to, score: areaSign === ' ' && lineSign === ' ' ? SCORE.northAmericanSpaces : SCORE.northAmerican, weak: false }
+  const isSpaced = areaSign === ' ' && lineSign === ' '
+  if (text(first + 1) < '200') return isSpaced ? null : { to, score: SCORE.northAmericanFictional, weak: false }
+  return { to, score: isSpaced ? SCORE.northAmericanSpaces : SCORE.northAmerican, weak: false }
 }
 
 function trunk(segment: Segment, run: DigitRun, from: number): Candidate | null {
@@ -108,10 +125,13 @@ function trunk(segment: Segment, run: DigitRun, from: number): Candidate | null 
   const first = groups[from]!
   if (segment.text[first.start] !== '0' || segment.text[first.start + 1] === '0' || size(first) < 2) return null
   for (const [to, digits] of extents(run, from, 12)) {
-    if (digits < 9 || looksOtherwise(segment.text, groups, separators, from, to)) continue
+    if (digits < 9 || !isApart(separators[to - 1]) || looksOtherwise(segment.text, groups, separators, from, to)) continue
     if (to - from === 1) return digits <= 11 ? { to, score: SCORE.weak, weak: true } : null
     if (size(first) > 6 || groups.slice(from, to).some((group) => size(group) < 2)) continue
     if (separators[from] === '.' && to - from < 3) continue
+    // Pairs are French numbers, five of them and no sixth.
+    const pairs = groups.slice(from, to).every((group) => size(group) === 2)
+    if (pairs && (to - from !== 5 || to < groups.length || (from > 0 && size(groups[from - 1]!) === 2))) continue
     // Three, two and four with dashes is a social security number, issued or not.
     if (to - from === 3 && digits === 9 && size(first) === 3 && separators[from] === '-' && size(groups[from + 1]!) === 2) continue
     return { to, score: SCORE.trunk, weak: false }
@@ -120,6 +140,13 @@ function trunk(segment: Segment, run: DigitRun, from: number): Candidate | null 
 }
 
 function weak(segment: Segment, run: DigitRun, from: number): Candidate | null {
+  // Asked first: in tables of numbers this is the cheapest no.
+  if (!segment.hasContext(run.groups[from]!.start, CONTEXT, WEAK_CONTEXT_UNITS)) return null
+  // Without `+`, but with a country code: as long as that, and in one piece.
+  const whole = size(run.groups[from]!)
+  const lengths = whole > 11 && whole <= MAX_DIGITS ? nationalLengths(digitsOf(segment.text, run.groups, from, from + 1)) : null
+  if (lengths !== null && lengths.national >= lengths.least && lengths.national <= lengths.most)
+    return { to: from + 1, score: SCORE.weak, weak: true }
   const [longest] = extents(run, from, 11)
   if (longest === undefined) return null
   const [to, digits] = longest

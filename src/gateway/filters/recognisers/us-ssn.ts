@@ -17,7 +17,7 @@ const CONTEXT = contextWords(
 )
 
 /** By separator: dashes are the written form; without any, nine digits mean a number of this kind only beside a context word. */
-const SCORES: Readonly<Record<string, number>> = { '-': 0.85, ' ': 0.5, '.': 0.4, '': 0.2 }
+const SCORES: Readonly<Record<string, number>> = { '-': 0.85, ' ': 0.5, '.': 0.4, '': 0.2, uneven: 0.25 }
 
 /** Published by mistake or in advertising, so never a person's (SSA, "Social Security cards issued by Woolworth"). */
 const NEVER_ISSUED = new Set(['078051120', '219099999'])
@@ -44,6 +44,14 @@ function* candidates(run: DigitRun): Generator<readonly [from: number, to: numbe
       if (isApart(before) && isApart(separators[i] ?? '')) yield [i, i + 1, '']
       continue
     }
+    // One of the dashes left out: `521-449382`, `52144-9382`.
+    if (
+      i + 2 === groups.length &&
+      separators[i] === '-' &&
+      isApart(before) &&
+      ((size(i) === 3 && size(i + 1) === 6) || (size(i) === 5 && size(i + 1) === 4))
+    )
+      yield [i, i + 2, 'uneven']
     if (i + 3 > groups.length || size(i) !== 3 || size(i + 1) !== 2 || size(i + 2) !== 4) continue
     const separator = separators[i]!
     if (separator !== separators[i + 1] || SCORES[separator] === undefined) continue

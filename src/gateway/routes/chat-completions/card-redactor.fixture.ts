@@ -30,10 +30,13 @@ export class CardRedactor implements StreamRedactor {
   }
 
   #release(cut: number): string {
+    if (this.#blocked) return ''
     const out = maskCards(this.#held.slice(0, cut))
     this.#held = this.#held.slice(cut)
-    if (out.includes(FORBIDDEN)) this.#blocked = true
-    return this.#blocked ? '' : out
+    const forbidden = out.indexOf(FORBIDDEN)
+    if (forbidden === -1) return out
+    this.#blocked = true
+    return out.slice(0, forbidden)
   }
 }
 

@@ -1,6 +1,6 @@
 import { RedoubtError } from '#foundation/core'
 import { MAX_TOOL_CALLS } from './request.ts'
-import { type StreamRedactor, TextChannel } from './text-channel.ts'
+import { filterWhole, type StreamRedactor, TextChannel } from './text-channel.ts'
 import type { Branch, Tree } from './texts.ts'
 
 const TEXT_MEMBER = /^[a-z][a-z_]{0,63}$/
@@ -19,6 +19,8 @@ export interface ChoiceOptions {
 export interface ChoiceStep {
   readonly deltas: readonly Branch[]
   readonly finishReason: string | null
+  /** A value may not leave: the deltas end before it, and the stream ends with them. */
+  readonly blocked: boolean
 }
 
 interface ToolCall {
@@ -39,6 +41,7 @@ export class ChoiceStream {
   #speaking: string | null = null
   #lastCall = -1
   #finished = false
+  #blocked = false
 
   constructor(options: ChoiceOptions) {
     this.#options = options
@@ -58,20 +61,22 @@ export class ChoiceStream {
     const out: Branch = {}
     for (const member of Object.keys(delta)) {
       const value = delta[member]
-      if (value === undefined || value === null) continue
+      if (value === undefined || value === null || this.#blocked) continue
       if (member === 'role') this.#role(value, out)
       else if (member === 'tool_calls') this.#toolCalls(value, before, out)
       else if (member === 'function_call') this.#functionCall(value, before, out)
       // Structured members beside these cannot be followed across deltas, so they do not go out.
       else if (typeof value === 'string' && TEXT_MEMBER.test(member)) this.#text(member, value, before, out)
     }
-    const reason = finishReason ?? null
-    if (reason === null) return { deltas: isEmpty(out) ? before : [...before, out], finishReason: null }
-    if (typeof reason !== 'string' || !FINISH_REASON.test(reason)) throw protocol('a finish reason is not a word')
-    this.#finished = true
     const deltas = isEmpty(out) ? before : [...before, out]
+    const reason = finishReason ?? null
+    if (reason === null || this.#blocked) return { deltas, finishReason: null, blocked: this.#blocked }
+    if (typeof reason !== 'string' || !FINISH_REASON.test(reason)) throw protocol('a finish reason is not a word')
     const rest = this.#flush()
-    return { deltas: isEmpty(rest) ? deltas : [...deltas, rest], finishReason: reason }
+    if (!isEmpty(rest)) deltas.push(rest)
+    if (this.#blocked) return { deltas, finishReason: null, blocked: true }
+    this.#finished = true
+    return { deltas, finishReason: reason, blocked: false }
   }
 
   #role(value: Tree, out: Branch): void {
@@ -95,8 +100,9 @@ export class ChoiceStream {
       this.#texts.set(member, channel)
     }
     if (this.#speaking !== member) this.#interrupt(before)
+    if (this.#blocked) return
     this.#speaking = member
-    const safe = channel.push(piece)
+    const safe = this.#checked(channel, channel.push(piece))
     if (safe !== '') out[member] = safe
   }
 
@@ -105,7 +111,8 @@ export class ChoiceStream {
     const speaking = this.#speaking
     this.#speaking = null
     if (speaking === null || (this.#options.jsonAnswer && speaking === 'content')) return
-    const rest = this.#texts.get(speaking)?.interrupt() ?? ''
+    const channel = this.#texts.get(speaking)
+    const rest = channel === undefined ? '' : this.#checked(channel, channel.interrupt())
     if (rest !== '') before.push({ [speaking]: rest })
   }
 
@@ -115,6 +122,7 @@ export class ChoiceStream {
     this.#interrupt(before)
     const sent: Tree[] = []
     for (const piece of value) {
+      if (this.#blocked) break
       if (!isBranch(piece)) throw protocol('a tool call is not an object')
       const step = this.#toolCall(piece)
       if (step !== null) sent.push(step)
@@ -149,7 +157,7 @@ export class ChoiceStream {
     const text = inner[member]
     if (typeof text === 'string') {
       this.#options.count(text.length)
-      const safe = call.text.push(text)
+      const safe = this.#checked(call.text, call.text.push(text))
       if (safe !== '' || out['type'] !== undefined) sent[member] = safe
     }
     if (isEmpty(sent) && out['type'] === undefined) return null
@@ -173,6 +181,7 @@ export class ChoiceStream {
   #functionCall(value: Tree, before: Branch[], out: Branch): void {
     if (!isBranch(value)) throw protocol('`function_call` is not an object')
     this.#interrupt(before)
+    if (this.#blocked) return
     const sent: Branch = {}
     if (this.#legacy === null) {
       this.#legacy = new TextChannel(this.#options.createRedactor, true)
@@ -181,7 +190,7 @@ export class ChoiceStream {
     const text = value['arguments']
     if (typeof text === 'string') {
       this.#options.count(text.length)
-      const safe = this.#legacy.push(text)
+      const safe = this.#checked(this.#legacy, this.#legacy.push(text))
       if (safe !== '' || sent['name'] !== undefined) sent['arguments'] = safe
     }
     if (!isEmpty(sent)) out['function_call'] = sent
@@ -190,23 +199,28 @@ export class ChoiceStream {
   /** Filters a text that arrives whole. */
   #once(text: string): string {
     if (text.length > MAX_NAME_LENGTH) throw protocol('a name is too long')
-    const channel = new TextChannel(this.#options.createRedactor, false)
-    return channel.push(text) + channel.flush()
+    return filterWhole(text, this.#options.createRedactor)
+  }
+
+  #checked(channel: TextChannel, text: string): string {
+    if (channel.blocked) this.#blocked = true
+    return text
   }
 
   #flush(): Branch {
     const rest: Branch = {}
     for (const [member, channel] of this.#texts) {
-      const text = channel.flush()
+      const text = this.#checked(channel, channel.flush())
       if (text !== '') rest[member] = text
+      if (this.#blocked) return rest
     }
     const calls: Tree[] = []
     for (const [index, call] of this.#calls) {
-      const text = call.text.flush()
+      const text = this.#blocked ? '' : this.#checked(call.text, call.text.flush())
       if (text !== '') calls.push({ index, [call.kind]: { [call.kind === 'function' ? 'arguments' : 'input']: text } })
     }
     if (calls.length > 0) rest['tool_calls'] = calls
-    const legacy = this.#legacy?.flush() ?? ''
+    const legacy = this.#legacy === null || this.#blocked ? '' : this.#checked(this.#legacy, this.#legacy.flush())
     if (legacy !== '') rest['function_call'] = { arguments: legacy }
     return rest
   }

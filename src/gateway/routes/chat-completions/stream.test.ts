@@ -126,6 +126,7 @@ describe('ChatStreamTransformer', () => {
       '😀',
       '\n',
       'FORBIDDE',
+      'N',
       '5555555555554444',
     )
     const words = fc.array(alphabet, { maxLength: 24 }).map((parts) => parts.join(''))
@@ -140,7 +141,7 @@ describe('ChatStreamTransformer', () => {
         }
         const whole = collect(run(build(1000)).out)
         expect(collect(run(build(step)).out)).toEqual(whole)
-        expect(whole['0.content'] ?? '').toBe(maskCards(content).toWellFormed())
+        expect(whole['0.content'] ?? '').toBe(maskCards(content).split('FORBIDDEN')[0]?.toWellFormed())
       }),
       { numRuns: 400 },
     )
@@ -360,7 +361,7 @@ describe('ChatStreamTransformer', () => {
         const { chunks, done } = read(whole.out)
         expect(done || chunks.at(-1)?.error !== undefined).toBe(true)
       }),
-      { numRuns: 400 },
+      { numRuns: 150 },
     )
   })
 })

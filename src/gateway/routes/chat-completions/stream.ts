@@ -3,7 +3,7 @@ import { readUpstreamError } from '#gateway/serving'
 import { streamErrorEvent } from '../openai-errors.ts'
 import { SSE_DONE, type SseEvent, SseParser } from '../sse.ts'
 import { ChoiceStream, isBranch, protocol } from './choice-stream.ts'
-import { Blocked, type StreamRedactor, TextChannel } from './text-channel.ts'
+import { Blocked, filterWhole, type StreamRedactor } from './text-channel.ts'
 import type { Branch } from './texts.ts'
 import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from './usage.ts'
 
@@ -153,6 +153,7 @@ export class ChatStreamTransformer {
     for (const choice of choices) {
       if (!isBranch(choice)) throw protocol('a choice is not an object')
       out += this.#choice(choice)
+      if (this.#state !== 'open') break
     }
     return out
   }
@@ -173,6 +174,7 @@ export class ChatStreamTransformer {
     const step = stream.take(delta, choice['finish_reason'])
     let out = ''
     for (const sent of step.deltas) out += this.#chunk(index, JSON.stringify(sent), 'null', choice['logprobs'])
+    if (step.blocked) this.#state = 'blocked'
     if (step.finishReason !== null) {
       this.#finishReasons.set(index, step.finishReason)
       out += this.#chunk(index, '{}', JSON.stringify(step.finishReason), undefined)
@@ -216,7 +218,6 @@ export class ChatStreamTransformer {
 
   #once(text: string): string {
     if (text.length > 256) throw protocol('an identifier is too long')
-    const channel = new TextChannel(this.#options.createRedactor, false)
-    return channel.push(text) + channel.flush()
+    return filterWhole(text, this.#options.createRedactor)
   }
 }

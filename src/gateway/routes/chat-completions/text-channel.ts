@@ -10,7 +10,7 @@ export interface StreamRedactor {
   readonly blocked: boolean
 }
 
-/** The answer holds a value that may not leave; the stream ends with `content_filter`. */
+/** A text that arrives whole holds a value that may not leave; the stream ends with `content_filter`. */
 export class Blocked extends Error {}
 
 /**
@@ -27,6 +27,12 @@ export class TextChannel {
   /** What an interruption forced out: looked at again when the text goes on, and taken off what then comes out. */
   #forced = ''
   #skip = ''
+  #blocked = false
+
+  /** A value may not leave: what the channel has put out stands before it, and nothing follows. */
+  get blocked(): boolean {
+    return this.#blocked
+  }
 
   /** @param json The text is a JSON document: it is filtered by what it means. */
   constructor(createRedactor: (() => StreamRedactor) | null, json: boolean) {
@@ -35,8 +41,9 @@ export class TextChannel {
     this.#encoder = json && createRedactor !== null ? new JsonTextEncoder() : null
   }
 
-  /** @throws {Blocked} when a value may not leave. */
+  /** @returns what may go out now. */
   push(delta: string): string {
+    if (this.#blocked) return ''
     if (this.#createRedactor === null) return this.#whole(delta)
     const plain = this.#decoder === null ? delta : this.#decoder.push(delta)
     return plain === '' ? '' : this.#whole(this.#out(this.#redact(plain)))
@@ -44,6 +51,7 @@ export class TextChannel {
 
   /** Ends the text. */
   flush(): string {
+    if (this.#blocked) return ''
     let out = ''
     if (this.#createRedactor !== null) {
       const plain = this.#decoder === null ? '' : this.#decoder.flush()
@@ -90,9 +98,9 @@ export class TextChannel {
 
   #checked(step: (redactor: StreamRedactor) => string): string {
     const redactor = this.#redactor
-    if (redactor === null) return ''
+    if (redactor === null || this.#blocked) return ''
     const out = step(redactor)
-    if (redactor.blocked) throw new Blocked()
+    this.#blocked = redactor.blocked
     return out
   }
 
@@ -118,4 +126,12 @@ export class TextChannel {
     this.#half = last >= 0xd800 && last <= 0xdbff ? joined.slice(-1) : ''
     return (this.#half === '' ? joined : joined.slice(0, -1)).toWellFormed()
   }
+}
+
+/** Filters a text that arrives whole, such as an id or the name of a tool. @throws {Blocked} when it may not leave. */
+export function filterWhole(text: string, createRedactor: (() => StreamRedactor) | null): string {
+  const channel = new TextChannel(createRedactor, false)
+  const filtered = channel.push(text) + channel.flush()
+  if (channel.blocked) throw new Blocked()
+  return filtered
 }
