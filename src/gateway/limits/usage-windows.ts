@@ -2,16 +2,18 @@ import type { LimitRule } from '#foundation/core'
 import type { Ledger, WindowKey, WindowRecord } from './ledger.ts'
 import { RollingWindow } from './rolling-window.ts'
 
-/** A block is a fiftieth of the amount: so much is lost to a crash at most, and so rarely is written. */
-const BLOCKS = 50
+/** Blocks of an amount: one of them is lost to a crash at most, and so rarely is written. Tokens come in larger portions. */
+const BLOCKS = { requests: 50, rows: 50, tokens: 20 } as const
+/** How often in a window a lease ends at the latest. */
+const LEASES = 50
 /** In short windows a block lasts this long, so that a key is written about once in that time however fast it is used. */
 const SHORTEST_BLOCK_MS = 2000
 
 /** Most windows kept, about 1 KiB each; beyond, new keys are refused until idle ones are forgotten. */
-const MAX_WINDOWS = 200_000
+const MAX_WINDOWS = 100_000
 /** Takes between two looks for idle windows, and how many keys each looks at. */
-const SWEEP_EVERY = 256
-const SWEEP_KEYS = 64
+const SWEEP_EVERY = 64
+const SWEEP_KEYS = 128
 const FULL_SWEEP_MS = 1000
 /** Most other windows renewed in the same transaction. */
 const MOST_ALONG = 32
@@ -32,6 +34,8 @@ export class UsageWindow implements WindowKey {
   readonly passed: RollingWindow
   /** Reserved and not settled; leaves the window only some time after it is settled. */
   inFlight = 0
+  /** Asks that have not settled, those that reserved nothing included. */
+  unsettled = 0
   /** What may still be taken without a write. Below zero when more was used than reserved. */
   lease = 0
   leaseUntil = 0
@@ -63,35 +67,41 @@ export class UsageWindow implements WindowKey {
   }
 
   get blockMs(): number {
-    return Math.max(this.windowMs / BLOCKS, Math.min(this.windowMs, SHORTEST_BLOCK_MS))
+    return Math.max(this.windowMs / LEASES, Math.min(this.windowMs, SHORTEST_BLOCK_MS))
   }
 
-  /** How much the next lease would cover: a block, what is asked for if that is more, and no more than may pass. */
+  /**
+   * How much the next lease would cover: a block, and no more than may pass. Reservations come on top of the block, since most of each comes
+   * back to the lease when it is settled; otherwise every call that reserves more than a block would have to be written.
+   */
   nextLease(): number {
-    const block = Math.max(
-      Math.ceil(this.limit / BLOCKS),
-      Math.ceil((this.limit * Math.min(this.windowMs, SHORTEST_BLOCK_MS)) / this.windowMs),
-    )
-    return Math.max(this.need, Math.min(block, this.limit - this.used), 0)
+    const { limit, windowMs, need } = this
+    const block = Math.max(Math.ceil(limit / BLOCKS[this.unit]), Math.ceil((limit * Math.min(windowMs, SHORTEST_BLOCK_MS)) / windowMs))
+    const wanted = this.unit === 'requests' ? Math.max(block, need) : block + need
+    return Math.max(need, Math.min(wanted, limit - this.used), 0)
   }
 
   take(now: number): void {
     this.lease -= this.need
     if (this.unit === 'requests') this.passed.add(now, this.need, this.limit)
-    else this.inFlight += this.need
+    else {
+      this.inFlight += this.need
+      this.unsettled++
+    }
   }
 
   /** What was reserved at some time before now counts as passed now: until now it was on its way. */
   settle(reserved: number, used: number, now: number): void {
     this.passed.expire(now)
     this.inFlight -= reserved
+    this.unsettled--
     this.passed.add(now, used, this.limit)
     if (used > reserved || now < this.leaseUntil) this.lease += reserved - used
   }
 
   isIdle(now: number): boolean {
     this.passed.expire(now)
-    return this.used === 0 && now >= this.leaseUntil
+    return this.used === 0 && this.unsettled === 0 && now >= this.leaseUntil
   }
 
   record(lease: number, leaseUntil: number): WindowRecord {
@@ -214,8 +224,8 @@ export class KeyedWindows {
   #renew(windows: readonly UsageWindow[], now: number): void {
     const leases = windows.map((window) => {
       const lease = window.nextLease()
-      // A lease used up at once passed now, not at some time in the block.
-      return { window, lease, until: lease === window.need ? now : now + window.blockMs }
+      // A request's lease used up at once passed now, not at some time in the block.
+      return { window, lease, until: window.unit === 'requests' && lease === window.need ? now : now + window.blockMs }
     })
     this.#write(leases.map(({ window, lease, until }) => window.record(lease, until)))
     for (const { window, lease, until } of leases) {
