@@ -325,12 +325,18 @@ describe('the shadow', () => {
     for (const name of ROLES) {
       for (const action of ACTIONS) {
         for (const resource of [model, dataset, endpoint, bare('Key'), bare('System')]) {
-          const asked = query({ principal: account(name), action, resource, context: { profile: 'development' } })
-          expect(shadowed.decide(asked)).toEqual(engine.decide(asked))
+          for (const context of [
+            { profile: 'development' },
+            { mfaLevel: 2, sourceAddress: '::1' },
+            { purpose: 'marketing', legalBasis: 'consent', risk: 81 },
+          ] as const) {
+            const asked = query({ principal: account(name), action, resource, context })
+            expect(shadowed.decide(asked)).toEqual(engine.decide(asked))
+          }
         }
       }
     }
-    expect(shadowed.shadow.compared).toBeGreaterThan(200)
+    expect(shadowed.shadow.compared).toBeGreaterThan(600)
     expect(shadowed.shadow.mismatches).toBe(0)
     const sampled = await loadPolicies({ shadowRate: 10 })
     for (let i = 0; i < 25; i++) sampled.decide(query())
