@@ -124,17 +124,30 @@ async function start(
     logger,
     handle: (request, response) => handle(request, response),
   })
-  const issuer = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
+  const address = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
 
-  const identity = await openIdentity({ database, keys, audit, clock, issuer, secretsDir: configuration.secretsDir, profile, logger })
+  const identity = await openIdentity({
+    database,
+    keys,
+    audit,
+    clock,
+    issuer: address,
+    secretsDir: configuration.secretsDir,
+    profile,
+    logger,
+  })
   closers.push(() => identity.close())
+  const { issuer } = identity
   const operator = configuration.policies === undefined ? [] : readPolicyFolder(configuration.policies)
   const policies = await PolicyStore.open({ folder: nodeFolder(directory.at('policies')), operator, shadowRate: SHADOW_RATE })
 
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer })
   const registry = openRegistry({ database, objects, keys, audit, clock })
-  const limits = openLimits({ database, clock })
+  // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
+  const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
+  closers.push(() => limitsDatabase.close())
+  const limits = openLimits({ database: limitsDatabase, clock })
   closers.push(() => limits.close())
   const models = createModelServer({ clock, logger })
   closers.push(() => models.close())

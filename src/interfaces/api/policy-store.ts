@@ -1,14 +1,12 @@
 import { type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
-import { defaultPolicyFiles, loadPolicies, type PolicyEngine } from '#trust/policy'
-
-export interface PolicyFile {
-  readonly name: string
-  readonly text: string
-}
+import { RECOGNISERS } from '#gateway/filters'
+import { loadPolicies, type PolicyEngine, type PolicyFile, withDefaultPolicies } from '#trust/policy'
 
 /** A policy set is a few pages; more in one file is a mistake. */
 const MAX_POLICY_BYTES = 256 * 1024
+/** What an annotation may name: a filter on an entity that nothing recognises would look like protection and be none. */
+const filterEntities = RECOGNISERS.map((recogniser) => recogniser.entity)
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 
 /**
@@ -35,7 +33,7 @@ export class PolicyStore implements Decider {
     readonly shadowRate: number
   }): Promise<PolicyStore> {
     const { folder, operator, shadowRate } = options
-    const engine = await loadPolicies({ files: merged(operator, stored(folder)), shadowRate })
+    const engine = await loadPolicies({ files: merged(operator, stored(folder)), shadowRate, filterEntities })
     return new PolicyStore(folder, operator, shadowRate, engine)
   }
 
@@ -55,7 +53,10 @@ export class PolicyStore implements Decider {
     checkName(name)
     if (Buffer.byteLength(text) > MAX_POLICY_BYTES)
       throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a policy file has at most ${MAX_POLICY_BYTES} bytes`)
-    const engine = await this.#load([...stored(this.#folder).filter((file) => file.name !== name), { name, text }])
+    const engine = await this.#load([
+      ...stored(this.#folder).filter((file) => file.name !== `${name}.cedar`),
+      { name: `${name}.cedar`, text },
+    ])
     replaceFile(this.#folder, `${name}.cedar`, Buffer.from(text))
     this.#engine = engine
   }
@@ -64,14 +65,14 @@ export class PolicyStore implements Decider {
     checkName(name)
     if (!this.#folder.exists(`${name}.cedar`))
       throw new RedoubtError('ERR_NOT_FOUND', `there is no policy file \`${name}\` that was put here`)
-    const engine = await this.#load(stored(this.#folder).filter((file) => file.name !== name))
+    const engine = await this.#load(stored(this.#folder).filter((file) => file.name !== `${name}.cedar`))
     this.#folder.remove(`${name}.cedar`)
     this.#folder.syncFolder('')
     this.#engine = engine
   }
 
   #load(own: readonly PolicyFile[]): Promise<PolicyEngine> {
-    return loadPolicies({ files: merged(this.#operator, own), shadowRate: this.#shadowRate })
+    return loadPolicies({ files: merged(this.#operator, own), shadowRate: this.#shadowRate, filterEntities })
   }
 }
 
@@ -83,11 +84,8 @@ const stored = (folder: DurableFolder): readonly PolicyFile[] =>
   folder
     .list('')
     .filter((name) => name.endsWith('.cedar'))
-    .map((name) => ({ name: name.slice(0, -'.cedar'.length), text: new TextDecoder().decode(folder.read(name) ?? new Uint8Array()) }))
+    .map((name) => ({ name, text: new TextDecoder().decode(folder.read(name) ?? new Uint8Array()) }))
 
 /** A file replaces one of the same name of an earlier layer. */
-function merged(operator: readonly PolicyFile[], own: readonly PolicyFile[]): readonly PolicyFile[] {
-  const files = new Map<string, PolicyFile>()
-  for (const file of [...defaultPolicyFiles(), ...operator, ...own]) files.set(file.name, file)
-  return [...files.values()]
-}
+const merged = (operator: readonly PolicyFile[], own: readonly PolicyFile[]): readonly PolicyFile[] =>
+  withDefaultPolicies([...operator.filter((file) => !own.some((other) => other.name === file.name)), ...own])
