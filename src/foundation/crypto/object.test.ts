@@ -49,6 +49,12 @@ describe('sealed objects', () => {
       const streamed: Uint8Array[] = []
       for await (const piece of opened.read()) streamed.push(piece)
       expect(Buffer.concat(streamed).equals(plaintext)).toBe(true)
+      let transient = 0
+      for await (const piece of opened.read({ transient: true })) {
+        expect(plaintext.subarray(transient, transient + piece.byteLength).equals(piece)).toBe(true)
+        transient += piece.byteLength
+      }
+      expect(transient).toBe(length)
       const from = Math.floor(length / 3)
       const range = await opened.readRange(from, length - from)
       expect(Buffer.from(range).equals(plaintext.subarray(from))).toBe(true)

@@ -1,4 +1,8 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { openDatabase } from '#foundation/storage'
 import { failure, MemoryAudit, newWorld, PASSPHRASE, QUICK_KDF, USE } from './keys.fixtures.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
@@ -140,6 +144,28 @@ describe('the subject sealer', () => {
     for (const subject of ['', '\ud800', 'x'.repeat(1025)]) {
       expect(() => a.sealer.pseudonym(subject)).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
       expect(await failure(a.sealer.seal(subject, field, 'c'))).toBe('ERR_INPUT_INVALID')
+    }
+  })
+})
+
+describe('the key database on disk', () => {
+  it('holds no copy of a destroyed key, in the file or its write-ahead log (E3)', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'redoubt-keys-'))
+    const database = openDatabase<unknown>(join(folder, 'keys.db'))
+    try {
+      const keyring = await newWorld().open({ database })
+      for (let i = 0; i < 40; i++) await keyring.sealer.seal(`other-${i}`, field, 'c')
+      const { pseudonym } = await keyring.sealer.seal('ann', field, 'c')
+      const row = database.raw.prepare('SELECT wrapped FROM subject_keys WHERE pseudonym = ?').get(pseudonym)
+      const { wrapped } = JSON.parse(String(row?.['wrapped'])) as { wrapped: string }
+      const found = (): boolean => readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(wrapped))
+      expect(found()).toBe(true)
+      await keyring.keys(new MemoryAudit()).destroySubject('ann', USE)
+      expect(found()).toBe(false)
+      expect(await failure(keyring.sealer.seal('other-7', field, 'c'))).toBe('done')
+    } finally {
+      await database.close()
+      rmSync(folder, { recursive: true, force: true })
     }
   })
 })
