@@ -166,7 +166,7 @@ describe('opening a verified model', () => {
     expect(model.version).toBe(version)
     expect(Buffer.compare(model.bytes, file)).toBe(0)
     expect(isVerifiedModel(model)).toBe(true)
-    expect(isVerifiedModel({ version, bytes: file } as unknown as VerifiedModel)).toBe(false)
+    expect(isVerifiedModel({ version, bytes: file })).toBe(false)
     expect(isVerifiedModel(Object.create(model) as object)).toBe(false)
   })
 
