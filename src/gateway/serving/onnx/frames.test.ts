@@ -11,7 +11,7 @@ const tensors: readonly RuntimeTensor[] = [
 ]
 const encoded = encodeTensors(tensors)
 const wire = Buffer.concat(encodeFrame({ ok: true, tensors: encoded.headers }, encoded.parts))
-const read = (frame: Frame | undefined) => decodeTensors((frame?.header as { tensors: unknown }).tensors, frame?.bytes ?? new Uint8Array())
+const read = (frame: Frame) => decodeTensors((frame.header as { tensors: unknown }).tensors, frame.bytes)
 
 describe('the wire to a model process', () => {
   it('carries tensors whole, however it is cut', () => {
