@@ -76,6 +76,8 @@ export const ERROR_TABLE = {
   ERR_TOKEN_PLACEMENT: entry(401, 'the token was sent in a forbidden place', 'send it once, in the authorization header'),
   ERR_ACCOUNT_UNKNOWN: entry(401, 'the account does not exist any more', 'ask an administrator'),
   ERR_ACCOUNT_DISABLED: entry(401, 'the account is disabled', 'ask an administrator'),
+  ERR_CLIENT_AUTHENTICATION: entry(401, 'the client could not be authenticated', 'sign a new assertion with the key of the account'),
+  ERR_TOKEN_REQUEST: entry(400, 'the token request is not acceptable', 'ask for client credentials for the resource of this server'),
   ERR_ENROLMENT_INVALID: entry(403, 'the enrolment link is used, expired or unknown', 'ask for a new link'),
   ERR_WEBAUTHN: entry(403, 'the security key could not be verified', 'try again with the same key'),
 
@@ -94,11 +96,13 @@ export const ERROR_TABLE = {
   // filters
   ERR_FILTER_BLOCKED_INPUT: entry(400, 'the input contains values that this endpoint may not receive', 'remove the values'),
   ERR_FILTER_BLOCKED_OUTPUT: entry(400, 'the answer contained values that may not leave', 'ask for something else'),
+  ERR_FILTER_ENTITY: entry(500, 'a policy asks to filter what no recogniser finds', 'correct the entity in the filter annotation'),
 
   // datasets
   ERR_DATA_RAGGED: entry(422, 'a row has another number of fields than the header', 'correct the named line'),
   ERR_DATA_MISTYPED: entry(422, 'a value does not fit the type of its column', 'correct the named line'),
   ERR_DATA_COLUMN: entry(422, 'a column is missing, doubled or not allowed here', 'correct the header or the option'),
+  ERR_DATA_MALFORMED: entry(422, 'the file is not well-formed CSV', 'correct the named line; write CSV in UTF-8 as in RFC 4180'),
   ERR_DATA_UNKNOWN: entry(404, 'there is no such data set', 'run `redoubt data list`'),
 
   // training
@@ -121,6 +125,8 @@ export const ERROR_TABLE = {
   ERR_UPSTREAM_RESET: entry(502, 'the upstream broke off', 'try again'),
   ERR_UPSTREAM_PROTOCOL: entry(502, 'the upstream answered in a form that is not understood', 'check the upstream'),
   ERR_UPSTREAM_REFUSED: entry(502, 'the upstream refused the request', 'check the upstream credentials and the request'),
+  ERR_UPSTREAM_REJECTED: entry(400, 'the upstream did not accept the request', 'correct the member named in `param`'),
+  ERR_UPSTREAM_LIMIT: entry(429, 'the upstream limits its requests', 'wait, or raise the limit at the upstream'),
 
   // commands
   ERR_SERVER_UNREACHABLE: entry(503, 'no server answers', 'start one with `redoubt up`'),

@@ -1,6 +1,5 @@
 /** Chunks below this are gathered, so that a source of lines does not cost a cipher call per line. */
 const GATHER_BELOW = 16_384
-const GATHER_BYTES = 65_536
 
 export interface Cut {
   readonly index: number
@@ -12,8 +11,8 @@ export type ByteSource = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8
 
 /**
  * Cuts a source into segments of `capacity(index)` bytes. A full segment is held back until it is known whether it is the
- * last one, for that is part of its nonce; so one segment is in memory at a time. Large chunks are kept by reference:
- * a source MUST NOT write to a chunk after it has given it away.
+ * last one, for that is part of its nonce; so one segment is in memory at a time. Chunks are kept by reference:
+ * a source MUST NOT write to a chunk before it has given away two segments more.
  */
 export async function* cutSegments(source: ByteSource, capacity: (index: number) => number): AsyncGenerator<Cut> {
   let index = 0
@@ -38,31 +37,30 @@ export async function* cutSegments(source: ByteSource, capacity: (index: number)
 
 class Parts {
   readonly #parts: Uint8Array[] = []
-  #gathered = new Uint8Array()
-  #used = 0
+  #small: Uint8Array[] = []
+  #smallBytes = 0
 
   add(part: Uint8Array): void {
     if (part.byteLength >= GATHER_BELOW) {
-      this.#close()
+      this.#gather()
       this.#parts.push(part)
       return
     }
-    if (this.#used + part.byteLength > this.#gathered.byteLength) {
-      this.#close()
-      this.#gathered = new Uint8Array(GATHER_BYTES)
-    }
-    this.#gathered.set(part, this.#used)
-    this.#used += part.byteLength
+    this.#small.push(part)
+    this.#smallBytes += part.byteLength
+    if (this.#smallBytes >= GATHER_BELOW) this.#gather()
   }
 
   take(): readonly Uint8Array[] {
-    this.#close()
+    this.#gather()
     return this.#parts
   }
 
-  #close(): void {
-    if (this.#used > 0) this.#parts.push(this.#gathered.subarray(0, this.#used))
-    this.#gathered = this.#gathered.subarray(this.#used)
-    this.#used = 0
+  #gather(): void {
+    const [only] = this.#small
+    if (only === undefined) return
+    this.#parts.push(this.#small.length === 1 ? only : Buffer.concat(this.#small, this.#smallBytes))
+    this.#small = []
+    this.#smallBytes = 0
   }
 }

@@ -11,8 +11,8 @@ import {
   SLOT_BYTES,
   streamAad,
 } from './object-header.ts'
-import { PIECE_BYTES, segmentCipher, type SegmentCipher } from './segment-cipher.ts'
-import { layoutOfCiphertext, plaintextStart, segmentOf, STREAM_HEADER_BYTES, type StreamLayout } from './segment-layout.ts'
+import { PIECE_BYTES, release, segmentCipher, type SegmentCipher } from './segment-cipher.ts'
+import { layoutOfCiphertext, plaintextStart, segmentOf, STREAM_HEADER_BYTES, type StreamLayout, TAG_BYTES } from './segment-layout.ts'
 import type { WrappedKey } from './wrapped-key.ts'
 
 export interface OpenedObject {
@@ -110,10 +110,9 @@ class BodyReader {
     const { segments, ciphertextBytes } = this.layout
     const start = index === 0 ? STREAM_HEADER_BYTES : index * this.#segmentSize
     const end = Math.min((index + 1) * this.#segmentSize, ciphertextBytes)
-    const parts: Uint8Array[] = []
-    for (let at = start; at < end; at += PIECE_BYTES) parts.push(readExactly(file, HEADERS_BYTES + at, Math.min(PIECE_BYTES, end - at)))
     const last = index === segments - 1
-    const plaintext = this.#cipher.openSegment(index, last, parts)
+    const tag = readExactly(file, HEADERS_BYTES + end - TAG_BYTES, TAG_BYTES)
+    const plaintext = this.#cipher.openSegment(index, last, readParts(file, HEADERS_BYTES + start, HEADERS_BYTES + end - TAG_BYTES), tag)
     if (last) this.#lengthAuthentic = true
     return plaintext
   }
@@ -139,6 +138,7 @@ class BodyReader {
         const to = Math.min(piece.byteLength, length - at)
         if (from < to) range.set(piece.subarray(from, to), at + from)
         at += piece.byteLength
+        release(piece)
       }
     }
     return range
@@ -173,9 +173,25 @@ function withFile<T>(folder: DurableFolder, path: string, use: (file: DurableFil
   }
 }
 
-/** @throws {RedoubtError} `ERR_CRYPTO_FORMAT` when the file ends before. */
+/** Reads into the same memory again and again. */
+function* readParts(file: DurableFile, from: number, to: number): Generator<Uint8Array> {
+  const buffer = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, to - from))
+  for (let at = from; at < to; at += buffer.byteLength) {
+    const part = buffer.subarray(0, Math.min(buffer.byteLength, to - at))
+    fill(file, at, part)
+    yield part
+  }
+  release(buffer)
+}
+
 function readExactly(file: DurableFile, position: number, length: number): Uint8Array {
   const bytes = Buffer.allocUnsafeSlow(length)
-  if (file.readAt(bytes, position) !== length) throw new RedoubtError('ERR_CRYPTO_FORMAT', 'the file is shorter than its header says')
+  fill(file, position, bytes)
   return bytes
+}
+
+/** @throws {RedoubtError} `ERR_CRYPTO_FORMAT` when the file ends before. */
+function fill(file: DurableFile, position: number, bytes: Uint8Array): void {
+  if (file.readAt(bytes, position) !== bytes.byteLength)
+    throw new RedoubtError('ERR_CRYPTO_FORMAT', 'the file is shorter than its header says')
 }

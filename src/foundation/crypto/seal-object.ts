@@ -3,7 +3,7 @@ import { newId, RedoubtError } from '#foundation/core'
 import type { DurableFile, DurableFolder } from '#foundation/storage'
 import { type ByteSource, cutSegments } from './cut-segments.ts'
 import { aadDigest, bindingOf, commitmentOf, encodeSlot, HEADERS_BYTES, OBJECT_FORMAT, OBJECT_SUITE, streamAad } from './object-header.ts'
-import { newSegmentCipher } from './segment-cipher.ts'
+import { newSegmentCipher, release } from './segment-cipher.ts'
 import { layoutOfPlaintext, SEGMENT_1_MIB, segmentCapacity, type SegmentSize } from './segment-layout.ts'
 import type { DataKey } from './wrapped-key.ts'
 
@@ -137,7 +137,8 @@ async function writeBody(
   let bytes = 0
   const emit = (piece: Uint8Array): void => {
     digests.ciphertext(piece)
-    file.writeAt(piece, position)
+    // A plain view: a folder that keeps what it is given copies by `slice`, which for a Buffer copies nothing.
+    file.writeAt(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength), position)
     position += piece.byteLength
   }
   emit(cipher.header)
@@ -147,7 +148,10 @@ async function writeBody(
       bytes += part.byteLength
     }
     layoutOfPlaintext(bytes, segmentSize)
-    cipher.sealSegment(index, last, parts, emit)
+    for (const piece of cipher.sealSegment(index, last, parts)) {
+      emit(piece)
+      release(piece)
+    }
   }
   return bytes
 }

@@ -1,0 +1,52 @@
+import type { LegalBasis, Sensitivity } from '#foundation/core'
+
+export type ColumnType = 'integer' | 'real' | 'text'
+
+export interface ColumnDescription {
+  readonly name: string
+  readonly type: ColumnType
+  /** Some row has no value here. */
+  readonly nullable: boolean
+}
+
+/** One immutable version of a data set: what may be known of it without opening it. */
+export interface DatasetVersion {
+  readonly id: string
+  readonly name: string
+  /** 1, 2, … under the same name. */
+  readonly version: number
+  /** SHA-256, hex, over the canonical manifest, which holds the digest of every row group and 128 random bits: it commits to the data and betrays nothing of them. */
+  readonly digest: string
+  readonly rows: number
+  /** Of the imported file. */
+  readonly bytes: number
+  readonly columns: readonly ColumnDescription[]
+  readonly label: string | null
+  /** The column that names the person each row is about. */
+  readonly subject: string | null
+  readonly sensitivity: Sensitivity
+  readonly purposes: readonly string[]
+  readonly legalBasis: LegalBasis
+  readonly createdAt: number
+  readonly groups: number
+}
+
+export interface NumericValues {
+  readonly name: string
+  readonly type: 'integer' | 'real'
+  /** NaN is missing. */
+  readonly values: Float64Array
+}
+
+export interface TextValues {
+  readonly name: string
+  readonly type: 'text'
+  /** null is missing. */
+  readonly values: readonly (string | null)[]
+}
+
+/** Some consecutive rows, by column. */
+export interface RowGroup {
+  readonly rows: number
+  readonly columns: readonly (NumericValues | TextValues)[]
+}

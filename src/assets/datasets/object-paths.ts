@@ -1,0 +1,27 @@
+import type { DurableFolder } from '#foundation/storage'
+
+/** Where the objects of one version lie. Flat, so that all of a version are found by the prefix of its id. */
+export const FOLDER = 'datasets'
+
+export const groupPath = (id: string, group: number): string => `${FOLDER}/${id}-group-${group}.rdbt`
+export const manifestPath = (id: string): string => `${FOLDER}/${id}-manifest.rdbt`
+export const indexPath = (id: string): string => `${FOLDER}/${id}-subjects.rdbt`
+export const spoolPath = (id: string): string => `${FOLDER}/${id}-spool.rdbt`
+
+/** What the key of an object is bound to; an object moved to another place does not open. */
+export const resourceOf = (id: string, part: string): string => `dataset/${id}/${part}`
+
+/** `ds_` and 22 characters; whatever else lies here is not ours to touch. */
+const OBJECT = /^(ds_[A-Za-z0-9_-]{22})-/
+
+export function pathsOf(objects: DurableFolder, id: string): string[] {
+  return objects
+    .list(FOLDER)
+    .filter((name) => name.startsWith(`${id}-`))
+    .map((name) => `${FOLDER}/${name}`)
+}
+
+/** Ids of which objects exist. */
+export function idsWithObjects(objects: DurableFolder): ReadonlySet<string> {
+  return new Set(objects.list(FOLDER).flatMap((name) => OBJECT.exec(name)?.[1] ?? []))
+}

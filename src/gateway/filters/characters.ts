@@ -1,0 +1,104 @@
+/**
+ * What each UTF-16 unit means for the search, in one table look-up. No recogniser's value contains a BOUNDARY unit, and a value
+ * contains a GAP only between two units that join (see `segment-machine.ts`): that is what lets a stream be cut by content alone.
+ */
+export const BOUNDARY = 0
+export const LETTER = 1
+export const DIGIT = 2
+/** Space that may group a number: `4111 1111 …`. Line ends are boundaries. */
+export const GAP = 3
+export const DASH = 4
+export const AT = 5
+export const COLON = 6
+export const DOT = 7
+/** `(` and `+`, which begin telephone numbers. */
+export const OPEN = 8
+export const CLOSE = 9
+/** `_ % / '`: inside values, never grouping numbers. */
+export const OTHER = 10
+/** Invisible units, used to hide values from filters: part of the word, dropped before it is looked at. */
+export const INVISIBLE = 11
+
+const ASCII = new Uint8Array(128)
+for (let unit = 0; unit < 128; unit++) {
+  const character = String.fromCharCode(unit)
+  if (/[a-z]/iu.test(character)) ASCII[unit] = LETTER
+  else if (/\d/u.test(character)) ASCII[unit] = DIGIT
+  else if (character === ' ' || character === '\t') ASCII[unit] = GAP
+  else if (character === '-') ASCII[unit] = DASH
+  else if (character === '@') ASCII[unit] = AT
+  else if (character === ':') ASCII[unit] = COLON
+  else if (character === '.') ASCII[unit] = DOT
+  else if (character === '(' || character === '+') ASCII[unit] = OPEN
+  else if (character === ')') ASCII[unit] = CLOSE
+  else if ("_%/'".includes(character)) ASCII[unit] = OTHER
+}
+
+/** The ASCII unit that a look-alike stands for, the unit itself if it is none, or -1 for an invisible one. */
+export function foldUnit(unit: number): number {
+  if (unit < 0x80) return unit
+  if (unit === 0xad || (unit >= 0x200b && unit <= 0x200d) || unit === 0x2060 || unit === 0xfeff) return -1
+  if (unit === 0xa0 || (unit >= 0x2000 && unit <= 0x200a) || unit === 0x202f || unit === 0x205f || unit === 0x3000) return 0x20
+  if ((unit >= 0x2010 && unit <= 0x2015) || unit === 0x2212 || unit === 0xfe58 || unit === 0xfe63) return 0x2d
+  if (unit >= 0xff01 && unit <= 0xff5e) return unit - 0xfee0
+  if (unit >= 0x660 && unit <= 0x669) return unit - 0x660 + 0x30
+  if (unit >= 0x6f0 && unit <= 0x6f9) return unit - 0x6f0 + 0x30
+  if (unit >= 0x966 && unit <= 0x96f) return unit - 0x966 + 0x30
+  if (unit === 0x2019) return 0x27
+  return unit
+}
+
+/** Scripts written with spaces between words; all others (and surrogates) are boundaries, so that they stream unit by unit. */
+function isLetterBeyondAscii(unit: number): boolean {
+  return (
+    unit >= 0xaa &&
+    (unit < 0xe00
+      ? unit >= 0xc0 || unit === 0xaa || unit === 0xb5 || unit === 0xba
+      : (unit >= 0x10a0 && unit < 0x1100) || (unit >= 0x1e00 && unit < 0x2000))
+  )
+}
+
+function classifyBeyondAscii(unit: number): number {
+  const folded = foldUnit(unit)
+  if (folded < 0) return INVISIBLE
+  if (folded < 0x80) return ASCII[folded]!
+  return isLetterBeyondAscii(unit) ? LETTER : BOUNDARY
+}
+
+export function classify(unit: number): number {
+  return unit < 0x80 ? ASCII[unit]! : classifyBeyondAscii(unit)
+}
+
+export function isWordKind(kind: number): boolean {
+  return kind !== BOUNDARY && kind !== GAP && kind !== INVISIBLE
+}
+
+export function isDigitUnit(unit: number): boolean {
+  return unit >= 0x30 && unit <= 0x39
+}
+
+/** Letters and digits of any script; NaN (outside the text) is none. */
+export function isAlphanumericUnit(unit: number): boolean {
+  const kind = unit >= 0 ? classify(unit) : BOUNDARY
+  return kind === LETTER || kind === DIGIT
+}
+
+export interface Folded {
+  readonly text: string
+  /** Index in the original of each unit of `text`, and one more for its end; null when they are the same. */
+  readonly origin: readonly number[] | null
+}
+
+/** Writes look-alikes as ASCII and drops invisible units, keeping where each unit came from. */
+export function fold(text: string): Folded {
+  const units: number[] = []
+  const origin: number[] = []
+  for (let i = 0; i < text.length; i++) {
+    const unit = foldUnit(text.charCodeAt(i))
+    if (unit < 0) continue
+    units.push(unit)
+    origin.push(i)
+  }
+  origin.push(text.length)
+  return { text: String.fromCharCode(...units), origin: units.length === text.length ? null : origin }
+}

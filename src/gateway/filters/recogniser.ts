@@ -1,0 +1,101 @@
+import { type DigitRun, digitRuns } from './digit-runs.ts'
+
+/** A finding counts from this score on: the operating point "strict". Weak patterns stay below it unless a context word lifts them. */
+export const SCORE_THRESHOLD = 0.5
+
+/** What a context word adds to a weak pattern's score. */
+export const CONTEXT_BOOST = 0.35
+
+/** Units before a value in which its context words are looked for. Words after it are not: a stream would have to wait for them. */
+export const CONTEXT_UNITS = 48
+
+/** Units kept before a segment; more than `CONTEXT_UNITS`, so that every value in it has its whole context. */
+export const BEFORE_UNITS = 64
+
+/**
+ * The longest value of bounded shape, in UTF-16 units: an e-mail address of 64 + 1 + 255 (RFC 5321 §4.5.3.1).
+ * Values without a bound (JWT, PEM, vendor keys) are allowed only because a match that reaches the end of a full window is
+ * masked on to the end of its word.
+ */
+export const LONGEST_VALUE = 320
+
+/** What the one pass over the text has seen in a segment; a recogniser runs only if one of the traits it needs is there. */
+export const TRAIT = {
+  /** Seven digits or more. */
+  digits: 1,
+  /** An `@`. */
+  at: 2,
+  /** Two colons or more. */
+  colons: 4,
+  /** Three dots and four digits or more. */
+  dots: 8,
+  /** Sixteen units or more. */
+  long: 16,
+  /** Five dashes or more. */
+  dashes: 32,
+} as const
+
+export interface Match {
+  /** Offsets in `segment.text`, end exclusive. */
+  readonly start: number
+  readonly end: number
+  /** 0 to 1. */
+  readonly score: number
+  /** What follows belongs to the value as well: mask on until the PEM footer. */
+  readonly continues?: 'pem'
+}
+
+/** A stretch of text that no value crosses, in ASCII form as far as look-alikes go. */
+export class Segment {
+  readonly text: string
+  /** The raw text before it: `BEFORE_UNITS`, fewer only at the start of the text. */
+  readonly before: string
+  #runs: readonly DigitRun[] | null = null
+
+  constructor(text: string, before: string) {
+    this.text = text
+    this.before = before
+  }
+
+  /** The unit at `index`, where -1 and below reach into `before`; NaN outside. */
+  unitAt(index: number): number {
+    return index >= 0 ? this.text.charCodeAt(index) : this.before.charCodeAt(this.before.length + index)
+  }
+
+  get digitRuns(): readonly DigitRun[] {
+    this.#runs ??= digitRuns(this)
+    return this.#runs
+  }
+
+  /** Lower-case text before `start`, to look for context words. */
+  context(start: number): string {
+    const own = this.text.slice(Math.max(0, start - CONTEXT_UNITS), start)
+    const missing = CONTEXT_UNITS - own.length
+    return ((missing > 0 ? this.before.slice(-missing) : '') + own).toLowerCase()
+  }
+
+  /** Whether one of `words` stands in the last `units` before `start`. */
+  hasContext(start: number, words: RegExp, units: number = CONTEXT_UNITS): boolean {
+    const context = this.context(start).slice(-units)
+    // Tables of numbers have no words, and the full expression costs twenty times this one.
+    return /[a-z#]/u.test(context) && words.test(context)
+  }
+}
+
+export interface Recogniser {
+  /** Upper-case name used in policies and placeholders. */
+  readonly entity: string
+  /** Union of `TRAIT`s, one of which a segment must show. */
+  readonly needs: number
+  /**
+   * Finds the values in a segment. Pure; time linear in the segment for any input; whether a match begins at some place depends only on
+   * the `BEFORE_UNITS` before it and the `LONGEST_VALUE` units from there on. Scores below `SCORE_THRESHOLD` may be returned.
+   */
+  find(segment: Segment): readonly Match[]
+}
+
+/** Builds a test for any of these words, not inside longer words. Lower case; spaces match any white space. */
+export function contextWords(...words: readonly string[]): RegExp {
+  const alternatives = words.map((word) => word.replaceAll(/[.*+?^${}()|[\]\\]/gu, String.raw`\$&`).replaceAll(' ', String.raw`\s`))
+  return new RegExp(String.raw`(?<![\p{L}\p{N}])(?:${alternatives.join('|')})(?![\p{L}\p{N}])`, 'u')
+}

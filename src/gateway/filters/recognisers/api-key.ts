@@ -1,0 +1,108 @@
+import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { vendorKeyScore } from '../vendor-keys.ts'
+
+const MIN_TOKEN = 16
+const SCORE_JWT = 0.95
+const SCORE_PEM = 1
+const SCORE_NAMED = 0.7
+
+/** What a secret without a vendor's prefix is announced by, directly before it: `api_key = "…"`, `Authorization: Bearer …`. */
+const NAMED =
+  /(?<![a-z0-9])(?:(?:[a-z0-9]{1,16}[_-]){0,3}(?:api[_-]?key|apikey|access[_-]?key|secret[_-]?key|private[_-]?key|secret|access[_-]?token|auth[_-]?token|refresh[_-]?token|token|bearer|client[_-]?secret|credential)s?)["'`]{0,2}(?:\s{0,2}(?:[:=]|=>|is|:=)\s{0,2}|\s{1,2})["'`]{0,2}$/u
+/** Words that take it back. */
+const UNREAL = contextWords('example', 'sample', 'placeholder')
+
+/** Bits of Shannon entropy a character, estimated from the token itself; English words and identifiers stay below. */
+const MIN_ENTROPY = 3.2
+
+function entropy(token: string): number {
+  const counts = new Map<string, number>()
+  for (const character of token) counts.set(character, (counts.get(character) ?? 0) + 1)
+  let bits = 0
+  for (const count of counts.values()) bits -= (count / token.length) * Math.log2(count / token.length)
+  return bits
+}
+
+function isTokenUnit(unit: number): boolean {
+  return (
+    (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a) || unit === 0x5f || unit === 0x2d
+  )
+}
+
+/** RFC 7515 §3.1 and RFC 7516 §3.1: base64url parts with dots, the first a JSON object that names an algorithm. */
+const JWT_REST = /(?:\.[A-Za-z0-9_-]*){1,4}/uy
+
+function jwtEnd(text: string, start: number, end: number): number {
+  if (!text.startsWith('eyJ', start)) return 0
+  const header = Buffer.from(text.slice(start, Math.min(end, start + 512)), 'base64url').toString('latin1')
+  if (!header.includes('"alg"')) return 0
+  JWT_REST.lastIndex = end
+  return JWT_REST.test(text) ? JWT_REST.lastIndex : 0
+}
+
+function isNamed(segment: Segment, start: number, end: number): boolean {
+  const context = segment.context(start)
+  if (!NAMED.test(context) || UNREAL.test(context)) return false
+  const token = segment.text.slice(start, end)
+  return /\d/u.test(token) && /[A-Za-z]/u.test(token) && entropy(token) >= MIN_ENTROPY
+}
+
+/** Base64 goes on after these, which end a token elsewhere. */
+function isBase64Sign(unit: number): boolean {
+  return unit === 0x2f || unit === 0x2b || unit === 0x2e
+}
+
+function base64End(text: string, end: number): number {
+  let i = end
+  while (i < text.length && (isTokenUnit(text.charCodeAt(i)) || isBase64Sign(text.charCodeAt(i)))) i++
+  while (text[i - 1] === '.') i--
+  return i
+}
+
+/** The header's last word and what must stand before it; the space before it ends a segment. */
+const PEM_HEADERS = [
+  { last: 'KEY-----', opened: /-----begin [a-z0-9 ]{0,32}private $/u },
+  { last: 'BLOCK-----', opened: /-----begin [a-z0-9 ]{0,32}private key $/u },
+] as const
+const PEM_FOOTER = '-----END'
+
+/** RFC 7468 §2. The header's last word is taken with the body; the body ends at the footer, here or in what follows. */
+function pem(segment: Segment): Match | null {
+  for (const { last, opened } of PEM_HEADERS) {
+    const start = segment.text.indexOf(last)
+    if (start < 0 || !opened.test(segment.context(start))) continue
+    const footer = segment.text.indexOf(PEM_FOOTER, start + last.length)
+    return footer >= 0
+      ? { start, end: footer + PEM_FOOTER.length, score: SCORE_PEM }
+      : { start, end: segment.text.length, score: SCORE_PEM, continues: 'pem' }
+  }
+  return null
+}
+
+function find(segment: Segment): readonly Match[] {
+  const { text } = segment
+  const matches: Match[] = []
+  const opened = text.includes('-----') ? pem(segment) : null
+  if (opened) matches.push(opened)
+  for (let i = 0; i < text.length; i++) {
+    if (!isTokenUnit(text.charCodeAt(i))) continue
+    const start = i
+    while (i < text.length && isTokenUnit(text.charCodeAt(i))) i++
+    const before = segment.unitAt(start - 1)
+    if (isTokenUnit(before)) continue
+    const score = i - start < MIN_TOKEN ? 0 : vendorKeyScore(text.slice(start, i))
+    const jwt = score > 0 ? 0 : jwtEnd(text, start, i)
+    if (score > 0) matches.push({ start, end: i, score })
+    else if (jwt > 0) matches.push({ start, end: jwt, score: SCORE_JWT })
+    else if (!isBase64Sign(before)) {
+      const end = base64End(text, i)
+      if (end - start < MIN_TOKEN || !isNamed(segment, start, end)) continue
+      matches.push({ start, end, score: SCORE_NAMED })
+      i = end
+    }
+    i = Math.max(i, jwt)
+  }
+  return matches
+}
+
+export const apiKey: Recogniser = { entity: 'API_KEY', needs: TRAIT.long | TRAIT.dashes, find }

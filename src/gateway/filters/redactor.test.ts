@@ -1,0 +1,209 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { compilePlan } from './plan.ts'
+import { createRedactor, scanText } from './redactor.ts'
+import { searchSegment } from './search-segment.ts'
+import { HOLD_BACK_CAP } from './segment-machine.ts'
+
+const plan = compilePlan({ default: 'mask' })
+const blocking = compilePlan({ CREDIT_CARD: 'block', default: 'mask' })
+
+interface Streamed {
+  readonly text: string
+  readonly mostHeld: number
+  readonly counts: Readonly<Record<string, number>>
+  readonly blocked: boolean
+}
+
+function stream(chunks: readonly string[], with_ = plan): Streamed {
+  const redactor = createRedactor(with_)
+  let text = ''
+  let mostHeld = 0
+  for (const chunk of chunks) {
+    const out = redactor.push(chunk)
+    // What goes out must be encodable as it is: the halves of a pair never leave one by one.
+    if (/[\ud800-\udbff]$/.test(text) && /^[\udc00-\udfff]/.test(out)) throw new Error('a surrogate pair was parted')
+    text += out
+    mostHeld = Math.max(mostHeld, redactor.heldBack)
+  }
+  text += redactor.flush()
+  return { text, mostHeld, counts: Object.fromEntries(redactor.findings), blocked: redactor.blocked }
+}
+
+function whole(text: string, with_ = plan): Omit<Streamed, 'mostHeld'> {
+  const { text: masked, findings, blocked } = scanText(text, with_)
+  const counts: Record<string, number> = {}
+  for (const { entity } of findings) counts[entity] = (counts[entity] ?? 0) + 1
+  return { text: masked, counts, blocked }
+}
+
+function expectSameForChunking(text: string, chunks: readonly string[], with_ = plan): void {
+  const { mostHeld, ...streamed } = stream(chunks, with_)
+  expect(streamed).toEqual(whole(text, with_))
+  expect(mostHeld).toBeLessThanOrEqual(HOLD_BACK_CAP)
+}
+
+const JWT = `${Buffer.from('{"alg":"EdDSA","typ":"at+jwt"}').toString('base64url')}.${Buffer.from('{"sub":"x"}').toString('base64url')}.c2lnbmF0dXJl`
+const PEM = '-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n--abc-----\n-----END PRIVATE KEY-----'
+const CASES: readonly (readonly [text: string, masked: string])[] = [
+  ['Write to jane.doe@example.com, or call +44 20 7946 0958.', 'Write to [EMAIL_ADDRESS], or call [PHONE_NUMBER].'],
+  ['SSN 123-45-6789 and card 4111 1111 1111 1111 for GB29 NWBK 6016 1331 9268 19!', 'SSN [US_SSN] and card [CREDIT_CARD] for [IBAN_CODE]!'],
+  ['10.0.0.1 2001:db8::1\n4111-1111-1111-1111', '[IP_ADDRESS] [IP_ADDRESS]\n[CREDIT_CARD]'],
+  ['😀 jane@example.com😀😀 (415) 555-0132 😀', '😀 [EMAIL_ADDRESS]😀😀 [PHONE_NUMBER] 😀'],
+  [`Bearer ${JWT}, x`, 'Bearer [API_KEY], x'],
+  [`a ${PEM}\nb q@example.com`, 'a -----BEGIN PRIVATE [API_KEY] PRIVATE KEY-----\nb [EMAIL_ADDRESS]'],
+  ['MT84 MALT 0110 0001 2345 MTLC AST0 01S — 4111\u200b1111\u200b1111\u200b1111', '[IBAN_CODE] — [CREDIT_CARD]'],
+  ['{"a":"jane@example.com","b":[4111111111111111,5555555555554444]}', '{"a":"[EMAIL_ADDRESS]","b":[[CREDIT_CARD],[CREDIT_CARD]]}'],
+  ['no value here: 12 of 2024-10-12, 3.14 and 1 000 000', 'no value here: 12 of 2024-10-12, 3.14 and 1 000 000'],
+  ['', ''],
+]
+
+describe('streaming redactor (C6)', () => {
+  it('masks by the name of the entity', () => {
+    for (const [text, masked] of CASES) expect(scanText(text, plan).text).toBe(masked)
+  })
+
+  it('gives identical output for every two-way split and for single characters, first byte out before the last is in, hold-back bounded', () => {
+    for (const [text, masked] of CASES) {
+      for (const with_ of [plan, blocking]) {
+        const reference = whole(text, with_)
+        if (with_ === plan) expect(reference.text).toBe(masked)
+        expectSameForChunking(text, text.split(''), with_)
+        for (let cut = 0; cut <= text.length; cut++) expectSameForChunking(text, [text.slice(0, cut), text.slice(cut)], with_)
+      }
+    }
+    const prose = 'The patient was seen on Monday and felt well; a second visit is planned. '.repeat(4)
+    const redactor = createRedactor(plan)
+    let sent = ''
+    for (const [i, unit] of prose.split('').entries()) {
+      sent += redactor.push(unit)
+      // Ordinary prose is never more than its last word behind.
+      expect(i + 1 - sent.length).toBeLessThanOrEqual(10)
+      if (i > 10) expect(sent).not.toBe('')
+    }
+    expect(sent + redactor.flush()).toBe(prose)
+  })
+
+  // Put together at run time, so that no scanner takes it for a real one.
+  const secretId = ['AKIA', 'IOSFODNN7EXAMPLE'].join('')
+  const piece = fc.oneof(
+    fc.constantFrom(
+      'jane@example.com', '4111 1111 1111 1111', '4111111111111111', '378282246310005', 'GB29 NWBK 6016 1331 9268 19', 'DE89370400440532013000', '521-44-9382', '521449382',
+      '+44 20 7946 0958', '(415) 555-0132', '0171/1234567', '192.168.0.1', '2001:db8::1', secretId, JWT, 'ssn', 'phone', 'call me', 'api_key=', 'Bearer ', 'version ', 'the word',
+      ' ', ' ', '  ', '\n', ', ', '. ', ':', '-', '/', '(', ')', '+', '@', '.', "'", '"', '0', '12', '4111', '😀', '\ud83d', '\u200b', '\u00a0', 'é', '漢', 'MALT', 'GB29', '１',
+    ), // prettier-ignore
+    fc.string({ maxLength: 6 }),
+  )
+  const words = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(''))
+
+  it('gives identical output for random texts and random chunkings', () => {
+    fc.assert(
+      fc.property(words, fc.array(fc.nat({ max: 40 }), { maxLength: 40 }), fc.boolean(), (text, sizes, block) => {
+        const chunks: string[] = []
+        let at = 0
+        for (const size of sizes) {
+          chunks.push(text.slice(at, at + size))
+          at += size
+        }
+        if (at < text.length) chunks.push(text.slice(at))
+        expectSameForChunking(text, chunks, block ? blocking : plan)
+        expectSameForChunking(text, text.split(''), block ? blocking : plan)
+      }),
+      { numRuns: 1500 },
+    )
+  })
+
+  it('never cuts a value in two: the same findings as one search over the undivided text', () => {
+    const everything = 0xff
+    fc.assert(
+      fc.property(words, (text) => {
+        fc.pre(text.length < HOLD_BACK_CAP - 10)
+        const reference = searchSegment(text, '', everything, true, plan)
+        expect(scanText(text, plan).findings.map(({ entity, start, end }) => ({ entity, start, end }))).toEqual(
+          reference.map(({ entity, start, end }) => ({ entity, start, end })),
+        )
+      }),
+      { numRuns: 3000 },
+    )
+  })
+
+  it('keeps the law and the bound in runs longer than the window, for single characters too', () => {
+    const filler = fc.constantFrom('a', '1', '12 ', 'ab.', '-', 'a1B2c3', '9 ', '(', '+', 'eyJ', '@', 'x:')
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(filler, fc.integer({ min: 100, max: 700 })), { minLength: 1, maxLength: 5 }),
+        words,
+        fc.integer({ min: 1, max: 997 }),
+        (runs, value, size) => {
+          const text = runs.map(([unit, times]) => unit.repeat(times)).join(value)
+          const chunks: string[] = []
+          for (let at = 0; at < text.length; at += size) chunks.push(text.slice(at, at + size))
+          expectSameForChunking(text, chunks)
+          expectSameForChunking(text, text.split(''))
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('masks a value that is longer than the window as a whole', () => {
+    const long = `${Buffer.from('{"alg":"EdDSA"}').toString('base64url')}.${'QUJD'.repeat(2000)}.c2ln`
+    expect(scanText(`x ${long} y`, plan).text).toBe('x [API_KEY] y')
+    expectSameForChunking(`x ${long} y`, `x ${long} y`.match(/[^]{1,7}/gu)!)
+  })
+
+  it('finds a value at any place of a run longer than the window', () => {
+    for (let at = HOLD_BACK_CAP - 2 * 340; at < HOLD_BACK_CAP + 40; at += 3) {
+      const text = `${'x/'.repeat(at / 2)}jane@example.com/${'y'.repeat(1500)}`
+      expect(scanText(text, plan).findings.map(({ entity }) => entity)).toEqual(['EMAIL_ADDRESS'])
+    }
+  })
+
+  it('passes nothing from a blocked value on', () => {
+    const text = 'ok jane@example.com then 4111 1111 1111 1111 and more'
+    expect(scanText(text, blocking)).toMatchObject({ text: 'ok [EMAIL_ADDRESS] then ', blocked: true })
+    const redactor = createRedactor(blocking)
+    const out = text
+      .split('')
+      .map((unit) => redactor.push(unit))
+      .join('')
+    expect(out + redactor.flush()).toBe('ok [EMAIL_ADDRESS] then ')
+    expect(redactor.blocked).toBe(true)
+    expect(redactor.push('later')).toBe('')
+    expect(redactor.flush()).toBe('')
+  })
+
+  it('counts findings without keeping a value', () => {
+    const redactor = createRedactor(plan)
+    redactor.push('a@example.com b@example.com 4111111111111111, ')
+    expect([...redactor.findings]).toEqual([['EMAIL_ADDRESS', 2], ['CREDIT_CARD', 1]]) // prettier-ignore
+  })
+
+  it('begins a new text after a flush', () => {
+    const redactor = createRedactor(plan)
+    expect(redactor.push('ssn') + redactor.flush()).toBe('ssn')
+    expect(redactor.push(' 521449382') + redactor.flush()).toBe(' 521449382')
+    expect(redactor.push('a@example.com') + redactor.flush()).toBe('[EMAIL_ADDRESS]')
+  })
+
+  it('passes a lone surrogate as it came', () => {
+    expect(stream(['a\ud83d', 'b', '\ude00', '\ud83d']).text).toBe('a\ud83db\ude00\ud83d')
+  })
+
+  it('keeps surrogate pairs whole when nothing is looked for', () => {
+    const redactor = createRedactor(compilePlan({}))
+    expect([redactor.push('a\ud83d'), redactor.push('\ude00b'), redactor.flush()]).toEqual(['a', '😀b', ''])
+  })
+
+  it('takes time linear in the text whatever it holds', () => {
+    const plain = ['a', '1', '@', '-', ' ', 'a1@-. ']
+    const combined = ['.', ':', '1 ', '0 ', '4111 ', 'a@', 'ab:', '1.', '1.1.1.1.', 'eyJhbGciOiJIUzI1NiJ9.', 'sk-', '+1 ', '(0)', 'call 0 ', 'GB29', 'GB29 ', 'bearer ', "'.", 'é\u200b', '-----', '𝟘', '\ud83d', '1\u00a0', 'x_', 'a.'] // prettier-ignore
+    for (const unit of [...plain, ...combined]) {
+      const text = unit.repeat(Math.ceil((plain.includes(unit) ? 1_000_000 : 150_000) / unit.length))
+      const started = performance.now()
+      scanText(text, plan)
+      // Linear cost is 10 to 150 ms each; anything quadratic takes minutes.
+      expect(performance.now() - started, JSON.stringify(unit)).toBeLessThan(5000)
+    }
+  }, 60_000)
+})

@@ -1,0 +1,49 @@
+import type { FilterPlan } from './plan.ts'
+import { type Finding, SegmentMachine } from './segment-machine.ts'
+
+export interface Scan {
+  /** The text with masks; only what stands before the value if one is blocked. */
+  readonly text: string
+  readonly findings: readonly Finding[]
+  readonly blocked: boolean
+}
+
+/** Searches a whole text. Offsets of findings are UTF-16 units of `text` as given. Time linear in its length, whatever it holds. */
+export function scanText(text: string, plan: FilterPlan): Scan {
+  const findings: Finding[] = []
+  const machine = new SegmentMachine(plan, (finding) => findings.push(finding))
+  const start = machine.push(text)
+  return { text: start + machine.flush(), findings, blocked: machine.blocked }
+}
+
+/**
+ * Masks a text that arrives in pieces: one redactor for each choice and each stream of tool arguments, over decoded text.
+ * The pieces it puts out join to `scanText(whole).text`, whatever the chunking, and never end inside a surrogate pair.
+ */
+export interface Redactor {
+  /** @returns what can be sent now; at most `HOLD_BACK_CAP` units stay. Empty from a blocked value on. */
+  push(delta: string): string
+  /** Ends the text, or a part of it before anything that is not text; what follows is a new text. @returns the rest. */
+  flush(): string
+  /** How many values of each entity were masked or blocked so far. */
+  readonly findings: ReadonlyMap<string, number>
+  /** A value came that may not pass: the caller ends the stream (`content_filter`). */
+  readonly blocked: boolean
+  readonly heldBack: number
+}
+
+export function createRedactor(plan: FilterPlan): Redactor {
+  const findings = new Map<string, number>()
+  const machine = new SegmentMachine(plan, ({ entity }) => findings.set(entity, (findings.get(entity) ?? 0) + 1))
+  return {
+    push: (delta) => machine.push(delta),
+    flush: () => machine.flush(),
+    findings,
+    get blocked() {
+      return machine.blocked
+    },
+    get heldBack() {
+      return machine.heldBack
+    },
+  }
+}

@@ -1,0 +1,240 @@
+import { RedoubtError } from '#foundation/core'
+import { MAX_TOOL_CALLS } from './request.ts'
+import { filterWhole, type StreamRedactor, TextChannel } from './text-channel.ts'
+import type { Branch, Tree } from './texts.ts'
+
+const TEXT_MEMBER = /^[a-z][a-z_]{0,63}$/
+const MAX_TEXT_CHANNELS = 8
+const MAX_NAME_LENGTH = 256
+const FINISH_REASON = /^[a-z_]{1,32}$/
+
+export interface ChoiceOptions {
+  readonly createRedactor: (() => StreamRedactor) | null
+  readonly jsonAnswer: boolean
+  /** Called with the length of every piece of text that arrived, for the accounts. */
+  readonly count: (characters: number) => void
+}
+
+/** The pieces of one upstream event for one choice: deltas to send, in order, then perhaps a finish reason. */
+export interface ChoiceStep {
+  readonly deltas: readonly Branch[]
+  readonly finishReason: string | null
+  /** A value may not leave: the deltas end before it, and the stream ends with them. */
+  readonly blocked: boolean
+}
+
+interface ToolCall {
+  readonly id: string | null
+  name: string | null
+  readonly text: TextChannel
+  /** Where the text stands in the delta: `function.arguments` or `custom.input`. */
+  readonly kind: 'function' | 'custom'
+}
+
+/** The texts of one choice: one channel for each text member of its deltas and one for each tool call. */
+export class ChoiceStream {
+  readonly #options: ChoiceOptions
+  readonly #texts = new Map<string, TextChannel>()
+  readonly #calls = new Map<number, ToolCall>()
+  #legacy: TextChannel | null = null
+  #roleSent = false
+  #speaking: string | null = null
+  #lastCall = -1
+  #finished = false
+  #blocked = false
+
+  constructor(options: ChoiceOptions) {
+    this.#options = options
+  }
+
+  get finished(): boolean {
+    return this.#finished
+  }
+
+  /**
+   * Takes one delta.
+   * @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for what a filter cannot follow. @throws {Blocked}
+   */
+  take(delta: Branch, finishReason: Tree | undefined): ChoiceStep {
+    if (this.#finished) throw protocol('a choice goes on after its end')
+    const before: Branch[] = []
+    const out: Branch = {}
+    for (const member of Object.keys(delta)) {
+      const value = delta[member]
+      if (value === undefined || value === null || this.#blocked) continue
+      if (member === 'role') this.#role(value, out)
+      else if (member === 'tool_calls') this.#toolCalls(value, before, out)
+      else if (member === 'function_call') this.#functionCall(value, before, out)
+      // Structured members beside these cannot be followed across deltas, so they do not go out.
+      else if (typeof value === 'string' && TEXT_MEMBER.test(member)) this.#text(member, value, before, out)
+    }
+    const deltas = isEmpty(out) ? before : [...before, out]
+    const reason = finishReason ?? null
+    if (reason === null || this.#blocked) return { deltas, finishReason: null, blocked: this.#blocked }
+    if (typeof reason !== 'string' || !FINISH_REASON.test(reason)) throw protocol('a finish reason is not a word')
+    const rest = this.#flush()
+    if (!isEmpty(rest)) deltas.push(rest)
+    if (this.#blocked) return { deltas, finishReason: null, blocked: true }
+    this.#finished = true
+    return { deltas, finishReason: reason, blocked: false }
+  }
+
+  #role(value: Tree, out: Branch): void {
+    if (value !== 'assistant') throw protocol('a message is not from the assistant')
+    if (this.#roleSent) return
+    this.#roleSent = true
+    out['role'] = 'assistant'
+  }
+
+  #text(member: string, piece: string, before: Branch[], out: Branch): void {
+    if (piece === '') {
+      // The first delta says `content: ""` beside the role; clients rely on it.
+      if (out['role'] !== undefined && member === 'content') out['content'] = ''
+      return
+    }
+    this.#options.count(piece.length)
+    let channel = this.#texts.get(member)
+    if (channel === undefined) {
+      if (this.#texts.size >= MAX_TEXT_CHANNELS) throw protocol('a choice has too many kinds of text')
+      channel = new TextChannel(this.#options.createRedactor, this.#options.jsonAnswer && member === 'content')
+      this.#texts.set(member, channel)
+    }
+    if (this.#speaking !== member) this.#interrupt(before)
+    if (this.#blocked) return
+    this.#speaking = member
+    const safe = this.#checked(channel, channel.push(piece))
+    if (safe !== '') out[member] = safe
+  }
+
+  /** Sends what the speaking text still holds before something else begins. A JSON answer cannot be interrupted, it waits for its end. */
+  #interrupt(before: Branch[]): void {
+    const speaking = this.#speaking
+    this.#speaking = null
+    if (speaking === null || (this.#options.jsonAnswer && speaking === 'content')) return
+    const channel = this.#texts.get(speaking)
+    const rest = channel === undefined ? '' : this.#checked(channel, channel.interrupt())
+    if (rest !== '') before.push({ [speaking]: rest })
+  }
+
+  #toolCalls(value: Tree, before: Branch[], out: Branch): void {
+    if (!Array.isArray(value)) throw protocol('`tool_calls` is not an array')
+    if (value.length === 0) return
+    this.#interrupt(before)
+    const sent: Tree[] = []
+    for (const piece of value) {
+      if (this.#blocked) break
+      if (!isBranch(piece)) throw protocol('a tool call is not an object')
+      const step = this.#toolCall(piece)
+      if (step !== null) sent.push(step)
+    }
+    if (sent.length > 0) out['tool_calls'] = sent
+  }
+
+  #toolCall(piece: Branch): Branch | null {
+    const index = this.#callIndex(piece)
+    const kind = isBranch(piece['custom']) ? 'custom' : 'function'
+    const inner = piece[kind] ?? {}
+    if (!isBranch(inner)) throw protocol('a tool call has no function')
+    let call = this.#calls.get(index)
+    const out: Branch = { index }
+    if (call === undefined) {
+      if (this.#calls.size >= MAX_TOOL_CALLS) throw protocol('a choice has too many tool calls')
+      const id = typeof piece['id'] === 'string' ? piece['id'] : null
+      call = { id, name: null, kind, text: new TextChannel(this.#options.createRedactor, kind === 'function') }
+      this.#calls.set(index, call)
+      if (id !== null) out['id'] = this.#once(id)
+      out['type'] = kind
+    } else if (call.kind !== kind && piece[kind] !== undefined) throw protocol('a tool call changes its kind')
+    const name = inner['name']
+    const sent: Branch = {}
+    if (typeof name === 'string' && name !== '' && name !== call.name) {
+      // A name that comes in pieces could spell what no single piece shows.
+      if (call.name !== null) throw protocol('a tool call changes its name')
+      call.name = name
+      sent['name'] = this.#once(name)
+    }
+    const member = kind === 'function' ? 'arguments' : 'input'
+    const text = inner[member]
+    if (typeof text === 'string') {
+      this.#options.count(text.length)
+      const safe = this.#checked(call.text, call.text.push(text))
+      if (safe !== '' || out['type'] !== undefined) sent[member] = safe
+    }
+    if (isEmpty(sent) && out['type'] === undefined) return null
+    out[kind] = sent
+    return out
+  }
+
+  /** Some upstreams leave the index out; then a new id begins a new call. */
+  #callIndex(piece: Branch): number {
+    const index = piece['index'] ?? null
+    if (index === null) {
+      const id = piece['id']
+      const begins = typeof id === 'string' && this.#calls.get(this.#lastCall)?.id !== id
+      this.#lastCall = begins ? this.#calls.size : Math.max(this.#lastCall, 0)
+    } else if (typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < MAX_TOOL_CALLS) {
+      this.#lastCall = index
+    } else throw protocol('a tool call has no valid index')
+    return this.#lastCall
+  }
+
+  #functionCall(value: Tree, before: Branch[], out: Branch): void {
+    if (!isBranch(value)) throw protocol('`function_call` is not an object')
+    this.#interrupt(before)
+    if (this.#blocked) return
+    const sent: Branch = {}
+    if (this.#legacy === null) {
+      this.#legacy = new TextChannel(this.#options.createRedactor, true)
+      if (typeof value['name'] === 'string') sent['name'] = this.#once(value['name'])
+    } else if (typeof value['name'] === 'string' && value['name'] !== '') throw protocol('a function call changes its name')
+    const text = value['arguments']
+    if (typeof text === 'string') {
+      this.#options.count(text.length)
+      const safe = this.#checked(this.#legacy, this.#legacy.push(text))
+      if (safe !== '' || sent['name'] !== undefined) sent['arguments'] = safe
+    }
+    if (!isEmpty(sent)) out['function_call'] = sent
+  }
+
+  /** Filters a text that arrives whole. */
+  #once(text: string): string {
+    if (text.length > MAX_NAME_LENGTH) throw protocol('a name is too long')
+    return filterWhole(text, this.#options.createRedactor)
+  }
+
+  #checked(channel: TextChannel, text: string): string {
+    if (channel.blocked) this.#blocked = true
+    return text
+  }
+
+  #flush(): Branch {
+    const rest: Branch = {}
+    for (const [member, channel] of this.#texts) {
+      const text = this.#checked(channel, channel.flush())
+      if (text !== '') rest[member] = text
+      if (this.#blocked) return rest
+    }
+    const calls: Tree[] = []
+    for (const [index, call] of this.#calls) {
+      const text = this.#blocked ? '' : this.#checked(call.text, call.text.flush())
+      if (text !== '') calls.push({ index, [call.kind]: { [call.kind === 'function' ? 'arguments' : 'input']: text } })
+    }
+    if (calls.length > 0) rest['tool_calls'] = calls
+    const legacy = this.#legacy === null || this.#blocked ? '' : this.#checked(this.#legacy, this.#legacy.flush())
+    if (legacy !== '') rest['function_call'] = { arguments: legacy }
+    return rest
+  }
+}
+
+export function isBranch(value: unknown): value is Branch {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isEmpty(branch: Branch): boolean {
+  for (const _ in branch) return false
+  return true
+}
+
+export function protocol(message: string): RedoubtError {
+  return new RedoubtError('ERR_UPSTREAM_PROTOCOL', message)
+}

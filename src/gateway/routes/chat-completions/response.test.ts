@@ -1,0 +1,115 @@
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { maskCards } from './card-redactor.fixture.ts'
+import { parseChatResponse } from './response.ts'
+
+const CARD = '4111 1111 1111 1111'
+const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
+const logprobs = { content: [{ token: 'ok', logprob: -0.1, bytes: [1], top_logprobs: [] }] }
+const choice = (message: object, index = 0): object => ({
+  index,
+  message: { role: 'assistant', ...message },
+  logprobs,
+  finish_reason: 'stop',
+})
+const usage = { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7, prompt_tokens_details: { cached_tokens: 1 } }
+const answer = (...choices: object[]): Record<string, unknown> => ({
+  id: 'chatcmpl-1',
+  object: 'chat.completion',
+  created: 1_700_000_000,
+  model: 'real',
+  system_fingerprint: 'fp_1',
+  choices,
+  usage,
+})
+
+describe('ChatResponse', () => {
+  it('passes an answer on under the public model name', () => {
+    const response = parseChatResponse(encode(answer(choice({ content: 'ok' }))))
+    expect(response.rewriteTexts(maskCards)).toBe(false)
+    expect(JSON.parse(response.toClient('public', 0))).toEqual({ ...answer(choice({ content: 'ok' })), model: 'public' })
+    expect(response.usage(9)).toEqual({ promptTokens: 3, completionTokens: 4, totalTokens: 7, exact: true })
+    expect(response.finishReasons).toEqual(['stop'])
+  })
+
+  it('reaches every text of an answer, and arguments by what they mean (C6)', () => {
+    const call = {
+      id: 'c',
+      type: 'function',
+      function: { name: 'f', arguments: String.raw`{"n":4111111111111111,"s":"\u0034111111111111111"}` },
+    }
+    const response = parseChatResponse(
+      encode({
+        ...answer(
+          choice({ content: CARD, refusal: CARD, reasoning_content: CARD, tool_calls: [call], annotations: [{ url: CARD }], [CARD]: 'x' }),
+        ),
+        citations: [CARD],
+        provider: CARD,
+      }),
+    )
+    expect(response.rewriteTexts(maskCards)).toBe(true)
+    const sent = response.toClient('m', 0)
+    expect(sent).not.toMatch(/4111/)
+    const out = JSON.parse(sent) as { choices: { message: { tool_calls: { function: { arguments: string } }[] } }[] }
+    expect(JSON.parse(out.choices[0]?.message.tool_calls[0]?.function.arguments ?? '')).toEqual({ n: '[CARD]', s: '[CARD]' })
+  })
+
+  it('drops the log probabilities of a changed choice and of no other', () => {
+    const response = parseChatResponse(encode(answer(choice({ content: CARD }), choice({ content: 'ok' }, 1))))
+    response.rewriteTexts(maskCards)
+    const out = JSON.parse(response.toClient('m', 0)) as { choices: { logprobs: unknown }[] }
+    expect(out.choices.map((each) => each.logprobs)).toEqual([null, logprobs])
+  })
+
+  it('says the place of a text in the whole answer', () => {
+    const seen: string[] = []
+    const response = parseChatResponse(encode(answer(choice({ content: 'ok' }))))
+    response.rewriteTexts((text, param) => {
+      seen.push(`${param}=${text}`)
+      return text
+    })
+    expect(seen).toContain('choices[0].message.content=ok')
+  })
+
+  it('keeps nothing but numbers of the usage, and estimates what was not counted', () => {
+    const response = parseChatResponse(
+      encode({ ...answer(choice({ content: 'x'.repeat(300) })), usage: { note: CARD, deep: { a: CARD, b: 1 } } }),
+    )
+    expect(JSON.parse(response.toClient('m', 0))).toMatchObject({ usage: { deep: { b: 1 } } })
+    expect(response.toClient('m', 0)).not.toMatch(/4111/)
+    const estimate = response.usage(9)
+    expect(estimate.exact).toBe(false)
+    expect(estimate.completionTokens).toBeGreaterThanOrEqual(100)
+  })
+
+  it.each([
+    [{}],
+    [{ choices: [] }],
+    [{ choices: [{}] }],
+    [{ choices: [{ message: { role: 'user' }, finish_reason: 'stop' }] }],
+    [{ choices: [{ message: { role: 'assistant', content: 'x' }, finish_reason: null }] }],
+    [[]],
+    ['x'],
+  ])('refuses %j as no answer (fails closed)', (body) => {
+    expect(() => parseChatResponse(encode(body))).toThrow(expect.objectContaining({ code: 'ERR_UPSTREAM_PROTOCOL' }))
+  })
+
+  it('gives only its own error for any bytes and any JSON', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.uint8Array(),
+          fc.json().map((json) => new TextEncoder().encode(json)),
+        ),
+        (bytes) => {
+          try {
+            parseChatResponse(bytes)
+          } catch (thrown) {
+            expect(thrown).toMatchObject({ code: 'ERR_UPSTREAM_PROTOCOL' })
+          }
+        },
+      ),
+      { numRuns: 400 },
+    )
+  })
+})

@@ -1,0 +1,96 @@
+import { parseStrictJson, RedoubtError } from '#foundation/core'
+import { MAX_CHOICES } from './request.ts'
+import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
+import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from './usage.ts'
+
+export const MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+const MAX_DEPTH = 64
+const FINISH_REASON = /^[a-z_]{1,32}$/
+const CALL_TYPES: ReadonlySet<Tree | undefined> = new Set(['function', 'custom'])
+
+/** A whole answer of an upstream, with its texts open to a filter. Owned by one request. */
+export class ChatResponse {
+  readonly #document: Branch
+  readonly #choices: readonly Branch[]
+  readonly #usage: TokenUsage | null
+
+  constructor(document: Branch) {
+    const choices = document['choices']
+    if (!Array.isArray(choices) || choices.length === 0 || choices.length > MAX_CHOICES) throw protocol('the answer has no choices')
+    for (const choice of choices) {
+      if (!isBranch(choice) || !isBranch(choice['message'])) throw protocol('a choice has no message')
+      const reason = choice['finish_reason']
+      if (typeof reason !== 'string' || !FINISH_REASON.test(reason)) throw protocol('a choice has no finish reason')
+      if (choice['message']['role'] !== 'assistant') throw protocol('a message is not from the assistant')
+    }
+    this.#document = document
+    this.#choices = choices as Branch[]
+    this.#usage = readUsage(document['usage'])
+  }
+
+  get finishReasons(): readonly string[] {
+    return this.#choices.map((choice) => choice['finish_reason'] as string)
+  }
+
+  /**
+   * Passes every text of the answer through `filter`, as `ChatRequest.rewriteTexts` does for a request. The log probabilities of a choice
+   * spell its text token by token, so they are dropped with the first change to it.
+   * @returns whether anything was changed.
+   */
+  rewriteTexts(filter: TextFilter): boolean {
+    let changed = rewriteTree(this.#document, filter, (holder, member) => this.#exempt(holder, member), 'ERR_FILTER_BLOCKED_OUTPUT')
+    this.#choices.forEach((choice, i) => {
+      const { logprobs, ...rest } = choice
+      const inner = (text: string, param: string): string => filter(text, `choices[${i}].${param}`)
+      const rewritten = rewriteTree(rest, inner, (holder, member) => this.#exempt(holder, member), 'ERR_FILTER_BLOCKED_OUTPUT')
+      Object.assign(choice, rest)
+      for (const member of Object.keys(choice)) if (member !== 'logprobs' && !Object.hasOwn(rest, member)) delete choice[member]
+      if (logprobs !== undefined && logprobs !== null && rewritten) choice['logprobs'] = null
+      changed ||= rewritten
+    })
+    return changed
+  }
+
+  #exempt(holder: Branch, member: string): boolean {
+    if (holder === this.#document)
+      return member === 'choices' || member === 'usage' || member === 'created' || member === 'object' || member === 'model'
+    if (member === 'role') return holder[member] === 'assistant'
+    if (member === 'finish_reason') return typeof holder[member] === 'string' && FINISH_REASON.test(holder[member])
+    return member === 'type' && CALL_TYPES.has(holder[member])
+  }
+
+  /** What to settle: the upstream's own count, or an estimate from the length of the answer. */
+  usage(promptTokens: number): TokenUsage {
+    return this.#usage ?? estimateUsage(promptTokens, 1, JSON.stringify(this.#choices).length)
+  }
+
+  /** The body for the client, under the public name of the model. */
+  toClient(publicModel: string, now: number): string {
+    const { created, usage } = this.#document
+    const seconds = typeof created === 'number' && Number.isSafeInteger(created) ? created : Math.floor(now / 1000)
+    const body: Branch = { ...this.#document, object: 'chat.completion', created: seconds, model: publicModel }
+    if (isBranch(usage)) body['usage'] = numbersOnly(usage)
+    else delete body['usage']
+    return JSON.stringify(body)
+  }
+}
+
+/** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for anything that is not a whole chat completion. */
+export function parseChatResponse(body: Uint8Array, maxBytes = MAX_RESPONSE_BYTES): ChatResponse {
+  let document: Tree
+  try {
+    document = parseStrictJson(body, { maxBytes, maxDepth: MAX_DEPTH }) as Tree
+  } catch {
+    throw protocol('the answer is not JSON within bounds')
+  }
+  if (!isBranch(document)) throw protocol('the answer is not an object')
+  return new ChatResponse(document)
+}
+
+function isBranch(value: Tree | undefined): value is Branch {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function protocol(message: string): RedoubtError {
+  return new RedoubtError('ERR_UPSTREAM_PROTOCOL', message)
+}

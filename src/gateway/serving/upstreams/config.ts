@@ -1,0 +1,92 @@
+import { LEGAL_BASES, SENSITIVITIES } from '#foundation/core'
+import { z } from 'zod'
+import { isLoopbackName } from './loopback.ts'
+
+/** Long enough for a handshake across the world, short enough that a dead upstream is noticed before the client gives up. */
+export const DEFAULT_CONNECT_TIMEOUT_MS = 5_000
+/** A large model may think for minutes before the first byte of a JSON answer. */
+export const DEFAULT_HEADERS_TIMEOUT_MS = 120_000
+/** Between two chunks: streams of reasoning models pause, but not for longer than this. */
+export const DEFAULT_CHUNK_TIMEOUT_MS = 60_000
+/** From dispatch to the last byte; also frees what a client that stopped reading holds. */
+export const DEFAULT_TOTAL_TIMEOUT_MS = 600_000
+/** A JSON answer is held in memory until it is filtered. */
+export const DEFAULT_MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+/** A streamed answer is never held whole; this bounds a runaway upstream. */
+export const DEFAULT_MAX_STREAM_BYTES = 64 * 1024 * 1024
+
+const secretReference = z.string().regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:.+)$/, 'must be a reference: `env:NAME` or `file:PATH`')
+const timeoutMs = z.int().min(10).max(3_600_000)
+
+export const upstreamSchema = z
+  .strictObject({
+    baseUrl: z.url().describe('base address of the OpenAI-compatible API, such as `https://api.openai.com/v1`'),
+    apiKey: secretReference.optional().describe('reference to the bearer credential; left out for an upstream that needs none'),
+    ca: secretReference.optional().describe('reference to PEM certificates that replace the system roots for this upstream'),
+    organization: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,128}$/)
+      .optional()
+      .describe('value of the `openai-organization` header'),
+    project: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,128}$/)
+      .optional()
+      .describe('value of the `openai-project` header'),
+    allowLoopbackHttp: z.boolean().default(false).describe('allows plain http for this upstream, and only to this machine'),
+    sandbox: z.boolean().default(false).describe('marks an upstream that is no real model'),
+    connectTimeoutMs: timeoutMs.default(DEFAULT_CONNECT_TIMEOUT_MS),
+    headersTimeoutMs: timeoutMs.default(DEFAULT_HEADERS_TIMEOUT_MS),
+    chunkTimeoutMs: timeoutMs.default(DEFAULT_CHUNK_TIMEOUT_MS),
+    totalTimeoutMs: timeoutMs.default(DEFAULT_TOTAL_TIMEOUT_MS),
+    maxResponseBytes: z
+      .int()
+      .min(1024)
+      .max(1024 ** 3)
+      .default(DEFAULT_MAX_RESPONSE_BYTES),
+    maxStreamBytes: z
+      .int()
+      .min(1024)
+      .max(1024 ** 3)
+      .default(DEFAULT_MAX_STREAM_BYTES),
+  })
+  .superRefine((upstream, context) => {
+    if (!URL.canParse(upstream.baseUrl)) return
+    const reason = refuseBaseUrl(new URL(upstream.baseUrl), upstream.allowLoopbackHttp)
+    if (reason !== null) context.addIssue({ code: 'custom', path: ['baseUrl'], message: reason })
+  })
+
+export const chatModelSchema = z.strictObject({
+  upstream: z.string().describe('name of an entry of `upstreams`'),
+  model: z.string().min(1).max(256).describe('name of the model at the upstream'),
+  sensitivity: z.enum(SENSITIVITIES).default('internal').describe('most sensitive data this route may receive'),
+  purposes: z.array(z.string().min(1).max(128)).max(64).default([]).describe('purposes the route may be used for'),
+  legalBases: z.array(z.enum(LEGAL_BASES)).max(6).default([]).describe('legal bases the route may be used on'),
+})
+
+/** Named upstreams, and the public model names that lead to them. */
+export const upstreamsSchema = z
+  .strictObject({
+    upstreams: z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/), upstreamSchema).default({}),
+    models: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/), chatModelSchema).default({}),
+  })
+  .superRefine((config, context) => {
+    for (const [name, model] of Object.entries(config.models)) {
+      if (!Object.hasOwn(config.upstreams, model.upstream)) {
+        context.addIssue({ code: 'custom', path: ['models', name, 'upstream'], message: 'names no entry of `upstreams`' })
+      }
+    }
+  })
+
+export type UpstreamConfig = z.output<typeof upstreamSchema>
+export type UpstreamsConfig = z.output<typeof upstreamsSchema>
+
+/** @returns why the address is not acceptable, or null. Plain http needs the upstream's own permission and a loopback name. */
+export function refuseBaseUrl(url: URL, allowLoopbackHttp: boolean): string | null {
+  if (url.username !== '' || url.password !== '') return 'must not hold credentials: use `apiKey`'
+  if (url.search !== '' || url.hash !== '') return 'must not hold a query or a fragment'
+  if (url.protocol === 'https:') return null
+  if (url.protocol !== 'http:') return 'must be https'
+  if (!isLoopbackName(url.hostname)) return 'must be https: plain http is accepted for loopback addresses only'
+  return allowLoopbackHttp ? null : 'must be https: plain http to this machine needs `allowLoopbackHttp: true` on this upstream'
+}

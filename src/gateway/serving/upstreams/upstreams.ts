@@ -1,0 +1,158 @@
+import { createSecureContext } from 'node:tls'
+import { type Clock, type LegalBasis, RedoubtError, type Sensitivity } from '#foundation/core'
+import type { Logger } from '#foundation/telemetry'
+import { Pool } from 'undici'
+import { refuseBaseUrl, type UpstreamConfig, type UpstreamsConfig } from './config.ts'
+import { Exchange, type UpstreamExchange, type UpstreamHandler } from './exchange.ts'
+import { isLoopbackName, loopbackLookup } from './loopback.ts'
+import { probeUpstream, type UpstreamHealth } from './probe.ts'
+
+/** As many exchanges as run at once against one upstream; more wait in the pool. */
+export const POOL_CONNECTIONS = 256
+/** Below the usual 5 s of servers, so that a request rarely meets a connection that the upstream is closing. */
+const KEEP_ALIVE_MS = 4_000
+const MAX_RESPONSE_HEADER_BYTES = 32 * 1024
+const USER_AGENT = 'redoubt'
+
+/** A public model name and where it leads. */
+export interface UpstreamRoute {
+  /** The name clients use. */
+  readonly model: string
+  readonly upstream: string
+  /** The name the upstream uses. */
+  readonly upstreamModel: string
+  readonly sandbox: boolean
+  readonly sensitivity: Sensitivity
+  readonly purposes: readonly string[]
+  readonly legalBases: readonly LegalBasis[]
+  /** Epoch seconds: when this process took the route into service. */
+  readonly created: number
+}
+
+export interface DispatchOptions {
+  readonly stream: boolean
+  /** Sent as `x-client-request-id`, so that both logs can be read side by side. */
+  readonly requestId?: string
+}
+
+export interface Upstreams {
+  list(): readonly UpstreamRoute[]
+  /** @returns the route of exactly this public name, or null. */
+  resolve(model: string): UpstreamRoute | null
+  /** Sends one chat request. Never throws: what goes wrong arrives at `handler.error`, later or during the call. */
+  dispatch(route: UpstreamRoute, body: Uint8Array | string, options: DispatchOptions, handler: UpstreamHandler): UpstreamExchange
+  /** Asks each upstream for its models, with its credential. */
+  probe(): Promise<readonly UpstreamHealth[]>
+  /** Breaks off what still runs. */
+  close(): Promise<void>
+}
+
+/** An upstream with its credential resolved; nothing outside this file holds one. */
+interface Connection {
+  readonly name: string
+  readonly config: UpstreamConfig
+  readonly url: URL
+  readonly pool: Pool
+  readonly path: string
+  readonly headers: readonly string[]
+}
+
+/**
+ * Opens the configured upstreams. Connections are made on first use.
+ * @param resolveSecret Returns what a reference (`env:`, `file:`) stands for; called once for each reference, here.
+ * @throws {RedoubtError} `ERR_CONFIG_INVALID` for an address that is not acceptable, `ERR_CONFIG_SECRET` for a credential that
+ * cannot be sent in a header, and whatever `resolveSecret` throws.
+ */
+export function createUpstreams(options: {
+  readonly config: UpstreamsConfig
+  readonly resolveSecret: (reference: string) => string
+  readonly clock: Clock
+  readonly logger: Logger
+}): Upstreams {
+  const { clock, logger } = options
+  const connections = new Map<string, Connection>()
+  for (const [name, config] of Object.entries(options.config.upstreams)) connections.set(name, connect(name, config, options.resolveSecret))
+
+  const created = Math.floor(clock.now() / 1000)
+  const routes = new Map<string, UpstreamRoute>()
+  for (const [model, entry] of Object.entries(options.config.models)) {
+    const connection = connections.get(entry.upstream)
+    if (connection === undefined) throw new RedoubtError('ERR_CONFIG_INVALID', `the model \`${model}\` names an unknown upstream`)
+    const { upstream, model: upstreamModel, sensitivity, purposes, legalBases } = entry
+    routes.set(model, { model, upstream, upstreamModel, sandbox: connection.config.sandbox, sensitivity, purposes, legalBases, created })
+  }
+  const listed = [...routes.values()]
+
+  return {
+    list: () => listed,
+    resolve: (model) => routes.get(model) ?? null,
+    dispatch(route, body, { stream, requestId }, handler) {
+      const connection = connections.get(route.upstream)
+      if (connection === undefined) throw new RedoubtError('ERR_INTERNAL', 'the route names an unknown upstream')
+      const { config } = connection
+      const maxBytes = stream ? config.maxStreamBytes : config.maxResponseBytes
+      const bounds = { upstream: connection.name, stream, maxBytes, totalTimeoutMs: config.totalTimeoutMs }
+      const exchange = new Exchange(handler, bounds, logger)
+      const headers = [...connection.headers, 'accept', stream ? 'text/event-stream' : 'application/json']
+      if (requestId !== undefined) headers.push('x-client-request-id', requestId)
+      connection.pool.dispatch({ method: 'POST', path: connection.path, headers, body }, exchange)
+      return exchange
+    },
+    probe: () =>
+      Promise.all(
+        [...connections.values()].map(({ name, url, pool, path, headers, config }) =>
+          probeUpstream({
+            name,
+            url,
+            pool,
+            path: path.replace(/chat\/completions$/, 'models'),
+            headers,
+            timeoutMs: config.headersTimeoutMs,
+            clock,
+            logger,
+          }),
+        ),
+      ),
+    async close() {
+      await Promise.all([...connections.values()].map(({ pool }) => pool.destroy()))
+    },
+  }
+}
+
+function connect(name: string, config: UpstreamConfig, resolveSecret: (reference: string) => string): Connection {
+  const url = new URL(config.baseUrl)
+  // The schema says so too; it is asked again here because a configuration may be made in code.
+  const refused = refuseBaseUrl(url, config.allowLoopbackHttp)
+  if (refused !== null) throw new RedoubtError('ERR_CONFIG_INVALID', `the address of the upstream \`${name}\` ${refused}`)
+
+  const headers = ['content-type', 'application/json', 'accept-encoding', 'identity', 'user-agent', USER_AGENT]
+  if (config.apiKey !== undefined) {
+    const credential = resolveSecret(config.apiKey).trim()
+    if (!/^[\x21-\x7e]{1,8192}$/.test(credential)) {
+      throw new RedoubtError('ERR_CONFIG_SECRET', `the credential of the upstream \`${name}\` cannot be sent in a header`)
+    }
+    headers.push('authorization', `Bearer ${credential}`)
+  }
+  if (config.organization !== undefined) headers.push('openai-organization', config.organization)
+  if (config.project !== undefined) headers.push('openai-project', config.project)
+
+  const plain = url.protocol === 'http:' && isLoopbackName(url.hostname)
+  const ca = config.ca === undefined ? {} : { ca: resolveSecret(config.ca) }
+  const pool = new Pool(url.origin, {
+    connections: POOL_CONNECTIONS,
+    pipelining: 1,
+    allowH2: false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+    headersTimeout: config.headersTimeoutMs,
+    bodyTimeout: config.chunkTimeoutMs,
+    connect: plain
+      ? { timeout: config.connectTimeoutMs, lookup: loopbackLookup() }
+      : {
+          timeout: config.connectTimeoutMs,
+          secureContext: createSecureContext({ minVersion: 'TLSv1.3', ...ca }),
+          rejectUnauthorized: true,
+        },
+  })
+  return { name, config, url, pool, headers, path: `${url.pathname.replace(/\/+$/, '')}/chat/completions` }
+}

@@ -1,0 +1,425 @@
+import { RedoubtError, type AuditReceipt } from '#foundation/core'
+import { replaceFile } from '#foundation/storage'
+import { signCheckpoint } from './checkpoint.ts'
+import { parseBodyBundle, parseEntryPrefix } from './entry-bundle.ts'
+import { fitsBody, fitsEntry, type Frontier, type Pending, type PendingFile } from './frontier.ts'
+import type { LogFolder } from './log-folder.ts'
+import { prefixedLeafHash } from './merkle-hash.ts'
+import { type Recovered, recover, type RecoveryOptions, partialPaths } from './recovery.ts'
+import { CHECKPOINT_PATH, parseTilePath, TILE_WIDTH, tilePath, widthAt } from './tile-paths.ts'
+import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_BYTES, type WalWriter } from './write-ahead-log.ts'
+
+/** A batch never exceeds this, so that a commit blocks the loop for milliseconds at most. */
+const MAX_BATCH_BYTES = 1_048_576
+/** Files written in one turn of the loop: a millisecond or two. */
+const FILES_PER_TURN = 16
+/** Full windows made durable together. */
+const WINDOWS_PER_SYNC = 64
+/** The background writer starts at this many full windows, so that a checkpoint finds little left to write. */
+const BACKLOG_TO_START = 8
+/** Appends wait for the background writer when this much is in memory. */
+const BACKLOG_LIMIT_BYTES = 134_217_728
+/** A checkpoint is due before its time when this many segments wait for one. */
+const SEGMENTS_TO_PUBLISH = 4
+/** At this many appends wait for it: recovery reads all of them, and must be quick. */
+const SEGMENTS_LIMIT = 12
+const CACHED_BUNDLES = 16
+
+type AppendLogOptions = Omit<RecoveryOptions, 'acknowledged'>
+
+/**
+ * The log as an append port: group commit, tiles, checkpoints. One writer in one process.
+ * Appends of one turn of the event loop share one fdatasync; they resolve in the order of their indices.
+ */
+export class AppendLog {
+  readonly #options: AppendLogOptions
+  #state: 'open' | 'failed' | 'closed' = 'open'
+  #cause: unknown
+  /** Counts recoveries, so that work begun before one stops after it. */
+  #generation = 0
+  #frontier: Frontier
+  #wal: WalWriter
+  #files: LogFolder
+  #note: string
+  #published: number
+  readonly #batch: Buffer
+  #used = BATCH_HEADER_BYTES
+  #records = 0
+  #resolves: ((value: never) => void)[] = []
+  #rejects: ((reason: unknown) => void)[] = []
+  /** Per record of the batch: whether the caller wants a receipt or the bare index. */
+  #receipts: boolean[] = []
+  #recovering: Promise<void> | null = null
+  #publishing: Promise<unknown> = Promise.resolve()
+  #draining: Promise<void> | null = null
+  #publishSoon = false
+  #catchingUp: Promise<void> | null = null
+  #writing: Promise<unknown> = Promise.resolve()
+  readonly #bundles = new Map<number, readonly Uint8Array[]>()
+  /** Called after each new checkpoint is durable. */
+  onPublished: (note: string, size: number) => void = () => undefined
+  readonly replayed: number
+
+  private constructor(options: AppendLogOptions, recovered: Recovered) {
+    this.#options = options
+    this.replayed = recovered.replayed
+    this.#frontier = recovered.frontier
+    this.#wal = recovered.wal
+    this.#files = recovered.files
+    this.#note = recovered.note
+    this.#published = recovered.frontier.size
+    this.#batch = Buffer.alloc(Math.min(MAX_BATCH_BYTES, options.segmentBytes))
+  }
+
+  static async open(options: AppendLogOptions): Promise<AppendLog> {
+    return new AppendLog(options, await recover(options))
+  }
+
+  get size(): number {
+    return this.#frontier.size
+  }
+
+  get published(): number {
+    return this.#published
+  }
+
+  /** The latest signed note, with the cosignatures known so far. */
+  get note(): string {
+    return this.#note
+  }
+
+  get healthy(): boolean {
+    return this.#state === 'open'
+  }
+
+  append(entry: Uint8Array, body: Uint8Array | null): Promise<number> {
+    if (this.#mustWait()) return this.#ready().then(() => this.append(entry, body))
+    const problem = this.#admit(entry.byteLength, body)
+    if (problem !== null) return Promise.reject(problem)
+    const batch = this.#batch
+    const at = this.#used + RECORD_OVERHEAD_BYTES
+    batch.set(entry, at)
+    this.#frame(entry.byteLength, body)
+    this.#receipts.push(false)
+    return new Promise<number>(this.#enlist)
+  }
+
+  /** As `append`, for an entry that is still text, and with the receipt. */
+  appendText(text: string, body: Uint8Array | null): Promise<AuditReceipt> {
+    if (this.#mustWait()) return this.#ready().then(() => this.appendText(text, body))
+    // Room is taken for the most bytes the text can have; only what it has is used.
+    const atMost = text.length * 3
+    const problem = this.#admit(fitsEntry(atMost) ? atMost : Buffer.byteLength(text), body)
+    if (problem !== null) return Promise.reject(problem)
+    this.#frame(this.#batch.write(text, this.#used + RECORD_OVERHEAD_BYTES), body)
+    this.#receipts.push(true)
+    return new Promise<AuditReceipt>(this.#enlist)
+  }
+
+  #mustWait(): boolean {
+    return this.#state !== 'open' || this.#frontier.backlogBytes > BACKLOG_LIMIT_BYTES || this.#wal.unretired >= SEGMENTS_LIMIT
+  }
+
+  async #ready(): Promise<void> {
+    if (this.#state === 'open') {
+      this.#catchingUp ??= this.#catchUp().finally(() => (this.#catchingUp = null))
+      await this.#catchingUp
+    }
+    await this.#reopened()
+  }
+
+  async #catchUp(): Promise<void> {
+    await this.#drain()
+    // Failing here shows in the state, which whoever waits looks at next.
+    if (this.#wal.unretired >= SEGMENTS_LIMIT) await this.publish().catch(() => undefined)
+  }
+
+  /** One shared executor instead of a closure for each record. */
+  readonly #enlist = (resolve: (value: never) => void, reject: (reason: unknown) => void): void => {
+    this.#resolves.push(resolve)
+    this.#rejects.push(reject)
+  }
+
+  /** Makes room in the batch, or says why the record cannot be taken. */
+  #admit(entryBytes: number, body: Uint8Array | null): RedoubtError | null {
+    const bodyBytes = body?.byteLength ?? 0
+    const needed = RECORD_OVERHEAD_BYTES + entryBytes + bodyBytes
+    if (!fitsEntry(entryBytes) || !fitsBody(bodyBytes) || BATCH_HEADER_BYTES + needed > this.#batch.byteLength)
+      return new RedoubtError('ERR_AUDIT_ENTRY_TOO_LARGE')
+    if (this.#used + needed > this.#batch.byteLength) {
+      this.#commit()
+      if (this.#state !== 'open') return this.#unavailable()
+    }
+    return null
+  }
+
+  #frame(entryBytes: number, body: Uint8Array | null): void {
+    const batch = this.#batch
+    let at = this.#used
+    batch.writeUInt32LE(entryBytes, at)
+    batch.writeUInt32LE(body?.byteLength ?? 0, at + 4)
+    batch[at + 8] = 0
+    at += RECORD_OVERHEAD_BYTES + entryBytes
+    if (body !== null) {
+      batch.set(body, at)
+      at += body.byteLength
+    }
+    this.#used = at
+    if (this.#records++ === 0) setImmediate(this.#commit)
+  }
+
+  readonly #commit = (): void => {
+    const records = this.#records
+    if (records === 0) return
+    const batch = this.#batch.subarray(0, this.#used)
+    const resolves = this.#resolves
+    const rejects = this.#rejects
+    const receipts = this.#receipts
+    this.#resolves = []
+    this.#rejects = []
+    this.#receipts = []
+    this.#records = 0
+    this.#used = BATCH_HEADER_BYTES
+    const first = this.#frontier.size
+    try {
+      this.#wal.write(batch, first, records)
+    } catch (cause) {
+      this.#fail(cause)
+      const unavailable = this.#unavailable()
+      for (const reject of rejects) reject(unavailable)
+      return
+    }
+    let at = BATCH_HEADER_BYTES
+    for (let i = 0; i < records; i++) {
+      const end = at + RECORD_OVERHEAD_BYTES + batch.readUInt32LE(at)
+      const bodyBytes = batch.readUInt32LE(at + 4)
+      const hash = prefixedLeafHash(batch.subarray(at + RECORD_OVERHEAD_BYTES - 1, end))
+      const body = bodyBytes === 0 ? null : batch.subarray(end, end + bodyBytes)
+      this.#frontier.add(batch.subarray(at + RECORD_OVERHEAD_BYTES, end), body, hash)
+      const index = first + i
+      resolves[i]!((receipts[i] ? { index, leafHash: hash.toString('base64') } : index) as never)
+      at = end + bodyBytes
+    }
+    this.#keepUp()
+  }
+
+  /** Starts the background writer or a checkpoint when they are due. */
+  #keepUp(): void {
+    if (this.#frontier.backlog >= BACKLOG_TO_START && this.#draining === null) void this.#drain()
+    if (this.#wal.unretired >= SEGMENTS_TO_PUBLISH && !this.#publishSoon) {
+      this.#publishSoon = true
+      this.publish().then(
+        () => (this.#publishSoon = false),
+        () => (this.#publishSoon = false),
+      )
+    }
+  }
+
+  /** Brings the full windows there are to disk; one at a time. Never rejects: a failure shows in the state. */
+  #drain(): Promise<void> {
+    this.#draining ??= this.#writeFull().finally(() => (this.#draining = null))
+    return this.#draining
+  }
+
+  async #writeFull(): Promise<void> {
+    const generation = this.#generation
+    const frontier = this.#frontier
+    while (generation === this.#generation && this.#state === 'open' && frontier.backlog > 0) {
+      await this.#exclusive(() => this.#attempt(generation, () => this.#writePending(frontier, frontier.pending(WINDOWS_PER_SYNC), [])))
+    }
+  }
+
+  /** One writer of tiles at a time, first come, first served: a checkpoint waits for one slice of the background writer at most. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#writing.then(work)
+    this.#writing = next.catch(() => undefined)
+    return next
+  }
+
+  /** Writes the edge, which goes on changing, at once and the full windows in turns; returns when all is durable. */
+  async #writePending(frontier: Frontier, pending: Pending, partials: readonly PendingFile[]): Promise<void> {
+    const folders = new Set(this.#files.write(partials))
+    for (let i = 0; i < pending.files.length; i += FILES_PER_TURN) {
+      for (const folder of this.#files.write(pending.files.slice(i, i + FILES_PER_TURN))) folders.add(folder)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await this.#files.sync([...pending.files, ...partials], folders)
+    frontier.written(pending)
+  }
+
+  /** @returns whether it worked, in the state in which it began; if not, the log has failed and will recover. */
+  async #attempt(generation: number, work: () => void | Promise<void>): Promise<boolean> {
+    if (generation !== this.#generation || this.#state !== 'open') return false
+    try {
+      await work()
+    } catch (cause) {
+      if (generation === this.#generation) this.#fail(cause)
+      return false
+    }
+    return generation === this.#generation && (this.#state as string) === 'open'
+  }
+
+  /** Publishes a checkpoint over everything acknowledged so far. @returns the signed note. */
+  publish(): Promise<string> {
+    const next = this.#publishing.then(
+      () => this.#publish(),
+      () => this.#publish(),
+    )
+    this.#publishing = next.catch(() => undefined)
+    return next
+  }
+
+  async #publish(): Promise<string> {
+    if (this.#state !== 'open') await this.#reopened()
+    this.#commit()
+    if (this.#state !== 'open') throw this.#unavailable()
+    const generation = this.#generation
+    const frontier = this.#frontier
+    let size = 0
+    let root: Uint8Array = new Uint8Array()
+    // INVARIANT: tiles, bundles and bodies up to `size` are durable before anything is signed over them.
+    const durable = await this.#exclusive(() =>
+      this.#attempt(generation, async () => {
+        size = frontier.size
+        if (size === this.#published) return
+        root = frontier.root()
+        await this.#writePending(frontier, frontier.pending(Infinity), frontier.partials())
+      }),
+    )
+    if (!durable) return this.#superseded()
+    if (size === this.#published) return this.#note
+    const note = await signCheckpoint(this.#options.origin, size, root, this.#options.signer)
+    const stored = await this.#attempt(generation, () => {
+      replaceFile(this.#options.folder, CHECKPOINT_PATH, Buffer.from(note))
+      const keep = new Set(partialPaths(size))
+      this.#files.removeAll(partialPaths(this.#published).filter((path) => !keep.has(path)))
+      this.#wal.retire(size)
+    })
+    if (!stored) return this.#superseded()
+    this.#note = note
+    this.#published = size
+    this.onPublished(note, size)
+    return note
+  }
+
+  /** A recovery that came in between has published for itself, and at least as much. */
+  #superseded(): string {
+    if (this.#state !== 'open') throw this.#unavailable()
+    return this.#note
+  }
+
+  /**
+   * Adds cosignature lines to the published note if it is still the latest. They are served and go into proofs, but stay out
+   * of the folder: there every byte is vouched for by the log key, and the witness keeps what it signed.
+   * @returns the note with them, or null.
+   */
+  addCosignatures(note: string, lines: string): string | null {
+    const text = (whole: string): string => whole.slice(0, whole.lastIndexOf('\n\n') + 1)
+    if (text(note) !== text(this.#note)) return null
+    const fresh = lines.split('\n').filter((line) => line !== '' && !this.#note.includes(`${line}\n`))
+    this.#note += fresh.map((line) => `${line}\n`).join('')
+    return this.#note
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#state !== 'open') return
+    this.#state = 'failed'
+    this.#cause = cause
+    try {
+      this.#wal.close()
+    } catch {
+      // The file is given up either way; recovery opens a new one.
+    }
+    const rejects = this.#rejects
+    this.#resolves = []
+    this.#rejects = []
+    this.#receipts = []
+    this.#records = 0
+    this.#used = BATCH_HEADER_BYTES
+    const unavailable = this.#unavailable()
+    for (const reject of rejects) reject(unavailable)
+  }
+
+  #unavailable(): RedoubtError {
+    return new RedoubtError('ERR_AUDIT_UNAVAILABLE', 'the audit log cannot be written', { cause: this.#cause })
+  }
+
+  /** Resolves when the log is open again. A failed write may have taken effect, so all state is read from disk anew. */
+  #reopened(): Promise<void> {
+    if (this.#state === 'open') return Promise.resolve()
+    if (this.#state === 'closed') return Promise.reject(new RedoubtError('ERR_AUDIT_UNAVAILABLE', 'the audit log is closed'))
+    this.#recovering ??= this.#recover().finally(() => (this.#recovering = null))
+    return this.#recovering
+  }
+
+  async #recover(): Promise<void> {
+    let recovered: Recovered
+    try {
+      recovered = await recover({ ...this.#options, acknowledged: { size: this.#frontier.size, root: this.#frontier.root() } })
+    } catch (cause) {
+      this.#cause = cause
+      throw this.#unavailable()
+    }
+    if (this.#state !== 'failed') {
+      recovered.wal.close()
+      throw this.#unavailable()
+    }
+    this.#generation++
+    this.#bundles.clear()
+    this.#frontier = recovered.frontier
+    this.#wal = recovered.wal
+    this.#files = recovered.files
+    this.#note = recovered.note
+    this.#published = recovered.frontier.size
+    this.#state = 'open'
+    this.onPublished(this.#note, this.#published)
+  }
+
+  /** @returns null when there is no such entry; the bytes must not be changed. */
+  entry(index: number): Uint8Array | null {
+    if (!Number.isSafeInteger(index) || index < 0 || index >= this.#frontier.size) return null
+    const number = Math.floor(index / TILE_WIDTH)
+    const row = index % TILE_WIDTH
+    const window = this.#frontier.window(number)
+    if (window !== null) return parseEntryPrefix(window.bundle(), row + 1)?.[row]?.slice() ?? null
+    let entries = this.#bundles.get(number)
+    if (entries === undefined) {
+      const bytes = this.#files.read(tilePath({ kind: 'entries', index: number, width: TILE_WIDTH }))
+      const parsed = bytes && parseEntryPrefix(bytes, TILE_WIDTH)
+      if (parsed === null) throw new RedoubtError('ERR_AUDIT_CORRUPT', `the entry bundle ${number} is missing or not well-formed`)
+      entries = parsed
+      const oldest = this.#bundles.keys().next().value
+      if (this.#bundles.size >= CACHED_BUNDLES && oldest !== undefined) this.#bundles.delete(oldest)
+      this.#bundles.set(number, entries)
+    }
+    return entries[row] ?? null
+  }
+
+  /** @returns the sealed body, or null when the entry has none or it is gone. */
+  body(index: number): Uint8Array | null {
+    if (!Number.isSafeInteger(index) || index < 0 || index >= this.#frontier.size) return null
+    const number = Math.floor(index / TILE_WIDTH)
+    const window = this.#frontier.window(number)
+    const bytes = window ? window.bodies() : this.#files.read(tilePath({ kind: 'bodies', index: number, width: TILE_WIDTH }))
+    if (bytes === null || bytes.byteLength === 0) return null
+    const body = parseBodyBundle(bytes, window ? window.count : TILE_WIDTH)?.[index % TILE_WIDTH]
+    return body === undefined || body.byteLength === 0 ? null : body.slice()
+  }
+
+  /** @returns the published resource of C2SP tlog-tiles at this path, or null. Bodies are none. */
+  resource(path: string): Uint8Array | null {
+    if (path === CHECKPOINT_PATH) return Buffer.from(this.#note)
+    const name = parseTilePath(path)
+    if (name === null || name.kind === 'bodies' || name.width > widthAt(name.kind, name.index, this.#published)) return null
+    return this.#files.read(path)
+  }
+
+  /** Stops without a last checkpoint; what is acknowledged is in the write-ahead log. */
+  close(): void {
+    if (this.#state === 'open') {
+      this.#commit()
+      this.#wal.close()
+    }
+    this.#state = 'closed'
+  }
+}

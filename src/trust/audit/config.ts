@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import { DEFAULT_CHECKPOINT_INTERVAL_MS } from './audit-log.ts'
+
+/** Origin of a log whose operator chose none; a deployment should take a URL of its own. */
+export const DEFAULT_ORIGIN = 'redoubt.local/log'
+const MIN_INTERVAL_MS = 10
+/** The promise to the outside is one second; a longer window is not offered. */
+const MAX_INTERVAL_MS = 1_000
+
+export const auditConfig = z
+  .object({
+    origin: z
+      .string()
+      .regex(/^[^\s+]{1,200}$/u, 'a schema-less URL without spaces and plus signs')
+      .default(DEFAULT_ORIGIN)
+      .describe('Origin of the log: names it in checkpoints and proofs. Never changes once the log has begun.'),
+    checkpointIntervalMs: z
+      .number()
+      .int()
+      .min(MIN_INTERVAL_MS)
+      .max(MAX_INTERVAL_MS)
+      .default(DEFAULT_CHECKPOINT_INTERVAL_MS)
+      .describe('Milliseconds between checkpoints while events arrive.'),
+    outsideFolder: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("A folder outside the reach of this host's administrator that receives each checkpoint."),
+    witnesses: z
+      .array(
+        z
+          .object({
+            url: z.url().describe('Submission prefix of a C2SP tlog-witness.'),
+            verifierKeys: z.array(z.string().min(1)).min(1).describe('Its verifier keys, from its operator.'),
+            ca: z.string().optional().describe('PEM file of the authority of its certificate, if private.'),
+          })
+          .strict(),
+      )
+      .default([])
+      .describe('Witnesses that cosign the checkpoints.'),
+  })
+  .strict()
+
+export type AuditConfig = z.infer<typeof auditConfig>

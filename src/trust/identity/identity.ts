@@ -1,0 +1,222 @@
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { type AuditSink, type Clock, type EntityUid, type ErrorCode, RedoubtError } from '#foundation/core'
+import { type Database, migrate } from '#foundation/storage'
+import type { Logger } from '#foundation/telemetry'
+import type { Keys } from '#trust/keys'
+import { Accounts, type CreatedAccount, describe, type NewAccount, type ServiceAccount } from './accounts.ts'
+import { Artifacts } from './artifacts.ts'
+import { Authenticator, type Credentials, type Principal, type Refusal } from './authenticator.ts'
+import { createAuthorizationServer } from './authorization-server.ts'
+import { BOOTSTRAP_KEY_FILE } from './account-file.ts'
+import { type IdentityConfig, identityConfig } from './config.ts'
+import { Denylist } from './denylist.ts'
+import { Enrolment } from './enrolment.ts'
+import { enrolmentPages } from './enrolment-pages.ts'
+import { RefusalLog } from './refusal-log.ts'
+import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
+import { MIGRATIONS } from './tables.ts'
+import { WriteQueue } from './write-queue.ts'
+
+const MAINTENANCE_INTERVAL_MS = 10_000
+const SELF: EntityUid = { type: 'System', id: 'identity' }
+
+export interface IdentityOptions {
+  readonly database: Database<unknown>
+  readonly keys: Keys
+  readonly audit: AuditSink
+  readonly clock: Clock
+  /** `https://host[:port]`, without a path: issuer, audience of our tokens, and origin of the enrolment page. */
+  readonly issuer: string
+  readonly secretsDir: string
+  readonly profile: 'development' | 'production'
+  readonly logger: Logger
+  readonly config?: Partial<IdentityConfig>
+}
+
+export interface Identity {
+  readonly issuer: string
+  readonly profile: 'development' | 'production'
+  /** Who is asking. Synchronous, in the answer too; never throws for bad input. Each refusal is noted in the audit log, within bounds. */
+  authenticate(credentials: Credentials): Principal | Refusal
+  /** Null while the principal may go on; else why not. For running streams: cheap enough to ask at every chunk. */
+  stillValid(principal: Principal): ErrorCode | null
+  /** Calls back with the id of a revoked token, or the name of an account that lost its tokens. @returns the way to stop listening. */
+  onRevocation(listener: (tokenOrAccountId: string) => void): () => void
+  /** Serves `/oauth/…`, `/.well-known/…` and `/enrol/…`; 404 for all else. */
+  readonly handler: (req: IncomingMessage, res: ServerResponse) => void
+  /** Every route of `handler`; all are open to anyone. */
+  readonly paths: readonly OpenRoute[]
+  readonly serviceAccounts: {
+    create(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
+    list(): readonly ServiceAccount[]
+    get(name: string): ServiceAccount | null
+    /** The account as policies see it, for questions like `policy why`; not proof of anything. */
+    principal(name: string): Principal | null
+    disable(name: string, by: EntityUid): Promise<ServiceAccount>
+    replaceKey(name: string, by: EntityUid): Promise<CreatedAccount>
+  }
+  /** For `ensureBootstrapAccount`. @throws {RedoubtError} `ERR_CONFIG_INSECURE` in production. */
+  createBootstrapAccount(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
+  createEnrolmentLink(by: EntityUid): Promise<{ readonly url: string; readonly expiresAt: number }>
+  administratorEnrolled(): boolean
+  /** Purges what has expired and closes windows of refusals; runs by itself every ten seconds. */
+  maintain(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Opens the room: tables, accounts, denylist, the embedded authorization server and its signing key (released once, recorded).
+ * @throws {RedoubtError} `ERR_CONFIG_INVALID` for an issuer that is not a plain https origin; `ERR_CONFIG_INSECURE` in production when
+ *   the development key of the CLI lies in the secrets directory; what `keys` and the database throw.
+ */
+export async function openIdentity(options: IdentityOptions): Promise<Identity> {
+  const { database, audit, clock, logger, profile } = options
+  const config = identityConfig.parse(options.config ?? {})
+  const issuer = canonicalIssuer(options.issuer)
+  if (profile === 'production' && existsSync(join(options.secretsDir, BOOTSTRAP_KEY_FILE))) {
+    throw new RedoubtError('ERR_CONFIG_INSECURE', `production refuses \`${BOOTSTRAP_KEY_FILE}\` in the secrets directory; remove it`)
+  }
+  migrate(database, 'trust/identity', MIGRATIONS)
+  const { raw } = database
+  const queue = new WriteQueue(raw)
+  const accounts = new Accounts(raw, queue, audit, clock)
+  const artifacts = new Artifacts(raw, queue, clock)
+  const denylist = new Denylist(raw, queue)
+  const refusals = new RefusalLog(audit, clock, logger)
+  const listeners = new Set<(id: string) => void>()
+  const announce = (id: string): void => {
+    for (const listener of listeners) {
+      try {
+        listener(id)
+      } catch (error) {
+        logger.error({ err: error }, 'a revocation listener failed')
+      }
+    }
+  }
+
+  const privateKey = await options.keys.release('token-signing', {
+    principal: SELF,
+    purpose: 'token-signing',
+    resource: { type: 'Key', id: 'token-signing' },
+  })
+  const publicKey = createPublicKey(privateKey)
+  const keyId = thumbprint(publicKey)
+  const refused = (code: ErrorCode, known: EntityUid | null): void => refusals.noteRefusal(code, known)
+  const refusedClient = (code: ErrorCode, claimed: string | null): void =>
+    refused(code, claimed === null ? null : (accounts.get(claimed)?.facts ?? null))
+
+  const authenticator = new Authenticator({
+    rules: { issuer, audience: issuer, keys: new Map([[keyId, { algorithm: 'EdDSA', publicKey }]]) },
+    accounts,
+    denylist,
+    clock,
+    cacheEntries: config.tokenCacheEntries,
+    production: profile === 'production',
+    refused,
+  })
+  const enrolment = new Enrolment({ raw, queue, audit, clock, issuer, linkMinutes: config.enrolmentLinkMinutes })
+  const handler = createRouter({
+    issuer,
+    logger,
+    pages: enrolmentPages(enrolment, (code) => refused(code, null)),
+    endpoints: {
+      issuer,
+      accounts,
+      artifacts,
+      audit,
+      clock,
+      inspect: (token) => authenticator.inspect(token),
+      revoke: async (token) => {
+        const stored = denylist.revoke(token.issuer, token.id, token.expiresAt)
+        announce(token.id)
+        return stored
+      },
+      refused: refusedClient,
+    },
+    authorizationServer: createAuthorizationServer({
+      issuer,
+      privateKey,
+      keyId,
+      tokenLifetimeSeconds: config.tokenLifetimeSeconds,
+      accounts,
+      artifacts,
+      audit,
+      clock,
+      logger,
+      production: profile === 'production',
+      refused: refusedClient,
+    }),
+  })
+
+  const maintain = async (): Promise<void> => {
+    refusals.flush()
+    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), enrolment.purge()])
+  }
+  const timer = setInterval(() => {
+    maintain().catch((error: unknown) => logger.error({ err: error }, 'identity maintenance failed'))
+  }, MAINTENANCE_INTERVAL_MS)
+  timer.unref()
+
+  return {
+    issuer,
+    profile,
+    authenticate: (credentials) => authenticator.authenticate(credentials),
+    stillValid: (principal) => authenticator.stillValid(principal),
+    onRevocation(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    handler,
+    paths: OPEN_ROUTES,
+    serviceAccounts: {
+      create: (ask, by) => accounts.create(ask, by),
+      list: () => accounts.list().map(describe),
+      get(name) {
+        const account = accounts.get(name)
+        return account === null ? null : describe(account)
+      },
+      principal: (name) => authenticator.describe(name),
+      async disable(name, by) {
+        const disabled = accounts.disable(name, by)
+        announce(name)
+        return disabled
+      },
+      async replaceKey(name, by) {
+        const replaced = await accounts.replaceKey(name, by)
+        announce(name)
+        return replaced
+      },
+    },
+    async createBootstrapAccount(ask, by) {
+      if (profile === 'production') throw new RedoubtError('ERR_CONFIG_INSECURE', 'production has no bootstrap account')
+      return accounts.create(ask, by, { bootstrap: true })
+    },
+    createEnrolmentLink: (by) => enrolment.createLink(by),
+    administratorEnrolled: () => enrolment.administratorEnrolled(),
+    maintain,
+    async close() {
+      clearInterval(timer)
+      refusals.flush({ all: true })
+      await queue.write(() => undefined)
+    },
+  }
+}
+
+/** Browsers leave the default port out of an origin, so it is left out of the issuer too. */
+function canonicalIssuer(issuer: string): string {
+  const url = URL.parse(issuer)
+  if (url === null || url.protocol !== 'https:' || (url.origin !== issuer && `${url.origin}:443` !== issuer)) {
+    throw new RedoubtError('ERR_CONFIG_INVALID', 'the issuer must be `https://host[:port]` without a path')
+  }
+  return url.origin
+}
+
+/** RFC 7638 of an Ed25519 key. */
+function thumbprint(publicKey: KeyObject): string {
+  const { crv, kty, x } = publicKey.export({ format: 'jwk' })
+  if (crv !== 'Ed25519') throw new RedoubtError('ERR_KEYS_UNKNOWN', 'the token signing key is not an Ed25519 key')
+  return createHash('sha256').update(JSON.stringify({ crv, kty, x })).digest('base64url')
+}

@@ -1,0 +1,15 @@
+export {
+  type AccountFile,
+  accountFilePath,
+  BOOTSTRAP_ACCOUNT,
+  BOOTSTRAP_KEY_FILE,
+  ensureBootstrapAccount,
+  readAccountFile,
+  writeAccountFile,
+} from './account-file.ts'
+export type { CreatedAccount, NewAccount, PrivateJwk, PublicJwk, ServiceAccount } from './accounts.ts'
+export type { Credentials, Principal, Refusal } from './authenticator.ts'
+export { type IdentityConfig, identityConfig } from './config.ts'
+export { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
+export { type IssuedAccessToken, requestToken, revokeToken, type TokenAsk } from './request-token.ts'
+export type { OpenRoute } from './routes.ts'

@@ -1,0 +1,125 @@
+import { createPrivateKey } from 'node:crypto'
+import { request } from 'node:https'
+import { newId, parseStrictJson, RedoubtError } from '#foundation/core'
+import { SignJWT } from 'jose'
+import type { PrivateJwk } from './accounts.ts'
+import { ASSERTION_TYPE } from './client-assertion.ts'
+
+const MAX_ANSWER_BYTES = 64 * 1024
+const DEFAULT_TIMEOUT_MS = 10_000
+const ASSERTION_LIFETIME_SECONDS = 60
+
+export interface TokenAsk {
+  /** Where the server answers: `https://host[:port]`. */
+  readonly baseUrl: string
+  /** Issuer identifier, which the assertion names as its audience, if it is not the origin of `baseUrl`. */
+  readonly issuer?: string | undefined
+  readonly accountId: string
+  readonly privateKeyJwk: PrivateJwk
+  /** PEM of the certificate authority to trust; the system's own when absent. */
+  readonly ca?: string | Uint8Array | undefined
+  readonly timeoutMs?: number
+}
+
+export interface IssuedAccessToken {
+  readonly accessToken: string
+  /** Epoch milliseconds by this host's clock. */
+  readonly expiresAt: number
+}
+
+/**
+ * Gets an access token for a service account: client credentials with private_key_jwt, over verified TLS 1.3.
+ * @throws {RedoubtError} `ERR_SERVER_UNREACHABLE` (also when the certificate is not trusted), `ERR_CLIENT_AUTHENTICATION`
+ *   when the server does not accept the key, `ERR_TOKEN_REQUEST` for any other refusal.
+ * @see RFC 7523 §2.2
+ */
+export async function requestToken(ask: TokenAsk): Promise<IssuedAccessToken> {
+  const form = new URLSearchParams({ grant_type: 'client_credentials', ...(await clientAuthentication(ask)) }).toString()
+  const { status, body } = await post(new URL('/oauth/token', ask.baseUrl), form, ask)
+  const answer = parse(body)
+  const { access_token: accessToken, expires_in: expiresIn } = answer
+  if (status === 200 && typeof accessToken === 'string' && typeof expiresIn === 'number') {
+    return { accessToken, expiresAt: Date.now() + expiresIn * 1000 }
+  }
+  if (answer['error'] === 'invalid_client')
+    throw new RedoubtError('ERR_CLIENT_AUTHENTICATION', `the server does not accept the key of \`${ask.accountId}\``)
+  throw new RedoubtError('ERR_TOKEN_REQUEST', `the server refused a token with status ${status}`)
+}
+
+/** Form members that authenticate the account by private_key_jwt. @see RFC 7523 §2.2 */
+async function clientAuthentication(ask: TokenAsk): Promise<Record<string, string>> {
+  const key = createPrivateKey({ key: { ...ask.privateKeyJwk }, format: 'jwk' })
+  const assertion = await new SignJWT()
+    .setProtectedHeader({ alg: 'EdDSA' })
+    .setIssuer(ask.accountId)
+    .setSubject(ask.accountId)
+    .setAudience(ask.issuer ?? new URL(ask.baseUrl).origin)
+    .setJti(newId('assertion'))
+    .setIssuedAt()
+    .setExpirationTime(`${ASSERTION_LIFETIME_SECONDS}s`)
+    .sign(key)
+  return { client_id: ask.accountId, client_assertion_type: ASSERTION_TYPE, client_assertion: assertion }
+}
+
+/**
+ * Revokes a token of the account; the server refuses it from the next request on.
+ * @throws {RedoubtError} `ERR_SERVER_UNREACHABLE`, `ERR_CLIENT_AUTHENTICATION`, `ERR_TOKEN_REQUEST`.
+ * @see RFC 7009
+ */
+export async function revokeToken(ask: TokenAsk, token: string): Promise<void> {
+  const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...(await clientAuthentication(ask)) }).toString()
+  const { status, body } = await post(new URL('/oauth/revoke', ask.baseUrl), form, ask)
+  if (status === 200) return
+  if (parse(body)['error'] === 'invalid_client')
+    throw new RedoubtError('ERR_CLIENT_AUTHENTICATION', `the server does not accept the key of \`${ask.accountId}\``)
+  throw new RedoubtError('ERR_TOKEN_REQUEST', `the server refused the revocation with status ${status}`)
+}
+
+function post(url: URL, form: string, ask: TokenAsk): Promise<{ readonly status: number; readonly body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    const unreachable = (cause: unknown): void =>
+      reject(
+        cause instanceof RedoubtError
+          ? cause
+          : new RedoubtError('ERR_SERVER_UNREACHABLE', `no server answers at \`${url.origin}\``, { cause }),
+      )
+    const call = request(
+      url,
+      {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/x-www-form-urlencoded',
+          accept: 'application/json',
+          'content-length': Buffer.byteLength(form),
+        },
+        minVersion: 'TLSv1.3',
+        agent: false,
+        signal: AbortSignal.timeout(ask.timeoutMs ?? DEFAULT_TIMEOUT_MS),
+        ...(ask.ca === undefined ? {} : { ca: Buffer.from(ask.ca) }),
+      },
+      (answer) => {
+        const chunks: Buffer[] = []
+        let received = 0
+        answer.on('data', (chunk: Buffer) => {
+          received += chunk.byteLength
+          if (received > MAX_ANSWER_BYTES) call.destroy(new RedoubtError('ERR_TOKEN_REQUEST', 'the answer of the server is too large'))
+          else chunks.push(chunk)
+        })
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) }))
+        answer.on('error', unreachable)
+      },
+    )
+    call.on('error', unreachable)
+    call.end(form)
+  })
+}
+
+function parse(body: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    const value = parseStrictJson(body, { maxBytes: MAX_ANSWER_BYTES, maxDepth: 4 })
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>
+  } catch {
+    // Not JSON: the status says what there is to say.
+  }
+  return {}
+}

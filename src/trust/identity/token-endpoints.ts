@@ -1,0 +1,92 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AuditSink, Clock, ErrorCode } from '#foundation/core'
+import type { Account, Accounts } from './accounts.ts'
+import type { Artifacts } from './artifacts.ts'
+import { authenticateClient, single } from './client-assertion.ts'
+import { answer, answerJson, answerOAuthError, mediaType } from './http.ts'
+import type { AccessToken } from './verify-access-token.ts'
+
+export interface TokenEndpoints {
+  readonly issuer: string
+  readonly accounts: Accounts
+  readonly artifacts: Artifacts
+  readonly audit: AuditSink
+  readonly clock: Clock
+  /** Verifies a token in full, revocation and account state included. */
+  readonly inspect: (token: string) => AccessToken | ErrorCode
+  /** Revokes for this process at once, durably when it resolves. */
+  readonly revoke: (token: AccessToken) => Promise<boolean>
+  readonly refused: (code: ErrorCode, claimedClient: string | null) => void
+}
+
+/**
+ * Revocation of our JWT access tokens, which oidc-provider refuses to do. Only the client a token was issued to may revoke it.
+ * A token that is not valid any more is answered like one just revoked: its owner has what it wanted.
+ * @see RFC 7009 §2.1, §2.2
+ */
+export async function revoke(endpoints: TokenEndpoints, req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void> {
+  const call = await readCall(endpoints, '/oauth/revoke', req, res, body)
+  if (call === null) return
+  const token = endpoints.inspect(call.token)
+  if (typeof token === 'string') return answer(res, 200, 'text/plain', '')
+  if (token.account !== call.client.name) return answerOAuthError(res, 400, 'unauthorized_client', 'ERR_TOKEN_REQUEST')
+  await endpoints.revoke(token)
+  await endpoints.audit.record({
+    type: 'token.revoke',
+    actor: { type: call.client.facts.type, id: call.client.facts.id },
+    action: 'authenticate',
+    resource: { type: 'System', id: 'identity' },
+    outcome: 'success',
+    details: { tokenId: token.id },
+  })
+  answer(res, 200, 'text/plain', '')
+}
+
+/**
+ * Introspection of our JWT access tokens. A client learns of its own tokens only; of anything else it learns `active: false`.
+ * @see RFC 7662 §2.2, §4
+ */
+export async function introspect(endpoints: TokenEndpoints, req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void> {
+  const call = await readCall(endpoints, '/oauth/introspect', req, res, body)
+  if (call === null) return
+  const token = endpoints.inspect(call.token)
+  if (typeof token === 'string' || token.account !== call.client.name) return answerJson(res, 200, { active: false })
+  answerJson(res, 200, {
+    active: true,
+    iss: token.issuer,
+    aud: endpoints.issuer,
+    sub: token.account,
+    client_id: token.account,
+    jti: token.id,
+    iat: token.issuedAt / 1000,
+    exp: token.expiresAt / 1000,
+    token_type: 'Bearer',
+  })
+}
+
+async function readCall(
+  endpoints: TokenEndpoints,
+  path: string,
+  req: IncomingMessage,
+  res: ServerResponse,
+  body: Buffer,
+): Promise<{ readonly client: Account; readonly token: string } | null> {
+  if (mediaType(req) !== 'application/x-www-form-urlencoded') {
+    answerOAuthError(res, 400, 'invalid_request', 'ERR_INPUT_CONTENT_TYPE')
+    return null
+  }
+  const form = new URLSearchParams(body.toString('utf8'))
+  const rules = { audiences: [endpoints.issuer, `${endpoints.issuer}${path}`], now: endpoints.clock.now() }
+  const client = await authenticateClient(form, endpoints, rules)
+  if (client === null) {
+    endpoints.refused('ERR_CLIENT_AUTHENTICATION', single(form, 'client_id'))
+    answerOAuthError(res, 401, 'invalid_client', 'ERR_CLIENT_AUTHENTICATION')
+    return null
+  }
+  const token = single(form, 'token')
+  if (token === null) {
+    answerOAuthError(res, 400, 'invalid_request', 'ERR_TOKEN_REQUEST')
+    return null
+  }
+  return { client, token }
+}

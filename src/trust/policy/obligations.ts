@@ -1,0 +1,153 @@
+import type { FilterAction, LimitRule, Obligations } from '#foundation/core'
+
+/** What the annotations of one policy say. */
+export interface PolicyAnnotations {
+  readonly id: string | null
+  readonly description: string | null
+  readonly refusal: 'purpose' | null
+  readonly obligations: Obligations
+}
+
+/** The recogniser entities that a filter annotation may name unless the composition root gives its own list. */
+export const FILTER_ENTITIES: readonly string[] = [
+  'EMAIL_ADDRESS',
+  'PHONE_NUMBER',
+  'CREDIT_CARD',
+  'IBAN_CODE',
+  'US_SSN',
+  'IP_ADDRESS',
+  'API_KEY',
+]
+
+const STRICTNESS: Readonly<Record<FilterAction, number>> = { allow: 0, mask: 1, block: 2 }
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const MAX_AMOUNT = 1_000_000_000_000
+const MAX_WINDOW_MS = 31 * 86_400_000
+const MAX_ROWS_PER_CALL = 1_000_000
+const MAX_ID_LENGTH = 128
+const MAX_ITEMS = 64
+
+export const NO_OBLIGATIONS: Obligations = Object.freeze({
+  filterInput: Object.freeze({}),
+  filterOutput: Object.freeze({}),
+  limits: Object.freeze([]),
+  maxRowsPerCall: null,
+})
+
+/**
+ * Reads a policy's annotations. One that is unknown, malformed, or has no meaning on this effect is refused:
+ * a misspelt obligation must not turn into none.
+ * @throws {Error} with the reason; the caller adds file and line.
+ */
+export function readAnnotations(
+  annotations: Readonly<Record<string, string | null>>,
+  effect: 'permit' | 'forbid',
+  entities: readonly string[],
+): PolicyAnnotations {
+  for (const name of Object.keys(annotations)) {
+    const wanted = ANNOTATIONS.get(name)
+    if (wanted === undefined) throw new Error(`the annotation \`@${name}\` is not known`)
+    if (wanted !== 'both' && wanted !== effect) throw new Error(`the annotation \`@${name}\` has no meaning on a ${effect}`)
+    if (annotations[name] === null || annotations[name] === '') throw new Error(`the annotation \`@${name}\` has no value`)
+  }
+  const { id = null, description = null, refusal = null, filter_input, filter_output, limit, rows_per_call } = annotations
+  if (id !== null && (id.length > MAX_ID_LENGTH || !/^[\w.:#/-]+$/.test(id)))
+    throw new Error('an `@id` has up to 128 letters, digits and `_.:#/-`')
+  if (refusal !== null && refusal !== 'purpose') throw new Error('`@refusal` knows only "purpose"')
+  return {
+    id,
+    description,
+    refusal,
+    obligations: Object.freeze({
+      filterInput: readFilter('filter_input', filter_input, entities),
+      filterOutput: readFilter('filter_output', filter_output, entities),
+      limits: readLimits(limit),
+      maxRowsPerCall: readRowsPerCall(rows_per_call),
+    }),
+  }
+}
+
+const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
+  ['id', 'both'],
+  ['description', 'both'],
+  ['refusal', 'forbid'],
+  ['filter_input', 'permit'],
+  ['filter_output', 'permit'],
+  ['limit', 'permit'],
+  ['rows_per_call', 'permit'],
+])
+
+function items(name: string, text: string): readonly string[] {
+  const parts = text.split(',').map((part) => part.trim())
+  if (parts.length > MAX_ITEMS) throw new Error(`\`@${name}\` has more than ${MAX_ITEMS} items`)
+  return parts
+}
+
+function readFilter(name: string, text: string | null | undefined, entities: readonly string[]): Readonly<Record<string, FilterAction>> {
+  const actions = new Map<string, FilterAction>()
+  for (const item of text ? items(name, text) : []) {
+    const [, entity, action] = /^([A-Za-z_0-9]+)\s*=\s*(allow|mask|block)$/.exec(item) ?? []
+    if (entity === undefined || action === undefined) throw new Error(`\`@${name}\` is a list of \`ENTITY=allow|mask|block\``)
+    if (entity !== 'default' && !entities.includes(entity)) throw new Error(`\`@${name}\` names the unknown entity \`${entity}\``)
+    if (actions.has(entity)) throw new Error(`\`@${name}\` names \`${entity}\` twice`)
+    actions.set(entity, action as FilterAction)
+  }
+  return Object.freeze(Object.fromEntries([...actions].sort(([a], [b]) => (a < b ? -1 : 1))))
+}
+
+function readLimits(text: string | null | undefined): readonly LimitRule[] {
+  const rules: LimitRule[] = []
+  for (const item of text ? items('limit', text) : []) {
+    const [, unit, amount, count, window] = /^(requests|rows|tokens) +([1-9][0-9]{0,12})\/([1-9][0-9]{0,6})([smhd])$/.exec(item) ?? []
+    const windowMs = Number(count) * (UNIT_MS[window ?? ''] ?? Number.NaN)
+    if (!(windowMs <= MAX_WINDOW_MS) || !(Number(amount) <= MAX_AMOUNT)) {
+      throw new Error('`@limit` is a list of `requests|rows|tokens AMOUNT/WINDOW`, the window in s, m, h or d and at most 31 days')
+    }
+    if (rules.some((rule) => rule.unit === unit && rule.windowMs === windowMs)) throw new Error('`@limit` names a unit and window twice')
+    rules.push(Object.freeze({ unit: unit as LimitRule['unit'], amount: Number(amount), windowMs }))
+  }
+  return Object.freeze(rules.sort(byUnitAndWindow))
+}
+
+function readRowsPerCall(text: string | null | undefined): number | null {
+  if (text === null || text === undefined) return null
+  if (!/^[1-9][0-9]{0,6}$/.test(text) || Number(text) > MAX_ROWS_PER_CALL)
+    throw new Error(`\`@rows_per_call\` is a number from 1 to ${MAX_ROWS_PER_CALL}`)
+  return Number(text)
+}
+
+function byUnitAndWindow(left: LimitRule, right: LimitRule): number {
+  if (left.unit !== right.unit) return left.unit < right.unit ? -1 : 1
+  return left.windowMs - right.windowMs
+}
+
+/** Adds up what several satisfied permits ask for: every rule applies, and of two that speak of the same thing the stricter. */
+export function mergeObligations(all: readonly Obligations[]): Obligations {
+  const [only] = all
+  if (only === undefined) return NO_OBLIGATIONS
+  if (all.length === 1) return only
+  const limits = new Map<string, LimitRule>()
+  for (const rule of all.flatMap((one) => one.limits)) {
+    const key = `${rule.unit} ${rule.windowMs}`
+    const known = limits.get(key)
+    if (known === undefined || rule.amount < known.amount) limits.set(key, rule)
+  }
+  const rows = all.flatMap((one) => (one.maxRowsPerCall === null ? [] : [one.maxRowsPerCall]))
+  return Object.freeze({
+    filterInput: mergeFilters(all.map((one) => one.filterInput)),
+    filterOutput: mergeFilters(all.map((one) => one.filterOutput)),
+    limits: Object.freeze([...limits.values()].sort(byUnitAndWindow)),
+    maxRowsPerCall: rows.length > 0 ? Math.min(...rows) : null,
+  })
+}
+
+function mergeFilters(all: readonly Readonly<Record<string, FilterAction>>[]): Readonly<Record<string, FilterAction>> {
+  const names = [...new Set(all.flatMap((one) => Object.keys(one)))].sort()
+  // A policy that does not name an entity speaks of it by its `default`.
+  const said = (one: Readonly<Record<string, FilterAction>>, name: string): FilterAction => one[name] ?? one['default'] ?? 'allow'
+  return Object.freeze(
+    Object.fromEntries(
+      names.map((name) => [name, all.map((one) => said(one, name)).reduce((a, b) => (STRICTNESS[a] >= STRICTNESS[b] ? a : b))]),
+    ),
+  )
+}
