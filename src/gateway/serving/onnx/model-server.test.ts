@@ -287,6 +287,8 @@ describe('the process of a foreign model', () => {
   afterEach(() => {
     for (const child of children.splice(0)) child.close()
   })
+  /** So that the call cannot be answered before the process is killed. */
+  const stop = (child: ChildModel): void => void process.kill(child.pid ?? 0, 'SIGSTOP')
   const kill = (child: ChildModel): void => void process.kill(child.pid ?? 0, 'SIGKILL')
 
   it('is started again after a crash, with pauses that double up to a bound', async () => {
@@ -294,6 +296,7 @@ describe('the process of a foreign model', () => {
     await child.start()
     const first = child.pid
     for (const pause of [100, 200, 300, 300]) {
+      stop(child)
       const running = outcome(child.run([input]))
       kill(child)
       expect(await running).toBe('ERR_MODEL_CRASHED')
@@ -303,6 +306,7 @@ describe('the process of a foreign model', () => {
     }
     expect(await outcome(child.run([input]))).toBe('answered')
     expect(child.pid).not.toBe(first)
+    stop(child)
     const running = outcome(child.run([input]))
     kill(child)
     expect(await running).toBe('ERR_MODEL_CRASHED')
