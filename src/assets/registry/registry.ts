@@ -224,7 +224,7 @@ export function openRegistry(options: {
 
   async function openVerified(wanted: Pick<ModelVersion, 'name' | 'version'>, use: KeyUse): Promise<VerifiedModel> {
     const { version } = known(wanted.name, wanted.version)
-    if (version.quarantined) throw new RedoubtError('ERR_MODEL_QUARANTINED')
+    refuseQuarantined(version)
     try {
       // From the database anew: what is verified is what is stored now, not what was stored when the server started.
       const row = knownRow(version.name, version.version)
@@ -241,9 +241,9 @@ export function openRegistry(options: {
         manifest.digest !== row.digest
       )
         throw signatureError('lineage', 'the signed description belongs to another version')
-      const { quarantined } = known(version.name, version.version).version
-      if (quarantined) throw new RedoubtError('ERR_MODEL_QUARANTINED')
-      return new VerifiedModel(current({ ...manifest, signed: true, quarantined }), bytes)
+      // It may have been quarantined while its file was read.
+      refuseQuarantined(known(version.name, version.version).version)
+      return new VerifiedModel(current({ ...manifest, signed: true, quarantined: false }), bytes)
     } catch (cause) {
       if (cause instanceof RedoubtError && cause.code === 'ERR_MODEL_SIGNATURE') await distrust(version, cause, use)
       throw cause
@@ -426,6 +426,10 @@ const modelUid = (name: string): EntityUid => ({ type: 'Model', id: name })
 
 function keyUse(principal: EntityUid, purpose: string, name: string, requestId: string | undefined): KeyUse {
   return { principal, purpose, resource: modelUid(name), ...(requestId === undefined ? {} : { requestId }) }
+}
+
+function refuseQuarantined(version: ModelVersion): void {
+  if (version.quarantined) throw new RedoubtError('ERR_MODEL_QUARANTINED')
 }
 
 function signatureError(step: string, reason: string): RedoubtError {

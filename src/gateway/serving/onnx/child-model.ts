@@ -35,6 +35,7 @@ interface Running {
  * that doubles with each crash in a row; until then calls are refused at once.
  */
 export class ChildModel {
+  readonly placement = 'child-process'
   readonly #model: Uint8Array
   readonly #config: ForeignModelsConfig
   readonly #clock: Clock

@@ -18,6 +18,7 @@ import {
 } from '../../../../test/fixtures/onnx-models.ts'
 import { ask, memoryRegistry, USE } from '../../../../test/fixtures/memory-registry.ts'
 import { createModelServer, type InferTensor, type ModelServer } from '../index.ts'
+import { checkOutputs } from './check-outputs.ts'
 import { ChildModel } from './child-model.ts'
 import { foreignModelsSchema } from './config.ts'
 
@@ -187,6 +188,20 @@ describe('the server', () => {
 })
 
 describe('a foreign model', () => {
+  it('cannot pass other tensors off as its own: an answer that does not fit its description is refused', () => {
+    const specs = [{ name: 'p', datatype: 'FP32', shape: [-1, 1] }] as const
+    const tensor = { name: 'p', datatype: 'FP32', shape: [1, 1], data: new Float32Array(1) } as const
+    expect(checkOutputs(specs, [tensor])).toEqual([tensor])
+    const others: Parameters<typeof checkOutputs>[1][] = [
+      [],
+      [tensor, tensor],
+      [{ ...tensor, name: 'q' }],
+      [{ ...tensor, datatype: 'FP64', data: new Float64Array(1) }],
+      [{ ...tensor, shape: [5_000_000, 1], data: new Float32Array(5_000_000) }],
+    ]
+    for (const outputs of others) expect(() => checkOutputs(specs, outputs)).toThrow(expect.objectContaining({ code: 'ERR_MODEL_CRASHED' }))
+  })
+
   it('runs in another process and answers as in process', async () => {
     const model = await serve().load(await verified(mlp(3), true))
     expect(model.placement).toBe('child-process')
@@ -272,6 +287,8 @@ describe('the process of a foreign model', () => {
   afterEach(() => {
     for (const child of children.splice(0)) child.close()
   })
+  /** So that the call cannot be answered before the process is killed. */
+  const stop = (child: ChildModel): void => void process.kill(child.pid ?? 0, 'SIGSTOP')
   const kill = (child: ChildModel): void => void process.kill(child.pid ?? 0, 'SIGKILL')
 
   it('is started again after a crash, with pauses that double up to a bound', async () => {
@@ -279,6 +296,7 @@ describe('the process of a foreign model', () => {
     await child.start()
     const first = child.pid
     for (const pause of [100, 200, 300, 300]) {
+      stop(child)
       const running = outcome(child.run([input]))
       kill(child)
       expect(await running).toBe('ERR_MODEL_CRASHED')
@@ -288,6 +306,7 @@ describe('the process of a foreign model', () => {
     }
     expect(await outcome(child.run([input]))).toBe('answered')
     expect(child.pid).not.toBe(first)
+    stop(child)
     const running = outcome(child.run([input]))
     kill(child)
     expect(await running).toBe('ERR_MODEL_CRASHED')

@@ -1,11 +1,12 @@
 import { type Clock, RedoubtError } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import { isVerifiedModel, type ModelVersion, type TensorSpec, type VerifiedModel } from '#assets/registry'
+import { checkOutputs } from './check-outputs.ts'
 import { ChildModel } from './child-model.ts'
 import { foreignModelsSchema, type ForeignModelsConfig } from './config.ts'
 import type { RuntimeTensor } from './runtime-tensor.ts'
 import { openSession } from './runtime-session.ts'
-import { encodeInputs, type InferTensor, MAX_CALL_ELEMENTS } from './tensors.ts'
+import { encodeInputs, type InferTensor } from './tensors.ts'
 
 export interface ServedModel {
   readonly version: ModelVersion
@@ -35,6 +36,7 @@ export interface ModelServer {
 }
 
 interface Runner {
+  readonly placement: ServedModel['placement']
   run(inputs: readonly RuntimeTensor[]): Promise<readonly RuntimeTensor[]>
   /** Answers what it has and takes no more. */
   drain(): void
@@ -76,7 +78,7 @@ export function createModelServer(options: {
         version,
         inputs: version.inputs,
         outputs: version.outputs,
-        placement: version.foreign ? 'child-process' : 'in-process',
+        placement: runner.placement,
         async infer(inputs, rows) {
           return checkOutputs(version.outputs, await runner.run(encodeInputs(version.inputs, inputs, rows)))
         },
@@ -109,6 +111,7 @@ async function openInProcess(bytes: Uint8Array): Promise<Runner> {
     releaseWhenIdle()
   }
   return {
+    placement: 'in-process',
     async run(inputs) {
       if (closed) throw new RedoubtError('ERR_MODEL_UNDEPLOYED', 'the model was taken out of service')
       running++
@@ -137,17 +140,3 @@ async function startChild(options: ConstructorParameters<typeof ChildModel>[0]):
   }
   return child
 }
-
-/** What a model answers is held against what was signed: a process that was taken over cannot pass other tensors off as its own. */
-function checkOutputs(specs: readonly TensorSpec[], outputs: readonly RuntimeTensor[]): readonly InferTensor[] {
-  if (outputs.length !== specs.length) throw wrongAnswer()
-  let elements = 0
-  for (const [i, output] of outputs.entries()) {
-    const spec = specs[i]
-    elements += output.data.length
-    if (output.name !== spec?.name || output.datatype !== spec.datatype || elements > MAX_CALL_ELEMENTS) throw wrongAnswer()
-  }
-  return outputs
-}
-
-const wrongAnswer = (): RedoubtError => new RedoubtError('ERR_MODEL_CRASHED', 'the model gave an answer that does not fit its description')
