@@ -106,6 +106,13 @@ async function start(
   })
   writeFileSync(directory.at(LOG_KEY_FILE), `${audit.verifierKey()}\n`)
   const keys = keyring.keys(audit)
+  closers.push(() => keys.close())
+  const flush = setInterval(
+    () => void keys.flush().catch((error: unknown) => logger.error({ err: error }, 'uses of keys could not be recorded')),
+    KEY_FLUSH_MS,
+  )
+  flush.unref()
+  closers.push(() => clearInterval(flush))
 
   const certificates = await openCertificates({
     keys,
@@ -242,6 +249,9 @@ async function start(
   const enrolmentLink = identity.administratorEnrolled() ? null : (await identity.createEnrolmentLink(SELF)).url
   return { url: issuer, caPath: directory.at('ca.pem'), enrolmentLink, sandbox: assistantIsSandbox, ready, close: closeAll }
 }
+
+/** Uses of a key that the cache answered are on record within this time. */
+const KEY_FLUSH_MS = 60_000
 
 /** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */
 const SHADOW_RATE = 1_000
