@@ -27,7 +27,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'gateway/filters': [...foundation, ...trust],
   'gateway/serving': [...foundation, ...trust, ...assets],
   'gateway/pipeline': [...foundation, ...trust, ...assets, 'gateway/serving', 'gateway/limits', 'gateway/filters'],
-  'gateway/routes': [...foundation, ...trust, ...assets, 'gateway/pipeline', 'gateway/serving'],
+  'gateway/routes': [...foundation, ...trust, ...assets, 'gateway/pipeline', 'gateway/serving', 'gateway/filters'],
 
   'interfaces/api': [...foundation, ...trust, ...assets, ...gateway],
   'interfaces/commands': [...foundation, ...trust, ...assets, ...gateway, 'interfaces/api'],

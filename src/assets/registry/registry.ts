@@ -90,6 +90,11 @@ export interface Registry {
   quarantine(name: string, version: number, by: EntityUid, reason: string, options?: ActOptions): Promise<ModelVersion>
   /** Ends a quarantine; recorded before it takes effect. */
   release(name: string, version: number, by: EntityUid, reason: string, options?: ActOptions): Promise<ModelVersion>
+  /**
+   * Removes all versions of a name with their files and deployments; recorded before anything goes. The record keeps the digests.
+   * @returns how many. @throws {RedoubtError} `ERR_MODEL_UNKNOWN`.
+   */
+  remove(name: string, by: EntityUid, options?: ActOptions): Promise<number>
   /** @returns the OpenSSF Model Signing bundle (JSON) over `model.onnx` and `lineage.json`. */
   signature(name: string, version: number): Promise<string>
   /** @returns the signed `lineage.json`. */
@@ -326,6 +331,21 @@ export function openRegistry(options: {
       await record('model.quarantine', 'quarantine', by, name, { version, reason: reasonText(reason) }, actOptions.requestId)
       return changed
     },
+    remove: (name, by, actOptions = {}) =>
+      inTurn(async () => {
+        const versions = [...(entries.get(name)?.values() ?? [])].map((known) => known.version)
+        if (versions.length === 0) throw new RedoubtError('ERR_MODEL_UNKNOWN')
+        const digests = versions.map(({ version, digest }) => ({ version, digest }))
+        await record('model.remove', 'erase', by, name, { versions: digests }, actOptions.requestId)
+        const paths = versions.flatMap(({ version }) => {
+          const row = tables.version(name, version)
+          return row ? [row.object_path, ...(row.source_path === null ? [] : [row.source_path])] : []
+        })
+        tables.removeName(name)
+        entries.delete(name)
+        for (const path of paths) files.remove(path)
+        return versions.length
+      }),
     async release(name, version, by, reason, actOptions = {}) {
       known(name, version)
       await record('model.release', 'release', by, name, { version, reason: reasonText(reason) }, actOptions.requestId)

@@ -61,6 +61,8 @@ export interface Tables {
   insertVersion(row: Omit<VersionRow, 'quarantined'>): void
   confirmVersion(name: string, version: number): void
   removeVersion(name: string, version: number): void
+  /** Versions and deployments together. */
+  removeName(name: string): void
   setQuarantined(name: string, version: number, quarantined: boolean): void
   deployments(): readonly Deployment[]
   insertDeployment(deployment: Deployment): void
@@ -100,6 +102,17 @@ export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
     confirmVersion: (name, version) =>
       void raw.prepare('UPDATE model_versions SET pending = 0 WHERE name = ? AND version = ?').run(name, version),
     removeVersion: (name, version) => void raw.prepare('DELETE FROM model_versions WHERE name = ? AND version = ?').run(name, version),
+    removeName(name) {
+      raw.exec('BEGIN IMMEDIATE')
+      try {
+        raw.prepare('DELETE FROM model_versions WHERE name = ?').run(name)
+        raw.prepare('DELETE FROM model_deployments WHERE name = ?').run(name)
+        raw.exec('COMMIT')
+      } catch (cause) {
+        raw.exec('ROLLBACK')
+        throw cause
+      }
+    },
     setQuarantined: (name, version, quarantined) =>
       void raw.prepare('UPDATE model_versions SET quarantined = ? WHERE name = ? AND version = ?').run(quarantined ? 1 : 0, name, version),
     deployments: () =>

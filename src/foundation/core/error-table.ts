@@ -129,6 +129,11 @@ export const ERROR_TABLE = {
   ERR_UPSTREAM_LIMIT: entry(429, 'the upstream limits its requests', 'wait, or raise the limit at the upstream'),
 
   // commands
+  ERR_DEMO_SURPRISE: entry(
+    500,
+    'the tour met something that it did not expect',
+    'run `redoubt doctor`, then look at the log with `redoubt audit search`',
+  ),
   ERR_SERVER_UNREACHABLE: entry(503, 'no server answers', 'start one with `redoubt up`'),
   ERR_USAGE: entry(400, 'the command line is not understood', 'run the command with `--help`'),
 } as const satisfies Record<string, ErrorEntry>

@@ -1,6 +1,8 @@
+import 'reflect-metadata'
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { BasicConstraintsExtension, X509Certificate as Certificate } from '@peculiar/x509'
 import { describe, expect, it } from 'vitest'
 import { createCertificateAuthority, issueServerCertificate } from './certificates.ts'
 import { TLS_OPTIONS } from './tls.ts'
@@ -31,7 +33,8 @@ describe('the certificate authority', () => {
     const certificate = new X509Certificate(issued.certificatePem)
     expect(certificate.verify(authorityKeys.publicKey)).toBe(true)
     expect(certificate.checkIssued(new X509Certificate(authorityPem))).toBe(true)
-    expect(certificate.ca).toBe(false)
+    const basicConstraints = new Certificate(issued.certificatePem).getExtension(BasicConstraintsExtension)
+    expect([certificate.ca, basicConstraints?.ca, basicConstraints?.critical]).toEqual([false, false, true])
     for (const name of request.dnsNames) expect(certificate.checkHost(name)).toBe(name)
     expect(certificate.checkHost('other.example')).toBeUndefined()
     expect([certificate.checkIP('127.0.0.1'), certificate.checkIP('::1')]).toEqual(['127.0.0.1', '::1'])

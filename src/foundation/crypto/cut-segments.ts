@@ -1,3 +1,5 @@
+import { RedoubtError } from '#foundation/core'
+
 /** Chunks below this are gathered, so that a source of lines does not cost a cipher call per line. */
 const GATHER_BELOW = 16_384
 
@@ -39,8 +41,10 @@ class Parts {
   readonly #parts: Uint8Array[] = []
   #small: Uint8Array[] = []
   #smallBytes = 0
+  #bytes = 0
 
   add(part: Uint8Array): void {
+    this.#bytes += part.byteLength
     if (part.byteLength >= GATHER_BELOW) {
       this.#gather()
       this.#parts.push(part)
@@ -53,14 +57,22 @@ class Parts {
 
   take(): readonly Uint8Array[] {
     this.#gather()
+    requireBytes(this.#parts, this.#bytes)
     return this.#parts
   }
 
   #gather(): void {
     const [only] = this.#small
     if (only === undefined) return
-    this.#parts.push(this.#small.length === 1 ? only : Buffer.concat(this.#small, this.#smallBytes))
+    requireBytes(this.#small, this.#smallBytes)
+    this.#parts.push(this.#small.length === 1 ? only : Buffer.concat(this.#small))
     this.#small = []
     this.#smallBytes = 0
   }
+}
+
+/** A transient piece of another stream is empty by now: that must not become a shorter plaintext. */
+function requireBytes(parts: readonly Uint8Array[], bytes: number): void {
+  if (parts.reduce((sum, part) => sum + part.byteLength, 0) !== bytes)
+    throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'the source took a chunk back before it was used')
 }

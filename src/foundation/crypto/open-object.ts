@@ -13,6 +13,7 @@ import {
 } from './object-header.ts'
 import { PIECE_BYTES, release, segmentCipher, type SegmentCipher } from './segment-cipher.ts'
 import { layoutOfCiphertext, plaintextStart, segmentOf, STREAM_HEADER_BYTES, type StreamLayout, TAG_BYTES } from './segment-layout.ts'
+import type { StreamOptions } from './stream.ts'
 import type { WrappedKey } from './wrapped-key.ts'
 
 export interface OpenedObject {
@@ -21,7 +22,7 @@ export interface OpenedObject {
    * The plaintext in order. No byte of a segment before its tag was verified; a cut is found at the latest at the end, so what
    * came is all only when the generator ends without an error.
    */
-  read(): AsyncGenerator<Uint8Array>
+  read(options?: StreamOptions): AsyncGenerator<Uint8Array>
   /** The whole plaintext, all of it verified. */
   readAll(): Promise<Uint8Array>
   /**
@@ -57,10 +58,14 @@ export async function openObject(
   const reader = withFile(folder, path, (file) => new BodyReader(file, header, key))
   return {
     header,
-    async *read() {
+    async *read({ transient = false } = {}) {
       const file = openFile(folder, path)
       try {
-        for (let index = 0; index < reader.layout.segments; index++) yield* reader.segment(file, index)
+        for (let index = 0; index < reader.layout.segments; index++)
+          for (const piece of reader.segment(file, index)) {
+            yield piece
+            if (transient) release(piece)
+          }
       } finally {
         file.close()
       }

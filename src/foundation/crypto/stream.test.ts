@@ -143,6 +143,13 @@ describe('the stream', () => {
     expect(source[0]!.byteLength).toBe(300_000)
   })
 
+  it('refuses a source that takes its chunks back too early', async () => {
+    for (const size of [50, 100_000]) {
+      const inner = sealStream(key, aad, randomBytes(size), SEGMENT_64_KIB, { transient: true })
+      expect(await failure(collect(sealStream(key, aad, inner, SEGMENT_64_KIB)))).toBe('ERR_CRYPTO_PARAMETER')
+    }
+  })
+
   it('refuses a key that is not AES-256', async () => {
     const short = createSecretKey(randomBytes(16))
     expect(await failure(collect(sealStream(short, aad, aad, SEGMENT_64_KIB)))).toBe('ERR_CRYPTO_PARAMETER')

@@ -1,4 +1,16 @@
-// Open Inference Protocol
+export { chatRoutes } from './chat-routes.ts'
+export { httpReply } from './http-reply.ts'
+export { countHeader, sourceAddress } from './inference-routes.ts'
+export { openInferenceRoutes } from './open-inference-routes.ts'
+export { inferenceErrorAnswer } from './open-inference-surface.ts'
+export { renderOpenAiError } from './openai-errors.ts'
+export { createRouter, type Exchange, type Route } from './router.ts'
+
+// For clients of the codecs outside of the server: benchmarks and conformance tests.
+export { ChatStreamTransformer } from './chat-completions/stream.ts'
+export { parseChatRequest } from './chat-completions/request.ts'
+export { parseChatResponse } from './chat-completions/response.ts'
+export { formatSse, SSE_DONE, SseParser } from './sse.ts'
 export { type InferBounds, type InferRequest, parseInferRequest } from './open-inference.ts'
 export {
   renderInferenceError,
@@ -9,28 +21,4 @@ export {
   renderReady,
   renderServerMetadata,
 } from './open-inference-answers.ts'
-export {
-  type InferenceOperation,
-  type InferenceRoute,
-  type InferenceTarget,
-  matchOpenInferencePath,
-  OPEN_INFERENCE_ROUTES,
-} from './open-inference-paths.ts'
-
-// chat completions
-export { ChatRequest, DEFAULT_COMPLETION_TOKENS, MAX_REQUEST_BYTES, parseChatRequest } from './chat-completions/request.ts'
-export { ChatResponse, parseChatResponse } from './chat-completions/response.ts'
-export { type ChatStreamOptions, type ChatStreamState, ChatStreamTransformer } from './chat-completions/stream.ts'
-export { type StreamRedactor } from './chat-completions/text-channel.ts'
-export { type TextFilter } from './chat-completions/texts.ts'
-export { type TokenUsage } from './chat-completions/usage.ts'
-export {
-  type OpenAiErrorBody,
-  openAiErrorBody,
-  type OpenAiErrorResponse,
-  openAiHeaders,
-  renderOpenAiError,
-  streamErrorEvent,
-} from './openai-errors.ts'
-export { type ModelEntry, renderModel, renderModelList } from './openai-models.ts'
-export { formatSse, SSE_DONE, type SseEvent, SseParser } from './sse.ts'
+export { matchOpenInferencePath, OPEN_INFERENCE_ROUTES } from './open-inference-paths.ts'

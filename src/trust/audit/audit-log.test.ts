@@ -172,6 +172,17 @@ describe('failures', () => {
     await expect(openTestLog({ folder })).rejects.toMatchObject({ code: 'ERR_AUDIT_CORRUPT' })
   })
 
+  it('refuses to open when a tile above the edge was changed under the last signed checkpoint (C4)', async () => {
+    const folder = new MemoryFolder()
+    const log = await openTestLog({ folder })
+    await Promise.all(Array.from({ length: 300 }, (_, i) => log.append(leafOf(i))))
+    await log.close()
+    const bytes = folder.read('tile/1/000.p/1')!
+    bytes[0]! ^= 1
+    folder.open('tile/1/000.p/1')!.writeAt(bytes, 0)
+    await expect(openTestLog({ folder })).rejects.toMatchObject({ code: 'ERR_AUDIT_CORRUPT' })
+  })
+
   it('refuses to begin anew where a log was, and to sign for a log of another key', async () => {
     const folder = new MemoryFolder()
     const log = await openTestLog({ folder })
@@ -219,6 +230,7 @@ describe('checkpoints and proofs', () => {
 
   it.each([
     'bodies/000',
+    'bodies/000.p/1',
     'tile/0/000',
     'tile/0/000.p/9',
     'tile/9/000',

@@ -8,7 +8,7 @@ import { HASH_BYTES } from './merkle-hash.ts'
 
 /**
  * The published side of the log folder: tiles, entry bundles and bodies laid out as C2SP tlog-tiles serves them.
- * Folders are made once; a new folder is durable in its parent before a file in it counts.
+ * Folders are made once; a new folder is durable in its parent before anything is signed over what is in it.
  */
 export class LogFolder {
   readonly folder: DurableFolder
@@ -31,7 +31,7 @@ export class LogFolder {
     const folders = new Set<string>()
     for (const { path, bytes } of files) {
       const parent = path.slice(0, path.lastIndexOf('/'))
-      this.#makeFolders(parent)
+      this.#makeFolders(parent, folders)
       folders.add(parent)
       const file = this.folder.open(path, { create: true })
       if (file === null) throw new RedoubtError('ERR_STORAGE_IO', 'a file of the audit log cannot be created')
@@ -98,12 +98,13 @@ export class LogFolder {
     return widest > name.width ? this.folder.read(`${full}.p/${widest}`) : null
   }
 
-  #makeFolders(path: string): void {
+  /** Its own name is durable once the folder it lies in is synced, which the caller does with the files. */
+  #makeFolders(path: string, changed: Set<string>): void {
     if (this.#made.has(path)) return
     const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : ''
-    if (parent !== '') this.#makeFolders(parent)
+    if (parent !== '') this.#makeFolders(parent, changed)
     this.folder.makeFolder(path)
-    this.folder.syncFolder(parent)
+    changed.add(parent)
     this.#made.add(path)
   }
 }

@@ -1,5 +1,5 @@
 import { createSecretKey } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -83,6 +83,15 @@ describe('search', () => {
       if (round !== 2) expect(log.search({ limit: 1000 }).entries).toHaveLength(round * 10)
       await log.close()
     }
+  })
+
+  it('is rebuilt when its file is damaged', async () => {
+    const indexPath = join(root, 'damaged.db')
+    writeFileSync(indexPath, 'this is no database'.repeat(500))
+    const log = await openTestLog({ indexPath })
+    await log.record(testEvent())
+    expect(log.search({}).entries).toHaveLength(1)
+    await log.close()
   })
 
   it('does not take the index of another log, or of a longer one, for its own', async () => {

@@ -1,4 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { type JsonObject, RedoubtError } from '#foundation/core'
 import { type Database, migrate, openDatabase } from '#foundation/storage'
 import { parseEntry, personalOf } from './event-entry.ts'
@@ -72,10 +73,7 @@ export class SearchIndex {
   constructor(path: string, key: KeyObject, origin: string, log: IndexedLog) {
     this.#key = key
     this.#log = log
-    this.#database = openDatabase(path)
-    // Derived data: losing the last transactions in a power cut only means indexing them again.
-    this.#database.raw.exec('PRAGMA synchronous=NORMAL')
-    migrate(this.#database, 'trust/audit', MIGRATIONS)
+    this.#database = openIndex(path)
     const name = this.#hmac('log', origin)
     const row = this.#database.raw.prepare('SELECT log, indexed, last FROM audit_index').get() as
       | { log: string; indexed: number; last: string }
@@ -203,6 +201,24 @@ export class SearchIndex {
 
   #hmac(kind: string, value: string): Uint8Array {
     return createHmac('sha256', this.#key).update(`${kind}\0${value}`).digest().subarray(0, KEY_BYTES)
+  }
+}
+
+/** Opens the file; one that is damaged holds nothing that the log does not, so it gives way to a new one. */
+function openIndex(path: string): Database<unknown> {
+  const open = (): Database<unknown> => {
+    const database = openDatabase<unknown>(path)
+    // Derived data: losing the last transactions in a power cut only means indexing them again.
+    database.raw.exec('PRAGMA synchronous=NORMAL')
+    migrate(database, 'trust/audit', MIGRATIONS)
+    return database
+  }
+  try {
+    return open()
+  } catch (cause) {
+    if (path === ':memory:') throw cause
+    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+    return open()
   }
 }
 

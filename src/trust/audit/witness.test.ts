@@ -157,7 +157,7 @@ describe('witness (C2SP tlog-witness)', () => {
 
 describe('witness client', () => {
   it('gets each checkpoint cosigned, and proofs carry the cosignature (C4)', async () => {
-    const key = `${(await openTestLog()).verifierKey()}`
+    const key = (await openTestLog()).verifierKey()
     const witness = await start([key])
     const sink = witnessSink({ url: witness.url, verifierKeys: witness.verifierKeys })
     const log = await openTestLog({ outside: [sink] })

@@ -81,7 +81,9 @@ describe('opening a keyring', () => {
     await other.open()
     expect(await failure(world.open({ database: openDatabase(':memory:') }))).toBe('ERR_KEYS_KEYRING_CORRUPT')
     expect(await failure(world.open({ database: other.database }))).toBe('ERR_KEYS_KEYRING_CORRUPT')
-    expect(await failure(world.open({ folder: new MemoryFolder() }))).toBe('ERR_KEYS_KEYRING_CORRUPT')
+    const empty = new MemoryFolder()
+    expect(await failure(world.open({ folder: empty }))).toBe('ERR_KEYS_KEYRING_CORRUPT')
+    expect(empty.list('')).toEqual([])
     world.folder.remove(DATABASE_MARKER_PATH)
     expect(await failure(world.open({ database: other.database }))).toBe('ERR_KEYS_KEYRING_CORRUPT')
   })
@@ -115,12 +117,16 @@ describe('opening a keyring', () => {
   })
 })
 
+/** `dead`: from that step on nothing takes effect, as when the power goes. A lost write and a full disk differ in their code alone, so they take turns. */
+const KINDS: readonly (readonly (Fault | 'dead')[])[] = [['lost', 'disk-full'], ['done-but-reported-lost'], ['dead']]
+
 describe('a keyring under faults', () => {
   it('opens, with every key it gave out, after a failing write or a power cut at each step (A1)', async () => {
     const seed = 4242
     const random = seeded(seed)
-    for (const kind of ['lost', 'done-but-reported-lost', 'disk-full', 'dead'] as const) {
+    for (const kinds of KINDS) {
       for (let failAt = 0; failAt < 7; failAt++) {
+        const kind = kinds[failAt % kinds.length]!
         let step = 0
         let armed = false
         const fault = (): Fault => {
@@ -156,8 +162,9 @@ describe('a keyring under faults', () => {
   it('is made anew or opens after a first start that failed at any step', async () => {
     const seed = 99
     const random = seeded(seed)
-    for (const kind of ['lost', 'done-but-reported-lost', 'disk-full', 'dead'] as const) {
+    for (const kinds of KINDS) {
       for (let failAt = 0; failAt < 16; failAt++) {
+        const kind = kinds[failAt % kinds.length]!
         let step = 0
         const fault = (): Fault => {
           if (step++ < failAt) return 'none'
@@ -177,7 +184,7 @@ describe('counting the uses of a key version', () => {
   const binding = { tenant: 'default', resource: 'd', purpose: 'p' } as const
 
   it('never counts too few after a crash at any step', async () => {
-    for (let wraps = 0; wraps < 10; wraps++) {
+    for (const wraps of [0, 1, 4, 5, 8, 9]) {
       const { folder, clock } = newWorld()
       const options = { clock, passphrase: PASSPHRASE, kdf: QUICK_KDF, limits }
       const provider = await openSealedFileProvider({ folder, ...options })

@@ -1,4 +1,8 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { openDatabase } from '#foundation/storage'
 import { failure, MemoryAudit, newWorld, PASSPHRASE, QUICK_KDF, USE } from './keys.fixtures.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
@@ -50,7 +54,9 @@ describe('the subject sealer', () => {
     world.database.raw
       .prepare('UPDATE subject_keys SET wrapped = (SELECT wrapped FROM subject_keys WHERE pseudonym = ?) WHERE pseudonym = ?')
       .run(bob.pseudonym, ann.pseudonym)
-    expect(await failure((await world.open()).sealer.open(ann, 'c'))).toBe('ERR_CRYPTO_AUTHENTICATION')
+    const again = await world.open()
+    expect(await failure(again.sealer.open(ann, 'c'))).toBe('ERR_CRYPTO_AUTHENTICATION')
+    expect(await failure(again.sealer.seal('ann', field, 'c'))).toBe('ERR_CRYPTO_AUTHENTICATION')
   })
 
   it('makes a destroyed subject unreadable for ever and seals later fields under a new key (E3)', async () => {
@@ -112,9 +118,9 @@ describe('the subject sealer', () => {
   it('seals nothing for a new subject when its key cannot be stored, and recovers', async () => {
     const world = newWorld()
     const { sealer } = await world.open()
-    world.database.raw.exec('ALTER TABLE subject_keys RENAME TO elsewhere')
+    world.database.raw.exec("CREATE TRIGGER no BEFORE INSERT ON subject_keys BEGIN SELECT RAISE(ABORT, 'no'); END")
     expect(await failure(sealer.seal('ann', field, 'c'))).toBe('ERR_STORAGE_IO')
-    world.database.raw.exec('ALTER TABLE elsewhere RENAME TO subject_keys')
+    world.database.raw.exec('DROP TRIGGER no')
     expect(await failure(sealer.seal('ann', field, 'c'))).toBe('done')
   })
 
@@ -138,6 +144,28 @@ describe('the subject sealer', () => {
     for (const subject of ['', '\ud800', 'x'.repeat(1025)]) {
       expect(() => a.sealer.pseudonym(subject)).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
       expect(await failure(a.sealer.seal(subject, field, 'c'))).toBe('ERR_INPUT_INVALID')
+    }
+  })
+})
+
+describe('the key database on disk', () => {
+  it('holds no copy of a destroyed key, in the file or its write-ahead log (E3)', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'redoubt-keys-'))
+    const database = openDatabase<unknown>(join(folder, 'keys.db'))
+    try {
+      const keyring = await newWorld().open({ database })
+      for (let i = 0; i < 40; i++) await keyring.sealer.seal(`other-${i}`, field, 'c')
+      const { pseudonym } = await keyring.sealer.seal('ann', field, 'c')
+      const row = database.raw.prepare('SELECT wrapped FROM subject_keys WHERE pseudonym = ?').get(pseudonym)
+      const { wrapped } = JSON.parse(String(row?.['wrapped'])) as { wrapped: string }
+      const found = (): boolean => readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(wrapped))
+      expect(found()).toBe(true)
+      await keyring.keys(new MemoryAudit()).destroySubject('ann', USE)
+      expect(found()).toBe(false)
+      expect(await failure(keyring.sealer.seal('other-7', field, 'c'))).toBe('done')
+    } finally {
+      await database.close()
+      rmSync(folder, { recursive: true, force: true })
     }
   })
 })

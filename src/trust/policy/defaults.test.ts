@@ -136,8 +136,19 @@ describe('the bundled policies', () => {
       expect(code(roleName, action, resource), action).toBe('allow')
       expect(code(roleName, action, resource, { purpose: 'marketing' }), action).toBe('ERR_POLICY_PURPOSE')
       expect(code(roleName, action, resource, { purpose: '' }), action).toBe('ERR_POLICY_PURPOSE')
-      expect(code(roleName, action, withAttributes(resource, { purposes: [] })), action).toBe('ERR_POLICY_PURPOSE')
+      // A route to a language model holds no data of its own: one that names no purposes serves any stated purpose.
+      expect(code(roleName, action, withAttributes(resource, { purposes: [] })), action).toBe(
+        resource === endpoint ? 'allow' : 'ERR_POLICY_PURPOSE',
+      )
     }
+    expect(code('application', 'invoke', withAttributes(endpoint, { purposes: [] }), { purpose: '' })).toBe('ERR_POLICY_PURPOSE')
+  })
+
+  it('let the bootstrap account put policies in force in development, and administer nothing else (B1)', () => {
+    const policies = { type: 'System', id: 'policies', attributes: {}, parents: [] } as const
+    expect(code('bootstrap', 'administer', policies, { profile: 'development' })).toBe('allow')
+    expect(code('bootstrap', 'administer', policies)).not.toBe('allow')
+    expect(code('bootstrap', 'administer', { ...policies, id: 'access' }, { profile: 'development' })).not.toBe('allow')
   })
 
   it('refuse data whose legal basis is another (D1)', () => {

@@ -13,9 +13,11 @@ const MAX_COUNT = 1000
 /** A fixed date, so that answers are the same on every day. */
 const CREATED = 1_767_225_600
 
+/** A test number of the card industry, valid by Luhn and nobody's: the guided tour shows that it does not get through. */
+const PLANTED = 'The card on file is 4111 1111 1111 1111, valid until next year.'
 const GREETING =
   'This is the sandbox responder of Redoubt, not a language model: it answers every question with this text, so that the gateway can be tried without one. ' +
-  'Ask `repeat: some text` to get that text back, or `count: 20` for a stream that takes its time. To talk to a real model, name an upstream in the configuration.'
+  'Ask `repeat: some text` to get that text back, `count: 20` for a stream that takes its time. To talk to a real model, name an upstream in the configuration.'
 
 export interface SandboxResponder {
   /** Base address of the API, such as `http://127.0.0.1:40001/v1`. */
@@ -36,7 +38,7 @@ interface Ask {
 /**
  * Starts an OpenAI-compatible server on a free loopback port, a stand-in for a real upstream that says what it is. It knows
  * `POST /v1/chat/completions` (JSON and stream, `n`, `stream_options.include_usage`) and `GET /v1/models`, and keeps nothing.
- * What the last user message asks for decides the answer: `repeat: TEXT`, `count: N` (one number each 50 ms), anything else the greeting.
+ * What the last user message asks for decides the answer: `repeat: TEXT`, `count: N` (one number each 50 ms), `planted card`, anything else the greeting.
  */
 export async function startSandboxResponder(): Promise<SandboxResponder> {
   const server = createServer((req, res) => {
@@ -110,6 +112,7 @@ function lastUserText(messages: readonly unknown[]): string {
 
 /** @returns the answer to one user message: always the same for the same message. */
 function respond(text: string): Pick<Ask, 'text' | 'paced'> {
+  if (/^\s*planted card\s*$/i.test(text)) return { text: PLANTED, paced: false }
   const repeated = /^\s*repeat:\s*([\s\S]+)$/i.exec(text)?.[1]
   if (repeated !== undefined) return { text: repeated, paced: false }
   const count = countAsked(text)

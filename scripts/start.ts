@@ -1,0 +1,20 @@
+/** `npm start`: builds `dist/` when the source is newer, then serves. npm runs no hooks here, so this does what they would. */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, globSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const built = join(root, 'dist/.built')
+const builtAt = existsSync(built) ? statSync(built).mtimeMs : 0
+const stale = ['src/**/*', 'package.json', 'tsconfig*.json'].some((pattern) =>
+  globSync(pattern, { cwd: root }).some((file) => statSync(join(root, file)).mtimeMs > builtAt),
+)
+if (stale) {
+  process.stderr.write('building…\n')
+  const build = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: 'inherit' })
+  if (build.status !== 0) process.exit(build.status ?? 1)
+}
+const server = spawn(process.execPath, [join(root, 'dist/cli.js'), 'up', ...process.argv.slice(2)], { stdio: 'inherit' })
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => server.kill(signal))
+server.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)))

@@ -1,0 +1,13 @@
+import { readFileSync } from 'node:fs'
+import { nodeFolder } from '#foundation/storage'
+import { type CheckpointSink, folderSink, witnessSink } from '#trust/audit'
+import type { Configuration } from './configuration.ts'
+
+/** The places outside that receive each checkpoint. */
+export function checkpointSinks({ audit }: Pick<Configuration, 'audit'>): readonly CheckpointSink[] {
+  const folders = audit.outsideFolder === undefined ? [] : [folderSink(nodeFolder(audit.outsideFolder), audit.outsideFolder)]
+  const witnesses = audit.witnesses.map(({ url, verifierKeys, ca }) =>
+    witnessSink({ url, verifierKeys, ...(ca === undefined ? {} : { ca: readFileSync(ca, 'utf8') }) }),
+  )
+  return [...folders, ...witnesses]
+}

@@ -1,0 +1,261 @@
+import { hkdfSync } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { openDatasets } from '#assets/datasets'
+import { openRegistry } from '#assets/registry'
+import { resolveSecret } from '#foundation/config'
+import { asRedoubtError, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
+import { nodeFolder, openDatabase } from '#foundation/storage'
+import { createLogger } from '#foundation/telemetry'
+import { openLimits } from '#gateway/limits'
+import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
+import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
+import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
+import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
+import { openAuditLog, type AuditLog } from '#trust/audit'
+import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
+import { openKeyring } from '#trust/keys'
+import { readPolicyFolder } from '#trust/policy'
+import { openCertificates } from './certificates.ts'
+import { checkpointSinks } from './checkpoint-sinks.ts'
+import type { Configuration } from './configuration.ts'
+import { insecureDefaults } from './insecure-defaults.ts'
+import { takeDataDirectory } from './data-directory.ts'
+import { listen } from './listener.ts'
+import { Readiness } from './readiness.ts'
+import { createHandler } from './route-table.ts'
+import { passphrase } from './secrets.ts'
+import { endpointFacts, languageModels } from './language-models.ts'
+import { loadDeployedModels, makeStarterWorkspace } from './starter-workspace.ts'
+import { VERSION } from './version.ts'
+
+export interface Server {
+  readonly url: string
+  readonly caPath: string
+  /** Null once an administrator is enrolled. */
+  readonly enrolmentLink: string | null
+  readonly sandbox: boolean
+  /** Resolves when the starter workspace is served; rejects when it cannot be. */
+  readonly ready: Promise<void>
+  /** Why the server should end by itself: the log or the data directory is gone for good. */
+  close(): Promise<void>
+}
+
+const SELF = { type: 'System', id: 'redoubt' } as const
+
+/**
+ * Ties the house together, from the ground up: data directory → keyring → log → keys → identity, policy → assets → gateway →
+ * interfaces → listener. Whatever fails takes down what was opened before it, in reverse.
+ */
+export async function startServer(configuration: Configuration, warn: (message: string) => void): Promise<Server> {
+  const closers: (() => Promise<void> | void)[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close()
+  }
+  try {
+    return await start(configuration, warn, closers, closeAll)
+  } catch (thrown) {
+    await closeAll()
+    throw asRedoubtError(thrown)
+  }
+}
+
+async function start(
+  configuration: Configuration,
+  warn: (message: string) => void,
+  closers: (() => Promise<void> | void)[],
+  closeAll: () => Promise<void>,
+): Promise<Server> {
+  const clock = systemClock
+  const { profile } = configuration
+  const logger = createLogger({ level: configuration.log.level })
+  const secret = passphrase(configuration, warn)
+
+  const directory = takeDataDirectory(configuration.dataDir)
+  closers.push(() => directory.release())
+  const database = openDatabase<unknown>(directory.at('redoubt.db'))
+  closers.push(() => database.close())
+
+  const keysFolder = nodeFolder(directory.at('keys'))
+  const keysDatabase = openDatabase<unknown>(directory.at('keys', 'keys.db'))
+  closers.push(() => keysDatabase.close())
+  const keyring = await openKeyring({ folder: keysFolder, database: keysDatabase, passphrase: secret, clock })
+  closers.push(() => keyring.close())
+
+  const audit = await openAuditLog({
+    folder: nodeFolder(directory.at('log')),
+    signer: keyring.checkpointSigner,
+    sealer: keyring.sealer,
+    searchKey: keyring.searchKey,
+    indexPath: directory.at('audit-index.db'),
+    origin: configuration.audit.origin,
+    clock,
+    instance: VERSION,
+    outside: checkpointSinks(configuration),
+    checkpointIntervalMs: configuration.audit.checkpointIntervalMs,
+  })
+  closers.push(() => audit.close())
+  await audit.record({
+    type: 'server.start',
+    actor: SELF,
+    action: 'administer',
+    resource: SELF,
+    outcome: 'success',
+    details: { version: VERSION, profile },
+  })
+  writeFileSync(directory.at(LOG_KEY_FILE), `${audit.verifierKey()}\n`)
+  const keys = keyring.keys(audit)
+
+  const certificates = await openCertificates({
+    keys,
+    clock,
+    caPath: directory.at('ca.pem'),
+    organisation: configuration.organisation.name,
+    names: configuration.server.names,
+  })
+  // Identity needs the address before anything listens; port 0 is resolved by listening first and answering 503 until the house stands.
+  let handle: (request: IncomingMessage, response: ServerResponse) => void = (_request, response) =>
+    void response.writeHead(503, { 'retry-after': '1' }).end()
+  const listener = await listen({
+    ...configuration.server,
+    certificates,
+    clock,
+    logger,
+    handle: (request, response) => handle(request, response),
+  })
+  const address = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
+
+  const identity = await openIdentity({
+    database,
+    keys,
+    audit,
+    clock,
+    issuer: address,
+    secretsDir: configuration.secretsDir,
+    profile,
+    logger,
+  })
+  closers.push(() => identity.close())
+  const { issuer } = identity
+  const operator = configuration.policies === undefined ? [] : readPolicyFolder(configuration.policies)
+  const policies = await PolicyStore.open({ folder: nodeFolder(directory.at('policies')), operator, shadowRate: SHADOW_RATE })
+
+  const objects = nodeFolder(directory.at('objects'))
+  const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer })
+  const registry = openRegistry({ database, objects, keys, audit, clock })
+  // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
+  const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
+  closers.push(() => limitsDatabase.close())
+  const limits = openLimits({ database: limitsDatabase, clock })
+  closers.push(() => limits.close())
+  const models = createModelServer({ clock, logger })
+  closers.push(() => models.close())
+  const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, process.env)
+  if (sandbox) closers.push(() => sandbox.close())
+  const upstreams = createUpstreams({ config, resolveSecret, clock, logger })
+  closers.push(() => upstreams.close())
+
+  const streams = new RunningStreams(identity)
+  const sweep = setInterval(() => streams.sweep(), SWEEP_INTERVAL_MS)
+  sweep.unref()
+  closers.push(() => clearInterval(sweep))
+  identity.onRevocation(() => streams.sweep())
+  registry.onChange(() => streams.sweep())
+
+  const time = localTime(configuration.organisation.timeZone)
+  const house: House = {
+    identity,
+    decider: policies,
+    limits,
+    audit,
+    clock,
+    localTime: time,
+    logger,
+    profile,
+    digestKey: digestKeyOf(keyring.searchKey),
+    streams,
+  }
+  const facts = endpointFacts()
+  const readiness = new Readiness()
+  const plane: ControlPlane = {
+    identity,
+    policies,
+    audit,
+    keys,
+    datasets,
+    registry,
+    models,
+    clock,
+    localTime: time,
+    logger,
+    profile,
+    version: VERSION,
+    endpoints: upstreams.list().map((route: UpstreamRoute): EntityFacts => facts(route)),
+    status: async () => ({
+      version: VERSION,
+      profile,
+      now: clock.now(),
+      ready: readiness.state,
+      administratorEnrolled: identity.administratorEnrolled(),
+      certificateNotAfter: listener.certificateNotAfter(),
+      upstreams: (await upstreams.probe()).map(({ upstream, reachable, accepted, error }) => ({
+        name: upstream,
+        ok: error === null,
+        detail: reachable ? (accepted ? (error?.message ?? '') : 'refuses the credential') : 'cannot be reached',
+      })),
+      localHour: time.at(clock.now()).hour,
+      insecure: insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() }),
+      log: audit.health(),
+      runningRequests: streams.size,
+      keyUses: keyring.usage,
+    }),
+  }
+  const api = await createApi(plane)
+  closers.push(() => api.close())
+  const metrics = () => Promise.resolve('')
+  handle = createHandler(
+    { house, api, identity, audit, upstreams, models, registry, facts, metrics, sealer: keyring.sealer, readiness },
+    new Set(configuration.server.names),
+  )
+
+  if (profile === 'development') await ensureBootstrapAccount(identity, configuration.secretsDir)
+  writeFileSync(
+    join(configuration.dataDir, SERVER_FILE),
+    JSON.stringify({ url: issuer, secretsDir: configuration.secretsDir, pid: process.pid }),
+    { mode: 0o600 },
+  )
+
+  // The listener is the last to open and the first to close: what runs is drained while the house below still stands.
+  closers.push(() => listener.close(configuration.server.drainMs, () => streams.cutAll()))
+  closers.push(() => recordStop(audit))
+
+  const ready = (async () => {
+    await loadDeployedModels({ registry, models, audit, logger })
+    if (profile === 'development') await makeStarterWorkspace({ datasets, registry, models, database })
+    readiness.done()
+  })()
+  ready.catch((error: unknown) => {
+    readiness.failed(asRedoubtError(error))
+    logger.error({ err: error }, 'the starter workspace could not be made')
+  })
+  const enrolmentLink = identity.administratorEnrolled() ? null : (await identity.createEnrolmentLink(SELF)).url
+  return { url: issuer, caPath: directory.at('ca.pem'), enrolmentLink, sandbox: assistantIsSandbox, ready, close: closeAll }
+}
+
+/** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */
+const SHADOW_RATE = 1_000
+
+/** The record's digest key comes from the search key, so that a digest means the same after a restart. */
+function digestKeyOf(searchKey: Parameters<typeof hkdfSync>[1]): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), 'redoubt inference digests', 32))
+}
+
+async function recordStop(audit: AuditLog): Promise<void> {
+  try {
+    await audit.record({ type: 'server.stop', actor: SELF, action: 'administer', resource: SELF, outcome: 'success' })
+  } catch (thrown) {
+    // A log that cannot be written must not keep the server from ending.
+    if (!(thrown instanceof RedoubtError)) throw thrown
+  }
+}

@@ -1,0 +1,86 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+import { loadConfiguration, secretReference } from '#foundation/config'
+import { RedoubtError } from '#foundation/core'
+import { upstreamsSchema } from '#gateway/serving'
+import { defaultSecretsDir } from '#interfaces/commands'
+import { auditConfig } from '#trust/audit'
+
+/** The port of the documentation; any other port means that gRPC, when it comes, takes a free one. */
+export const DEFAULT_PORT = 8443
+const DEFAULT_DATA_DIR = './.redoubt/data'
+/** Long enough to answer what runs, short enough for an orchestrator's default patience. */
+const DEFAULT_DRAIN_MS = 5_000
+
+/** Everything that `redoubt.yaml` may say, composed from the rooms' own schemas. */
+export const configurationSchema = z.strictObject({
+  profile: z.enum(['development', 'production']).default('development').describe('production refuses every insecure default'),
+  organisation: z
+    .strictObject({
+      name: z.string().min(1).default('Example Organisation').describe('shown on pages and in certificates'),
+      timeZone: z.string().default('UTC').describe('IANA zone in which policies read hours and weekdays'),
+    })
+    .prefault({}),
+  server: z
+    .strictObject({
+      address: z.string().default('127.0.0.1').describe('address to listen on'),
+      port: z.number().int().min(0).max(65_535).default(DEFAULT_PORT).describe('TCP port; 0 takes a free one'),
+      names: z
+        .array(z.string().min(1))
+        .default(['localhost', '127.0.0.1'])
+        .describe('host names and addresses that the certificate carries and the server answers to'),
+      drainMs: z
+        .number()
+        .int()
+        .min(0)
+        .max(60_000)
+        .default(DEFAULT_DRAIN_MS)
+        .describe('how long running requests may take when the server stops'),
+    })
+    .prefault({}),
+  dataDir: z.string().min(1).default(DEFAULT_DATA_DIR).describe('sealed data, keyring, log'),
+  secretsDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('what opens the data directory, in development; beside the data directory unless named'),
+  passphrase: secretReference.optional().describe('opens the keyring; generated in development'),
+  audit: auditConfig.prefault({}),
+  policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
+  chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
+  log: z
+    .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('warn').describe('the server’s own log, on standard error') })
+    .prefault({}),
+})
+
+export type Configuration = z.output<typeof configurationSchema> & { readonly dataDir: string; readonly secretsDir: string }
+
+export interface Overrides {
+  readonly config?: string
+  readonly port?: number
+  readonly dataDir?: string
+  readonly secretsDir?: string
+}
+
+/**
+ * The configuration from file, environment (`REDOUBT_*`) and command line, the later winning.
+ * @throws {RedoubtError} `ERR_CONFIG_INVALID`.
+ */
+export function configuration(overrides: Overrides, environment: NodeJS.ProcessEnv = process.env): Configuration {
+  const path = overrides.config ?? environment['REDOUBT_CONFIG'] ?? null
+  const file = loadConfiguration(configurationSchema, path)
+  const port = overrides.port ?? portOf(environment['REDOUBT_PORT']) ?? file.server.port
+  const dataDir = resolve(overrides.dataDir ?? environment['REDOUBT_DATA_DIR'] ?? file.dataDir)
+  const secretsDir = resolve(overrides.secretsDir ?? environment['REDOUBT_SECRETS_DIR'] ?? file.secretsDir ?? defaultSecretsDir(dataDir))
+  if (secretsDir === dataDir || secretsDir.startsWith(`${dataDir}/`))
+    throw new RedoubtError('ERR_CONFIG_INVALID', 'the secrets directory lies in the data directory; what opens the data must lie elsewhere')
+  return { ...file, server: { ...file.server, port }, dataDir, secretsDir }
+}
+
+export function portOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new RedoubtError('ERR_CONFIG_INVALID', 'a port is a number from 0 to 65535')
+  return port
+}

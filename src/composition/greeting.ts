@@ -1,0 +1,48 @@
+import type { Server } from './compose.ts'
+import type { Configuration } from './configuration.ts'
+
+/** What a person sees when the server is ready: where, whom to enrol, how to trust, one call that works as printed. */
+export function greeting(server: Server, configuration: Configuration): string {
+  const redoubt = `REDOUBT_DATA_DIR=${configuration.dataDir} ${process.env['REDOUBT_BIN'] ?? './bin/redoubt'}`
+  const lines = [
+    '',
+    `  Redoubt serves at ${server.url}`,
+    '',
+    ...(server.enrolmentLink === null
+      ? []
+      : ['  Enrol the administrator’s security key (one use, 15 minutes):', `    ${server.enrolmentLink}`, '']),
+    '  Make browsers and tools trust the local CA:',
+    `    ${redoubt} trust`,
+    `    or use it by file: ${server.caPath}`,
+    '',
+    '  Ask the starter model:',
+    `    curl --cacert ${server.caPath} ${server.url}/v2/models/credit/infer \\`,
+    `      -H "authorization: Bearer $(${redoubt} token)" -H 'content-type: application/json' \\`,
+    `      -d '${exampleCall()}'`,
+    '',
+    ...(server.sandbox
+      ? ['  The language model `assistant` is a sandbox responder; set OPENAI_BASE_URL and OPENAI_API_KEY for a real one.']
+      : []),
+    ...(configuration.profile === 'development'
+      ? ['  Profile `development`: secrets were generated on this host. Not for real data.']
+      : []),
+    '',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+/** One row of the starter data, as a client sends it. */
+export function exampleCall(): string {
+  const column = (name: string, datatype: string, value: string | number) => ({ name, shape: [1, 1], datatype, data: [value] })
+  return JSON.stringify({
+    inputs: [
+      column('age', 'INT64', 41),
+      column('income', 'INT64', 38_000),
+      column('amount', 'INT64', 9_500),
+      column('duration_months', 'INT64', 36),
+      column('employment', 'BYTES', 'permanent'),
+      column('purpose', 'BYTES', 'car'),
+      column('late_payments', 'INT64', 1),
+    ],
+  })
+}

@@ -1,0 +1,42 @@
+import type { Configuration } from './configuration.ts'
+
+export interface InsecureDefault {
+  readonly what: string
+  readonly mend: string
+}
+
+/** What is convenient in development and unfit for real data; `redoubt doctor` shows each. */
+export function insecureDefaults(
+  configuration: Configuration,
+  facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean },
+): readonly InsecureDefault[] {
+  const { profile, passphrase, audit, chat } = configuration
+  const found: InsecureDefault[] = []
+  const add = (when: boolean, what: string, mend: string): void => {
+    if (when) found.push({ what, mend })
+  }
+  add(
+    profile === 'development',
+    'profile `development`: the bootstrap account acts without a person',
+    'set `profile: production` before real data come in',
+  )
+  add(
+    passphrase === undefined,
+    'the passphrase of the keyring was generated on this host',
+    'name a `passphrase:` reference in redoubt.yaml',
+  )
+  add(
+    audit.outsideFolder === undefined && audit.witnesses.length === 0,
+    'no checkpoint leaves this host: who holds it can rewrite the past unseen',
+    'name `audit.witnesses` (see `redoubt audit witness`) or `audit.outsideFolder`',
+  )
+  add(
+    !facts.administratorEnrolled,
+    'no administrator is enrolled',
+    'open the enrolment link, or make a new one with `redoubt access enrol`',
+  )
+  add(facts.sandbox, 'the language model is the sandbox responder', 'name an upstream under `chat:` or in OPENAI_BASE_URL')
+  for (const [name, upstream] of Object.entries(chat.upstreams))
+    add(upstream.allowLoopbackHttp, `the upstream \`${name}\` is reached over plain http on this host`, 'use https')
+  return found
+}

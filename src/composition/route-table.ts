@@ -1,0 +1,122 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Registry } from '#assets/registry'
+import { ERROR_TABLE, type EntityFacts, type RedoubtError, type SubjectSealer } from '#foundation/core'
+import type { House } from '#gateway/pipeline'
+import {
+  chatRoutes,
+  createRouter,
+  type Exchange,
+  inferenceErrorAnswer,
+  openInferenceRoutes,
+  renderOpenAiError,
+  type Route,
+} from '#gateway/routes'
+import type { ModelServer, UpstreamRoute, Upstreams } from '#gateway/serving'
+import { type Api, logRoutes, problemOf } from '#interfaces/api'
+import type { AuditLog } from '#trust/audit'
+import type { Identity } from '#trust/identity'
+import type { Readiness } from './readiness.ts'
+import { VERSION } from './version.ts'
+
+export interface RouteTableOptions {
+  readonly house: House
+  readonly api: Api
+  readonly identity: Identity
+  readonly audit: AuditLog
+  readonly upstreams: Upstreams
+  readonly models: ModelServer
+  readonly registry: Registry
+  readonly sealer: Pick<SubjectSealer, 'pseudonym'>
+  readonly readiness: Readiness
+  readonly facts: (route: UpstreamRoute) => EntityFacts
+  readonly metrics: () => Promise<string>
+}
+
+/** Every route and method of the server, each with how it is guarded. What is not in here is refused. */
+export function routeTable(options: RouteTableOptions): readonly Route[] {
+  const { house, api, identity, audit, upstreams, models, registry, sealer, facts } = options
+  return [
+    ...chatRoutes({ house, upstreams, facts, pseudonym: (subject) => sealer.pseudonym(subject) }),
+    ...openInferenceRoutes({ house, models, registry, version: VERSION, ready: () => options.readiness.state === 'ready' }),
+    ...identity.paths.map((path): Route => delegated(path.method, path.path, { open: path.why }, identity.handler)),
+    ...api.routes.map((route): Route =>
+      delegated(route.method, route.path, route.open === null ? 'token' : { open: route.open }, api.handle),
+    ),
+    ...logRoutes(house, audit),
+    ...healthRoutes(options),
+  ]
+}
+
+function delegated(
+  method: string,
+  path: string,
+  access: Route['access'],
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): Route {
+  return { method: method as Route['method'], path, access, handle: ({ request, response }) => handle(request, response) }
+}
+
+function healthRoutes({ readiness, metrics }: RouteTableOptions): readonly Route[] {
+  const plain = ({ response }: Exchange, status: number, text: string): void => {
+    response.writeHead(status, {
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'no-store',
+      'content-length': Buffer.byteLength(text),
+    })
+    response.end(text)
+  }
+  const open = { open: 'one word on the state of the server, for orchestrators' }
+  return [
+    { method: 'GET', path: '/livez', access: open, handle: (exchange) => plain(exchange, 200, 'ok\n') },
+    {
+      method: 'GET',
+      path: '/readyz',
+      access: open,
+      handle: (exchange) =>
+        plain(
+          exchange,
+          readiness.state === 'ready' ? 200 : 503,
+          `${readiness.state}${readiness.reason ? ` ${readiness.reason.code}` : ''}\n`,
+        ),
+    },
+    {
+      method: 'GET',
+      path: '/metrics',
+      access: { open: 'counts and durations without names, for Prometheus' },
+      handle: async (exchange) => plain(exchange, 200, await metrics()),
+    },
+  ]
+}
+
+/** @param hosts names that the server answers to, in lower case. */
+export function createHandler(
+  options: RouteTableOptions,
+  hosts: ReadonlySet<string>,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return createRouter({ routes: routeTable(options), hosts, onError: (error, exchange) => sendError(options, error, exchange) })
+}
+
+/** Errors before a route is found, in the shape of the surface that the path belongs to. */
+function sendError({ house }: RouteTableOptions, error: RedoubtError, { response, requestId, path }: Exchange): void {
+  if (error.status >= 500) house.logger.error({ requestId, code: error.code, err: error.cause ?? error }, 'request failed')
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  if (path.startsWith('/v1/')) return write(response, renderOpenAiError(error, requestId))
+  if (path.startsWith('/v2')) return write(response, inferenceErrorAnswer(error, requestId))
+  const body = JSON.stringify(problemOf(error, requestId))
+  write(response, {
+    status: ERROR_TABLE[error.code].status,
+    headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId },
+    body,
+  })
+}
+
+function write(
+  response: ServerResponse,
+  rendered: { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string },
+): void {
+  response.writeHead(rendered.status, { ...rendered.headers, 'content-length': Buffer.byteLength(rendered.body) })
+  response.end(rendered.body)
+}

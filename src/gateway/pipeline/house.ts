@@ -1,0 +1,21 @@
+import type { AuditSink, Clock, Decider } from '#foundation/core'
+import type { Logger } from '#foundation/telemetry'
+import type { Limits } from '#gateway/limits'
+import type { Identity } from '#trust/identity'
+import type { LocalTime } from './local-time.ts'
+import type { RunningStreams } from './running-streams.ts'
+
+/** The rooms that the pipeline asks, tied together in the composition root. */
+export interface House {
+  readonly identity: Pick<Identity, 'authenticate' | 'stillValid'>
+  readonly decider: Decider
+  readonly limits: Pick<Limits, 'take'>
+  readonly audit: AuditSink
+  readonly clock: Clock
+  readonly localTime: LocalTime
+  readonly logger: Logger
+  readonly profile: 'development' | 'production'
+  /** 32 bytes; keys the digests of inputs and outputs in the record. */
+  readonly digestKey: Uint8Array
+  readonly streams: RunningStreams
+}

@@ -1,0 +1,16 @@
+import { asRedoubtError } from '#foundation/core'
+import { compilePlan } from '#gateway/filters'
+import type { House } from './house.ts'
+import { Inspection } from './inspection.ts'
+import type { Inspected, Limited, Refused } from './states.ts'
+
+/** Masks or refuses values that this role may not send to this endpoint (C6, C9). */
+export function inspectInput(_house: House, state: Limited): Inspected | Refused {
+  const inspection = new Inspection(compilePlan(state.decision.obligations.filterInput), 'ERR_FILTER_BLOCKED_INPUT')
+  try {
+    state.call.rewriteTexts(inspection.filter)
+  } catch (thrown) {
+    return { refused: asRedoubtError(thrown), state }
+  }
+  return { ...state, inputFindings: inspection.findings }
+}

@@ -1,0 +1,63 @@
+import { asRedoubtError } from '#foundation/core'
+import { answer } from './answer.ts'
+import { authenticate } from './authenticate.ts'
+import { decide } from './decide.ts'
+import { filterOutput } from './filter-output.ts'
+import type { House } from './house.ts'
+import { inspectInput } from './inspect-input.ts'
+import { recordAdmission } from './record-admission.ts'
+import { recordCompletion } from './record-completion.ts'
+import { refuse } from './refuse.ts'
+import { resolve } from './resolve.ts'
+import { serve } from './serve.ts'
+import { isRefused, type Received, type Refused } from './states.ts'
+import { takeLimits } from './take-limits.ts'
+
+/**
+ * One inference, whatever the surface. Each step takes one state and gives the next, or a refusal that ends it:
+ * who asks → for what → may they → within limits → with which values → on record → answered → filtered → on record → out.
+ * Never rejects: whatever goes wrong is a refusal.
+ */
+export async function infer(house: House, received: Received): Promise<void> {
+  const authenticated = await step(authenticate, house, received)
+  if (isRefused(authenticated)) return refuse(house, authenticated)
+
+  const resolved = await step(resolve, house, authenticated)
+  if (isRefused(resolved)) return refuse(house, resolved)
+
+  const authorised = await step(decide, house, resolved)
+  if (isRefused(authorised)) return refuse(house, authorised)
+
+  const limited = await step(takeLimits, house, authorised)
+  if (isRefused(limited)) return refuse(house, limited)
+
+  const inspected = await step(inspectInput, house, limited)
+  if (isRefused(inspected)) return refuse(house, inspected)
+
+  const admitted = await step(recordAdmission, house, inspected)
+  if (isRefused(admitted)) return refuse(house, admitted)
+
+  const served = await step(serve, house, admitted)
+  if (isRefused(served)) return refuse(house, served)
+
+  const filtered = await step(filterOutput, house, served)
+  if (isRefused(filtered)) return refuse(house, filtered)
+
+  const recorded = await step(recordCompletion, house, filtered)
+  if (isRefused(recorded)) return refuse(house, recorded)
+
+  return answer(recorded)
+}
+
+/** A step that throws has not said yes: the request is refused in the state it had reached. */
+async function step<S extends Refused['state'], N>(
+  take: (house: House, state: S) => N | Promise<N>,
+  house: House,
+  state: S,
+): Promise<N | Refused> {
+  try {
+    return await take(house, state)
+  } catch (thrown) {
+    return { refused: asRedoubtError(thrown), state }
+  }
+}

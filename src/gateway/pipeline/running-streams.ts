@@ -1,0 +1,48 @@
+import { RedoubtError } from '#foundation/core'
+import type { Identity } from '#trust/identity'
+import type { Principal } from '#trust/identity'
+import type { Cancellation } from './cancellation.ts'
+import type { Call } from './surface.ts'
+
+/** Half of the second within which a revoked token or a quarantined model must end a running stream. */
+export const SWEEP_INTERVAL_MS = 500
+
+interface RunningStream {
+  readonly principal: Principal
+  readonly call: Call
+  readonly cancellation: Cancellation
+}
+
+/** Sessions are re-evaluated while they run, not only when they begin (B8). */
+export class RunningStreams {
+  readonly #running = new Set<RunningStream>()
+  readonly #identity: Pick<Identity, 'stillValid'>
+
+  constructor(identity: Pick<Identity, 'stillValid'>) {
+    this.#identity = identity
+  }
+
+  get size(): number {
+    return this.#running.size
+  }
+
+  /** @returns a function that takes it off the list. */
+  add(stream: RunningStream): () => void {
+    this.#running.add(stream)
+    return () => void this.#running.delete(stream)
+  }
+
+  /** Cuts every request whose token or model may not go on. Called at least once in `SWEEP_INTERVAL_MS`. */
+  sweep(): void {
+    for (const stream of this.#running) {
+      const code = this.#identity.stillValid(stream.principal)
+      const reason = code ? new RedoubtError(code) : stream.call.stillServable()
+      if (reason) stream.cancellation.cancel(reason)
+    }
+  }
+
+  /** Cuts all of them, when the server ends. */
+  cutAll(): void {
+    for (const stream of this.#running) stream.cancellation.cancel(new RedoubtError('ERR_DRAINING'))
+  }
+}

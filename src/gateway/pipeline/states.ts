@@ -1,0 +1,89 @@
+import type { AuditReceipt, Decision, DecisionContext, RedoubtError } from '#foundation/core'
+import type { LimitState, Taken } from '#gateway/limits'
+import type { Principal } from '#trust/identity'
+import type { Cancellation } from './cancellation.ts'
+import type { Reply } from './reply.ts'
+import type { Call, Rendered, Served, Surface } from './surface.ts'
+
+/**
+ * The states of one inference. Each step of `pipeline.ts` takes one and gives the next or a `Refused`, so the compiler proves
+ * the order: nothing is served that was not admitted, nothing admitted that was not decided.
+ */
+export interface Received {
+  readonly requestId: string
+  /** Epoch milliseconds. */
+  readonly receivedAt: number
+  /** Monotonic milliseconds. */
+  readonly startedAt: number
+  readonly surface: Surface
+  /** Variable parts of the matched route, in order. */
+  readonly parameters: readonly string[]
+  readonly url: string
+  readonly authorization: string | undefined
+  readonly authorizationCount: number
+  readonly contentType: string | undefined
+  /** Caller's address, from the socket. */
+  readonly sourceAddress: string
+  readonly purposeHeader: string | undefined
+  readonly subjectHeader: string | undefined
+  /** Collects the body within bounds; nothing is read before this is called. */
+  readonly body: (maxBytes: number) => Promise<Uint8Array>
+  readonly reply: Reply
+}
+
+export interface Authenticated {
+  readonly received: Received
+  readonly principal: Principal
+}
+
+export interface Resolved extends Authenticated {
+  readonly call: Call
+  readonly subject: string | null
+  /** HMAC-SHA-256 (hex) of the body: provable to whoever holds the key, not guessable by who reads the log. */
+  readonly inputDigest: string
+}
+
+export interface Authorised extends Resolved {
+  readonly context: DecisionContext
+  readonly decision: Decision
+}
+
+export interface Limited extends Authorised {
+  readonly taken: Taken
+}
+
+export interface Inspected extends Limited {
+  /** Count per recogniser entity. */
+  readonly inputFindings: ReadonlyMap<string, number>
+}
+
+export interface Admitted extends Inspected {
+  readonly admission: AuditReceipt
+  readonly cancellation: Cancellation
+}
+
+export interface ServedState extends Admitted {
+  readonly served: Served
+}
+
+export interface Filtered extends ServedState {
+  readonly outputFindings: ReadonlyMap<string, number>
+  /** Null for a stream, whose bytes have left already except for the closing events. */
+  readonly rendered: Rendered | null
+  readonly outputDigest: string
+  readonly failure: RedoubtError | null
+}
+
+export interface Recorded extends Filtered {
+  readonly completion: AuditReceipt
+}
+
+/** "No" is a value. `state` is the last one reached: it says what has to be recorded and given back. */
+export interface Refused {
+  readonly refused: RedoubtError
+  readonly state: Received | Authenticated | Resolved | Authorised | Limited | Inspected | Admitted | ServedState | Filtered
+  readonly limits?: readonly LimitState[]
+  readonly retryAfterMs?: number
+}
+
+export const isRefused = (state: object): state is Refused => 'refused' in state

@@ -1,0 +1,106 @@
+import type { EntityFacts, JsonObject, RedoubtError } from '#foundation/core'
+import type { FilterPlan } from '#gateway/filters'
+import type { Principal } from '#trust/identity'
+import type { Cancellation } from './cancellation.ts'
+
+/**
+ * The port that an API surface (OpenAI chat, Open Inference Protocol, …) implements in `#gateway/routes`. A surface knows its
+ * own wire format and nothing of identity, policy, limits, filters or the log; the pipeline knows these and no wire format.
+ */
+export interface Surface {
+  readonly name: string
+  /** Where reading of the body stops. */
+  readonly maxBodyBytes: number
+  /**
+   * Understands the body and names what it asks for. Pure: no I/O, no side effect.
+   * @throws {RedoubtError} a precise 4xx when the body is not understood or names what does not exist.
+   */
+  resolve(ask: SurfaceAsk): Call
+  renderError(error: RedoubtError, requestId: string): Rendered
+  /** The surface's error event inside a stream that has started, with whatever ends such a stream. */
+  renderStreamError(error: RedoubtError, requestId: string): string
+}
+
+export interface SurfaceAsk {
+  readonly body: Uint8Array
+  /** Variable parts of the path, in order. */
+  readonly parameters: readonly string[]
+  readonly principal: Principal
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
+/** Returns what may pass of one text; throws to refuse the whole. `place` names the member for messages. */
+export type TextFilter = (text: string, place: string) => string
+
+/** One understood request against one resolved model or upstream. */
+export interface Call {
+  readonly resource: EntityFacts
+  /** What limits are counted under. */
+  readonly endpoint: string
+  /** The person the request is about, as the caller names them; null when it names none. */
+  readonly subject: string | null
+  /** Upper bounds known before serving: rows of the call, tokens reserved. */
+  readonly cost: { readonly rows?: number; readonly tokens?: number }
+  /** Facts for the record, without personal data: model version and digest, stream or not. */
+  readonly details: JsonObject
+  /** Passes every text that leaves towards the model through `filter`, in place. Called once, before `serve`. */
+  rewriteTexts(filter: TextFilter): void
+  /** Null while the model may go on serving; else why a running stream must be cut (quarantined, undeployed). */
+  stillServable(): RedoubtError | null
+  /**
+   * Asks the model. The answer comes back whole and unfiltered, or has been streamed through the plan's redactor into `out`.
+   * Rejects only before the first byte of a stream; after it every failure is a `StreamServed` with `failure`.
+   */
+  serve(io: ServeIo): Promise<Served>
+}
+
+export interface ServeIo {
+  readonly requestId: string
+  readonly outputPlan: FilterPlan
+  readonly cancellation: Cancellation
+  readonly out: StreamOut
+}
+
+/** Where a surface writes the events of a stream. */
+export interface StreamOut {
+  /** Sends status 200 and the headers of an event stream; called once, before the first `write`. */
+  start(): void
+  /** @returns false when the client reads too slowly: stop until `onDrain` calls. */
+  write(text: string): boolean
+  onDrain(listener: () => void): void
+}
+
+export interface Usage {
+  readonly tokens?: number
+  readonly rows?: number
+}
+
+export type Served = WholeServed | StreamServed
+
+export interface WholeServed {
+  readonly kind: 'whole'
+  /** The answer, each of its texts passed through `filter`; what did not go through the filter cannot be rendered. */
+  render(filter: TextFilter): Rendered
+  readonly usage: Usage
+  /** What was answered about the subject; sealed under the subject's key. Only when the call names a subject. */
+  readonly personal?: JsonObject
+}
+
+export interface StreamServed {
+  readonly kind: 'stream'
+  /** The closing events, not yet written: they leave only when the completion is durable. */
+  readonly closing: string
+  readonly usage: Usage
+  /** SHA-256 (hex) of the text that left. */
+  readonly outputDigest: string
+  readonly findings: ReadonlyMap<string, number>
+  readonly blocked: boolean
+  readonly failure: RedoubtError | null
+}
+
+export interface Rendered {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}

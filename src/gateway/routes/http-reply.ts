@@ -1,0 +1,37 @@
+import type { ServerResponse } from 'node:http'
+import type { Reply } from '#gateway/pipeline'
+
+/** A `Reply` over node's HTTP/1.1 response. */
+export function httpReply(response: ServerResponse): Reply {
+  const always: Record<string, string> = {}
+  let started = false
+  return {
+    get started() {
+      return started
+    },
+    setHeaders(headers) {
+      Object.assign(always, headers)
+    },
+    send(status, headers, body) {
+      if (response.writableEnded || response.destroyed) return
+      const bytes = Buffer.from(body)
+      response.writeHead(status, { ...always, ...headers, 'content-length': bytes.byteLength })
+      response.end(bytes)
+    },
+    start() {
+      if (started || response.destroyed) return
+      started = true
+      response.writeHead(200, { ...always, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' })
+    },
+    write: (text) => !response.destroyed && response.write(text),
+    onDrain: (listener) => void response.once('drain', listener),
+    end(closing) {
+      if (!response.destroyed) response.end(closing)
+    },
+    onGone(listener) {
+      response.once('close', () => {
+        if (!response.writableFinished) listener()
+      })
+    },
+  }
+}

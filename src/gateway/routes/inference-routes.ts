@@ -1,0 +1,45 @@
+import { httpReply } from './http-reply.ts'
+import { collectBody } from './collect-body.ts'
+import { type House, infer, type Received, type Surface } from '#gateway/pipeline'
+import type { Exchange, Route } from './router.ts'
+
+/** A route whose every request goes through the pipeline, in the shape of `surface`. */
+export function inferenceRoute(house: House, path: string, surface: Surface): Route {
+  return { method: 'POST', path, access: 'token', handle: (exchange) => infer(house, receive(house, exchange, surface)) }
+}
+
+function receive(house: House, { requestId, request, response, parameters }: Exchange, surface: Surface): Received {
+  const reply = httpReply(response)
+  reply.setHeaders({ 'x-request-id': requestId })
+  return {
+    requestId,
+    receivedAt: house.clock.now(),
+    startedAt: house.clock.monotonic(),
+    surface,
+    parameters,
+    url: request.url ?? '/',
+    authorization: request.headers.authorization,
+    authorizationCount: countHeader(request.rawHeaders, 'authorization'),
+    contentType: request.headers['content-type'],
+    sourceAddress: sourceAddress(request.socket.remoteAddress),
+    purposeHeader: single(request.headers['redoubt-purpose']),
+    subjectHeader: single(request.headers['redoubt-subject']),
+    body: (maxBytes) => collectBody(request, maxBytes),
+    reply,
+  }
+}
+
+/** Node joins some repeated headers and drops others; what was really sent stands in the raw list. */
+export function countHeader(rawHeaders: readonly string[], name: string): number {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) count++
+  return count
+}
+
+/** IPv4 callers of a dual-stack socket appear as IPv4. */
+export function sourceAddress(address: string | undefined): string {
+  if (address === undefined) return '0.0.0.0'
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}
+
+const single = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value.join(',') : value)

@@ -1,0 +1,63 @@
+import { asRedoubtError, type Decision, type EntityFacts, RedoubtError } from '#foundation/core'
+import { decisionContext, type House, type Rendered } from '#gateway/pipeline'
+import type { Principal } from '#trust/identity'
+import { httpReply } from './http-reply.ts'
+import { countHeader, sourceAddress } from './inference-routes.ts'
+import type { Exchange, Route } from './router.ts'
+
+/** What a metadata route may ask about its caller. */
+export interface Caller {
+  readonly principal: Principal
+  /** Whether the caller may invoke this model or endpoint now: what it may not invoke it does not see. */
+  mayInvoke(resource: EntityFacts): boolean
+  /** @throws {RedoubtError} the decision's code. */
+  demandInvoke(resource: EntityFacts): void
+}
+
+/** A route that tells about models without asking one: authenticated, shown only as far as the caller may invoke. */
+export function metadataRoute(
+  house: House,
+  path: string,
+  answer: (caller: Caller, parameters: readonly string[], exchange: Exchange) => Rendered,
+  renderError: (error: RedoubtError, requestId: string) => Rendered,
+): Route {
+  return {
+    method: 'GET',
+    path,
+    access: 'token',
+    handle(exchange) {
+      const reply = httpReply(exchange.response)
+      reply.setHeaders({ 'x-request-id': exchange.requestId, 'cache-control': 'no-store' })
+      try {
+        const rendered = answer(authenticated(house, exchange), exchange.parameters, exchange)
+        reply.send(rendered.status, rendered.headers, rendered.body)
+      } catch (thrown) {
+        const rendered = renderError(asRedoubtError(thrown), exchange.requestId)
+        reply.send(rendered.status, rendered.headers, rendered.body)
+      }
+    },
+  }
+}
+
+function authenticated(house: House, { request }: Exchange): Caller {
+  const principal = house.identity.authenticate({
+    authorization: request.headers.authorization,
+    authorizationCount: countHeader(request.rawHeaders, 'authorization'),
+    url: request.url ?? '/',
+  })
+  if ('code' in principal) throw new RedoubtError(principal.code)
+  const context = decisionContext(house, principal, {
+    receivedAt: house.clock.now(),
+    sourceAddress: sourceAddress(request.socket.remoteAddress),
+  })
+  const decide = (resource: EntityFacts): Decision =>
+    house.decider.decide({ principal: principal.facts, action: 'invoke', resource, context })
+  return {
+    principal,
+    mayInvoke: (resource) => decide(resource).effect === 'allow',
+    demandInvoke(resource) {
+      const { effect, code } = decide(resource)
+      if (effect === 'deny') throw new RedoubtError(code ?? 'ERR_POLICY_DENIED')
+    },
+  }
+}

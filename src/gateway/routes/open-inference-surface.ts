@@ -1,0 +1,106 @@
+import type { Registry } from '#assets/registry'
+import { RedoubtError } from '#foundation/core'
+import type { Call, Rendered, ServeIo, Served, Surface, TextFilter } from '#gateway/pipeline'
+import type { InferTensor, ModelServer, ServedModel } from '#gateway/serving'
+import { parseInferRequest } from './open-inference.ts'
+import { renderInferenceError, renderInferResponse } from './open-inference-answers.ts'
+import type { InferRequest } from './open-inference.ts'
+
+/** A thousand rows of a wide table, with room. */
+const MAX_BODY_BYTES = 8 * 1024 * 1024
+/** What the wire format allows at all; policies set the bound that counts. */
+const MAX_ROWS = 100_000
+/** Predictions of a named subject kept in the record, sealed; more rows are kept by digest alone. */
+const MAX_RECORDED_ROWS = 100
+
+export interface OpenInferenceOptions {
+  readonly models: ModelServer
+  readonly registry: Registry
+}
+
+/** `POST /v2/models/{m}[/versions/{v}]/infer` in the Open Inference Protocol's shape. */
+export function openInferenceSurface({ models, registry }: OpenInferenceOptions): Surface {
+  return {
+    name: 'open-inference',
+    maxBodyBytes: MAX_BODY_BYTES,
+    resolve({ body, parameters: [name, version] }) {
+      const model = servedModel(models, registry, name, version)
+      const request = parseInferRequest(body, model, { maxBodyBytes: MAX_BODY_BYTES, maxRows: MAX_ROWS })
+      return inferCall(models, registry, model, request)
+    },
+    renderError: inferenceErrorAnswer,
+    // No operation of this protocol streams.
+    renderStreamError: (error) => renderInferenceError(error),
+  }
+}
+
+/** @throws {RedoubtError} `ERR_MODEL_UNKNOWN`, `ERR_MODEL_UNDEPLOYED`. */
+export function servedModel(models: ModelServer, registry: Registry, name: string | undefined, version: string | undefined): ServedModel {
+  const model = models.get(name ?? '')
+  if (!model) {
+    const known = registry.get(name ?? '')
+    throw known ? new RedoubtError('ERR_MODEL_UNDEPLOYED') : new RedoubtError('ERR_MODEL_UNKNOWN', 'there is no such model')
+  }
+  if (version !== undefined && version !== String(model.version.version))
+    throw new RedoubtError('ERR_MODEL_UNDEPLOYED', 'another version is deployed')
+  return model
+}
+
+export function inferenceErrorAnswer(error: RedoubtError, requestId: string): Rendered {
+  const headers = { 'content-type': 'application/json', 'x-request-id': requestId, 'redoubt-code': error.code }
+  return { status: error.status, headers, body: renderInferenceError(error) }
+}
+
+function inferCall(models: ModelServer, registry: Registry, model: ServedModel, request: InferRequest): Call {
+  const { version } = model
+  let inputs = request.inputs
+  return {
+    resource: registry.facts(version),
+    endpoint: `Model/${version.name}`,
+    subject: request.subject,
+    cost: { rows: request.rows },
+    details: { model: version.name, version: version.version, digest: version.digest, rows: request.rows },
+    rewriteTexts(filter) {
+      inputs = inputs.map((tensor) => filteredTensor(tensor, filter, 'inputs'))
+    },
+    stillServable: () => (models.get(version.name) === model ? null : new RedoubtError('ERR_MODEL_UNDEPLOYED')),
+    serve: (io) => serve(model, request, inputs, io),
+  }
+}
+
+async function serve(model: ServedModel, request: InferRequest, inputs: readonly InferTensor[], io: ServeIo): Promise<Served> {
+  const outputs = await model.infer(inputs, request.rows)
+  const reason = io.cancellation.reason
+  if (reason) throw reason
+  const { name, version } = model.version
+  return {
+    kind: 'whole',
+    usage: { rows: request.rows },
+    render: (filter) => ({
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: renderInferResponse({
+        modelName: name,
+        modelVersion: version,
+        id: request.id,
+        outputs: outputs.map((tensor) => filteredTensor(tensor, filter, 'outputs')),
+        requested: request.outputs,
+      }),
+    }),
+    ...(request.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: { prediction: outputs.map(recorded) } }),
+  }
+}
+
+function filteredTensor(tensor: InferTensor, filter: TextFilter, member: string): InferTensor {
+  if (tensor.datatype !== 'BYTES') return tensor
+  const place = `${member}.${tensor.name}`
+  const data = Array.from(tensor.data as ArrayLike<unknown>, (value) =>
+    typeof value === 'string' && value !== '' ? filter(value, place) : (value as null),
+  )
+  return { ...tensor, data }
+}
+
+const recorded = ({ name, data }: InferTensor): { readonly name: string; readonly data: readonly string[] } => ({
+  name,
+  data: Array.from(data as ArrayLike<unknown>, String),
+})

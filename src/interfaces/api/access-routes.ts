@@ -1,0 +1,59 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import type { ControlPlane } from './control-plane.ts'
+import { accountOf, callerOf, demand, systemPart } from './guard.ts'
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower case letters, digits and dashes, at most 63')
+const newAccount = z.strictObject({
+  name,
+  roles: z.array(z.enum(ROLES)).min(1).max(8),
+  purpose: z.string().max(128),
+  legalBasis: z.enum(LEGAL_BASES),
+})
+
+/** Service accounts, the caller itself, and the enrolment of the administrator. */
+export const accessRoutes =
+  (plane: ControlPlane): FastifyPluginAsyncZod =>
+  async (app) => {
+    app.get('/whoami', { schema: { summary: 'Who the access token speaks for' } }, async (request) => {
+      const { facts, name, roles, purpose, legalBasis, token } = callerOf(request)
+      return { type: facts.type, id: facts.id, name, roles, purpose, legalBasis, tokenExpiresAt: token.expiresAt }
+    })
+
+    app.get('/service-accounts', { schema: { summary: 'List service accounts' } }, async (request) => {
+      await demand(plane, request, 'manageAccess', systemPart('access'))
+      return { serviceAccounts: plane.identity.serviceAccounts.list() }
+    })
+
+    app.post(
+      '/service-accounts',
+      { schema: { summary: 'Create a service account; its private key is answered once', body: newAccount } },
+      async (request, reply) => {
+        const { body } = request
+        const principal = await demand(plane, request, 'manageAccess', accountOf(body.name))
+        if (body.roles.includes('bootstrap')) throw new RedoubtError('ERR_INPUT_INVALID', 'the role `bootstrap` is not given to accounts')
+        const { account, privateKeyJwk } = await plane.identity.serviceAccounts.create(body, principal.facts)
+        return reply.code(201).send({ account, privateKeyJwk })
+      },
+    )
+
+    app.post(
+      '/service-accounts/:name/disable',
+      { schema: { summary: 'Disable an account, effective on its next request', params: z.strictObject({ name }) } },
+      async (request) => {
+        const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.name))
+        await plane.identity.serviceAccounts.disable(request.params.name, principal.facts)
+        return { name: request.params.name, disabled: true }
+      },
+    )
+
+    app.post(
+      '/enrolment-links',
+      { schema: { summary: 'A new one-use link to enrol the administrator’s security key' } },
+      async (request) => {
+        const principal = await demand(plane, request, 'manageAccess', systemPart('enrolment'))
+        return plane.identity.createEnrolmentLink(principal.facts)
+      },
+    )
+  }

@@ -1,0 +1,117 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyError } from 'fastify'
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { asRedoubtError, newId, parseStrictJson, RedoubtError } from '#foundation/core'
+import { accessRoutes } from './access-routes.ts'
+import { auditRoutes } from './audit-routes.ts'
+import type { ControlPlane } from './control-plane.ts'
+import { datasetRoutes } from './dataset-routes.ts'
+import { authenticate, demand, systemPart } from './guard.ts'
+import { keyRoutes } from './key-routes.ts'
+import { modelRoutes } from './model-routes.ts'
+import { policyRoutes } from './policy-routes.ts'
+import { problemOf } from './problem.ts'
+
+const MAX_JSON_BYTES = 512 * 1024
+const MAX_JSON_DEPTH = 16
+/** Routes that anyone may call, with the reason: part of the reviewed list. */
+const OPEN_ROUTES = new Map([['/api/openapi.json', 'describes the interface, holds no data']])
+
+export interface Api {
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+  readonly routes: readonly { readonly method: string; readonly path: string; readonly open: string | null }[]
+  close(): Promise<void>
+}
+
+/** The control plane under `/api`: Fastify with zod schemas, unknown fields refused, RFC 9457 errors, every route behind a token. */
+export async function createApi(plane: ControlPlane): Promise<Api> {
+  const app = Fastify({
+    bodyLimit: MAX_JSON_BYTES,
+    exposeHeadRoutes: false,
+    routerOptions: { ignoreTrailingSlash: false },
+    genReqId: () => newId('req'),
+  }).withTypeProvider<ZodTypeProvider>()
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.decorateRequest('principal', null)
+  app.decorateRequest('redoubtRequestId', '')
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    try {
+      done(
+        null,
+        parseStrictJson(typeof body === 'string' ? Buffer.from(body) : body, { maxBytes: MAX_JSON_BYTES, maxDepth: MAX_JSON_DEPTH }),
+      )
+    } catch (thrown) {
+      done(asRedoubtError(thrown))
+    }
+  })
+  // Rows and model files are read as streams, by their routes alone.
+  app.addContentTypeParser(['text/csv', 'application/octet-stream'], (_request, payload, done) => done(null, payload))
+
+  const routes: { method: string; path: string; open: string | null }[] = []
+  app.addHook('onRoute', (route) => {
+    for (const method of [route.method].flat()) routes.push({ method, path: route.url, open: OPEN_ROUTES.get(route.url) ?? null })
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    request.redoubtRequestId = request.id
+    void reply.header('x-request-id', request.id).header('cache-control', 'no-store')
+    if (!OPEN_ROUTES.has(request.routeOptions.url ?? '')) request.principal = authenticate(plane, request)
+  })
+  app.setErrorHandler((thrown: FastifyError | RedoubtError, request, reply) => {
+    const error = translated(thrown)
+    if (error.status >= 500) plane.logger.warn({ requestId: request.id, code: error.code, err: error.cause ?? error }, 'request failed')
+    if (error.status === 401) void reply.header('www-authenticate', `Bearer error="invalid_token", error_description="${error.code}"`)
+    void reply
+      .code(error.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(problemOf(error, request.id)))
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const error = new RedoubtError('ERR_ROUTE_UNKNOWN')
+    void reply
+      .code(error.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(problemOf(error, request.id)))
+  })
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Redoubt control plane', version: plane.version },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+    transform: jsonSchemaTransform,
+  })
+  for (const group of [accessRoutes, datasetRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes])
+    await app.register(group(plane), { prefix: '/api/v1' })
+  app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {
+    await demand(plane, request, 'view', systemPart('status'))
+    return plane.status()
+  })
+  app.get('/api/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.ready()
+  return { handle: (request, response) => app.routing(request, response), routes, close: () => app.close() }
+}
+
+function translated(thrown: FastifyError | RedoubtError): RedoubtError {
+  if (thrown instanceof RedoubtError) return thrown
+  if (thrown.validation) {
+    const problems = thrown.validation.map(
+      (issue) => `\`${issue.instancePath.replaceAll('/', '.').replace(/^\./, '') || '(top)'}\`: ${issue.message ?? 'invalid'}`,
+    )
+    return new RedoubtError('ERR_INPUT_INVALID', problems.join('; '))
+  }
+  switch (thrown.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new RedoubtError('ERR_INPUT_TOO_LARGE')
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new RedoubtError('ERR_INPUT_CONTENT_TYPE')
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new RedoubtError('ERR_INPUT_MALFORMED')
+    default:
+      return thrown.statusCode === 400 ? new RedoubtError('ERR_INPUT_MALFORMED') : asRedoubtError(thrown)
+  }
+}

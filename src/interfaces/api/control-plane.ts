@@ -1,0 +1,30 @@
+import type { Clock, EntityFacts } from '#foundation/core'
+import type { Logger } from '#foundation/telemetry'
+import type { Datasets } from '#assets/datasets'
+import type { Registry } from '#assets/registry'
+import type { ModelServer } from '#gateway/serving'
+import type { LocalTime } from '#gateway/pipeline'
+import type { AuditLog } from '#trust/audit'
+import type { Identity } from '#trust/identity'
+import type { Keys } from '#trust/keys'
+import type { PolicyStore } from './policy-store.ts'
+
+/** The rooms that the control plane commands, tied in the composition root. */
+export interface ControlPlane {
+  readonly identity: Identity
+  readonly policies: PolicyStore
+  readonly audit: AuditLog
+  readonly keys: Keys
+  readonly datasets: Datasets
+  readonly registry: Registry
+  readonly models: ModelServer
+  readonly clock: Clock
+  readonly localTime: LocalTime
+  readonly logger: Logger
+  readonly profile: 'development' | 'production'
+  readonly version: string
+  /** Language-model endpoints, as policies see them. */
+  readonly endpoints: readonly EntityFacts[]
+  /** What `redoubt doctor` cannot see from outside; names and states, no secrets. */
+  status(): Promise<Readonly<Record<string, unknown>>>
+}

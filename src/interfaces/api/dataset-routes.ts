@@ -1,0 +1,76 @@
+import type { Readable } from 'node:stream'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
+import type { ControlPlane } from './control-plane.ts'
+import { demand, permits, systemPart } from './guard.ts'
+import { longOperation } from './long-operation.ts'
+import { objectName } from './names.ts'
+
+const importQuery = z.strictObject({
+  label: z.string().min(1).max(256).optional(),
+  subject: z.string().min(1).max(256).optional(),
+  sensitivity: z.enum(SENSITIVITIES),
+  purpose: z.union([z.string(), z.array(z.string())]).transform((value) => (Array.isArray(value) ? value : [value])),
+  legalBasis: z.enum(LEGAL_BASES),
+})
+
+/** Data sets: import of CSV into sealed row groups, and what there is. */
+export const datasetRoutes =
+  (plane: ControlPlane): FastifyPluginAsyncZod =>
+  async (app) => {
+    app.get('/datasets', { schema: { summary: 'Data sets that the caller may view' } }, async (request) => ({
+      datasets: plane.datasets.list().filter((version) => permits(plane, request, 'view', plane.datasets.facts(version))),
+    }))
+
+    app.post(
+      '/datasets/:name/versions',
+      {
+        schema: {
+          summary: 'Import CSV (`text/csv`) as the next version; answers progress as NDJSON',
+          params: z.strictObject({ name: objectName }),
+          querystring: importQuery,
+        },
+      },
+      async (request, reply) => {
+        const { label, subject, sensitivity, purpose, legalBasis } = request.query
+        const principal = await demand(plane, request, 'import', systemPart(`dataset:${request.params.name}`))
+        if (!isStream(request.body)) throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', 'send the rows as `text/csv`')
+        const source = request.body
+        await longOperation(reply, request.redoubtRequestId, async (progress, signal) =>
+          plane.datasets.import(source, {
+            name: request.params.name,
+            ...(label === undefined ? {} : { label }),
+            ...(subject === undefined ? {} : { subject }),
+            sensitivity,
+            purposes: purpose,
+            legalBasis,
+            by: principal.facts,
+            requestId: request.redoubtRequestId,
+            progress: (rows, bytes) => progress({ rows, bytes }),
+            signal,
+          }),
+        )
+      },
+    )
+
+    app.delete(
+      '/datasets/:name',
+      { schema: { summary: 'Remove a data set with all its versions', params: z.strictObject({ name: objectName }) } },
+      async (request) => {
+        const { name } = request.params
+        const version = plane.datasets.get(name)
+        if (!version) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
+        const principal = await demand(plane, request, 'erase', plane.datasets.facts(version))
+        await plane.datasets.remove(name, {
+          principal: principal.facts,
+          purpose: principal.purpose,
+          resource: { type: 'Dataset', id: name },
+          requestId: request.redoubtRequestId,
+        })
+        return { name, removed: true }
+      },
+    )
+  }
+
+export const isStream = (body: unknown): body is Readable => typeof (body as Readable | null)?.pipe === 'function'

@@ -1,0 +1,68 @@
+import type { FastifyRequest } from 'fastify'
+import { type Action, type AuditEvent, type EntityFacts, RedoubtError } from '#foundation/core'
+import { decisionContext } from '#gateway/pipeline'
+import type { Principal } from '#trust/identity'
+import type { ControlPlane } from './control-plane.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the first hook of every route that demands a token. */
+    principal: Principal | null
+    redoubtRequestId: string
+  }
+}
+
+/** Who asks. @throws {RedoubtError} an `ERR_TOKEN_…` or `ERR_ACCOUNT_…` refusal. */
+export function authenticate(plane: ControlPlane, request: FastifyRequest): Principal {
+  const raw = request.raw
+  const authorizationCount = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization').length
+  const answer = plane.identity.authenticate({ authorization: raw.headers.authorization, authorizationCount, url: raw.url ?? '/' })
+  if ('code' in answer) throw new RedoubtError(answer.code)
+  return answer
+}
+
+/**
+ * Whether the caller may, by the same decision as everywhere; a no is recorded before it is answered, a yes before anything is done.
+ * @throws {RedoubtError} the decision's code, or `ERR_AUDIT_UNAVAILABLE` when it cannot be recorded.
+ */
+export async function demand(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): Promise<Principal> {
+  const principal = callerOf(request)
+  const receivedAt = plane.clock.now()
+  const context = decisionContext(plane, principal, { receivedAt, sourceAddress: request.ip })
+  const decision = plane.policies.decide({ principal: principal.facts, action, resource, context })
+  const allowed = decision.effect === 'allow'
+  const code = decision.code ?? 'ERR_POLICY_DENIED'
+  const event: AuditEvent = {
+    type: allowed ? 'control.admission' : 'control.refusal',
+    actor: { type: principal.facts.type, id: principal.facts.id },
+    action,
+    resource: { type: resource.type, id: resource.id },
+    outcome: allowed ? 'success' : 'refused',
+    ...(allowed ? {} : { code }),
+    requestId: request.redoubtRequestId,
+    purpose: principal.purpose,
+    decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
+    details: { method: request.method, route: request.routeOptions.url ?? '', tokenId: principal.token.id },
+  }
+  await plane.audit.record(event)
+  if (!allowed) throw new RedoubtError(code)
+  return principal
+}
+
+/** As `demand`, but only to choose what a list shows: not recorded, never throws. */
+export function permits(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): boolean {
+  const principal = callerOf(request)
+  const context = decisionContext(plane, principal, { receivedAt: plane.clock.now(), sourceAddress: request.ip })
+  return plane.policies.decide({ principal: principal.facts, action, resource, context }).effect === 'allow'
+}
+
+export function callerOf(request: FastifyRequest): Principal {
+  if (!request.principal) throw new RedoubtError('ERR_TOKEN_MISSING')
+  return request.principal
+}
+
+/** Parts of the control plane that are no object of their own. */
+export const systemPart = (id: string): EntityFacts => ({ type: 'System', id, attributes: {}, parents: [] })
+export const theLog: EntityFacts = { type: 'Log', id: 'audit', attributes: {}, parents: [] }
+export const keyOf = (id: string): EntityFacts => ({ type: 'Key', id, attributes: {}, parents: [] })
+export const accountOf = (id: string): EntityFacts => ({ type: 'Account', id, attributes: {}, parents: [] })

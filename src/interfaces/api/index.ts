@@ -1,0 +1,5 @@
+export { type Api, createApi } from './api.ts'
+export type { ControlPlane } from './control-plane.ts'
+export { PolicyStore } from './policy-store.ts'
+export { logRoutes } from './log-routes.ts'
+export { problemOf } from './problem.ts'

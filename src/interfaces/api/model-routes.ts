@@ -1,0 +1,196 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { train } from '#assets/training'
+import { RedoubtError, SENSITIVITIES } from '#foundation/core'
+import type { ControlPlane } from './control-plane.ts'
+import { isStream } from './dataset-routes.ts'
+import { demand, permits, systemPart } from './guard.ts'
+import { longOperation } from './long-operation.ts'
+import { objectName } from './names.ts'
+
+/** The largest model file taken in one request. */
+const MAX_MODEL_BYTES = 256 * 1024 * 1024
+
+const modelName = z.strictObject({ name: objectName })
+const trainBody = z.strictObject({
+  dataset: objectName,
+  algorithm: z.enum(['logistic', 'mlp']),
+  seed: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1),
+})
+const registerQuery = z.strictObject({
+  sensitivity: z.enum(SENSITIVITIES),
+  purpose: z.union([z.string(), z.array(z.string())]).transform((value) => (Array.isArray(value) ? value : [value])),
+})
+const quarantineBody = z.strictObject({ version: z.number().int().min(1).optional(), reason: z.string().min(1).max(512) })
+const versionBody = z.strictObject({ version: z.number().int().min(1).optional() }).default({})
+
+/** Models: training, registration, deployment, lineage. */
+export const modelRoutes =
+  (plane: ControlPlane): FastifyPluginAsyncZod =>
+  async (app) => {
+    const known = (name: string, version?: number) => {
+      const found = plane.registry.get(name, version)
+      if (!found)
+        throw new RedoubtError('ERR_MODEL_UNKNOWN', `there is no model \`${name}\`${version === undefined ? '' : ` version ${version}`}`)
+      return found
+    }
+
+    app.get('/models', { schema: { summary: 'Models that the caller may view' } }, async (request) => ({
+      models: plane.registry
+        .list()
+        .filter((version) => permits(plane, request, 'view', plane.registry.facts(version)))
+        .map((version) => ({ ...version, deployed: plane.registry.deployed(version.name)?.version === version.version })),
+    }))
+
+    app.post(
+      '/models/:name/train',
+      { schema: { summary: 'Train a model on a data set; answers progress as NDJSON', params: modelName, body: trainBody } },
+      async (request, reply) => {
+        const { name } = request.params
+        const { dataset: datasetName, algorithm, seed } = request.body
+        const dataset = plane.datasets.get(datasetName)
+        if (!dataset) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${datasetName}\``)
+        const principal = await demand(plane, request, 'trainOn', plane.datasets.facts(dataset))
+        const requestId = request.redoubtRequestId
+        const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Dataset', id: dataset.name }, requestId }
+        await longOperation(reply, requestId, async (progress, signal) => {
+          const trained = await train({
+            dataset,
+            groups: plane.datasets.read(dataset, use),
+            algorithm,
+            seed,
+            signal,
+            progress: (epoch, epochs, loss) => progress({ epoch, epochs, loss }),
+          })
+          const version = await plane.registry.register({
+            name,
+            file: trained.onnx,
+            foreign: false,
+            sensitivity: dataset.sensitivity,
+            purposes: dataset.purposes,
+            lineage: {
+              dataset: { name: dataset.name, version: dataset.version, digest: dataset.digest },
+              pipeline: `redoubt/${algorithm}`,
+              codeDigest: trained.codeDigest,
+              parameters: trained.parameters,
+              metrics: trained.metrics,
+              person: { type: principal.facts.type, id: principal.facts.id },
+              parent: null,
+            },
+            by: principal.facts,
+            requestId,
+          })
+          return { model: version, metrics: trained.metrics }
+        })
+      },
+    )
+
+    app.post(
+      '/models/:name/versions',
+      {
+        bodyLimit: MAX_MODEL_BYTES,
+        schema: { summary: 'Register an ONNX file (`application/octet-stream`)', params: modelName, querystring: registerQuery },
+      },
+      async (request, reply) => {
+        const { name } = request.params
+        const principal = await demand(plane, request, 'register', systemPart(`model:${name}`))
+        if (!isStream(request.body)) throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', 'send the file as `application/octet-stream`')
+        const file = await collect(request.body, MAX_MODEL_BYTES)
+        const version = await plane.registry.register({
+          name,
+          file,
+          foreign: true,
+          sensitivity: request.query.sensitivity,
+          purposes: request.query.purpose,
+          lineage: {
+            dataset: null,
+            pipeline: 'foreign',
+            codeDigest: '',
+            parameters: {},
+            person: { type: principal.facts.type, id: principal.facts.id },
+            parent: null,
+          },
+          by: principal.facts,
+          requestId: request.redoubtRequestId,
+        })
+        return reply.code(201).send({ model: version })
+      },
+    )
+
+    app.get('/models/:name', { schema: { summary: 'All versions of a model, with lineage', params: modelName } }, async (request) => {
+      await demand(plane, request, 'view', plane.registry.facts(known(request.params.name)))
+      const { name } = request.params
+      return {
+        name,
+        deployed: plane.registry.deployed(name)?.version ?? null,
+        versions: plane.registry.list().filter((version) => version.name === name),
+      }
+    })
+
+    app.get(
+      '/models/:name/versions/:version/signature',
+      {
+        schema: {
+          summary: 'The OpenSSF Model Signing bundle of a version',
+          params: z.strictObject({ name: objectName, version: z.coerce.number().int().min(1) }),
+        },
+      },
+      async (request, reply) => {
+        const { name, version } = request.params
+        await demand(plane, request, 'view', plane.registry.facts(known(name, version)))
+        return reply.type('application/vnd.dev.sigstore.bundle.v0.3+json').send(await plane.registry.signature(name, version))
+      },
+    )
+
+    app.post(
+      '/models/:name/deploy',
+      { schema: { summary: 'Verify a version over the very bytes and serve it', params: modelName, body: versionBody } },
+      async (request) => {
+        const { name } = request.params
+        const version = known(name, request.body.version)
+        const principal = await demand(plane, request, 'deploy', plane.registry.facts(version))
+        const deployment = await plane.registry.deploy(name, version.version, principal.facts, {
+          requestId: request.redoubtRequestId,
+          load: (model) => plane.models.load(model),
+        })
+        return { deployment, model: version }
+      },
+    )
+
+    app.post(
+      '/models/:name/quarantine',
+      { schema: { summary: 'Stop serving a version at once', params: modelName, body: quarantineBody } },
+      async (request) => {
+        const version = known(request.params.name, request.body.version)
+        const principal = await demand(plane, request, 'administer', plane.registry.facts(version))
+        await plane.registry.quarantine(version.name, version.version, principal.facts, request.body.reason, {
+          requestId: request.redoubtRequestId,
+        })
+        return { name: version.name, version: version.version, quarantined: true }
+      },
+    )
+
+    app.delete('/models/:name', { schema: { summary: 'Remove a model with all its versions', params: modelName } }, async (request) => {
+      const { name } = request.params
+      const principal = await demand(plane, request, 'erase', plane.registry.facts(known(name)))
+      plane.models.unload(name)
+      await plane.registry.remove(name, principal.facts, { requestId: request.redoubtRequestId })
+      return { name, removed: true }
+    })
+  }
+
+async function collect(source: AsyncIterable<Buffer>, maxBytes: number): Promise<Uint8Array> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of source) {
+    size += part.byteLength
+    if (size > maxBytes) throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a model file has at most ${maxBytes} bytes`)
+    parts.push(part)
+  }
+  return Buffer.concat(parts, size)
+}

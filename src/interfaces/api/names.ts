@@ -1,0 +1,6 @@
+import { z } from 'zod'
+
+/** Names of data sets and models: they appear in paths, policies and log entries. */
+export const objectName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower case letters, digits, dots, dashes and underscores, at most 63')

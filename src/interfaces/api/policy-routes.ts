@@ -1,0 +1,93 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { ACTIONS, type EntityFacts, RedoubtError } from '#foundation/core'
+import { decisionContext } from '#gateway/pipeline'
+import type { ControlPlane } from './control-plane.ts'
+import { demand, systemPart } from './guard.ts'
+
+const fileName = z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/) })
+const whyBody = z.strictObject({
+  account: z.string().min(1).max(64),
+  action: z.enum(ACTIONS),
+  resource: z.strictObject({
+    type: z.enum(['Model', 'Dataset', 'Endpoint', 'System', 'Log', 'Key', 'Account']),
+    id: z.string().min(1).max(128),
+  }),
+  at: z.number().int().min(0).optional(),
+  sourceAddress: z.string().max(64).default('127.0.0.1'),
+})
+
+/** Policies: what is in force, one file more or less, and why a decision came out as it did. */
+export const policyRoutes =
+  (plane: ControlPlane): FastifyPluginAsyncZod =>
+  async (app) => {
+    app.get('/policies', { schema: { summary: 'Policy files in force' } }, async (request) => {
+      await demand(plane, request, 'view', systemPart('policies'))
+      return { digest: plane.policies.engine.digest, files: plane.policies.list() }
+    })
+
+    app.put(
+      '/policies/:name',
+      {
+        schema: {
+          summary: 'Add or replace one policy file; validated as a whole before it takes effect',
+          params: fileName,
+          body: z.strictObject({ text: z.string() }),
+        },
+      },
+      async (request) => {
+        const principal = await demand(plane, request, 'administer', systemPart('policies'))
+        const before = plane.policies.engine.digest
+        await plane.policies.put(request.params.name, request.body.text)
+        await recordChange('policy.put', request.params.name, principal.facts, before, request.redoubtRequestId)
+        return { name: request.params.name, digest: plane.policies.engine.digest }
+      },
+    )
+
+    app.delete(
+      '/policies/:name',
+      { schema: { summary: 'Remove one policy file that was put here', params: fileName } },
+      async (request) => {
+        const principal = await demand(plane, request, 'administer', systemPart('policies'))
+        const before = plane.policies.engine.digest
+        await plane.policies.remove(request.params.name)
+        await recordChange('policy.remove', request.params.name, principal.facts, before, request.redoubtRequestId)
+        return { name: request.params.name, digest: plane.policies.engine.digest }
+      },
+    )
+
+    app.post('/policies/why', { schema: { summary: 'Decide a hypothetical request and explain it', body: whyBody } }, async (request) => {
+      await demand(plane, request, 'view', systemPart('policies'))
+      const { account, action, resource, at, sourceAddress } = request.body
+      const principal = plane.identity.serviceAccounts.principal(account)
+      if (!principal) throw new RedoubtError('ERR_NOT_FOUND', `there is no account \`${account}\``)
+      const context = decisionContext(plane, principal, { receivedAt: at ?? plane.clock.now(), sourceAddress })
+      return plane.policies.engine.why({ principal: principal.facts, action, resource: factsOf(resource), context })
+    })
+
+    function factsOf({ type, id }: { readonly type: string; readonly id: string }): EntityFacts {
+      if (type === 'Model') {
+        const version = plane.registry.deployed(id) ?? plane.registry.get(id)
+        if (version) return plane.registry.facts(version)
+      } else if (type === 'Dataset') {
+        const version = plane.datasets.get(id)
+        if (version) return plane.datasets.facts(version)
+      } else if (type === 'Endpoint') {
+        const route = plane.endpoints.find((endpoint) => endpoint.id === id)
+        if (route) return route
+      } else return { type, id, attributes: {}, parents: [] }
+      throw new RedoubtError('ERR_NOT_FOUND', `there is no ${type.toLowerCase()} \`${id}\``)
+    }
+
+    const recordChange = async (type: string, id: string, actor: EntityFacts, before: string, requestId: string): Promise<void> => {
+      await plane.audit.record({
+        type,
+        actor: { type: actor.type, id: actor.id },
+        action: 'administer',
+        resource: { type: 'System', id: `policy:${id}` },
+        outcome: 'success',
+        requestId,
+        details: { policySetBefore: before, policySetAfter: plane.policies.engine.digest },
+      })
+    }
+  }

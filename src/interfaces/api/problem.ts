@@ -1,0 +1,17 @@
+import { ERROR_TABLE, type RedoubtError } from '#foundation/core'
+
+/** RFC 9457 problem details, with the code as an extension member and what to do next. */
+export function problemOf(error: RedoubtError, requestId: string): Readonly<Record<string, unknown>> {
+  const entry = ERROR_TABLE[error.code]
+  const detail = error.code === 'ERR_INTERNAL' ? entry.title : error.message
+  return {
+    type: `urn:redoubt:error:${error.code}`,
+    title: entry.title,
+    status: entry.status,
+    detail,
+    code: error.code,
+    next: entry.next,
+    requestId,
+    ...error.evidence,
+  }
+}

@@ -1,0 +1,130 @@
+import { join } from 'node:path'
+import { Command, Option } from 'commander'
+import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import { accountFilePath, BOOTSTRAP_KEY_FILE, type PrivateJwk, writeAccountFile } from '#trust/identity'
+import { table } from './output.ts'
+import { run } from './program.ts'
+
+interface Account {
+  readonly name: string
+  readonly roles: readonly string[]
+  readonly purpose: string
+  readonly legalBasis: string
+  readonly disabled: boolean
+}
+
+interface CreateOptions {
+  readonly role: readonly string[]
+  readonly purpose: string
+  readonly legalBasis: string
+}
+
+const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+
+export function accessCommands(): Command[] {
+  const access = new Command('access').description('who may do what')
+  const accounts = access.command('service-accounts').description('accounts of applications and pipelines')
+
+  accounts
+    .command('create <name>')
+    .description('create an account; its private key is written on this host and nowhere else')
+    .addOption(
+      new Option('--role <role>', 'role, may be repeated')
+        .argParser(repeated)
+        .choices(ROLES.filter((role) => role !== 'bootstrap'))
+        .makeOptionMandatory(),
+    )
+    .addOption(new Option('--purpose <purpose>', 'what the account works for; bound to its tokens').default(''))
+    .addOption(new Option('--legal-basis <basis>', 'GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
+    .action(
+      run<CreateOptions>(async ({ client, output, place }, options, name) => {
+        const roles = [options.role].flat()
+        const { account, privateKeyJwk } = await client.call<{ account: Account; privateKeyJwk: PrivateJwk }>('/service-accounts', {
+          method: 'POST',
+          json: { name, roles, purpose: options.purpose, legalBasis: options.legalBasis },
+        })
+        const keyPath = accountFilePath(place.secretsDir, account.name)
+        writeAccountFile(keyPath, { issuer: place.url, accountId: account.name, privateKeyJwk })
+        output.result(
+          { ...account, privateKey: keyPath },
+          `created \`${name}\`\nprivate key  ${keyPath}\nnext         redoubt token --as ${name}`,
+        )
+      }),
+    )
+
+  accounts
+    .command('list')
+    .description('list the accounts')
+    .action(
+      run(async ({ client, output }) => {
+        const { serviceAccounts } = await client.call<{ serviceAccounts: readonly Account[] }>('/service-accounts')
+        const rows = serviceAccounts.map((account) => [
+          account.name,
+          account.roles.join(','),
+          account.purpose || '-',
+          account.legalBasis,
+          account.disabled ? 'disabled' : 'active',
+        ])
+        output.result(serviceAccounts, table(['name', 'roles', 'purpose', 'legal basis', 'state'], rows))
+      }),
+    )
+
+  accounts
+    .command('disable <name>')
+    .description('disable an account, effective on its next request')
+    .action(
+      run(async ({ client, output }, _options, name) => {
+        output.result(
+          await client.call(`/service-accounts/${encodeURIComponent(name ?? '')}/disable`, { method: 'POST', json: {} }),
+          `disabled \`${name}\``,
+        )
+      }),
+    )
+
+  access
+    .command('enrol')
+    .description('make a new one-use link to enrol the administrator’s security key')
+    .action(
+      run(async ({ client, output }) => {
+        const link = await client.call<{ url: string; expiresAt: number }>('/enrolment-links', { method: 'POST', json: {} })
+        output.result(link, `${link.url}\nvalid until ${new Date(link.expiresAt).toISOString()}, once`)
+      }),
+    )
+
+  const token = new Command('token')
+    .description('print a bare access token for an account whose private key is held here')
+    .option('--as <name>', 'service account; the bootstrap account unless given')
+    .option('--revoke <token>', 'revoke this token instead; needs the key of its account')
+    .action(
+      run<{ as?: string; revoke?: string }>(async ({ client, output, place }, options) => {
+        const keyPath = options.as === undefined ? join(place.secretsDir, BOOTSTRAP_KEY_FILE) : accountKey(place.secretsDir, options.as)
+        if (options.revoke !== undefined) {
+          await client.revoke(options.revoke, keyPath)
+          output.result({ revoked: true }, 'revoked')
+          return
+        }
+        const accessToken = await client.tokenFor(keyPath)
+        output.result({ accessToken }, accessToken)
+      }),
+    )
+
+  const whoami = new Command('whoami').description('who the current token speaks for').action(
+    run(async ({ client, output }) => {
+      const me = await client.call<Record<string, unknown>>('/whoami')
+      output.result(
+        me,
+        Object.entries(me)
+          .map(([name, value]) => `${name.padEnd(16)}${String(value)}`)
+          .join('\n'),
+      )
+    }),
+  )
+  return [access, token, whoami]
+}
+
+/** @throws {RedoubtError} `ERR_USAGE` for a name that could leave the folder. */
+export function accountKey(secretsDir: string, name: string): string {
+  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name))
+    throw new RedoubtError('ERR_USAGE', 'an account is named in lower case letters, digits and dashes')
+  return accountFilePath(secretsDir, name)
+}

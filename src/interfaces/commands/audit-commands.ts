@@ -1,0 +1,197 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { type JsonObject, RedoubtError } from '#foundation/core'
+import { nodeFolder } from '#foundation/storage'
+import { type Finding, verifyLog, verifyProof } from '#trust/audit'
+import { table } from './output.ts'
+import { EXIT, portNumber, run } from './program.ts'
+import { LOG_KEY_FILE } from './place.ts'
+import { runWitness } from './run-witness.ts'
+
+interface Found {
+  readonly entries: readonly { readonly index: number; readonly event: JsonObject }[]
+  readonly next: number | null
+}
+
+interface Proof {
+  readonly index: number
+  readonly proof: string
+  readonly entry: string
+  readonly verifierKey: string
+}
+
+const TAIL_INTERVAL_MS = 1_000
+const index = (text: string): number => {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('an index is a whole number')
+  return value
+}
+const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+
+const name = (value: unknown): string => {
+  const { type, id } = (value ?? {}) as { type?: string; id?: string }
+  return type === undefined ? '-' : `${type}::${id}`
+}
+const word = (value: unknown): string => (typeof value === 'string' ? value : '-')
+const rowOf = ({ index, event }: Found['entries'][number]): string[] => [
+  String(index),
+  typeof event['time'] === 'number' ? new Date(event['time']).toISOString().slice(11, 23) : '-',
+  word(event['type']),
+  word(event['code'] ?? event['outcome']),
+  name(event['actor']),
+  name(event['resource']),
+]
+const HEADINGS = ['index', 'time', 'event', 'outcome', 'actor', 'resource']
+
+export function auditCommands(): Command[] {
+  const audit = new Command('audit').description('the record: search, prove, verify, witness')
+
+  const search = audit.command('search').description('search the log')
+  for (const filter of ['type', 'actor', 'resource', 'request-id', 'subject', 'code', 'outcome'])
+    search.option(`--${filter} <value>`, filter === 'actor' || filter === 'resource' ? '`Type::id`' : '')
+  search.addOption(new Option('--limit <n>', 'how many').argParser(index).default(50)).action(
+    run<Record<string, string | number>>(async ({ client, output }, options) => {
+      const query = new URLSearchParams()
+      for (const filter of ['type', 'actor', 'resource', 'requestId', 'subject', 'code', 'outcome', 'limit'])
+        if (options[filter] !== undefined) query.set(filter, String(options[filter]))
+      const found = await client.call<Found>(`/audit/entries?${query.toString()}`)
+      output.result(found, table(HEADINGS, found.entries.map(rowOf)))
+    }),
+  )
+
+  audit
+    .command('tail')
+    .description('follow the log')
+    .action(
+      run(async ({ client, output }) => {
+        let seen = -1
+        for (;;) {
+          const { entries } = await client.call<Found>(`/audit/entries?limit=${seen < 0 ? 10 : 1000}`)
+          for (const entry of [...entries].reverse().filter((entry) => entry.index > seen)) {
+            output.result(entry, rowOf(entry).join('  '))
+            seen = entry.index
+          }
+          await new Promise((resolve) => setTimeout(resolve, TAIL_INTERVAL_MS))
+        }
+      }),
+    )
+
+  audit
+    .command('show <index>')
+    .description('show one entry, with its personal fields where they can still be opened')
+    .action(
+      run(async ({ client, output }, _options, at) => {
+        const entry = await client.call<unknown>(`/audit/entries/${encodeURIComponent(at ?? '')}`)
+        output.result(entry, JSON.stringify(entry, null, 2))
+      }),
+    )
+
+  audit
+    .command('prove <index>')
+    .description('fetch a self-contained proof that the log contains an entry')
+    .option('--out <name>', 'write NAME.entry and NAME.tlog-proof')
+    .action(
+      run<{ out?: string }>(async ({ client, output }, options, at) => {
+        const proof = await client.call<Proof>(`/audit/entries/${encodeURIComponent(at ?? '')}/proof`)
+        if (options.out !== undefined) {
+          writeFileSync(`${options.out}.entry`, proof.entry)
+          writeFileSync(`${options.out}.tlog-proof`, proof.proof)
+        }
+        const next =
+          options.out === undefined
+            ? ''
+            : `\nnext  redoubt audit verify --proof ${options.out}.tlog-proof --entry ${options.out}.entry --key '${proof.verifierKey}'`
+        output.result(proof, `${proof.proof}${next}`)
+      }),
+    )
+
+  audit
+    .command('key')
+    .description('print the verifier key of the log: keep it where the log is not')
+    .action(
+      run(async ({ client, output }) => {
+        const log = await client.call<{ verifierKey: string; size: number; checkpoint: string }>('/audit/log')
+        output.result(log, log.verifierKey)
+      }),
+    )
+
+  audit
+    .command('verify')
+    .description('verify a log folder, or one proof, offline and without secrets')
+    .option('--log <dir>', 'folder of the log; that of the data directory unless given')
+    .option('--key <vkey>', 'verifier key of the log, or a file that holds it')
+    .option('--checkpoint <file>', 'an older checkpoint, best one that a witness cosigned')
+    .addOption(
+      new Option('--witness <vkey>', 'verifier key of a witness that must have cosigned, may be repeated').argParser(repeated).default([]),
+    )
+    .option('--proof <file>', 'verify this proof instead of a log')
+    .option('--entry <file>', 'the entry that the proof is about')
+    .action(
+      run<VerifyOptions>(async ({ output, place }, options) => {
+        const key = keyOf(options.key, join(place.dataDir, LOG_KEY_FILE))
+        const witnesses = options.witness
+        if (options.proof !== undefined) {
+          if (options.entry === undefined) throw new RedoubtError('ERR_USAGE', '`--proof` goes with `--entry`')
+          const verdict = verifyProof(read(options.proof).toString('utf8'), read(options.entry), key, witnesses)
+          output.result(
+            verdict,
+            verdict.ok
+              ? `the log contains the entry at index ${verdict.index}, in a tree of ${verdict.size}`
+              : `NOT PROVED: ${verdict.reason}`,
+          )
+          return verdict.ok ? EXIT.done : EXIT.refused
+        }
+        const path = options.log ?? join(place.dataDir, 'log')
+        if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', `there is no log folder \`${path}\``)
+        const folder = nodeFolder(path)
+        const older = options.checkpoint === undefined ? {} : { olderCheckpoint: read(options.checkpoint).toString('utf8') }
+        const verdict = await verifyLog({ read: (resource) => folder.read(resource), verifierKey: key, witnesses, ...older })
+        output.result(
+          verdict,
+          verdict.ok
+            ? `verified: ${verdict.checked.entries} entries, tree of ${verdict.size}, root ${verdict.root}`
+            : `TAMPERED WITH\n${verdict.findings.map(findingLine).join('\n')}`,
+        )
+        if (options.checkpoint === undefined)
+          output.note('without an older checkpoint (`--checkpoint`) only the log’s own signature vouches for it')
+        return verdict.ok ? EXIT.done : EXIT.refused
+      }),
+    )
+
+  audit
+    .command('witness')
+    .description('run a witness that cosigns checkpoints; needs nothing of the server but its verifier key')
+    .requiredOption('--folder <dir>', 'where the witness keeps its key and what it has seen')
+    .addOption(new Option('--log <vkey>', 'verifier key of a log to follow, may be repeated').argParser(repeated).makeOptionMandatory())
+    .option('--name <name>', 'name in its cosignatures', 'witness.local')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .addOption(new Option('--listen <port>', 'port to listen on; 0 takes a free one').argParser(portNumber).default(0))
+    .option('--once', 'print the address and keys, then end')
+    .action(run<Parameters<typeof runWitness>[1]>(async (session, options) => runWitness(session, options)))
+  return [audit]
+}
+
+interface VerifyOptions {
+  readonly log?: string
+  readonly key?: string
+  readonly checkpoint?: string
+  readonly witness: readonly string[]
+  readonly proof?: string
+  readonly entry?: string
+}
+
+const findingLine = (finding: Finding): string =>
+  `  ${finding.kind.padEnd(10)} ${finding.message}${finding.path === undefined ? '' : ` (${finding.path})`}`
+
+function keyOf(given: string | undefined, fallback: string): string {
+  if (given !== undefined && !existsSync(given)) return given.trim()
+  const path = given ?? fallback
+  if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', 'name the verifier key of the log with `--key`; `redoubt audit key` prints it')
+  return readFileSync(path, 'utf8').trim()
+}
+
+function read(path: string): Buffer {
+  if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', `there is no file \`${path}\``)
+  return readFileSync(path)
+}

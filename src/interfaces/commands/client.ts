@@ -1,0 +1,184 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { request as httpsRequest } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { asRedoubtError, ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
+import { type AccountFile, readAccountFile, requestToken, revokeToken } from '#trust/identity'
+import type { Place } from './place.ts'
+
+/** The largest answer that a command reads into memory. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024
+
+export interface Ask {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly json?: unknown
+  readonly stream?: Readable
+  readonly bytes?: Uint8Array
+  readonly contentType?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Called for each NDJSON progress line. */
+  progress?(facts: Readonly<Record<string, string | number>>): void
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: IncomingMessage['headers']
+  readonly body: Buffer
+}
+
+/** The control plane as a command sees it: TLS 1.3 with the local CA, a fresh token, errors turned back into ours. */
+export class Client {
+  readonly place: Place
+  #token: string | null = null
+
+  constructor(place: Place, token: string | null = null) {
+    this.place = place
+    this.#token = token
+  }
+
+  /** The bootstrap account's token, or the one given in `REDOUBT_TOKEN`. */
+  async token(): Promise<string> {
+    this.#token ??= process.env['REDOUBT_TOKEN'] ?? (await this.tokenFor(join(this.place.secretsDir, 'cli-key.json')))
+    return this.#token
+  }
+
+  /** A token for the account whose private key lies in `keyPath`. */
+  async tokenFor(keyPath: string): Promise<string> {
+    return (await requestToken(this.#ask(keyPath))).accessToken
+  }
+
+  /** Revokes a token of the account whose private key lies in `keyPath` (RFC 7009). */
+  async revoke(token: string, keyPath: string): Promise<void> {
+    await revokeToken(this.#ask(keyPath), token)
+  }
+
+  #ask(keyPath: string): Parameters<typeof requestToken>[0] {
+    const ca = this.ca()
+    return { ...heldAccount(keyPath), baseUrl: this.place.url, ...(ca === undefined ? {} : { ca }) }
+  }
+
+  ca(): string | undefined {
+    return existsSync(this.place.caPath) ? readFileSync(this.place.caPath, 'utf8') : undefined
+  }
+
+  /** One call of the control plane; the JSON of the answer. @throws {RedoubtError} with the server's code. */
+  async call<T>(path: string, ask: Ask = {}): Promise<T> {
+    const answer = await this.raw(`/api/v1${path}`, ask)
+    if (answer.status >= 400) throw problemError(answer.body)
+    return (answer.body.byteLength === 0 ? null : JSON.parse(answer.body.toString('utf8'))) as T
+  }
+
+  /** A long operation: NDJSON progress, then its result. */
+  async long<T>(path: string, ask: Ask): Promise<T> {
+    const response = await this.#open(`/api/v1${path}`, ask)
+    if ((response.statusCode ?? 500) >= 400) throw problemError(await collect(response))
+    let text = ''
+    let last: { readonly type: string; readonly result?: T } | null = null
+    const take = (line: string): void => {
+      if (line === '') return
+      const event = JSON.parse(line) as { type: string; result?: T }
+      if (event.type === 'progress') ask.progress?.(event as unknown as Record<string, string | number>)
+      else last = event
+    }
+    response.setEncoding('utf8')
+    for await (const part of response) {
+      const lines = (text + String(part)).split('\n')
+      text = lines.pop() ?? ''
+      lines.forEach(take)
+    }
+    take(text)
+    if (last === null) throw new RedoubtError('ERR_SERVER_UNREACHABLE', 'the server broke off before the result')
+    const { type, result } = last as { type: string; result?: T }
+    if (type === 'error') throw problemError(Buffer.from(JSON.stringify(last)))
+    return result as T
+  }
+
+  /** Any path, with the token unless the caller brings its own `authorization`. */
+  async raw(path: string, ask: Ask = {}): Promise<Answer> {
+    const response = await this.#open(path, ask)
+    return { status: response.statusCode ?? 500, headers: response.headers, body: await collect(response) }
+  }
+
+  /** The response as it comes, for streams. */
+  async open(path: string, ask: Ask = {}): Promise<IncomingMessage> {
+    return this.#open(path, ask)
+  }
+
+  async #open(path: string, ask: Ask): Promise<IncomingMessage> {
+    const authorization = ask.headers?.['authorization'] ?? `Bearer ${await this.token()}`
+    const payload = ask.json === undefined ? ask.bytes : Buffer.from(JSON.stringify(ask.json))
+    const contentType = ask.contentType ?? (ask.json === undefined ? undefined : 'application/json')
+    const headers: Record<string, string | number> = {
+      ...ask.headers,
+      ...(authorization === '' ? {} : { authorization }),
+      ...(contentType === undefined ? {} : { 'content-type': contentType }),
+      ...(payload === undefined ? {} : { 'content-length': payload.byteLength }),
+    }
+    if (authorization === '') delete headers['authorization']
+    return this.#reaching(
+      () =>
+        new Promise((resolve, reject) => {
+          const request = httpsRequest(
+            `${this.place.url}${path}`,
+            { method: ask.method ?? 'GET', headers, ca: this.ca(), minVersion: 'TLSv1.3', agent: false },
+            resolve,
+          )
+          request.once('error', reject)
+          if (ask.stream) ask.stream.once('error', (error) => request.destroy(error)).pipe(request)
+          else request.end(payload)
+        }),
+    )
+  }
+
+  async #reaching<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (thrown) {
+      if (thrown instanceof RedoubtError) throw thrown
+      const code = (thrown as NodeJS.ErrnoException).code ?? (thrown as { cause?: NodeJS.ErrnoException }).cause?.code
+      if (code === 'ENOENT' || code === 'EACCES' || code === 'EISDIR')
+        throw new RedoubtError('ERR_USAGE', 'the file cannot be read', { cause: thrown })
+      throw new RedoubtError('ERR_SERVER_UNREACHABLE', `no server answers at ${this.place.url}${code === undefined ? '' : ` (${code})`}`, {
+        cause: thrown,
+      })
+    }
+  }
+}
+
+/** @throws {RedoubtError} `ERR_USAGE` when this host does not hold the private key. */
+function heldAccount(path: string): AccountFile {
+  const file = readAccountFile(path)
+  if (!file)
+    throw new RedoubtError(
+      'ERR_USAGE',
+      `this host does not hold the key \`${path}\`; set REDOUBT_DATA_DIR or REDOUBT_SECRETS_DIR to the server’s, or REDOUBT_TOKEN`,
+    )
+  return file
+}
+
+async function collect(response: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of response as AsyncIterable<Buffer>) {
+    size += part.byteLength
+    if (size > MAX_ANSWER_BYTES) throw new RedoubtError('ERR_INPUT_TOO_LARGE', 'the answer of the server is too large')
+    parts.push(part)
+  }
+  return Buffer.concat(parts, size)
+}
+
+function problemError(body: Buffer): RedoubtError {
+  try {
+    const { code, detail, ...rest } = JSON.parse(body.toString('utf8')) as { code: string; detail: string }
+    if (code in ERROR_TABLE) {
+      const evidence = Object.fromEntries(
+        Object.entries(rest).filter(([, value]) => value === null || typeof value !== 'object'),
+      ) as Record<string, string | number>
+      return new RedoubtError(code as ErrorCode, detail, { evidence })
+    }
+  } catch (thrown) {
+    return asRedoubtError(thrown, 'ERR_SERVER_UNREACHABLE')
+  }
+  return new RedoubtError('ERR_INTERNAL', 'the server answered with an unknown error')
+}

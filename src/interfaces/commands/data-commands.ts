@@ -1,0 +1,98 @@
+import { createReadStream, existsSync, statSync } from 'node:fs'
+import { Command, Option } from 'commander'
+import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { table } from './output.ts'
+import { run } from './program.ts'
+
+interface DatasetVersion {
+  readonly name: string
+  readonly version: number
+  readonly rows: number
+  readonly digest: string
+  readonly columns: readonly { readonly name: string; readonly type: string; readonly nullable: boolean }[]
+  readonly sensitivity: string
+  readonly purposes: readonly string[]
+  readonly label: string | null
+}
+
+interface ImportOptions {
+  readonly name: string
+  readonly label?: string
+  readonly subject?: string
+  readonly sensitivity: string
+  readonly purpose: readonly string[]
+  readonly legalBasis: string
+}
+
+const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+
+export function dataCommands(): Command[] {
+  const data = new Command('data').description('data sets under lock')
+
+  data
+    .command('import <file>')
+    .description('import a CSV file with header into encrypted row groups')
+    .requiredOption('--name <name>', 'name of the data set')
+    .option('--label <column>', 'column that a model is to predict')
+    .option('--subject <column>', 'column that names the person of each row')
+    .addOption(new Option('--sensitivity <level>', 'how sensitive').choices(SENSITIVITIES).makeOptionMandatory())
+    .addOption(
+      new Option('--purpose <purpose>', 'what the data were collected for, may be repeated').argParser(repeated).makeOptionMandatory(),
+    )
+    .addOption(new Option('--legal-basis <basis>', 'GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
+    .action(
+      run<ImportOptions>(async ({ client, output }, options, file) => {
+        if (file === undefined || !existsSync(file)) throw new RedoubtError('ERR_USAGE', `there is no file \`${file}\``)
+        const total = statSync(file).size
+        const query = new URLSearchParams({ sensitivity: options.sensitivity, legalBasis: options.legalBasis })
+        for (const purpose of options.purpose) query.append('purpose', purpose)
+        if (options.label !== undefined) query.set('label', options.label)
+        if (options.subject !== undefined) query.set('subject', options.subject)
+        const version = await client.long<DatasetVersion>(`/datasets/${encodeURIComponent(options.name)}/versions?${query.toString()}`, {
+          method: 'POST',
+          stream: createReadStream(file, { highWaterMark: 256 * 1024 }),
+          contentType: 'text/csv',
+          progress: (facts) =>
+            output.progress(
+              'importing',
+              Number(facts['bytes'] ?? 0),
+              total,
+              `bytes, ${Number(facts['rows'] ?? 0).toLocaleString('en')} rows`,
+            ),
+        })
+        output.progressDone()
+        const columns = version.columns.map((column) => [column.name, column.type, column.nullable ? 'may be missing' : ''])
+        output.result(
+          version,
+          `imported \`${version.name}\` version ${version.version}: ${version.rows.toLocaleString('en')} rows\ndigest ${version.digest}\n\n${table(['column', 'type', ''], columns)}`,
+        )
+      }),
+    )
+
+  data
+    .command('list')
+    .description('list the data sets')
+    .action(
+      run(async ({ client, output }) => {
+        const { datasets } = await client.call<{ datasets: readonly DatasetVersion[] }>('/datasets')
+        const rows = datasets.map((version) => [
+          version.name,
+          String(version.version),
+          version.rows.toLocaleString('en'),
+          version.sensitivity,
+          version.purposes.join(','),
+        ])
+        output.result(datasets, table(['name', 'version', 'rows', 'sensitivity', 'purposes'], rows))
+      }),
+    )
+
+  data
+    .command('remove <name>')
+    .description('remove a data set with all its versions')
+    .action(
+      run(async ({ client, output }, _options, name) => {
+        output.result(await client.call(`/datasets/${encodeURIComponent(name ?? '')}`, { method: 'DELETE' }), `removed \`${name}\``)
+      }),
+    )
+  return [data]
+}

@@ -1,0 +1,47 @@
+import { Command } from 'commander'
+import { asRedoubtError, systemClock } from '#foundation/core'
+import { EXIT, run } from '../program.ts'
+import { type Finding, ok, problem } from './finding.ts'
+import { authorityCheck, diskCheck, nodeCheck, permissionChecks } from './host-checks.ts'
+import { serverChecks } from './server-checks.ts'
+
+const MARKS: Readonly<Record<Finding['state'], string>> = {
+  ok: 'ok       ',
+  warning: 'warning  ',
+  problem: 'PROBLEM  ',
+  unknown: 'UNKNOWN  ',
+}
+
+/** @param checkConfiguration reads the configuration as the server would; throws what is wrong with it. */
+export function doctorCommand(checkConfiguration: () => void): Command {
+  return new Command('doctor').description('tell what is wrong here and how to mend it').action(
+    run(async ({ client, output, place }) => {
+      const now = systemClock.now()
+      const findings: readonly Finding[] = [
+        nodeCheck(),
+        configurationCheck(checkConfiguration),
+        diskCheck(place),
+        ...permissionChecks(place),
+        authorityCheck(place, now),
+        ...(await serverChecks(client, now)),
+      ]
+      const bad = findings.filter(({ state }) => state === 'problem' || state === 'unknown')
+      const verdict = bad.length === 0 ? 'nothing is wrong' : `${bad.length} to mend`
+      output.result({ ok: bad.length === 0, findings }, [...findings.map(lines), '', verdict].join('\n'))
+      return bad.length === 0 ? EXIT.done : EXIT.refused
+    }),
+  )
+}
+
+function configurationCheck(check: () => void): Finding {
+  try {
+    check()
+    return ok('configuration', 'valid')
+  } catch (thrown) {
+    const error = asRedoubtError(thrown)
+    return problem('configuration', error.message, error.next)
+  }
+}
+
+const lines = ({ check, state, detail, mend }: Finding): string =>
+  `${MARKS[state]}${check.padEnd(24)}${detail}${mend === '' ? '' : `\n${' '.repeat(9)}mend: ${mend}`}`

@@ -1,0 +1,148 @@
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import type { Client } from '../client.ts'
+import { type Finding, ok, problem, unknown, warning } from './finding.ts'
+
+const CLOCK_TOLERANCE_MS = 2_000
+const CONNECT_TIMEOUT_MS = 5_000
+const HYBRID_GROUP = 'X25519MLKEM768'
+
+export interface Status {
+  readonly version: string
+  readonly profile: string
+  readonly now: number
+  readonly ready: string
+  readonly administratorEnrolled: boolean
+  readonly certificateNotAfter: number
+  readonly upstreams: readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[]
+  readonly log: {
+    readonly ok: boolean
+    readonly size: number
+    readonly published: number
+    readonly outside: readonly { readonly name: string; readonly ok: boolean }[]
+  }
+  readonly insecure: readonly { readonly what: string; readonly mend: string }[]
+}
+
+/** What the handshake says: TLS 1.3 with the hybrid group, a certificate that fits, TLS 1.2 refused. */
+export async function tlsChecks(client: Client, now: number): Promise<readonly Finding[]> {
+  const url = new URL(client.place.url)
+  const target = {
+    host: url.hostname,
+    port: Number(url.port || 443),
+    servername: url.hostname,
+    ...(client.ca() === undefined ? {} : { ca: client.ca()! }),
+  }
+  const modern = await handshake({ ...target, minVersion: 'TLSv1.3' })
+  if (typeof modern === 'string')
+    return [
+      problem(
+        'TLS',
+        `no trusted TLS 1.3 connection to ${client.place.url}: ${modern}`,
+        'start the server; if it runs, compare REDOUBT_PORT and ca.pem',
+      ),
+    ]
+  const end = Date.parse(modern.notAfter)
+  const old = await handshake({ ...target, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })
+  return [
+    modern.group === HYBRID_GROUP
+      ? ok('TLS', `${modern.protocol}, ${modern.group}, ${modern.cipher}`)
+      : warning(
+          'TLS',
+          `${modern.protocol} without the post-quantum hybrid (${modern.group})`,
+          'nothing to mend on this side: a proxy in between ends the connection',
+        ),
+    typeof old === 'string'
+      ? ok('TLS 1.2', 'refused')
+      : problem('TLS 1.2', 'accepted', 'a proxy in between accepts old protocols; set it to TLS 1.3'),
+    now < end
+      ? ok('certificate', `until ${new Date(end).toISOString()}, renewed by itself`)
+      : problem('certificate', `ended at ${new Date(end).toISOString()}`, 'restart the server and read its log for why it could not renew'),
+  ]
+}
+
+interface Handshake {
+  readonly protocol: string
+  readonly group: string
+  readonly cipher: string
+  readonly notAfter: string
+}
+
+function handshake(options: ConnectionOptions): Promise<Handshake | string> {
+  return new Promise((resolve) => {
+    const socket: TLSSocket = connect({ ...options, timeout: CONNECT_TIMEOUT_MS }, () => {
+      const info = socket.getEphemeralKeyInfo() as { name?: string } | null
+      resolve({
+        protocol: socket.getProtocol() ?? '?',
+        group: info?.name ?? '?',
+        cipher: socket.getCipher().name,
+        notAfter: socket.getPeerCertificate().valid_to,
+      })
+      socket.destroy()
+    })
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
+    socket.once('timeout', () => {
+      resolve('no answer')
+      socket.destroy()
+    })
+  })
+}
+
+/** What the server knows of itself. */
+export function statusChecks(status: Status, now: number): readonly Finding[] {
+  const drift = Math.abs(status.now - now)
+  return [
+    drift <= CLOCK_TOLERANCE_MS
+      ? ok('clock', `this host and the server differ by ${drift} ms`)
+      : problem(
+          'clock',
+          `this host and the server differ by ${Math.round(drift / 1000)} s`,
+          'set both clocks by NTP: tokens and certificates live by them',
+        ),
+    status.ready === 'ready'
+      ? ok('ready', `version ${status.version}, profile ${status.profile}`)
+      : problem(
+          'ready',
+          `the server is ${status.ready}`,
+          'read the server’s log; `redoubt audit search --outcome failed` shows what failed',
+        ),
+    status.log.ok
+      ? ok('audit log', `${status.log.size} entries, ${status.log.published} under a signed checkpoint`)
+      : problem(
+          'audit log',
+          'it cannot be written',
+          'free disk space and check the permissions of the log folder; until then every request is refused',
+        ),
+    ...status.log.outside.map((sink) =>
+      sink.ok
+        ? ok('outside place', sink.name)
+        : problem(
+            'outside place',
+            `${sink.name} does not receive checkpoints`,
+            'make it reachable: only a checkpoint outside shows a rewritten past',
+          ),
+    ),
+    ...status.upstreams.map((upstream) =>
+      upstream.ok
+        ? ok('upstream', upstream.name)
+        : problem('upstream', `${upstream.name} ${upstream.detail}`, 'check its address, its credential reference and the network'),
+    ),
+    ...status.insecure.map(({ what, mend }) => warning('insecure default', what, mend)),
+  ]
+}
+
+export async function serverChecks(client: Client, now: number): Promise<readonly Finding[]> {
+  const tls = await tlsChecks(client, now)
+  if (tls.some((finding) => finding.check === 'TLS' && finding.state === 'problem')) return tls
+  try {
+    return [...tls, ...statusChecks(await client.call<Status>('/status'), now)]
+  } catch (thrown) {
+    return [
+      ...tls,
+      unknown(
+        'server',
+        `its state cannot be read: ${(thrown as Error).message}`,
+        'run this as the user of the server, or set REDOUBT_TOKEN to a token that may `view` the system',
+      ),
+    ]
+  }
+}

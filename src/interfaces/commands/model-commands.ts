@@ -1,0 +1,174 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { table } from './output.ts'
+import { run } from './program.ts'
+
+interface ModelVersion {
+  readonly name: string
+  readonly version: number
+  readonly digest: string
+  readonly bytes: number
+  readonly foreign: boolean
+  readonly signed: boolean
+  readonly quarantined: boolean
+  readonly deployed?: boolean
+  readonly lineage: unknown
+}
+
+const integer = (text: string): number => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('a whole number is wanted')
+  return value
+}
+const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+const state = (version: ModelVersion): string => (version.quarantined ? 'quarantined' : version.deployed ? 'deployed' : '')
+
+export function modelCommands(): Command[] {
+  const model = new Command('model').description('models from data to deployment')
+
+  model
+    .command('train')
+    .description('train a model on a data set, sign it and register it')
+    .requiredOption('--dataset <name>', 'data set to learn from')
+    .addOption(new Option('--algorithm <algorithm>', 'what to train').choices(['logistic', 'mlp']).makeOptionMandatory())
+    .requiredOption('--name <name>', 'name of the model')
+    .addOption(new Option('--seed <n>', 'makes training repeatable').argParser(integer).default(1))
+    .action(
+      run<{ dataset: string; algorithm: string; name: string; seed: number }>(async ({ client, output }, options) => {
+        const { dataset, algorithm, seed } = options
+        const { model: version, metrics } = await client.long<{ model: ModelVersion; metrics: Record<string, unknown> }>(
+          `/models/${encodeURIComponent(options.name)}/train`,
+          {
+            method: 'POST',
+            json: { dataset, algorithm, seed },
+            progress: (facts) => output.progress('training', Number(facts['epoch'] ?? 0), Number(facts['epochs'] ?? 0) || null, 'epochs'),
+          },
+        )
+        output.progressDone()
+        const words = Object.entries(metrics).map(
+          ([name, value]) => `${name.padEnd(20)}${typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : String(value)}`,
+        )
+        output.result(
+          { ...version, metrics },
+          `trained \`${version.name}\` version ${version.version}\ndigest ${version.digest}\n${words.join('\n')}\nnext   redoubt model deploy ${version.name}`,
+        )
+      }),
+    )
+
+  model
+    .command('register <file>')
+    .description('register an ONNX file made elsewhere; it will run in a process without keys')
+    .requiredOption('--name <name>', 'name of the model')
+    .addOption(new Option('--sensitivity <level>', 'of what it learned from').choices(SENSITIVITIES).default('restricted'))
+    .addOption(new Option('--purpose <purpose>', 'what it may be used for, may be repeated').argParser(repeated).makeOptionMandatory())
+    .action(
+      run<{ name: string; sensitivity: string; purpose: readonly string[] }>(async ({ client, output }, options, file) => {
+        if (file === undefined || !existsSync(file)) throw new RedoubtError('ERR_USAGE', `there is no file \`${file}\``)
+        const query = new URLSearchParams({ sensitivity: options.sensitivity })
+        for (const purpose of options.purpose) query.append('purpose', purpose)
+        const { model: version } = await client.call<{ model: ModelVersion }>(
+          `/models/${encodeURIComponent(options.name)}/versions?${query.toString()}`,
+          {
+            method: 'POST',
+            bytes: readFileSync(file),
+            contentType: 'application/octet-stream',
+          },
+        )
+        output.result(
+          version,
+          `registered \`${version.name}\` version ${version.version}\ndigest ${version.digest}\nnext   redoubt model deploy ${version.name}`,
+        )
+      }),
+    )
+
+  model
+    .command('deploy <name>')
+    .description('verify the signature over the very bytes that are loaded, then serve')
+    .addOption(new Option('--version <n>', 'version; the latest unless given').argParser(integer))
+    .action(
+      run<{ version?: number }>(async ({ client, output, place }, options, name) => {
+        const { model: version } = await client.call<{ model: ModelVersion }>(`/models/${encodeURIComponent(name ?? '')}/deploy`, {
+          method: 'POST',
+          json: options.version === undefined ? {} : { version: options.version },
+        })
+        const url = `${place.url}/v2/models/${version.name}/infer`
+        output.result({ ...version, deployed: true, url }, `deployed \`${version.name}\` version ${version.version}\nserves at ${url}`)
+      }),
+    )
+
+  model
+    .command('quarantine <name>')
+    .description('stop serving a version at once')
+    .requiredOption('--reason <words>', 'why; goes into the record')
+    .addOption(new Option('--version <n>', 'version; the latest unless given').argParser(integer))
+    .action(
+      run<{ version?: number; reason: string }>(async ({ client, output }, options, name) => {
+        const json = { reason: options.reason, ...(options.version === undefined ? {} : { version: options.version }) }
+        output.result(
+          await client.call(`/models/${encodeURIComponent(name ?? '')}/quarantine`, { method: 'POST', json }),
+          `quarantined \`${name}\``,
+        )
+      }),
+    )
+
+  model
+    .command('list')
+    .description('list the models')
+    .action(
+      run(async ({ client, output }) => {
+        const { models } = await client.call<{ models: readonly ModelVersion[] }>('/models')
+        const rows = models.map((version) => [
+          version.name,
+          String(version.version),
+          version.foreign ? 'foreign' : 'own',
+          state(version),
+          version.digest.slice(0, 16),
+        ])
+        output.result(models, table(['name', 'version', 'origin', 'state', 'digest'], rows))
+      }),
+    )
+
+  model
+    .command('lineage <name>')
+    .description('what each version was made of, by whom')
+    .action(
+      run(async ({ client, output }, _options, name) => {
+        const answer = await client.call<{ versions: readonly ModelVersion[] }>(`/models/${encodeURIComponent(name ?? '')}`)
+        output.result(
+          answer,
+          answer.versions
+            .map((version) => `version ${version.version}  ${version.digest}\n${JSON.stringify(version.lineage, null, 2)}`)
+            .join('\n\n'),
+        )
+      }),
+    )
+
+  model
+    .command('signature <name>')
+    .description('fetch the OpenSSF Model Signing bundle of a version')
+    .requiredOption('--version <n>', 'version')
+    .option('--out <file>', 'write it to a file')
+    .action(
+      run<{ version: string; out?: string }>(async ({ client, output }, options, name) => {
+        const bundle = await client.call<unknown>(
+          `/models/${encodeURIComponent(name ?? '')}/versions/${encodeURIComponent(options.version)}/signature`,
+        )
+        if (options.out === undefined) output.result(bundle, JSON.stringify(bundle, null, 2))
+        else {
+          writeFileSync(options.out, JSON.stringify(bundle))
+          output.result({ out: options.out }, `written to ${options.out}`)
+        }
+      }),
+    )
+
+  model
+    .command('remove <name>')
+    .description('remove a model with all its versions')
+    .action(
+      run(async ({ client, output }, _options, name) => {
+        output.result(await client.call(`/models/${encodeURIComponent(name ?? '')}`, { method: 'DELETE' }), `removed \`${name}\``)
+      }),
+    )
+  return [model]
+}

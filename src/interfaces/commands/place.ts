@@ -1,0 +1,62 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { RedoubtError } from '#foundation/core'
+
+/** Where the server and its files are, from the command line, the environment and what the server wrote in its data directory. */
+export interface Place {
+  readonly url: string
+  readonly dataDir: string
+  readonly secretsDir: string
+  readonly caPath: string
+}
+
+export interface PlaceOptions {
+  readonly dataDir?: string
+  readonly secretsDir?: string
+  readonly port?: number
+  readonly url?: string
+}
+
+/** Written by the server at start, without secrets; tells commands in any folder where to go. */
+export const SERVER_FILE = 'server.json'
+/** The log's verifier key, for everyone to read; who distrusts this host keeps a copy elsewhere. */
+export const LOG_KEY_FILE = 'log.vkey'
+
+interface ServerFile {
+  readonly url: string
+  readonly secretsDir: string
+}
+
+const DEFAULT_DATA_DIR = './.redoubt/data'
+const DEFAULT_PORT = 8443
+
+/** The command line wins over `REDOUBT_*`, these over what the server wrote, that over the defaults. */
+export function findPlace(options: PlaceOptions, environment: NodeJS.ProcessEnv = process.env): Place {
+  const dataDir = resolve(options.dataDir ?? environment['REDOUBT_DATA_DIR'] ?? DEFAULT_DATA_DIR)
+  const told = readServerFile(dataDir)
+  const port = options.port ?? (environment['REDOUBT_PORT'] ? Number(environment['REDOUBT_PORT']) : undefined)
+  const url =
+    options.url ??
+    environment['REDOUBT_URL'] ??
+    (port === undefined ? told?.url : `https://localhost:${port}`) ??
+    `https://localhost:${DEFAULT_PORT}`
+  if (!URL.canParse(url) || !url.startsWith('https://'))
+    throw new RedoubtError('ERR_USAGE', 'the address of the server starts with `https://`')
+  const secretsDir = resolve(options.secretsDir ?? environment['REDOUBT_SECRETS_DIR'] ?? told?.secretsDir ?? defaultSecretsDir(dataDir))
+  return { url: url.replace(/\/$/, ''), dataDir, secretsDir, caPath: join(dataDir, 'ca.pem') }
+}
+
+/** `./.redoubt/data` goes with `./.redoubt/secrets`; any other `DIR` with `DIR-secrets`, so that two servers never share secrets. */
+export function defaultSecretsDir(dataDir: string): string {
+  return basename(dataDir) === 'data' ? join(dirname(dataDir), 'secrets') : `${dataDir}-secrets`
+}
+
+function readServerFile(dataDir: string): ServerFile | null {
+  const path = join(dataDir, SERVER_FILE)
+  if (!existsSync(path)) return null
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as ServerFile
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { Command, Option } from 'commander'
+import { ACTIONS, RedoubtError } from '#foundation/core'
+import { run } from './program.ts'
+
+interface WhyOptions {
+  readonly account: string
+  readonly action: string
+  readonly resource: string
+  readonly at?: string
+  readonly from: string
+}
+
+export function policyCommands(): Command[] {
+  const policy = new Command('policy').description('the policies in force, and why they decide as they do')
+
+  policy
+    .command('list')
+    .description('list the policy files in force')
+    .action(
+      run(async ({ client, output }) => {
+        const answer = await client.call<{ digest: string; files: readonly { name: string }[] }>('/policies')
+        output.result(answer, `${answer.files.map((file) => file.name).join('\n')}\npolicy set ${answer.digest}`)
+      }),
+    )
+
+  policy
+    .command('put <file>')
+    .description('add or replace a policy file; it takes effect only if the whole set validates')
+    .option('--name <name>', 'name; that of the file unless given')
+    .action(
+      run<{ name?: string }>(async ({ client, output }, options, file) => {
+        const name = options.name ?? basename(file ?? '', '.cedar')
+        const answer = await client.call<{ digest: string }>(`/policies/${encodeURIComponent(name)}`, {
+          method: 'PUT',
+          json: { text: readFileSync(file ?? '', 'utf8') },
+        })
+        output.result(answer, `\`${name}\` is in force\npolicy set ${answer.digest}`)
+      }),
+    )
+
+  policy
+    .command('remove <name>')
+    .description('remove a policy file that was put here')
+    .action(
+      run(async ({ client, output }, _options, name) => {
+        const answer = await client.call<{ digest: string }>(`/policies/${encodeURIComponent(name ?? '')}`, { method: 'DELETE' })
+        output.result(answer, `removed \`${name}\`\npolicy set ${answer.digest}`)
+      }),
+    )
+
+  policy
+    .command('why')
+    .description('decide a hypothetical request and say what decided it, and what would change it')
+    .requiredOption('--account <name>', 'service account that asks')
+    .addOption(new Option('--action <action>', 'what it asks for').choices(ACTIONS).default('invoke'))
+    .requiredOption('--resource <Type::id>', 'for instance `Model::credit` or `Endpoint::assistant`')
+    .option('--at <time>', 'ISO 8601; now unless given')
+    .option('--from <address>', 'address of the caller', '127.0.0.1')
+    .action(
+      run<WhyOptions>(async ({ client, output }, options) => {
+        const cut = options.resource.indexOf('::')
+        if (cut < 1) throw new RedoubtError('ERR_USAGE', 'a resource is written `Type::id`')
+        const at = options.at === undefined ? undefined : Date.parse(options.at)
+        if (Number.isNaN(at)) throw new RedoubtError('ERR_USAGE', 'a time is written in ISO 8601')
+        const resource = { type: options.resource.slice(0, cut), id: options.resource.slice(cut + 2).replaceAll('"', '') }
+        const explanation = await client.call<{ effect: string; summary?: readonly string[] }>('/policies/why', {
+          method: 'POST',
+          json: {
+            account: options.account,
+            action: options.action,
+            resource,
+            ...(at === undefined ? {} : { at }),
+            sourceAddress: options.from,
+          },
+        })
+        output.result(explanation, explain(explanation))
+      }),
+    )
+  return [policy]
+}
+
+/** Nested facts as indented lines: short enough to read aloud. */
+function explain(value: unknown, indent = ''): string {
+  if (Array.isArray(value)) return value.map((item) => `${indent}- ${explain(item, `${indent}  `).trimStart()}`).join('\n')
+  if (value !== null && typeof value === 'object') {
+    return Object.entries(value)
+      .filter(([, member]) => member !== null && !(Array.isArray(member) && member.length === 0))
+      .map(([name, member]) =>
+        typeof member === 'object' ? `${indent}${name}\n${explain(member, `${indent}  `)}` : `${indent}${name}: ${String(member)}`,
+      )
+      .join('\n')
+  }
+  return `${indent}${String(value)}`
+}
