@@ -12,6 +12,7 @@ import { tileNodes } from './tile-reader.ts'
 import { parseProof } from './tlog-proof.ts'
 
 const SEED = Number(process.env['REDOUBT_SEED'] ?? Date.now() % 1_000_000)
+const GO = process.env['REDOUBT_GO'] ?? 'go'
 const SIZE = 70_123
 const RECORDS = 1_500
 const SIZES = [1, 2, 255, 256, 257, 3_051, 4_096, 65_536, 65_537, SIZE]
@@ -58,7 +59,7 @@ describe(`Go's sumdb (seed ${SEED})`, () => {
     await log.close()
     const judge = new URL('../../../test/judges/sumdb/main.go', import.meta.url).pathname
     const environment = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(root, 'cache'), GOFLAGS: '' }
-    const output = execFileSync('go', ['run', judge, root], { env: environment, encoding: 'utf8' })
+    const output = execFileSync(GO, ['run', judge, root], { env: environment, encoding: 'utf8' })
     console.log(output.trim())
     expect(JSON.parse(output)).toEqual({ size: SIZE, records: RECORDS, trees: (SIZES.length * (SIZES.length + 1)) / 2 })
   })
