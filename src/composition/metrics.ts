@@ -22,11 +22,27 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new MetricsRegistry()
   const registers = [registry]
-  const events = new Counter({ name: 'redoubt_events_total', help: 'events recorded in the log', labelNames: ['type', 'outcome', 'code'], registers })
-  const unrecorded = new Counter({ name: 'redoubt_unrecorded_total', help: 'events that the log could not take; each was refused', registers })
+  const events = new Counter({
+    name: 'redoubt_events_total',
+    help: 'events recorded in the log',
+    labelNames: ['type', 'outcome', 'code'],
+    registers,
+  })
+  const unrecorded = new Counter({
+    name: 'redoubt_unrecorded_total',
+    help: 'events that the log could not take; each was refused',
+    registers,
+  })
   const gauge = (name: string, help: string, collect: () => number): void => {
     // oxlint-disable-next-line no-new -- the registry holds it
-    new Gauge({ name, help, registers, collect() { this.set(collect()) } })
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(collect())
+      },
+    })
   }
   gauge('redoubt_resident_memory_bytes', 'resident memory of the server', () => process.memoryUsage.rss())
   gauge('redoubt_uptime_seconds', 'since the server started', () => process.uptime())
@@ -49,9 +65,15 @@ export function createMetrics(): Metrics {
       gauge('redoubt_policy_shadow_compared', 'decisions compared with Cedar’s own engine', () => source.shadow().compared)
       gauge('redoubt_policy_shadow_mismatches', 'decisions in which it disagreed; each was refused', () => source.shadow().mismatches)
       gauge('redoubt_ready', '1 when the server serves what it promised', () => Number(source.ready()))
-      const uses = new Gauge({ name: 'redoubt_key_uses', help: 'uses of the keys of the log', labelNames: ['use'], registers, collect() {
-        for (const [use, count] of Object.entries(source.keyUses())) this.set({ use }, count)
-      } })
+      const uses = new Gauge({
+        name: 'redoubt_key_uses',
+        help: 'uses of the keys of the log',
+        labelNames: ['use'],
+        registers,
+        collect() {
+          for (const [use, count] of Object.entries(source.keyUses())) this.set({ use }, count)
+        },
+      })
       uses.reset()
     },
     text: () => registry.metrics(),
