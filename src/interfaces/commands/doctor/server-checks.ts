@@ -18,7 +18,7 @@ export interface Status {
     readonly ok: boolean
     readonly size: number
     readonly published: number
-    readonly outside: readonly { readonly name: string; readonly ok: boolean }[]
+    readonly outside: readonly { readonly name: string; readonly size: number; readonly problem: string | null }[]
   }
   readonly insecure: readonly { readonly what: string; readonly mend: string }[]
 }
