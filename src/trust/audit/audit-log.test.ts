@@ -10,7 +10,7 @@ import { openCheckpoint } from './checkpoint.ts'
 import { folderSink } from './checkpoint-sinks.ts'
 import { entryText, parseEntry } from './event-entry.ts'
 import { leafHash } from './merkle-hash.ts'
-import { parallelSync } from './parallel-sync.ts'
+import { parallelWriter } from './parallel-writer.ts'
 import { verifyProof } from './tlog-proof.ts'
 import { verifyLog } from './verify-log.ts'
 
@@ -97,7 +97,7 @@ describe('on the file system of this host', () => {
 
   it('refuses while its folder is moved away, loses nothing, and goes on when it is back (F8)', async () => {
     const path = join(root, 'moved')
-    const log = await openTestLog({ folder: nodeFolder(path), parallelSync: parallelSync(path) })
+    const log = await openTestLog({ folder: nodeFolder(path), parallelWriter: parallelWriter(path) })
     await log.append(leafOf(0))
     const published = await log.publish()
     await log.append(leafOf(1))
@@ -116,24 +116,24 @@ describe('on the file system of this host', () => {
 
   it('publishes nothing when the tiles could not be synced, and does when they can (C4)', async () => {
     const path = join(root, 'unsynced')
-    const sync = parallelSync(path)
+    const sync = parallelWriter(path)
     let failing = true
     const log = await openTestLog({
       folder: nodeFolder(path),
-      parallelSync: (files, folders) => (failing ? Promise.reject(new RedoubtError('ERR_STORAGE_IO')) : sync(files, folders)),
+      parallelWriter: (files, folders) => (failing ? Promise.reject(new RedoubtError('ERR_STORAGE_IO')) : sync(files, folders)),
     })
     await log.append(leafOf(0))
     await expect(log.publish()).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
     expect(openCheckpoint(log.checkpoint(), log.verifierKey()).size).toBe(0)
     failing = false
     expect(openCheckpoint(await log.publish(), log.verifierKey()).size).toBe(1)
-    await expect(sync(['none'], [])).rejects.toMatchObject({ code: 'ERR_STORAGE_IO' })
+    await expect(sync([{ path: 'none/000', bytes: leafOf(0) }], [])).rejects.toMatchObject({ code: 'ERR_STORAGE_IO' })
     await log.close()
   })
 
   it('lets appends wait when the write-ahead log is far ahead of the checkpoints, and takes them all', async () => {
     const path = join(root, 'behind')
-    const log = await openTestLog({ folder: nodeFolder(path), parallelSync: parallelSync(path), segmentBytes: 4_096 })
+    const log = await openTestLog({ folder: nodeFolder(path), parallelWriter: parallelWriter(path), segmentBytes: 4_096 })
     const indices = await Promise.all(Array.from({ length: 3_000 }, (_, i) => log.append(Buffer.from(`leaf ${i} ${'x'.repeat(50)}`))))
     expect(indices.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 3_000 }, (_, i) => i))
     await log.close()
