@@ -24,7 +24,10 @@ const trainBody = z.strictObject({
 })
 const registerQuery = z.strictObject({
   sensitivity: z.enum(SENSITIVITIES),
-  purpose: z.union([z.string(), z.array(z.string())]).transform((value) => (Array.isArray(value) ? value : [value])),
+  purpose: z
+    .union([z.string(), z.array(z.string())])
+    .default([])
+    .transform((value) => (Array.isArray(value) ? value : [value])),
 })
 const quarantineBody = z.strictObject({ version: z.number().int().min(1).optional(), reason: z.string().min(1).max(512) })
 const versionBody = z.strictObject({ version: z.number().int().min(1).optional() }).default({})
