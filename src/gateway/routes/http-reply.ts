@@ -29,6 +29,11 @@ export function httpReply(response: ServerResponse): Reply {
       if (!response.destroyed) response.end(closing)
     },
     onGone(listener) {
+      // A client that left while its request was being decided will not be heard leaving again.
+      if (response.destroyed) {
+        listener()
+        return
+      }
       response.once('close', () => {
         if (!response.writableFinished) listener()
       })
