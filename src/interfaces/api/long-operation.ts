@@ -32,7 +32,8 @@ export async function longOperation(
     }, abort.signal)
     line({ type: 'result', result })
   } catch (thrown) {
-    line({ type: 'error', ...problemOf(asRedoubtError(thrown), requestId) })
+    // The problem's own `type` is a URN; the line's says what the line is.
+    line({ ...problemOf(asRedoubtError(thrown), requestId), type: 'error' })
   }
   out.end()
 }

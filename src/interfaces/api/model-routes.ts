@@ -1,10 +1,10 @@
+import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { train } from '#assets/training'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { isStream } from './dataset-routes.ts'
-import { demand, permits, systemPart } from './guard.ts'
+import { demand, permits, streamOf, systemPart } from './guard.ts'
 import { longOperation } from './long-operation.ts'
 import { objectName } from './names.ts'
 
@@ -94,13 +94,18 @@ export const modelRoutes =
       '/models/:name/versions',
       {
         bodyLimit: MAX_MODEL_BYTES,
-        schema: { summary: 'Register an ONNX file (`application/octet-stream`)', params: modelName, querystring: registerQuery },
+        schema: {
+          summary: 'Register an ONNX file (`application/octet-stream`)',
+          params: modelName,
+          querystring: registerQuery,
+          body: z.unknown(),
+        },
       },
       async (request, reply) => {
         const { name } = request.params
+        const source = streamOf(request, 'application/octet-stream')
         const principal = await demand(plane, request, 'register', systemPart(`model:${name}`))
-        if (!isStream(request.body)) throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', 'send the file as `application/octet-stream`')
-        const file = await collect(request.body, MAX_MODEL_BYTES)
+        const file = await collect(source, MAX_MODEL_BYTES)
         const version = await plane.registry.register({
           name,
           file,
@@ -110,7 +115,8 @@ export const modelRoutes =
           lineage: {
             dataset: null,
             pipeline: 'foreign',
-            codeDigest: '',
+            // Nobody here knows the code that made it: the file as it came stands for it.
+            codeDigest: createHash('sha256').update(file).digest('hex'),
             parameters: {},
             person: { type: principal.facts.type, id: principal.facts.id },
             parent: null,
@@ -166,7 +172,9 @@ export const modelRoutes =
       '/models/:name/quarantine',
       { schema: { summary: 'Stop serving a version at once', params: modelName, body: quarantineBody } },
       async (request) => {
-        const version = known(request.params.name, request.body.version)
+        const { name } = request.params
+        // In an incident the version that serves is meant, not a newer one that lies ready.
+        const version = known(name, request.body.version ?? plane.registry.deployed(name)?.version)
         const principal = await demand(plane, request, 'administer', plane.registry.facts(version))
         await plane.registry.quarantine(version.name, version.version, principal.facts, request.body.reason, {
           requestId: request.redoubtRequestId,
