@@ -20,6 +20,7 @@ const program = new Command('redoubt')
   .description('security gateway and control plane for AI systems with sensitive data')
   .version(VERSION)
   .showHelpAfterError()
+  .enablePositionalOptions()
 
 program
   .command('up')
@@ -40,7 +41,7 @@ const groups = [
 for (const command of groups.flat()) program.addCommand(command)
 
 const everywhere = (command: Command): void => {
-  withGlobalOptions(command)
+  withGlobalOptions(command).exitOverride()
   command.commands.forEach(everywhere)
 }
 everywhere(program)

@@ -91,7 +91,7 @@ function refusal({ surface }: Pick<Target, 'surface'>, answer: Answer): string {
     expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type'])
     expect(error.type).toBe('invalid_request_error')
   } else expect(Object.keys(answer.json)).toEqual(['error'])
-  return `${answer.status} ${answer.headers['redoubt-code']}`
+  return `${answer.status} ${String(answer.headers['redoubt-code'])}`
 }
 
 const token = (target: Target): string => (target.surface === 'problem' ? house.token : application.token)
@@ -119,7 +119,7 @@ async function everywhere(wanted: RegExp, body: (target: Target) => string | Uin
 describe('bad input on every route that takes a body', () => {
   it('is tested on every POST and PUT route that there is', () => {
     const taking = house.server.routes.filter(({ method }) => method === 'POST' || method === 'PUT').map(({ path }) => path)
-    const tested = [...TARGETS.map(({ path }) => path), ...STREAMS.map(({ path }) => path.split('?')[0]), ...FORMS]
+    const tested = [...TARGETS.map(({ path }) => path), ...STREAMS.map(({ path }) => path.split('?')[0] ?? ''), ...FORMS]
     expect(taking.toSorted()).toEqual(tested.toSorted())
   })
 
@@ -295,7 +295,7 @@ describe('bad input on the routes that read streams', () => {
         body,
       })
       const last = JSON.parse(answer.text.trimEnd().split('\n').at(-1) ?? '')
-      expect(last).toMatchObject({ type: 'error', code, ...(line === undefined ? {} : { line }) })
+      expect(last).toMatchObject({ type: 'error', problem: { code, ...(line === undefined ? {} : { line }) } })
       expect((await house.call('GET', '/api/v1/datasets', { token: house.token })).text).not.toContain('ragged')
     }
   })

@@ -103,7 +103,7 @@ export async function openHouse(change: (configuration: Configuration) => Config
         : { 'content-length': String(Buffer.byteLength(body)) }),
       ...ask.headers,
     }
-    const options: RequestOptions = { host: 'localhost', port, method, path, headers: headers as Record<string, string>, ca, agent }
+    const options: RequestOptions = { host: 'localhost', port, method, path, headers, ca, agent }
     return new Promise((resolve, reject) => {
       const sent = request(options, resolve)
       sent.once('error', reject)

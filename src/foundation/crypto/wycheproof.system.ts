@@ -7,13 +7,16 @@ import {
   createSecretKey,
   decapsulate,
   encapsulate,
+  generateKeyPairSync,
   type KeyObject,
+  randomBytes,
   verify,
 } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { RedoubtError } from '#foundation/core'
+import { encapsulateWith } from '../../../test/judges/mlkem/encapsulate.ts'
 import { hkdf } from './hkdf.ts'
 import { aesKeyUnwrapPad, aesKeyWrapPad } from './key-wrap.ts'
 import { openBytes } from './seal-bytes.ts'
@@ -168,8 +171,9 @@ const mlkemExpanded: Check = (test) => {
 }
 
 /**
- * The platform's encapsulation draws its own randomness, so `m` cannot be given: a valid key must be taken, unchanged, and
- * encapsulate to outputs of the right form; an invalid one must be refused. The outputs themselves are judged by decapsulation above.
+ * The platform's encapsulation draws its own `m`: it must take a valid key unchanged and give outputs of the right form, and refuse an
+ * invalid key. The outputs for the given `m` are compared with an encapsulation written from FIPS 203, which the platform's
+ * decapsulation judges in a test of its own.
  */
 const mlkemEncaps: Check = (test) => {
   const made = attempt(() => {
@@ -177,7 +181,9 @@ const mlkemEncaps: Check = (test) => {
     return equal(publicBytes(key), test['ek']) ? encapsulate(key) : null
   })
   if (test['result'] === 'invalid') return made === null
-  return made !== null && made.ciphertext.byteLength === bytes(test['c']).byteLength && made.sharedKey.byteLength === 32
+  const { sharedKey, ciphertext } = encapsulateWith(bytes(test['ek']), bytes(test['m']))
+  const given = equal(ciphertext, test['c']) && equal(sharedKey, test['K'])
+  return given && made !== null && made.ciphertext.byteLength === ciphertext.byteLength && made.sharedKey.byteLength === 32
 }
 
 /** File → check, with how many cases there are of each kind: a file that shrinks is noticed. */
@@ -207,6 +213,14 @@ describe('Wycheproof', () => {
     expect(failed).toEqual([])
     const count = (result: string): number => cases.filter(({ test }) => test['result'] === result).length
     expect([count('valid'), count('invalid')]).toEqual([valid, invalid])
+  })
+
+  it('the platform decapsulates what the encapsulation written from FIPS 203 made', () => {
+    for (let i = 0; i < 20; i++) {
+      const { privateKey, publicKey } = generateKeyPairSync('ml-kem-768')
+      const { sharedKey, ciphertext } = encapsulateWith(publicBytes(publicKey), randomBytes(32))
+      expect(decapsulate(privateKey, ciphertext).equals(sharedKey)).toBe(true)
+    }
   })
 
   it('refuses through our own interface what is narrower than the primitive', () => {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { train } from '#assets/training'
@@ -24,7 +23,10 @@ const trainBody = z.strictObject({
 })
 const registerQuery = z.strictObject({
   sensitivity: z.enum(SENSITIVITIES),
-  purpose: z.union([z.string(), z.array(z.string())]).transform((value) => (Array.isArray(value) ? value : [value])),
+  purpose: z
+    .union([z.string(), z.array(z.string())])
+    .default([])
+    .transform((value) => (Array.isArray(value) ? value : [value])),
 })
 const quarantineBody = z.strictObject({ version: z.number().int().min(1).optional(), reason: z.string().min(1).max(512) })
 const versionBody = z.strictObject({ version: z.number().int().min(1).optional() }).default({})
@@ -115,8 +117,7 @@ export const modelRoutes =
           lineage: {
             dataset: null,
             pipeline: 'foreign',
-            // Nobody here knows the code that made it: the file as it came stands for it.
-            codeDigest: createHash('sha256').update(file).digest('hex'),
+            codeDigest: '',
             parameters: {},
             person: { type: principal.facts.type, id: principal.facts.id },
             parent: null,

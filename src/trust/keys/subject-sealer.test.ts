@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { openDatabase } from '#foundation/storage'
+import { nodeFolder, openDatabase } from '#foundation/storage'
 import { failure, MemoryAudit, newWorld, PASSPHRASE, QUICK_KDF, USE } from './keys.fixtures.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
@@ -153,7 +153,7 @@ describe('the key database on disk', () => {
     const folder = mkdtempSync(join(tmpdir(), 'redoubt-keys-'))
     const database = openDatabase<unknown>(join(folder, 'keys.db'))
     try {
-      const keyring = await newWorld().open({ database })
+      const keyring = await newWorld().open({ database, folder: nodeFolder(folder) })
       for (let i = 0; i < 40; i++) await keyring.sealer.seal(`other-${i}`, field, 'c')
       const { pseudonym } = await keyring.sealer.seal('ann', field, 'c')
       const row = database.raw.prepare('SELECT wrapped FROM subject_keys WHERE pseudonym = ?').get(pseudonym)
