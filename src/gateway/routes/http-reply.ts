@@ -15,7 +15,9 @@ export function httpReply(response: ServerResponse): Reply {
     send(status, headers, body) {
       if (response.writableEnded || response.destroyed) return
       const bytes = Buffer.from(body)
-      response.writeHead(status, { ...always, ...headers, 'content-length': bytes.byteLength })
+      // RFC 9110 §15.5.9: whoever was too slow does not keep the connection.
+      const closing = status === 408 ? { connection: 'close' } : {}
+      response.writeHead(status, { ...always, ...headers, ...closing, 'content-length': bytes.byteLength })
       response.end(bytes)
     },
     start(headers) {
@@ -29,14 +31,12 @@ export function httpReply(response: ServerResponse): Reply {
       if (!response.destroyed) response.end(closing)
     },
     onGone(listener) {
-      // A client that left while its request was being decided will not be heard leaving again.
-      if (response.destroyed) {
-        listener()
-        return
-      }
-      response.once('close', () => {
+      const gone = (): void => {
         if (!response.writableFinished) listener()
-      })
+      }
+      // Who left while the admission was written is told of at once: the event is over.
+      if (response.closed || response.destroyed) gone()
+      else response.once('close', gone)
     },
   }
 }

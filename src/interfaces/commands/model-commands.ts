@@ -107,7 +107,7 @@ export function modelCommands(): Command[] {
     .command('quarantine <name>')
     .description('stop serving a version at once')
     .requiredOption('--reason <words>', 'why; goes into the record')
-    .addOption(new Option('--version <n>', 'version; the latest unless given').argParser(integer))
+    .addOption(new Option('--version <n>', 'version; the one that serves, else the latest, unless given').argParser(integer))
     .action(
       run<{ version?: number; reason: string }>(async ({ client, output }, options, name) => {
         const json = { reason: options.reason, ...(options.version === undefined ? {} : { version: options.version }) }
