@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { loadConfiguration, secretReference } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
-import { upstreamsSchema } from '#gateway/serving'
+import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
 import { auditConfig } from '#trust/audit'
 
@@ -48,6 +48,7 @@ export const configurationSchema = z.strictObject({
   audit: auditConfig.prefault({}),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
+  foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('warn').describe('the server’s own log, on standard error') })
     .prefault({}),

@@ -136,7 +136,8 @@ export class MemoryFolder implements DurableFolder {
       },
       writeAt: (bytes, position) => {
         this.#alive()
-        const copy = bytes.slice()
+        // Not `slice`: on a Buffer that would share memory with the caller.
+        const copy = new Uint8Array(bytes)
         this.#mutate('writeAt', path, () => {
           node.live = overwritten(node.live, copy, position)
           node.pending.push({ position, bytes: copy, size: 0 })

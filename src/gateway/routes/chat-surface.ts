@@ -132,7 +132,7 @@ function serveStream({ options, request, route, now, body, io }: ChatExchange): 
       {
         start() {
           started = true
-          io.out.start()
+          io.out.start(openAiHeaders(io.requestId))
         },
         data(chunk) {
           const text = transformer.push(chunk)

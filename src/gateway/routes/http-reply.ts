@@ -18,10 +18,10 @@ export function httpReply(response: ServerResponse): Reply {
       response.writeHead(status, { ...always, ...headers, 'content-length': bytes.byteLength })
       response.end(bytes)
     },
-    start() {
+    start(headers) {
       if (started || response.destroyed) return
       started = true
-      response.writeHead(200, { ...always, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' })
+      response.writeHead(200, { ...always, ...headers, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' })
     },
     write: (text) => !response.destroyed && response.write(text),
     onDrain: (listener) => void response.once('drain', listener),
