@@ -80,7 +80,7 @@ async function start(
   const keysFolder = nodeFolder(directory.at('keys'))
   const keysDatabase = openDatabase<unknown>(directory.at('keys', 'keys.db'))
   closers.push(() => keysDatabase.close())
-  const keyring = await openKeyring({ folder: keysFolder, database: keysDatabase, passphrase: secret, clock })
+  const keyring = await openKeyring({ folder: keysFolder, database: keysDatabase, passphrase: secret, clock, ...configuration.keys })
   closers.push(() => keyring.close())
 
   const audit = await openAuditLog({
@@ -142,6 +142,7 @@ async function start(
     secretsDir: configuration.secretsDir,
     profile,
     logger,
+    config: configuration.identity,
   })
   closers.push(() => identity.close())
   const { issuer } = identity
@@ -156,7 +157,7 @@ async function start(
   closers.push(() => limitsDatabase.close())
   const limits = openLimits({ database: limitsDatabase, clock })
   closers.push(() => limits.close())
-  const models = createModelServer({ clock, logger })
+  const models = createModelServer({ clock, logger, foreign: configuration.foreignModels })
   closers.push(() => models.close())
   const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, process.env)
   if (sandbox) closers.push(() => sandbox.close())
