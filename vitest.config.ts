@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+// The model runtime reports to its maker unless told not to, and worker threads cannot tell it.
+process.env['ORT_DISABLE_TELEMETRY'] = '1'
+
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],

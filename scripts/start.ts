@@ -4,6 +4,7 @@ import { existsSync, globSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+process.env['ORT_DISABLE_TELEMETRY'] = '1'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const built = join(root, 'dist/.built')
 const builtAt = existsSync(built) ? statSync(built).mtimeMs : 0

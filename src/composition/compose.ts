@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { openDatasets } from '#assets/datasets'
 import { openRegistry } from '#assets/registry'
 import { resolveSecret } from '#foundation/config'
-import { asRedoubtError, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
+import { asRedoubtError, type AuditSink, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger } from '#foundation/telemetry'
 import { openLimits } from '#gateway/limits'
@@ -13,7 +13,7 @@ import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gatew
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
-import { openAuditLog, type AuditLog } from '#trust/audit'
+import { openAuditLog } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
 import { readPolicyFolder } from '#trust/policy'
@@ -22,6 +22,7 @@ import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
 import { insecureDefaults } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
+import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler } from './route-table.ts'
@@ -83,7 +84,7 @@ async function start(
   const keyring = await openKeyring({ folder: keysFolder, database: keysDatabase, passphrase: secret, clock, ...configuration.keys })
   closers.push(() => keyring.close())
 
-  const audit = await openAuditLog({
+  const log = await openAuditLog({
     folder: nodeFolder(directory.at('log')),
     signer: keyring.checkpointSigner,
     sealer: keyring.sealer,
@@ -95,7 +96,9 @@ async function start(
     outside: checkpointSinks(configuration),
     checkpointIntervalMs: configuration.audit.checkpointIntervalMs,
   })
-  closers.push(() => audit.close())
+  closers.push(() => log.close())
+  const metrics = createMetrics()
+  const audit = metrics.counting(log)
   await audit.record({
     type: 'server.start',
     actor: SELF,
@@ -104,7 +107,7 @@ async function start(
     outcome: 'success',
     details: { version: VERSION, profile },
   })
-  writeFileSync(directory.at(LOG_KEY_FILE), `${audit.verifierKey()}\n`)
+  writeFileSync(directory.at(LOG_KEY_FILE), `${log.verifierKey()}\n`)
   const keys = keyring.keys(audit)
   closers.push(() => keys.close())
   const flush = setInterval(
@@ -169,7 +172,12 @@ async function start(
   sweep.unref()
   closers.push(() => clearInterval(sweep))
   identity.onRevocation(() => streams.sweep())
-  registry.onChange(() => streams.sweep())
+  registry.onChange((version) => {
+    // What is quarantined, or found not to be what was signed, is out of service before anyone asks again.
+    if ((version.quarantined || !version.signed) && models.get(version.name)?.version.version === version.version)
+      models.unload(version.name)
+    streams.sweep()
+  })
 
   const time = localTime(configuration.organisation.timeZone)
   const house: House = {
@@ -186,10 +194,18 @@ async function start(
   }
   const facts = endpointFacts()
   const readiness = new Readiness()
+  metrics.observe({
+    log: () => log.health(),
+    runningRequests: () => streams.size,
+    keyUses: () => ({ ...keyring.usage }),
+    shadow: () => policies.engine.shadow,
+    ready: () => readiness.state === 'ready',
+  })
   const plane: ControlPlane = {
     identity,
     policies,
     audit,
+    log,
     keys,
     datasets,
     registry,
@@ -214,16 +230,15 @@ async function start(
       })),
       localHour: time.at(clock.now()).hour,
       insecure: insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() }),
-      log: audit.health(),
+      log: log.health(),
       runningRequests: streams.size,
       keyUses: keyring.usage,
     }),
   }
   const api = await createApi(plane)
   closers.push(() => api.close())
-  const metrics = () => Promise.resolve('')
   handle = createHandler(
-    { house, api, identity, audit, upstreams, models, registry, facts, metrics, sealer: keyring.sealer, readiness },
+    { house, api, identity, log, upstreams, models, registry, facts, metrics: () => metrics.text(), sealer: keyring.sealer, readiness },
     new Set(configuration.server.names),
   )
 
@@ -262,7 +277,7 @@ function digestKeyOf(searchKey: Parameters<typeof hkdfSync>[1]): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), 'redoubt inference digests', 32))
 }
 
-async function recordStop(audit: AuditLog): Promise<void> {
+async function recordStop(audit: AuditSink): Promise<void> {
   try {
     await audit.record({ type: 'server.stop', actor: SELF, action: 'administer', resource: SELF, outcome: 'success' })
   } catch (thrown) {

@@ -52,7 +52,7 @@ export const configurationSchema = z.strictObject({
   audit: auditConfig.prefault({}),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
-  foreignModels: foreignModelsSchema.prefault({}),
+  foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('warn').describe('the server’s own log, on standard error') })
     .prefault({}),

@@ -22,7 +22,7 @@ export interface RouteTableOptions {
   readonly house: House
   readonly api: Api
   readonly identity: Identity
-  readonly audit: AuditLog
+  readonly log: AuditLog
   readonly upstreams: Upstreams
   readonly models: ModelServer
   readonly registry: Registry
@@ -34,7 +34,7 @@ export interface RouteTableOptions {
 
 /** Every route and method of the server, each with how it is guarded. What is not in here is refused. */
 export function routeTable(options: RouteTableOptions): readonly Route[] {
-  const { house, api, identity, audit, upstreams, models, registry, sealer, facts } = options
+  const { house, api, identity, log, upstreams, models, registry, sealer, facts } = options
   return [
     ...chatRoutes({ house, upstreams, facts, pseudonym: (subject) => sealer.pseudonym(subject) }),
     ...openInferenceRoutes({ house, models, registry, version: VERSION, ready: () => options.readiness.state === 'ready' }),
@@ -42,7 +42,7 @@ export function routeTable(options: RouteTableOptions): readonly Route[] {
     ...api.routes.map((route): Route =>
       delegated(route.method, route.path, route.open === null ? 'token' : { open: route.open }, api.handle),
     ),
-    ...logRoutes(house, audit),
+    ...logRoutes(house, log),
     ...healthRoutes(options),
   ]
 }

@@ -15,7 +15,7 @@ import { TENSOR_DATATYPES, type TensorSpec } from './onnx/element-types.ts'
 export interface Lineage {
   readonly dataset: { readonly name: string; readonly version: number; readonly digest: string } | null
   readonly pipeline: string
-  /** SHA-256 of the code that made it, or of what stands for it; hex. */
+  /** SHA-256 of the code that made it, hex; empty for a foreign model whose code is not known. */
   readonly codeDigest: string
   readonly parameters: JsonObject
   readonly person: EntityUid
@@ -75,7 +75,7 @@ export const lineageSchema = z
       .strict()
       .nullable(),
     pipeline: z.string().min(1).max(256),
-    codeDigest: digest,
+    codeDigest: digest.or(z.literal('')),
     parameters: json,
     person: uid,
     parent: digest.nullable(),

@@ -139,6 +139,16 @@ describe('a foreign model that ends in a ZipMap', () => {
     await expect(registry.register(ask(original, { foreign: true }))).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
   })
 
+  it('need not name the code that made it, and is recorded under the name of who registered it, without his other facts', async () => {
+    const person = { ...PERSON, attributes: { purpose: 'credit-scoring' }, parents: [] }
+    const version = await registry.register(
+      ask(mlp(), { foreign: true, by: person, lineage: { ...ask(mlp()).lineage, codeDigest: '', dataset: null } }),
+    )
+    expect(version.lineage.codeDigest).toBe('')
+    expect((await registry.deploy('adult', null, person)).by).toEqual(PERSON)
+    for (const type of ['model.register', 'model.deploy']) expect(world.audit.of(type)[0]?.actor).toEqual(PERSON)
+  })
+
   it('keeps what the original itself derives from', async () => {
     const parent = 'ef'.repeat(32)
     const version = await registry.register(ask(sklearnClassifier(), { foreign: true, lineage: { ...ask(mlp()).lineage, parent } }))

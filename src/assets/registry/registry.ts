@@ -167,7 +167,7 @@ export function openRegistry(options: {
   async function record(type: string, action: string, by: EntityUid, name: string, details: JsonObject, requestId?: string): Promise<void> {
     await audit.record({
       type,
-      actor: by,
+      actor: uidOf(by),
       action,
       resource: modelUid(name),
       outcome: 'success',
@@ -260,7 +260,7 @@ export function openRegistry(options: {
     change({ ...known(version.name, version.version).version, signed: false })
     await audit.record({
       type: 'model.refusal',
-      actor: use.principal,
+      actor: uidOf(use.principal),
       action: 'verify',
       resource: modelUid(version.name),
       outcome: 'refused',
@@ -297,7 +297,7 @@ export function openRegistry(options: {
           name,
           version: version.version,
           digest: version.digest,
-          by,
+          by: uidOf(by),
           deployedAt: clock.now(),
         }
         tables.insertDeployment(deployment)
@@ -376,6 +376,8 @@ function checkAsk(ask: RegisterAsk): void {
   if (!SENSITIVITIES.includes(ask.sensitivity)) throw new RedoubtError('ERR_INPUT_INVALID', 'the sensitivity is not known')
   if (!purposesSchema.safeParse(ask.purposes).success) throw new RedoubtError('ERR_INPUT_INVALID', 'a model has 1 to 64 purposes')
   if (!lineageSchema.safeParse(ask.lineage).success) throw new RedoubtError('ERR_INPUT_INVALID', 'the lineage does not fit its schema')
+  if (!ask.foreign && ask.lineage.codeDigest === '')
+    throw new RedoubtError('ERR_INPUT_INVALID', 'a model that was trained here names the code that made it')
 }
 
 /** A derivation puts the original between the file that is served and what the original itself derives from. */
@@ -422,10 +424,13 @@ function factsOf(version: ModelVersion): EntityFacts {
   }
 }
 
+/** Callers hold a principal with all its facts; only its name is recorded and stored. */
+const uidOf = ({ type, id }: EntityUid): EntityUid => ({ type, id })
+
 const modelUid = (name: string): EntityUid => ({ type: 'Model', id: name })
 
 function keyUse(principal: EntityUid, purpose: string, name: string, requestId: string | undefined): KeyUse {
-  return { principal, purpose, resource: modelUid(name), ...(requestId === undefined ? {} : { requestId }) }
+  return { principal: uidOf(principal), purpose, resource: modelUid(name), ...(requestId === undefined ? {} : { requestId }) }
 }
 
 function refuseQuarantined(version: ModelVersion): void {

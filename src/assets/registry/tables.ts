@@ -26,6 +26,8 @@ const MIGRATIONS = [
      deployed_at INTEGER NOT NULL,
      pending INTEGER NOT NULL
    );`,
+  // A version number is never given twice, so that an old record names one file for ever.
+  'CREATE TABLE model_removed (name TEXT PRIMARY KEY, latest INTEGER NOT NULL)',
 ] as const
 
 export interface VersionRow {
@@ -91,8 +93,14 @@ export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
         | VersionRow
         | undefined) ?? null,
     nextVersion: (name) =>
-      ((raw.prepare('SELECT MAX(version) AS latest FROM model_versions WHERE name = ?').get(name) as { latest: number | null }).latest ??
-        0) + 1,
+      (
+        raw
+          .prepare(
+            `SELECT 1 + MAX(COALESCE((SELECT MAX(version) FROM model_versions WHERE name = :name), 0),
+                            COALESCE((SELECT latest FROM model_removed WHERE name = :name), 0)) AS next`,
+          )
+          .get({ name }) as { next: number }
+      ).next,
     insertVersion: (row) =>
       void raw
         .prepare(
@@ -105,6 +113,12 @@ export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
     removeName(name) {
       raw.exec('BEGIN IMMEDIATE')
       try {
+        raw
+          .prepare(
+            `INSERT INTO model_removed (name, latest) SELECT name, MAX(version) FROM model_versions WHERE name = ? GROUP BY name
+             ON CONFLICT (name) DO UPDATE SET latest = excluded.latest`,
+          )
+          .run(name)
         raw.prepare('DELETE FROM model_versions WHERE name = ?').run(name)
         raw.prepare('DELETE FROM model_deployments WHERE name = ?').run(name)
         raw.exec('COMMIT')

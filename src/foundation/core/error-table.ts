@@ -82,7 +82,7 @@ export const ERROR_TABLE = {
   ERR_WEBAUTHN: entry(403, 'the security key could not be verified', 'try again with the same key'),
 
   // policy
-  ERR_POLICY_DENIED: entry(403, 'no policy permits this', 'run `redoubt policy why` with the request id'),
+  ERR_POLICY_DENIED: entry(403, 'no policy permits this', 'run `redoubt policy why --request` with the request id'),
   ERR_POLICY_ERROR: entry(403, 'a policy could not be evaluated, so the request is refused', 'correct the policy named in the log'),
   ERR_POLICY_PURPOSE: entry(403, 'the purpose does not fit the data', 'use an account whose purpose the data were collected for'),
   ERR_POLICY_INVALID: entry(422, 'the policies do not validate', 'correct the policy; nothing was activated'),

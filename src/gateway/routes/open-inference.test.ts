@@ -73,6 +73,8 @@ describe('an inference request', () => {
   it('needs neither id nor outputs, and an empty list of outputs means all', () => {
     expect(parse({ inputs: [age, job, pair], outputs: [] })).toMatchObject({ id: null, subject: null, outputs: null })
     expect(parse({ inputs: [{ ...age, parameters: { content_type: 'np' } }, job, pair] }).rows).toBe(2)
+    const outputs = [{ name: 'label', parameters: { binary_data: false } }]
+    expect(parse({ inputs: [age, job, pair], parameters: { binary_data_output: false }, outputs }).outputs).toEqual(['label'])
   })
 
   it.each([

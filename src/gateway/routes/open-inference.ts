@@ -35,6 +35,7 @@ const INPUT_MEMBERS: ReadonlySet<string> = new Set(['name', 'shape', 'datatype',
 const OUTPUT_MEMBERS: ReadonlySet<string> = new Set(['name', 'parameters'])
 /** `content_type` is a hint that clients' codecs add and this server does not need. */
 const KNOWN_PARAMETERS: ReadonlySet<string> = new Set(['content_type'])
+const BINARY_SWITCHES: ReadonlySet<string> = new Set(['binary_data', 'binary_data_output'])
 const REQUEST_PARAMETERS: ReadonlySet<string> = new Set([...KNOWN_PARAMETERS, 'subject'])
 
 /**
@@ -133,6 +134,8 @@ function readParameters(value: JsonValue | undefined, known: ReadonlySet<string>
   if (value === undefined) return {}
   if (!isObject(value)) throw invalid(`\`parameters\` of ${owner} is not an object`)
   for (const [name, parameter] of Object.entries(value)) {
+    // Clients also say that they do not want it.
+    if (BINARY_SWITCHES.has(name) && parameter === false) continue
     if (name.startsWith('binary_data')) throw invalid(`the binary data extension (${quoted(name)}) is not supported: send \`data\` as JSON`)
     if (!known.has(name)) throw invalid(`the parameter ${quoted(name)} of ${owner} is not supported`)
     if (typeof parameter === 'object' || (typeof parameter === 'string' && parameter.length > MAX_PARAMETER_LENGTH))

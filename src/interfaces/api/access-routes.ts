@@ -4,7 +4,7 @@ import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, callerOf, demand, systemPart } from './guard.ts'
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower case letters, digits and dashes, at most 63')
+const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower case letters, digits, dots, dashes and underscores, at most 63')
 const newAccount = z.strictObject({
   name,
   roles: z.array(z.enum(ROLES)).min(1).max(8),

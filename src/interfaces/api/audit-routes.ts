@@ -29,7 +29,7 @@ export const auditRoutes =
       await demand(plane, request, 'readAudit', theLog)
       const { actor, resource, ...rest } = request.query
       const wanted = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-      return plane.audit.search({
+      return plane.log.search({
         ...wanted,
         ...(actor === undefined ? {} : { actor: uid(actor) }),
         ...(resource === undefined ? {} : { resource: uid(resource) }),
@@ -42,9 +42,9 @@ export const auditRoutes =
       async (request) => {
         await demand(plane, request, 'readAudit', theLog)
         const { index } = request.params
-        const event = plane.audit.entry(index)
+        const event = plane.log.entry(index)
         if (!event) throw new RedoubtError('ERR_NOT_FOUND', `the log has no entry ${index}`)
-        return { index, event, personal: await plane.audit.openPersonal(index) }
+        return { index, event, personal: await plane.log.openPersonal(index) }
       },
     )
 
@@ -54,14 +54,14 @@ export const auditRoutes =
       async (request) => {
         await demand(plane, request, 'readAudit', theLog)
         const { index } = request.params
-        if (index >= plane.audit.size()) throw new RedoubtError('ERR_NOT_FOUND', `the log has no entry ${index}`)
-        return { ...(await plane.audit.prove(index)), verifierKey: plane.audit.verifierKey() }
+        if (index >= plane.log.size()) throw new RedoubtError('ERR_NOT_FOUND', `the log has no entry ${index}`)
+        return { ...(await plane.log.prove(index)), verifierKey: plane.log.verifierKey() }
       },
     )
 
     app.get('/audit/log', { schema: { summary: 'Size, latest checkpoint and verifier key of the log' } }, async (request) => {
       await demand(plane, request, 'readAudit', theLog)
-      return { size: plane.audit.size(), checkpoint: await plane.audit.publish(), verifierKey: plane.audit.verifierKey() }
+      return { size: plane.log.size(), checkpoint: await plane.log.publish(), verifierKey: plane.log.verifierKey() }
     })
   }
 

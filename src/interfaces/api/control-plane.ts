@@ -1,4 +1,4 @@
-import type { Clock, EntityFacts } from '#foundation/core'
+import type { AuditSink, Clock, EntityFacts } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import type { Datasets } from '#assets/datasets'
 import type { Registry } from '#assets/registry'
@@ -13,7 +13,8 @@ import type { PolicyStore } from './policy-store.ts'
 export interface ControlPlane {
   readonly identity: Identity
   readonly policies: PolicyStore
-  readonly audit: AuditLog
+  readonly audit: AuditSink
+  readonly log: AuditLog
   readonly keys: Keys
   readonly datasets: Datasets
   readonly registry: Registry

@@ -124,7 +124,7 @@ export function accessCommands(): Command[] {
 
 /** @throws {RedoubtError} `ERR_USAGE` for a name that could leave the folder. */
 export function accountKey(secretsDir: string, name: string): string {
-  if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name))
-    throw new RedoubtError('ERR_USAGE', 'an account is named in lower case letters, digits and dashes')
+  if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(name))
+    throw new RedoubtError('ERR_USAGE', 'an account is named in lower case letters, digits, dots, dashes and underscores')
   return accountFilePath(secretsDir, name)
 }

@@ -135,6 +135,19 @@ export function auditCommands(): Command[] {
     )
 
   audit
+    .command('checkpoint')
+    .description('fetch the latest checkpoint with the cosignatures of its witnesses: keep it where the log is not')
+    .option('--out <file>', 'write it to a file')
+    .action(
+      run<{ out?: string }>(async ({ client, output }, options) => {
+        const { body } = await client.raw('/log/checkpoint', { headers: { authorization: '' } })
+        const checkpoint = body.toString('utf8')
+        if (options.out !== undefined) writeFileSync(options.out, checkpoint)
+        output.result({ checkpoint }, options.out === undefined ? checkpoint : `written to ${options.out}`)
+      }),
+    )
+
+  audit
     .command('verify')
     .description('verify a log folder, or one proof, offline and without secrets')
     .option('--log <dir>', 'folder of the log; that in the data directory unless given')

@@ -5,9 +5,10 @@ import { ACTIONS, RedoubtError } from '#foundation/core'
 import { run } from './program.ts'
 
 interface WhyOptions {
-  readonly account: string
+  readonly request?: string
+  readonly account?: string
   readonly action: string
-  readonly resource: string
+  readonly resource?: string
   readonly at?: string
   readonly from: string
 }
@@ -53,13 +54,21 @@ export function policyCommands(): Command[] {
   policy
     .command('why')
     .description('decide a hypothetical request and say what decided it, and what would change it')
-    .requiredOption('--account <name>', 'service account that asks')
+    .option('--request <id>', 'explain the recorded decision of this request (`x-request-id`)')
+    .option('--account <name>', 'service account that asks')
     .addOption(new Option('--action <action>', 'what it asks for').choices(ACTIONS).default('invoke'))
-    .requiredOption('--resource <Type::id>', 'for instance `Model::credit` or `Endpoint::assistant`')
+    .option('--resource <Type::id>', 'for instance `Model::credit` or `Endpoint::assistant`')
     .option('--at <time>', 'ISO 8601; now unless given')
     .option('--from <address>', 'address of the caller', '127.0.0.1')
     .action(
       run<WhyOptions>(async ({ client, output }, options) => {
+        if (options.request !== undefined) {
+          const explanation = await client.call<unknown>(`/policies/why/${encodeURIComponent(options.request)}`)
+          output.result(explanation, explain(explanation))
+          return
+        }
+        if (options.account === undefined || options.resource === undefined)
+          throw new RedoubtError('ERR_USAGE', 'name `--request`, or `--account` and `--resource`')
         const cut = options.resource.indexOf('::')
         if (cut < 1) throw new RedoubtError('ERR_USAGE', 'a resource is written `Type::id`')
         const at = options.at === undefined ? undefined : Date.parse(options.at)

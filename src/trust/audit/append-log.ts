@@ -11,8 +11,6 @@ import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_BYTES, type WalWriter } from './wri
 
 /** A batch never exceeds this, so that a commit blocks the loop for milliseconds at most. */
 const MAX_BATCH_BYTES = 1_048_576
-/** Files written in one turn of the loop: a millisecond or two. */
-const FILES_PER_TURN = 16
 /** Full windows made durable together. */
 const WINDOWS_PER_SYNC = 64
 /** The background writer starts at this many full windows, so that a checkpoint finds little left to write. */
@@ -236,14 +234,8 @@ export class AppendLog {
     return next
   }
 
-  /** Writes the edge, which goes on changing, at once and the full windows in turns; returns when all is durable. */
   async #writePending(frontier: Frontier, pending: Pending, partials: readonly PendingFile[]): Promise<void> {
-    const folders = new Set(this.#files.write(partials))
-    for (let i = 0; i < pending.files.length; i += FILES_PER_TURN) {
-      for (const folder of this.#files.write(pending.files.slice(i, i + FILES_PER_TURN))) folders.add(folder)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-    await this.#files.sync([...pending.files, ...partials], folders)
+    await this.#files.writeDurably([...pending.files, ...partials])
     frontier.written(pending)
   }
 

@@ -1,12 +1,16 @@
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import * as fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { type AuditEvent, canonicalJson, ManualClock, RedoubtError } from '#foundation/core'
-import { MemoryFolder } from '#foundation/storage'
+import { MemoryFolder, nodeFolder } from '#foundation/storage'
 import { MemorySealer, openTestLog, readerOf, TEST_TIME, testEvent, testSigner } from './audit-testing.ts'
 import { openCheckpoint } from './checkpoint.ts'
 import { folderSink } from './checkpoint-sinks.ts'
 import { entryText, parseEntry } from './event-entry.ts'
 import { leafHash } from './merkle-hash.ts'
+import { parallelWriter } from './parallel-writer.ts'
 import { verifyProof } from './tlog-proof.ts'
 import { verifyLog } from './verify-log.ts'
 
@@ -84,6 +88,57 @@ describe('append', () => {
     expect(verdict.findings).toEqual([])
     expect(verdict.size).toBe(1500)
     await log.close()
+  })
+})
+
+describe('on the file system of this host', () => {
+  const root = mkdtempSync(join(tmpdir(), 'redoubt-audit-'))
+  afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+  it('refuses while its folder is moved away, loses nothing, and goes on when it is back (F8)', async () => {
+    const path = join(root, 'moved')
+    const log = await openTestLog({ folder: nodeFolder(path), parallelWriter: parallelWriter(path) })
+    await log.append(leafOf(0))
+    const published = await log.publish()
+    await log.append(leafOf(1))
+    renameSync(path, `${path}.away`)
+    await expect(log.append(leafOf(2))).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    await expect(log.record(testEvent())).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    rmSync(path, { recursive: true, force: true })
+    renameSync(`${path}.away`, path)
+    const index = await log.append(leafOf(3))
+    expect(Buffer.from(log.entryBytes(1)!).toString()).toBe('leaf 1')
+    expect(Buffer.from(log.entryBytes(index)!).toString()).toBe('leaf 3')
+    await log.close()
+    const verdict = await verifyLog({ read: readerOf(nodeFolder(path)), verifierKey: log.verifierKey(), olderCheckpoint: published })
+    expect(verdict.findings).toEqual([])
+  })
+
+  it('publishes nothing when the tiles could not be synced, and does when they can (C4)', async () => {
+    const path = join(root, 'unsynced')
+    const sync = parallelWriter(path)
+    let failing = true
+    const log = await openTestLog({
+      folder: nodeFolder(path),
+      parallelWriter: (files, folders) => (failing ? Promise.reject(new RedoubtError('ERR_STORAGE_IO')) : sync(files, folders)),
+    })
+    await log.append(leafOf(0))
+    await expect(log.publish()).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    expect(openCheckpoint(log.checkpoint(), log.verifierKey()).size).toBe(0)
+    failing = false
+    expect(openCheckpoint(await log.publish(), log.verifierKey()).size).toBe(1)
+    await expect(sync([{ path: 'none/000', bytes: leafOf(0) }], [])).rejects.toMatchObject({ code: 'ERR_STORAGE_IO' })
+    await log.close()
+  })
+
+  it('lets appends wait when the write-ahead log is far ahead of the checkpoints, and takes them all', async () => {
+    const path = join(root, 'behind')
+    const log = await openTestLog({ folder: nodeFolder(path), parallelWriter: parallelWriter(path), segmentBytes: 4_096 })
+    const indices = await Promise.all(Array.from({ length: 3_000 }, (_, i) => log.append(Buffer.from(`leaf ${i} ${'x'.repeat(50)}`))))
+    expect(indices.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 3_000 }, (_, i) => i))
+    await log.close()
+    const verdict = await verifyLog({ read: readerOf(nodeFolder(path)), verifierKey: log.verifierKey() })
+    expect(verdict).toMatchObject({ ok: true, size: 3_000 })
   })
 })
 

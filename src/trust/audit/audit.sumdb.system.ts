@@ -6,12 +6,13 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { nodeFolder } from '#foundation/storage'
 import { openTestLog, seededRandom, testEvent } from './audit-testing.ts'
 import { openCheckpoint } from './checkpoint.ts'
-import { parallelSync } from './parallel-sync.ts'
+import { parallelWriter } from './parallel-writer.ts'
 import { consistencyProof } from './prove-merkle.ts'
 import { tileNodes } from './tile-reader.ts'
 import { parseProof } from './tlog-proof.ts'
 
 const SEED = Number(process.env['REDOUBT_SEED'] ?? Date.now() % 1_000_000)
+const GO = process.env['REDOUBT_GO'] ?? 'go'
 const SIZE = 70_123
 const RECORDS = 1_500
 const SIZES = [1, 2, 255, 256, 257, 3_051, 4_096, 65_536, 65_537, SIZE]
@@ -25,7 +26,7 @@ describe(`Go's sumdb (seed ${SEED})`, () => {
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     const log = await openTestLog({
       folder: nodeFolder(join(root, 'log')),
-      parallelSync: parallelSync(join(root, 'log')),
+      parallelWriter: parallelWriter(join(root, 'log')),
       segmentBytes: 4_194_304,
     })
     const roots = new Map<number, Uint8Array>()
@@ -58,7 +59,7 @@ describe(`Go's sumdb (seed ${SEED})`, () => {
     await log.close()
     const judge = new URL('../../../test/judges/sumdb/main.go', import.meta.url).pathname
     const environment = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(root, 'cache'), GOFLAGS: '' }
-    const output = execFileSync('go', ['run', judge, root], { env: environment, encoding: 'utf8' })
+    const output = execFileSync(GO, ['run', judge, root], { env: environment, encoding: 'utf8' })
     console.log(output.trim())
     expect(JSON.parse(output)).toEqual({ size: SIZE, records: RECORDS, trees: (SIZES.length * (SIZES.length + 1)) / 2 })
   })

@@ -191,12 +191,13 @@ export class Frontier {
     this.#fullTiles.splice(0, tiles)
   }
 
-  /** The partial files of the tree as it is now. */
+  /** Copies of the partial files of the tree as it is now. */
   partials(): PendingFile[] {
     const tiles = this.#tiles.flatMap(({ rows, used, index }, level) =>
       used === 0 ? [] : [{ path: tilePath({ kind: level, index, width: used }), bytes: rows.subarray(0, used * HASH_BYTES) }],
     )
-    return this.#window.count === 0 ? tiles : [...this.#window.files(), ...tiles]
+    const files = this.#window.count === 0 ? tiles : [...this.#window.files(), ...tiles]
+    return files.map(({ path, bytes }) => ({ path, bytes: Uint8Array.from(bytes) }))
   }
 
   /** The window with this number if it is not on disk as a full one. */

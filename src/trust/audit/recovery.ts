@@ -5,7 +5,7 @@ import { parseBodyBundle, parseEntryBundle } from './entry-bundle.ts'
 import { Frontier, type FrontierSource } from './frontier.ts'
 import { LogFolder } from './log-folder.ts'
 import { emptyRoot, HASH_BYTES, leafHash, prefixedLeafHash, sameHash } from './merkle-hash.ts'
-import type { ParallelSync } from './parallel-sync.ts'
+import type { ParallelWriter } from './parallel-writer.ts'
 import { CHECKPOINT_PATH, partialTiles, rowsAt, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
 import { tileNodes } from './tile-reader.ts'
 import { listSegments, readSegment, segmentPath, WalWriter } from './write-ahead-log.ts'
@@ -16,7 +16,7 @@ export interface RecoveryOptions {
   readonly signer: Signer
   readonly segmentBytes: number
   readonly spareSegments: number
-  readonly parallelSync?: ParallelSync
+  readonly parallelWriter?: ParallelWriter
   /** What this process has acknowledged already, when it recovers from a failed write: the disk must hold at least that. */
   readonly acknowledged?: { readonly size: number; readonly root: Uint8Array }
 }
@@ -42,7 +42,7 @@ const corrupt = (message: string): RedoubtError => new RedoubtError('ERR_AUDIT_C
  */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { folder, origin, signer } = options
-  const files = new LogFolder(folder, options.parallelSync)
+  const files = new LogFolder(folder, options.parallelWriter)
   const checkpoint = await lastCheckpoint(options)
   const frontier = restoreFrontier(files, checkpoint)
   const replayed = replay(folder, frontier, options.acknowledged)

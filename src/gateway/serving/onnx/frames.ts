@@ -53,10 +53,11 @@ export class FrameReader {
     }
   }
 
+  /** The chunks are joined at most once a frame for this, however small the other side cuts them. */
   #peek(length: number): Buffer {
-    const first = this.#chunks[0]
-    if (first && first.byteLength >= length) return Buffer.from(first.buffer, first.byteOffset, length)
-    return Buffer.concat(this.#chunks).subarray(0, length)
+    if ((this.#chunks[0]?.byteLength ?? 0) < length) this.#chunks = [Buffer.concat(this.#chunks)]
+    const first = this.#chunks[0] ?? new Uint8Array()
+    return Buffer.from(first.buffer, first.byteOffset, length)
   }
 }
 

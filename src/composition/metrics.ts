@@ -1,0 +1,81 @@
+import type { AuditEvent, AuditReceipt, AuditSink } from '#foundation/core'
+import { Counter, Gauge, MetricsRegistry } from '#foundation/telemetry'
+
+/** What is read off the rooms at each scrape. */
+export interface MetricsSource {
+  readonly log: () => { readonly ok: boolean; readonly size: number; readonly published: number }
+  readonly runningRequests: () => number
+  /** Uses of the keys that the log itself needs, which are counted here because recording them would recurse. */
+  readonly keyUses: () => Readonly<Record<string, number>>
+  readonly shadow: () => { readonly compared: number; readonly mismatches: number }
+  readonly ready: () => boolean
+}
+
+export interface Metrics {
+  /** Counts what goes into the log: one place counts everything, and nothing is counted that is not recorded. */
+  counting(audit: AuditSink): AuditSink
+  observe(source: MetricsSource): void
+  /** Prometheus text; types, outcomes and codes, never a name. */
+  text(): Promise<string>
+}
+
+export function createMetrics(): Metrics {
+  const registry = new MetricsRegistry()
+  const registers = [registry]
+  const events = new Counter({
+    name: 'redoubt_events_total',
+    help: 'events recorded in the log',
+    labelNames: ['type', 'outcome', 'code'],
+    registers,
+  })
+  const unrecorded = new Counter({
+    name: 'redoubt_unrecorded_total',
+    help: 'events that the log could not take; each was refused',
+    registers,
+  })
+  const gauge = (name: string, help: string, collect: () => number): void => {
+    // oxlint-disable-next-line no-new -- the registry holds it
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(collect())
+      },
+    })
+  }
+  gauge('redoubt_resident_memory_bytes', 'resident memory of the server', () => process.memoryUsage.rss())
+  gauge('redoubt_uptime_seconds', 'since the server started', () => process.uptime())
+  return {
+    counting: (audit) => ({
+      record: (event: AuditEvent): Promise<AuditReceipt> => {
+        const recorded = audit.record(event)
+        recorded.then(
+          () => events.inc({ type: event.type, outcome: event.outcome, code: event.code ?? '' }),
+          () => unrecorded.inc(),
+        )
+        return recorded
+      },
+    }),
+    observe(source) {
+      gauge('redoubt_log_entries', 'durable entries of the log', () => source.log().size)
+      gauge('redoubt_log_published', 'entries under a signed checkpoint', () => source.log().published)
+      gauge('redoubt_log_writable', '1 while the log can be written', () => Number(source.log().ok))
+      gauge('redoubt_running_requests', 'requests at work', source.runningRequests)
+      gauge('redoubt_policy_shadow_compared', 'decisions compared with Cedar’s own engine', () => source.shadow().compared)
+      gauge('redoubt_policy_shadow_mismatches', 'decisions in which it disagreed; each was refused', () => source.shadow().mismatches)
+      gauge('redoubt_ready', '1 when the server serves what it promised', () => Number(source.ready()))
+      const uses = new Gauge({
+        name: 'redoubt_key_uses',
+        help: 'uses of the keys of the log',
+        labelNames: ['use'],
+        registers,
+        collect() {
+          for (const [use, count] of Object.entries(source.keyUses())) this.set({ use }, count)
+        },
+      })
+      uses.reset()
+    },
+    text: () => registry.metrics(),
+  }
+}
