@@ -60,7 +60,16 @@ async function startSides(folder: string, nodeOptions: readonly string[], only: 
     const mock = await startProcess(new URL('mock-upstream.ts', import.meta.url), ['--key', key, '--cert', cert])
     running.push(mock)
     const upstream = `https://localhost:${mock.port}`
-    const bare = await startProcess(new URL('pass-through.ts', import.meta.url), ['--upstream', upstream, '--key', key, '--cert', cert, '--ca', ca])
+    const bare = await startProcess(new URL('pass-through.ts', import.meta.url), [
+      '--upstream',
+      upstream,
+      '--key',
+      key,
+      '--cert',
+      cert,
+      '--ca',
+      ca,
+    ])
     running.push(bare)
     const nginx = await startNginx({ folder, port: FIRST_PORT, upstreamPort: mock.port, certificates })
     running.push(nginx)
@@ -129,7 +138,8 @@ async function measure(sides: readonly Side[], kinds: readonly Kind[], rounds: n
           durationMs: ROUND_MS,
           warmUpMs: round === 0 ? WARM_UP_MS : 300,
         })
-        if (result.failures > 0 || result.requests === 0) throw new Error(`${name}: ${result.failures} of ${result.requests} ${kind} requests failed`)
+        if (result.failures > 0 || result.requests === 0)
+          throw new Error(`${name}: ${result.failures} of ${result.requests} ${kind} requests failed`)
         ;(results[kind][name] ??= []).push(result)
       }
     }
@@ -180,7 +190,9 @@ function rows(results: Results, sides: readonly Side[], kinds: readonly Kind[]):
   return all
 }
 
-async function run(options: { rounds?: number; kinds?: readonly Kind[]; only?: readonly string[]; nodeOptions?: readonly string[] } = {}): Promise<readonly Row[]> {
+async function run(
+  options: { rounds?: number; kinds?: readonly Kind[]; only?: readonly string[]; nodeOptions?: readonly string[] } = {},
+): Promise<readonly Row[]> {
   build()
   const folder = mkdtempSync(join(tmpdir(), 'redoubt-bench-gateway-'))
   try {

@@ -119,6 +119,17 @@ permit (principal == ServiceAccount::"${BENCH_ACCOUNT}", action == Action::"invo
 
 /** Makes the account and asks for a token of it. */
 export function benchToken(server: RedoubtServer, purpose: string): string {
-  server.command('access', 'service-accounts', 'create', BENCH_ACCOUNT, '--role', BENCH_ROLE, '--purpose', purpose, '--legal-basis', 'contract')
+  server.command(
+    'access',
+    'service-accounts',
+    'create',
+    BENCH_ACCOUNT,
+    '--role',
+    BENCH_ROLE,
+    '--purpose',
+    purpose,
+    '--legal-basis',
+    'contract',
+  )
   return server.command('token', '--as', BENCH_ACCOUNT)
 }

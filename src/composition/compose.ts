@@ -107,6 +107,7 @@ async function start(
     database: keysDatabase,
     passphrase: secret,
     clock,
+    ...configuration.keys,
     ...(kdf === undefined ? {} : { kdf }),
   })
   closers.push(() => keyring.close())
@@ -172,6 +173,7 @@ async function start(
     secretsDir: configuration.secretsDir,
     profile,
     logger,
+    config: configuration.identity,
   })
   closers.push(() => identity.close())
   const { issuer } = identity

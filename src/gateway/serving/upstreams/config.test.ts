@@ -13,7 +13,7 @@ describe('upstreamsSchema', () => {
       models: { m: { upstream: 'one', model: 'x' } },
     })
     expect(config.upstreams['one']).toMatchObject({ allowLoopbackHttp: false, sandbox: false, chunkTimeoutMs: DEFAULT_CHUNK_TIMEOUT_MS })
-    expect(config.models['m']).toEqual({ upstream: 'one', model: 'x', sensitivity: 'internal', purposes: [], legalBases: [] })
+    expect(config.models['m']).toEqual({ upstream: 'one', model: 'x', sensitivity: 'internal', purposes: [] })
     expect(upstreamsSchema.parse({})).toEqual({ upstreams: {}, models: {} })
   })
 
