@@ -212,6 +212,30 @@ describe('failures', () => {
     await log.close()
   })
 
+  it('never writes a file again that a signed checkpoint covers, for a crash could leave it torn (C4)', async () => {
+    const written = new Set<string>()
+    const folder = new MemoryFolder({
+      fault: (call, path) => {
+        if (call === 'writeAt' || call === 'truncate') written.add(path)
+        return 'none'
+      },
+    })
+    let log = await openTestLog({ folder })
+    await Promise.all(Array.from({ length: 600 }, (_, i) => log.append(leafOf(i))))
+    await log.publish()
+    const covered = ['tile/0/000', 'tile/0/001', 'tile/0/002.p/88', 'tile/1/000.p/2', 'tile/entries/001', 'tile/entries/002.p/88']
+    expect(covered.filter((path) => !written.has(path))).toEqual([])
+    written.clear()
+    await log.append(leafOf(600))
+    await log.publish()
+    await log.append(leafOf(601))
+    // No close: the next one recovers the last record from the write-ahead log.
+    log = await openTestLog({ folder })
+    expect(covered.filter((path) => written.has(path))).toEqual([])
+    expect(written.has('tile/0/002.p/90')).toBe(true)
+    await log.close()
+  })
+
   it.each([
     ['an entry', 'tile/entries/000.p/3', 5],
     ['a tile', 'tile/0/000.p/3', 5],
