@@ -54,7 +54,7 @@ function readEntries(files: Files, size: number): Entry[] {
 }
 
 describe(`an administrator with disk and log key (seed ${SEED})`, () => {
-  it(`is found in each of ${MUTATIONS} edits, drops, reorders, truncations and rollbacks (C4, C10)`, async () => {
+  it(`is found in each of ${MUTATIONS} edits, drops, reorders, truncations and rollbacks (E5)`, async () => {
     const random = seededRandom(SEED)
     const pick = (below: number): number => Math.floor(random() * below)
     const folder = new MemoryFolder()
