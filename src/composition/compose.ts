@@ -13,7 +13,7 @@ import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gatew
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
-import { openAuditLog } from '#trust/audit'
+import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
 import { readPolicyFolder } from '#trust/policy'
@@ -86,6 +86,7 @@ async function start(
 
   const log = await openAuditLog({
     folder: nodeFolder(directory.at('log')),
+    parallelWriter: parallelWriter(directory.at('log')),
     signer: keyring.checkpointSigner,
     sealer: keyring.sealer,
     searchKey: keyring.searchKey,

@@ -14,9 +14,9 @@ export function httpReply(response: ServerResponse): Reply {
     },
     send(status, headers, body) {
       if (response.writableEnded || response.destroyed) return
-      const bytes = Buffer.from(body)
-      response.writeHead(status, { ...always, ...headers, 'content-length': bytes.byteLength })
-      response.end(bytes)
+      response.writeHead(status, { ...always, ...headers, 'content-length': Buffer.byteLength(body) })
+      // As text, so that head and body leave in one write and one TLS record.
+      response.end(body)
     },
     start(headers) {
       if (started || response.destroyed) return

@@ -1,6 +1,7 @@
 export { chatRoutes } from './chat-routes.ts'
 export { httpReply } from './http-reply.ts'
-export { countHeader, sourceAddress } from './inference-routes.ts'
+export { sourceAddress } from './inference-routes.ts'
+export { countHeader } from './raw-headers.ts'
 export { openInferenceRoutes } from './open-inference-routes.ts'
 export { inferenceErrorAnswer } from './open-inference-surface.ts'
 export { renderOpenAiError } from './openai-errors.ts'
