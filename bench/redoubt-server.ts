@@ -47,9 +47,10 @@ export async function startRedoubt({ folder, port, config, nodeOptions = [] }: S
     ...(config === undefined ? {} : { REDOUBT_CONFIG: config }),
   }
   const started = performance.now()
-  const child: ChildProcess = spawn(process.execPath, [...nodeOptions, cli, 'up'], {
+  // By the shim, which becomes the server: what users run is what is measured.
+  const child: ChildProcess = spawn(join(root, 'bin/redoubt'), ['up'], {
     cwd: root,
-    env: environment,
+    env: { ...environment, NODE_OPTIONS: nodeOptions.join(' ') },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const exited = once(child, 'exit')

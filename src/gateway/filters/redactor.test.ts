@@ -113,6 +113,11 @@ describe('streaming redactor (C6)', () => {
     )
   })
 
+  it('finds an IBAN that is joined on to the end of another one (C6)', () => {
+    const iban = 'GB29 NWBK 6016 1331 9268 19'
+    expect(scanText(`${iban}@${iban}`, plan).text).toBe('[IBAN_CODE]@[IBAN_CODE]')
+  })
+
   it('never cuts a value in two: the same findings as one search over the undivided text', () => {
     const everything = 0xff
     fc.assert(
