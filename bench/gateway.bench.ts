@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { load, type LoadResult, startProcess } from './load.ts'
 import { startNginx } from './nginx.ts'
-import { BENCH_POLICY, benchToken, build, type RedoubtServer, startRedoubt } from './redoubt-server.ts'
+import { BENCH_POLICY, benchToken, build, startRedoubt } from './redoubt-server.ts'
 import { type Benchmark, median, type Row } from './row.ts'
 import { testCertificates } from './test-certificates.ts'
 
@@ -45,7 +45,6 @@ interface Side {
 
 interface Sides {
   readonly sides: readonly Side[]
-  readonly redoubt: RedoubtServer
   stop(): Promise<void>
 }
 
@@ -61,7 +60,16 @@ async function startSides(folder: string, nodeOptions: readonly string[], only: 
     const mock = await startProcess(new URL('mock-upstream.ts', import.meta.url), ['--key', key, '--cert', cert])
     running.push(mock)
     const upstream = `https://localhost:${mock.port}`
-    const bare = await startProcess(new URL('pass-through.ts', import.meta.url), ['--upstream', upstream, '--key', key, '--cert', cert, '--ca', ca])
+    const bare = await startProcess(new URL('pass-through.ts', import.meta.url), [
+      '--upstream',
+      upstream,
+      '--key',
+      key,
+      '--cert',
+      cert,
+      '--ca',
+      ca,
+    ])
     running.push(bare)
     const nginx = await startNginx({ folder, port: FIRST_PORT, upstreamPort: mock.port, certificates })
     running.push(nginx)
@@ -86,7 +94,7 @@ async function startSides(folder: string, nodeOptions: readonly string[], only: 
       side('pass-through', bare.port, bare.pid),
       side('redoubt', redoubt.port, redoubt.pid, redoubt.caPem, { authorization }),
     ]
-    return { sides: sides.filter(({ name }) => only === null || only.includes(name)), redoubt, stop }
+    return { sides: sides.filter(({ name }) => only === null || only.includes(name)), stop }
   } catch (thrown) {
     await stop()
     throw thrown
@@ -130,7 +138,8 @@ async function measure(sides: readonly Side[], kinds: readonly Kind[], rounds: n
           durationMs: ROUND_MS,
           warmUpMs: round > 0 ? 300 : name === 'direct' || name === 'nginx' ? 500 : WARM_UP_MS,
         })
-        if (result.failures > 0 || result.requests === 0) throw new Error(`${name}: ${result.failures} of ${result.requests} ${kind} requests failed`)
+        if (result.failures > 0 || result.requests === 0)
+          throw new Error(`${name}: ${result.failures} of ${result.requests} ${kind} requests failed`)
         ;(results[kind][name] ??= []).push(result)
       }
     }
@@ -181,16 +190,18 @@ function rows(results: Results, sides: readonly Side[], kinds: readonly Kind[]):
   return all
 }
 
-async function run(options: { rounds?: number; kinds?: readonly Kind[]; only?: readonly string[]; nodeOptions?: readonly string[] } = {}): Promise<readonly Row[]> {
+async function run(
+  options: { rounds?: number; kinds?: readonly Kind[]; only?: readonly string[]; nodeOptions?: readonly string[] } = {},
+): Promise<readonly Row[]> {
   build()
   const folder = mkdtempSync(join(tmpdir(), 'redoubt-bench-gateway-'))
   try {
     const kinds = options.kinds ?? (['json', 'stream', 'paced'] as const)
-    const { sides, stop } = await startSides(folder, options.nodeOptions ?? [], options.only ?? null)
+    const all = await startSides(folder, options.nodeOptions ?? [], options.only ?? null)
     try {
-      return rows(await measure(sides, kinds, options.rounds ?? ROUNDS), sides, kinds)
+      return rows(await measure(all.sides, kinds, options.rounds ?? ROUNDS), all.sides, kinds)
     } finally {
-      await stop()
+      await all.stop()
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -199,21 +210,21 @@ async function run(options: { rounds?: number; kinds?: readonly Kind[]; only?: r
 
 export const benchmark: Benchmark = { name: 'gateway', run: () => run() }
 
-// `node bench/gateway.bench.ts [--rounds N] [--kind json] [--side redoubt] [--profile DIR]`: for work on the hot path.
+// `node bench/gateway.bench.ts [--rounds N] [--kind json] [--side redoubt] [--node='--cpu-prof …']`: for work on the hot path.
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       rounds: { type: 'string' },
       kind: { type: 'string', multiple: true },
       side: { type: 'string', multiple: true },
-      profile: { type: 'string' },
+      node: { type: 'string' },
     },
   })
   const figures = await run({
     ...(values.rounds === undefined ? {} : { rounds: Number(values.rounds) }),
     ...(values.kind === undefined ? {} : { kinds: values.kind as Kind[] }),
     ...(values.side === undefined ? {} : { only: values.side }),
-    ...(values.profile === undefined ? {} : { nodeOptions: ['--cpu-prof', '--cpu-prof-dir', values.profile] }),
+    ...(values.node === undefined ? {} : { nodeOptions: values.node.split(' ') }),
   })
   for (const { what, value, unit, target, note } of figures)
     console.log(`${what.padEnd(50)} ${value.toFixed(2).padStart(9)} ${unit.padEnd(9)} ${target ?? ''}\t${note ?? ''}`)

@@ -10,7 +10,7 @@ import { BENCH_ACCOUNT, BENCH_POLICY } from './redoubt-server.ts'
 import { type Benchmark, median, type Row } from './row.ts'
 
 const CONCURRENT = 16
-const CALLS = 20_000
+const CALLS = 10_000
 const ROUNDS = 5
 
 const sentence = 'The committee reviewed the quarterly report and found that most of the targets had been met. '
@@ -62,7 +62,10 @@ const facts = { type: 'Endpoint', id: 'mock', attributes: { sensitivity: 1, purp
 async function run(): Promise<readonly Row[]> {
   const rooms = await openRealRooms()
   try {
-    const policies = await loadPolicies({ files: [...defaultPolicyFiles(), { name: 'bench.cedar', text: BENCH_POLICY }], shadowRate: 1_000 })
+    const policies = await loadPolicies({
+      files: [...defaultPolicyFiles(), { name: 'bench.cedar', text: BENCH_POLICY }],
+      shadowRate: 1_000,
+    })
     const house: House = {
       identity: rooms.identity,
       decider: policies,
@@ -75,10 +78,19 @@ async function run(): Promise<readonly Row[]> {
       digestKey: Buffer.alloc(32, 7),
       streams: new RunningStreams(rooms.identity),
     }
-    const surface = chatSurface({ upstreams: upstreams as Upstreams, facts: () => facts, pseudonym: (subject) => subject, clock: systemClock })
+    const surface = chatSurface({
+      upstreams: upstreams as Upstreams,
+      facts: () => facts,
+      pseudonym: (subject) => subject,
+      clock: systemClock,
+    })
     const authorization = `Bearer ${await rooms.token(BENCH_ACCOUNT, 'deployer')}`
     let failed = 0
-    const one = (n: number): Promise<void> => infer(house, received(surface, authorization, n, () => failed++))
+    const one = (n: number): Promise<void> =>
+      infer(
+        house,
+        received(surface, authorization, n, () => failed++),
+      )
     const many = async (calls: number): Promise<void> => {
       let left = calls
       await Promise.all(

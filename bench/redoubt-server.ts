@@ -54,10 +54,8 @@ export async function startRedoubt({ folder, port, config, nodeOptions = [] }: S
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const exited = once(child, 'exit')
-  let ended = false
-  void exited.then(() => (ended = true))
   const until = async (path: string): Promise<number> => {
-    while (!ended && performance.now() - started < START_LIMIT_MS) {
+    while (child.exitCode === null && performance.now() - started < START_LIMIT_MS) {
       if ((await statusOf(port, path)) === 200) return performance.now() - started
       await sleep(POLL_MS)
     }
@@ -120,6 +118,17 @@ permit (principal == ServiceAccount::"${BENCH_ACCOUNT}", action == Action::"invo
 
 /** Makes the account and asks for a token of it. */
 export function benchToken(server: RedoubtServer, purpose: string): string {
-  server.command('access', 'service-accounts', 'create', BENCH_ACCOUNT, '--role', BENCH_ROLE, '--purpose', purpose, '--legal-basis', 'contract')
+  server.command(
+    'access',
+    'service-accounts',
+    'create',
+    BENCH_ACCOUNT,
+    '--role',
+    BENCH_ROLE,
+    '--purpose',
+    purpose,
+    '--legal-basis',
+    'contract',
+  )
   return server.command('token', '--as', BENCH_ACCOUNT)
 }

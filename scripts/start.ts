@@ -16,7 +16,6 @@ if (stale) {
   const build = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: 'inherit' })
   if (build.status !== 0) process.exit(build.status ?? 1)
 }
-// The nursery as in `bin/redoubt`.
-const server = spawn(process.execPath, ['--max-semi-space-size=48', join(root, 'dist/cli.js'), 'up', ...process.argv.slice(2)], { stdio: 'inherit' })
+const server = spawn(process.execPath, [join(root, 'dist/cli.js'), 'up', ...process.argv.slice(2)], { stdio: 'inherit' })
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => server.kill(signal))
 server.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)))
