@@ -13,6 +13,11 @@ const REQUEST_TIMEOUT_MS = 300_000
 const MAX_HEADER_BYTES = 16 * 1024
 const MAX_CONNECTIONS = 10_000
 const RENEWAL_CHECK_MS = 60_000
+/** What a request that could not be parsed is answered with, by Node's own code; 400 for all others. */
+const UNPARSED: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
 
 export interface Listener {
   readonly port: number
@@ -53,8 +58,9 @@ export async function listen(options: {
   )
   server.maxConnections = MAX_CONNECTIONS
   server.on('tlsClientError', (error) => options.logger.debug({ code: (error as NodeJS.ErrnoException).code }, 'TLS handshake refused'))
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const status = UNPARSED[error.code ?? ''] ?? '400 Bad Request'
+    if (socket.writable) socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   })
 
   // Renewed at two thirds of its life; connections that exist keep theirs, so no request is dropped.

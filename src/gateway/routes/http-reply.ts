@@ -14,7 +14,9 @@ export function httpReply(response: ServerResponse): Reply {
     },
     send(status, headers, body) {
       if (response.writableEnded || response.destroyed) return
-      response.writeHead(status, { ...always, ...headers, 'content-length': Buffer.byteLength(body) })
+      // RFC 9110 §15.5.9: whoever was too slow does not keep the connection.
+      const closing = status === 408 ? { connection: 'close' } : {}
+      response.writeHead(status, { ...always, ...headers, ...closing, 'content-length': Buffer.byteLength(body) })
       // As text, so that head and body leave in one write and one TLS record.
       response.end(body)
     },
@@ -29,9 +31,12 @@ export function httpReply(response: ServerResponse): Reply {
       if (!response.destroyed) response.end(closing)
     },
     onGone(listener) {
-      response.once('close', () => {
+      const gone = (): void => {
         if (!response.writableFinished) listener()
-      })
+      }
+      // Who left while the admission was written is told of at once: the event is over.
+      if (response.closed || response.destroyed) gone()
+      else response.once('close', gone)
     },
   }
 }

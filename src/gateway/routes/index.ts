@@ -1,4 +1,5 @@
 export { chatRoutes } from './chat-routes.ts'
+export { BODY_TIMEOUT_MS, collectBody } from './collect-body.ts'
 export { httpReply } from './http-reply.ts'
 export { sourceAddress } from './inference-routes.ts'
 export { countHeader } from './raw-headers.ts'

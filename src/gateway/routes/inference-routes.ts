@@ -25,7 +25,7 @@ function receive(house: House, { requestId, request, response, parameters }: Exc
     sourceAddress: sourceAddress(request.socket.remoteAddress),
     purposeHeader: single(request.headers['redoubt-purpose']),
     subjectHeader: single(request.headers['redoubt-subject']),
-    body: (maxBytes) => collectBody(request, maxBytes),
+    body: (maxBytes) => collectBody(request, maxBytes, house.bodyTimeoutMs),
     reply,
   }
 }

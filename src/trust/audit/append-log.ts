@@ -5,8 +5,8 @@ import { parseBodyBundle, parseEntryPrefix } from './entry-bundle.ts'
 import { fitsBody, fitsEntry, type Frontier, type Pending, type PendingFile } from './frontier.ts'
 import type { LogFolder } from './log-folder.ts'
 import { prefixedLeafHash } from './merkle-hash.ts'
-import { type Recovered, recover, type RecoveryOptions, partialPaths } from './recovery.ts'
-import { CHECKPOINT_PATH, parseTilePath, TILE_WIDTH, tilePath, widthAt } from './tile-paths.ts'
+import { type Recovered, recover, type RecoveryOptions } from './recovery.ts'
+import { CHECKPOINT_PATH, parseTilePath, partialPaths, TILE_WIDTH, tilePath, widthAt } from './tile-paths.ts'
 import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_BYTES, type WalWriter } from './write-ahead-log.ts'
 
 /** A batch never exceeds this, so that a commit blocks the loop for milliseconds at most. */
@@ -307,7 +307,7 @@ export class AppendLog {
         size = frontier.size
         if (size === this.#published) return
         root = frontier.root()
-        await this.#writePending(frontier, frontier.pending(Infinity), frontier.partials())
+        await this.#writePending(frontier, frontier.pending(Infinity), frontier.partials(this.#published))
       }),
     )
     if (!durable) return this.#superseded()

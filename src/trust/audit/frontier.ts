@@ -1,7 +1,7 @@
 import { CompactRange } from './compact-range.ts'
 import { MAX_BODY_BYTES, MAX_ENTRY_BYTES } from './entry-bundle.ts'
 import { HASH_BYTES } from './merkle-hash.ts'
-import { rowsAt, TILE_WIDTH, tilePath } from './tile-paths.ts'
+import { partialPaths, rowsAt, TILE_WIDTH, tilePath } from './tile-paths.ts'
 
 /** A file of the log that is complete and waits to be written. */
 export interface PendingFile {
@@ -201,13 +201,18 @@ export class Frontier {
     this.#fullTiles.splice(0, tiles)
   }
 
-  /** Copies of the partial files of the tree as it is now. */
-  partials(): PendingFile[] {
+  /**
+   * Copies of the partial files of the tree as it is now.
+   * INVARIANT: without those that the published tree has too; a file under a signed checkpoint is never written again.
+   * @param published Size of the published tree.
+   */
+  partials(published: number): PendingFile[] {
     const tiles = this.#tiles.flatMap(({ rows, used, index }, level) =>
       used === 0 ? [] : [{ path: tilePath({ kind: level, index, width: used }), bytes: rows.subarray(0, used * HASH_BYTES) }],
     )
     const files = this.#window.count === 0 ? tiles : [...this.#window.files(), ...tiles]
-    return files.map(({ path, bytes }) => ({ path, bytes: Uint8Array.from(bytes) }))
+    const signed = new Set(partialPaths(published))
+    return files.filter(({ path }) => !signed.has(path)).map(({ path, bytes }) => ({ path, bytes: Uint8Array.from(bytes) }))
   }
 
   /** The window with this number if it is not on disk as a full one. */

@@ -31,7 +31,7 @@ describe('verifyLog', () => {
     ['two entries in another order', 'rewritten', (i: number) => `leaf ${i === 40 ? 41 : i === 41 ? 40 : i}`, 600],
     ['a truncated log', 'rollback', (i: number) => `leaf ${i}`, 60],
   ] as const)(
-    'finds %s that the holder of disk and log key signed anew, by one older checkpoint (C4, C10)',
+    'finds %s that the holder of disk and log key signed anew, by one older checkpoint (E5)',
     async (_, kind, leaf, size) => {
       const older = await logOf(100)
       const { folder, key } = await logOf(size, leaf)
@@ -73,7 +73,7 @@ describe('verifyLog', () => {
 })
 
 describe('folder sink', () => {
-  it('keeps the latest checkpoint and never lets a smaller one replace it (C4)', async () => {
+  it('keeps the latest checkpoint and never lets a smaller one replace it (E5)', async () => {
     const outside = new MemoryFolder()
     const sink = folderSink(outside)
     const small = await logOf(2)
