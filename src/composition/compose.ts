@@ -15,7 +15,7 @@ import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
-import { openAuditLog } from '#trust/audit'
+import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
 import { readPolicyFolder } from '#trust/policy'
@@ -72,13 +72,22 @@ export async function startServer(
   surroundings: Surroundings = PROCESS,
 ): Promise<Server> {
   const closers: (() => Promise<void> | void)[] = []
+  // One part that cannot close (a log whose disk is full) must not keep the others open; the first failure is the one told.
   const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close()
+    const failures: unknown[] = []
+    for (const close of closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (thrown) {
+        failures.push(thrown)
+      }
+    }
+    if (failures.length > 0) throw asRedoubtError(failures[0])
   }
   try {
     return await start(configuration, warn, surroundings, closers, closeAll)
   } catch (thrown) {
-    await closeAll()
+    await closeAll().catch(() => undefined)
     throw asRedoubtError(thrown)
   }
 }
@@ -107,12 +116,14 @@ async function start(
     database: keysDatabase,
     passphrase: secret,
     clock,
+    ...configuration.keys,
     ...(kdf === undefined ? {} : { kdf }),
   })
   closers.push(() => keyring.close())
 
   const log = await openAuditLog({
     folder: nodeFolder(directory.at('log')),
+    parallelWriter: parallelWriter(directory.at('log')),
     signer: keyring.checkpointSigner,
     sealer: keyring.sealer,
     searchKey: keyring.searchKey,
@@ -161,6 +172,8 @@ async function start(
     logger,
     handle: (request, response) => handle(request, response),
   })
+  // Closed in its turn when the house cannot be finished; a house that stands closes it first.
+  closers.push(() => listener.close(0, () => undefined))
   const address = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
 
   const identity = await openIdentity({
@@ -172,6 +185,7 @@ async function start(
     secretsDir: configuration.secretsDir,
     profile,
     logger,
+    config: configuration.identity,
   })
   closers.push(() => identity.close())
   const { issuer } = identity
@@ -279,6 +293,7 @@ async function start(
 
   // The listener is the last to open and the first to close: what runs is drained while the house below still stands.
   closers.push(() => listener.close(configuration.server.drainMs, () => streams.cutAll()))
+  closers.push(() => readiness.draining())
   closers.push(() => recordStop(audit))
   // Before anything ends, orchestrators are told to send nothing more.
   closers.push(() => readiness.draining())

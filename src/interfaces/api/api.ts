@@ -22,9 +22,18 @@ const NO_BODY = NOTHING.nullish()
 /** Routes that anyone may call, with the reason: part of the reviewed list. */
 const OPEN_ROUTES = new Map([['/api/openapi.json', 'describes the interface, holds no data']])
 
+/** A row of the table that tests and the reference page enumerate. */
+export interface ApiRoute {
+  readonly method: string
+  readonly path: string
+  /** Why anyone may call it; null where a token is demanded. */
+  readonly open: string | null
+  readonly summary: string
+}
+
 export interface Api {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
-  readonly routes: readonly { readonly method: string; readonly path: string; readonly open: string | null }[]
+  readonly routes: readonly ApiRoute[]
   close(): Promise<void>
 }
 
@@ -51,11 +60,12 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
   // Rows and model files are read as streams, by their routes alone.
   app.addContentTypeParser(['text/csv', 'application/octet-stream'], (_request, payload, done) => done(null, payload))
 
-  const routes: { method: string; path: string; open: string | null }[] = []
+  const routes: ApiRoute[] = []
   app.addHook('onRoute', (route) => {
     // What a route does not describe it does not take.
     route.schema = { querystring: NOTHING, ...(route.method === 'GET' ? {} : { body: NO_BODY }), ...route.schema }
-    for (const method of [route.method].flat()) routes.push({ method, path: route.url, open: OPEN_ROUTES.get(route.url) ?? null })
+    const { summary = '' } = route.schema as { summary?: string }
+    for (const method of [route.method].flat()) routes.push({ method, path: route.url, open: OPEN_ROUTES.get(route.url) ?? null, summary })
   })
   app.addHook('onRequest', async (request, reply) => {
     request.redoubtRequestId = request.id

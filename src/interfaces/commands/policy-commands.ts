@@ -14,7 +14,7 @@ interface WhyOptions {
 }
 
 export function policyCommands(): Command[] {
-  const policy = new Command('policy').description('the policies in force, and why they decide as they do')
+  const policy = new Command('policy').description('policies in force, and why they decide as they do')
 
   policy
     .command('list')
@@ -28,8 +28,8 @@ export function policyCommands(): Command[] {
 
   policy
     .command('put <file>')
-    .description('add or replace a policy file; it takes effect only if the whole set validates')
-    .option('--name <name>', 'name; that of the file unless given')
+    .description('put a Cedar file in force; refused unless the whole set validates')
+    .option('--name <name>', 'its name; that of the file unless given')
     .action(
       run<{ name?: string }>(async ({ client, output }, options, file) => {
         const name = options.name ?? basename(file ?? '', '.cedar')
@@ -43,7 +43,7 @@ export function policyCommands(): Command[] {
 
   policy
     .command('remove <name>')
-    .description('remove a policy file that was put here')
+    .description('remove a policy file that was put in force with `put`')
     .action(
       run(async ({ client, output }, _options, name) => {
         const answer = await client.call<{ digest: string }>(`/policies/${encodeURIComponent(name ?? '')}`, { method: 'DELETE' })
