@@ -10,7 +10,7 @@ import { BENCH_ACCOUNT, BENCH_POLICY } from './redoubt-server.ts'
 import { type Benchmark, median, type Row } from './row.ts'
 
 const CONCURRENT = 16
-const CALLS = 20_000
+const CALLS = 10_000
 const ROUNDS = 5
 
 const sentence = 'The committee reviewed the quarterly report and found that most of the targets had been met. '

@@ -54,10 +54,8 @@ export async function startRedoubt({ folder, port, config, nodeOptions = [] }: S
     stdio: ['ignore', 'ignore', 'inherit'],
   })
   const exited = once(child, 'exit')
-  let ended = false
-  void exited.then(() => (ended = true))
   const until = async (path: string): Promise<number> => {
-    while (!ended && performance.now() - started < START_LIMIT_MS) {
+    while (child.exitCode === null && performance.now() - started < START_LIMIT_MS) {
       if ((await statusOf(port, path)) === 200) return performance.now() - started
       await sleep(POLL_MS)
     }
