@@ -17,10 +17,14 @@ export async function longOperation(
   reply.hijack()
   const out = reply.raw
   const abort = new AbortController()
-  out.once('close', () => {
+  const gone = (): void => {
     if (!out.writableFinished) abort.abort()
-  })
+  }
+  if (out.destroyed) gone()
+  else out.once('close', gone)
   out.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store', 'x-request-id': requestId })
+  // The caller sees that the work has begun, however long its first line takes.
+  out.flushHeaders()
   let told = 0
   const line = (value: unknown): void => void out.write(`${JSON.stringify(value)}\n`)
   try {

@@ -88,7 +88,7 @@ export function auditCommands(): Command[] {
         for (;;) {
           const { entries } = await client.call<Found>(`/audit/entries?limit=${seen < 0 ? 10 : 1000}`)
           for (const entry of [...entries].reverse().filter((entry) => entry.index > seen)) {
-            if (output.json) process.stdout.write(`${JSON.stringify(entry)}\n`)
+            if (output.json) output.line(JSON.stringify(entry))
             else output.result(entry, rowOf(entry).join('  '))
             seen = entry.index
           }

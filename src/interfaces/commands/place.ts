@@ -55,7 +55,8 @@ function readServerFile(dataDir: string): ServerFile | null {
   const path = join(dataDir, SERVER_FILE)
   if (!existsSync(path)) return null
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as ServerFile
+    const { url, secretsDir } = JSON.parse(readFileSync(path, 'utf8')) as Partial<ServerFile>
+    return typeof url === 'string' && typeof secretsDir === 'string' ? { url, secretsDir } : null
   } catch {
     return null
   }

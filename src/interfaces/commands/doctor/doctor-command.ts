@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { asRedoubtError, systemClock } from '#foundation/core'
+import { wrapped } from '../output.ts'
 import { EXIT, run } from '../program.ts'
 import { type Finding, ok, problem } from './finding.ts'
 import { authorityCheck, diskCheck, nodeCheck, permissionChecks } from './host-checks.ts'
@@ -43,5 +44,9 @@ function configurationCheck(check: () => void): Finding {
   }
 }
 
+const INDENT = ' '.repeat(9)
 const lines = ({ check, state, detail, mend }: Finding): string =>
-  `${MARKS[state]}${check.padEnd(24)}${detail}${mend === '' ? '' : `\n${' '.repeat(9)}mend: ${mend}`}`
+  [
+    wrapped(`${MARKS[state]}${check.padEnd(24)}${detail}`, `${INDENT}  `),
+    ...(mend === '' ? [] : [wrapped(`${INDENT}mend: ${mend}`, `${INDENT}  `)]),
+  ].join('\n')
