@@ -5,14 +5,15 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { load, type LoadResult, startProcess } from './load.ts'
 import { startNginx } from './nginx.ts'
-import { BENCH_POLICY, benchToken, build, type RedoubtServer, startRedoubt } from './redoubt-server.ts'
+import { BENCH_POLICY, benchToken, build, startRedoubt } from './redoubt-server.ts'
 import { type Benchmark, median, type Row } from './row.ts'
 import { testCertificates } from './test-certificates.ts'
 
 const FIRST_PORT = 8_530
 const ROUNDS = 5
 const ROUND_MS = 2_000
-const WARM_UP_MS = 1_500
+/** Until the optimising compilers have seen everything. */
+const WARM_UP_MS = 5_000
 const CONNECTIONS = 32
 const STREAM_CHUNKS = 100
 /** Streams that arrive as a model writes them: one chunk each 10 ms. */
@@ -44,7 +45,6 @@ interface Side {
 
 interface Sides {
   readonly sides: readonly Side[]
-  readonly redoubt: RedoubtServer
   stop(): Promise<void>
 }
 
@@ -94,7 +94,7 @@ async function startSides(folder: string, nodeOptions: readonly string[], only: 
       side('pass-through', bare.port, bare.pid),
       side('redoubt', redoubt.port, redoubt.pid, redoubt.caPem, { authorization }),
     ]
-    return { sides: sides.filter(({ name }) => only === null || only.includes(name)), redoubt, stop }
+    return { sides: sides.filter(({ name }) => only === null || only.includes(name)), stop }
   } catch (thrown) {
     await stop()
     throw thrown
@@ -136,7 +136,7 @@ async function measure(sides: readonly Side[], kinds: readonly Kind[], rounds: n
           pid,
           connections,
           durationMs: ROUND_MS,
-          warmUpMs: round === 0 ? WARM_UP_MS : 300,
+          warmUpMs: round > 0 ? 300 : name === 'direct' || name === 'nginx' ? 500 : WARM_UP_MS,
         })
         if (result.failures > 0 || result.requests === 0)
           throw new Error(`${name}: ${result.failures} of ${result.requests} ${kind} requests failed`)
@@ -197,11 +197,11 @@ async function run(
   const folder = mkdtempSync(join(tmpdir(), 'redoubt-bench-gateway-'))
   try {
     const kinds = options.kinds ?? (['json', 'stream', 'paced'] as const)
-    const { sides, stop } = await startSides(folder, options.nodeOptions ?? [], options.only ?? null)
+    const all = await startSides(folder, options.nodeOptions ?? [], options.only ?? null)
     try {
-      return rows(await measure(sides, kinds, options.rounds ?? ROUNDS), sides, kinds)
+      return rows(await measure(all.sides, kinds, options.rounds ?? ROUNDS), all.sides, kinds)
     } finally {
-      await stop()
+      await all.stop()
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -210,21 +210,21 @@ async function run(
 
 export const benchmark: Benchmark = { name: 'gateway', run: () => run() }
 
-// `node bench/gateway.bench.ts [--rounds N] [--kind json] [--side redoubt] [--profile DIR]`: for work on the hot path.
+// `node bench/gateway.bench.ts [--rounds N] [--kind json] [--side redoubt] [--node='--cpu-prof …']`: for work on the hot path.
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       rounds: { type: 'string' },
       kind: { type: 'string', multiple: true },
       side: { type: 'string', multiple: true },
-      profile: { type: 'string' },
+      node: { type: 'string' },
     },
   })
   const figures = await run({
     ...(values.rounds === undefined ? {} : { rounds: Number(values.rounds) }),
     ...(values.kind === undefined ? {} : { kinds: values.kind as Kind[] }),
     ...(values.side === undefined ? {} : { only: values.side }),
-    ...(values.profile === undefined ? {} : { nodeOptions: ['--cpu-prof', '--cpu-prof-dir', values.profile] }),
+    ...(values.node === undefined ? {} : { nodeOptions: values.node.split(' ') }),
   })
   for (const { what, value, unit, target, note } of figures)
     console.log(`${what.padEnd(50)} ${value.toFixed(2).padStart(9)} ${unit.padEnd(9)} ${target ?? ''}\t${note ?? ''}`)

@@ -10,7 +10,7 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
   const { served } = state
   if (served.kind === 'stream') {
     const { findings: outputFindings, failure } = served
-    // Keyed like that of a whole answer: short answers could be guessed from a bare digest.
+    // Keyed like every digest of the record: a short answer could be guessed from its plain hash.
     return { ...state, outputFindings, outputDigest: keyedDigest(house.digestKey, served.outputDigest), failure, rendered: null }
   }
   const inspection = new Inspection(compilePlan(state.decision.obligations.filterOutput), 'ERR_FILTER_BLOCKED_OUTPUT')

@@ -1,167 +1,79 @@
 import { describe, expect, it } from 'vitest'
-import {
-  type Decider,
-  type Decision,
-  type DecisionQuery,
-  type EntityFacts,
-  type ErrorCode,
-  type FilterAction,
-  ManualClock,
-  RedoubtError,
-} from '#foundation/core'
-import { silentLogger } from '#foundation/telemetry'
+import { RedoubtError } from '#foundation/core'
 import { Cancellation } from './cancellation.ts'
-import type { House } from './house.ts'
-import { localTime } from './local-time.ts'
-import { RunningStreams } from './running-streams.ts'
-import { serve } from './serve.ts'
-import { type Admitted, isRefused, type Refused, type ServedState } from './states.ts'
-import type { Call, Served } from './surface.ts'
+import { principal } from './pipeline.fixtures.ts'
+import { RunningStreams, SWEEP_INTERVAL_MS } from './running-streams.ts'
+import type { Call } from './surface.ts'
 
-const decision = (effect: Decision['effect'], filterOutput: Readonly<Record<string, FilterAction>> = {}): Decision => ({
-  effect,
-  policies: [],
-  errors: [],
-  code: effect === 'allow' ? null : 'ERR_POLICY_DENIED',
-  obligations: { filterInput: {}, filterOutput, limits: [], maxRowsPerCall: null },
-  policySet: 'test',
+const call = (unservable: () => RedoubtError | null = () => null): Call => ({ stillServable: unservable }) as Partial<Call> as Call
+
+describe('Cancellation', () => {
+  it('tells everyone the first reason, once', () => {
+    const cancellation = new Cancellation()
+    const heard: string[] = []
+    cancellation.onCancel(({ code }) => heard.push(`a ${code}`))
+    cancellation.onCancel(({ code }) => heard.push(`b ${code}`))
+    expect(cancellation.reason).toBeNull()
+    cancellation.cancel(new RedoubtError('ERR_DRAINING'))
+    cancellation.cancel(new RedoubtError('ERR_TOKEN_REVOKED'))
+    expect(heard).toEqual(['a ERR_DRAINING', 'b ERR_DRAINING'])
+    expect(cancellation.reason?.code).toBe('ERR_DRAINING')
+  })
+
+  it('tells a late listener at once', () => {
+    const cancellation = new Cancellation()
+    cancellation.cancel(new RedoubtError('ERR_DRAINING'))
+    let heard = ''
+    cancellation.onCancel(({ code }) => (heard = code))
+    expect(heard).toBe('ERR_DRAINING')
+  })
 })
-const ALLOW = decision('allow', { default: 'mask' })
-const model = (quarantined: boolean): EntityFacts => ({ type: 'Model', id: 'credit', attributes: { quarantined }, parents: [] })
-const START = Date.UTC(2026, 0, 5, 17, 59, 59)
 
-/** One request that was admitted, whose model answers when the test says so. */
-class Stage {
-  readonly clock = new ManualClock(START)
-  tokenCode: ErrorCode | null = null
-  rule: (query: DecisionQuery) => Decision = () => ALLOW
-  resource = model(false)
-  servable: RedoubtError | null = null
-  asked = 0
-  readonly streams = new RunningStreams({ stillValid: () => this.tokenCode })
-  readonly cancellation = new Cancellation()
-  #answer: (served: Served) => void = () => undefined
-
-  serve(): Promise<ServedState | Refused> {
-    const decider: Decider = { decide: (query) => this.rule(query) }
-    const house = {
-      streams: this.streams,
-      decider,
-      clock: this.clock,
-      localTime: localTime('UTC'),
-      profile: 'production',
-      logger: silentLogger,
-    } as unknown as House
-    const call: Call = {
-      resource: model(false),
-      presentResource: () => this.resource,
-      endpoint: 'Model/credit',
-      subject: null,
-      cost: {},
-      details: {},
-      rewriteTexts: () => undefined,
-      stillServable: () => this.servable,
-      serve: ({ cancellation }) =>
-        new Promise((resolve, reject) => {
-          this.asked++
-          this.#answer = resolve
-          cancellation.onCancel(reject)
-        }),
-    }
-    const state = {
-      call,
-      principal: {
-        facts: { type: 'ServiceAccount', id: 'app', attributes: {}, parents: [] },
-        purpose: 'p',
-        legalBasis: 'contract',
-        mfaLevel: 1,
-      },
-      cancellation: this.cancellation,
-      received: { requestId: 'req_1', sourceAddress: '127.0.0.1', receivedAt: START, reply: {} },
-      decision: ALLOW,
-    } as unknown as Admitted
-    return serve(house, state)
-  }
-
-  answer(): void {
-    this.#answer({ kind: 'whole', usage: {}, render: () => ({ status: 200, headers: {}, body: '' }) })
-  }
-
-  /** What became of a request that runs while `change` happens and the sweep passes. */
-  async swept(change: () => void): Promise<string> {
-    const running = this.serve()
-    await Promise.resolve()
-    expect(this.asked).toBe(1)
-    this.streams.sweep()
-    expect(this.cancellation.reason).toBeNull()
-    change()
-    this.streams.sweep()
-    this.answer()
-    return codeOf(await running)
-  }
-}
-
-const codeOf = (state: object): string => (isRefused(state) ? state.refused.code : 'served')
-
-describe('running requests', () => {
-  it('go on while nothing changes', async () => {
-    const stage = new Stage()
-    expect(await stage.swept(() => undefined)).toBe('served')
-    expect(stage.streams.size).toBe(0)
+describe('RunningStreams', () => {
+  it('is swept at least twice in the second within which a revocation must take effect (B8)', () => {
+    expect(SWEEP_INTERVAL_MS).toBeLessThanOrEqual(500)
   })
 
-  it('are cut when a policy put in force does not permit them any more (B8)', async () => {
-    const stage = new Stage()
-    expect(await stage.swept(() => (stage.rule = () => decision('deny')))).toBe('ERR_POLICY_DENIED')
+  it('cuts only those whose token or model may not go on (B8)', () => {
+    const revoked = principal({ name: 'revoked' })
+    const streams = new RunningStreams({ stillValid: (who) => (who === revoked ? 'ERR_TOKEN_REVOKED' : null) })
+    const [good, bad, stale] = [new Cancellation(), new Cancellation(), new Cancellation()]
+    streams.add({ principal: principal(), call: call(), cancellation: good, decideAgain: () => null })
+    streams.add({ principal: revoked, call: call(), cancellation: bad, decideAgain: () => null })
+    streams.add({
+      principal: principal(),
+      call: call(() => new RedoubtError('ERR_MODEL_QUARANTINED')),
+      cancellation: stale,
+      decideAgain: () => null,
+    })
+    streams.sweep()
+    expect([good.reason, bad.reason?.code, stale.reason?.code]).toEqual([null, 'ERR_TOKEN_REVOKED', 'ERR_MODEL_QUARANTINED'])
   })
 
-  it('are cut at the hour at which a policy ends (B7, B8)', async () => {
-    const stage = new Stage()
-    stage.rule = ({ context }) => (context.hour < 18 ? ALLOW : decision('deny'))
-    expect(await stage.swept(() => stage.clock.advance(1_000))).toBe('ERR_POLICY_DENIED')
+  it('forgets a stream that has ended', () => {
+    const streams = new RunningStreams({ stillValid: () => 'ERR_TOKEN_EXPIRED' })
+    const cancellation = new Cancellation()
+    const leave = streams.add({ principal: principal(), call: call(), cancellation, decideAgain: () => null })
+    expect(streams.size).toBe(1)
+    leave()
+    streams.sweep()
+    expect([streams.size, cancellation.reason]).toEqual([0, null])
   })
 
-  it('are decided on the model as it is, not as it was (B8)', async () => {
-    const stage = new Stage()
-    stage.rule = ({ resource }) => (resource.attributes['quarantined'] === true ? decision('deny') : ALLOW)
-    expect(await stage.swept(() => (stage.resource = model(true)))).toBe('ERR_POLICY_DENIED')
-  })
-
-  it('are cut when the filter that is now asked for is stricter than theirs (B8, C6)', async () => {
-    const stage = new Stage()
-    expect(await stage.swept(() => (stage.rule = () => decision('allow', { CREDIT_CARD: 'block', default: 'mask' })))).toBe(
-      'ERR_POLICY_DENIED',
-    )
-    const laxer = new Stage()
-    expect(await laxer.swept(() => (laxer.rule = () => decision('allow', { CREDIT_CARD: 'allow', default: 'mask' })))).toBe('served')
-  })
-
-  it('are cut when their token or model is gone (B8)', async () => {
-    const token = new Stage()
-    expect(await token.swept(() => (token.tokenCode = 'ERR_TOKEN_REVOKED'))).toBe('ERR_TOKEN_REVOKED')
-    const gone = new Stage()
-    expect(await gone.swept(() => (gone.servable = new RedoubtError('ERR_MODEL_UNDEPLOYED')))).toBe('ERR_MODEL_UNDEPLOYED')
-  })
-
-  it('are cut when the question whether they may go on cannot be answered (B8)', async () => {
-    const stage = new Stage()
-    const broken = (): Decision => {
-      throw new Error('broken')
-    }
-    expect(await stage.swept(() => (stage.rule = broken))).toBe('ERR_INTERNAL')
-  })
-
-  it('never reach the model when the token ended while the body arrived (B8)', async () => {
-    const stage = new Stage()
-    stage.tokenCode = 'ERR_ACCOUNT_DISABLED'
-    expect(codeOf(await stage.serve())).toBe('ERR_ACCOUNT_DISABLED')
-    expect(stage.asked).toBe(0)
-  })
-
-  it('never reach the model when the decision changed before it was asked (B8)', async () => {
-    const stage = new Stage()
-    stage.rule = () => decision('deny')
-    expect(codeOf(await stage.serve())).toBe('ERR_POLICY_DENIED')
-    expect([stage.asked, stage.streams.size]).toEqual([0, 0])
+  it('cuts a stream whose check fails, and looks at the others all the same (fail closed)', () => {
+    const streams = new RunningStreams({ stillValid: () => null })
+    const [broken, stale] = [new Cancellation(), new Cancellation()]
+    const failing = call(() => {
+      throw new TypeError('broken')
+    })
+    streams.add({ principal: principal(), call: failing, cancellation: broken, decideAgain: () => null })
+    streams.add({
+      principal: principal(),
+      call: call(() => new RedoubtError('ERR_MODEL_UNDEPLOYED')),
+      cancellation: stale,
+      decideAgain: () => null,
+    })
+    streams.sweep()
+    expect([broken.reason?.code, stale.reason?.code]).toEqual(['ERR_INTERNAL', 'ERR_MODEL_UNDEPLOYED'])
   })
 })

@@ -6,7 +6,7 @@ import type { Admitted, Refused, ServedState } from './states.ts'
 
 /** Asks the model. While it runs, the token, the model and the decision are looked at again and again (B8). */
 export async function serve(house: House, state: Admitted): Promise<ServedState | Refused> {
-  const { call, principal, cancellation, received, decision } = state
+  const { call, principal, cancellation, received, decision, subject } = state
   const running = { principal, call, cancellation, decideAgain: () => decideAgain(house, state) }
   const leave = house.streams.add(running)
   try {
@@ -14,7 +14,7 @@ export async function serve(house: House, state: Admitted): Promise<ServedState 
     const reason = cancellation.reason ?? house.streams.reasonToEnd(running)
     if (reason) throw reason
     const outputPlan = compilePlan(decision.obligations.filterOutput)
-    const served = await call.serve({ requestId: received.requestId, outputPlan, cancellation, out: received.reply })
+    const served = await call.serve({ requestId: received.requestId, subject, outputPlan, cancellation, out: received.reply })
     return { ...state, served }
   } catch (thrown) {
     return { refused: cancellation.reason ?? asRedoubtError(thrown), state }

@@ -14,11 +14,11 @@ export function httpReply(response: ServerResponse): Reply {
     },
     send(status, headers, body) {
       if (response.writableEnded || response.destroyed) return
-      const bytes = Buffer.from(body)
       // RFC 9110 §15.5.9: whoever was too slow does not keep the connection.
       const closing = status === 408 ? { connection: 'close' } : {}
-      response.writeHead(status, { ...always, ...headers, ...closing, 'content-length': bytes.byteLength })
-      response.end(bytes)
+      response.writeHead(status, { ...always, ...headers, ...closing, 'content-length': Buffer.byteLength(body) })
+      // As text, so that head and body leave in one write and one TLS record.
+      response.end(body)
     },
     start(headers) {
       if (started || response.destroyed) return

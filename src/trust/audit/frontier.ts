@@ -23,6 +23,8 @@ export class Window {
   bodyCount = 0
   #bundle: Buffer = Buffer.allocUnsafe(FIRST_BUNDLE_BYTES)
   #bundleBytes = 0
+  /** Where each entry begins in the bundle. */
+  readonly #starts: number[] = []
   #bodies: Buffer = EMPTY
   #bodiesBytes = 0
 
@@ -36,6 +38,7 @@ export class Window {
     this.#bundle[this.#bundleBytes] = entry.byteLength >>> 8
     this.#bundle[this.#bundleBytes + 1] = entry.byteLength & 0xff
     this.#bundle.set(entry, this.#bundleBytes + 2)
+    this.#starts.push(this.#bundleBytes + 2)
     this.#bundleBytes += 2 + entry.byteLength
     if (body !== null || this.bodyCount > 0) {
       if (this.bodyCount === 0) {
@@ -52,6 +55,13 @@ export class Window {
       this.#bodiesBytes += 4 + length
     }
     this.count++
+  }
+
+  /** A copy of the entry in this row, or null beyond the last. */
+  entry(row: number): Uint8Array | null {
+    const start = this.#starts[row]
+    if (start === undefined) return null
+    return Buffer.from(this.#bundle.subarray(start, (this.#starts[row + 1] ?? this.#bundleBytes + 2) - 2))
   }
 
   get bytes(): number {
