@@ -22,7 +22,7 @@ import { readPolicyFolder } from '#trust/policy'
 import { openCertificates } from './certificates.ts'
 import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
-import { insecureDefaults } from './insecure-defaults.ts'
+import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
@@ -101,6 +101,7 @@ async function start(
 ): Promise<Server> {
   const { profile } = configuration
   const logger = surroundings.logger ?? createLogger({ level: configuration.log.level })
+  refuseInsecure(configuration)
   const secret = passphrase(configuration, warn)
 
   const directory = takeDataDirectory(configuration.dataDir)
@@ -174,6 +175,8 @@ async function start(
   })
   // Closed in its turn when the house cannot be finished; a house that stands closes it first.
   closers.push(() => listener.close(0, () => undefined))
+  // Closed again without patience when the house does not come to stand; else it is closed already when this is asked.
+  closers.push(() => listener.close(0, () => undefined))
   const address = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
 
   const identity = await openIdentity({
@@ -242,6 +245,9 @@ async function start(
     shadow: () => policies.engine.shadow,
     ready: () => readiness.state === 'ready',
   })
+  const insecure = () =>
+    insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() })
+  for (const { what, mend } of insecure()) warn(`insecure: ${what}; ${mend}`)
   const plane: ControlPlane = {
     identity,
     policies,
@@ -271,7 +277,7 @@ async function start(
         detail: reachable ? (accepted ? (error?.message ?? '') : 'refuses the credential') : 'cannot be reached',
       })),
       localHour: time.at(clock.now()).hour,
-      insecure: insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() }),
+      insecure: insecure(),
       log: log.health(),
       runningRequests: streams.size,
       keyUses: keyring.usage,

@@ -16,6 +16,8 @@ export interface ListenerBounds {
   readonly headersTimeoutMs: number
   /** To the end of the body; surfaces with small bodies allow less. */
   readonly requestTimeoutMs: number
+  /** How long a caller may leave bytes of its answer unread. */
+  readonly stalledMs: number
   /** How often the two times above are looked at. */
   readonly checkIntervalMs: number
   readonly keepAliveMs: number
@@ -28,6 +30,7 @@ export const LISTENER_BOUNDS: ListenerBounds = {
   handshakeTimeoutMs: 10_000,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 300_000,
+  stalledMs: 60_000,
   checkIntervalMs: 2_000,
   keepAliveMs: 60_000,
   maxHeaderBytes: 16 * 1024,
@@ -76,6 +79,10 @@ export async function listen(options: {
       if (closing !== null) response.setHeader('connection', 'close')
       const { socket } = request
       answering.add(socket)
+      // A caller that reads nothing would hold its connection, and what is buffered for it, for as long as it likes; a slow model may.
+      response.setTimeout(bounds.stalledMs, () => {
+        if (socket.writableLength > 0) socket.destroy()
+      })
       response.once('close', () => answering.delete(socket))
       options.handle(request, response)
     },

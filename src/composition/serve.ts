@@ -7,6 +7,8 @@ import { greeting } from './greeting.ts'
 /** Runs the server until a signal ends it, telling a person on standard output how to begin. */
 export async function serve(configuration: Configuration): Promise<void> {
   endOnSurprise()
+  // Files that libraries make without saying a mode (SQLite's) are their owner's alone too.
+  process.umask(0o077)
   try {
     const server = await startServer(configuration, (message) => process.stderr.write(`redoubt: ${message}\n`))
     let stopping: Promise<void> | null = null

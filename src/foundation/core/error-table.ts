@@ -28,6 +28,7 @@ export const ERROR_TABLE = {
   ERR_HOST_INVALID: entry(421, 'the host or path is not canonical', 'send one host header and a plain path'),
   ERR_INTERNAL: entry(500, 'the request could not be answered', 'look up the request id in the server log'),
   ERR_DRAINING: entry(503, 'the server is shutting down', 'send the request again shortly'),
+  ERR_BUSY: entry(503, 'too much of this is under way', 'try again when some of it has ended'),
   ERR_NOT_FOUND: entry(404, 'there is no such object', 'list what exists'),
   ERR_CONFLICT: entry(409, 'an object of this name exists', 'choose another name'),
 
