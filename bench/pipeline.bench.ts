@@ -43,7 +43,6 @@ const route: UpstreamRoute = {
   sandbox: false,
   sensitivity: 'internal',
   purposes: [],
-  legalBases: [],
   created: 1,
 }
 const upstreams: Pick<Upstreams, 'resolve' | 'dispatch'> = {
