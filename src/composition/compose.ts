@@ -72,13 +72,22 @@ export async function startServer(
   surroundings: Surroundings = PROCESS,
 ): Promise<Server> {
   const closers: (() => Promise<void> | void)[] = []
+  // One part that cannot close (a log whose disk is full) must not keep the others open; the first failure is the one told.
   const closeAll = async (): Promise<void> => {
-    for (const close of closers.splice(0).reverse()) await close()
+    const failures: unknown[] = []
+    for (const close of closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (thrown) {
+        failures.push(thrown)
+      }
+    }
+    if (failures.length > 0) throw asRedoubtError(failures[0])
   }
   try {
     return await start(configuration, warn, surroundings, closers, closeAll)
   } catch (thrown) {
-    await closeAll()
+    await closeAll().catch(() => undefined)
     throw asRedoubtError(thrown)
   }
 }
@@ -163,6 +172,8 @@ async function start(
     logger,
     handle: (request, response) => handle(request, response),
   })
+  // Closed in its turn when the house cannot be finished; a house that stands closes it first.
+  closers.push(() => listener.close(0, () => undefined))
   const address = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
 
   const identity = await openIdentity({
@@ -282,6 +293,7 @@ async function start(
 
   // The listener is the last to open and the first to close: what runs is drained while the house below still stands.
   closers.push(() => listener.close(configuration.server.drainMs, () => streams.cutAll()))
+  closers.push(() => readiness.draining())
   closers.push(() => recordStop(audit))
   // Before anything ends, orchestrators are told to send nothing more.
   closers.push(() => readiness.draining())

@@ -244,6 +244,11 @@ describe('dispatch', () => {
     })
   })
 
+  it('says of a server that speaks no HTTP that it is not understood, not that it is absent', async () => {
+    const upstreams = await upstream((_req, res) => res.socket?.end('SSH-2.0-OpenSSH_9.2p1\r\n'))
+    expect((await send(upstreams)).error?.code).toBe('ERR_UPSTREAM_PROTOCOL')
+  })
+
   it.each(['start', 'data', 'end'] as const)('aborts the upstream when the handler throws in `%s` (fails closed)', async (where) => {
     const closed = Promise.withResolvers<void>()
     const upstreams = await upstream((_req, res) => {
