@@ -1,4 +1,12 @@
-import { type AuditEvent, canonicalJson, type EntityUid, type JsonObject, parseStrictJsonText, RedoubtError } from '#foundation/core'
+import {
+  type AuditEvent,
+  canonicalJson,
+  canonicalString as quoted,
+  type EntityUid,
+  type JsonObject,
+  parseStrictJsonText,
+  RedoubtError,
+} from '#foundation/core'
 
 /** Version of the shape of an entry; a member of every entry. */
 export const SCHEMA_VERSION = 1
@@ -53,12 +61,9 @@ function uid({ id, type }: EntityUid): string {
 }
 
 function list(items: readonly string[]): string {
-  return `[${items.map(quoted).join(',')}]`
-}
-
-function quoted(text: string): string {
-  if (!text.isWellFormed()) throw new RedoubtError('ERR_INPUT_INVALID', 'a string holds a lone surrogate')
-  return JSON.stringify(text)
+  let text = '['
+  for (let i = 0; i < items.length; i++) text += i === 0 ? quoted(items[i]!) : `,${quoted(items[i]!)}`
+  return `${text}]`
 }
 
 /** Reads an entry that `record` wrote. @returns null for any other bytes: the append port takes leaves of any form. */
