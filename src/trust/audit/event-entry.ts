@@ -5,7 +5,6 @@ import {
   type EntityUid,
   type JsonObject,
   parseStrictJsonText,
-  RedoubtError,
 } from '#foundation/core'
 
 /** Version of the shape of an entry; a member of every entry. */
