@@ -59,6 +59,8 @@ interface Ask {
   readonly messages: readonly { readonly content: unknown }[]
 }
 
+/** Long enough for what was written to arrive first. */
+const RESET_AFTER_MS = 50
 const USAGE = { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 }
 const HEAD = { id: 'chatcmpl-w', created: 1_767_225_600, model: 'watched' }
 
@@ -78,7 +80,7 @@ function answer(response: ServerResponse, { messages, stream }: Ask): void {
   event([{ index: 0, delta: { content: 'first words, ' }, finish_reason: null }])
   if (wish === 'hold') return
   if (wish === 'reset') {
-    response.destroy()
+    setTimeout(() => response.destroy(), RESET_AFTER_MS)
     return
   }
   event([{ index: 0, delta: { content: 'ok' }, finish_reason: null }])

@@ -57,6 +57,8 @@ export interface Call {
 
 export interface ServeIo {
   readonly requestId: string
+  /** The person the request is about, named by the body or by header; null when nobody is named. */
+  readonly subject: string | null
   readonly outputPlan: FilterPlan
   readonly cancellation: Cancellation
   readonly out: StreamOut

@@ -43,7 +43,7 @@ function chatCall(options: ChatSurfaceOptions, request: ChatRequest, route: Upst
     rewriteTexts: (filter) => void request.rewriteTexts(filter),
     stillServable: () => null,
     serve(io) {
-      const body = request.toUpstream(route.upstreamModel, request.subject === null ? null : options.pseudonym(request.subject))
+      const body = request.toUpstream(route.upstreamModel, io.subject === null ? null : options.pseudonym(io.subject))
       const exchange = { options, request, route, now, body, io }
       return request.stream ? serveStream(exchange) : serveWhole(exchange)
     },

@@ -95,7 +95,7 @@ async function serve(model: ServedModel, request: InferRequest, inputs: readonly
         requested: request.outputs,
       }),
     }),
-    ...(request.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: { prediction: outputs.map(recorded) } }),
+    ...(io.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: { prediction: outputs.map(recorded) } }),
   }
 }
 

@@ -29,7 +29,8 @@ const registerQuery = z.strictObject({
     .transform((value) => (Array.isArray(value) ? value : [value])),
 })
 const quarantineBody = z.strictObject({ version: z.number().int().min(1).optional(), reason: z.string().min(1).max(512) })
-const versionBody = z.strictObject({ version: z.number().int().min(1).optional() }).default({})
+/** Without a body the latest version is meant. */
+const versionBody = z.strictObject({ version: z.number().int().min(1).optional() }).nullish()
 
 /** Models: training, registration, deployment, lineage. */
 export const modelRoutes =
@@ -159,7 +160,7 @@ export const modelRoutes =
       { schema: { summary: 'Verify a version over the very bytes and serve it', params: modelName, body: versionBody } },
       async (request) => {
         const { name } = request.params
-        const version = known(name, request.body.version)
+        const version = known(name, request.body?.version)
         const principal = await demand(plane, request, 'deploy', plane.registry.facts(version))
         const deployment = await plane.registry.deploy(name, version.version, principal.facts, {
           requestId: request.redoubtRequestId,

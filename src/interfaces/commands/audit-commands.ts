@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type JsonObject, RedoubtError } from '#foundation/core'
 import { nodeFolder } from '#foundation/storage'
-import { type Finding, verifyLog, verifyProof } from '#trust/audit'
+import { type Finding, type Verdict, verifyLog, type VerifyLogOptions, verifyProof } from '#trust/audit'
 import { table } from './output.ts'
 import { EXIT, portNumber, run } from './program.ts'
 import { LOG_KEY_FILE } from './place.ts'
@@ -21,6 +21,8 @@ interface Proof {
   readonly verifierKey: string
 }
 
+/** Of verifying a log that is being written. */
+const MAX_ATTEMPTS = 10
 const TAIL_INTERVAL_MS = 1_000
 const index = (text: string): number => {
   const value = Number(text)
@@ -177,9 +179,8 @@ export function auditCommands(): Command[] {
         }
         const path = options.log ?? join(place.dataDir, 'log')
         if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', `there is no log folder \`${path}\``)
-        const folder = nodeFolder(path)
         const older = options.checkpoint === undefined ? {} : { olderCheckpoint: read(options.checkpoint).toString('utf8') }
-        const verdict = await verifyLog({ read: (resource) => folder.read(resource), verifierKey: key, witnesses, ...older })
+        const verdict = await verifyFolder(path, { verifierKey: key, witnesses, ...older })
         output.result(
           verdict,
           verdict.ok
@@ -212,6 +213,18 @@ interface VerifyOptions {
   readonly witness: readonly string[]
   readonly proof?: string
   readonly entry?: string
+}
+
+/** A server that writes meanwhile replaces partial tiles: a finding counts when the checkpoint stood still while it was made. */
+async function verifyFolder(path: string, options: Omit<VerifyLogOptions, 'read'>): Promise<Verdict> {
+  const folder = nodeFolder(path)
+  const read = (resource: string): Uint8Array | null => folder.read(resource)
+  for (let attempt = 1; ; attempt++) {
+    const before = read('checkpoint')
+    const verdict = await verifyLog({ ...options, read })
+    const after = read('checkpoint')
+    if (verdict.ok || attempt === MAX_ATTEMPTS || Buffer.compare(before ?? Buffer.alloc(0), after ?? Buffer.alloc(0)) === 0) return verdict
+  }
 }
 
 const findingLine = (finding: Finding): string =>
