@@ -65,11 +65,13 @@ function list(items: readonly string[]): string {
   return `${text}]`
 }
 
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
 /** Reads an entry that `record` wrote. @returns null for any other bytes: the append port takes leaves of any form. */
 export function parseEntry(bytes: Uint8Array): JsonObject | null {
   if (bytes[0] !== 0x7b) return null
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const text = decoder.decode(bytes)
     const value = parseStrictJsonText(text, BOUNDS)
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
     const entry = value as JsonObject
