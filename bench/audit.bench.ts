@@ -6,15 +6,7 @@ import { systemClock } from '#foundation/core'
 import { nodeFolder } from '#foundation/storage'
 import { type AuditLog, openAuditLog, parallelWriter } from '#trust/audit'
 import { MemorySealer, testEvent, testSigner } from '../src/trust/audit/audit-testing.ts'
-
-interface Row {
-  readonly what: string
-  readonly value: number
-  readonly unit: string
-  readonly target: number | null
-  readonly comparator: '>=' | '<='
-  readonly note?: string
-}
+import type { Row } from './row.ts'
 
 const LEAF_BYTES = 256
 const ROUNDS = 3

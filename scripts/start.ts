@@ -16,6 +16,11 @@ if (stale) {
   const build = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: 'inherit' })
   if (build.status !== 0) process.exit(build.status ?? 1)
 }
-const server = spawn(process.execPath, [join(root, 'dist/cli.js'), 'up', ...process.argv.slice(2)], { stdio: 'inherit' })
+// A core dump would hold keys and personal data in clear; only a shell can set the limit for what it runs.
+const server = spawn(
+  '/bin/sh',
+  ['-c', 'ulimit -c 0 && exec "$0" "$@"', process.execPath, join(root, 'dist/cli.js'), 'up', ...process.argv.slice(2)],
+  { stdio: 'inherit' },
+)
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => server.kill(signal))
 server.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)))

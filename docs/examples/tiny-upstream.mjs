@@ -14,7 +14,7 @@ const server = createServer(async (request, response) => {
   let text = ''
   for await (const part of request) text += part
   const { messages, stream } = JSON.parse(text)
-  const content = [...String(messages.at(-1).content)].reverse().join('')
+  const content = Array.from(String(messages.at(-1).content)).reverse().join('')
   const head = { id: 'chatcmpl-1', created: Math.floor(Date.now() / 1000), model: MODEL }
   if (!stream) {
     const choices = [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }]
@@ -26,6 +26,6 @@ const server = createServer(async (request, response) => {
   chunk({ role: 'assistant', content: '' }, null)
   for (const letter of content) chunk({ content: letter }, null)
   chunk({}, 'stop', { usage })
-  response.end('data: [DONE]\n\n')
+  return response.end('data: [DONE]\n\n')
 })
 server.listen(Number(process.argv[2] ?? 11_500), '127.0.0.1')

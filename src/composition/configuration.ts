@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { loadConfiguration, secretReference } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
+import { BODY_TIMEOUT_MS } from '#gateway/routes'
 import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
 import { auditConfig } from '#trust/audit'
@@ -31,6 +32,13 @@ export const configurationSchema = z.strictObject({
         .array(z.string().min(1))
         .default(['localhost', '127.0.0.1'])
         .describe('host names and addresses that the certificate carries and the server answers to'),
+      bodyTimeoutMs: z
+        .number()
+        .int()
+        .min(10)
+        .max(300_000)
+        .default(BODY_TIMEOUT_MS)
+        .describe('how long the body of an inference or control call may take to arrive'),
       drainMs: z
         .number()
         .int()

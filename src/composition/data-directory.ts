@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { RedoubtError } from '#foundation/core'
 
+const SQLITE_BUSY = 5
+
 /** The hold of one server on its data directory. The kernel releases it when the process ends, however it ends. */
 export interface DataDirectory {
   readonly path: string
@@ -22,16 +24,21 @@ export function takeDataDirectory(path: string): DataDirectory {
     throw new RedoubtError('ERR_STORAGE_IO', `the data directory \`${path}\` cannot be used`, { cause })
   }
   // Node has no flock; an exclusive SQLite transaction takes the same kernel lock and never goes stale.
-  const lock = new DatabaseSync(join(path, 'lock'))
+  let lock: DatabaseSync | null = null
   try {
+    lock = new DatabaseSync(join(path, 'lock'))
     lock.exec('PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE')
   } catch (cause) {
-    lock.close()
-    throw new RedoubtError('ERR_STORAGE_LOCKED', `another server uses the data directory \`${path}\``, { cause })
+    lock?.close()
+    if ((cause as { errcode?: number }).errcode === SQLITE_BUSY)
+      throw new RedoubtError('ERR_STORAGE_LOCKED', `another server uses the data directory \`${path}\``, { cause })
+    // A full or read-only disk, or a lock file that is none: saying that another server runs would send people looking for it.
+    throw new RedoubtError('ERR_STORAGE_IO', `the data directory \`${path}\` cannot be locked`, { cause })
   }
+  const held = lock
   return {
     path,
     at: (...parts) => join(path, ...parts),
-    release: () => lock.close(),
+    release: () => held.close(),
   }
 }

@@ -1,17 +1,38 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '#foundation/core'
 import { TLS_OPTIONS } from '#foundation/crypto'
 import { RedoubtError } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import type { Certificates } from './certificates.ts'
 
-const KEEP_ALIVE_MS = 60_000
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 300_000
-const MAX_HEADER_BYTES = 16 * 1024
-const MAX_CONNECTIONS = 10_000
+/** What a caller may cost before anyone knows who it is. */
+export interface ListenerBounds {
+  /** TCP connection to TLS session. */
+  readonly handshakeTimeoutMs: number
+  /** First byte of a request, or beginning of the connection, to the end of the headers. */
+  readonly headersTimeoutMs: number
+  /** To the end of the body; surfaces with small bodies allow less. */
+  readonly requestTimeoutMs: number
+  /** How often the two times above are looked at. */
+  readonly checkIntervalMs: number
+  readonly keepAliveMs: number
+  readonly maxHeaderBytes: number
+  /** More connections at once are closed unheard. */
+  readonly maxConnections: number
+}
+
+export const LISTENER_BOUNDS: ListenerBounds = {
+  handshakeTimeoutMs: 10_000,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 300_000,
+  checkIntervalMs: 2_000,
+  keepAliveMs: 60_000,
+  maxHeaderBytes: 16 * 1024,
+  maxConnections: 10_000,
+}
 const RENEWAL_CHECK_MS = 60_000
 
 export interface Listener {
@@ -29,32 +50,42 @@ export async function listen(options: {
   readonly certificates: Certificates
   readonly clock: Clock
   readonly logger: Logger
+  readonly bounds?: ListenerBounds
   handle(request: IncomingMessage, response: ServerResponse): void
 }): Promise<Listener> {
   let certificate = await options.certificates.issue()
-  let draining = false
+  const bounds = options.bounds ?? LISTENER_BOUNDS
+  let closing: Promise<void> | null = null
+  const answering = new WeakSet<Duplex>()
   const server = createServer(
     {
       ...TLS_OPTIONS,
       key: certificate.privateKeyPem,
       cert: certificate.certificatePem,
       ALPNProtocols: ['http/1.1'],
-      maxHeaderSize: MAX_HEADER_BYTES,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      handshakeTimeout: bounds.handshakeTimeoutMs,
+      maxHeaderSize: bounds.maxHeaderBytes,
+      keepAliveTimeout: bounds.keepAliveMs,
+      headersTimeout: bounds.headersTimeoutMs,
+      requestTimeout: bounds.requestTimeoutMs,
+      connectionsCheckingInterval: bounds.checkIntervalMs,
       insecureHTTPParser: false,
       requireHostHeader: false,
     },
     (request, response) => {
-      if (draining) response.setHeader('connection', 'close')
+      if (closing !== null) response.setHeader('connection', 'close')
+      const { socket } = request
+      answering.add(socket)
+      response.once('close', () => answering.delete(socket))
       options.handle(request, response)
     },
   )
-  server.maxConnections = MAX_CONNECTIONS
+  server.maxConnections = bounds.maxConnections
   server.on('tlsClientError', (error) => options.logger.debug({ code: (error as NodeJS.ErrnoException).code }, 'TLS handshake refused'))
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // In the middle of an answer a second status line would be read as part of it.
+    if (!socket.writable || answering.has(socket)) socket.destroy()
+    else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   })
 
   // Renewed at two thirds of its life; connections that exist keep theirs, so no request is dropped.
@@ -85,12 +116,19 @@ export async function listen(options: {
   return {
     port: (server.address() as AddressInfo).port,
     certificateNotAfter: () => certificate.notAfter,
-    async close(drainMs, cut) {
-      draining = true
+    close(drainMs, cut) {
       clearInterval(renewal)
-      await drain(server, drainMs, cut)
+      closing ??= drain(server, drainMs, cut)
+      return closing
     },
   }
+}
+
+/** What never became a request has no surface to answer in; the status alone says what was wrong. */
+function statusOf(code: string | undefined): string {
+  if (code === 'HPE_HEADER_OVERFLOW') return '431 Request Header Fields Too Large'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return '408 Request Timeout'
+  return '400 Bad Request'
 }
 
 function drain(server: Server, drainMs: number, cut: () => void): Promise<void> {

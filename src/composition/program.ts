@@ -26,6 +26,8 @@ export function createProgram(itself: readonly string[]): Command {
   const program = new Command('redoubt')
     .description('security gateway and control plane for AI systems with sensitive data')
     .version(VERSION)
+    // Options after a command are the command's: `model deploy NAME --version 2` does not ask for ours.
+    .enablePositionalOptions()
 
   program
     .command('up')
@@ -45,7 +47,7 @@ export function createProgram(itself: readonly string[]): Command {
   for (const command of groups.flat()) program.addCommand(command)
 
   const everywhere = (command: Command): void => {
-    withGlobalOptions(command).showHelpAfterError('  next  run it with --help').configureOutput(inOurWords)
+    withGlobalOptions(command).exitOverride().showHelpAfterError('  next  run it with --help').configureOutput(inOurWords)
     command.commands.forEach(everywhere)
   }
   everywhere(program)

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Registry } from '#assets/registry'
-import { ERROR_TABLE, type EntityFacts, type RedoubtError, type SubjectSealer } from '#foundation/core'
+import { ERROR_TABLE, type EntityFacts, RedoubtError, type SubjectSealer } from '#foundation/core'
 import type { House } from '#gateway/pipeline'
 import {
   chatRoutes,
@@ -35,7 +35,7 @@ export interface RouteTableOptions {
 /** Every route and method of the server, each with how it is guarded. What is not in here is refused. */
 export function routeTable(options: RouteTableOptions): readonly Route[] {
   const { house, api, identity, log, upstreams, models, registry, sealer, facts } = options
-  return [
+  const served = [
     ...chatRoutes({ house, upstreams, facts, pseudonym: (subject) => sealer.pseudonym(subject) }),
     ...openInferenceRoutes({ house, models, registry, version: VERSION, ready: () => options.readiness.state === 'ready' }),
     ...identity.paths.map((path): Route => delegated(path.method, path.path, { open: path.why }, identity.handler)),
@@ -43,8 +43,19 @@ export function routeTable(options: RouteTableOptions): readonly Route[] {
       delegated(route.method, route.path, route.open === null ? 'token' : { open: route.open }, api.handle),
     ),
     ...logRoutes(house, log),
-    ...healthRoutes(options),
   ]
+  return [...served.map((route) => unlessDraining(route, options.readiness)), ...healthRoutes(options)]
+}
+
+/** What begins while the server ends would be cut in the middle; its sender is told at once, so that it can go elsewhere. */
+function unlessDraining(route: Route, readiness: Readiness): Route {
+  return {
+    ...route,
+    handle(exchange) {
+      if (readiness.state === 'draining') throw new RedoubtError('ERR_DRAINING')
+      return route.handle(exchange)
+    },
+  }
 }
 
 function delegated(
@@ -56,7 +67,7 @@ function delegated(
   return { method: method as Route['method'], path, access, handle: ({ request, response }) => handle(request, response) }
 }
 
-function healthRoutes({ readiness, metrics }: RouteTableOptions): readonly Route[] {
+function healthRoutes({ readiness, metrics, log }: RouteTableOptions): readonly Route[] {
   const plain = ({ response }: Exchange, status: number, text: string): void => {
     response.writeHead(status, {
       'content-type': 'text/plain; charset=utf-8',
@@ -72,12 +83,12 @@ function healthRoutes({ readiness, metrics }: RouteTableOptions): readonly Route
       method: 'GET',
       path: '/readyz',
       access: open,
-      handle: (exchange) =>
-        plain(
-          exchange,
-          readiness.state === 'ready' ? 200 : 503,
-          `${readiness.state}${readiness.reason ? ` ${readiness.reason.code}` : ''}\n`,
-        ),
+      handle(exchange) {
+        const { state, reason } = readiness
+        // Without its log the server refuses everything: traffic belongs elsewhere until it is back.
+        if (state === 'ready' && !log.health().ok) return plain(exchange, 503, 'failed ERR_AUDIT_UNAVAILABLE\n')
+        return plain(exchange, state === 'ready' ? 200 : 503, `${state}${reason ? ` ${reason.code}` : ''}\n`)
+      },
     },
     {
       method: 'GET',
@@ -90,14 +101,15 @@ function healthRoutes({ readiness, metrics }: RouteTableOptions): readonly Route
 
 /** @param hosts names that the server answers to, in lower case. */
 export function createHandler(
-  options: RouteTableOptions,
+  options: Pick<RouteTableOptions, 'house'>,
+  routes: readonly Route[],
   hosts: ReadonlySet<string>,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  return createRouter({ routes: routeTable(options), hosts, onError: (error, exchange) => sendError(options, error, exchange) })
+  return createRouter({ routes, hosts, onError: (error, exchange) => sendError(options, error, exchange) })
 }
 
 /** Errors before a route is found, in the shape of the surface that the path belongs to. */
-function sendError({ house }: RouteTableOptions, error: RedoubtError, { response, requestId, path }: Exchange): void {
+function sendError({ house }: Pick<RouteTableOptions, 'house'>, error: RedoubtError, { response, requestId, path }: Exchange): void {
   if (error.status >= 500) house.logger.error({ requestId, code: error.code, err: error.cause ?? error }, 'request failed')
   if (response.headersSent) {
     response.destroy()
@@ -108,7 +120,11 @@ function sendError({ house }: RouteTableOptions, error: RedoubtError, { response
   const body = JSON.stringify(problemOf(error, requestId))
   write(response, {
     status: ERROR_TABLE[error.code].status,
-    headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId },
+    headers: {
+      'content-type': 'application/problem+json',
+      'x-request-id': requestId,
+      ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+    },
     body,
   })
 }

@@ -1,4 +1,4 @@
-import { asRedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { errorText } from '#interfaces/commands'
 import { startServer } from './compose.ts'
 import type { Configuration } from './configuration.ts'
@@ -6,25 +6,48 @@ import { greeting } from './greeting.ts'
 
 /** Runs the server until a signal ends it, telling a person on standard output how to begin. */
 export async function serve(configuration: Configuration): Promise<void> {
+  endOnSurprise()
   try {
     const server = await startServer(configuration, (message) => process.stderr.write(`redoubt: ${message}\n`))
-    let stopping = false
-    const stop = (): void => {
-      if (stopping) return
-      stopping = true
-      server.close().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          process.stderr.write(`${errorText(asRedoubtError(error))}\n`)
-          process.exit(1)
-        },
-      )
+    let stopping: Promise<void> | null = null
+    const stop = (): Promise<void> => (stopping ??= server.close())
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (stopping === null) stop().then(() => process.exit(0), fail)
+      })
     }
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop)
-    await server.ready
+    try {
+      await server.ready
+    } catch (thrown) {
+      // Whoever stops a server that is still starting takes away what it was about to use: that is no failure.
+      if (stopping !== null) return
+      await stop().catch(() => undefined)
+      throw thrown
+    }
     process.stdout.write(greeting(server, configuration))
   } catch (thrown) {
-    process.stderr.write(`${errorText(asRedoubtError(thrown))}\n`)
-    process.exit(1)
+    fail(thrown)
   }
+}
+
+function fail(thrown: unknown): void {
+  process.stderr.write(`${errorText(asRedoubtError(thrown))}\n`)
+  process.exit(1)
+}
+
+/**
+ * What nobody expected leaves the process in a state that nobody knows: it ends at once, without writing anything more. The log and
+ * the databases on disk are as after a power cut, which they survive. The message stays out of the line: it may quote what a caller sent.
+ */
+function endOnSurprise(): void {
+  process.on('uncaughtException', (error: unknown) => {
+    const name = error instanceof RedoubtError ? `${error.code}: ${error.message}` : error instanceof Error ? error.name : typeof error
+    const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
+    process.stderr.write(
+      `redoubt: ended by an unexpected error (${name}); restart it, nothing that was answered is lost\n${frames.join('\n')}\n`,
+    )
+    process.exit(1)
+  })
+  // Whoever read the output has gone; that is no reason to stop serving.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined)
 }

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import { table } from './output.ts'
@@ -63,16 +64,21 @@ export function modelCommands(): Command[] {
   model
     .command('register <file>')
     .description('register an ONNX file made elsewhere; it will run in a process without keys')
-    .requiredOption('--name <name>', 'name of the model')
+    .option('--name <name>', 'name of the model; that of the file unless given')
     .addOption(new Option('--sensitivity <level>', 'sensitivity of what it learned from').choices(SENSITIVITIES).default('restricted'))
-    .addOption(new Option('--purpose <purpose>', 'what it may be used for, may be repeated').argParser(repeated).makeOptionMandatory())
+    .addOption(
+      new Option('--purpose <purpose>', 'what it may be used for, may be repeated; any stated purpose unless given')
+        .argParser(repeated)
+        .default([]),
+    )
     .action(
-      run<{ name: string; sensitivity: string; purpose: readonly string[] }>(async ({ client, output }, options, file) => {
+      run<{ name?: string; sensitivity: string; purpose: readonly string[] }>(async ({ client, output }, options, file) => {
         if (file === undefined || !existsSync(file)) throw new RedoubtError('ERR_USAGE', `there is no file \`${file}\``)
         const query = new URLSearchParams({ sensitivity: options.sensitivity })
+        const name = options.name ?? basename(file, '.onnx').toLowerCase()
         for (const purpose of options.purpose) query.append('purpose', purpose)
         const { model: version } = await client.call<{ model: ModelVersion }>(
-          `/models/${encodeURIComponent(options.name)}/versions?${query.toString()}`,
+          `/models/${encodeURIComponent(name)}/versions?${query.toString()}`,
           {
             method: 'POST',
             bytes: readFileSync(file),
@@ -105,7 +111,7 @@ export function modelCommands(): Command[] {
     .command('quarantine <name>')
     .description('take a version out of service at once; running streams are cut')
     .requiredOption('--reason <words>', 'why; goes into the record')
-    .addOption(new Option('--version <n>', 'version; the latest unless given').argParser(integer))
+    .addOption(new Option('--version <n>', 'version; the one that serves, else the latest, unless given').argParser(integer))
     .action(
       run<{ version?: number; reason: string }>(async ({ client, output }, options, name) => {
         const json = { reason: options.reason, ...(options.version === undefined ? {} : { version: options.version }) }

@@ -49,7 +49,7 @@ describe('append', () => {
     await log.close()
   })
 
-  it('makes a record durable before it resolves: a power cut right after keeps it (C4)', async () => {
+  it('makes a record durable before it resolves: a power cut right after keeps it (E5)', async () => {
     const folder = new MemoryFolder()
     const log = await openTestLog({ folder })
     const { index } = await log.record(testEvent())
@@ -95,7 +95,7 @@ describe('on the file system of this host', () => {
   const root = mkdtempSync(join(tmpdir(), 'redoubt-audit-'))
   afterAll(() => rmSync(root, { recursive: true, force: true }))
 
-  it('refuses while its folder is moved away, loses nothing, and goes on when it is back (F8)', async () => {
+  it('refuses while its folder is moved away, loses nothing, and goes on when it is back (E3)', async () => {
     const path = join(root, 'moved')
     const log = await openTestLog({ folder: nodeFolder(path), parallelWriter: parallelWriter(path) })
     await log.append(leafOf(0))
@@ -114,7 +114,7 @@ describe('on the file system of this host', () => {
     expect(verdict.findings).toEqual([])
   })
 
-  it('publishes nothing when the tiles could not be synced, and does when they can (C4)', async () => {
+  it('publishes nothing when the tiles could not be synced, and does when they can (E5)', async () => {
     const path = join(root, 'unsynced')
     const sync = parallelWriter(path)
     let failing = true
@@ -144,7 +144,7 @@ describe('on the file system of this host', () => {
 
 describe('failures', () => {
   it.each(['lost', 'done-but-reported-lost', 'disk-full'] as const)(
-    'refuses while the disk fails (%s), and goes on without fork or doubled index when it is back (F8)',
+    'refuses while the disk fails (%s), and goes on without fork or doubled index when it is back (E3)',
     async (fault) => {
       let failing = false
       const folder = new MemoryFolder({ fault: () => (failing ? fault : 'none') })
@@ -169,7 +169,7 @@ describe('failures', () => {
     },
   )
 
-  it('refuses when the folder vanishes, also through the file that is still open (F8)', async () => {
+  it('refuses when the folder vanishes, also through the file that is still open (E3)', async () => {
     const folder = new MemoryFolder()
     const log = await openTestLog({ folder })
     await log.append(leafOf(0))
@@ -185,7 +185,7 @@ describe('failures', () => {
     await log.close()
   })
 
-  it('never signs a checkpoint before the tiles under it are durable (C4)', async () => {
+  it('never signs a checkpoint before the tiles under it are durable (E5)', async () => {
     const synced = new Set<string>()
     const folder = new MemoryFolder({
       fault: (call, path) => {
@@ -212,11 +212,35 @@ describe('failures', () => {
     await log.close()
   })
 
+  it('never writes a file again that a signed checkpoint covers, for a crash could leave it torn (E5)', async () => {
+    const written = new Set<string>()
+    const folder = new MemoryFolder({
+      fault: (call, path) => {
+        if (call === 'writeAt' || call === 'truncate') written.add(path)
+        return 'none'
+      },
+    })
+    let log = await openTestLog({ folder })
+    await Promise.all(Array.from({ length: 600 }, (_, i) => log.append(leafOf(i))))
+    await log.publish()
+    const covered = ['tile/0/000', 'tile/0/001', 'tile/0/002.p/88', 'tile/1/000.p/2', 'tile/entries/001', 'tile/entries/002.p/88']
+    expect(covered.filter((path) => !written.has(path))).toEqual([])
+    written.clear()
+    await log.append(leafOf(600))
+    await log.publish()
+    await log.append(leafOf(601))
+    // No close: the next one recovers the last record from the write-ahead log.
+    log = await openTestLog({ folder })
+    expect(covered.filter((path) => written.has(path))).toEqual([])
+    expect(written.has('tile/0/002.p/90')).toBe(true)
+    await log.close()
+  })
+
   it.each([
     ['an entry', 'tile/entries/000.p/3', 5],
     ['a tile', 'tile/0/000.p/3', 5],
     ['the checkpoint', 'checkpoint', 30],
-  ])('refuses to open when %s was changed under the last signed checkpoint (C4)', async (_, path, at) => {
+  ])('refuses to open when %s was changed under the last signed checkpoint (E5)', async (_, path, at) => {
     const folder = new MemoryFolder()
     const log = await openTestLog({ folder })
     await Promise.all([0, 1, 2].map((i) => log.append(leafOf(i))))
@@ -227,7 +251,7 @@ describe('failures', () => {
     await expect(openTestLog({ folder })).rejects.toMatchObject({ code: 'ERR_AUDIT_CORRUPT' })
   })
 
-  it('refuses to open when a tile above the edge was changed under the last signed checkpoint (C4)', async () => {
+  it('refuses to open when a tile above the edge was changed under the last signed checkpoint (E5)', async () => {
     const folder = new MemoryFolder()
     const log = await openTestLog({ folder })
     await Promise.all(Array.from({ length: 300 }, (_, i) => log.append(leafOf(i))))
@@ -248,7 +272,7 @@ describe('failures', () => {
     await expect(openTestLog({ folder })).rejects.toMatchObject({ code: 'ERR_AUDIT_CORRUPT' })
   })
 
-  it('refuses to open a log that an outside place has seen longer: a rollback (C4)', async () => {
+  it('refuses to open a log that an outside place has seen longer: a rollback (E5)', async () => {
     const outside = new MemoryFolder()
     const sink = folderSink(outside)
     const log = await openTestLog({ outside: [sink] })
@@ -301,7 +325,7 @@ describe('checkpoints and proofs', () => {
     await log.close()
   })
 
-  it('proves every event to someone who has only the keys (A7, C4)', async () => {
+  it('proves every event to someone who has only the keys (E5)', async () => {
     const log = await openTestLog()
     for (let i = 0; i < 300; i++) void log.append(leafOf(i))
     const { index, leafHash: leaf } = await log.record(testEvent())
@@ -395,7 +419,7 @@ describe('events', () => {
 })
 
 describe('personal fields', () => {
-  it('keeps them out of tree and folder in clear, and opens them for who may (C6)', async () => {
+  it('keeps them out of tree and folder in clear, and opens them for who may (E3)', async () => {
     const folder = new MemoryFolder()
     const log = await openTestLog({ folder })
     const fields = { name: 'Ada Canary', email: 'ada@canary.example' }
@@ -446,7 +470,7 @@ describe('personal fields', () => {
     await log.close()
   })
 
-  it('finds a sealed body that was changed or taken away (C4)', async () => {
+  it('finds a sealed body that was changed or taken away (E5)', async () => {
     const folder = new MemoryFolder()
     const log = await openTestLog({ folder })
     const { index } = await log.record(testEvent({ personal: [{ subject: 's', fields: { a: 1 } }] }))

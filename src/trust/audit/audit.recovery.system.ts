@@ -31,7 +31,7 @@ function hashingMs(): number {
 }
 
 describe('recovery', () => {
-  it(`takes at most ${SECONDS_PER_MILLION} s for a log of ${ENTRIES} entries, with its tail in the write-ahead log (F8)`, async () => {
+  it(`takes at most ${SECONDS_PER_MILLION} s for a log of ${ENTRIES} entries, with its tail in the write-ahead log (E3)`, async () => {
     const options = (name: string): Parameters<typeof AppendLog.open>[0] => ({
       folder: nodeFolder(join(root, name)),
       parallelWriter: parallelWriter(join(root, name)),

@@ -21,7 +21,7 @@ const root = mkdtempSync(join(tmpdir(), 'redoubt-sumdb-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 describe(`Go's sumdb (seed ${SEED})`, () => {
-  it(`accepts our checkpoint, ${RECORDS} inclusion proofs and every consistency proof (A7, C4)`, async () => {
+  it(`accepts our checkpoint, ${RECORDS} inclusion proofs and every consistency proof (E5)`, async () => {
     const random = seededRandom(SEED)
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     const log = await openTestLog({

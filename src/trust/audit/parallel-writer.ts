@@ -1,4 +1,4 @@
-import { closeSync, constants, fdatasync, fsync, open, write } from 'node:fs'
+import { closeSync, constants, fdatasync, fstatSync, fsync, ftruncateSync, open, write } from 'node:fs'
 import { join } from 'node:path'
 import { RedoubtError } from '#foundation/core'
 import type { PendingFile } from './frontier.ts'
@@ -30,15 +30,19 @@ async function all<T>(items: readonly T[], work: (item: T) => Promise<void>): Pr
   await Promise.all(Array.from({ length: Math.min(CONCURRENT_CALLS, items.length) }, worker))
 }
 
-/** What a crash left at the path under no checkpoint may be longer, so it is cut first. */
+/** What a crash left at the path, under no checkpoint, may be longer and is cut. */
 function writeOne(path: string, bytes: Uint8Array): Promise<void> {
-  return withFile(path, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, (fd, done) => {
+  return withFile(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, (fd, done) => {
     const from = (position: number): void =>
       write(fd, bytes, position, bytes.byteLength - position, position, (error, written) => {
         if (error) done(error)
         else if (position + written < bytes.byteLength) from(position + written)
-        else fdatasync(fd, done)
+        else cut()
       })
+    const cut = (): void => {
+      if (fstatSync(fd).size > bytes.byteLength) ftruncateSync(fd, bytes.byteLength)
+      fdatasync(fd, done)
+    }
     from(0)
   })
 }

@@ -6,7 +6,7 @@ import { Frontier, type FrontierSource } from './frontier.ts'
 import { LogFolder } from './log-folder.ts'
 import { emptyRoot, HASH_BYTES, leafHash, prefixedLeafHash, sameHash } from './merkle-hash.ts'
 import type { ParallelWriter } from './parallel-writer.ts'
-import { CHECKPOINT_PATH, partialTiles, rowsAt, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
+import { CHECKPOINT_PATH, partialPaths, partialTiles, rowsAt, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
 import { tileNodes } from './tile-reader.ts'
 import { listSegments, readSegment, segmentPath, WalWriter } from './write-ahead-log.ts'
 
@@ -49,7 +49,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   let note = checkpoint.text + noteSignatures(folder)
   if (replayed > 0) {
     const pending = frontier.pending(Infinity)
-    await files.writeDurably([...pending.files, ...frontier.partials()])
+    await files.writeDurably([...pending.files, ...frontier.partials(checkpoint.size)])
     frontier.written(pending)
     note = await signCheckpoint(origin, frontier.size, frontier.root(), signer)
   }
@@ -154,13 +154,4 @@ function removeStalePartials(files: LogFolder, before: number, now: number): voi
   for (const kind of ['entries', 'bodies'] as const)
     edges.push({ kind, index: window, width: 1 }, { kind, index: Math.floor(now / TILE_WIDTH), width: 1 })
   files.removeAll(new Set(edges.flatMap((edge) => files.partialsBeside(edge)).filter((path) => !keep.has(path))))
-}
-
-/** Paths of all partial files that a tree of this size may have. */
-export function partialPaths(size: number): string[] {
-  const names: TileName[] = partialTiles(size)
-  const width = size % TILE_WIDTH
-  const index = Math.floor(size / TILE_WIDTH)
-  if (width > 0) names.push({ kind: 'entries', index, width }, { kind: 'bodies', index, width })
-  return names.map(tilePath)
 }
