@@ -62,16 +62,16 @@ export class ServedHouse {
   }
 
   /** A command of ours with `--json`. @throws with what it printed when it does not end with 0. */
-  command<T>(...args: readonly string[]): T {
+  command(...args: readonly string[]): unknown {
     const run = spawnSync(process.execPath, [CLI, ...args, '--json'], { env: this.#environment(), encoding: 'utf8', maxBuffer: 1 << 26 })
     if (run.status !== 0) throw new Error(`redoubt ${args.join(' ')} ended with ${run.status}:\n${run.stdout}${run.stderr}`)
-    return JSON.parse(run.stdout) as T
+    return JSON.parse(run.stdout)
   }
 
   /** Makes the account that asks; each call of `infer` uses its token. */
   actAs(name: string, purpose: string): void {
     this.command('access', 'service-accounts', 'create', name, '--role', 'application', '--purpose', purpose, '--legal-basis', 'contract')
-    this.#token = this.command<{ accessToken: string }>('token', '--as', name).accessToken
+    this.#token = (this.command('token', '--as', name) as { accessToken: string }).accessToken
   }
 
   /** Scores rows as they stand in a CSV file. @returns P(label = 1) of each. */
