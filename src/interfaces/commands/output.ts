@@ -39,7 +39,24 @@ export function createOutput(json: boolean): Output {
   }
 }
 
-/** A table that fits in 80 columns: the last column is cut, the others never. */
+/** Columns of the terminal, at least 80. What goes into a file or a pipe is neither cut nor wrapped. */
+const columns = (): number => (process.stdout.isTTY ? Math.max(WIDTH, process.stdout.columns) : Number.POSITIVE_INFINITY)
+
+/** Breaks a line between words; what follows the first line is indented. */
+export function wrap(text: string, indent: number, width = columns()): string {
+  const lines: string[] = []
+  let line = ''
+  // A word keeps the spaces before it, which are what columns are made of.
+  for (const [word] of text.matchAll(/ *\S+/g)) {
+    if (line.trim() !== '' && line.length + word.length > width) {
+      lines.push(line)
+      line = ' '.repeat(indent) + word.trimStart()
+    } else line += word
+  }
+  return [...lines, line].join('\n')
+}
+
+/** A table that fits in the terminal: the last column is cut, the others never. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)))
   const line = (cells: readonly string[]): string =>
@@ -47,7 +64,8 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
       .join('  ')
       .trimEnd()
-  const fit = (text: string): string => (text.length > WIDTH && process.stdout.isTTY ? `${text.slice(0, WIDTH - 1)}…` : text)
+  const width = columns()
+  const fit = (text: string): string => (text.length > width ? `${text.slice(0, width - 1)}…` : text)
   return [line(headings), line(widths.map((width) => '-'.repeat(width))), ...rows.map((row) => line(row))]
     .map((text) => fit(text))
     .join('\n')

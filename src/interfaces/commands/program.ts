@@ -1,5 +1,5 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { asRedoubtError, type RedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { problemOf } from '#interfaces/api'
 import { Client } from './client.ts'
 import { createOutput, errorText, type Output } from './output.ts'
@@ -57,9 +57,23 @@ export function run<Options extends object>(work: Action<Options>): (...args: un
       process.exitCode = (await work({ place, client: new Client(place), output }, options, ...parameters.flat())) ?? EXIT.done
     } catch (thrown) {
       output.progressDone()
-      report(asRedoubtError(thrown), output)
+      report(fileError(thrown) ?? asRedoubtError(thrown), output)
     }
   }
+}
+
+/** A file that was named and cannot be read or written is the caller's to mend, not an internal error. */
+function fileError(thrown: unknown): RedoubtError | null {
+  const { code, path, syscall } = thrown as NodeJS.ErrnoException
+  if (code === undefined || path === undefined || syscall === undefined) return null
+  const reason: Readonly<Record<string, string>> = {
+    ENOENT: 'it does not exist',
+    EACCES: 'permission denied',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'it is no folder',
+    ENOSPC: 'the disk is full',
+  }
+  return new RedoubtError('ERR_USAGE', `\`${path}\` cannot be used: ${reason[code] ?? code}`, { cause: thrown })
 }
 
 export function report(error: RedoubtError, output: Output): void {

@@ -1,9 +1,14 @@
 import { Command } from 'commander'
 import { asRedoubtError, systemClock } from '#foundation/core'
+import { wrap } from '../output.ts'
 import { EXIT, run } from '../program.ts'
 import { type Finding, ok, problem } from './finding.ts'
 import { authorityCheck, diskCheck, nodeCheck, permissionChecks } from './host-checks.ts'
 import { serverChecks } from './server-checks.ts'
+
+const CHECK_WIDTH = 24
+/** Where the findings’ words begin. */
+const INDENT = 9 + CHECK_WIDTH
 
 const MARKS: Readonly<Record<Finding['state'], string>> = {
   ok: 'ok       ',
@@ -26,7 +31,9 @@ export function doctorCommand(checkConfiguration: () => void): Command {
         ...(await serverChecks(client, now)),
       ]
       const bad = findings.filter(({ state }) => state === 'problem' || state === 'unknown')
-      const verdict = bad.length === 0 ? 'nothing is wrong' : `${bad.length} to mend`
+      const warnings = findings.filter(({ state }) => state === 'warning').length
+      const fine = warnings === 0 ? 'nothing is wrong' : `nothing is broken, ${warnings} to think about`
+      const verdict = bad.length === 0 ? fine : `${bad.length} to mend`
       output.result({ ok: bad.length === 0, findings }, [...findings.map(lines), '', verdict].join('\n'))
       return bad.length === 0 ? EXIT.done : EXIT.refused
     }),
@@ -44,4 +51,4 @@ function configurationCheck(check: () => void): Finding {
 }
 
 const lines = ({ check, state, detail, mend }: Finding): string =>
-  `${MARKS[state]}${check.padEnd(24)}${detail}${mend === '' ? '' : `\n${' '.repeat(9)}mend: ${mend}`}`
+  `${wrap(`${MARKS[state]}${check.padEnd(CHECK_WIDTH)}${detail}`, INDENT)}${mend === '' ? '' : `\n${wrap(`${' '.repeat(INDENT)}mend: ${mend}`, INDENT + 6)}`}`
