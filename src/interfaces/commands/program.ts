@@ -65,15 +65,16 @@ export function run<Options extends object>(work: Action<Options>): (...args: un
 /** A file that was named and cannot be read or written is the caller's to mend, not an internal error. */
 function fileError(thrown: unknown): RedoubtError | null {
   const { code, path, syscall } = thrown as NodeJS.ErrnoException
-  if (code === undefined || path === undefined || syscall === undefined) return null
   const reason: Readonly<Record<string, string>> = {
-    ENOENT: 'it does not exist',
+    ENOENT: 'there is no such file or folder',
     EACCES: 'permission denied',
     EISDIR: 'it is a folder',
     ENOTDIR: 'it is no folder',
     ENOSPC: 'the disk is full',
   }
-  return new RedoubtError('ERR_USAGE', `\`${path}\` cannot be used: ${reason[code] ?? code}`, { cause: thrown })
+  if (code === undefined || syscall === undefined || reason[code] === undefined) return null
+  const file = path === undefined ? 'the file' : `\`${path}\``
+  return new RedoubtError('ERR_USAGE', `${file} cannot be used: ${reason[code]}`, { cause: thrown })
 }
 
 export function report(error: RedoubtError, output: Output): void {
