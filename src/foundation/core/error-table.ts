@@ -115,7 +115,7 @@ export const ERROR_TABLE = {
   ERR_TRAINING_FAILED: entry(500, 'the training did not converge', 'look at the data or choose another algorithm'),
 
   // registry
-  ERR_MODEL_UNKNOWN: entry(404, 'there is no such model or version', 'list the models'),
+  ERR_MODEL_UNKNOWN: entry(404, 'there is no such model or version', 'run `redoubt model list`'),
   ERR_MODEL_SIGNATURE: entry(422, 'the model signature does not verify', 'do not deploy this file; register the model again'),
   ERR_MODEL_FORMAT: entry(422, 'the model file is not acceptable', 'see the reason; export the model again'),
   ERR_MODEL_QUARANTINED: entry(403, 'the model is quarantined', 'deploy another version or ask a security officer'),

@@ -284,7 +284,7 @@ describe('a long operation', () => {
         signal.addEventListener('abort', () => (aborted = true))
         return work(progress, signal)
       }
-      longOperation(reply, 'req_1', watched).then(finish, finish)
+      longOperation(reply, { requestId: 'req_1', mayGoOn: () => null }, watched).then(finish, finish)
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const abort = new AbortController()

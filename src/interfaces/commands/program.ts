@@ -1,5 +1,5 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { asRedoubtError, type RedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { problemOf } from '#interfaces/api'
 import { Client } from './client.ts'
 import { createOutput, errorText, type Output, processTerminal, type Terminal } from './output.ts'
@@ -61,9 +61,24 @@ export function run<Options extends object>(work: Action<Options>): (...args: un
       exitCodes.set(root, (await work({ place, client: new Client(place), output }, options, ...parameters.flat())) ?? EXIT.done)
     } catch (thrown) {
       output.progressDone()
-      exitCodes.set(root, report(asRedoubtError(thrown), output))
+      exitCodes.set(root, report(fileError(thrown) ?? asRedoubtError(thrown), output))
     }
   }
+}
+
+/** A file that was named and cannot be read or written is the caller's to mend, not an internal error. */
+function fileError(thrown: unknown): RedoubtError | null {
+  const { code, path, syscall } = thrown as NodeJS.ErrnoException
+  const reason: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file or folder',
+    EACCES: 'permission denied',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'it is no folder',
+    ENOSPC: 'the disk is full',
+  }
+  if (code === undefined || syscall === undefined || reason[code] === undefined) return null
+  const file = path === undefined ? 'the file' : `\`${path}\``
+  return new RedoubtError('ERR_USAGE', `${file} cannot be used: ${reason[code]}`, { cause: thrown })
 }
 
 /** Says what went wrong. @returns the exit code that goes with it. */

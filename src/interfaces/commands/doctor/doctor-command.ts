@@ -27,7 +27,9 @@ export function doctorCommand(checkConfiguration: () => void): Command {
         ...(await serverChecks(client, now)),
       ]
       const bad = findings.filter(({ state }) => state === 'problem' || state === 'unknown')
-      const verdict = bad.length === 0 ? 'nothing is wrong' : `${bad.length} to mend`
+      const warnings = findings.filter(({ state }) => state === 'warning').length
+      const fine = warnings === 0 ? 'nothing is wrong' : `nothing is broken, ${warnings} to think about`
+      const verdict = bad.length === 0 ? fine : `${bad.length} to mend`
       output.result({ ok: bad.length === 0, findings }, [...findings.map(lines), '', verdict].join('\n'))
       return bad.length === 0 ? EXIT.done : EXIT.refused
     }),
