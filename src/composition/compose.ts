@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { openDatasets } from '#assets/datasets'
@@ -93,6 +93,9 @@ async function start(
   const keyring = await openKeyring({ folder: keysFolder, database: keysDatabase, passphrase: secret, clock })
   closers.push(() => keyring.close())
 
+  // A log that is gone must not be begun anew as if nothing had ever been recorded: whoever lost it finds out here.
+  if (existsSync(directory.at(LOG_KEY_FILE)) && !existsSync(directory.at('log', 'checkpoint')))
+    throw new RedoubtError('ERR_AUDIT_CORRUPT', `the log of this data directory is gone from \`${directory.at('log')}\``)
   const log = await openAuditLog({
     folder: nodeFolder(directory.at('log')),
     signer: keyring.checkpointSigner,
