@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { nodeFolder } from '#foundation/storage'
 import { verifyLog } from '#trust/audit'
 import { readStoredLog } from './log-reader.ts'
-import { type AccountKey, chatBody, creditRow, Installation, readEvents, text, type WholeServer } from './whole-server.ts'
+import { type AccountKey, chatBody, creditRow, Installation, readEvents, type WholeServer } from './whole-server.ts'
 
 const DRAIN_MS = 5_000
 /** Over the drain, on a busy machine: the last checkpoint, the databases, the end of the process. */
@@ -30,6 +30,7 @@ describe('a whole server that is told to stop, and streams that are', () => {
     appKey = await server.account(cli, 'app', 'application')
   })
   beforeEach(async () => {
+    if (server.process.exitCode !== null || server.process.signalCode !== null) server = await installation.start()
     cli = await server.token()
     app = await server.token(appKey)
   })
@@ -42,8 +43,16 @@ describe('a whole server that is told to stop, and streams that are', () => {
   async function running(token: string, content = SLOW): Promise<{ readonly response: IncomingMessage; readonly rest: Promise<string> }> {
     const response = await server.open('/v1/chat/completions', { token, json: chatBody(content, true) }, false)
     expect(response.statusCode).toBe(200)
-    const rest = text(response)
-    await new Promise((resolve) => response.once('readable', resolve))
+    let received = ''
+    const rest = new Promise<string>((resolve, reject) => {
+      response.on('end', () => resolve(received)).on('error', reject)
+    })
+    await new Promise<void>((resolve) => {
+      response.setEncoding('utf8').on('data', (part: string) => {
+        received += part
+        resolve()
+      })
+    })
     return { response, rest }
   }
 
