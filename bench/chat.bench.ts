@@ -1,14 +1,6 @@
 /** CPU of the chat codecs alone: parse, transform and stringify, without redactor, without sockets. */
 import { ChatStreamTransformer, parseChatRequest, parseChatResponse } from '#gateway/routes'
-
-interface Row {
-  readonly what: string
-  readonly value: number
-  readonly unit: string
-  readonly target: number | null
-  readonly comparator: '>=' | '<='
-  readonly note?: string
-}
+import type { Row } from './row.ts'
 
 const ROUNDS = 15
 const STREAM_CHUNKS = 100

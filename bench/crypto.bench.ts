@@ -17,15 +17,7 @@ import {
 } from '#foundation/crypto'
 import { MemoryFolder, nodeFolder, openDatabase } from '#foundation/storage'
 import { openKeyring } from '#trust/keys'
-
-interface Row {
-  readonly what: string
-  readonly value: number
-  readonly unit: string
-  readonly target: number | null
-  readonly comparator: '>=' | '<='
-  readonly note?: string
-}
+import type { Row } from './row.ts'
 
 const MIB = 1_048_576
 const CHUNK = 262_144

@@ -1,13 +1,5 @@
 import { compilePlan, createRedactor, RECOGNISERS, scanText } from '#gateway/filters'
-
-interface Row {
-  readonly what: string
-  readonly value: number
-  readonly unit: string
-  readonly target: number | null
-  readonly comparator: '>=' | '<='
-  readonly note?: string
-}
+import type { Row } from './row.ts'
 
 const PROSE =
   'The patient was admitted on Monday with mild symptoms; blood pressure and pulse were normal, and the second examination in March 2024 showed no change. ' +

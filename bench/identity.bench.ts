@@ -11,15 +11,7 @@ import { silentLogger } from '../src/foundation/telemetry/index.ts'
 import { assertion, fakeKeys, goodClaims, grantForm, signCompact } from '../src/trust/identity/identity.fixtures.ts'
 import { openIdentity } from '../src/trust/identity/identity.ts'
 import { verifyAccessToken } from '../src/trust/identity/verify-access-token.ts'
-
-interface Row {
-  readonly what: string
-  readonly value: number
-  readonly unit: string
-  readonly target: number | null
-  readonly comparator: '>=' | '<='
-  readonly note?: string
-}
+import type { Benchmark, Row } from './row.ts'
 
 const WARM_CALLS = 200_000
 const COLD_CALLS = 5_000
@@ -138,4 +130,4 @@ async function run(): Promise<readonly Row[]> {
   }
 }
 
-export const benchmark: { readonly name: string; run(): Promise<readonly Row[]> } = { name: 'identity', run }
+export const benchmark: Benchmark = { name: 'identity', run }

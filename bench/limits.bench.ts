@@ -4,15 +4,7 @@ import { join } from 'node:path'
 import { type LimitRule, systemClock } from '#foundation/core'
 import { openDatabase } from '#foundation/storage'
 import { openLimits } from '#gateway/limits'
-
-interface Row {
-  readonly what: string
-  readonly value: number
-  readonly unit: string
-  readonly target: number | null
-  readonly comparator: '>=' | '<='
-  readonly note?: string
-}
+import type { Row } from './row.ts'
 
 const TAKES = 400_000
 const PRINCIPALS = 100

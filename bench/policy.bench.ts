@@ -2,15 +2,7 @@ import * as cedar from '@cedar-policy/cedar-wasm/nodejs'
 import { readFileSync } from 'node:fs'
 import type { DecisionContext, DecisionQuery, EntityFacts } from '#foundation/core'
 import { defaultPolicyFiles, loadPolicies, type PolicyEngine, type PolicyFile } from '#trust/policy'
-
-interface Row {
-  readonly what: string
-  readonly value: number
-  readonly unit: string
-  readonly target: number | null
-  readonly comparator: '>=' | '<='
-  readonly note?: string
-}
+import type { Benchmark, Row } from './row.ts'
 
 const WARM_UP = 50_000
 const SAMPLES = 200_000
@@ -18,7 +10,7 @@ const CEDAR_SAMPLES = 1500
 const REQUESTS = 2000
 
 /** The bundled policies, filled up with the kinds that organisations add: role grants, hours, networks, risk, purpose, dates. */
-function policyFiles(count: number, bundled: number): readonly PolicyFile[] {
+export function policyFiles(count: number, bundled: number): readonly PolicyFile[] {
   const kinds: readonly ((n: number) => string)[] = [
     (n) =>
       `permit(principal in Role::"team-${n}", action in [Action::"view", Action::"invoke"], resource) when { resource is Model && resource.sensitivity <= ${n % 4} };`,
@@ -166,4 +158,4 @@ async function run(): Promise<readonly Row[]> {
   return rows
 }
 
-export const benchmark: { readonly name: string; run(): Promise<readonly Row[]> } = { name: 'policy', run }
+export const benchmark: Benchmark = { name: 'policy', run }

@@ -4,15 +4,7 @@ import { silentLogger } from '../src/foundation/telemetry/index.ts'
 import { createModelServer, type InferTensor, type ServedModel } from '../src/gateway/serving/index.ts'
 import { ADULT_NUMBERS, ADULT_TEXTS, adultLike } from '../test/fixtures/onnx-models.ts'
 import { ask, memoryRegistry, USE } from '../test/fixtures/memory-registry.ts'
-
-interface Row {
-  readonly what: string
-  readonly value: number
-  readonly unit: string
-  readonly target: number | null
-  readonly comparator: '>=' | '<='
-  readonly note?: string
-}
+import type { Row } from './row.ts'
 
 const SINGLE_CALLS = 4_000
 const BATCH_CALLS = 60

@@ -4,15 +4,7 @@ import { InferenceSession } from 'onnxruntime-node'
 import { ALGORITHMS, train } from '#assets/training'
 import { importText, memoryDatasets, readColumns, someUse } from '../test/evaluation/memory-datasets.ts'
 import { toTensors } from '../test/evaluation/score-onnx.ts'
-
-interface Row {
-  readonly what: string
-  readonly value: number
-  readonly unit: string
-  readonly target: number | null
-  readonly comparator: '>=' | '<='
-  readonly note?: string
-}
+import type { Row } from './row.ts'
 
 const ADULT = `${process.env['REDOUBT_SHARED'] ?? fileURLToPath(new URL('../../shared', import.meta.url))}/data/tabular/adult_train.csv`
 const WARM_UP = 3000

@@ -5,15 +5,17 @@ import { join } from 'node:path'
 import { openDatasets } from '#assets/datasets'
 import { openRegistry } from '#assets/registry'
 import { resolveSecret } from '#foundation/config'
-import { asRedoubtError, type AuditSink, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
+import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
+import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
-import { createLogger } from '#foundation/telemetry'
+import { createLogger, type Logger } from '#foundation/telemetry'
 import { openLimits } from '#gateway/limits'
 import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
+import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
-import { openAuditLog } from '#trust/audit'
+import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
 import { readPolicyFolder } from '#trust/policy'
@@ -25,7 +27,7 @@ import { takeDataDirectory } from './data-directory.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
 import { Readiness } from './readiness.ts'
-import { createHandler } from './route-table.ts'
+import { createHandler, routeTable } from './route-table.ts'
 import { passphrase } from './secrets.ts'
 import { endpointFacts, languageModels } from './language-models.ts'
 import { loadDeployedModels, makeStarterWorkspace } from './starter-workspace.ts'
@@ -37,19 +39,38 @@ export interface Server {
   /** Null once an administrator is enrolled. */
   readonly enrolmentLink: string | null
   readonly sandbox: boolean
+  /** Every route and method that is served, with how it is guarded. */
+  readonly routes: readonly Pick<Route, 'method' | 'path' | 'access'>[]
   /** Resolves when the starter workspace is served; rejects when it cannot be. */
   readonly ready: Promise<void>
   /** Why the server should end by itself: the log or the data directory is gone for good. */
   close(): Promise<void>
 }
 
+/** What a server takes from the process around it; whoever runs one inside another process brings their own. */
+export interface Surroundings {
+  readonly clock: Clock
+  /** The server's own log; made from the configuration unless given. */
+  readonly logger?: Logger
+  /** Cost of the passphrase for a new keyring; the keyring's own default unless given. */
+  readonly kdf?: Argon2Parameters
+  readonly environment: NodeJS.ProcessEnv
+  /** Rows of the starter data set of a first start. */
+  readonly starterRows?: number
+}
+
+const PROCESS: Surroundings = { clock: systemClock, environment: process.env }
 const SELF = { type: 'System', id: 'redoubt' } as const
 
 /**
  * Ties the house together, from the ground up: data directory → keyring → log → keys → identity, policy → assets → gateway →
  * interfaces → listener. Whatever fails takes down what was opened before it, in reverse.
  */
-export async function startServer(configuration: Configuration, warn: (message: string) => void): Promise<Server> {
+export async function startServer(
+  configuration: Configuration,
+  warn: (message: string) => void,
+  surroundings: Surroundings = PROCESS,
+): Promise<Server> {
   const closers: (() => Promise<void> | void)[] = []
   // One part that cannot close (a log whose disk is full) must not keep the others open; the first failure is the one told.
   const closeAll = async (): Promise<void> => {
@@ -64,7 +85,7 @@ export async function startServer(configuration: Configuration, warn: (message: 
     if (failures.length > 0) throw asRedoubtError(failures[0])
   }
   try {
-    return await start(configuration, warn, closers, closeAll)
+    return await start(configuration, warn, surroundings, closers, closeAll)
   } catch (thrown) {
     await closeAll().catch(() => undefined)
     throw asRedoubtError(thrown)
@@ -74,12 +95,12 @@ export async function startServer(configuration: Configuration, warn: (message: 
 async function start(
   configuration: Configuration,
   warn: (message: string) => void,
+  { clock, kdf, environment, starterRows, ...surroundings }: Surroundings,
   closers: (() => Promise<void> | void)[],
   closeAll: () => Promise<void>,
 ): Promise<Server> {
-  const clock = systemClock
   const { profile } = configuration
-  const logger = createLogger({ level: configuration.log.level })
+  const logger = surroundings.logger ?? createLogger({ level: configuration.log.level })
   const secret = passphrase(configuration, warn)
 
   const directory = takeDataDirectory(configuration.dataDir)
@@ -90,7 +111,14 @@ async function start(
   const keysFolder = nodeFolder(directory.at('keys'))
   const keysDatabase = openDatabase<unknown>(directory.at('keys', 'keys.db'))
   closers.push(() => keysDatabase.close())
-  const keyring = await openKeyring({ folder: keysFolder, database: keysDatabase, passphrase: secret, clock })
+  const keyring = await openKeyring({
+    folder: keysFolder,
+    database: keysDatabase,
+    passphrase: secret,
+    clock,
+    ...configuration.keys,
+    ...(kdf === undefined ? {} : { kdf }),
+  })
   closers.push(() => keyring.close())
 
   // A log that is gone must not be begun anew as if nothing had ever been recorded: whoever lost it finds out here.
@@ -98,6 +126,7 @@ async function start(
     throw new RedoubtError('ERR_AUDIT_CORRUPT', `the log of this data directory is gone from \`${directory.at('log')}\``)
   const log = await openAuditLog({
     folder: nodeFolder(directory.at('log')),
+    parallelWriter: parallelWriter(directory.at('log')),
     signer: keyring.checkpointSigner,
     sealer: keyring.sealer,
     searchKey: keyring.searchKey,
@@ -159,6 +188,7 @@ async function start(
     secretsDir: configuration.secretsDir,
     profile,
     logger,
+    config: configuration.identity,
   })
   closers.push(() => identity.close())
   const { issuer } = identity
@@ -175,7 +205,7 @@ async function start(
   closers.push(() => limits.close())
   const models = createModelServer({ clock, logger, foreign: configuration.foreignModels })
   closers.push(() => models.close())
-  const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, process.env)
+  const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, environment)
   if (sandbox) closers.push(() => sandbox.close())
   const upstreams = createUpstreams({ config, resolveSecret, clock, logger })
   closers.push(() => upstreams.close())
@@ -204,6 +234,7 @@ async function start(
     profile,
     digestKey: digestKeyOf(keyring.searchKey),
     streams,
+    bodyTimeoutMs: configuration.server.bodyTimeoutMs,
   }
   const facts = endpointFacts()
   const readiness = new Readiness()
@@ -228,6 +259,7 @@ async function start(
     logger,
     profile,
     version: VERSION,
+    bodyTimeoutMs: configuration.server.bodyTimeoutMs,
     endpoints: upstreams.list().map((route: UpstreamRoute): EntityFacts => facts(route)),
     status: async () => ({
       version: VERSION,
@@ -250,10 +282,10 @@ async function start(
   }
   const api = await createApi(plane)
   closers.push(() => api.close())
-  handle = createHandler(
-    { house, api, identity, log, upstreams, models, registry, facts, metrics: () => metrics.text(), sealer: keyring.sealer, readiness },
-    new Set(configuration.server.names),
-  )
+  const parts = { house, api, identity, log, upstreams, models, registry, facts, sealer: keyring.sealer, readiness }
+  const table = { ...parts, metrics: () => metrics.text() }
+  const routes = routeTable(table)
+  handle = createHandler(table, routes, new Set(configuration.server.names.map((name) => name.toLowerCase())))
 
   if (profile === 'development') await ensureBootstrapAccount(identity, configuration.secretsDir)
   writeFileSync(
@@ -266,10 +298,13 @@ async function start(
   closers.push(() => listener.close(configuration.server.drainMs, () => streams.cutAll()))
   closers.push(() => readiness.draining())
   closers.push(() => recordStop(audit))
+  // Before anything ends, orchestrators are told to send nothing more.
+  closers.push(() => readiness.draining())
 
   const ready = (async () => {
     await loadDeployedModels({ registry, models, audit, logger })
-    if (profile === 'development') await makeStarterWorkspace({ datasets, registry, models, database })
+    if (profile === 'development')
+      await makeStarterWorkspace({ datasets, registry, models, database, ...(starterRows === undefined ? {} : { rows: starterRows }) })
     readiness.done()
   })()
   ready.catch((error: unknown) => {
@@ -277,7 +312,7 @@ async function start(
     logger.error({ err: error }, 'the starter workspace could not be made')
   })
   const enrolmentLink = identity.administratorEnrolled() ? null : (await identity.createEnrolmentLink(SELF)).url
-  return { url: issuer, caPath: directory.at('ca.pem'), enrolmentLink, sandbox: assistantIsSandbox, ready, close: closeAll }
+  return { url: issuer, caPath: directory.at('ca.pem'), enrolmentLink, sandbox: assistantIsSandbox, routes, ready, close: closeAll }
 }
 
 /** Uses of a key that the cache answered are on record within this time. */

@@ -2,9 +2,12 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { loadConfiguration, secretReference } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
+import { BODY_TIMEOUT_MS } from '#gateway/routes'
 import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
 import { auditConfig } from '#trust/audit'
+import { identityConfig } from '#trust/identity'
+import { keysConfigSchema } from '#trust/keys'
 
 /** The port of the documentation; any other port means that gRPC, when it comes, takes a free one. */
 export const DEFAULT_PORT = 8443
@@ -29,6 +32,13 @@ export const configurationSchema = z.strictObject({
         .array(z.string().min(1))
         .default(['localhost', '127.0.0.1'])
         .describe('host names and addresses that the certificate carries and the server answers to'),
+      bodyTimeoutMs: z
+        .number()
+        .int()
+        .min(10)
+        .max(300_000)
+        .default(BODY_TIMEOUT_MS)
+        .describe('how long the body of an inference or control call may take to arrive'),
       drainMs: z
         .number()
         .int()
@@ -45,6 +55,8 @@ export const configurationSchema = z.strictObject({
     .optional()
     .describe('what opens the data directory, in development; beside the data directory unless named'),
   passphrase: secretReference.optional().describe('opens the keyring; generated in development'),
+  keys: keysConfigSchema.prefault({}),
+  identity: identityConfig.prefault({}),
   audit: auditConfig.prefault({}),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
@@ -55,6 +67,26 @@ export const configurationSchema = z.strictObject({
 })
 
 export type Configuration = z.output<typeof configurationSchema> & { readonly dataDir: string; readonly secretsDir: string }
+
+/** Every variable of the environment that the server or the command line reads. */
+export const ENVIRONMENT: readonly { readonly name: string; readonly meaning: string }[] = [
+  { name: 'REDOUBT_CONFIG', meaning: 'path of `redoubt.yaml`' },
+  { name: 'REDOUBT_PORT', meaning: 'port to listen on, and where commands look for the server' },
+  { name: 'REDOUBT_DATA_DIR', meaning: 'data directory; default `./.redoubt/data`' },
+  {
+    name: 'REDOUBT_SECRETS_DIR',
+    meaning: 'secrets directory; default `secrets` beside a data directory called `data`, else `<data-dir>-secrets`',
+  },
+  { name: 'REDOUBT_URL', meaning: 'commands: address of the server' },
+  { name: 'REDOUBT_TOKEN', meaning: 'commands: access token to use in place of the bootstrap account’s' },
+  { name: 'REDOUBT_TRACE', meaning: 'commands: any value shows where an internal error came from' },
+  {
+    name: 'OPENAI_BASE_URL',
+    meaning: 'server: upstream of `assistant` when `chat.models` is empty; https, or loopback by configuration only',
+  },
+  { name: 'OPENAI_API_KEY', meaning: 'server: its credential; alone, it means OpenAI’s own address' },
+  { name: 'OPENAI_MODEL', meaning: 'server: the upstream’s name of that model; default `gpt-4o-mini`' },
+]
 
 export interface Overrides {
   readonly config?: string

@@ -1,9 +1,15 @@
+import { fileURLToPath } from 'node:url'
 import type { Server } from './compose.ts'
 import type { Configuration } from './configuration.ts'
 
+/** The shim of this checkout or package, by its whole path: the next command is typed in another terminal, in any folder. */
+const BIN = fileURLToPath(new URL('../../bin/redoubt', import.meta.url))
+const quoted = (path: string): string => (/^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`)
+
 /** What a person sees when the server is ready: where, whom to enrol, how to trust, one call that works as printed. */
 export function greeting(server: Server, configuration: Configuration): string {
-  const redoubt = `REDOUBT_DATA_DIR=${configuration.dataDir} ${process.env['REDOUBT_BIN'] ?? './bin/redoubt'}`
+  const redoubt = `REDOUBT_DATA_DIR=${quoted(configuration.dataDir)} ${quoted(BIN)}`
+  const ca = quoted(server.caPath)
   const lines = [
     '',
     `  Redoubt serves at ${server.url}`,
@@ -13,10 +19,10 @@ export function greeting(server: Server, configuration: Configuration): string {
       : ['  Enrol the administrator’s security key (one use, 15 minutes):', `    ${server.enrolmentLink}`, '']),
     '  Make browsers and tools trust the local CA:',
     `    ${redoubt} trust`,
-    `    or use it by file: ${server.caPath}`,
+    `    or use it by file: ${ca}`,
     '',
     '  Ask the starter model:',
-    `    curl --cacert ${server.caPath} ${server.url}/v2/models/credit/infer \\`,
+    `    curl --cacert ${ca} ${server.url}/v2/models/credit/infer \\`,
     `      -H "authorization: Bearer $(${redoubt} token)" -H 'content-type: application/json' \\`,
     `      -d '${exampleCall()}'`,
     '',

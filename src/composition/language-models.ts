@@ -11,7 +11,7 @@ import {
 import type { Configuration } from './configuration.ts'
 
 /** The public name of the language model that a first start serves. */
-export const ASSISTANT = 'assistant'
+const ASSISTANT = 'assistant'
 /** The route to the sandbox responder, which the guided tour uses; development only. */
 const SANDBOX_ROUTE = 'sandbox'
 const DEFAULT_MODEL = 'gpt-4o-mini'

@@ -101,14 +101,15 @@ function healthRoutes({ readiness, metrics, log }: RouteTableOptions): readonly 
 
 /** @param hosts names that the server answers to, in lower case. */
 export function createHandler(
-  options: RouteTableOptions,
+  options: Pick<RouteTableOptions, 'house'>,
+  routes: readonly Route[],
   hosts: ReadonlySet<string>,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  return createRouter({ routes: routeTable(options), hosts, onError: (error, exchange) => sendError(options, error, exchange) })
+  return createRouter({ routes, hosts, onError: (error, exchange) => sendError(options, error, exchange) })
 }
 
 /** Errors before a route is found, in the shape of the surface that the path belongs to. */
-function sendError({ house }: RouteTableOptions, error: RedoubtError, { response, requestId, path }: Exchange): void {
+function sendError({ house }: Pick<RouteTableOptions, 'house'>, error: RedoubtError, { response, requestId, path }: Exchange): void {
   if (error.status >= 500) house.logger.error({ requestId, code: error.code, err: error.cause ?? error }, 'request failed')
   if (response.headersSent) {
     response.destroy()
@@ -119,7 +120,11 @@ function sendError({ house }: RouteTableOptions, error: RedoubtError, { response
   const body = JSON.stringify(problemOf(error, requestId))
   write(response, {
     status: ERROR_TABLE[error.code].status,
-    headers: { 'content-type': 'application/problem+json', 'x-request-id': requestId },
+    headers: {
+      'content-type': 'application/problem+json',
+      'x-request-id': requestId,
+      ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+    },
     body,
   })
 }

@@ -47,11 +47,12 @@ export async function makeStarterWorkspace(options: {
   readonly registry: Registry
   readonly models: ModelServer
   readonly database: Pick<Database<unknown>, 'raw'>
+  readonly rows?: number
 }): Promise<void> {
-  const { datasets, registry, models } = options
+  const { datasets, registry, models, rows } = options
   if (registry.deployed(STARTER)) return
   if (!datasets.get(STARTER)) {
-    await datasets.import(chunks(), {
+    await datasets.import(chunks(rows), {
       name: STARTER,
       label: 'label',
       subject: 'applicant',
@@ -86,6 +87,6 @@ export async function makeStarterWorkspace(options: {
   await registry.deploy(STARTER, null, SELF, { load: (model) => models.load(model) })
 }
 
-async function* chunks(): AsyncGenerator<Uint8Array> {
-  yield* starterCredit()
+async function* chunks(rows: number | undefined): AsyncGenerator<Uint8Array> {
+  yield* starterCredit(rows)
 }

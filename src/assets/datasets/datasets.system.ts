@@ -25,7 +25,7 @@ function filesBelow(folder: string): string[] {
     .filter((path) => statSync(path).isFile())
 }
 
-it('imports and reads the census table on disk with the real keyring and log, and leaves no value in clear (A1, C4, E3)', async () => {
+it('imports and reads the census table on disk with the real keyring and log, and leaves no value in clear (A1, E3)', async () => {
   if (!existsSync(ADULT)) throw new Error(`the test needs ${ADULT}`)
   const keysDatabase = openDatabase(join(root, 'keys.db'))
   const database = openDatabase(join(root, 'redoubt.db'))

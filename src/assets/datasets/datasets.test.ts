@@ -186,7 +186,7 @@ describe('refusals name line and column', () => {
 })
 
 describe('at rest', () => {
-  it('stores no value in clear, in objects or in SQL (C4)', async () => {
+  it('stores no value in clear, in objects or in SQL (A1)', async () => {
     await load('name,city,label\nCANARY-ada,CANARY-town,1\nCANARY-bob,CANARY-town,0\n', { label: 'label', subject: 'name' })
     const stored = objects.list('datasets').map((name) => Buffer.from(objects.read(`datasets/${name}`)!).toString('latin1'))
     const rows = database.raw.prepare('SELECT * FROM datasets').all()
@@ -194,7 +194,7 @@ describe('at rest', () => {
     for (const text of [...stored, JSON.stringify(rows), JSON.stringify(events)]) expect(text).not.toContain('CANARY')
   })
 
-  it('never writes the rows in clear while it imports (C4)', async () => {
+  it('never writes the rows in clear while it imports (A1)', async () => {
     const writes: string[] = []
     const watched = new MemoryFolder()
     const realOpen = watched.open.bind(watched)
@@ -215,13 +215,13 @@ describe('at rest', () => {
     expect(writes.join('')).not.toContain('CANARY')
   })
 
-  it('seals every row group under its own data key (C4)', async () => {
+  it('seals every row group under its own data key (A1)', async () => {
     await load(`i\n${Array.from({ length: 20_000 }, (_, i) => i).join('\n')}`)
     // Spool, three groups, manifest.
     expect(keyLog).toEqual(Array.from({ length: 5 }, () => 'generate dataset'))
   })
 
-  it('refuses a row group that was exchanged, changed or rolled back (C4)', async () => {
+  it('refuses a row group that was exchanged, changed or rolled back (A1)', async () => {
     const version = await load(`i\n${Array.from({ length: 9000 }, (_, i) => i).join('\n')}`)
     const other = await load(`i\n${Array.from({ length: 9000 }, (_, i) => i + 1).join('\n')}`)
     const path = (id: string, part: string): string => `datasets/${id}-${part}.rdbt`
@@ -247,7 +247,7 @@ describe('at rest', () => {
     await expect(readAll(version)).rejects.toMatchObject({ code: 'ERR_STORAGE_CORRUPT' })
   })
 
-  it('names the place of an object in its header, and takes none from another place (C4)', async () => {
+  it('names the place of an object in its header, and takes none from another place (A1)', async () => {
     const first = await load(PEOPLE)
     const second = await load(PEOPLE)
     const path = (id: string): string => `datasets/${id}-manifest.rdbt`
@@ -255,7 +255,7 @@ describe('at rest', () => {
     await expect(readAll(first)).rejects.toMatchObject({ code: 'ERR_CRYPTO_AUTHENTICATION' })
   })
 
-  it('refuses a row group that was resealed under a key of its own place (C4)', async () => {
+  it('refuses a row group that was resealed under a key of its own place (A1)', async () => {
     const keys = memoryKeys()
     const ports = {
       database,

@@ -83,7 +83,8 @@ export const lineageSchema = z
     metrics: json.optional(),
   })
   .strict()
-export const purposesSchema = z.array(z.string().min(1).max(128)).min(1).max(MAX_PURPOSES)
+/** None: a model made elsewhere, of whose data nothing is known here, that any stated purpose may use. */
+export const purposesSchema = z.array(z.string().min(1).max(128)).max(MAX_PURPOSES)
 const tensorSpec = z
   .object({
     name: z.string().min(1).max(256),

@@ -374,7 +374,9 @@ function checkAsk(ask: RegisterAsk): void {
       'a model name has 1 to 64 of a-z, 0-9, dot, dash and underscore, and begins and ends with a letter or digit',
     )
   if (!SENSITIVITIES.includes(ask.sensitivity)) throw new RedoubtError('ERR_INPUT_INVALID', 'the sensitivity is not known')
-  if (!purposesSchema.safeParse(ask.purposes).success) throw new RedoubtError('ERR_INPUT_INVALID', 'a model has 1 to 64 purposes')
+  if (!purposesSchema.safeParse(ask.purposes).success) throw new RedoubtError('ERR_INPUT_INVALID', 'a model has at most 64 purposes')
+  if (!ask.foreign && ask.purposes.length === 0)
+    throw new RedoubtError('ERR_INPUT_INVALID', 'a model that was trained here serves the purposes of its data')
   if (!lineageSchema.safeParse(ask.lineage).success) throw new RedoubtError('ERR_INPUT_INVALID', 'the lineage does not fit its schema')
   if (!ask.foreign && ask.lineage.codeDigest === '')
     throw new RedoubtError('ERR_INPUT_INVALID', 'a model that was trained here names the code that made it')

@@ -5,6 +5,7 @@ interface JsonSchema {
   readonly description?: string
   readonly default?: unknown
   readonly enum?: readonly unknown[]
+  readonly required?: readonly string[]
   readonly properties?: Readonly<Record<string, JsonSchema>>
   readonly items?: JsonSchema
   readonly additionalProperties?: JsonSchema | boolean
@@ -17,17 +18,28 @@ interface JsonSchema {
 export function configurationReference(schema: z.ZodType): string {
   const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema
   const rows = ['| key | type | default | meaning |', '| --- | --- | --- | --- |']
-  walk(root, '', rows)
+  walk(root, '', '', rows)
   return `${rows.join('\n')}\n`
 }
 
-function walk(schema: JsonSchema, path: string, rows: string[]): void {
-  if (path !== '' && !schema.properties)
-    rows.push(`| \`${path}\` | ${typeName(schema)} | ${defaultText(schema)} | ${schema.description ?? ''} |`)
-  for (const [name, child] of Object.entries(schema.properties ?? {})) walk(child, path === '' ? name : `${path}.${name}`, rows)
-  if (schema.items?.properties) walk({ ...schema.items }, `${path}[]`, rows)
+/** @param standard what stands in the column of defaults. */
+function walk(schema: JsonSchema, path: string, standard: string, rows: string[]): void {
+  if (path !== '' && !schema.properties) rows.push(`| \`${path}\` | ${typeName(schema)} | ${standard} | ${schema.description ?? ''} |`)
+  for (const [name, child] of Object.entries(schema.properties ?? {})) {
+    // A default of the whole object is where its members take theirs from.
+    const inherited = (schema.default as Readonly<Record<string, unknown>> | undefined)?.[name]
+    const fallback = child.default ?? inherited
+    const text = fallback === undefined ? (schema.required?.includes(name) ? 'required' : '') : `\`${JSON.stringify(fallback)}\``
+    walk(
+      child.default === undefined && inherited !== undefined ? { ...child, default: inherited } : child,
+      path === '' ? name : `${path}.${name}`,
+      text,
+      rows,
+    )
+  }
+  if (schema.items?.properties) walk({ ...schema.items }, `${path}[]`, '', rows)
   if (typeof schema.additionalProperties === 'object' && schema.additionalProperties.properties)
-    walk(schema.additionalProperties, `${path}.NAME`, rows)
+    walk(schema.additionalProperties, `${path}.NAME`, '', rows)
 }
 
 function typeName(schema: JsonSchema): string {
@@ -38,8 +50,4 @@ function typeName(schema: JsonSchema): string {
     schema.maximum === undefined || schema.maximum > 1e15 ? '' : `≤ ${schema.maximum}`,
   ]
   return [schema.type ?? 'any', ...range].filter((part) => part !== '').join(' ')
-}
-
-function defaultText(schema: JsonSchema): string {
-  return schema.default === undefined ? '' : `\`${JSON.stringify(schema.default)}\``
 }

@@ -18,7 +18,11 @@ export const ERROR_TABLE = {
   ERR_INPUT_TOO_LARGE: entry(413, 'the body is too large', 'send less in one request'),
   ERR_INPUT_TIMEOUT: entry(408, 'the body did not arrive in time', 'send the request again'),
   ERR_INPUT_INVALID: entry(400, 'the request does not fit the schema', 'compare the request with the reference'),
-  ERR_INPUT_CONTENT_TYPE: entry(415, 'the content type is not understood', 'send `content-type: application/json`'),
+  ERR_INPUT_CONTENT_TYPE: entry(
+    415,
+    'the content type is not understood',
+    'send the type that the endpoint takes, mostly `application/json`',
+  ),
   ERR_ROUTE_UNKNOWN: entry(404, 'there is no such endpoint', 'see the reference for the endpoints that exist'),
   ERR_METHOD_NOT_ALLOWED: entry(405, 'the endpoint does not take this method', 'use a method named in the `allow` header'),
   ERR_HOST_INVALID: entry(421, 'the host or path is not canonical', 'send one host header and a plain path'),
@@ -82,7 +86,7 @@ export const ERROR_TABLE = {
   ERR_WEBAUTHN: entry(403, 'the security key could not be verified', 'try again with the same key'),
 
   // policy
-  ERR_POLICY_DENIED: entry(403, 'no policy permits this', 'run `redoubt policy why` with the request id'),
+  ERR_POLICY_DENIED: entry(403, 'no policy permits this', 'run `redoubt policy why --request` with the request id'),
   ERR_POLICY_ERROR: entry(403, 'a policy could not be evaluated, so the request is refused', 'correct the policy named in the log'),
   ERR_POLICY_PURPOSE: entry(403, 'the purpose does not fit the data', 'use an account whose purpose the data were collected for'),
   ERR_POLICY_INVALID: entry(422, 'the policies do not validate', 'correct the policy; nothing was activated'),

@@ -16,7 +16,13 @@ const range = (name: keyof Argon2Parameters) => z.number().int().min(FLOOR[name]
 
 /** Cost of argon2id; never below the OWASP floor. */
 export const argon2Schema = z
-  .object({ memoryKiB: range('memoryKiB'), passes: range('passes'), parallelism: range('parallelism') })
+  .object({
+    memoryKiB: range('memoryKiB').describe(
+      'argon2id memory in KiB that the passphrase costs when a keyring is made; an existing one keeps its own',
+    ),
+    passes: range('passes').describe('argon2id passes'),
+    parallelism: range('parallelism').describe('argon2id lanes'),
+  })
   .strict()
   .readonly()
 

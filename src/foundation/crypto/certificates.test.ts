@@ -27,7 +27,7 @@ describe('the certificate authority', () => {
     expect(certificate.subject).toBe('CN=Redoubt local CA')
   })
 
-  it('issues a certificate for names, addresses and a SPIFFE id, valid for 24 hours (B8)', async () => {
+  it('issues a certificate for names, addresses and a SPIFFE id, valid for 24 hours (A2)', async () => {
     const authorityPem = await authority()
     const issued = await issueServerCertificate({ ...request, authorityPem, authorityKey: authorityKeys.privateKey })
     const certificate = new X509Certificate(issued.certificatePem)
@@ -63,7 +63,7 @@ describe('the certificate authority', () => {
 })
 
 describe('the TLS policy', () => {
-  it('speaks TLS 1.3 with the post-quantum hybrid, and no older version (B8)', async () => {
+  it('speaks TLS 1.3 with the post-quantum hybrid, and no older version (A2)', async () => {
     const ca = await authority()
     const { certificatePem, privateKeyPem } = await issueServerCertificate({
       ...request,

@@ -34,6 +34,31 @@ for (let unit = 0; unit < 128; unit++) {
   else if ("_%/'".includes(character)) ASCII[unit] = OTHER
 }
 
+/** Shortest word that may hold a value although it has neither a digit nor a sign that values need (`TRAIT.long`). */
+const LONG_WORD = 16
+const SEPARATOR = 0
+const PLAIN = 1
+const ANYTHING = 2
+const SKIPPED = ASCII.map((kind) =>
+  kind === BOUNDARY || kind === GAP ? SEPARATOR : kind === LETTER || kind === DOT || kind === OTHER ? PLAIN : ANYTHING,
+)
+
+/**
+ * Most of any text: short words of letters, dots and apostrophes. They have none of the traits of a value and nothing after a gap joins
+ * on to them, so the search passes over them without opening a segment.
+ * @param from where no segment is open. @returns the start of the first word that is not such a one, or whose end is not there yet.
+ */
+export function skipPlainWords(text: string, from: number): number {
+  let word = from
+  for (let i = from; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    const what = unit < 0x80 ? SKIPPED[unit]! : ANYTHING
+    if (what === SEPARATOR) word = i + 1
+    else if (what === ANYTHING || i - word + 1 >= LONG_WORD) return word
+  }
+  return word
+}
+
 /** The ASCII unit that a look-alike stands for, the unit itself if it is none, or -1 for an invisible one. */
 export function foldUnit(unit: number): number {
   if (unit < 0x80) return unit

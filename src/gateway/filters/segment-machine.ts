@@ -130,6 +130,10 @@ export class SegmentMachine {
   #pass(from: number): void {
     const text = this.#text
     for (let i = from; i < text.length; i++) {
+      if (this.#start === NONE && this.#swallowing === 'no') {
+        i = kinds.skipPlainWords(text, i)
+        if (i === text.length) return
+      }
       const unit = text.charCodeAt(i)
       if (this.#swallowing !== 'no') {
         this.#swallow(unit, i)
@@ -214,10 +218,10 @@ export class SegmentMachine {
   #continuesIban(end: number): boolean {
     const from = this.#wordStart
     const size = end - from
-    if (this.#ibanOpen) return size === IBAN_GROUP && this.#last !== kinds.DASH
+    if (this.#ibanOpen && size === IBAN_GROUP) return this.#last !== kinds.DASH
     const digitAt = (i: number): boolean => kinds.classify(this.#text.charCodeAt(i)) === kinds.DIGIT
     const letterAt = (i: number): boolean => kinds.classify(this.#text.charCodeAt(i)) === kinds.LETTER
-    // A label may be joined on: `IBAN:GB29 …`
+    // A label may be joined on, `IBAN:GB29 …`, or the end of another one, `… 19@GB29 …`
     const head = end - IBAN_GROUP
     return size >= IBAN_GROUP && letterAt(head) && letterAt(head + 1) && digitAt(head + 2) && digitAt(head + 3)
   }

@@ -1,16 +1,11 @@
-import { limitHeaders } from '#gateway/limits'
 import type { Recorded } from './states.ts'
 
 /** The last step: what was recorded leaves. */
 export function answer(state: Recorded): void {
-  const { received, rendered, taken, completion, served } = state
+  const { received, rendered, completion, served } = state
   if (rendered === null) {
     if (served.kind === 'stream') received.reply.end(served.closing)
     return
   }
-  received.reply.send(
-    rendered.status,
-    { ...rendered.headers, ...limitHeaders(taken.states), 'redoubt-log-index': String(completion.index) },
-    rendered.body,
-  )
+  received.reply.send(rendered.status, { ...rendered.headers, 'redoubt-log-index': String(completion.index) }, rendered.body)
 }

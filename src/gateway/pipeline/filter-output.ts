@@ -9,8 +9,9 @@ import type { Filtered, Refused, ServedState } from './states.ts'
 export function filterOutput(house: House, state: ServedState): Filtered | Refused {
   const { served } = state
   if (served.kind === 'stream') {
-    const { findings: outputFindings, outputDigest, failure } = served
-    return { ...state, outputFindings, outputDigest, failure, rendered: null }
+    const { findings: outputFindings, failure } = served
+    // Keyed like every digest of the record: a short answer could be guessed from its plain hash.
+    return { ...state, outputFindings, outputDigest: keyedDigest(house.digestKey, served.outputDigest), failure, rendered: null }
   }
   const inspection = new Inspection(compilePlan(state.decision.obligations.filterOutput), 'ERR_FILTER_BLOCKED_OUTPUT')
   try {

@@ -18,4 +18,6 @@ export interface House {
   /** 32 bytes; keys the digests of inputs and outputs in the record. */
   readonly digestKey: Uint8Array
   readonly streams: RunningStreams
+  /** How long a request body may take to arrive; the routes' own bound unless given. */
+  readonly bodyTimeoutMs?: number
 }

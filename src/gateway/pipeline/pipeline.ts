@@ -19,39 +19,50 @@ import { takeLimits } from './take-limits.ts'
  * Never rejects: whatever goes wrong is a refusal.
  */
 export async function infer(house: House, received: Received): Promise<void> {
-  const authenticated = await step(authenticate, house, received)
+  const authenticated = step(authenticate, house, received)
   if (isRefused(authenticated)) return refuse(house, authenticated)
 
-  const resolved = await step(resolve, house, authenticated)
+  const resolved = await stepLater(resolve, house, authenticated)
   if (isRefused(resolved)) return refuse(house, resolved)
 
-  const authorised = await step(decide, house, resolved)
+  const authorised = step(decide, house, resolved)
   if (isRefused(authorised)) return refuse(house, authorised)
 
-  const limited = await step(takeLimits, house, authorised)
+  const limited = step(takeLimits, house, authorised)
   if (isRefused(limited)) return refuse(house, limited)
 
-  const inspected = await step(inspectInput, house, limited)
+  const inspected = step(inspectInput, house, limited)
   if (isRefused(inspected)) return refuse(house, inspected)
 
-  const admitted = await step(recordAdmission, house, inspected)
+  const admitted = await stepLater(recordAdmission, house, inspected)
   if (isRefused(admitted)) return refuse(house, admitted)
 
-  const served = await step(serve, house, admitted)
+  const served = await stepLater(serve, house, admitted)
   if (isRefused(served)) return refuse(house, served)
 
-  const filtered = await step(filterOutput, house, served)
+  const filtered = step(filterOutput, house, served)
   if (isRefused(filtered)) return refuse(house, filtered)
 
-  const recorded = await step(recordCompletion, house, filtered)
+  const recorded = await stepLater(recordCompletion, house, filtered)
   if (isRefused(recorded)) return refuse(house, recorded)
 
   return answer(recorded)
 }
 
-/** A step that throws has not said yes: the request is refused in the state it had reached. */
-async function step<S extends Refused['state'], N>(
-  take: (house: House, state: S) => N | Promise<N>,
+/**
+ * A step that throws has not said yes: the request is refused in the state it had reached. Only steps that wait for bytes, the
+ * model or the disk are awaited; the others cost no turn of the event loop.
+ */
+function step<S extends Refused['state'], N>(take: (house: House, state: S) => N, house: House, state: S): N | Refused {
+  try {
+    return take(house, state)
+  } catch (thrown) {
+    return { refused: asRedoubtError(thrown), state }
+  }
+}
+
+async function stepLater<S extends Refused['state'], N>(
+  take: (house: House, state: S) => Promise<N>,
   house: House,
   state: S,
 ): Promise<N | Refused> {

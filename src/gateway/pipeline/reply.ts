@@ -9,6 +9,6 @@ export interface Reply extends StreamOut {
   /** Ends a stream that was started. */
   end(closing: string): void
   readonly started: boolean
-  /** Called when the connection closes before the answer has been sent. */
+  /** Called when the connection closes before the answer has been sent; at once when it has closed already. */
   onGone(listener: () => void): void
 }

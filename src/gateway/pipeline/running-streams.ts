@@ -1,4 +1,4 @@
-import { RedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
 import type { Identity } from '#trust/identity'
 import type { Principal } from '#trust/identity'
 import type { Cancellation } from './cancellation.ts'
@@ -35,9 +35,18 @@ export class RunningStreams {
   /** Cuts every request whose token or model may not go on. Called at least once in `SWEEP_INTERVAL_MS`. */
   sweep(): void {
     for (const stream of this.#running) {
-      const code = this.#identity.stillValid(stream.principal)
-      const reason = code ? new RedoubtError(code) : stream.call.stillServable()
+      const reason = this.#reasonToEnd(stream)
       if (reason) stream.cancellation.cancel(reason)
+    }
+  }
+
+  /** A check that fails has not said that the stream may go on, and must not keep the others from being looked at. */
+  #reasonToEnd({ principal, call }: RunningStream): RedoubtError | null {
+    try {
+      const code = this.#identity.stillValid(principal)
+      return code ? new RedoubtError(code) : call.stillServable()
+    } catch (thrown) {
+      return asRedoubtError(thrown)
     }
   }
 

@@ -57,6 +57,8 @@ export interface Call {
 
 export interface ServeIo {
   readonly requestId: string
+  /** The person the request is about, named by the body or by header; null when nobody is named. */
+  readonly subject: string | null
   readonly outputPlan: FilterPlan
   readonly cancellation: Cancellation
   readonly out: StreamOut
@@ -64,8 +66,8 @@ export interface ServeIo {
 
 /** Where a surface writes the events of a stream. */
 export interface StreamOut {
-  /** Sends status 200 and the headers of an event stream; called once, before the first `write`. */
-  start(): void
+  /** Sends status 200 and the headers of an event stream, and these; called once, before the first `write`. */
+  start(headers: Readonly<Record<string, string>>): void
   /** @returns false when the client reads too slowly: stop until `onDrain` calls. */
   write(text: string): boolean
   onDrain(listener: () => void): void

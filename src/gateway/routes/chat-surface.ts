@@ -43,7 +43,7 @@ function chatCall(options: ChatSurfaceOptions, request: ChatRequest, route: Upst
     rewriteTexts: (filter) => void request.rewriteTexts(filter),
     stillServable: () => null,
     serve(io) {
-      const body = request.toUpstream(route.upstreamModel, request.subject === null ? null : options.pseudonym(request.subject))
+      const body = request.toUpstream(route.upstreamModel, io.subject === null ? null : options.pseudonym(io.subject))
       const exchange = { options, request, route, now, body, io }
       return request.stream ? serveStream(exchange) : serveWhole(exchange)
     },
@@ -132,7 +132,7 @@ function serveStream({ options, request, route, now, body, io }: ChatExchange): 
       {
         start() {
           started = true
-          io.out.start()
+          io.out.start(openAiHeaders(io.requestId))
         },
         data(chunk) {
           const text = transformer.push(chunk)

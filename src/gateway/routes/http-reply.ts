@@ -14,14 +14,16 @@ export function httpReply(response: ServerResponse): Reply {
     },
     send(status, headers, body) {
       if (response.writableEnded || response.destroyed) return
-      const bytes = Buffer.from(body)
-      response.writeHead(status, { ...always, ...headers, 'content-length': bytes.byteLength })
-      response.end(bytes)
+      // RFC 9110 §15.5.9: whoever was too slow does not keep the connection.
+      const closing = status === 408 ? { connection: 'close' } : {}
+      response.writeHead(status, { ...always, ...headers, ...closing, 'content-length': Buffer.byteLength(body) })
+      // As text, so that head and body leave in one write and one TLS record.
+      response.end(body)
     },
-    start() {
+    start(headers) {
       if (started || response.destroyed) return
       started = true
-      response.writeHead(200, { ...always, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' })
+      response.writeHead(200, { ...always, ...headers, 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' })
     },
     write: (text) => !response.destroyed && response.write(text),
     onDrain: (listener) => void response.once('drain', listener),
@@ -29,9 +31,12 @@ export function httpReply(response: ServerResponse): Reply {
       if (!response.destroyed) response.end(closing)
     },
     onGone(listener) {
-      response.once('close', () => {
+      const gone = (): void => {
         if (!response.writableFinished) listener()
-      })
+      }
+      // Who left while the admission was written is told of at once: the event is over.
+      if (response.closed || response.destroyed) gone()
+      else response.once('close', gone)
     },
   }
 }

@@ -1,6 +1,7 @@
 import { httpReply } from './http-reply.ts'
 import { collectBody } from './collect-body.ts'
 import { type House, infer, type Received, type Surface } from '#gateway/pipeline'
+import { countHeader } from './raw-headers.ts'
 import type { Exchange, Route } from './router.ts'
 
 /** A route whose every request goes through the pipeline, in the shape of `surface`. */
@@ -24,16 +25,9 @@ function receive(house: House, { requestId, request, response, parameters }: Exc
     sourceAddress: sourceAddress(request.socket.remoteAddress),
     purposeHeader: single(request.headers['redoubt-purpose']),
     subjectHeader: single(request.headers['redoubt-subject']),
-    body: (maxBytes) => collectBody(request, maxBytes),
+    body: (maxBytes) => collectBody(request, maxBytes, house.bodyTimeoutMs),
     reply,
   }
-}
-
-/** Node joins some repeated headers and drops others; what was really sent stands in the raw list. */
-export function countHeader(rawHeaders: readonly string[], name: string): number {
-  let count = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) count++
-  return count
 }
 
 /** IPv4 callers of a dual-stack socket appear as IPv4. */

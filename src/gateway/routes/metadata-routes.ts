@@ -2,7 +2,8 @@ import { asRedoubtError, type Decision, type EntityFacts, RedoubtError } from '#
 import { decisionContext, type House, type Rendered } from '#gateway/pipeline'
 import type { Principal } from '#trust/identity'
 import { httpReply } from './http-reply.ts'
-import { countHeader, sourceAddress } from './inference-routes.ts'
+import { sourceAddress } from './inference-routes.ts'
+import { countHeader } from './raw-headers.ts'
 import type { Exchange, Route } from './router.ts'
 
 /** What a metadata route may ask about its caller. */

@@ -47,7 +47,12 @@ export function servedModel(models: ModelServer, registry: Registry, name: strin
 }
 
 export function inferenceErrorAnswer(error: RedoubtError, requestId: string): Rendered {
-  const headers = { 'content-type': 'application/json', 'x-request-id': requestId, 'redoubt-code': error.code }
+  const headers = {
+    'content-type': 'application/json',
+    'x-request-id': requestId,
+    'redoubt-code': error.code,
+    ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+  }
   return { status: error.status, headers, body: renderInferenceError(error) }
 }
 
@@ -63,7 +68,10 @@ function inferCall(models: ModelServer, registry: Registry, model: ServedModel, 
     rewriteTexts(filter) {
       inputs = inputs.map((tensor) => filteredTensor(tensor, filter, 'inputs'))
     },
-    stillServable: () => (models.get(version.name) === model ? null : new RedoubtError('ERR_MODEL_UNDEPLOYED')),
+    stillServable() {
+      if (registry.get(version.name, version.version)?.quarantined === true) return new RedoubtError('ERR_MODEL_QUARANTINED')
+      return models.get(version.name) === model ? null : new RedoubtError('ERR_MODEL_UNDEPLOYED')
+    },
     serve: (io) => serve(model, request, inputs, io),
   }
 }
@@ -87,7 +95,7 @@ async function serve(model: ServedModel, request: InferRequest, inputs: readonly
         requested: request.outputs,
       }),
     }),
-    ...(request.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: { prediction: outputs.map(recorded) } }),
+    ...(io.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: { prediction: outputs.map(recorded) } }),
   }
 }
 

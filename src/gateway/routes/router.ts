@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { newId, RedoubtError } from '#foundation/core'
+import { countHeader } from './raw-headers.ts'
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD'
@@ -30,6 +31,7 @@ export interface RouterOptions {
 }
 
 const MAX_URL_CHARACTERS = 4096
+const PORT = /:\d{1,5}$/
 /** One plain path: no dot segments, no doubled slashes, no encoded slash, backslash, dot or control character. */
 const CANONICAL_PATH = /^(?:\/[A-Za-z0-9_.~!$&'()*+,;=:@%-]*)+$/
 const FORBIDDEN_IN_PATH = /\/\/|\/\.{1,2}(?:\/|$)|%(?:2[fFeE]|5[cC]|[01][0-9a-fA-F]|7[fF]|00)/
@@ -58,31 +60,42 @@ export function createRouter(options: RouterOptions): (request: IncomingMessage,
       query: cut < 0 ? '' : url.slice(cut + 1),
       parameters,
     })
-    const run = async (): Promise<void> => {
-      checkCanonical(request, url, path, options.hosts)
-      const found = fixed.get(path) ?? matching(variable, path)
+    const run = (): void | Promise<void> => {
+      checkHost(request, options.hosts)
+      const known = fixed.get(path)
+      // A path that is a key of the table is canonical because the table's are.
+      if (!known || url.length > MAX_URL_CHARACTERS) checkCanonical(url, path)
+      const found = known ?? matching(variable, path)
       if (found.length === 0) throw new RedoubtError('ERR_ROUTE_UNKNOWN')
       const route = found.find((candidate) => candidate.method === request.method)
       if (!route) {
         response.setHeader('allow', [...new Set(found.map((candidate) => candidate.method))].join(', '))
         throw new RedoubtError('ERR_METHOD_NOT_ALLOWED')
       }
-      await route.handle(exchange(parametersOf(route.path, path)))
+      return route.handle(exchange(parametersOf(route.path, path)))
     }
-    run().catch((thrown: unknown) => {
+    const refuse = (thrown: unknown): void => {
       options.onError(
         thrown instanceof RedoubtError ? thrown : new RedoubtError('ERR_INTERNAL', undefined, { cause: thrown }),
         exchange([]),
       )
-    })
+    }
+    try {
+      const answered = run()
+      if (answered) answered.catch(refuse)
+    } catch (thrown) {
+      refuse(thrown)
+    }
   }
 }
 
-function checkCanonical(request: IncomingMessage, url: string, path: string, hosts: ReadonlySet<string>): void {
-  const host = request.headers.host
-  const headers = request.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length
-  if (headers !== 1 || host === undefined || !hosts.has(host.replace(/:\d{1,5}$/, '').toLowerCase()))
+function checkHost(request: IncomingMessage, hosts: ReadonlySet<string>): void {
+  const { host } = request.headers
+  if (host === undefined || countHeader(request.rawHeaders, 'host') !== 1 || !hosts.has(host.replace(PORT, '').toLowerCase()))
     throw new RedoubtError('ERR_HOST_INVALID', 'the host header names another server')
+}
+
+function checkCanonical(url: string, path: string): void {
   if (url.length > MAX_URL_CHARACTERS || !CANONICAL_PATH.test(path) || FORBIDDEN_IN_PATH.test(path))
     throw new RedoubtError('ERR_HOST_INVALID', 'the path is not canonical')
 }

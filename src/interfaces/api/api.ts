@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import swagger from '@fastify/swagger'
-import Fastify, { type FastifyError } from 'fastify'
+import Fastify, { type FastifyError, type FastifyRequest } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
 import { asRedoubtError, newId, parseStrictJson, RedoubtError } from '#foundation/core'
+import { collectBody } from '#gateway/routes'
 import { accessRoutes } from './access-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
@@ -15,12 +17,23 @@ import { problemOf } from './problem.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 16
+const NOTHING = z.strictObject({})
+const NO_BODY = NOTHING.nullish()
 /** Routes that anyone may call, with the reason: part of the reviewed list. */
 const OPEN_ROUTES = new Map([['/api/openapi.json', 'describes the interface, holds no data']])
 
+/** A row of the table that tests and the reference page enumerate. */
+export interface ApiRoute {
+  readonly method: string
+  readonly path: string
+  /** Why anyone may call it; null where a token is demanded. */
+  readonly open: string | null
+  readonly summary: string
+}
+
 export interface Api {
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void
-  readonly routes: readonly { readonly method: string; readonly path: string; readonly open: string | null }[]
+  readonly routes: readonly ApiRoute[]
   close(): Promise<void>
 }
 
@@ -36,22 +49,23 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
   app.setSerializerCompiler(serializerCompiler)
   app.decorateRequest('principal', null)
   app.decorateRequest('redoubtRequestId', '')
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-    try {
-      done(
-        null,
-        parseStrictJson(typeof body === 'string' ? Buffer.from(body) : body, { maxBytes: MAX_JSON_BYTES, maxDepth: MAX_JSON_DEPTH }),
-      )
-    } catch (thrown) {
-      done(asRedoubtError(thrown))
-    }
-  })
+  // Fastify reads text/plain too unless told otherwise.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', async (_request: FastifyRequest, payload: IncomingMessage) =>
+    parseStrictJson(await collectBody(payload, MAX_JSON_BYTES, plane.bodyTimeoutMs), {
+      maxBytes: MAX_JSON_BYTES,
+      maxDepth: MAX_JSON_DEPTH,
+    }),
+  )
   // Rows and model files are read as streams, by their routes alone.
   app.addContentTypeParser(['text/csv', 'application/octet-stream'], (_request, payload, done) => done(null, payload))
 
-  const routes: { method: string; path: string; open: string | null }[] = []
+  const routes: ApiRoute[] = []
   app.addHook('onRoute', (route) => {
-    for (const method of [route.method].flat()) routes.push({ method, path: route.url, open: OPEN_ROUTES.get(route.url) ?? null })
+    // What a route does not describe it does not take.
+    route.schema = { querystring: NOTHING, ...(route.method === 'GET' ? {} : { body: NO_BODY }), ...route.schema }
+    const { summary = '' } = route.schema as { summary?: string }
+    for (const method of [route.method].flat()) routes.push({ method, path: route.url, open: OPEN_ROUTES.get(route.url) ?? null, summary })
   })
   app.addHook('onRequest', async (request, reply) => {
     request.redoubtRequestId = request.id
@@ -61,6 +75,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
   app.setErrorHandler((thrown: FastifyError | RedoubtError, request, reply) => {
     const error = translated(thrown)
     if (error.status >= 500) plane.logger.warn({ requestId: request.id, code: error.code, err: error.cause ?? error }, 'request failed')
+    if (error.status === 408) void reply.header('connection', 'close')
     if (error.status === 401) void reply.header('www-authenticate', `Bearer error="invalid_token", error_description="${error.code}"`)
     void reply
       .code(error.status)
@@ -108,7 +123,6 @@ function translated(thrown: FastifyError | RedoubtError): RedoubtError {
       return new RedoubtError('ERR_INPUT_TOO_LARGE')
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new RedoubtError('ERR_INPUT_CONTENT_TYPE')
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new RedoubtError('ERR_INPUT_MALFORMED')
     default:

@@ -24,6 +24,8 @@ export interface ControlPlane {
   readonly logger: Logger
   readonly profile: 'development' | 'production'
   readonly version: string
+  /** How long a JSON body may take to arrive. */
+  readonly bodyTimeoutMs: number
   /** Language-model endpoints, as policies see them. */
   readonly endpoints: readonly EntityFacts[]
   /** What `redoubt doctor` cannot see from outside; names and states, no secrets. */

@@ -1,9 +1,8 @@
-import type { Readable } from 'node:stream'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, permits, systemPart } from './guard.ts'
+import { demand, permits, streamOf, systemPart } from './guard.ts'
 import { longOperation } from './long-operation.ts'
 import { objectName } from './names.ts'
 
@@ -30,13 +29,13 @@ export const datasetRoutes =
           summary: 'Import CSV (`text/csv`) as the next version; answers progress as NDJSON',
           params: z.strictObject({ name: objectName }),
           querystring: importQuery,
+          body: z.unknown(),
         },
       },
       async (request, reply) => {
         const { label, subject, sensitivity, purpose, legalBasis } = request.query
+        const source = streamOf(request, 'text/csv')
         const principal = await demand(plane, request, 'import', systemPart(`dataset:${request.params.name}`))
-        if (!isStream(request.body)) throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', 'send the rows as `text/csv`')
-        const source = request.body
         await longOperation(reply, request.redoubtRequestId, async (progress, signal) =>
           plane.datasets.import(source, {
             name: request.params.name,
@@ -72,5 +71,3 @@ export const datasetRoutes =
       },
     )
   }
-
-export const isStream = (body: unknown): body is Readable => typeof (body as Readable | null)?.pipe === 'function'

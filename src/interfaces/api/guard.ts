@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
-import { type Action, type AuditEvent, type EntityFacts, RedoubtError } from '#foundation/core'
+import { type Action, type AuditEvent, type DecisionContext, type EntityFacts, RedoubtError } from '#foundation/core'
 import { decisionContext } from '#gateway/pipeline'
+import { countHeader, sourceAddress } from '#gateway/routes'
 import type { Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
 
@@ -15,8 +17,11 @@ declare module 'fastify' {
 /** Who asks. @throws {RedoubtError} an `ERR_TOKEN_…` or `ERR_ACCOUNT_…` refusal. */
 export function authenticate(plane: ControlPlane, request: FastifyRequest): Principal {
   const raw = request.raw
-  const authorizationCount = raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization').length
-  const answer = plane.identity.authenticate({ authorization: raw.headers.authorization, authorizationCount, url: raw.url ?? '/' })
+  const answer = plane.identity.authenticate({
+    authorization: raw.headers.authorization,
+    authorizationCount: countHeader(raw.rawHeaders, 'authorization'),
+    url: raw.url ?? '/',
+  })
   if ('code' in answer) throw new RedoubtError(answer.code)
   return answer
 }
@@ -27,8 +32,7 @@ export function authenticate(plane: ControlPlane, request: FastifyRequest): Prin
  */
 export async function demand(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): Promise<Principal> {
   const principal = callerOf(request)
-  const receivedAt = plane.clock.now()
-  const context = decisionContext(plane, principal, { receivedAt, sourceAddress: request.ip })
+  const context = contextOf(plane, request, principal)
   const decision = plane.policies.decide({ principal: principal.facts, action, resource, context })
   const allowed = decision.effect === 'allow'
   const code = decision.code ?? 'ERR_POLICY_DENIED'
@@ -52,13 +56,29 @@ export async function demand(plane: ControlPlane, request: FastifyRequest, actio
 /** As `demand`, but only to choose what a list shows: not recorded, never throws. */
 export function permits(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): boolean {
   const principal = callerOf(request)
-  const context = decisionContext(plane, principal, { receivedAt: plane.clock.now(), sourceAddress: request.ip })
+  const context = contextOf(plane, request, principal)
   return plane.policies.decide({ principal: principal.facts, action, resource, context }).effect === 'allow'
+}
+
+function contextOf(plane: ControlPlane, request: FastifyRequest, principal: Principal): DecisionContext {
+  return decisionContext(plane, principal, {
+    receivedAt: plane.clock.now(),
+    sourceAddress: sourceAddress(request.raw.socket.remoteAddress),
+  })
 }
 
 export function callerOf(request: FastifyRequest): Principal {
   if (!request.principal) throw new RedoubtError('ERR_TOKEN_MISSING')
   return request.principal
+}
+
+/** The body of a route that reads a stream. @throws {RedoubtError} `ERR_INPUT_CONTENT_TYPE` when it is of any other type. */
+export function streamOf(request: FastifyRequest, contentType: string): Readable {
+  const { body } = request
+  const type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase()
+  if (type !== contentType || typeof (body as Readable | null | undefined)?.pipe !== 'function')
+    throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', `send the body as \`${contentType}\``)
+  return body as Readable
 }
 
 /** Parts of the control plane that are no object of their own. */

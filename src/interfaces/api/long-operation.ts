@@ -7,7 +7,7 @@ const PROGRESS_INTERVAL_MS = 100
 
 /**
  * Answers a long operation as `application/x-ndjson`: lines of `{"type":"progress",…}`, then one `{"type":"result",…}` or
- * `{"type":"error",…}` (RFC 9457 members). The work goes on only while the caller listens.
+ * `{"type":"error","problem":…}` (RFC 9457). The work goes on only while the caller listens.
  */
 export async function longOperation(
   reply: FastifyReply,
@@ -32,7 +32,7 @@ export async function longOperation(
     }, abort.signal)
     line({ type: 'result', result })
   } catch (thrown) {
-    line({ type: 'error', ...problemOf(asRedoubtError(thrown), requestId) })
+    line({ type: 'error', problem: problemOf(asRedoubtError(thrown), requestId) })
   }
   out.end()
 }

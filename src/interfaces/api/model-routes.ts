@@ -3,8 +3,7 @@ import { z } from 'zod'
 import { train } from '#assets/training'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { isStream } from './dataset-routes.ts'
-import { demand, permits, systemPart } from './guard.ts'
+import { demand, permits, streamOf, systemPart } from './guard.ts'
 import { longOperation } from './long-operation.ts'
 import { objectName } from './names.ts'
 
@@ -24,10 +23,14 @@ const trainBody = z.strictObject({
 })
 const registerQuery = z.strictObject({
   sensitivity: z.enum(SENSITIVITIES),
-  purpose: z.union([z.string(), z.array(z.string())]).transform((value) => (Array.isArray(value) ? value : [value])),
+  purpose: z
+    .union([z.string(), z.array(z.string())])
+    .default([])
+    .transform((value) => (Array.isArray(value) ? value : [value])),
 })
 const quarantineBody = z.strictObject({ version: z.number().int().min(1).optional(), reason: z.string().min(1).max(512) })
-const versionBody = z.strictObject({ version: z.number().int().min(1).optional() }).default({})
+/** Without a body the latest version is meant. */
+const versionBody = z.strictObject({ version: z.number().int().min(1).optional() }).nullish()
 
 /** Models: training, registration, deployment, lineage. */
 export const modelRoutes =
@@ -94,13 +97,18 @@ export const modelRoutes =
       '/models/:name/versions',
       {
         bodyLimit: MAX_MODEL_BYTES,
-        schema: { summary: 'Register an ONNX file (`application/octet-stream`)', params: modelName, querystring: registerQuery },
+        schema: {
+          summary: 'Register an ONNX file (`application/octet-stream`)',
+          params: modelName,
+          querystring: registerQuery,
+          body: z.unknown(),
+        },
       },
       async (request, reply) => {
         const { name } = request.params
+        const source = streamOf(request, 'application/octet-stream')
         const principal = await demand(plane, request, 'register', systemPart(`model:${name}`))
-        if (!isStream(request.body)) throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', 'send the file as `application/octet-stream`')
-        const file = await collect(request.body, MAX_MODEL_BYTES)
+        const file = await collect(source, MAX_MODEL_BYTES)
         const version = await plane.registry.register({
           name,
           file,
@@ -152,7 +160,7 @@ export const modelRoutes =
       { schema: { summary: 'Verify a version over the very bytes and serve it', params: modelName, body: versionBody } },
       async (request) => {
         const { name } = request.params
-        const version = known(name, request.body.version)
+        const version = known(name, request.body?.version)
         const principal = await demand(plane, request, 'deploy', plane.registry.facts(version))
         const deployment = await plane.registry.deploy(name, version.version, principal.facts, {
           requestId: request.redoubtRequestId,
@@ -166,7 +174,9 @@ export const modelRoutes =
       '/models/:name/quarantine',
       { schema: { summary: 'Stop serving a version at once', params: modelName, body: quarantineBody } },
       async (request) => {
-        const version = known(request.params.name, request.body.version)
+        const { name } = request.params
+        // In an incident the version that serves is meant, not a newer one that lies ready.
+        const version = known(name, request.body.version ?? plane.registry.deployed(name)?.version)
         const principal = await demand(plane, request, 'administer', plane.registry.facts(version))
         await plane.registry.quarantine(version.name, version.version, principal.facts, request.body.reason, {
           requestId: request.redoubtRequestId,

@@ -3,9 +3,18 @@ import { z } from 'zod'
 import { ACTIONS, type EntityFacts, RedoubtError } from '#foundation/core'
 import { decisionContext } from '#gateway/pipeline'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, systemPart } from './guard.ts'
+import { demand, systemPart, theLog } from './guard.ts'
 
 const fileName = z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/) })
+/** What of a recorded event a decision can be explained from. */
+const decided = z.object({
+  actor: z.object({ type: z.string(), id: z.string() }),
+  action: z.enum(ACTIONS),
+  resource: z.object({ type: z.string(), id: z.string() }),
+  time: z.number(),
+  code: z.string().optional(),
+  decision: z.object({ effect: z.string(), policies: z.array(z.string()), policySet: z.string() }),
+})
 const whyBody = z.strictObject({
   account: z.string().min(1).max(64),
   action: z.enum(ACTIONS),
@@ -53,6 +62,29 @@ export const policyRoutes =
         await plane.policies.remove(request.params.name)
         await recordChange('policy.remove', request.params.name, principal.facts, before, request.redoubtRequestId)
         return { name: request.params.name, digest: plane.policies.engine.digest }
+      },
+    )
+
+    app.get(
+      '/policies/why/:requestId',
+      {
+        schema: { summary: 'Explain the recorded decision of a request', params: z.strictObject({ requestId: z.string().min(1).max(64) }) },
+      },
+      async (request) => {
+        await demand(plane, request, 'readAudit', theLog)
+        const { requestId } = request.params
+        const found = plane.log
+          .search({ requestId, limit: 20 })
+          .entries.map((entry) => decided.safeParse(entry.event))
+          .find((entry) => entry.success)?.data
+        if (!found) throw new RedoubtError('ERR_NOT_FOUND', `the log has no decision of request \`${requestId}\``)
+        const { actor, action, resource, time, code, decision } = found
+        const principal = plane.identity.serviceAccounts.principal(actor.id)
+        if (!principal) throw new RedoubtError('ERR_NOT_FOUND', `there is no account \`${actor.id}\``)
+        const context = decisionContext(plane, principal, { receivedAt: time, sourceAddress: '127.0.0.1' })
+        const explanation = plane.policies.engine.why({ principal: principal.facts, action, resource: factsOf(resource), context })
+        const recorded = { time: new Date(time).toISOString(), code: code ?? null, ...decision }
+        return { requestId, recorded, samePolicies: decision.policySet === plane.policies.engine.digest, ...explanation }
       },
     )
 

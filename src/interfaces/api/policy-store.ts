@@ -18,6 +18,7 @@ export class PolicyStore implements Decider {
   readonly #operator: readonly PolicyFile[]
   readonly #shadowRate: number
   #engine: PolicyEngine
+  #queue: Promise<unknown> = Promise.resolve()
 
   private constructor(folder: DurableFolder, operator: readonly PolicyFile[], shadowRate: number, engine: PolicyEngine) {
     this.#folder = folder
@@ -49,7 +50,22 @@ export class PolicyStore implements Decider {
     return merged(this.#operator, stored(this.#folder))
   }
 
-  async put(name: string, text: string): Promise<void> {
+  put(name: string, text: string): Promise<void> {
+    return this.#inTurn(() => this.#put(name, text))
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#inTurn(() => this.#remove(name))
+  }
+
+  /** One change after another: two at a time would each be validated without the other, and the last would undo the first. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work)
+    this.#queue = result.catch(() => undefined)
+    return result
+  }
+
+  async #put(name: string, text: string): Promise<void> {
     checkName(name)
     if (Buffer.byteLength(text) > MAX_POLICY_BYTES)
       throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a policy file has at most ${MAX_POLICY_BYTES} bytes`)
@@ -61,7 +77,7 @@ export class PolicyStore implements Decider {
     this.#engine = engine
   }
 
-  async remove(name: string): Promise<void> {
+  async #remove(name: string): Promise<void> {
     checkName(name)
     if (!this.#folder.exists(`${name}.cedar`))
       throw new RedoubtError('ERR_NOT_FOUND', `there is no policy file \`${name}\` that was put here`)

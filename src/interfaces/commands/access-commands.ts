@@ -22,20 +22,20 @@ interface CreateOptions {
 const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export function accessCommands(): Command[] {
-  const access = new Command('access').description('who may do what')
+  const access = new Command('access').description('accounts, and the administrator’s security key')
   const accounts = access.command('service-accounts').description('accounts of applications and pipelines')
 
   accounts
     .command('create <name>')
-    .description('create an account; its private key is written on this host and nowhere else')
+    .description('create an account; its private key is written to this host and nowhere else')
     .addOption(
       new Option('--role <role>', 'role, may be repeated')
         .argParser(repeated)
         .choices(ROLES.filter((role) => role !== 'bootstrap'))
         .makeOptionMandatory(),
     )
-    .addOption(new Option('--purpose <purpose>', 'what the account works for; bound to its tokens').default(''))
-    .addOption(new Option('--legal-basis <basis>', 'GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
+    .addOption(new Option('--purpose <purpose>', 'what the account works for; bound to its tokens').makeOptionMandatory())
+    .addOption(new Option('--legal-basis <basis>', 'on which it may do so, GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
     .action(
       run<CreateOptions>(async ({ client, output, place }, options, name) => {
         const roles = [options.role].flat()
@@ -54,7 +54,7 @@ export function accessCommands(): Command[] {
 
   accounts
     .command('list')
-    .description('list the accounts')
+    .description('list the accounts with role, purpose and state')
     .action(
       run(async ({ client, output }) => {
         const { serviceAccounts } = await client.call<{ serviceAccounts: readonly Account[] }>('/service-accounts')
@@ -71,7 +71,7 @@ export function accessCommands(): Command[] {
 
   accounts
     .command('disable <name>')
-    .description('disable an account, effective on its next request')
+    .description('disable an account; its next request is refused, its running streams are cut')
     .action(
       run(async ({ client, output }, _options, name) => {
         output.result(
@@ -92,9 +92,9 @@ export function accessCommands(): Command[] {
     )
 
   const token = new Command('token')
-    .description('print a bare access token for an account whose private key is held here')
+    .description('print an access token of an account whose private key lies on this host')
     .option('--as <name>', 'service account; the bootstrap account unless given')
-    .option('--revoke <token>', 'revoke this token instead; needs the key of its account')
+    .option('--revoke <token>', 'revoke this token instead; takes the key of its account')
     .action(
       run<{ as?: string; revoke?: string }>(async ({ client, output, place }, options) => {
         const keyPath = options.as === undefined ? join(place.secretsDir, BOOTSTRAP_KEY_FILE) : accountKey(place.secretsDir, options.as)
@@ -108,7 +108,7 @@ export function accessCommands(): Command[] {
       }),
     )
 
-  const whoami = new Command('whoami').description('who the current token speaks for').action(
+  const whoami = new Command('whoami').description('say for whom the token in use speaks').action(
     run(async ({ client, output }) => {
       const me = await client.call<Record<string, unknown>>('/whoami')
       output.result(

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type JsonObject, RedoubtError } from '#foundation/core'
 import { nodeFolder } from '#foundation/storage'
-import { type Finding, verifyLog, verifyProof } from '#trust/audit'
+import { type Finding, type Verdict, verifyLog, type VerifyLogOptions, verifyProof } from '#trust/audit'
 import { table } from './output.ts'
 import { EXIT, portNumber, run } from './program.ts'
 import { LOG_KEY_FILE } from './place.ts'
@@ -21,6 +21,8 @@ interface Proof {
   readonly verifierKey: string
 }
 
+/** Of verifying a log that is being written. */
+const MAX_ATTEMPTS = 10
 const TAIL_INTERVAL_MS = 1_000
 const index = (text: string): number => {
   const value = Number(text)
@@ -42,34 +44,52 @@ const rowOf = ({ index, event }: Found['entries'][number]): string[] => [
   name(event['actor']),
   name(event['resource']),
 ]
+const FILTERS = ['type', 'actor', 'resource', 'requestId', 'subject', 'code', 'outcome', 'from', 'to', 'before', 'limit']
+const instant = (text: string): number => {
+  const value = Date.parse(text)
+  if (Number.isNaN(value)) throw new InvalidArgumentError('a time is written in ISO 8601, such as 2026-01-31T08:00:00Z')
+  return value
+}
 const HEADINGS = ['index', 'time', 'event', 'outcome', 'actor', 'resource']
 
 export function auditCommands(): Command[] {
   const audit = new Command('audit').description('the record: search, prove, verify, witness')
 
-  const search = audit.command('search').description('search the log')
-  for (const filter of ['type', 'actor', 'resource', 'request-id', 'subject', 'code', 'outcome'])
-    search.option(`--${filter} <value>`, filter === 'actor' || filter === 'resource' ? '`Type::id`' : '')
-  search.addOption(new Option('--limit <n>', 'how many').argParser(index).default(50)).action(
-    run<Record<string, string | number>>(async ({ client, output }, options) => {
-      const query = new URLSearchParams()
-      for (const filter of ['type', 'actor', 'resource', 'requestId', 'subject', 'code', 'outcome', 'limit'])
-        if (options[filter] !== undefined) query.set(filter, String(options[filter]))
-      const found = await client.call<Found>(`/audit/entries?${query.toString()}`)
-      output.result(found, table(HEADINGS, found.entries.map(rowOf)))
-    }),
-  )
+  audit
+    .command('search')
+    .description('search the log, latest first; all filters given must fit')
+    .option('--type <type>', 'kind of event, such as `inference.completion`, `key.unwrap` or `model.deploy`')
+    .option('--actor <actor>', 'who did it, such as `ServiceAccount::scoring-app`')
+    .option('--resource <resource>', 'on what, such as `Model::credit`')
+    .option('--request-id <id>', 'the `x-request-id` of an answer')
+    .option('--subject <subject>', 'the person whom it concerns, as calls and data name them')
+    .option('--code <code>', 'reason of a refusal, such as `ERR_POLICY_PURPOSE`')
+    .addOption(new Option('--outcome <outcome>', 'how it ended').choices(['success', 'refused', 'failed']))
+    .addOption(new Option('--from <time>', 'not before this time, ISO 8601').argParser(instant))
+    .addOption(new Option('--to <time>', 'not after this time, ISO 8601').argParser(instant))
+    .addOption(new Option('--before <index>', 'only entries before this index, to page on').argParser(index))
+    .addOption(new Option('--limit <n>', 'at most so many, up to 1000').argParser(index).default(50))
+    .action(
+      run<Record<string, string | number>>(async ({ client, output }, options) => {
+        const query = new URLSearchParams()
+        for (const filter of FILTERS) if (options[filter] !== undefined) query.set(filter, String(options[filter]))
+        const found = await client.call<Found>(`/audit/entries?${query.toString()}`)
+        const more = found.next === null ? '' : `\nmore   --before ${found.next}`
+        output.result(found, `${table(HEADINGS, found.entries.map(rowOf))}${more}`)
+      }),
+    )
 
   audit
     .command('tail')
-    .description('follow the log')
+    .description('follow the log until interrupted; with --json one entry a line')
     .action(
       run(async ({ client, output }) => {
         let seen = -1
         for (;;) {
           const { entries } = await client.call<Found>(`/audit/entries?limit=${seen < 0 ? 10 : 1000}`)
           for (const entry of [...entries].reverse().filter((entry) => entry.index > seen)) {
-            output.result(entry, rowOf(entry).join('  '))
+            if (output.json) process.stdout.write(`${JSON.stringify(entry)}\n`)
+            else output.result(entry, rowOf(entry).join('  '))
             seen = entry.index
           }
           await new Promise((resolve) => setTimeout(resolve, TAIL_INTERVAL_MS))
@@ -79,7 +99,7 @@ export function auditCommands(): Command[] {
 
   audit
     .command('show <index>')
-    .description('show one entry, with its personal fields where they can still be opened')
+    .description('show one entry, with its personal fields where these can still be opened')
     .action(
       run(async ({ client, output }, _options, at) => {
         const entry = await client.call<unknown>(`/audit/entries/${encodeURIComponent(at ?? '')}`)
@@ -90,7 +110,7 @@ export function auditCommands(): Command[] {
   audit
     .command('prove <index>')
     .description('fetch a self-contained proof that the log contains an entry')
-    .option('--out <name>', 'write NAME.entry and NAME.tlog-proof')
+    .option('--out <name>', 'write the entry and its proof to `<name>.entry` and `<name>.tlog-proof`')
     .action(
       run<{ out?: string }>(async ({ client, output }, options, at) => {
         const proof = await client.call<Proof>(`/audit/entries/${encodeURIComponent(at ?? '')}/proof`)
@@ -117,13 +137,28 @@ export function auditCommands(): Command[] {
     )
 
   audit
+    .command('checkpoint')
+    .description('fetch the latest checkpoint with the cosignatures of its witnesses: keep it where the log is not')
+    .option('--out <file>', 'write it to a file')
+    .action(
+      run<{ out?: string }>(async ({ client, output }, options) => {
+        const { body } = await client.raw('/log/checkpoint', { headers: { authorization: '' } })
+        const checkpoint = body.toString('utf8')
+        if (options.out !== undefined) writeFileSync(options.out, checkpoint)
+        output.result({ checkpoint }, options.out === undefined ? checkpoint : `written to ${options.out}`)
+      }),
+    )
+
+  audit
     .command('verify')
     .description('verify a log folder, or one proof, offline and without secrets')
-    .option('--log <dir>', 'folder of the log; that of the data directory unless given')
-    .option('--key <vkey>', 'verifier key of the log, or a file that holds it')
-    .option('--checkpoint <file>', 'an older checkpoint, best one that a witness cosigned')
+    .option('--log <dir>', 'folder of the log; that in the data directory unless given')
+    .option('--key <vkey>', 'verifier key of the log, or a file with it; `log.vkey` in the data directory unless given')
+    .option('--checkpoint <file>', 'a checkpoint kept from earlier, best one that a witness cosigned')
     .addOption(
-      new Option('--witness <vkey>', 'verifier key of a witness that must have cosigned, may be repeated').argParser(repeated).default([]),
+      new Option('--witness <vkey>', 'verifier key of a witness that must have cosigned, may be repeated')
+        .argParser(repeated)
+        .default([], 'none'),
     )
     .option('--proof <file>', 'verify this proof instead of a log')
     .option('--entry <file>', 'the entry that the proof is about')
@@ -144,9 +179,8 @@ export function auditCommands(): Command[] {
         }
         const path = options.log ?? join(place.dataDir, 'log')
         if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', `there is no log folder \`${path}\``)
-        const folder = nodeFolder(path)
         const older = options.checkpoint === undefined ? {} : { olderCheckpoint: read(options.checkpoint).toString('utf8') }
-        const verdict = await verifyLog({ read: (resource) => folder.read(resource), verifierKey: key, witnesses, ...older })
+        const verdict = await verifyFolder(path, { verifierKey: key, witnesses, ...older })
         output.result(
           verdict,
           verdict.ok
@@ -161,10 +195,10 @@ export function auditCommands(): Command[] {
 
   audit
     .command('witness')
-    .description('run a witness that cosigns checkpoints; needs nothing of the server but its verifier key')
+    .description('run a witness, anywhere: it cosigns checkpoints that extend what it saw before')
     .requiredOption('--folder <dir>', 'where the witness keeps its key and what it has seen')
     .addOption(new Option('--log <vkey>', 'verifier key of a log to follow, may be repeated').argParser(repeated).makeOptionMandatory())
-    .option('--name <name>', 'name in its cosignatures', 'witness.local')
+    .option('--name <name>', 'its name in cosignatures', 'witness.local')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .addOption(new Option('--listen <port>', 'port to listen on; 0 takes a free one').argParser(portNumber).default(0))
     .option('--once', 'print the address and keys, then end')
@@ -179,6 +213,18 @@ interface VerifyOptions {
   readonly witness: readonly string[]
   readonly proof?: string
   readonly entry?: string
+}
+
+/** A server that writes meanwhile replaces partial tiles: a finding counts when the checkpoint stood still while it was made. */
+async function verifyFolder(path: string, options: Omit<VerifyLogOptions, 'read'>): Promise<Verdict> {
+  const folder = nodeFolder(path)
+  const read = (resource: string): Uint8Array | null => folder.read(resource)
+  for (let attempt = 1; ; attempt++) {
+    const before = read('checkpoint')
+    const verdict = await verifyLog({ ...options, read })
+    const after = read('checkpoint')
+    if (verdict.ok || attempt === MAX_ATTEMPTS || Buffer.compare(before ?? Buffer.alloc(0), after ?? Buffer.alloc(0)) === 0) return verdict
+  }
 }
 
 const findingLine = (finding: Finding): string =>

@@ -74,7 +74,7 @@ export class Client {
     const response = await this.#open(`/api/v1${path}`, ask)
     if ((response.statusCode ?? 500) >= 400) throw problemError(await collect(response))
     let text = ''
-    let last: { readonly type: string; readonly result?: T } | null = null
+    let last: { readonly type: string; readonly result?: T; readonly problem?: unknown } | null = null
     const take = (line: string): void => {
       if (line === '') return
       const event = JSON.parse(line) as { type: string; result?: T }
@@ -89,8 +89,8 @@ export class Client {
     }
     take(text)
     if (last === null) throw new RedoubtError('ERR_SERVER_UNREACHABLE', 'the server broke off before the result')
-    const { type, result } = last as { type: string; result?: T }
-    if (type === 'error') throw problemError(Buffer.from(JSON.stringify(last)))
+    const { type, result, problem } = last as { type: string; result?: T; problem?: unknown }
+    if (type === 'error') throw problemError(Buffer.from(JSON.stringify(problem)))
     return result as T
   }
 

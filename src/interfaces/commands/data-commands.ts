@@ -27,19 +27,21 @@ interface ImportOptions {
 const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export function dataCommands(): Command[] {
-  const data = new Command('data').description('data sets under lock')
+  const data = new Command('data').description('data sets: import, list, remove')
 
   data
     .command('import <file>')
-    .description('import a CSV file with header into encrypted row groups')
+    .description('import a CSV file with a header, as encrypted row groups')
     .requiredOption('--name <name>', 'name of the data set')
-    .option('--label <column>', 'column that a model is to predict')
-    .option('--subject <column>', 'column that names the person of each row')
-    .addOption(new Option('--sensitivity <level>', 'how sensitive').choices(SENSITIVITIES).makeOptionMandatory())
+    .option('--label <column>', 'column that models will predict: 0 or 1')
+    .option('--subject <column>', 'column that names the person of each row; never a feature of a model')
+    .addOption(new Option('--sensitivity <level>', 'how sensitive the rows are').choices(SENSITIVITIES).makeOptionMandatory())
     .addOption(
       new Option('--purpose <purpose>', 'what the data were collected for, may be repeated').argParser(repeated).makeOptionMandatory(),
     )
-    .addOption(new Option('--legal-basis <basis>', 'GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
+    .addOption(
+      new Option('--legal-basis <basis>', 'on which they were collected, GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory(),
+    )
     .action(
       run<ImportOptions>(async ({ client, output }, options, file) => {
         if (file === undefined || !existsSync(file)) throw new RedoubtError('ERR_USAGE', `there is no file \`${file}\``)
@@ -71,7 +73,7 @@ export function dataCommands(): Command[] {
 
   data
     .command('list')
-    .description('list the data sets')
+    .description('list the data sets that you may view')
     .action(
       run(async ({ client, output }) => {
         const { datasets } = await client.call<{ datasets: readonly DatasetVersion[] }>('/datasets')

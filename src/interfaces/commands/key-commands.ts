@@ -36,8 +36,8 @@ export function keyCommands(): Command[] {
 
   keys
     .command('rotate')
-    .description('make a new key version primary; older ones still open what they sealed')
-    .addOption(new Option('--class <class>', 'class of keys').choices(CLASSES).makeOptionMandatory())
+    .description('make a new key version; older ones still open what they sealed')
+    .addOption(new Option('--class <class>', 'what the keys seal').choices(CLASSES).makeOptionMandatory())
     .action(
       run<{ class: string }>(async ({ client, output }, options) => {
         const rotated = await client.call<{ keyId: string; version: number }>('/keys/rotate', {

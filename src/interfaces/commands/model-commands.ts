@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import { table } from './output.ts'
@@ -31,9 +32,13 @@ export function modelCommands(): Command[] {
     .command('train')
     .description('train a model on a data set, sign it and register it')
     .requiredOption('--dataset <name>', 'data set to learn from')
-    .addOption(new Option('--algorithm <algorithm>', 'what to train').choices(['logistic', 'mlp']).makeOptionMandatory())
+    .addOption(
+      new Option('--algorithm <algorithm>', 'kind of model: logistic regression, or a small neural network')
+        .choices(['logistic', 'mlp'])
+        .makeOptionMandatory(),
+    )
     .requiredOption('--name <name>', 'name of the model')
-    .addOption(new Option('--seed <n>', 'makes training repeatable').argParser(integer).default(1))
+    .addOption(new Option('--seed <n>', 'same data, code and seed give the same bytes').argParser(integer).default(1))
     .action(
       run<{ dataset: string; algorithm: string; name: string; seed: number }>(async ({ client, output }, options) => {
         const { dataset, algorithm, seed } = options
@@ -59,16 +64,21 @@ export function modelCommands(): Command[] {
   model
     .command('register <file>')
     .description('register an ONNX file made elsewhere; it will run in a process without keys')
-    .requiredOption('--name <name>', 'name of the model')
-    .addOption(new Option('--sensitivity <level>', 'of what it learned from').choices(SENSITIVITIES).default('restricted'))
-    .addOption(new Option('--purpose <purpose>', 'what it may be used for, may be repeated').argParser(repeated).makeOptionMandatory())
+    .option('--name <name>', 'name of the model; that of the file unless given')
+    .addOption(new Option('--sensitivity <level>', 'sensitivity of what it learned from').choices(SENSITIVITIES).default('restricted'))
+    .addOption(
+      new Option('--purpose <purpose>', 'what it may be used for, may be repeated; any stated purpose unless given')
+        .argParser(repeated)
+        .default([]),
+    )
     .action(
-      run<{ name: string; sensitivity: string; purpose: readonly string[] }>(async ({ client, output }, options, file) => {
+      run<{ name?: string; sensitivity: string; purpose: readonly string[] }>(async ({ client, output }, options, file) => {
         if (file === undefined || !existsSync(file)) throw new RedoubtError('ERR_USAGE', `there is no file \`${file}\``)
         const query = new URLSearchParams({ sensitivity: options.sensitivity })
+        const name = options.name ?? basename(file, '.onnx').toLowerCase()
         for (const purpose of options.purpose) query.append('purpose', purpose)
         const { model: version } = await client.call<{ model: ModelVersion }>(
-          `/models/${encodeURIComponent(options.name)}/versions?${query.toString()}`,
+          `/models/${encodeURIComponent(name)}/versions?${query.toString()}`,
           {
             method: 'POST',
             bytes: readFileSync(file),
@@ -84,7 +94,7 @@ export function modelCommands(): Command[] {
 
   model
     .command('deploy <name>')
-    .description('verify the signature over the very bytes that are loaded, then serve')
+    .description('verify the signature over the very bytes that are loaded, then serve them')
     .addOption(new Option('--version <n>', 'version; the latest unless given').argParser(integer))
     .action(
       run<{ version?: number }>(async ({ client, output, place }, options, name) => {
@@ -99,9 +109,9 @@ export function modelCommands(): Command[] {
 
   model
     .command('quarantine <name>')
-    .description('stop serving a version at once')
+    .description('take a version out of service at once; running streams are cut')
     .requiredOption('--reason <words>', 'why; goes into the record')
-    .addOption(new Option('--version <n>', 'version; the latest unless given').argParser(integer))
+    .addOption(new Option('--version <n>', 'version; the one that serves, else the latest, unless given').argParser(integer))
     .action(
       run<{ version?: number; reason: string }>(async ({ client, output }, options, name) => {
         const json = { reason: options.reason, ...(options.version === undefined ? {} : { version: options.version }) }
@@ -114,7 +124,7 @@ export function modelCommands(): Command[] {
 
   model
     .command('list')
-    .description('list the models')
+    .description('list the models that you may view')
     .action(
       run(async ({ client, output }) => {
         const { models } = await client.call<{ models: readonly ModelVersion[] }>('/models')
@@ -131,7 +141,7 @@ export function modelCommands(): Command[] {
 
   model
     .command('lineage <name>')
-    .description('what each version was made of, by whom')
+    .description('show what each version was made of, and by whom')
     .action(
       run(async ({ client, output }, _options, name) => {
         const answer = await client.call<{ versions: readonly ModelVersion[] }>(`/models/${encodeURIComponent(name ?? '')}`)
@@ -148,7 +158,7 @@ export function modelCommands(): Command[] {
     .command('signature <name>')
     .description('fetch the OpenSSF Model Signing bundle of a version')
     .requiredOption('--version <n>', 'version')
-    .option('--out <file>', 'write it to a file')
+    .option('--out <file>', 'write it to this file in place of the terminal')
     .action(
       run<{ version: string; out?: string }>(async ({ client, output }, options, name) => {
         const bundle = await client.call<unknown>(

@@ -5,15 +5,16 @@ import { ACTIONS, RedoubtError } from '#foundation/core'
 import { run } from './program.ts'
 
 interface WhyOptions {
-  readonly account: string
+  readonly request?: string
+  readonly account?: string
   readonly action: string
-  readonly resource: string
+  readonly resource?: string
   readonly at?: string
   readonly from: string
 }
 
 export function policyCommands(): Command[] {
-  const policy = new Command('policy').description('the policies in force, and why they decide as they do')
+  const policy = new Command('policy').description('policies in force, and why they decide as they do')
 
   policy
     .command('list')
@@ -27,8 +28,8 @@ export function policyCommands(): Command[] {
 
   policy
     .command('put <file>')
-    .description('add or replace a policy file; it takes effect only if the whole set validates')
-    .option('--name <name>', 'name; that of the file unless given')
+    .description('put a Cedar file in force; refused unless the whole set validates')
+    .option('--name <name>', 'its name; that of the file unless given')
     .action(
       run<{ name?: string }>(async ({ client, output }, options, file) => {
         const name = options.name ?? basename(file ?? '', '.cedar')
@@ -42,7 +43,7 @@ export function policyCommands(): Command[] {
 
   policy
     .command('remove <name>')
-    .description('remove a policy file that was put here')
+    .description('remove a policy file that was put in force with `put`')
     .action(
       run(async ({ client, output }, _options, name) => {
         const answer = await client.call<{ digest: string }>(`/policies/${encodeURIComponent(name ?? '')}`, { method: 'DELETE' })
@@ -53,13 +54,21 @@ export function policyCommands(): Command[] {
   policy
     .command('why')
     .description('decide a hypothetical request and say what decided it, and what would change it')
-    .requiredOption('--account <name>', 'service account that asks')
+    .option('--request <id>', 'explain the recorded decision of this request (`x-request-id`)')
+    .option('--account <name>', 'service account that asks')
     .addOption(new Option('--action <action>', 'what it asks for').choices(ACTIONS).default('invoke'))
-    .requiredOption('--resource <Type::id>', 'for instance `Model::credit` or `Endpoint::assistant`')
+    .option('--resource <Type::id>', 'for instance `Model::credit` or `Endpoint::assistant`')
     .option('--at <time>', 'ISO 8601; now unless given')
     .option('--from <address>', 'address of the caller', '127.0.0.1')
     .action(
       run<WhyOptions>(async ({ client, output }, options) => {
+        if (options.request !== undefined) {
+          const explanation = await client.call<unknown>(`/policies/why/${encodeURIComponent(options.request)}`)
+          output.result(explanation, explain(explanation))
+          return
+        }
+        if (options.account === undefined || options.resource === undefined)
+          throw new RedoubtError('ERR_USAGE', 'name `--request`, or `--account` and `--resource`')
         const cut = options.resource.indexOf('::')
         if (cut < 1) throw new RedoubtError('ERR_USAGE', 'a resource is written `Type::id`')
         const at = options.at === undefined ? undefined : Date.parse(options.at)

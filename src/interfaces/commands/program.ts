@@ -31,14 +31,18 @@ export const portNumber = (text: string): number => {
   return port
 }
 
+/** Heading of these in every help text, so that a command’s own options stand out. */
+const EVERYWHERE = 'With every command:'
+
 /** Options that every command understands. */
 export function withGlobalOptions(command: Command): Command {
   return command
-    .addOption(new Option('--data-dir <dir>', 'data directory (REDOUBT_DATA_DIR)'))
-    .addOption(new Option('--secrets-dir <dir>', 'secrets directory (REDOUBT_SECRETS_DIR)'))
-    .addOption(new Option('--port <port>', 'port of the server (REDOUBT_PORT)').argParser(portNumber))
-    .addOption(new Option('--url <url>', 'address of the server (REDOUBT_URL)'))
-    .addOption(new Option('--json', 'print one JSON document'))
+    .addOption(new Option('--data-dir <dir>', 'data directory (REDOUBT_DATA_DIR)').helpGroup(EVERYWHERE))
+    .addOption(new Option('--secrets-dir <dir>', 'secrets directory (REDOUBT_SECRETS_DIR)').helpGroup(EVERYWHERE))
+    .addOption(new Option('--port <port>', 'port of the server (REDOUBT_PORT)').argParser(portNumber).helpGroup(EVERYWHERE))
+    .addOption(new Option('--url <url>', 'address of the server (REDOUBT_URL)').helpGroup(EVERYWHERE))
+    .addOption(new Option('--json', 'print JSON in place of words').helpGroup(EVERYWHERE))
+    .addHelpOption(new Option('-h, --help', 'show this help').helpGroup(EVERYWHERE))
 }
 
 /** Wraps a command's work: session in, exit code out, errors in words (or as a problem document with `--json`). */
@@ -69,9 +73,15 @@ export function report(error: RedoubtError, output: Output): void {
   process.exitCode = error.code === 'ERR_USAGE' ? EXIT.usage : EXIT.refused
 }
 
+/** A command added to another does not inherit this, and would end the process with its own exit code. */
+function overrideExit(command: Command): void {
+  command.exitOverride()
+  command.commands.forEach(overrideExit)
+}
+
 /** Parses the command line; usage errors end with 2, help and version with 0. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
-  program.exitOverride()
+  overrideExit(program)
   try {
     await program.parseAsync([...argv])
   } catch (thrown) {

@@ -5,14 +5,12 @@ import { parseBodyBundle, parseEntryPrefix } from './entry-bundle.ts'
 import { fitsBody, fitsEntry, type Frontier, type Pending, type PendingFile } from './frontier.ts'
 import type { LogFolder } from './log-folder.ts'
 import { prefixedLeafHash } from './merkle-hash.ts'
-import { type Recovered, recover, type RecoveryOptions, partialPaths } from './recovery.ts'
-import { CHECKPOINT_PATH, parseTilePath, TILE_WIDTH, tilePath, widthAt } from './tile-paths.ts'
+import { type Recovered, recover, type RecoveryOptions } from './recovery.ts'
+import { CHECKPOINT_PATH, parseTilePath, partialPaths, TILE_WIDTH, tilePath, widthAt } from './tile-paths.ts'
 import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_BYTES, type WalWriter } from './write-ahead-log.ts'
 
 /** A batch never exceeds this, so that a commit blocks the loop for milliseconds at most. */
 const MAX_BATCH_BYTES = 1_048_576
-/** Files written in one turn of the loop: a millisecond or two. */
-const FILES_PER_TURN = 16
 /** Full windows made durable together. */
 const WINDOWS_PER_SYNC = 64
 /** The background writer starts at this many full windows, so that a checkpoint finds little left to write. */
@@ -26,6 +24,10 @@ const SEGMENTS_LIMIT = 12
 const CACHED_BUNDLES = 16
 
 type AppendLogOptions = Omit<RecoveryOptions, 'acknowledged'>
+
+/** A batch is not held back for more records than this, nor longer: a client waits for it. */
+const MOST_WAITED_FOR = 32
+const LONGEST_WAIT_MS = 1
 
 /**
  * The log as an append port: group commit, tiles, checkpoints. One writer in one process.
@@ -49,6 +51,12 @@ export class AppendLog {
   #rejects: ((reason: unknown) => void)[] = []
   /** Per record of the batch: whether the caller wants a receipt or the bare index. */
   #receipts: boolean[] = []
+  #waitingSince = 0
+  /** Records at the last look, and looks at this batch. */
+  #counted = 0
+  #turns = 0
+  /** Records of the last batch; 0 when it held one alone. */
+  #usual = 0
   #recovering: Promise<void> | null = null
   #publishing: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | null = null
@@ -165,7 +173,28 @@ export class AppendLog {
       at += body.byteLength
     }
     this.#used = at
-    if (this.#records++ === 0) setImmediate(this.#commit)
+    if (this.#records++ > 0) return
+    this.#waitingSince = performance.now()
+    this.#counted = 1
+    setImmediate(this.#commitWhenDue)
+  }
+
+  /**
+   * Group commit. A record that comes alone is committed at the end of this turn of the event loop. Where the commits before held
+   * several, those that are on their way are waited for, turn by turn, as long as each brings another: one fdatasync, which costs
+   * as much as all the rest of a request, then serves twice as many.
+   */
+  readonly #commitWhenDue = (): void => {
+    const records = this.#records
+    if (records === 0) return
+    const more = records > this.#counted || this.#turns++ === 0
+    if (more && records < Math.min(2 * this.#usual, MOST_WAITED_FOR) && performance.now() - this.#waitingSince < LONGEST_WAIT_MS) {
+      this.#counted = records
+      setImmediate(this.#commitWhenDue)
+      return
+    }
+    this.#usual = records === 1 ? 0 : records
+    this.#commit()
   }
 
   readonly #commit = (): void => {
@@ -179,6 +208,7 @@ export class AppendLog {
     this.#rejects = []
     this.#receipts = []
     this.#records = 0
+    this.#turns = 0
     this.#used = BATCH_HEADER_BYTES
     const first = this.#frontier.size
     try {
@@ -236,14 +266,8 @@ export class AppendLog {
     return next
   }
 
-  /** Writes the edge, which goes on changing, at once and the full windows in turns; returns when all is durable. */
   async #writePending(frontier: Frontier, pending: Pending, partials: readonly PendingFile[]): Promise<void> {
-    const folders = new Set(this.#files.write(partials))
-    for (let i = 0; i < pending.files.length; i += FILES_PER_TURN) {
-      for (const folder of this.#files.write(pending.files.slice(i, i + FILES_PER_TURN))) folders.add(folder)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-    await this.#files.sync([...pending.files, ...partials], folders)
+    await this.#files.writeDurably([...pending.files, ...partials])
     frontier.written(pending)
   }
 
@@ -283,7 +307,7 @@ export class AppendLog {
         size = frontier.size
         if (size === this.#published) return
         root = frontier.root()
-        await this.#writePending(frontier, frontier.pending(Infinity), frontier.partials())
+        await this.#writePending(frontier, frontier.pending(Infinity), frontier.partials(this.#published))
       }),
     )
     if (!durable) return this.#superseded()
@@ -381,7 +405,7 @@ export class AppendLog {
     const number = Math.floor(index / TILE_WIDTH)
     const row = index % TILE_WIDTH
     const window = this.#frontier.window(number)
-    if (window !== null) return parseEntryPrefix(window.bundle(), row + 1)?.[row]?.slice() ?? null
+    if (window !== null) return window.entry(row)
     let entries = this.#bundles.get(number)
     if (entries === undefined) {
       const bytes = this.#files.read(tilePath({ kind: 'entries', index: number, width: TILE_WIDTH }))

@@ -20,7 +20,7 @@ import { CompactRange } from './compact-range.ts'
 import { MAX_BODY_BYTES } from './entry-bundle.ts'
 import { entryText, parseEntry, type PersonalCommitment, personalOf, splitBody } from './event-entry.ts'
 import { Outbox, type SinkState } from './outbox.ts'
-import type { ParallelSync } from './parallel-sync.ts'
+import type { ParallelWriter } from './parallel-writer.ts'
 import { consistencyProof, inclusionProof, type NodeReader } from './prove-merkle.ts'
 import { SearchIndex, type SearchQuery, type SearchResult } from './search-index.ts'
 import { formatVerifierKey } from './signed-note.ts'
@@ -60,8 +60,8 @@ export interface AuditLogOptions {
   readonly outside?: readonly CheckpointSink[]
   readonly checkpointIntervalMs?: number
   readonly segmentBytes?: number
-  /** Syncs tiles beside the event loop, where the folder is one of this host; without it they are synced through `folder`. */
-  readonly parallelSync?: ParallelSync
+  /** Writes tiles beside the event loop, where the folder is one of this host; without it they are written through `folder`. */
+  readonly parallelWriter?: ParallelWriter
 }
 
 export interface InclusionEvidence {
@@ -116,7 +116,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     signer: options.signer,
     segmentBytes: options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
     spareSegments: SPARE_SEGMENTS,
-    ...(options.parallelSync === undefined ? {} : { parallelSync: options.parallelSync }),
+    ...(options.parallelWriter === undefined ? {} : { parallelWriter: options.parallelWriter }),
   })
   try {
     await refuseRollback(log, options)

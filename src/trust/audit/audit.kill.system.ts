@@ -56,7 +56,7 @@ function live(run: number, loadMs: number): Promise<Life> {
 }
 
 describe(`kill -9 under load (seed ${SEED})`, () => {
-  it(`loses no acknowledged record and forks nowhere in ${KILLS} kills (C4, F8)`, async () => {
+  it(`loses no acknowledged record and forks nowhere in ${KILLS} kills (E3, E5)`, async () => {
     const random = seededRandom(SEED)
     const acknowledged = new Map<number, string>()
     const notes: string[] = []

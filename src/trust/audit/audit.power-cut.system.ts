@@ -4,7 +4,7 @@ import { drillPowerCuts, withoutSync } from './power-cut-drill.ts'
 const SEED = Number(process.env['REDOUBT_SEED'] ?? Date.now() % 1_000_000)
 
 describe(`power cuts (seed ${SEED})`, () => {
-  it.each([0, 0.02])('loses nothing and forks nowhere in 1,000 cuts at a fault rate of %d (C4, F8)', async (faultRate) => {
+  it.each([0, 0.02])('loses nothing and forks nowhere in 1,000 cuts at a fault rate of %d (E3, E5)', async (faultRate) => {
     const { broken, ...counts } = await drillPowerCuts({ cuts: 1_000, seed: SEED, faultRate })
     console.log(JSON.stringify({ seed: SEED, faultRate, ...counts }))
     expect(broken).toEqual([])

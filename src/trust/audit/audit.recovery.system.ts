@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { nodeFolder } from '#foundation/storage'
 import { AppendLog } from './append-log.ts'
 import { TEST_ORIGIN, testSigner } from './audit-testing.ts'
-import { parallelSync } from './parallel-sync.ts'
+import { parallelWriter } from './parallel-writer.ts'
 import { prefixedLeafHash } from './merkle-hash.ts'
 import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_BYTES, WalWriter } from './write-ahead-log.ts'
 
@@ -31,10 +31,10 @@ function hashingMs(): number {
 }
 
 describe('recovery', () => {
-  it(`takes at most ${SECONDS_PER_MILLION} s for a log of ${ENTRIES} entries, with its tail in the write-ahead log (F8)`, async () => {
+  it(`takes at most ${SECONDS_PER_MILLION} s for a log of ${ENTRIES} entries, with its tail in the write-ahead log (E3)`, async () => {
     const options = (name: string): Parameters<typeof AppendLog.open>[0] => ({
       folder: nodeFolder(join(root, name)),
-      parallelSync: parallelSync(join(root, name)),
+      parallelWriter: parallelWriter(join(root, name)),
       origin: TEST_ORIGIN,
       signer: testSigner(),
       segmentBytes: 4_194_304,
@@ -62,7 +62,7 @@ describe('recovery', () => {
   it('replays a write-ahead log at a rate that is reported beside the hashing it must do', async () => {
     const options = {
       folder: nodeFolder(join(root, 'wal-only')),
-      parallelSync: parallelSync(join(root, 'wal-only')),
+      parallelWriter: parallelWriter(join(root, 'wal-only')),
       origin: TEST_ORIGIN,
       signer: testSigner(),
       segmentBytes: 4_194_304,

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { nodeFolder } from '#foundation/storage'
 import { openTestLog, seededRandom, testEvent } from './audit-testing.ts'
 import { openCheckpoint } from './checkpoint.ts'
-import { parallelSync } from './parallel-sync.ts'
+import { parallelWriter } from './parallel-writer.ts'
 import { consistencyProof } from './prove-merkle.ts'
 import { tileNodes } from './tile-reader.ts'
 import { parseProof } from './tlog-proof.ts'
@@ -21,12 +21,12 @@ const root = mkdtempSync(join(tmpdir(), 'redoubt-sumdb-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 describe(`Go's sumdb (seed ${SEED})`, () => {
-  it(`accepts our checkpoint, ${RECORDS} inclusion proofs and every consistency proof (A7, C4)`, async () => {
+  it(`accepts our checkpoint, ${RECORDS} inclusion proofs and every consistency proof (E5)`, async () => {
     const random = seededRandom(SEED)
     const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
     const log = await openTestLog({
       folder: nodeFolder(join(root, 'log')),
-      parallelSync: parallelSync(join(root, 'log')),
+      parallelWriter: parallelWriter(join(root, 'log')),
       segmentBytes: 4_194_304,
     })
     const roots = new Map<number, Uint8Array>()

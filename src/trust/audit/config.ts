@@ -13,31 +13,31 @@ export const auditConfig = z
       .string()
       .regex(/^[^\s+]{1,200}$/u, 'a schema-less URL without spaces and plus signs')
       .default(DEFAULT_ORIGIN)
-      .describe('Origin of the log: names it in checkpoints and proofs. Never changes once the log has begun.'),
+      .describe('origin of the log: names it in checkpoints and proofs; never changes once the log has begun'),
     checkpointIntervalMs: z
       .number()
       .int()
       .min(MIN_INTERVAL_MS)
       .max(MAX_INTERVAL_MS)
       .default(DEFAULT_CHECKPOINT_INTERVAL_MS)
-      .describe('Milliseconds between checkpoints while events arrive.'),
+      .describe('milliseconds between checkpoints while events arrive'),
     outsideFolder: z
       .string()
       .min(1)
       .optional()
-      .describe("A folder outside the reach of this host's administrator that receives each checkpoint."),
+      .describe('a folder outside the reach of this host’s administrator that receives each checkpoint'),
     witnesses: z
       .array(
         z
           .object({
-            url: z.url().describe('Submission prefix of a C2SP tlog-witness.'),
-            verifierKeys: z.array(z.string().min(1)).min(1).describe('Its verifier keys, from its operator.'),
-            ca: z.string().optional().describe('PEM file of the authority of its certificate, if private.'),
+            url: z.url().describe('submission prefix of a C2SP tlog-witness'),
+            verifierKeys: z.array(z.string().min(1)).min(1).describe('its verifier keys, from its operator'),
+            ca: z.string().optional().describe('PEM file of the authority of its certificate, if private'),
           })
           .strict(),
       )
       .default([])
-      .describe('Witnesses that cosign the checkpoints.'),
+      .describe('witnesses that cosign the checkpoints'),
   })
   .strict()
 

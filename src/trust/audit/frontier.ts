@@ -1,7 +1,7 @@
 import { CompactRange } from './compact-range.ts'
 import { MAX_BODY_BYTES, MAX_ENTRY_BYTES } from './entry-bundle.ts'
 import { HASH_BYTES } from './merkle-hash.ts'
-import { rowsAt, TILE_WIDTH, tilePath } from './tile-paths.ts'
+import { partialPaths, rowsAt, TILE_WIDTH, tilePath } from './tile-paths.ts'
 
 /** A file of the log that is complete and waits to be written. */
 export interface PendingFile {
@@ -23,6 +23,8 @@ export class Window {
   bodyCount = 0
   #bundle: Buffer = Buffer.allocUnsafe(FIRST_BUNDLE_BYTES)
   #bundleBytes = 0
+  /** Where each entry begins in the bundle. */
+  readonly #starts: number[] = []
   #bodies: Buffer = EMPTY
   #bodiesBytes = 0
 
@@ -36,6 +38,7 @@ export class Window {
     this.#bundle[this.#bundleBytes] = entry.byteLength >>> 8
     this.#bundle[this.#bundleBytes + 1] = entry.byteLength & 0xff
     this.#bundle.set(entry, this.#bundleBytes + 2)
+    this.#starts.push(this.#bundleBytes + 2)
     this.#bundleBytes += 2 + entry.byteLength
     if (body !== null || this.bodyCount > 0) {
       if (this.bodyCount === 0) {
@@ -52,6 +55,13 @@ export class Window {
       this.#bodiesBytes += 4 + length
     }
     this.count++
+  }
+
+  /** A copy of the entry in this row, or null beyond the last. */
+  entry(row: number): Uint8Array | null {
+    const start = this.#starts[row]
+    if (start === undefined) return null
+    return Buffer.from(this.#bundle.subarray(start, (this.#starts[row + 1] ?? this.#bundleBytes + 2) - 2))
   }
 
   get bytes(): number {
@@ -191,12 +201,18 @@ export class Frontier {
     this.#fullTiles.splice(0, tiles)
   }
 
-  /** The partial files of the tree as it is now. */
-  partials(): PendingFile[] {
+  /**
+   * Copies of the partial files of the tree as it is now.
+   * INVARIANT: without those that the published tree has too; a file under a signed checkpoint is never written again.
+   * @param published Size of the published tree.
+   */
+  partials(published: number): PendingFile[] {
     const tiles = this.#tiles.flatMap(({ rows, used, index }, level) =>
       used === 0 ? [] : [{ path: tilePath({ kind: level, index, width: used }), bytes: rows.subarray(0, used * HASH_BYTES) }],
     )
-    return this.#window.count === 0 ? tiles : [...this.#window.files(), ...tiles]
+    const files = this.#window.count === 0 ? tiles : [...this.#window.files(), ...tiles]
+    const signed = new Set(partialPaths(published))
+    return files.filter(({ path }) => !signed.has(path)).map(({ path, bytes }) => ({ path, bytes: Uint8Array.from(bytes) }))
   }
 
   /** The window with this number if it is not on disk as a full one. */

@@ -1,7 +1,7 @@
 import { RedoubtError } from '#foundation/core'
 import type { DurableFolder } from '#foundation/storage'
 import type { PendingFile } from './frontier.ts'
-import type { ParallelSync } from './parallel-sync.ts'
+import type { ParallelWriter } from './parallel-writer.ts'
 import { parseTilePath, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
 import { bundlePrefix } from './entry-bundle.ts'
 import { HASH_BYTES } from './merkle-hash.ts'
@@ -14,57 +14,40 @@ export class LogFolder {
   readonly folder: DurableFolder
   readonly #made = new Set<string>()
 
-  readonly #parallelSync: ParallelSync | undefined
+  readonly #parallelWriter: ParallelWriter | undefined
 
-  constructor(folder: DurableFolder, parallelSync?: ParallelSync) {
+  constructor(folder: DurableFolder, parallelWriter?: ParallelWriter) {
     this.folder = folder
-    this.#parallelSync = parallelSync
+    this.#parallelWriter = parallelWriter
   }
 
-  /** Writes files; they are readable at once. @returns when all of them, and their names, are durable. */
+  /** @returns when all files, and their names, are durable. */
   async writeDurably(files: readonly PendingFile[]): Promise<void> {
-    await this.sync(files, this.write(files))
-  }
-
-  /** Writes files into the page cache. @returns the folders whose names changed, for `sync`. */
-  write(files: readonly PendingFile[]): ReadonlySet<string> {
     const folders = new Set<string>()
-    for (const { path, bytes } of files) {
+    for (const { path } of files) {
       const parent = path.slice(0, path.lastIndexOf('/'))
       this.#makeFolders(parent, folders)
       folders.add(parent)
-      const file = this.folder.open(path, { create: true })
-      if (file === null) throw new RedoubtError('ERR_STORAGE_IO', 'a file of the audit log cannot be created')
-      try {
-        // What a crash left here under no checkpoint may be longer.
-        if (file.size() > bytes.byteLength) file.truncate(bytes.byteLength)
-        file.writeAt(bytes, 0)
-      } finally {
-        file.close()
-      }
     }
-    return folders
+    if (this.#parallelWriter === undefined) {
+      for (const file of files) this.#write(file)
+      for (const parent of folders) this.folder.syncFolder(parent)
+    } else {
+      await this.#parallelWriter(files, [...folders])
+    }
   }
 
-  /** Makes written files and the names in these folders durable. */
-  async sync(files: readonly PendingFile[], folders: ReadonlySet<string>): Promise<void> {
-    if (this.#parallelSync !== undefined) {
-      await this.#parallelSync(
-        files.map(({ path }) => path),
-        [...folders],
-      )
-      return
+  #write({ path, bytes }: PendingFile): void {
+    const file = this.folder.open(path, { create: true })
+    if (file === null) throw new RedoubtError('ERR_STORAGE_IO', 'a file of the audit log cannot be created')
+    try {
+      // What a crash left here under no checkpoint may be longer.
+      if (file.size() > bytes.byteLength) file.truncate(bytes.byteLength)
+      file.writeAt(bytes, 0)
+      file.datasync()
+    } finally {
+      file.close()
     }
-    for (const { path } of files) {
-      const file = this.folder.open(path)
-      if (file === null) throw new RedoubtError('ERR_STORAGE_IO', 'a file of the audit log is gone')
-      try {
-        file.datasync()
-      } finally {
-        file.close()
-      }
-    }
-    for (const parent of folders) this.folder.syncFolder(parent)
   }
 
   /** Reads a published resource; a partial one is cut from a wider one if that is what is left. */

@@ -6,7 +6,7 @@ import { writeSync } from 'node:fs'
 import { nodeFolder } from '#foundation/storage'
 import { AppendLog } from './append-log.ts'
 import { TEST_ORIGIN, testSigner } from './audit-testing.ts'
-import { parallelSync } from './parallel-sync.ts'
+import { parallelWriter } from './parallel-writer.ts'
 
 const WRITERS = 40
 const CHECKPOINT_MS = 20
@@ -20,7 +20,7 @@ const log = await AppendLog.open({
   signer: testSigner(),
   segmentBytes: SEGMENT_BYTES,
   spareSegments: 2,
-  parallelSync: parallelSync(root),
+  parallelWriter: parallelWriter(root),
 })
 const tell = (note: string): void => void writeSync(1, `note ${Buffer.from(note).toString('base64')}\n`)
 log.onPublished = tell

@@ -5,8 +5,8 @@ import { parseBodyBundle, parseEntryBundle } from './entry-bundle.ts'
 import { Frontier, type FrontierSource } from './frontier.ts'
 import { LogFolder } from './log-folder.ts'
 import { emptyRoot, HASH_BYTES, leafHash, prefixedLeafHash, sameHash } from './merkle-hash.ts'
-import type { ParallelSync } from './parallel-sync.ts'
-import { CHECKPOINT_PATH, partialTiles, rowsAt, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
+import type { ParallelWriter } from './parallel-writer.ts'
+import { CHECKPOINT_PATH, partialPaths, partialTiles, rowsAt, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
 import { tileNodes } from './tile-reader.ts'
 import { listSegments, readSegment, segmentPath, WalWriter } from './write-ahead-log.ts'
 
@@ -16,7 +16,7 @@ export interface RecoveryOptions {
   readonly signer: Signer
   readonly segmentBytes: number
   readonly spareSegments: number
-  readonly parallelSync?: ParallelSync
+  readonly parallelWriter?: ParallelWriter
   /** What this process has acknowledged already, when it recovers from a failed write: the disk must hold at least that. */
   readonly acknowledged?: { readonly size: number; readonly root: Uint8Array }
 }
@@ -42,14 +42,14 @@ const corrupt = (message: string): RedoubtError => new RedoubtError('ERR_AUDIT_C
  */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { folder, origin, signer } = options
-  const files = new LogFolder(folder, options.parallelSync)
+  const files = new LogFolder(folder, options.parallelWriter)
   const checkpoint = await lastCheckpoint(options)
   const frontier = restoreFrontier(files, checkpoint)
   const replayed = replay(folder, frontier, options.acknowledged)
   let note = checkpoint.text + noteSignatures(folder)
   if (replayed > 0) {
     const pending = frontier.pending(Infinity)
-    await files.writeDurably([...pending.files, ...frontier.partials()])
+    await files.writeDurably([...pending.files, ...frontier.partials(checkpoint.size)])
     frontier.written(pending)
     note = await signCheckpoint(origin, frontier.size, frontier.root(), signer)
   }
@@ -154,13 +154,4 @@ function removeStalePartials(files: LogFolder, before: number, now: number): voi
   for (const kind of ['entries', 'bodies'] as const)
     edges.push({ kind, index: window, width: 1 }, { kind, index: Math.floor(now / TILE_WIDTH), width: 1 })
   files.removeAll(new Set(edges.flatMap((edge) => files.partialsBeside(edge)).filter((path) => !keep.has(path))))
-}
-
-/** Paths of all partial files that a tree of this size may have. */
-export function partialPaths(size: number): string[] {
-  const names: TileName[] = partialTiles(size)
-  const width = size % TILE_WIDTH
-  const index = Math.floor(size / TILE_WIDTH)
-  if (width > 0) names.push({ kind: 'entries', index, width }, { kind: 'bodies', index, width })
-  return names.map(tilePath)
 }

@@ -51,7 +51,7 @@ describe('search', () => {
     await log.close()
   })
 
-  it('holds no name of actor, resource, request or person in clear (C6)', async () => {
+  it('holds no name of actor, resource, request or person in clear (E3)', async () => {
     const indexPath = join(root, 'canary.db')
     const log = await openTestLog({ indexPath })
     await log.record(

@@ -57,3 +57,12 @@ export function partialTiles(size: number): TileName[] {
   }
   return names
 }
+
+/** Paths of all partial files that a tree of this size may have, entries and bodies included. */
+export function partialPaths(size: number): string[] {
+  const names = partialTiles(size)
+  const width = size % TILE_WIDTH
+  const index = Math.floor(size / TILE_WIDTH)
+  if (width > 0) names.push({ kind: 'entries', index, width }, { kind: 'bodies', index, width })
+  return names.map(tilePath)
+}

@@ -92,7 +92,7 @@ describe('witness (C2SP tlog-witness)', () => {
     expect((await post(witness, 'x'.repeat(200_000)).catch(() => ({ status: 413 }))).status).toBe(413)
   })
 
-  it('refuses a fork of the same size, a rewritten past and a shorter log, signed by the log key itself (C4, C10)', async () => {
+  it('refuses a fork of the same size, a rewritten past and a shorter log, signed by the log key itself (E5)', async () => {
     const { key, three, seven, proof } = await twoCheckpoints()
     const witness = await start([key])
     await post(witness, body(0, [], three))
@@ -156,7 +156,7 @@ describe('witness (C2SP tlog-witness)', () => {
 })
 
 describe('witness client', () => {
-  it('gets each checkpoint cosigned, and proofs carry the cosignature (C4)', async () => {
+  it('gets each checkpoint cosigned, and proofs carry the cosignature (E5)', async () => {
     const key = (await openTestLog()).verifierKey()
     const witness = await start([key])
     const sink = witnessSink({ url: witness.url, verifierKeys: witness.verifierKeys })

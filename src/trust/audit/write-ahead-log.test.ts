@@ -41,7 +41,7 @@ describe('write-ahead log', () => {
     ])
   })
 
-  it('cuts a torn tail back to the last whole batch, whichever byte is wrong (C4)', () => {
+  it('cuts a torn tail back to the last whole batch, whichever byte is wrong (E5)', () => {
     const folder = new MemoryFolder()
     const wal = new WalWriter(folder, { ...OPTIONS, number: 1 })
     wal.write(batchOf(['first']), 0, 1)

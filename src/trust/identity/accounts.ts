@@ -65,7 +65,8 @@ const newAccount = z
       .array(z.enum(ROLES))
       .min(1)
       .refine((roles) => new Set(roles).size === roles.length, 'each role once'),
-    purpose: word,
+    // None is allowed, and worth nothing: policies refuse data and models to an account that states no purpose.
+    purpose: z.union([word, z.literal('')]),
     legalBasis: z.enum(LEGAL_BASES),
     publicKeyJwk: publicJwk.optional(),
   })

@@ -11,9 +11,19 @@ export const TOKEN_CACHE_ENTRIES = 10_000
 
 export const identityConfig = z
   .object({
-    tokenLifetimeSeconds: z.int().min(60).max(MAX_TOKEN_LIFETIME_SECONDS).default(TOKEN_LIFETIME_SECONDS),
-    enrolmentLinkMinutes: z.int().min(1).max(60).default(ENROLMENT_LINK_MINUTES),
-    tokenCacheEntries: z.int().min(2).max(1_000_000).default(TOKEN_CACHE_ENTRIES),
+    tokenLifetimeSeconds: z
+      .int()
+      .min(60)
+      .max(MAX_TOKEN_LIFETIME_SECONDS)
+      .default(TOKEN_LIFETIME_SECONDS)
+      .describe('how long an access token lives (B4)'),
+    enrolmentLinkMinutes: z
+      .int()
+      .min(1)
+      .max(60)
+      .default(ENROLMENT_LINK_MINUTES)
+      .describe('how long the administrator’s enrolment link works, once'),
+    tokenCacheEntries: z.int().min(2).max(1_000_000).default(TOKEN_CACHE_ENTRIES).describe('verified tokens kept in memory, by digest'),
   })
   .strict()
 

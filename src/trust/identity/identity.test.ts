@@ -379,7 +379,7 @@ describe('service accounts', () => {
     ['an unknown role', { roles: ['god'] }],
     ['a role twice', { roles: ['application', 'application'] }],
     ['the bootstrap role', { roles: ['bootstrap'] }],
-    ['no purpose', { purpose: '' }],
+    ['a purpose that is no word', { purpose: 'Credit scoring!' }],
     ['an unknown legal basis', { legalBasis: 'because' }],
     ['an unknown member', { admin: true }],
     ['a private key in place of a public one', { publicKeyJwk: { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43), d: 'A'.repeat(43) } }],

@@ -13,7 +13,7 @@ async function setUp(
 }
 
 describe('recorded keys', () => {
-  it('records each generation and unwrap with key, version, class and binding before it gives the key (A2)', async () => {
+  it('records each generation and unwrap with key, version, class and binding before it gives the key (A7)', async () => {
     const { keys, audit } = await setUp()
     const { key, wrapped } = await keys.generateDataKey('dataset', 'dataset/adult/1', USE)
     const binding = { tenant: 'default', resource: 'dataset/adult/1', purpose: 'dataset' }
@@ -33,7 +33,7 @@ describe('recorded keys', () => {
     expect(audit.last()).toMatchObject({ type: 'key.unwrap', outcome: 'success', details: fact })
   })
 
-  it('gives no key, signature or release while the log is down (A2)', async () => {
+  it('gives no key, signature or release while the log is down (A7)', async () => {
     const { keys, audit } = await setUp()
     const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
     const signer = await keys.signer('model-signing', USE)
@@ -123,7 +123,7 @@ describe('recorded keys', () => {
 })
 
 describe('the cache of unwrapped keys', () => {
-  it('counts its hits in the next event of that key (A2)', async () => {
+  it('counts its hits in the next event of that key (A7)', async () => {
     const { keys, audit, clock, keyring } = await setUp()
     const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
     for (let i = 0; i < 4; i++) await keys.unwrap(wrapped, USE)

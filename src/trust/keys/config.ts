@@ -10,8 +10,20 @@ const MAX_CACHE_USES = 100_000
 
 export const unwrapCacheSchema = z
   .object({
-    ttlMs: z.number().int().min(0).max(MAX_CACHE_TTL_MS).default(DEFAULT_CACHE_TTL_MS),
-    uses: z.number().int().min(0).max(MAX_CACHE_USES).default(DEFAULT_CACHE_USES),
+    ttlMs: z
+      .number()
+      .int()
+      .min(0)
+      .max(MAX_CACHE_TTL_MS)
+      .default(DEFAULT_CACHE_TTL_MS)
+      .describe('how long an unwrapped data key may serve the same principal, purpose and resource from memory'),
+    uses: z
+      .number()
+      .int()
+      .min(0)
+      .max(MAX_CACHE_USES)
+      .default(DEFAULT_CACHE_USES)
+      .describe('and how often, before the next use is a fresh event in the log; 0 caches none'),
   })
   .strict()
   .readonly()

@@ -9,7 +9,7 @@ import { MemoryAudit, newWorld, USE } from './keys.fixtures.ts'
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-openssl-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-it('openssl accepts a signature of the model-signing key, and refuses it for other bytes (C6)', async () => {
+it('openssl accepts a signature of the model-signing key, and refuses it for other bytes (C11)', async () => {
   const signer = await (await newWorld().open()).keys(new MemoryAudit()).signer('model-signing', USE)
   const model = randomBytes(10_000)
   writeFileSync(join(folder, 'model'), model)

@@ -144,6 +144,14 @@ describe('the bundled policies', () => {
     expect(code('application', 'invoke', withAttributes(endpoint, { purposes: [] }), { purpose: '' })).toBe('ERR_POLICY_PURPOSE')
   })
 
+  it('let any stated purpose use a foreign model for which none was named, and no other model (B7)', () => {
+    const unnamed = withAttributes(model, { purposes: [], foreign: true })
+    expect(code('application', 'invoke', unnamed)).toBe('allow')
+    expect(code('application', 'invoke', unnamed, { purpose: '' })).toBe('ERR_POLICY_PURPOSE')
+    expect(code('application', 'invoke', withAttributes(model, { foreign: true }), { purpose: 'marketing' })).toBe('ERR_POLICY_PURPOSE')
+    expect(code('application', 'invoke', withAttributes(model, { purposes: [], foreign: false }))).toBe('ERR_POLICY_PURPOSE')
+  })
+
   it('let the bootstrap account put policies in force in development, and administer nothing else (B1)', () => {
     const policies = { type: 'System', id: 'policies', attributes: {}, parents: [] } as const
     expect(code('bootstrap', 'administer', policies, { profile: 'development' })).toBe('allow')

@@ -19,12 +19,31 @@ export const foreignModelsSchema = z
       .number()
       .int()
       .min(128 * 1024 * 1024)
-      .default(DEFAULT_MAX_MEMORY_BYTES),
-    callTimeoutMs: z.number().int().min(10).max(600_000).default(DEFAULT_CALL_TIMEOUT_MS),
-    loadTimeoutMs: z.number().int().min(100).max(600_000).default(DEFAULT_LOAD_TIMEOUT_MS),
-    maxWaitingCalls: z.number().int().min(1).max(10_000).default(DEFAULT_MAX_WAITING_CALLS),
-    backoffMs: z.number().int().min(1).max(60_000).default(DEFAULT_BACKOFF_MS),
-    maxBackoffMs: z.number().int().min(1).max(3_600_000).default(DEFAULT_MAX_BACKOFF_MS),
+      .default(DEFAULT_MAX_MEMORY_BYTES)
+      .describe('resident memory of the process of one foreign model; beyond it the process is ended'),
+    callTimeoutMs: z.number().int().min(10).max(600_000).default(DEFAULT_CALL_TIMEOUT_MS).describe('time for one call'),
+    loadTimeoutMs: z
+      .number()
+      .int()
+      .min(100)
+      .max(600_000)
+      .default(DEFAULT_LOAD_TIMEOUT_MS)
+      .describe('time to start the process and load the model'),
+    maxWaitingCalls: z
+      .number()
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(DEFAULT_MAX_WAITING_CALLS)
+      .describe('calls that may wait for one model; more are refused'),
+    backoffMs: z
+      .number()
+      .int()
+      .min(1)
+      .max(60_000)
+      .default(DEFAULT_BACKOFF_MS)
+      .describe('first pause before a restart after a crash; it doubles with each further one'),
+    maxBackoffMs: z.number().int().min(1).max(3_600_000).default(DEFAULT_MAX_BACKOFF_MS).describe('longest pause before a restart'),
   })
   .strict()
 

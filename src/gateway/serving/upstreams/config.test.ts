@@ -13,12 +13,12 @@ describe('upstreamsSchema', () => {
       models: { m: { upstream: 'one', model: 'x' } },
     })
     expect(config.upstreams['one']).toMatchObject({ allowLoopbackHttp: false, sandbox: false, chunkTimeoutMs: DEFAULT_CHUNK_TIMEOUT_MS })
-    expect(config.models['m']).toEqual({ upstream: 'one', model: 'x', sensitivity: 'internal', purposes: [], legalBases: [] })
+    expect(config.models['m']).toEqual({ upstream: 'one', model: 'x', sensitivity: 'internal', purposes: [] })
     expect(upstreamsSchema.parse({})).toEqual({ upstreams: {}, models: {} })
   })
 
   it.each(['http://127.0.0.1:1/v1', 'http://localhost/v1', 'http://[::1]:1/v1', 'http://127.9.9.9/v1'])(
-    'takes %s only when this upstream allows it by name (C10)',
+    'takes %s only when this upstream allows it by name (A2)',
     (baseUrl) => {
       expect(parse({ baseUrl }).text).toMatch(/allowLoopbackHttp/)
       expect(parse({ baseUrl, allowLoopbackHttp: true }).success).toBe(true)
@@ -32,7 +32,7 @@ describe('upstreamsSchema', () => {
     'http://127.0.0.1.example/v1',
     'http://localhost.example/v1',
     'http://[::2]/v1',
-  ])('refuses plain http to %s even so (C10)', (baseUrl) => {
+  ])('refuses plain http to %s even so (A2)', (baseUrl) => {
     expect(parse({ baseUrl, allowLoopbackHttp: true }).text).toMatch(/loopback addresses only/)
   })
 

@@ -1,4 +1,4 @@
-import { LEGAL_BASES, SENSITIVITIES } from '#foundation/core'
+import { SENSITIVITIES } from '#foundation/core'
 import { z } from 'zod'
 import { isLoopbackName } from './loopback.ts'
 
@@ -35,20 +35,22 @@ export const upstreamSchema = z
       .describe('value of the `openai-project` header'),
     allowLoopbackHttp: z.boolean().default(false).describe('allows plain http for this upstream, and only to this machine'),
     sandbox: z.boolean().default(false).describe('marks an upstream that is no real model'),
-    connectTimeoutMs: timeoutMs.default(DEFAULT_CONNECT_TIMEOUT_MS),
-    headersTimeoutMs: timeoutMs.default(DEFAULT_HEADERS_TIMEOUT_MS),
-    chunkTimeoutMs: timeoutMs.default(DEFAULT_CHUNK_TIMEOUT_MS),
-    totalTimeoutMs: timeoutMs.default(DEFAULT_TOTAL_TIMEOUT_MS),
+    connectTimeoutMs: timeoutMs.default(DEFAULT_CONNECT_TIMEOUT_MS).describe('connection and TLS handshake'),
+    headersTimeoutMs: timeoutMs.default(DEFAULT_HEADERS_TIMEOUT_MS).describe('from the request to the first byte of the answer'),
+    chunkTimeoutMs: timeoutMs.default(DEFAULT_CHUNK_TIMEOUT_MS).describe('between two chunks of an answer'),
+    totalTimeoutMs: timeoutMs.default(DEFAULT_TOTAL_TIMEOUT_MS).describe('the whole exchange'),
     maxResponseBytes: z
       .int()
       .min(1024)
       .max(1024 ** 3)
-      .default(DEFAULT_MAX_RESPONSE_BYTES),
+      .default(DEFAULT_MAX_RESPONSE_BYTES)
+      .describe('largest answer in one piece; it is held in memory until it is filtered'),
     maxStreamBytes: z
       .int()
       .min(1024)
       .max(1024 ** 3)
-      .default(DEFAULT_MAX_STREAM_BYTES),
+      .default(DEFAULT_MAX_STREAM_BYTES)
+      .describe('largest streamed answer'),
   })
   .superRefine((upstream, context) => {
     if (!URL.canParse(upstream.baseUrl)) return
@@ -60,15 +62,24 @@ export const chatModelSchema = z.strictObject({
   upstream: z.string().describe('name of an entry of `upstreams`'),
   model: z.string().min(1).max(256).describe('name of the model at the upstream'),
   sensitivity: z.enum(SENSITIVITIES).default('internal').describe('most sensitive data this route may receive'),
-  purposes: z.array(z.string().min(1).max(128)).max(64).default([]).describe('purposes the route may be used for'),
-  legalBases: z.array(z.enum(LEGAL_BASES)).max(6).default([]).describe('legal bases the route may be used on'),
+  purposes: z
+    .array(z.string().min(1).max(128))
+    .max(64)
+    .default([])
+    .describe('purposes the route may be used for; none named: any stated purpose'),
 })
 
 /** Named upstreams, and the public model names that lead to them. */
 export const upstreamsSchema = z
   .strictObject({
-    upstreams: z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/), upstreamSchema).default({}),
-    models: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/), chatModelSchema).default({}),
+    upstreams: z
+      .record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/), upstreamSchema)
+      .default({})
+      .describe('language-model servers by name'),
+    models: z
+      .record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$/), chatModelSchema)
+      .default({})
+      .describe('the public model names, each leading to an upstream'),
   })
   .superRefine((config, context) => {
     for (const [name, model] of Object.entries(config.models)) {

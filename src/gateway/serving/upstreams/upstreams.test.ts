@@ -106,7 +106,7 @@ const json: Answer = (_req, res) => {
 }
 
 describe('dispatch', () => {
-  it('sends our path, our headers and the credential, and passes on only listed headers (C10)', async () => {
+  it('sends our path, our headers and the credential, and passes on only listed headers (A2)', async () => {
     const seen: { url?: string | undefined; headers: IncomingMessage['headers']; body: string }[] = []
     const upstreams = await upstream((req, res, body) => {
       seen.push({ url: req.url, headers: req.headers, body })
@@ -159,7 +159,7 @@ describe('dispatch', () => {
     [302, {}, 'ERR_UPSTREAM_PROTOCOL'],
     [204, {}, 'ERR_UPSTREAM_PROTOCOL'],
   ] as readonly [number, { readonly code?: string; readonly param?: string; readonly message?: string }, string][])(
-    'maps status %i without its message (C10)',
+    'maps status %i without its message (A2)',
     async (status, error, code) => {
       const upstreams = await upstream((_req, res) => {
         res.writeHead(status, {
@@ -339,7 +339,7 @@ describe('dispatch', () => {
     expect(requests).toBe(1)
   })
 
-  it('never lets the credential into a log or an error (C10)', async () => {
+  it('never lets the credential into a log or an error (A5)', async () => {
     const lines: unknown[] = []
     const log = (fields: unknown, message: string): void => void lines.push(fields, message)
     const upstreams = await upstream(
@@ -370,7 +370,7 @@ describe('plain http', () => {
     }
   })
 
-  it('refuses a loopback name that resolves off this machine (C10)', async () => {
+  it('refuses a loopback name that resolves off this machine (A2)', async () => {
     const resolver =
       (addresses: string[]): any =>
       (_host: string, _options: unknown, callback: (error: null, found: unknown) => void) =>
@@ -385,7 +385,7 @@ describe('plain http', () => {
     expect(await ask([])).toMatchObject({ code: 'ERR_UPSTREAM_UNREACHABLE' })
   })
 
-  it('is refused by the code too when a configuration was not checked (C10)', () => {
+  it('is refused by the code too when a configuration was not checked (A2)', () => {
     const { upstreams: parsed } = upstreamsSchema.parse({ upstreams: { one: { baseUrl: 'https://models.example' } } })
     const one = parsed['one']
     if (one === undefined) throw new Error('no upstream')
@@ -436,11 +436,11 @@ describe('TLS', () => {
     expect((await overTls({}, true)).text).toBe('{"ok":true}')
   })
 
-  it('refuses an upstream that only speaks TLS 1.2 (C10)', async () => {
+  it('refuses an upstream that only speaks TLS 1.2 (A2)', async () => {
     expect((await overTls({ minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' }, true)).error?.code).toBe('ERR_UPSTREAM_UNREACHABLE')
   })
 
-  it('refuses a certificate that no trusted root has signed (C10)', async () => {
+  it('refuses a certificate that no trusted root has signed (A2)', async () => {
     const { error, calls } = await overTls({}, false)
     expect(calls).toEqual(['error'])
     expect(error?.code).toBe('ERR_UPSTREAM_UNREACHABLE')

@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls'
-import { type Clock, type LegalBasis, RedoubtError, type Sensitivity } from '#foundation/core'
+import { type Clock, RedoubtError, type Sensitivity } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import { Pool } from 'undici'
 import { refuseBaseUrl, type UpstreamConfig, type UpstreamsConfig } from './config.ts'
@@ -24,7 +24,6 @@ export interface UpstreamRoute {
   readonly sandbox: boolean
   readonly sensitivity: Sensitivity
   readonly purposes: readonly string[]
-  readonly legalBases: readonly LegalBasis[]
   /** Epoch seconds: when this process took the route into service. */
   readonly created: number
 }
@@ -78,8 +77,8 @@ export function createUpstreams(options: {
   for (const [model, entry] of Object.entries(options.config.models)) {
     const connection = connections.get(entry.upstream)
     if (connection === undefined) throw new RedoubtError('ERR_CONFIG_INVALID', `the model \`${model}\` names an unknown upstream`)
-    const { upstream, model: upstreamModel, sensitivity, purposes, legalBases } = entry
-    routes.set(model, { model, upstream, upstreamModel, sandbox: connection.config.sandbox, sensitivity, purposes, legalBases, created })
+    const { upstream, model: upstreamModel, sensitivity, purposes } = entry
+    routes.set(model, { model, upstream, upstreamModel, sandbox: connection.config.sandbox, sensitivity, purposes, created })
   }
   const listed = [...routes.values()]
 

@@ -18,7 +18,7 @@ export interface Status {
     readonly ok: boolean
     readonly size: number
     readonly published: number
-    readonly outside: readonly { readonly name: string; readonly ok: boolean }[]
+    readonly outside: readonly { readonly name: string; readonly size: number; readonly problem: string | null }[]
   }
   readonly insecure: readonly { readonly what: string; readonly mend: string }[]
 }
@@ -113,11 +113,11 @@ export function statusChecks(status: Status, now: number): readonly Finding[] {
           'free disk space and check the permissions of the log folder; until then every request is refused',
         ),
     ...status.log.outside.map((sink) =>
-      sink.ok
-        ? ok('outside place', sink.name)
+      sink.problem === null && sink.size >= 0
+        ? ok('outside place', `${sink.name} holds a checkpoint of size ${sink.size}`)
         : problem(
             'outside place',
-            `${sink.name} does not receive checkpoints`,
+            `${sink.name} does not receive checkpoints: ${sink.problem ?? 'none arrived yet'}`,
             'make it reachable: only a checkpoint outside shows a rewritten past',
           ),
     ),

@@ -1,0 +1,55 @@
+import { Command, Option } from 'commander'
+import {
+  accessCommands,
+  auditCommands,
+  dataCommands,
+  demoCommand,
+  doctorCommand,
+  keyCommands,
+  modelCommands,
+  policyCommands,
+  trustCommand,
+  withGlobalOptions,
+} from '#interfaces/commands'
+import { configuration } from './configuration.ts'
+import { serve } from './serve.ts'
+import { VERSION } from './version.ts'
+
+/** The parser's own errors begin as ours do. */
+const inOurWords = { outputError: (text: string, write: (text: string) => void) => write(text.replace(/^error: /, 'redoubt: ')) }
+
+/**
+ * The whole command line. Built without touching a server or a file, so that the reference page is written from it.
+ * @param itself how to run this command line again, in a process of its own.
+ */
+export function createProgram(itself: readonly string[]): Command {
+  const program = new Command('redoubt')
+    .description('security gateway and control plane for AI systems with sensitive data')
+    .version(VERSION)
+    // Options after a command are the command's: `model deploy NAME --version 2` does not ask for ours.
+    .enablePositionalOptions()
+
+  program
+    .command('up')
+    .description('serve; makes the data directory on first start')
+    .addOption(new Option('--config <file>', 'configuration file (REDOUBT_CONFIG); see docs/reference/configuration.md'))
+    .action((_options, command: Command) => serve(configuration(command.optsWithGlobals())))
+
+  const groups = [
+    [demoCommand(itself), doctorCommand(() => configuration({})), trustCommand()],
+    accessCommands(),
+    dataCommands(),
+    modelCommands(),
+    keyCommands(),
+    policyCommands(),
+    auditCommands(),
+  ]
+  for (const command of groups.flat()) program.addCommand(command)
+
+  const everywhere = (command: Command): void => {
+    withGlobalOptions(command).exitOverride().showHelpAfterError('  next  run it with --help').configureOutput(inOurWords)
+    command.commands.forEach(everywhere)
+  }
+  everywhere(program)
+  return program
+}
