@@ -3,6 +3,7 @@ import { createServer, type Server as NetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { upstreamsSchema } from '#gateway/serving'
 import { startServer } from './compose.ts'
 import { configuration, type Configuration } from './configuration.ts'
 import { takeDataDirectory } from './data-directory.ts'
@@ -35,10 +36,10 @@ describe('starting the house', () => {
 
   it('leaves nothing locked and nothing listening when a late step fails', async () => {
     // Upstreams are opened after the listener, identity and the log: everything has to be taken down again.
-    const chat = {
-      upstreams: { bad: { ...upstream, apiKey: 'env:REDOUBT_NO_SUCH_VARIABLE' } },
-      models: { m: { upstream: 'bad', model: 'm', sensitivity: 'internal', purposes: [], legalBases: [] } },
-    } as unknown as Configuration['chat']
+    const chat = upstreamsSchema.parse({
+      upstreams: { bad: { baseUrl: 'https://upstream.invalid/v1', apiKey: 'env:REDOUBT_NO_SUCH_VARIABLE' } },
+      models: { m: { upstream: 'bad', model: 'm' } },
+    })
     const port = await freePort()
     const base = configured({ chat })
     expect(await failure({ ...base, server: { ...base.server, port } })).toBe('ERR_CONFIG_SECRET')
@@ -55,18 +56,6 @@ describe('starting the house', () => {
     expectFree()
   })
 })
-
-const upstream = {
-  baseUrl: 'https://upstream.invalid/v1',
-  allowLoopbackHttp: false,
-  sandbox: false,
-  connectTimeoutMs: 1_000,
-  headersTimeoutMs: 1_000,
-  chunkTimeoutMs: 1_000,
-  totalTimeoutMs: 1_000,
-  maxResponseBytes: 4_096,
-  maxStreamBytes: 4_096,
-}
 
 function listening(port: number): Promise<NetServer> {
   return new Promise((resolve, reject) => {
