@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { openDatasets } from '#assets/datasets'
@@ -126,6 +126,9 @@ async function start(
   const policies = await PolicyStore.open({ folder: nodeFolder(directory.at('policies')), operator, shadowRate: SHADOW_RATE })
   const keyring = await opening
 
+  // A log that is gone must not be begun anew as if nothing had ever been recorded: whoever lost it finds out here.
+  if (existsSync(directory.at(LOG_KEY_FILE)) && !existsSync(directory.at('log', 'checkpoint')))
+    throw new RedoubtError('ERR_AUDIT_CORRUPT', `the log of this data directory is gone from \`${directory.at('log')}\``)
   const log = await openAuditLog({
     folder: nodeFolder(directory.at('log')),
     parallelWriter: parallelWriter(directory.at('log')),
