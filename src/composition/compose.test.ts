@@ -49,7 +49,11 @@ describe('starting the house', () => {
   })
 
   it('does not begin a second log where one was lost (E5)', async () => {
-    expect(await failure(configured({ policies: join(root, 'no-such-folder') }))).not.toBe('started')
+    const chat = upstreamsSchema.parse({
+      upstreams: { bad: { baseUrl: 'https://upstream.invalid/v1', apiKey: 'env:REDOUBT_NO_SUCH_VARIABLE' } },
+      models: { m: { upstream: 'bad', model: 'm' } },
+    })
+    expect(await failure(configured({ chat }))).toBe('ERR_CONFIG_SECRET')
     expect(existsSync(join(dataDir(), 'log', 'checkpoint'))).toBe(true)
     rmSync(join(dataDir(), 'log'), { recursive: true })
     expect(await failure(configured())).toBe('ERR_AUDIT_CORRUPT')

@@ -114,7 +114,7 @@ async function everywhere(wanted: RegExp, body: (target: Target) => string | Uin
     asked.add(String(answer.headers['x-request-id']))
   }
   const latest = await house.entries({ limit: '200' })
-  const recorded = latest.filter(({ event }) => asked.has(String(event['requestId']))).map(({ event }) => event['type'])
+  const recorded = latest.filter(({ event }) => asked.has(event['requestId'] as string)).map(({ event }) => event['type'])
   expect(recorded.filter((type) => type !== 'inference.refusal')).toEqual([])
   expect(house.upstream.bodies.length).toBe(before)
 }

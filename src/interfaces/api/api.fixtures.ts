@@ -58,6 +58,7 @@ export async function testPlane(): Promise<TestPlane> {
   }
   const plane = {
     identity: {
+      stillValid: () => null,
       authenticate: ({ authorization, authorizationCount }: { authorization?: string; authorizationCount: number }) =>
         authorization === TOKEN && authorizationCount === 1
           ? caller

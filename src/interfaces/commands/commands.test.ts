@@ -93,12 +93,12 @@ describe('what a command says', () => {
   it('is an error in words: what, which code, what next', async () => {
     const { out, err } = await ended(fail('ERR_MODEL_UNKNOWN', 'there is no model `x`'), 'do')
     expect(out).toBe('')
-    expect(err).toBe('redoubt: there is no model `x`\n  code  ERR_MODEL_UNKNOWN\n  next  list the models\n')
+    expect(err).toBe('redoubt: there is no model `x`\n  code  ERR_MODEL_UNKNOWN\n  next  run `redoubt model list`\n')
   })
 
   it('is a problem document with `--json`', async () => {
     const { out, err } = await ended(fail('ERR_MODEL_UNKNOWN', 'there is no model `x`'), 'do', '--json')
-    expect(JSON.parse(out)).toMatchObject({ error: { code: 'ERR_MODEL_UNKNOWN', status: 404, next: 'list the models' } })
+    expect(JSON.parse(out)).toMatchObject({ error: { code: 'ERR_MODEL_UNKNOWN', status: 404, next: 'run `redoubt model list`' } })
     expect(err).toBe('')
   })
 
@@ -167,7 +167,7 @@ describe('finding the place', () => {
   it('takes what the server wrote into its data directory, from any folder', () => {
     write(JSON.stringify(told))
     const place = findPlace({}, { REDOUBT_DATA_DIR: join(folder, 'data') })
-    expect(place).toEqual({ ...told, dataDir: join(folder, 'data'), caPath: join(folder, 'data', 'ca.pem') })
+    expect(place).toEqual({ ...told, dataDir: join(folder, 'data'), caPath: join(folder, 'data', 'ca.pem'), systemAuthorities: false })
   })
 
   it('lets the environment win over the file, and the command line over the environment', () => {
