@@ -19,7 +19,7 @@ export function createOutput(json: boolean): Output {
   return {
     json,
     result(value, words) {
-      process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${words}\n`)
+      process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${printable(words)}\n`)
     },
     progress(label, done, total, unit) {
       if (!terminal || json) return
@@ -34,9 +34,15 @@ export function createOutput(json: boolean): Output {
       shown = false
     },
     note(line) {
-      if (!json) process.stderr.write(`${line}\n`)
+      if (!json) process.stderr.write(`${printable(line)}\n`)
     },
   }
+}
+
+/** Names, purposes and reasons were typed by others: no sign in them may steer the terminal or reorder the line (CWE-150, CVE-2021-42574). */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are what it is about
+  return text.replaceAll(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd')
 }
 
 /** A table that fits in 80 columns: the last column is cut, the others never. */
@@ -55,5 +61,5 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 
 /** An error as a person reads it: what, why, what next. */
 export function errorText(error: RedoubtError): string {
-  return `redoubt: ${error.message}\n  code  ${error.code}\n  next  ${ERROR_TABLE[error.code].next}`
+  return `redoubt: ${printable(error.message)}\n  code  ${error.code}\n  next  ${ERROR_TABLE[error.code].next}`
 }
