@@ -18,7 +18,7 @@ import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
-import { readPolicyFolder } from '#trust/policy'
+import { type Mismatch, readPolicyFolder } from '#trust/policy'
 import { openCertificates } from './certificates.ts'
 import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
@@ -123,7 +123,14 @@ async function start(
   })
   closers.push(async () => (await opening.catch(() => null))?.close())
   const operator = configuration.policies === undefined ? [] : readPolicyFolder(configuration.policies)
-  const policies = await PolicyStore.open({ folder: nodeFolder(directory.at('policies')), operator, shadowRate: SHADOW_RATE })
+  // Nothing is decided before the log is there to take an alarm.
+  let onMismatch: Parameters<typeof PolicyStore.open>[0]['onMismatch'] = () => undefined
+  const policies = await PolicyStore.open({
+    folder: nodeFolder(directory.at('policies')),
+    operator,
+    shadowRate: SHADOW_RATE,
+    onMismatch: (mismatch) => onMismatch(mismatch),
+  })
   const keyring = await opening
 
   // A log that is gone must not be begun anew as if nothing had ever been recorded: whoever lost it finds out here.
@@ -145,6 +152,7 @@ async function start(
   closers.push(() => log.close())
   const metrics = createMetrics()
   const audit = metrics.counting(log)
+  onMismatch = alarm(audit, logger)
   await audit.record({
     type: 'server.start',
     actor: SELF,
@@ -331,6 +339,27 @@ const SHADOW_RATE = 1_000
 /** The record's digest key comes from the search key, so that a digest means the same after a restart. */
 function digestKeyOf(searchKey: Parameters<typeof hkdfSync>[1]): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), 'redoubt inference digests', 32))
+}
+
+/** Two engines that differ over one request: the request is refused, and nobody may have to look at a metric to learn of it. */
+function alarm(audit: AuditSink, logger: Logger): (mismatch: Mismatch) => void {
+  return ({ ours, cedar, query }) => {
+    logger.error(
+      { ...query, ours: ours.effect, cedar: cedar?.effect ?? null },
+      'the policy engine and Cedar’s own differ; the request is refused',
+    )
+    audit
+      .record({
+        type: 'policy.mismatch',
+        actor: SELF,
+        action: query.action,
+        resource: { type: 'System', id: 'policies' },
+        outcome: 'failed',
+        code: 'ERR_POLICY_ERROR',
+        details: { principal: query.principal, resource: query.resource, ours: ours.effect, cedar: cedar?.effect ?? null },
+      })
+      .catch((error: unknown) => logger.error({ err: error }, 'the difference could not be recorded'))
+  }
 }
 
 async function recordStop(audit: AuditSink): Promise<void> {

@@ -1,13 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { DecisionQuery } from '#foundation/core'
-import { MemoryFolder } from '#foundation/storage'
+import { MemoryFolder, replaceFile } from '#foundation/storage'
 import { PolicyStore } from './policy-store.ts'
 
+const FORBID = 'forbid (principal, action, resource) when { context.risk > 99 };\n'
 let folder: MemoryFolder
 let store: PolicyStore
 beforeEach(async () => {
   folder = new MemoryFolder()
-  store = await PolicyStore.open({ folder, operator: [], shadowRate: 0 })
+  store = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
 })
 
 const forbid = (id: string, model: string): string =>
@@ -52,7 +53,7 @@ describe('PolicyStore', () => {
   it('finds what was put again when it is opened again', async () => {
     await store.put('closed', forbid('closed', 'one'))
     const digest = store.engine.digest
-    const again = await PolicyStore.open({ folder, operator: [], shadowRate: 0 })
+    const again = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
     expect([again.engine.digest, effect('one', again)]).toEqual([digest, 'deny'])
   })
 
@@ -67,14 +68,14 @@ describe('PolicyStore', () => {
     ])
       await expect(store.put('closed', text)).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
     expect([store.engine.digest, effect('one')]).toEqual([digest, 'deny'])
-    const again = await PolicyStore.open({ folder, operator: [], shadowRate: 0 })
+    const again = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
     expect(again.engine.digest).toBe(digest)
   })
 
   it('keeps both of two changes that are made at a time', async () => {
     await Promise.all([store.put('first', forbid('first', 'one')), store.put('second', forbid('second', 'two'))])
     expect([effect('one'), effect('two'), effect('three')]).toEqual(['deny', 'deny', 'allow'])
-    const again = await PolicyStore.open({ folder, operator: [], shadowRate: 0 })
+    const again = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
     expect(again.engine.digest).toBe(store.engine.digest)
   })
 
@@ -97,6 +98,18 @@ describe('PolicyStore', () => {
 
   it('does not start with policies that do not validate', async () => {
     const operator = [{ name: 'bad.cedar', text: 'permit (' }]
-    await expect(PolicyStore.open({ folder, operator, shadowRate: 0 })).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
+    await expect(PolicyStore.open({ folder, operator, shadowRate: 0, onMismatch: () => undefined })).rejects.toMatchObject({
+      code: 'ERR_POLICY_INVALID',
+    })
+  })
+
+  it('is bounded in number: policies are bounded in number, and one of them can still be replaced and removed', async () => {
+    const folder = new MemoryFolder()
+    for (let i = 0; i < 256; i++) replaceFile(folder, `p${i}.cedar`, Buffer.from(FORBID))
+    const store = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
+    await expect(store.put('one-more', FORBID)).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
+    await store.put('p7', FORBID)
+    await store.remove('p8')
+    await store.put('one-more', FORBID)
   })
 })

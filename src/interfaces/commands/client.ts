@@ -184,7 +184,7 @@ async function collect(response: IncomingMessage): Promise<Buffer> {
 function problemError(body: Buffer): RedoubtError {
   try {
     const { code, detail, ...rest } = JSON.parse(body.toString('utf8')) as { code: string; detail: string }
-    if (code in ERROR_TABLE) {
+    if (Object.hasOwn(ERROR_TABLE, code)) {
       const evidence = Object.fromEntries(
         Object.entries(rest).filter(([, value]) => value === null || typeof value !== 'object'),
       ) as Record<string, string | number>

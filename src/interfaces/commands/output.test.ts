@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { table, wrapped } from './output.ts'
+import { RedoubtError } from '#foundation/core'
+import { createOutput, errorText, printable, table, wrapped } from './output.ts'
 
 describe('what a command prints', () => {
   it('breaks a line between words, keeps columns, and indents what follows', () => {
@@ -17,5 +18,20 @@ describe('what a command prints', () => {
   it('neither cuts nor wraps a table that goes into a pipe', () => {
     const long = 'x'.repeat(200)
     expect(table(['a', 'b'], [[long, long]], null)).toContain(`${long}  ${long}`)
+  })
+
+  it('lets nothing that others typed steer the terminal (CWE-150)', () => {
+    expect(printable('one\ttwo\nthree – schön')).toBe('one\ttwo\nthree – schön')
+    for (const steering of ['\u001b[2J', '\u009b2J', '\u001b]0;title\u0007', '\r', '\b', '\u202eevil', '\u2066evil'])
+      expect([...printable(`a${steering}z`)].every((sign) => /[\p{L}\p{N}\p{P}\p{S}]/u.test(sign))).toBe(true)
+    let written = ''
+    const writes = { writeOut: (text: string) => void (written += text), writeErr: (text: string) => void (written += text) }
+    const output = createOutput(false, writes)
+    output.result(null, 'a\u001b[2J')
+    output.line('b\u001b[2J')
+    output.note('c\u001b[2J')
+    output.failure(null, errorText(new RedoubtError('ERR_USAGE', 'no \u001b[31mred')))
+    expect(written).not.toContain('\u001b')
+    expect(written.split('\n')).toHaveLength(7)
   })
 })

@@ -34,14 +34,14 @@ export function createOutput(json: boolean, { writeOut, writeErr }: Terminal = p
   const document = (value: unknown): void => writeOut(`${JSON.stringify(value, null, 2)}\n`)
   return {
     json,
-    line: (text) => writeOut(`${text}\n`),
+    line: (text) => writeOut(`${json ? text : printable(text)}\n`),
     failure(value, words) {
       if (json) document(value)
-      else writeErr(`${words}\n`)
+      else writeErr(`${printable(words)}\n`)
     },
     result(value, words) {
       if (json) document(value)
-      else writeOut(`${words}\n`)
+      else writeOut(`${printable(words)}\n`)
     },
     progress(label, done, total, unit) {
       if (!terminal || json) return
@@ -56,9 +56,15 @@ export function createOutput(json: boolean, { writeOut, writeErr }: Terminal = p
       shown = false
     },
     note(line) {
-      if (!json) writeErr(`${line}\n`)
+      if (!json) writeErr(`${printable(line)}\n`)
     },
   }
+}
+
+/** Names, purposes and reasons were typed by others: no sign in them may steer the terminal or reorder the line (CWE-150, CVE-2021-42574). */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- these are what it is about
+  return text.replaceAll(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, '\ufffd')
 }
 
 /**
