@@ -188,8 +188,6 @@ async function start(
     logger,
     handle: (request, response) => handle(request, response),
   })
-  // Closed in its turn when the house cannot be finished; a house that stands closes it first.
-  closers.push(() => listener.close(0, () => undefined))
   // Closed again without patience when the house does not come to stand; else it is closed already when this is asked.
   closers.push(() => listener.close(0, () => undefined))
   const address = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`

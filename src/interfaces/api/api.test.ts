@@ -278,8 +278,8 @@ describe('a long operation', () => {
     let aborted = false
     let finish: () => void = () => undefined
     const finished = new Promise<void>((resolve) => (finish = resolve))
-    const server = createServer((_request, response: ServerResponse) => {
-      const reply = { hijack: () => undefined, raw: response } as unknown as FastifyReply
+    const server = createServer((request, response: ServerResponse) => {
+      const reply = { hijack: () => undefined, raw: response, request: { raw: request } } as unknown as FastifyReply
       const watched: typeof work = (progress, signal) => {
         signal.addEventListener('abort', () => (aborted = true))
         return work(progress, signal)
