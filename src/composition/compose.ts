@@ -13,6 +13,7 @@ import { openLimits } from '#gateway/limits'
 import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
+import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
 import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
@@ -136,7 +137,21 @@ async function start(
   })
   closers.push(() => log.close())
   const metrics = createMetrics()
-  const audit = metrics.counting(log)
+  const alertsDatabase = openDatabase<unknown>(directory.at('alerts.db'))
+  closers.push(() => alertsDatabase.close())
+  const alerts = openAlerts({
+    database: alertsDatabase,
+    audit: metrics.counting(log),
+    clock,
+    logger,
+    config: configuration.alerts,
+    places: alertPlaces(configuration.alerts, { resolveSecret, clock }),
+    log: configuration.audit.origin,
+  })
+  closers.push(() => alerts.close())
+  const logWatch = watchLog({ health: () => log.health(), alerts, clock })
+  closers.push(() => logWatch.close())
+  const audit = watchEvents({ audit: metrics.counting(log), alerts, clock, config: configuration.alerts })
   await audit.record({
     type: 'server.start',
     actor: SELF,
@@ -190,7 +205,20 @@ async function start(
   closers.push(() => identity.close())
   const { issuer } = identity
   const operator = configuration.policies === undefined ? [] : readPolicyFolder(configuration.policies)
-  const policies = await PolicyStore.open({ folder: nodeFolder(directory.at('policies')), operator, shadowRate: SHADOW_RATE })
+  const policies = await PolicyStore.open({
+    folder: nodeFolder(directory.at('policies')),
+    operator,
+    shadowRate: SHADOW_RATE,
+    onMismatch: ({ query }) =>
+      alerts.raise({
+        kind: 'policy.shadow-mismatch',
+        severity: 'critical',
+        summary: 'two policy engines decided one request differently; it was refused',
+        subject: { type: 'System', id: 'policies' },
+        key: query.action,
+        details: { action: query.action, principal: query.principal, resource: query.resource },
+      }),
+  })
 
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer })
@@ -241,12 +269,14 @@ async function start(
     keyUses: () => ({ ...keyring.usage }),
     shadow: () => policies.engine.shadow,
     ready: () => readiness.state === 'ready',
+    alerts: () => alerts.health(),
   })
   const plane: ControlPlane = {
     identity,
     policies,
     audit,
     log,
+    alerts,
     keys,
     datasets,
     registry,
@@ -273,6 +303,7 @@ async function start(
       localHour: time.at(clock.now()).hour,
       insecure: insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() }),
       log: log.health(),
+      alerts: alerts.health(),
       runningRequests: streams.size,
       keyUses: keyring.usage,
     }),

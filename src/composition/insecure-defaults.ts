@@ -10,7 +10,7 @@ export function insecureDefaults(
   configuration: Configuration,
   facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean },
 ): readonly InsecureDefault[] {
-  const { profile, passphrase, audit, chat } = configuration
+  const { profile, passphrase, audit, alerts, chat } = configuration
   const found: InsecureDefault[] = []
   const add = (when: boolean, what: string, mend: string): void => {
     if (when) found.push({ what, mend })
@@ -36,6 +36,15 @@ export function insecureDefaults(
     'open the enrolment link, or make a new one with `redoubt access enrol`',
   )
   add(facts.sandbox, 'the language model is the sandbox responder', 'name an upstream under `chat:` or in OPENAI_BASE_URL')
+  add(
+    alerts.webhooks.length + alerts.mail.length === 0,
+    'alerts are sent to nobody: they wait for someone to look',
+    'name a place under `alerts.webhooks` or `alerts.mail`',
+  )
+  for (const { name, url } of alerts.webhooks)
+    add(url.startsWith('http:'), `alerts go to \`${name}\` over plain http on this host`, 'use https')
+  for (const { name, security } of alerts.mail)
+    add(security === 'none', `alerts go to \`${name}\` over plain SMTP on this host`, 'use STARTTLS or TLS')
   for (const [name, upstream] of Object.entries(chat.upstreams))
     add(upstream.allowLoopbackHttp, `the upstream \`${name}\` is reached over plain http on this host`, 'use https')
   return found

@@ -30,7 +30,7 @@ export function isLoopback(host: string): boolean {
 
 const webhook = z
   .strictObject({
-    name: placeName,
+    name: placeName.describe('names the place in `redoubt doctor` and in the log'),
     url: z.url().max(2048).describe('https address that receives the alerts'),
     secret: secretReference.describe('reference to the signing secret, `whsec_` and 24 to 64 bytes in base64 (Standard Webhooks)'),
     previousSecret: secretReference.optional().describe('signs beside the new secret while the receiver changes over'),
@@ -45,7 +45,7 @@ const webhook = z
 
 const mail = z
   .strictObject({
-    name: placeName,
+    name: placeName.describe('names the place in `redoubt doctor` and in the log'),
     host: z.string().min(1).max(253).describe('mail server that takes the alerts'),
     port: z.number().int().min(1).max(65_535).default(SMTP_PORT).describe('587 for STARTTLS, 465 for TLS from the start'),
     security: z

@@ -52,12 +52,19 @@ export class OpenAlerts {
     const now = this.#clock.now()
     const known = this.#find(alert)
     if (known) return repeat(known, alert, now)
-    this.#sweep(now)
-    if ((this.#keysOf.get(alert.kind) ?? 0) >= MAX_KEYS_PER_KIND && alert.key !== EVERYTHING_ELSE) return this.note(folded(alert))
-    if (this.#open.size >= MAX_OPEN && alert.kind !== OVERFLOW) return this.note(overflow(alert))
+    if (this.#isFull(alert)) {
+      this.#sweep(now)
+      if (this.#isFull(alert)) return this.note(this.#open.size >= MAX_OPEN ? overflow(alert) : folded(alert))
+    }
     const opened: OpenAlert = { id: newId('alr'), alert, count: 1, firstAt: now, lastAt: now, news: true }
     this.#add(opened)
     return opened
+  }
+
+  /** Whether there is no room for one more alert of its kind. The two that stand for all others have theirs. */
+  #isFull({ kind, key }: Alert): boolean {
+    if (kind === OVERFLOW && key === EVERYTHING_ELSE) return false
+    return this.#open.size >= MAX_OPEN || (key !== EVERYTHING_ELSE && (this.#keysOf.get(kind) ?? 0) >= MAX_KEYS_PER_KIND)
   }
 
   #find(alert: Alert): OpenAlert | null {

@@ -1,13 +1,18 @@
 import { type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { RECOGNISERS } from '#gateway/filters'
-import { loadPolicies, type PolicyEngine, type PolicyFile, withDefaultPolicies } from '#trust/policy'
+import { loadPolicies, type Mismatch, type PolicyEngine, type PolicyFile, withDefaultPolicies } from '#trust/policy'
 
 /** A policy set is a few pages; more in one file is a mistake. */
 const MAX_POLICY_BYTES = 256 * 1024
 /** What an annotation may name: a filter on an entity that nothing recognises would look like protection and be none. */
 const filterEntities = RECOGNISERS.map((recogniser) => recogniser.entity)
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+
+interface Loading {
+  readonly shadowRate: number
+  readonly onMismatch?: (mismatch: Mismatch) => void
+}
 
 /**
  * The policies in force: the bundled ones, the operator's folder, and those put through the control plane, which lie in the data
@@ -16,14 +21,14 @@ const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 export class PolicyStore implements Decider {
   readonly #folder: DurableFolder
   readonly #operator: readonly PolicyFile[]
-  readonly #shadowRate: number
+  readonly #loading: Loading
   #engine: PolicyEngine
   #queue: Promise<unknown> = Promise.resolve()
 
-  private constructor(folder: DurableFolder, operator: readonly PolicyFile[], shadowRate: number, engine: PolicyEngine) {
+  private constructor(folder: DurableFolder, operator: readonly PolicyFile[], loading: Loading, engine: PolicyEngine) {
     this.#folder = folder
     this.#operator = operator
-    this.#shadowRate = shadowRate
+    this.#loading = loading
     this.#engine = engine
   }
 
@@ -32,10 +37,12 @@ export class PolicyStore implements Decider {
     readonly folder: DurableFolder
     readonly operator: readonly PolicyFile[]
     readonly shadowRate: number
+    /** Called when Cedar's own engine decides otherwise than ours. */
+    readonly onMismatch?: (mismatch: Mismatch) => void
   }): Promise<PolicyStore> {
-    const { folder, operator, shadowRate } = options
-    const engine = await loadPolicies({ files: merged(operator, stored(folder)), shadowRate, filterEntities })
-    return new PolicyStore(folder, operator, shadowRate, engine)
+    const { folder, operator, ...loading } = options
+    const engine = await loadPolicies({ files: merged(operator, stored(folder)), ...loading, filterEntities })
+    return new PolicyStore(folder, operator, loading, engine)
   }
 
   get engine(): PolicyEngine {
@@ -88,7 +95,7 @@ export class PolicyStore implements Decider {
   }
 
   #load(own: readonly PolicyFile[]): Promise<PolicyEngine> {
-    return loadPolicies({ files: merged(this.#operator, own), shadowRate: this.#shadowRate, filterEntities })
+    return loadPolicies({ files: merged(this.#operator, own), ...this.#loading, filterEntities })
   }
 }
 

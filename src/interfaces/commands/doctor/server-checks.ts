@@ -1,4 +1,5 @@
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import type { AlertsHealth } from '#governance/alerts'
 import type { Client } from '../client.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
 
@@ -20,6 +21,7 @@ export interface Status {
     readonly published: number
     readonly outside: readonly { readonly name: string; readonly size: number; readonly problem: string | null }[]
   }
+  readonly alerts: AlertsHealth
   readonly insecure: readonly { readonly what: string; readonly mend: string }[]
 }
 
@@ -121,6 +123,7 @@ export function statusChecks(status: Status, now: number): readonly Finding[] {
             'make it reachable: only a checkpoint outside shows a rewritten past',
           ),
     ),
+    ...alertChecks(status.alerts),
     ...status.upstreams.map((upstream) =>
       upstream.ok
         ? ok('upstream', upstream.name)
@@ -128,6 +131,51 @@ export function statusChecks(status: Status, now: number): readonly Finding[] {
     ),
     ...status.insecure.map(({ what, mend }) => warning('insecure default', what, mend)),
   ]
+}
+
+/** Whether alerts are kept and arrive, and whether some wait for someone. */
+export function alertChecks({ open, problem: trouble, unsaved, unrecorded, lost, undelivered, places }: AlertsHealth): readonly Finding[] {
+  const findings: Finding[] = []
+  if (open === null || trouble !== null)
+    findings.push(
+      problem(
+        'alerts',
+        `${unsaved} alerts cannot be saved (${trouble ?? 'unknown'})`,
+        'free disk space and check the permissions of alerts.db',
+      ),
+    )
+  else if (open.critical + open.warning > 0)
+    findings.push(
+      warning(
+        'alerts',
+        `${open.critical} critical and ${open.warning} warnings that nobody acknowledged`,
+        'see them with `redoubt alerts list`, take note with `redoubt alerts ack ID`',
+      ),
+    )
+  else findings.push(ok('alerts', 'none that asks for attention'))
+  if (unrecorded > 0)
+    findings.push(
+      problem('alerts', `${unrecorded} alerts are kept but not in the log yet`, 'make the log writable; they are recorded then'),
+    )
+  if (lost + undelivered > 0)
+    findings.push(
+      problem(
+        'alerts',
+        `${lost} alerts and ${undelivered} messages had to make room for others`,
+        'find out in the log what raised so many; acknowledge what is dealt with',
+      ),
+    )
+  for (const { name, problem: reason, waiting, givenUp } of places)
+    findings.push(
+      reason !== null
+        ? problem(
+            'alert place',
+            `${name} does not take alerts (${reason}); ${waiting} wait, ${givenUp} given up`,
+            'check its address, its secret and the network; what waits is sent when it answers',
+          )
+        : ok('alert place', waiting === 0 ? `${name} has taken everything` : `${name}: ${waiting} wait`),
+    )
+  return findings
 }
 
 export async function serverChecks(client: Client, now: number): Promise<readonly Finding[]> {
