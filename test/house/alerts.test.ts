@@ -135,7 +135,7 @@ describe('alerts of the whole server (E6)', () => {
       const signed = createHmac('sha256', SECRET).update(`${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${body}`)
       expect(headers['webhook-signature']).toBe(`v1,${signed.digest('base64')}`)
     }
-    expect(received.map(({ body }) => JSON.parse(body).data.kind).toSorted()).toEqual(['authentication.flood', 'policy.refusals'])
+    expect(received.map(({ body }) => String(JSON.parse(body).data.kind)).toSorted()).toEqual(['authentication.flood', 'policy.refusals'])
     const delivery = await until(async () => (await house.entries({ type: 'alert.delivery', outcome: 'success' }))[0])
     expect(delivery.event).toMatchObject({ resource: { type: 'System', id: 'alert-place:operations' } })
     expect((await house.call('GET', '/metrics')).text).toMatch(/redoubt_alerts_open\{severity="warning"\} 2/)

@@ -162,8 +162,8 @@ describe('the log', () => {
     const raised: Alert[] = []
     const clock = new ManualClock(NOW)
     let health: LogHealth = { ok: true, outside: [{ name: 'witness', problem: null, refused: false }] }
-    const { check } = watchLog({ health: () => health, alerts: { raise: (alert) => void raised.push(alert) }, clock, checkMs: 0 })
-    check()
+    const watch = watchLog({ health: () => health, alerts: { raise: (alert) => void raised.push(alert) }, clock, checkMs: 0 })
+    watch.check()
     health = {
       ok: true,
       outside: [
@@ -171,21 +171,21 @@ describe('the log', () => {
         { name: 'folder', problem: 'larger', refused: true },
       ],
     }
-    check()
+    watch.check()
     clock.advance(OUTSIDE_GRACE_MS - 1)
-    check()
+    watch.check()
     expect(raised).toEqual([])
     clock.advance(1)
-    check()
+    watch.check()
     expect(kinds(raised)).toEqual(['warning log.outside-unreachable', 'critical log.outside-refuses'])
     health = { ok: true, outside: [{ name: 'witness', problem: null, refused: false }] }
-    check()
+    watch.check()
     health = { ok: true, outside: [{ name: 'witness', problem: 'down', refused: false }] }
     clock.advance(1_000)
-    check()
+    watch.check()
     expect(raised).toHaveLength(2)
     health = { ok: false, outside: [] }
-    check()
+    watch.check()
     expect(kinds(raised).at(-1)).toBe('critical log.unwritable')
   })
 })
