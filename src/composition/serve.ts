@@ -7,24 +7,33 @@ import { greeting } from './greeting.ts'
 /** Runs the server until a signal ends it, telling a person on standard output how to begin. */
 export async function serve(configuration: Configuration): Promise<void> {
   endOnSurprise()
+  // Files that libraries make without saying a mode (SQLite's) are their owner's alone too.
+  process.umask(0o077)
+  // Listened to before anything is opened: a container's first process that does not listen cannot be told to stop at all.
+  let told = false
+  let stop = (): void => undefined
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      told = true
+      stop()
+    })
+  }
   try {
     const server = await startServer(configuration, (message) => process.stderr.write(`redoubt: ${message}\n`))
     let stopping: Promise<void> | null = null
-    const stop = (): Promise<void> => (stopping ??= server.close())
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-      process.on(signal, () => {
-        if (stopping === null) stop().then(() => process.exit(0), fail)
-      })
+    stop = () => {
+      if (stopping === null) (stopping = server.close()).then(() => process.exit(0), fail)
     }
+    if (told) stop()
     try {
       await server.ready
     } catch (thrown) {
       // Whoever stops a server that is still starting takes away what it was about to use: that is no failure.
-      if (stopping !== null) return
-      await stop().catch(() => undefined)
+      if (told) return
+      await server.close().catch(() => undefined)
       throw thrown
     }
-    process.stdout.write(greeting(server, configuration))
+    if (!told) process.stdout.write(greeting(server, configuration))
   } catch (thrown) {
     fail(thrown)
   }

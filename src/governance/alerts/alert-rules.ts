@@ -97,6 +97,13 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       summary: (event) => `${uid(event.actor)} was refused ${config.policyRefusals} times or more by policy within ten minutes`,
     },
     {
+      kind: 'policy.shadow-mismatch',
+      severity: 'critical',
+      types: ['policy.mismatch'],
+      subject: resource,
+      summary: () => 'two policy engines decided one request differently; it was refused',
+    },
+    {
       kind: 'access.administrator-enrolled',
       severity: 'info',
       types: ['access.enrolment.complete'],

@@ -34,6 +34,7 @@ describe('the record', () => {
   it.each<[string, Partial<AuditEvent>]>([
     ['critical model.refused', { type: 'model.refusal', outcome: 'refused', code: 'ERR_MODEL_SIGNATURE' }],
     ['critical model.load-failed', { type: 'model.load', outcome: 'failed', code: 'ERR_MODEL_FORMAT' }],
+    ['critical policy.shadow-mismatch', { type: 'policy.mismatch', outcome: 'failed', code: 'ERR_POLICY_ERROR' }],
     ['info model.quarantined', { type: 'model.quarantine' }],
     ['info access.administrator-enrolled', { type: 'access.enrolment.complete' }],
     ['critical storage.tampered', { type: 'key.unwrap', outcome: 'failed', code: 'ERR_CRYPTO_AUTHENTICATION' }],

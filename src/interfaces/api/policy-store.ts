@@ -1,18 +1,17 @@
 import { type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { RECOGNISERS } from '#gateway/filters'
-import { loadPolicies, type Mismatch, type PolicyEngine, type PolicyFile, withDefaultPolicies } from '#trust/policy'
+import { type LoadOptions, loadPolicies, type PolicyEngine, type PolicyFile, withDefaultPolicies } from '#trust/policy'
 
 /** A policy set is a few pages; more in one file is a mistake. */
 const MAX_POLICY_BYTES = 256 * 1024
+/** Files put through the control plane; each change is validated together with all others. */
+const MAX_POLICY_FILES = 256
 /** What an annotation may name: a filter on an entity that nothing recognises would look like protection and be none. */
 const filterEntities = RECOGNISERS.map((recogniser) => recogniser.entity)
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 
-interface Loading {
-  readonly shadowRate: number
-  readonly onMismatch?: (mismatch: Mismatch) => void
-}
+type ShadowOptions = Required<Pick<LoadOptions, 'shadowRate' | 'onMismatch'>>
 
 /**
  * The policies in force: the bundled ones, the operator's folder, and those put through the control plane, which lie in the data
@@ -21,14 +20,14 @@ interface Loading {
 export class PolicyStore implements Decider {
   readonly #folder: DurableFolder
   readonly #operator: readonly PolicyFile[]
-  readonly #loading: Loading
+  readonly #shadow: ShadowOptions
   #engine: PolicyEngine
   #queue: Promise<unknown> = Promise.resolve()
 
-  private constructor(folder: DurableFolder, operator: readonly PolicyFile[], loading: Loading, engine: PolicyEngine) {
+  private constructor(folder: DurableFolder, operator: readonly PolicyFile[], shadow: ShadowOptions, engine: PolicyEngine) {
     this.#folder = folder
     this.#operator = operator
-    this.#loading = loading
+    this.#shadow = shadow
     this.#engine = engine
   }
 
@@ -37,12 +36,13 @@ export class PolicyStore implements Decider {
     readonly folder: DurableFolder
     readonly operator: readonly PolicyFile[]
     readonly shadowRate: number
-    /** Called when Cedar's own engine decides otherwise than ours. */
-    readonly onMismatch?: (mismatch: Mismatch) => void
+    /** Told of each decision on which Cedar's own engine differs: the policies cannot be relied on until it is understood. */
+    readonly onMismatch: ShadowOptions['onMismatch']
   }): Promise<PolicyStore> {
-    const { folder, operator, ...loading } = options
-    const engine = await loadPolicies({ files: merged(operator, stored(folder)), ...loading, filterEntities })
-    return new PolicyStore(folder, operator, loading, engine)
+    const { folder, operator, shadowRate, onMismatch } = options
+    const shadow = { shadowRate, onMismatch }
+    const engine = await loadPolicies({ files: merged(operator, stored(folder)), ...shadow, filterEntities })
+    return new PolicyStore(folder, operator, shadow, engine)
   }
 
   get engine(): PolicyEngine {
@@ -76,10 +76,10 @@ export class PolicyStore implements Decider {
     checkName(name)
     if (Buffer.byteLength(text) > MAX_POLICY_BYTES)
       throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a policy file has at most ${MAX_POLICY_BYTES} bytes`)
-    const engine = await this.#load([
-      ...stored(this.#folder).filter((file) => file.name !== `${name}.cedar`),
-      { name: `${name}.cedar`, text },
-    ])
+    const others = stored(this.#folder).filter((file) => file.name !== `${name}.cedar`)
+    if (others.length >= MAX_POLICY_FILES)
+      throw new RedoubtError('ERR_CONFLICT', `there are ${MAX_POLICY_FILES} policy files already; remove one`)
+    const engine = await this.#load([...others, { name: `${name}.cedar`, text }])
     replaceFile(this.#folder, `${name}.cedar`, Buffer.from(text))
     this.#engine = engine
   }
@@ -95,7 +95,7 @@ export class PolicyStore implements Decider {
   }
 
   #load(own: readonly PolicyFile[]): Promise<PolicyEngine> {
-    return loadPolicies({ files: merged(this.#operator, own), ...this.#loading, filterEntities })
+    return loadPolicies({ files: merged(this.#operator, own), ...this.#shadow, filterEntities })
   }
 }
 

@@ -1,6 +1,8 @@
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { asRedoubtError } from '#foundation/core'
 import type { AlertsHealth } from '#governance/alerts'
 import type { Client } from '../client.ts'
+import { alertChecks } from './alert-checks.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
 
 const CLOCK_TOLERANCE_MS = 2_000
@@ -28,11 +30,18 @@ export interface Status {
 /** What the handshake says: TLS 1.3 with the hybrid group, a certificate that fits, TLS 1.2 refused. */
 export async function tlsChecks(client: Client, now: number): Promise<readonly Finding[]> {
   const url = new URL(client.place.url)
+  let ca: string | undefined
+  try {
+    ca = client.ca()
+  } catch (thrown) {
+    return [problem('TLS', asRedoubtError(thrown).message, 'start the server; if it runs, name its REDOUBT_DATA_DIR or REDOUBT_CA')]
+  }
   const target = {
     host: url.hostname,
     port: Number(url.port || 443),
     servername: url.hostname,
-    ...(client.ca() === undefined ? {} : { ca: client.ca()! }),
+    rejectUnauthorized: true,
+    ...(ca === undefined ? {} : { ca }),
   }
   const modern = await handshake({ ...target, minVersion: 'TLSv1.3' })
   if (typeof modern === 'string')
@@ -131,51 +140,6 @@ export function statusChecks(status: Status, now: number): readonly Finding[] {
     ),
     ...status.insecure.map(({ what, mend }) => warning('insecure default', what, mend)),
   ]
-}
-
-/** Whether alerts are kept and arrive, and whether some wait for someone. */
-export function alertChecks({ open, problem: trouble, unsaved, unrecorded, lost, undelivered, places }: AlertsHealth): readonly Finding[] {
-  const findings: Finding[] = []
-  if (open === null || trouble !== null)
-    findings.push(
-      problem(
-        'alerts',
-        `${unsaved} alerts cannot be saved (${trouble ?? 'unknown'})`,
-        'free disk space and check the permissions of alerts.db',
-      ),
-    )
-  else if (open.critical + open.warning > 0)
-    findings.push(
-      warning(
-        'alerts',
-        `${open.critical} critical and ${open.warning} warnings that nobody acknowledged`,
-        'see them with `redoubt alerts list`, take note with `redoubt alerts ack ID`',
-      ),
-    )
-  else findings.push(ok('alerts', 'none that asks for attention'))
-  if (unrecorded > 0)
-    findings.push(
-      problem('alerts', `${unrecorded} alerts are kept but not in the log yet`, 'make the log writable; they are recorded then'),
-    )
-  if (lost + undelivered > 0)
-    findings.push(
-      problem(
-        'alerts',
-        `${lost} alerts and ${undelivered} messages had to make room for others`,
-        'find out in the log what raised so many; acknowledge what is dealt with',
-      ),
-    )
-  for (const { name, problem: reason, waiting, givenUp } of places)
-    findings.push(
-      reason !== null
-        ? problem(
-            'alert place',
-            `${name} does not take alerts (${reason}); ${waiting} wait, ${givenUp} given up`,
-            'check its address, its secret and the network; what waits is sent when it answers',
-          )
-        : ok('alert place', waiting === 0 ? `${name} has taken everything` : `${name}: ${waiting} wait`),
-    )
-  return findings
 }
 
 export async function serverChecks(client: Client, now: number): Promise<readonly Finding[]> {
