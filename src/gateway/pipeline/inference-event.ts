@@ -1,4 +1,4 @@
-import type { AuditEvent, ErrorCode, JsonObject } from '#foundation/core'
+import type { AuditEvent, Decision, ErrorCode, JsonObject } from '#foundation/core'
 import type { Authorised, Resolved } from './states.ts'
 
 interface EventParts {
@@ -27,9 +27,16 @@ export function inferenceEvent(type: string, state: Resolved | Authorised, parts
   }
 }
 
-const pickDecision = (decision: Authorised['decision']): NonNullable<AuditEvent['decision']> => ({
-  effect: decision.effect,
-  policies: decision.policies,
-  errors: decision.errors,
-  policySet: decision.policySet,
-})
+/** The engine gives the same frozen decision for the same policies; so does this, and the log writes it once. */
+const picked = new WeakMap<Decision, RecordedDecision>()
+type RecordedDecision = NonNullable<AuditEvent['decision']>
+
+function pickDecision(decision: Decision): RecordedDecision {
+  let pick = picked.get(decision)
+  if (pick === undefined) {
+    const { effect, policies, errors, policySet } = decision
+    pick = Object.freeze({ effect, policies, errors, policySet })
+    if (Object.isFrozen(decision)) picked.set(decision, pick)
+  }
+  return pick
+}

@@ -39,8 +39,7 @@ export function entryText(event: AuditEvent, stamp: EntryStamp): string {
   let text = `{"action":${quoted(event.action)},"actor":${uid(event.actor)}`
   if (stamp.clockBehindMs > 0) text += `,"clockBehindMs":${stamp.clockBehindMs}`
   if (event.code !== undefined) text += `,"code":"${event.code}"`
-  if (decision !== undefined)
-    text += `,"decision":{"effect":${quoted(decision.effect)},"errors":${list(decision.errors)},"policies":${list(decision.policies)},"policySet":${quoted(decision.policySet)}}`
+  if (decision !== undefined) text += `,"decision":${decisionText(decision)}`
   if (details !== undefined) text += `,"details":${canonicalJson(details)}`
   text += `,"instance":${quoted(stamp.instance)}`
   if (event.legalBasis !== undefined) text += `,"legalBasis":${quoted(event.legalBasis)}`
@@ -53,6 +52,19 @@ export function entryText(event: AuditEvent, stamp: EntryStamp): string {
 
 function commitment({ bytes, pseudonym, sha256 }: PersonalCommitment): string {
   return `{"bytes":${bytes},"pseudonym":${quoted(pseudonym)},"sha256":${quoted(sha256)}}`
+}
+
+/** A decision depends on the policies alone and comes as the same frozen object again and again, so it is written once. */
+const decisionTexts = new WeakMap<RecordedDecision, string>()
+type RecordedDecision = NonNullable<AuditEvent['decision']>
+
+function decisionText(decision: RecordedDecision): string {
+  const known = decisionTexts.get(decision)
+  if (known !== undefined) return known
+  const { effect, errors, policies, policySet } = decision
+  const text = `{"effect":${quoted(effect)},"errors":${list(errors)},"policies":${list(policies)},"policySet":${quoted(policySet)}}`
+  if (Object.isFrozen(decision) && Object.isFrozen(errors) && Object.isFrozen(policies)) decisionTexts.set(decision, text)
+  return text
 }
 
 function uid({ id, type }: EntityUid): string {
