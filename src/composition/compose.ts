@@ -13,23 +13,27 @@ import { openLimits } from '#gateway/limits'
 import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
+import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
 import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
-import { type Mismatch, readPolicyFolder } from '#trust/policy'
+import { readPolicyFolder } from '#trust/policy'
 import { openCertificates } from './certificates.ts'
+import { Closers } from './closers.ts'
 import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
+import { policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { passphrase } from './secrets.ts'
 import { endpointFacts, languageModels } from './language-models.ts'
+import { serverStatus } from './server-status.ts'
 import { loadDeployedModels, makeStarterWorkspace } from './starter-workspace.ts'
 import { VERSION } from './version.ts'
 
@@ -71,23 +75,11 @@ export async function startServer(
   warn: (message: string) => void,
   surroundings: Surroundings = PROCESS,
 ): Promise<Server> {
-  const closers: (() => Promise<void> | void)[] = []
-  // One part that cannot close (a log whose disk is full) must not keep the others open; the first failure is the one told.
-  const closeAll = async (): Promise<void> => {
-    const failures: unknown[] = []
-    for (const close of closers.splice(0).reverse()) {
-      try {
-        await close()
-      } catch (thrown) {
-        failures.push(thrown)
-      }
-    }
-    if (failures.length > 0) throw asRedoubtError(failures[0])
-  }
+  const closers = new Closers()
   try {
-    return await start(configuration, warn, surroundings, closers, closeAll)
+    return await start(configuration, warn, surroundings, closers)
   } catch (thrown) {
-    await closeAll().catch(() => undefined)
+    await closers.closeAll().catch(() => undefined)
     throw asRedoubtError(thrown)
   }
 }
@@ -96,8 +88,7 @@ async function start(
   configuration: Configuration,
   warn: (message: string) => void,
   { clock, kdf, environment, starterRows, ...surroundings }: Surroundings,
-  closers: (() => Promise<void> | void)[],
-  closeAll: () => Promise<void>,
+  closers: Closers,
 ): Promise<Server> {
   const { profile } = configuration
   const logger = surroundings.logger ?? createLogger({ level: configuration.log.level })
@@ -151,8 +142,22 @@ async function start(
   })
   closers.push(() => log.close())
   const metrics = createMetrics()
-  const audit = metrics.counting(log)
-  onMismatch = alarm(audit, logger)
+  const alertsDatabase = openDatabase<unknown>(directory.at('alerts.db'))
+  closers.push(() => alertsDatabase.close())
+  const alerts = openAlerts({
+    database: alertsDatabase,
+    audit: metrics.counting(log),
+    clock,
+    logger,
+    config: configuration.alerts,
+    places: alertPlaces(configuration.alerts, { resolveSecret, clock }),
+    log: configuration.audit.origin,
+  })
+  closers.push(() => alerts.close())
+  const logWatch = watchLog({ health: () => log.health(), alerts, clock })
+  closers.push(() => logWatch.close())
+  const audit = watchEvents({ audit: metrics.counting(log), alerts, clock, config: configuration.alerts })
+  onMismatch = policyAlarm(audit, logger)
   await audit.record({
     type: 'server.start',
     actor: SELF,
@@ -188,8 +193,6 @@ async function start(
     logger,
     handle: (request, response) => handle(request, response),
   })
-  // Closed in its turn when the house cannot be finished; a house that stands closes it first.
-  closers.push(() => listener.close(0, () => undefined))
   // Closed again without patience when the house does not come to stand; else it is closed already when this is asked.
   closers.push(() => listener.close(0, () => undefined))
   const address = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
@@ -256,6 +259,7 @@ async function start(
     keyUses: () => ({ ...keyring.usage }),
     shadow: () => policies.engine.shadow,
     ready: () => readiness.state === 'ready',
+    alerts: () => alerts.health(),
   })
   const insecure = () =>
     insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() })
@@ -265,6 +269,7 @@ async function start(
     policies,
     audit,
     log,
+    alerts,
     keys,
     datasets,
     registry,
@@ -276,23 +281,19 @@ async function start(
     version: VERSION,
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
     endpoints: upstreams.list().map((route: UpstreamRoute): EntityFacts => facts(route)),
-    status: async () => ({
-      version: VERSION,
+    status: serverStatus({
+      clock,
       profile,
-      now: clock.now(),
-      ready: readiness.state,
-      administratorEnrolled: identity.administratorEnrolled(),
-      certificateNotAfter: listener.certificateNotAfter(),
-      upstreams: (await upstreams.probe()).map(({ upstream, reachable, accepted, error }) => ({
-        name: upstream,
-        ok: error === null,
-        detail: reachable ? (accepted ? (error?.message ?? '') : 'refuses the credential') : 'cannot be reached',
-      })),
-      localHour: time.at(clock.now()).hour,
-      insecure: insecure(),
-      log: log.health(),
-      runningRequests: streams.size,
-      keyUses: keyring.usage,
+      readiness,
+      identity,
+      listener,
+      upstreams,
+      localTime: time,
+      insecure,
+      log,
+      alerts,
+      streams,
+      keyring,
     }),
   }
   const api = await createApi(plane)
@@ -311,7 +312,6 @@ async function start(
 
   // The listener is the last to open and the first to close: what runs is drained while the house below still stands.
   closers.push(() => listener.close(configuration.server.drainMs, () => streams.cutAll()))
-  closers.push(() => readiness.draining())
   closers.push(() => recordStop(audit))
   // Before anything ends, orchestrators are told to send nothing more.
   closers.push(() => readiness.draining())
@@ -327,7 +327,15 @@ async function start(
     logger.error({ err: error }, 'the starter workspace could not be made')
   })
   const enrolmentLink = identity.administratorEnrolled() ? null : (await identity.createEnrolmentLink(SELF)).url
-  return { url: issuer, caPath: directory.at('ca.pem'), enrolmentLink, sandbox: assistantIsSandbox, routes, ready, close: closeAll }
+  return {
+    url: issuer,
+    caPath: directory.at('ca.pem'),
+    enrolmentLink,
+    sandbox: assistantIsSandbox,
+    routes,
+    ready,
+    close: () => closers.closeAll(),
+  }
 }
 
 /** Uses of a key that the cache answered are on record within this time. */
@@ -339,27 +347,6 @@ const SHADOW_RATE = 1_000
 /** The record's digest key comes from the search key, so that a digest means the same after a restart. */
 function digestKeyOf(searchKey: Parameters<typeof hkdfSync>[1]): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), 'redoubt inference digests', 32))
-}
-
-/** Two engines that differ over one request: the request is refused, and nobody may have to look at a metric to learn of it. */
-function alarm(audit: AuditSink, logger: Logger): (mismatch: Mismatch) => void {
-  return ({ ours, cedar, query }) => {
-    logger.error(
-      { ...query, ours: ours.effect, cedar: cedar?.effect ?? null },
-      'the policy engine and Cedar’s own differ; the request is refused',
-    )
-    audit
-      .record({
-        type: 'policy.mismatch',
-        actor: SELF,
-        action: query.action,
-        resource: { type: 'System', id: 'policies' },
-        outcome: 'failed',
-        code: 'ERR_POLICY_ERROR',
-        details: { principal: query.principal, resource: query.resource, ours: ours.effect, cedar: cedar?.effect ?? null },
-      })
-      .catch((error: unknown) => logger.error({ err: error }, 'the difference could not be recorded'))
-  }
 }
 
 async function recordStop(audit: AuditSink): Promise<void> {

@@ -81,6 +81,8 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
     /explain/,
   ],
   ['GET', '/api/v1/policies/why/req_1', {}, 'readAudit', /search log/],
+  ['GET', '/api/v1/alerts', {}, 'view', /list alerts/],
+  ['POST', `/api/v1/alerts/alr_${'A'.repeat(22)}/acknowledge`, {}, 'respond', /acknowledge alert/],
   ['GET', '/api/v1/status', {}, 'view', /status/],
 ]
 /** Routes that demand a token and nothing more: they tell the caller of itself, or show of a list what it may see. */
@@ -278,8 +280,8 @@ describe('a long operation', () => {
     let aborted = false
     let finish: () => void = () => undefined
     const finished = new Promise<void>((resolve) => (finish = resolve))
-    const server = createServer((_request, response: ServerResponse) => {
-      const reply = { hijack: () => undefined, raw: response } as unknown as FastifyReply
+    const server = createServer((request, response: ServerResponse) => {
+      const reply = { hijack: () => undefined, raw: response, request: { raw: request } } as unknown as FastifyReply
       const watched: typeof work = (progress, signal) => {
         signal.addEventListener('abort', () => (aborted = true))
         return work(progress, signal)

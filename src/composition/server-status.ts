@@ -1,0 +1,49 @@
+import type { Clock } from '#foundation/core'
+import type { LocalTime, RunningStreams } from '#gateway/pipeline'
+import type { Upstreams } from '#gateway/serving'
+import type { Alerts } from '#governance/alerts'
+import type { AuditLog } from '#trust/audit'
+import type { Identity } from '#trust/identity'
+import type { Keyring } from '#trust/keys'
+import type { InsecureDefault } from './insecure-defaults.ts'
+import type { Listener } from './listener.ts'
+import type { Readiness } from './readiness.ts'
+import { VERSION } from './version.ts'
+
+export interface StatusSources {
+  readonly clock: Clock
+  readonly profile: 'development' | 'production'
+  readonly readiness: Readiness
+  readonly identity: Pick<Identity, 'administratorEnrolled'>
+  readonly listener: Pick<Listener, 'certificateNotAfter'>
+  readonly upstreams: Pick<Upstreams, 'probe'>
+  readonly localTime: LocalTime
+  readonly insecure: () => readonly InsecureDefault[]
+  readonly log: Pick<AuditLog, 'health'>
+  readonly alerts: Pick<Alerts, 'health'>
+  readonly streams: Pick<RunningStreams, 'size'>
+  readonly keyring: Pick<Keyring, 'usage'>
+}
+
+/** What the server knows of its own state, for `redoubt doctor`: names, counts and states, no secrets. Asks each upstream. */
+export function serverStatus(of: StatusSources): () => Promise<Readonly<Record<string, unknown>>> {
+  return async () => ({
+    version: VERSION,
+    profile: of.profile,
+    now: of.clock.now(),
+    ready: of.readiness.state,
+    administratorEnrolled: of.identity.administratorEnrolled(),
+    certificateNotAfter: of.listener.certificateNotAfter(),
+    upstreams: (await of.upstreams.probe()).map(({ upstream, reachable, accepted, error }) => ({
+      name: upstream,
+      ok: error === null,
+      detail: reachable ? (accepted ? (error?.message ?? '') : 'refuses the credential') : 'cannot be reached',
+    })),
+    localHour: of.localTime.at(of.clock.now()).hour,
+    insecure: of.insecure(),
+    log: of.log.health(),
+    alerts: of.alerts.health(),
+    runningRequests: of.streams.size,
+    keyUses: of.keyring.usage,
+  })
+}
