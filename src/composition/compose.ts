@@ -13,12 +13,11 @@ import { openLimits } from '#gateway/limits'
 import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
-import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
+import { type Activation, type ControlPlane, createApi, PolicyStore, reloadPolicies } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
-import { readPolicyFolder } from '#trust/policy'
 import { openCertificates } from './certificates.ts'
 import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
@@ -43,6 +42,8 @@ export interface Server {
   readonly routes: readonly Pick<Route, 'method' | 'path' | 'access'>[]
   /** Resolves when the starter workspace is served; rejects when it cannot be. */
   readonly ready: Promise<void>
+  /** Reads the folder of policies again, all or nothing, and records it. @throws {RedoubtError} when nothing changed. */
+  reloadPolicies(): Promise<Activation>
   /** Why the server should end by itself: the log or the data directory is gone for good. */
   close(): Promise<void>
 }
@@ -189,8 +190,11 @@ async function start(
   })
   closers.push(() => identity.close())
   const { issuer } = identity
-  const operator = configuration.policies === undefined ? [] : readPolicyFolder(configuration.policies)
-  const policies = await PolicyStore.open({ folder: nodeFolder(directory.at('policies')), operator, shadowRate: SHADOW_RATE })
+  const policies = await PolicyStore.open({
+    folder: nodeFolder(directory.at('policies')),
+    operatorPath: configuration.policies,
+    shadowRate: SHADOW_RATE,
+  })
 
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer })
@@ -309,7 +313,16 @@ async function start(
     logger.error({ err: error }, 'the starter workspace could not be made')
   })
   const enrolmentLink = identity.administratorEnrolled() ? null : (await identity.createEnrolmentLink(SELF)).url
-  return { url: issuer, caPath: directory.at('ca.pem'), enrolmentLink, sandbox: assistantIsSandbox, routes, ready, close: closeAll }
+  return {
+    url: issuer,
+    caPath: directory.at('ca.pem'),
+    enrolmentLink,
+    sandbox: assistantIsSandbox,
+    routes,
+    ready,
+    reloadPolicies: () => reloadPolicies({ policies, audit }, SELF),
+    close: closeAll,
+  }
 }
 
 /** Uses of a key that the cache answered are on record within this time. */

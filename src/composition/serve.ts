@@ -1,6 +1,7 @@
+import { closeSync, openSync } from 'node:fs'
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { errorText } from '#interfaces/commands'
-import { startServer } from './compose.ts'
+import { type Server, startServer } from './compose.ts'
 import type { Configuration } from './configuration.ts'
 import { greeting } from './greeting.ts'
 
@@ -11,11 +12,18 @@ export async function serve(configuration: Configuration): Promise<void> {
     const server = await startServer(configuration, (message) => process.stderr.write(`redoubt: ${message}\n`))
     let stopping: Promise<void> | null = null
     const stop = (): Promise<void> => (stopping ??= server.close())
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
         if (stopping === null) stop().then(() => process.exit(0), fail)
       })
     }
+    const terminal = process.stdin.isTTY
+    process.on('SIGHUP', () => {
+      if (stopping !== null) return
+      // A terminal that closes ends what runs in it; any other hang-up is the daemons' sign to read their configuration again.
+      if (terminal && terminalGone()) stop().then(() => process.exit(0), fail)
+      else void reload(server)
+    })
     try {
       await server.ready
     } catch (thrown) {
@@ -27,6 +35,27 @@ export async function serve(configuration: Configuration): Promise<void> {
     process.stdout.write(greeting(server, configuration))
   } catch (thrown) {
     fail(thrown)
+  }
+}
+
+/** What is not in order changes nothing: the policies that were at work stay at work. */
+async function reload(server: Server): Promise<void> {
+  try {
+    const { before, after, cases } = await server.reloadPolicies()
+    const what = before === after ? 'the policies are as they were' : `policy set ${after} is in force`
+    process.stderr.write(`redoubt: reloaded; ${what} (${cases} rows of truth tables hold)\n`)
+  } catch (thrown) {
+    process.stderr.write(`${errorText(asRedoubtError(thrown))}\n`)
+  }
+}
+
+/** Whether the terminal that this process was started in no longer exists. */
+function terminalGone(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return false
+  } catch {
+    return true
   }
 }
 
