@@ -13,7 +13,8 @@ const FIRST_PORT = 8_530
 const ROUNDS = 5
 const ROUND_MS = 2_000
 /** Until the optimising compilers have seen everything. */
-const WARM_UP_MS = 5_000
+const WARM_UP_REQUESTS = { json: 15_000, stream: 500, paced: 200 } as const
+const WARM_UP_MS = 1_000
 const CONNECTIONS = 32
 const STREAM_CHUNKS = 100
 /** Streams that arrive as a model writes them: one chunk each 10 ms. */
@@ -136,7 +137,8 @@ async function measure(sides: readonly Side[], kinds: readonly Kind[], rounds: n
           pid,
           connections,
           durationMs: ROUND_MS,
-          warmUpMs: round > 0 ? 300 : name === 'direct' || name === 'nginx' ? 500 : WARM_UP_MS,
+          warmUpMs: round > 0 ? 300 : WARM_UP_MS,
+          warmUpRequests: round > 0 ? 0 : WARM_UP_REQUESTS[kind],
         })
         if (result.failures > 0 || result.requests === 0)
           throw new Error(`${name}: ${result.failures} of ${result.requests} ${kind} requests failed`)

@@ -16,10 +16,10 @@ if (stale) {
   const build = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { stdio: 'inherit' })
   if (build.status !== 0) process.exit(build.status ?? 1)
 }
-// A core dump would hold keys and personal data in clear; only a shell can set the limit for what it runs.
+// A core dump would hold keys and personal data in clear; only a shell can set the limit for what it runs. And SIGUSR1 would open a debugger.
 const server = spawn(
   '/bin/sh',
-  ['-c', 'ulimit -c 0 && exec "$0" "$@"', process.execPath, join(root, 'dist/cli.js'), 'up', ...process.argv.slice(2)],
+  ['-c', 'ulimit -c 0 && exec "$0" "$@"', process.execPath, '--disable-sigusr1', join(root, 'dist/cli.js'), 'up', ...process.argv.slice(2)],
   { stdio: 'inherit' },
 )
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => server.kill(signal))

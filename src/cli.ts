@@ -1,4 +1,4 @@
 import { runProgram } from '#interfaces/commands'
 import { createProgram } from './composition/program.ts'
 
-await runProgram(createProgram([process.execPath, process.argv[1] ?? 'redoubt']), process.argv)
+process.exitCode = await runProgram(createProgram([process.execPath, process.argv[1] ?? 'redoubt']), process.argv)

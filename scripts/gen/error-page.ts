@@ -36,8 +36,8 @@ A refusal is an answer too: it says which control refused, and it is in the reco
 | --- | --- |
 | control plane \`/api/…\` and what belongs to no surface | \`code\` of \`application/problem+json\` (RFC 9457), with \`requestId\` |
 | \`/v1/…\` (OpenAI) | \`error.code\`, in lower case |
-| \`/v2/…\` (Open Inference Protocol) | \`error\` is the message, \`code\` stands beside it |
-| \`/oauth/…\` | \`error_description\`; \`error\` is OAuth's own word (RFC 6749 §5.2) |
+| \`/v2/…\` (Open Inference Protocol) | \`error\` begins with it, then a colon and the message |
+| \`/oauth/…\` | \`error_description\`, where the refusal is ours; \`error\` is OAuth's own word (RFC 6749 §5.2) |
 | command line | the line \`code\`; with \`--json\`, \`error.code\`; exit code 1, or 2 for \`ERR_USAGE\` |
 
 ${tables.join('\n\n')}

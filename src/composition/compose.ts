@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { openDatasets } from '#assets/datasets'
@@ -18,10 +18,11 @@ import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
+import type { Mismatch } from '#trust/policy'
 import { openCertificates } from './certificates.ts'
 import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
-import { insecureDefaults } from './insecure-defaults.ts'
+import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
@@ -102,6 +103,7 @@ async function start(
 ): Promise<Server> {
   const { profile } = configuration
   const logger = surroundings.logger ?? createLogger({ level: configuration.log.level })
+  refuseInsecure(configuration)
   const secret = passphrase(configuration, warn)
 
   const directory = takeDataDirectory(configuration.dataDir)
@@ -112,7 +114,8 @@ async function start(
   const keysFolder = nodeFolder(directory.at('keys'))
   const keysDatabase = openDatabase<unknown>(directory.at('keys', 'keys.db'))
   closers.push(() => keysDatabase.close())
-  const keyring = await openKeyring({
+  // argon2id computes beside the event loop, which reads and validates the policies meanwhile: a quarter of a second less to wait.
+  const opening = openKeyring({
     folder: keysFolder,
     database: keysDatabase,
     passphrase: secret,
@@ -120,8 +123,20 @@ async function start(
     ...configuration.keys,
     ...(kdf === undefined ? {} : { kdf }),
   })
-  closers.push(() => keyring.close())
+  closers.push(async () => (await opening.catch(() => null))?.close())
+  // Nothing is decided before the log is there to take an alarm.
+  let onMismatch: Parameters<typeof PolicyStore.open>[0]['onMismatch'] = () => undefined
+  const policies = await PolicyStore.open({
+    folder: nodeFolder(directory.at('policies')),
+    operatorPath: configuration.policies,
+    shadowRate: SHADOW_RATE,
+    onMismatch: (mismatch) => onMismatch(mismatch),
+  })
+  const keyring = await opening
 
+  // A log that is gone must not be begun anew as if nothing had ever been recorded: whoever lost it finds out here.
+  if (existsSync(directory.at(LOG_KEY_FILE)) && !existsSync(directory.at('log', 'checkpoint')))
+    throw new RedoubtError('ERR_AUDIT_CORRUPT', `the log of this data directory is gone from \`${directory.at('log')}\``)
   const log = await openAuditLog({
     folder: nodeFolder(directory.at('log')),
     parallelWriter: parallelWriter(directory.at('log')),
@@ -138,6 +153,7 @@ async function start(
   closers.push(() => log.close())
   const metrics = createMetrics()
   const audit = metrics.counting(log)
+  onMismatch = alarm(audit, logger)
   await audit.record({
     type: 'server.start',
     actor: SELF,
@@ -175,6 +191,8 @@ async function start(
   })
   // Closed in its turn when the house cannot be finished; a house that stands closes it first.
   closers.push(() => listener.close(0, () => undefined))
+  // Closed again without patience when the house does not come to stand; else it is closed already when this is asked.
+  closers.push(() => listener.close(0, () => undefined))
   const address = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
 
   const identity = await openIdentity({
@@ -190,12 +208,6 @@ async function start(
   })
   closers.push(() => identity.close())
   const { issuer } = identity
-  const policies = await PolicyStore.open({
-    folder: nodeFolder(directory.at('policies')),
-    operatorPath: configuration.policies,
-    shadowRate: SHADOW_RATE,
-  })
-
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer })
   const registry = openRegistry({ database, objects, keys, audit, clock })
@@ -246,6 +258,9 @@ async function start(
     shadow: () => policies.engine.shadow,
     ready: () => readiness.state === 'ready',
   })
+  const insecure = () =>
+    insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() })
+  for (const { what, mend } of insecure()) warn(`insecure: ${what}; ${mend}`)
   const plane: ControlPlane = {
     identity,
     policies,
@@ -275,7 +290,7 @@ async function start(
         detail: reachable ? (accepted ? (error?.message ?? '') : 'refuses the credential') : 'cannot be reached',
       })),
       localHour: time.at(clock.now()).hour,
-      insecure: insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() }),
+      insecure: insecure(),
       log: log.health(),
       runningRequests: streams.size,
       keyUses: keyring.usage,
@@ -334,6 +349,27 @@ const SHADOW_RATE = 1_000
 /** The record's digest key comes from the search key, so that a digest means the same after a restart. */
 function digestKeyOf(searchKey: Parameters<typeof hkdfSync>[1]): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), 'redoubt inference digests', 32))
+}
+
+/** Two engines that differ over one request: the request is refused, and nobody may have to look at a metric to learn of it. */
+function alarm(audit: AuditSink, logger: Logger): (mismatch: Mismatch) => void {
+  return ({ ours, cedar, query }) => {
+    logger.error(
+      { ...query, ours: ours.effect, cedar: cedar?.effect ?? null },
+      'the policy engine and Cedar’s own differ; the request is refused',
+    )
+    audit
+      .record({
+        type: 'policy.mismatch',
+        actor: SELF,
+        action: query.action,
+        resource: { type: 'System', id: 'policies' },
+        outcome: 'failed',
+        code: 'ERR_POLICY_ERROR',
+        details: { principal: query.principal, resource: query.resource, ours: ours.effect, cedar: cedar?.effect ?? null },
+      })
+      .catch((error: unknown) => logger.error({ err: error }, 'the difference could not be recorded'))
+  }
 }
 
 async function recordStop(audit: AuditSink): Promise<void> {

@@ -78,6 +78,10 @@ export const ENVIRONMENT: readonly { readonly name: string; readonly meaning: st
     meaning: 'secrets directory; default `secrets` beside a data directory called `data`, else `<data-dir>-secrets`',
   },
   { name: 'REDOUBT_URL', meaning: 'commands: address of the server' },
+  {
+    name: 'REDOUBT_CA',
+    meaning: 'commands: certificate of the authority that vouches for the server, or `system`; default `ca.pem` in the data directory',
+  },
   { name: 'REDOUBT_TOKEN', meaning: 'commands: access token to use in place of the bootstrap account’s' },
   { name: 'REDOUBT_TRACE', meaning: 'commands: any value shows where an internal error came from' },
   {

@@ -1,3 +1,4 @@
+import { RedoubtError } from '#foundation/core'
 import type { Configuration } from './configuration.ts'
 
 export interface InsecureDefault {
@@ -5,12 +6,28 @@ export interface InsecureDefault {
   readonly mend: string
 }
 
+/**
+ * What production does not start with. What an operator has chosen by name (plain http to this host) is not among it: it stays a warning.
+ * @throws {RedoubtError} `ERR_CONFIG_INSECURE`, naming each key.
+ */
+export function refuseInsecure({ profile, passphrase, audit }: Pick<Configuration, 'profile' | 'passphrase' | 'audit'>): void {
+  if (profile !== 'production') return
+  const missing = [
+    ...(passphrase === undefined ? ['`passphrase:` (a reference; none is generated)'] : []),
+    ...(audit.outsideFolder === undefined && audit.witnesses.length === 0
+      ? ['`audit.witnesses` or `audit.outsideFolder` (without a checkpoint outside, who holds this host can rewrite the past unseen)']
+      : []),
+  ]
+  if (missing.length > 0)
+    throw new RedoubtError('ERR_CONFIG_INSECURE', `under \`profile: production\` the configuration must name ${missing.join(' and ')}`)
+}
+
 /** What is convenient in development and unfit for real data; `redoubt doctor` shows each. */
 export function insecureDefaults(
   configuration: Configuration,
   facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean },
 ): readonly InsecureDefault[] {
-  const { profile, passphrase, audit, chat } = configuration
+  const { profile, passphrase, audit, chat, server } = configuration
   const found: InsecureDefault[] = []
   const add = (when: boolean, what: string, mend: string): void => {
     if (when) found.push({ what, mend })
@@ -36,7 +53,14 @@ export function insecureDefaults(
     'open the enrolment link, or make a new one with `redoubt access enrol`',
   )
   add(facts.sandbox, 'the language model is the sandbox responder', 'name an upstream under `chat:` or in OPENAI_BASE_URL')
+  add(
+    profile === 'development' && !isLoopback(server.address),
+    `profile \`development\` listens on ${server.address}, which others may reach`,
+    'listen on 127.0.0.1, or set `profile: production`',
+  )
   for (const [name, upstream] of Object.entries(chat.upstreams))
     add(upstream.allowLoopbackHttp, `the upstream \`${name}\` is reached over plain http on this host`, 'use https')
   return found
 }
+
+const isLoopback = (address: string): boolean => address === 'localhost' || address === '::1' || address.startsWith('127.')

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import type { Clock } from '#foundation/core'
 import { TLS_OPTIONS } from '#foundation/crypto'
 import { RedoubtError } from '#foundation/core'
@@ -16,6 +17,8 @@ export interface ListenerBounds {
   readonly headersTimeoutMs: number
   /** To the end of the body; surfaces with small bodies allow less. */
   readonly requestTimeoutMs: number
+  /** How long a caller may leave bytes of its answer unread. */
+  readonly stalledMs: number
   /** How often the two times above are looked at. */
   readonly checkIntervalMs: number
   readonly keepAliveMs: number
@@ -28,6 +31,7 @@ export const LISTENER_BOUNDS: ListenerBounds = {
   handshakeTimeoutMs: 10_000,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 300_000,
+  stalledMs: 60_000,
   checkIntervalMs: 2_000,
   keepAliveMs: 60_000,
   maxHeaderBytes: 16 * 1024,
@@ -57,6 +61,8 @@ export async function listen(options: {
   const bounds = options.bounds ?? LISTENER_BOUNDS
   let closing: Promise<void> | null = null
   const answering = new WeakSet<Duplex>()
+  const sessions = new WeakSet<Duplex>()
+  const connections = new Connections()
   const server = createServer(
     {
       ...TLS_OPTIONS,
@@ -76,15 +82,25 @@ export async function listen(options: {
       if (closing !== null) response.setHeader('connection', 'close')
       const { socket } = request
       answering.add(socket)
+      // A caller that reads nothing would hold its connection, and what is buffered for it, for as long as it likes; a slow model may.
+      response.setTimeout(bounds.stalledMs, () => {
+        if (socket.writableLength > 0) socket.destroy()
+      })
       response.once('close', () => answering.delete(socket))
       options.handle(request, response)
     },
   )
   server.maxConnections = bounds.maxConnections
   server.on('tlsClientError', (error) => options.logger.debug({ code: (error as NodeJS.ErrnoException).code }, 'TLS handshake refused'))
+  server.on('connection', (socket: Socket) => connections.add(socket))
+  server.on('secureConnection', (socket: TLSSocket) => {
+    sessions.add(socket)
+    connections.secured(socket)
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // In the middle of an answer a second status line would be read as part of it.
-    if (!socket.writable || answering.has(socket)) socket.destroy()
+    // Before there is a session nothing can be said, and what is said would wait for one for ever; in the middle of an answer a
+    // second status line would be read as part of it.
+    if (!socket.writable || !sessions.has(socket) || answering.has(socket)) socket.destroy()
     else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   })
 
@@ -118,7 +134,7 @@ export async function listen(options: {
     certificateNotAfter: () => certificate.notAfter,
     close(drainMs, cut) {
       clearInterval(renewal)
-      closing ??= drain(server, drainMs, cut)
+      closing ??= drain(server, connections, drainMs, cut)
       return closing
     },
   }
@@ -131,16 +147,48 @@ function statusOf(code: string | undefined): string {
   return '400 Bad Request'
 }
 
-function drain(server: Server, drainMs: number, cut: () => void): Promise<void> {
+/** Node's own list of connections begins with the TLS session: one that never begins it would keep a server from ending. */
+class Connections {
+  readonly #all = new Set<Socket>()
+  readonly #handshaking = new Map<string, Socket>()
+
+  add(socket: Socket): void {
+    const name = nameOf(socket)
+    this.#all.add(socket)
+    this.#handshaking.set(name, socket)
+    socket.once('close', () => {
+      this.#all.delete(socket)
+      if (this.#handshaking.get(name) === socket) this.#handshaking.delete(name)
+    })
+  }
+
+  secured(socket: Socket): void {
+    this.#handshaking.delete(nameOf(socket))
+  }
+
+  closeHandshaking(): void {
+    for (const socket of this.#handshaking.values()) socket.destroy()
+  }
+
+  closeAll(): void {
+    for (const socket of this.#all) socket.destroy()
+  }
+}
+
+/** The other end: the same for a TCP connection and the TLS session on it. */
+const nameOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
+
+function drain(server: Server, connections: Connections, drainMs: number, cut: () => void): Promise<void> {
   return new Promise((resolve) => {
     // Streams are cut a little before the end, so that their closing events still leave.
     const soft = setTimeout(cut, Math.max(0, drainMs - 1_000))
-    const hard = setTimeout(() => server.closeAllConnections(), drainMs)
+    const hard = setTimeout(() => connections.closeAll(), drainMs)
     server.close(() => {
       clearTimeout(soft)
       clearTimeout(hard)
       resolve()
     })
     server.closeIdleConnections()
+    connections.closeHandshaking()
   })
 }

@@ -48,7 +48,7 @@ export function routeTable(options: RouteTableOptions): readonly Route[] {
 }
 
 /** What begins while the server ends would be cut in the middle; its sender is told at once, so that it can go elsewhere. */
-function unlessDraining(route: Route, readiness: Readiness): Route {
+export function unlessDraining(route: Route, readiness: Pick<Readiness, 'state'>): Route {
   return {
     ...route,
     handle(exchange) {

@@ -8,31 +8,41 @@ import { greeting } from './greeting.ts'
 /** Runs the server until a signal ends it, telling a person on standard output how to begin. */
 export async function serve(configuration: Configuration): Promise<void> {
   endOnSurprise()
+  // Files that libraries make without saying a mode (SQLite's) are their owner's alone too.
+  process.umask(0o077)
+  // Listened to before anything is opened: a container's first process that does not listen cannot be told to stop at all.
+  let told = false
+  let stop = (): void => undefined
+  const end = (): void => {
+    told = true
+    stop()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end)
+  // A terminal that closes ends what runs in it; any other hang-up is the sign to daemons to read their configuration again.
+  const terminal = process.stdin.isTTY
+  let reloadWanted = false
+  let hangUp = (): void => {
+    reloadWanted = true
+  }
+  process.on('SIGHUP', () => (terminal && terminalGone() ? end() : hangUp()))
   try {
     const server = await startServer(configuration, (message) => process.stderr.write(`redoubt: ${message}\n`))
     let stopping: Promise<void> | null = null
-    const stop = (): Promise<void> => (stopping ??= server.close())
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (stopping === null) stop().then(() => process.exit(0), fail)
-      })
+    stop = () => {
+      if (stopping === null) (stopping = server.close()).then(() => process.exit(0), fail)
     }
-    const terminal = process.stdin.isTTY
-    process.on('SIGHUP', () => {
-      if (stopping !== null) return
-      // A terminal that closes ends what runs in it; any other hang-up is the daemons' sign to read their configuration again.
-      if (terminal && terminalGone()) stop().then(() => process.exit(0), fail)
-      else void reload(server)
-    })
+    if (told) stop()
+    if (reloadWanted) void reload(server)
+    hangUp = () => void reload(server)
     try {
       await server.ready
     } catch (thrown) {
       // Whoever stops a server that is still starting takes away what it was about to use: that is no failure.
-      if (stopping !== null) return
-      await stop().catch(() => undefined)
+      if (told) return
+      await server.close().catch(() => undefined)
       throw thrown
     }
-    process.stdout.write(greeting(server, configuration))
+    if (!told) process.stdout.write(greeting(server, configuration))
   } catch (thrown) {
     fail(thrown)
   }

@@ -84,7 +84,7 @@ export async function makeStarterWorkspace(options: {
       by: SELF,
     })
   }
-  await registry.deploy(STARTER, null, SELF, { load: (model) => models.load(model) })
+  await registry.deploy(STARTER, null, SELF, { stage: (model) => models.stage(model) })
 }
 
 async function* chunks(rows: number | undefined): AsyncGenerator<Uint8Array> {

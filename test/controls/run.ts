@@ -59,7 +59,7 @@ async function attempt(copy: string, { file, find, replace, test, name }: Contro
     source.replace(find, () => replace),
   )
   try {
-    const report = await runTest(copy, test)
+    const report = await runTest(copy, test, name)
     if (!report) return 'the test run gave no report'
     const named = report.testResults.flatMap((result) => result.assertionResults).filter((result) => result.fullName.includes(name))
     if (named.length === 0) return `no test is named \`${name}\``
@@ -69,11 +69,19 @@ async function attempt(copy: string, { file, find, replace, test, name }: Contro
   }
 }
 
-function runTest(copy: string, test: string): Promise<Report | null> {
+function runTest(copy: string, test: string, name: string): Promise<Report | null> {
   const output = join(copy, 'report.json')
   rmSync(output, { force: true })
   return new Promise((resolve) => {
-    const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=json', `--outputFile=${output}`, test]
+    const args = [
+      join(root, 'node_modules/vitest/vitest.mjs'),
+      'run',
+      '--reporter=json',
+      `--outputFile=${output}`,
+      '--testNamePattern',
+      RegExp.escape(name),
+      test,
+    ]
     execFile(process.execPath, args, { cwd: copy, timeout: TIMEOUT_MS, maxBuffer: 1 << 26 }, () => {
       try {
         resolve(JSON.parse(readFileSync(output, 'utf8')) as Report)

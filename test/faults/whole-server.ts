@@ -11,6 +11,7 @@ import { type PrivateJwk, requestToken, revokeToken } from '#trust/identity'
 
 const SHIM = fileURLToPath(new URL('../../bin/redoubt', import.meta.url))
 const START_TIMEOUT_MS = 60_000
+const COMMAND_TIMEOUT_MS = 30_000
 const POLL_MS = 25
 
 /** Seed of this run: printed, so that a failure can be run again with `REDOUBT_SEED`. */
@@ -105,7 +106,10 @@ export class Installation {
     let err = ''
     child.stdout!.setEncoding('utf8').on('data', (text: string) => (out += text))
     child.stderr!.setEncoding('utf8').on('data', (text: string) => (err += text))
+    // A command that does not end is a finding too: it must not hold up the run.
+    const timer = setTimeout(() => child.kill('SIGKILL'), COMMAND_TIMEOUT_MS)
     const exit = await new Promise<Exit>((resolve) => child.once('close', (code, signal) => resolve({ code, signal })))
+    clearTimeout(timer)
     return { ...exit, out, err }
   }
 

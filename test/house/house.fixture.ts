@@ -8,7 +8,7 @@ import { connect, type TLSSocket } from 'node:tls'
 import { type JsonObject, systemClock } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
 import { upstreamsSchema } from '#gateway/serving'
-import { BOOTSTRAP_KEY_FILE, type PrivateJwk, readAccountFile, requestToken } from '#trust/identity'
+import { BOOTSTRAP_KEY_FILE, type PrivateJwk, readAccountFile, requestToken, revokeToken } from '#trust/identity'
 import { type Server, startServer } from '../../src/composition/compose.ts'
 import { type Configuration, configuration } from '../../src/composition/configuration.ts'
 import { startWatchedUpstream, type WatchedUpstream } from './upstream.fixture.ts'
@@ -40,6 +40,7 @@ export interface HouseAccount {
   readonly name: string
   readonly token: string
   freshToken(): Promise<string>
+  revoke(): Promise<void>
 }
 
 export interface LogEntry {
@@ -162,7 +163,9 @@ export async function openHouse(change: (configuration: Configuration) => Config
       const { privateKeyJwk } = answer.json as { privateKeyJwk: PrivateJwk }
       const freshToken = async (): Promise<string> =>
         (await requestToken({ baseUrl: server.url, accountId: name, privateKeyJwk, ca })).accessToken
-      return { name, token: await freshToken(), freshToken }
+      const held = await freshToken()
+      const revoke = (): Promise<void> => revokeToken({ baseUrl: server.url, accountId: name, privateKeyJwk, ca }, held)
+      return { name, token: held, freshToken, revoke }
     },
     async entries(query) {
       const answer = await call('GET', `/api/v1/audit/entries?${new URLSearchParams(query).toString()}`, { token })

@@ -196,6 +196,12 @@ describe('a service account', () => {
     }
   })
 
+  it('that states no purpose may use nothing (B7)', async () => {
+    const aimless = await house.account('aimless', 'application', '')
+    const refused = await infer(starterRow(), '/v2/models/credit/infer', aimless.token)
+    expect(`${refused.status} ${String(refused.headers['redoubt-code'])}`).toBe('403 ERR_POLICY_PURPOSE')
+  })
+
   it('cannot be given the role of the host’s own account', async () => {
     const answer = await house.call('POST', '/api/v1/service-accounts', {
       token: house.token,

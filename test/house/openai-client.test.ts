@@ -224,19 +224,23 @@ describe('the openai client', () => {
     await cancelled
   })
 
-  it('is cut off within a second when its token is revoked, with the error in the stream (B8)', async () => {
-    const account = await house.account('revoked-app')
-    const stream = await clientWith(account.token).chat.completions.create({ model: 'assistant', messages: say('hold'), stream: true })
-    const failed = errorOf(readAll(stream))
-    const started = performance.now()
-    const disabled = await house.call('POST', '/api/v1/service-accounts/revoked-app/disable', { token: house.token })
-    expect(disabled.status).toBe(200)
-    const error = await failed
-    expect(performance.now() - started).toBeLessThan(1_000)
-    expect(error.code).toMatch(/^err_(?:account|token)_/)
-    const [completion] = await house.entries({ type: 'inference.completion', actor: 'ServiceAccount::revoked-app' })
-    expect(completion?.event).toMatchObject({ outcome: 'refused', code: expect.stringMatching(/^ERR_(?:ACCOUNT|TOKEN)_/) })
-  })
+  it.each(['its token is revoked', 'its account is disabled'])(
+    'is cut off within a second when %s, with the error in the stream (B8)',
+    async (why) => {
+      const name = why.replaceAll(' ', '-')
+      const account = await house.account(name)
+      const stream = await clientWith(account.token).chat.completions.create({ model: 'assistant', messages: say('hold'), stream: true })
+      const failed = errorOf(readAll(stream))
+      const started = performance.now()
+      if (why === 'its token is revoked') await account.revoke()
+      else await house.call('POST', `/api/v1/service-accounts/${name}/disable`, { token: house.token })
+      const error = await failed
+      expect(performance.now() - started).toBeLessThan(1_000)
+      expect(error.code).toMatch(/^err_(?:account_disabled|token_revoked)$/)
+      const [completion] = await house.entries({ type: 'inference.completion', actor: `ServiceAccount::${name}` })
+      expect(completion?.event).toMatchObject({ outcome: 'refused', code: String(error.code).toUpperCase() })
+    },
+  )
 
   it('is told in OpenAI’s shape about endpoints that there are not', async () => {
     const calls = [

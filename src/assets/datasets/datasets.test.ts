@@ -173,6 +173,13 @@ describe('refusals name line and column', () => {
     expect(events.at(-1)).toMatchObject({ type: 'data.import', outcome: 'failed', code })
   })
 
+  it('tells the caller of a file without a header what it took for a name, and the log nothing of it (A1, E3)', async () => {
+    const error = await refusal('Jane Roe,planted@example.org,planted@example.org\nJohn Doe,b,c\n')
+    expect(error.evidence).toEqual({ line: 1, column: 'planted@example.org' })
+    expect(events.at(-1)).toMatchObject({ type: 'data.import', code: 'ERR_DATA_COLUMN', details: { line: 1 } })
+    expect(JSON.stringify(events)).not.toContain('planted')
+  })
+
   it('never puts a value into a message', async () => {
     const error = await refusal(`n,t\n${numbers(200)}\nSECRETVALUE,x\n`)
     expect(JSON.stringify([error.message, error.evidence, events])).not.toContain('SECRETVALUE')

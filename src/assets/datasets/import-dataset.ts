@@ -101,9 +101,14 @@ export async function importDataset(
     removeUnlessCommitted(ports, id)
     const error = asRedoubtError(thrown)
     // The first error is the one to tell, even when the log is what failed.
-    await ports.audit.record({ ...event, outcome: 'failed', code: error.code, details: error.evidence }).catch(() => undefined)
+    await ports.audit.record({ ...event, outcome: 'failed', code: error.code, details: recordable(error) }).catch(() => undefined)
     throw thrown
   }
+}
+
+/** In a file without a header the names of columns are the values of a person: the caller is told them, the log is not. */
+function recordable({ evidence }: RedoubtError): RedoubtError['evidence'] {
+  return Object.fromEntries(Object.entries(evidence).filter(([name]) => name !== 'column'))
 }
 
 /** A commit that was reported lost may have happened: then the version stands. Who cannot tell leaves it to the next start. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { adultLike, encodeModel, mlp, mlpGraph, sklearnClassifier } from '../../../test/fixtures/onnx-models.ts'
 import { ask, memoryRegistry, PERSON, USE } from '../../../test/fixtures/memory-registry.ts'
-import { isVerifiedModel, type Registry, type VerifiedModel, verifyModel } from './index.ts'
+import { isVerifiedModel, type Registry, type StagedModel, type VerifiedModel, verifyModel } from './index.ts'
 
 let world: Awaited<ReturnType<typeof memoryRegistry>>
 let registry: Registry
@@ -272,11 +272,22 @@ describe('opening a verified model', () => {
 })
 
 describe('deploying', () => {
+  /** A server that is told what to serve; `staging` is what goes on while it prepares. */
+  function stage(staging: (model: VerifiedModel) => unknown = () => undefined) {
+    const told: string[] = []
+    const take = async (model: VerifiedModel): Promise<StagedModel> => {
+      told.push(`staged ${sha256(model.bytes)}`)
+      await staging(model)
+      return { commit: () => void told.push('committed'), discard: () => void told.push('discarded') }
+    }
+    return { told, take }
+  }
+
   it('verifies, hands the verified bytes to the loader, records, and lasts (C11, E3)', async () => {
     const version = await registry.register(ask(mlp()))
-    const loaded: VerifiedModel[] = []
-    const deployment = await registry.deploy('adult', null, PERSON, { requestId: 'req_9', load: async (model) => void loaded.push(model) })
-    expect(loaded.map((model) => sha256(model.bytes))).toEqual([version.digest])
+    const { told, take } = stage(() => expect(world.audit.of('model.deploy')).toEqual([]))
+    const deployment = await registry.deploy('adult', null, PERSON, { requestId: 'req_9', stage: take })
+    expect(told).toEqual([`staged ${version.digest}`, 'committed'])
     expect(deployment).toMatchObject({ name: 'adult', version: 1, digest: version.digest, by: PERSON, deployedAt: world.clock.now() })
     expect(world.audit.of('model.deploy')).toEqual([
       expect.objectContaining({
@@ -302,13 +313,35 @@ describe('deploying', () => {
 
   it('does not count when the loader or the record fails', async () => {
     await registry.register(ask(mlp()))
-    await expect(registry.deploy('adult', null, PERSON, { load: () => Promise.reject(new Error('no memory')) })).rejects.toThrow(
+    await expect(registry.deploy('adult', null, PERSON, { stage: () => Promise.reject(new Error('no memory')) })).rejects.toThrow(
       'no memory',
     )
     world.audit.failing = (type) => type === 'model.deploy'
-    await expect(registry.deploy('adult', null, PERSON)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    const { told, take } = stage()
+    await expect(registry.deploy('adult', null, PERSON, { stage: take })).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    // What is not on record does not serve: not even until the next start.
+    expect(told.slice(1)).toEqual(['discarded'])
     expect(registry.deployed('adult')).toBeNull()
     expect(world.reopen().deployed('adult')).toBeNull()
+  })
+
+  it('does not overtake a quarantine that came while the model was staged (B8, C11)', async () => {
+    await registry.register(ask(mlp()))
+    const { told, take } = stage(() => registry.quarantine('adult', 1, PERSON, 'poisoned rows'))
+    await expect(registry.deploy('adult', null, PERSON, { stage: take })).rejects.toMatchObject({ code: 'ERR_MODEL_QUARANTINED' })
+    expect(told.slice(1)).toEqual(['discarded'])
+    expect(world.audit.of('model.deploy')).toEqual([])
+  })
+
+  it('does not serve what was quarantined while the deployment was recorded (B8, C11)', async () => {
+    await registry.register(ask(mlp()))
+    const { told, take } = stage()
+    world.audit.failing = (type) => {
+      if (type === 'model.deploy') void registry.quarantine('adult', 1, PERSON, 'poisoned rows')
+      return false
+    }
+    await expect(registry.deploy('adult', null, PERSON, { stage: take })).rejects.toMatchObject({ code: 'ERR_MODEL_QUARANTINED' })
+    expect(told.slice(1)).toEqual(['discarded'])
   })
 
   it('of what is not there is refused', async () => {
@@ -342,6 +375,17 @@ describe('quarantine', () => {
     await registry.release('adult', 1, PERSON, 'false alarm')
     stop()
     expect((await registry.openVerified(version, USE)).version.quarantined).toBe(false)
+  })
+
+  it('takes a model out of service even when it cannot be stored (E8)', async () => {
+    const version = await registry.register(ask(mlp()))
+    const told: boolean[] = []
+    registry.onChange(({ quarantined }) => void told.push(quarantined))
+    world.database.raw.exec("CREATE TRIGGER full BEFORE UPDATE ON model_versions BEGIN SELECT RAISE(FAIL, 'disk full'); END")
+    await expect(registry.quarantine('adult', 1, PERSON, 'r')).rejects.toMatchObject({ code: 'ERR_STORAGE_IO' })
+    expect(told).toEqual([true])
+    expect(registry.facts(version).attributes['quarantined']).toBe(true)
+    expect(world.audit.of('model.quarantine')).toHaveLength(1)
   })
 
   it('holds even when it cannot be recorded, and ends only when its end is recorded', async () => {

@@ -1,4 +1,5 @@
 import {
+  asRedoubtError,
   type AuditSink,
   type Clock,
   type EntityFacts,
@@ -50,6 +51,12 @@ export interface ActOptions {
   readonly requestId?: string
 }
 
+/** A model that is ready to serve and does not serve yet. One of the two is called, once. */
+export interface StagedModel {
+  commit(): void
+  discard(): void
+}
+
 export interface Registry {
   /**
    * Checks, seals, signs and records a new immutable version.
@@ -70,13 +77,15 @@ export interface Registry {
   /**
    * Verifies a version and makes it the one that is served under its name, durably.
    * @param version null for the latest.
-   * @param options.load Called with the verified bytes before the deployment counts; when it throws nothing is deployed.
+   * @param options.stage Called with the verified bytes before the deployment counts; when it throws nothing is deployed. What it
+   *   gives is committed when the deployment is recorded and the version still fit to serve, else discarded.
+   * @throws {RedoubtError} as `openVerified`, also for what became of the version while it was staged.
    */
   deploy(
     name: string,
     version: number | null,
     by: EntityUid,
-    options?: ActOptions & { readonly load?: (model: VerifiedModel) => Promise<unknown> },
+    options?: ActOptions & { readonly stage?: (model: VerifiedModel) => Promise<StagedModel> },
   ): Promise<Deployment>
   /** @returns the version that was deployed last, quarantined or not; null when none was. */
   deployed(name: string): ModelVersion | null
@@ -271,6 +280,27 @@ export function openRegistry(options: {
     })
   }
 
+  async function recordDeployment(version: ModelVersion, by: EntityUid, requestId: string | undefined): Promise<Deployment> {
+    const { name, digest } = version
+    const deployment: Deployment = {
+      id: newId('dep'),
+      name,
+      version: version.version,
+      digest,
+      by: uidOf(by),
+      deployedAt: clock.now(),
+    }
+    tables.insertDeployment(deployment)
+    try {
+      await record('model.deploy', 'deploy', by, name, { version: version.version, digest, deployment: deployment.id }, requestId)
+      tables.confirmDeployment(deployment.id)
+    } catch (cause) {
+      tables.removeDeployment(deployment.id)
+      throw cause
+    }
+    return deployment
+  }
+
   function latestDeployments(): ReadonlyMap<string, Deployment> {
     return new Map(tables.deployments().map((deployment) => [deployment.name, deployment]))
   }
@@ -291,31 +321,18 @@ export function openRegistry(options: {
         const { version } = known(name, wanted ?? undefined)
         const { requestId } = deployOptions
         const model = await openVerified(version, keyUse(by, 'model-deployment', name, requestId))
-        await deployOptions.load?.(model)
-        const deployment: Deployment = {
-          id: newId('dep'),
-          name,
-          version: version.version,
-          digest: version.digest,
-          by: uidOf(by),
-          deployedAt: clock.now(),
-        }
-        tables.insertDeployment(deployment)
+        const staged = await deployOptions.stage?.(model)
         try {
-          await record(
-            'model.deploy',
-            'deploy',
-            by,
-            name,
-            { version: version.version, digest: version.digest, deployment: deployment.id },
-            requestId,
-          )
-          tables.confirmDeployment(deployment.id)
+          // Starting a process takes its time; whoever quarantines meanwhile must not be overtaken.
+          refuseUnfit(known(name, version.version).version)
+          const deployment = await recordDeployment(version, by, requestId)
+          refuseUnfit(known(name, version.version).version)
+          staged?.commit()
+          return deployment
         } catch (cause) {
-          tables.removeDeployment(deployment.id)
+          staged?.discard()
           throw cause
         }
-        return deployment
       }),
     deployed(name) {
       const deployment = latestDeployments().get(name)
@@ -325,10 +342,11 @@ export function openRegistry(options: {
     deploymentHistory: (name) => tables.deployments().filter((deployment) => deployment.name === name),
     facts: (version) => known(version.name, version.version).facts,
     async quarantine(name, version, by, reason, actOptions = {}) {
-      known(name, version)
-      tables.setQuarantined(name, version, true)
+      // First what serves: neither a full disk nor a broken log keeps a bad model in service.
       const changed = change({ ...known(name, version).version, quarantined: true })
+      const stored = attempted(() => tables.setQuarantined(name, version, true))
       await record('model.quarantine', 'quarantine', by, name, { version, reason: reasonText(reason) }, actOptions.requestId)
+      if (stored !== null) throw stored
       return changed
     },
     remove: (name, by, actOptions = {}) =>
@@ -433,6 +451,21 @@ const modelUid = (name: string): EntityUid => ({ type: 'Model', id: name })
 
 function keyUse(principal: EntityUid, purpose: string, name: string, requestId: string | undefined): KeyUse {
   return { principal: uidOf(principal), purpose, resource: modelUid(name), ...(requestId === undefined ? {} : { requestId }) }
+}
+
+/** @returns what it threw, or null. */
+function attempted(call: () => void): RedoubtError | null {
+  try {
+    call()
+    return null
+  } catch (thrown) {
+    return asRedoubtError(thrown, 'ERR_STORAGE_IO')
+  }
+}
+
+function refuseUnfit(version: ModelVersion): void {
+  refuseQuarantined(version)
+  if (!version.signed) throw signatureError('state', 'the version was found changed while it was deployed')
 }
 
 function refuseQuarantined(version: ModelVersion): void {

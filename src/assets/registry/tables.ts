@@ -123,7 +123,7 @@ export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
         raw.prepare('DELETE FROM model_deployments WHERE name = ?').run(name)
         raw.exec('COMMIT')
       } catch (cause) {
-        raw.exec('ROLLBACK')
+        if (raw.isTransaction) raw.exec('ROLLBACK')
         throw cause
       }
     },

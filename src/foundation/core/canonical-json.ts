@@ -13,8 +13,7 @@ export interface JsonObject {
 export function canonicalJson(value: unknown): string {
   switch (typeof value) {
     case 'string':
-      if (!value.isWellFormed()) throw new RedoubtError('ERR_INPUT_INVALID', 'a string holds a lone surrogate')
-      return JSON.stringify(value)
+      return canonicalString(value)
     case 'number':
       if (!Number.isFinite(value)) throw new RedoubtError('ERR_INPUT_INVALID', 'a number is not finite')
       return JSON.stringify(value)
@@ -22,16 +21,40 @@ export function canonicalJson(value: unknown): string {
       return value ? 'true' : 'false'
     case 'object': {
       if (value === null) return 'null'
-      if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item)).join(',')}]`
-      const record = value as Record<string, unknown>
-      const members: string[] = []
-      for (const name of Object.keys(record).sort()) {
-        const member = record[name]
-        if (member !== undefined) members.push(`${canonicalJson(name)}:${canonicalJson(member)}`)
-      }
-      return `{${members.join(',')}}`
+      return Array.isArray(value) ? canonicalArray(value) : canonicalObject(value as Record<string, unknown>)
     }
     default:
       throw new RedoubtError('ERR_INPUT_INVALID', `a ${typeof value} has no JSON form`)
   }
+}
+
+/** A string on its own. @throws as `canonicalJson`. */
+export function canonicalString(text: string): string {
+  // Most strings of a record are names and digests.
+  if (UNESCAPED.test(text)) return `"${text}"`
+  if (!text.isWellFormed()) throw new RedoubtError('ERR_INPUT_INVALID', 'a string holds a lone surrogate')
+  return JSON.stringify(text)
+}
+
+/** ASCII that JSON writes as it is. */
+const UNESCAPED = /^[ !#-[\]-~]*$/
+
+function canonicalArray(items: readonly unknown[]): string {
+  let text = '['
+  for (let i = 0; i < items.length; i++) text += i === 0 ? canonicalJson(items[i]) : `,${canonicalJson(items[i])}`
+  return `${text}]`
+}
+
+function canonicalObject(record: Readonly<Record<string, unknown>>): string {
+  let text = ''
+  for (const name of sorted(Object.keys(record))) {
+    const member = record[name]
+    if (member !== undefined) text += `${text === '' ? '' : ','}${canonicalString(name)}:${canonicalJson(member)}`
+  }
+  return `{${text}}`
+}
+
+function sorted(names: string[]): readonly string[] {
+  for (let i = 1; i < names.length; i++) if (names[i - 1]! > names[i]!) return names.sort()
+  return names
 }

@@ -28,6 +28,7 @@ export const ERROR_TABLE = {
   ERR_HOST_INVALID: entry(421, 'the host or path is not canonical', 'send one host header and a plain path'),
   ERR_INTERNAL: entry(500, 'the request could not be answered', 'look up the request id in the server log'),
   ERR_DRAINING: entry(503, 'the server is shutting down', 'send the request again shortly'),
+  ERR_BUSY: entry(503, 'too much of this is under way', 'try again when some of it has ended'),
   ERR_NOT_FOUND: entry(404, 'there is no such object', 'list what exists'),
   ERR_CONFLICT: entry(409, 'an object of this name exists', 'choose another name'),
 
@@ -120,7 +121,7 @@ export const ERROR_TABLE = {
   ERR_TRAINING_FAILED: entry(500, 'the training did not converge', 'look at the data or choose another algorithm'),
 
   // registry
-  ERR_MODEL_UNKNOWN: entry(404, 'there is no such model or version', 'list the models'),
+  ERR_MODEL_UNKNOWN: entry(404, 'there is no such model or version', 'run `redoubt model list`'),
   ERR_MODEL_SIGNATURE: entry(422, 'the model signature does not verify', 'do not deploy this file; register the model again'),
   ERR_MODEL_FORMAT: entry(422, 'the model file is not acceptable', 'see the reason; export the model again'),
   ERR_MODEL_QUARANTINED: entry(403, 'the model is quarantined', 'deploy another version or ask a security officer'),

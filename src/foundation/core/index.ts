@@ -1,4 +1,4 @@
-export { canonicalJson, type JsonObject, type JsonValue } from './canonical-json.ts'
+export { canonicalJson, canonicalString, type JsonObject, type JsonValue } from './canonical-json.ts'
 export { type Clock, ManualClock, systemClock } from './clock.ts'
 export { ERROR_TABLE, type ErrorCode, type ErrorEntry } from './error-table.ts'
 export { asRedoubtError, RedoubtError } from './errors.ts'

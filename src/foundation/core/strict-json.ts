@@ -39,7 +39,6 @@ export function parseStrictJsonText(text: string, bounds: JsonBounds): JsonValue
 }
 
 const QUOTE = 34
-const BACKSLASH = 92
 const COLON = 58
 const OPEN_BRACE = 123
 const CLOSE_BRACE = 125
@@ -49,19 +48,25 @@ const CLOSE_BRACKET = 93
 /** One pass over the text: depth, repeated member names. It trusts nothing about the text; JSON.parse judges the grammar after it. */
 function checkStructure(text: string, maxDepth: number): void {
   const names: (Set<string> | null)[] = []
+  let backslash = -1
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i)
     if (c === QUOTE) {
       const start = i
-      i++
+      let from = i + 1
       let escaped = false
-      for (; i < text.length; i++) {
-        const s = text.charCodeAt(i)
-        if (s === BACKSLASH) {
-          escaped = true
-          i++
-        } else if (s === QUOTE) break
+      // Found by search, not unit by unit: most of a body is the inside of long strings.
+      let end = text.indexOf('"', from)
+      for (;;) {
+        if (backslash < from) backslash = indexOrEnd(text, '\\', from)
+        if (end === -1 || backslash > end) break
+        escaped = true
+        from = backslash + 2
+        if (end < from) end = text.indexOf('"', from)
       }
+      // A string without an end is refused by JSON.parse.
+      if (end === -1) return
+      i = end
       const set = names.length > 0 ? names[names.length - 1] : null
       if (set && nextIsColon(text, i + 1)) {
         const name = escaped ? unescape(text.slice(start, i + 1)) : text.slice(start + 1, i)
@@ -76,6 +81,11 @@ function checkStructure(text: string, maxDepth: number): void {
       names.pop()
     }
   }
+}
+
+function indexOrEnd(text: string, what: string, from: number): number {
+  const index = text.indexOf(what, from)
+  return index === -1 ? text.length : index
 }
 
 function nextIsColon(text: string, from: number): boolean {

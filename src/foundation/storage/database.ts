@@ -1,6 +1,9 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely'
-import { asRedoubtError } from '#foundation/core'
+import { asRedoubtError, type RedoubtError } from '#foundation/core'
+
+/** Primary result code of SQLite. */
+const SQLITE_FULL = 13
 
 /**
  * The embedded database: SQLite in WAL mode with `synchronous=FULL`, so a committed transaction survives a power cut,
@@ -24,7 +27,7 @@ export function openDatabase<Tables>(path: string): Database<Tables> {
     raw = new DatabaseSync(path)
     raw.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=2000')
   } catch (cause) {
-    throw asRedoubtError(cause, 'ERR_STORAGE_IO')
+    throw storageError(cause)
   }
   const query = new Kysely<Tables>({ dialect: new SqliteDialect({ database: async () => kyselyDatabase(raw) }) })
   return {
@@ -35,6 +38,11 @@ export function openDatabase<Tables>(path: string): Database<Tables> {
       if (raw.isOpen) raw.close()
     },
   }
+}
+
+/** A full disk is told from a broken one: only the first is mended by freeing space. */
+export function storageError(cause: unknown): RedoubtError {
+  return asRedoubtError(cause, (cause as { errcode?: number } | null)?.errcode === SQLITE_FULL ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_IO')
 }
 
 /** Brings the tables of one room up to date. */
@@ -51,8 +59,9 @@ export function migrate(database: Pick<Database<unknown>, 'raw'>, room: string, 
         .run(room, version + 1)
       raw.exec('COMMIT')
     } catch (cause) {
-      raw.exec('ROLLBACK')
-      throw asRedoubtError(cause, 'ERR_STORAGE_IO')
+      // A full disk has rolled back already; a second failure here would hide the first.
+      if (raw.isTransaction) raw.exec('ROLLBACK')
+      throw storageError(cause)
     }
   }
 }

@@ -151,6 +151,13 @@ describe('database', () => {
     expect(database.raw.prepare('PRAGMA secure_delete').get()).toEqual({ secure_delete: 1 })
   })
 
+  it('says that a full disk is full', () => {
+    const database = openDatabase<Tables>(':memory:')
+    database.raw.exec('CREATE TABLE migrations (room TEXT PRIMARY KEY, version INTEGER NOT NULL); PRAGMA max_page_count=8')
+    const large = ['CREATE TABLE a (x)', `INSERT INTO a VALUES ('${'x'.repeat(100_000)}')`]
+    expect(codeOf(() => migrate(database, 'room', large))).toBe('ERR_STORAGE_FULL')
+  })
+
   it('leaves nothing of a migration that fails', () => {
     const database = openDatabase<Tables>(':memory:')
     expect(codeOf(() => migrate(database, 'room', ['CREATE TABLE a (x); SYNTAX ERROR']))).toBe('ERR_STORAGE_IO')

@@ -13,6 +13,14 @@ export interface Logger {
 
 const FORBIDDEN_FIELDS = ['authorization', 'cookie', 'token', 'password', 'passphrase', 'secret', 'apiKey', 'prompt', 'body', 'messages']
 
+const FRAMES = 5
+/** Frames alone: the lines before them are the message, which may quote what a caller sent. */
+const framesOf = ({ stack = '' }: Error): readonly string[] =>
+  stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, FRAMES)
+
 export function createLogger(options: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly destination?: number }): Logger {
   return pino(
     {
@@ -20,7 +28,7 @@ export function createLogger(options: { readonly level: 'debug' | 'info' | 'warn
       base: null,
       redact: { paths: FORBIDDEN_FIELDS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[removed]' },
       serializers: {
-        err: (error: Error & { code?: string }) => ({ name: error.name, code: error.code, stack: error.stack?.split('\n').slice(1, 6) }),
+        err: (error: Error & { code?: string }) => ({ name: error.name, code: error.code, stack: framesOf(error) }),
       },
     },
     pino.destination({ dest: options.destination ?? 2, sync: false }),

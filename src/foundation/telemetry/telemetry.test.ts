@@ -15,4 +15,15 @@ describe('logger', () => {
     await expect.poll(() => readFileSync(path, 'utf8')).toContain('hello')
     expect(readFileSync(path, 'utf8')).not.toContain('planted')
   })
+
+  it('keeps where an error came from and no line of its message', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'redoubt-log-')), 'log')
+    const log = createLogger({ level: 'info', destination: openSync(path, 'w') })
+    log.error({ err: new Error('first line\nplanted in the second\n    planted in the third') }, 'hello')
+    await expect.poll(() => readFileSync(path, 'utf8')).toContain('hello')
+    const { err } = JSON.parse(readFileSync(path, 'utf8')) as { err: { stack: string[] } }
+    expect(err.stack.length).toBeGreaterThan(0)
+    expect(err.stack.join('\n')).toMatch(/telemetry\.test/)
+    expect(JSON.stringify(err)).not.toContain('planted')
+  })
 })

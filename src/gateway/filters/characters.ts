@@ -59,6 +59,17 @@ export function skipPlainWords(text: string, from: number): number {
   return word
 }
 
+/** Whether the whole text is such words, so that there is nothing to search it for. */
+export function isPlain(text: string): boolean {
+  const word = skipPlainWords(text, 0)
+  if (text.length - word >= LONG_WORD) return false
+  for (let i = word; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit >= 0x80 || SKIPPED[unit] === ANYTHING) return false
+  }
+  return true
+}
+
 /** The ASCII unit that a look-alike stands for, the unit itself if it is none, or -1 for an invisible one. */
 export function foldUnit(unit: number): number {
   if (unit < 0x80) return unit

@@ -1,3 +1,4 @@
+import { isPlain } from './characters.ts'
 import type { FilterPlan } from './plan.ts'
 import { type Finding, SegmentMachine } from './segment-machine.ts'
 
@@ -8,8 +9,11 @@ export interface Scan {
   readonly blocked: boolean
 }
 
+const NOTHING: readonly Finding[] = []
+
 /** Searches a whole text. Offsets of findings are UTF-16 units of `text` as given. Time linear in its length, whatever it holds. */
 export function scanText(text: string, plan: FilterPlan): Scan {
+  if (isPlain(text)) return { text, findings: NOTHING, blocked: false }
   const findings: Finding[] = []
   const machine = new SegmentMachine(plan, (finding) => findings.push(finding))
   const start = machine.push(text)

@@ -3,13 +3,15 @@ import type { Exceeded, LimitState } from './limits.ts'
 /** A denial that lasts longer is a used-up quota: clients are told not to try again by themselves. */
 const LONGEST_RETRY_MS = 60_000
 
-/** The rule that is nearest to refusing, for surfaces that show one a unit. */
-function tightest(states: readonly LimitState[]): LimitState | undefined {
-  const share = ({ remaining, limit }: LimitState): number => (limit === 0 ? 0 : remaining / limit)
-  let found: LimitState | undefined
-  for (const state of states) if (found === undefined || share(state) < share(found)) found = state
-  return found
-}
+/** Written out, because names that are put together anew for each answer cost more than all the rest of it. */
+const NAMES = {
+  requests: ['x-ratelimit-limit-requests', 'x-ratelimit-remaining-requests', 'x-ratelimit-reset-requests'],
+  tokens: ['x-ratelimit-limit-tokens', 'x-ratelimit-remaining-tokens', 'x-ratelimit-reset-tokens'],
+  rows: ['x-ratelimit-limit-rows', 'x-ratelimit-remaining-rows', 'x-ratelimit-reset-rows'],
+} as const
+
+/** How much of a limit is left; the rule with the least is the one that a surface shows. */
+const share = ({ remaining, limit }: LimitState): number => (limit === 0 ? 0 : remaining / limit)
 
 /** As OpenAI writes durations: `120ms`, `1.5s`, `6m0s`, `2h3m0s`. */
 function duration(ms: number): string {
@@ -29,20 +31,23 @@ const policyName = ({ unit, windowMs }: LimitState): string =>
  */
 export function limitHeaders(states: readonly LimitState[], denial?: Pick<Exceeded, 'retryAfterMs'>): Record<string, string> {
   const headers: Record<string, string> = {}
-  for (const unit of ['requests', 'tokens', 'rows'] as const) {
-    const state = tightest(states.filter((state) => state.unit === unit))
-    if (!state) continue
-    headers[`x-ratelimit-limit-${unit}`] = String(state.limit)
-    headers[`x-ratelimit-remaining-${unit}`] = String(state.remaining)
-    headers[`x-ratelimit-reset-${unit}`] = duration(state.resetMs)
+  let policy = ''
+  let left = ''
+  for (const state of states) {
+    const name = policyName(state)
+    const joint = policy === '' ? '' : ', '
+    policy += `${joint}${name};q=${state.limit};w=${Math.ceil(state.windowMs / 1000)}`
+    left += `${joint}${name};r=${state.remaining};t=${Math.ceil(state.resetMs / 1000)}`
+    if (states.some((other) => other.unit === state.unit && share(other) < share(state))) continue
+    const [limit, remaining, reset] = NAMES[state.unit]
+    if (headers[limit] !== undefined) continue
+    headers[limit] = String(state.limit)
+    headers[remaining] = String(state.remaining)
+    headers[reset] = duration(state.resetMs)
   }
-  if (states.length > 0) {
-    headers['ratelimit-policy'] = states
-      .map((state) => `${policyName(state)};q=${state.limit};w=${Math.ceil(state.windowMs / 1000)}`)
-      .join(', ')
-    headers['ratelimit'] = states
-      .map((state) => `${policyName(state)};r=${state.remaining};t=${Math.ceil(state.resetMs / 1000)}`)
-      .join(', ')
+  if (policy !== '') {
+    headers['ratelimit-policy'] = policy
+    headers['ratelimit'] = left
   }
   if (denial) {
     headers['retry-after'] = String(Math.ceil(denial.retryAfterMs / 1000))

@@ -128,7 +128,13 @@ export function openLimits(options: { readonly database: Database<unknown>; read
       }
       const states = all.map((window, i) => stateOf(window, rules[i]!.amount, now))
       if (worst !== null) return refuse(worst, retryAfterMs, states)
-      const reserved = charged.filter(({ unit }) => unit !== 'requests').map((window) => ({ window, amount: window.need }))
+      const reserved: UsageWindow[] = []
+      const amounts: number[] = []
+      for (const window of charged) {
+        if (window.unit === 'requests') continue
+        reserved.push(window)
+        amounts.push(window.need)
+      }
       let settled = reserved.length === 0
       return {
         allowed: true,
@@ -137,15 +143,14 @@ export function openLimits(options: { readonly database: Database<unknown>; read
           if (settled) return
           settled = true
           const then = ledger.now()
-          for (const { window, amount } of reserved) {
+          for (let i = 0; i < reserved.length; i++) {
+            const window = reserved[i]!
+            const amount = amounts[i]!
             const used = window.unit === 'rows' ? actual.rows : actual.tokens
             // What is no count is taken as the reservation, which was enough.
             window.settle(amount, used !== undefined && Number.isSafeInteger(used) && used >= 0 ? used : amount, then)
           }
-          windows.recordDebts(
-            reserved.map(({ window }) => window),
-            then,
-          )
+          windows.recordDebts(reserved, then)
         },
       }
     },

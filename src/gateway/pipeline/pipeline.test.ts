@@ -61,6 +61,8 @@ describe('the order of one inference', () => {
       'input filtered',
       'asked to record inference.admission',
       'recorded inference.admission',
+      // Once more, for a body and a record came in between.
+      'decided',
       'served',
       'output filtered',
       'asked to record inference.completion',

@@ -38,9 +38,14 @@ describe('RunningStreams', () => {
     const revoked = principal({ name: 'revoked' })
     const streams = new RunningStreams({ stillValid: (who) => (who === revoked ? 'ERR_TOKEN_REVOKED' : null) })
     const [good, bad, stale] = [new Cancellation(), new Cancellation(), new Cancellation()]
-    streams.add({ principal: principal(), call: call(), cancellation: good })
-    streams.add({ principal: revoked, call: call(), cancellation: bad })
-    streams.add({ principal: principal(), call: call(() => new RedoubtError('ERR_MODEL_QUARANTINED')), cancellation: stale })
+    streams.add({ principal: principal(), call: call(), cancellation: good, decideAgain: () => null })
+    streams.add({ principal: revoked, call: call(), cancellation: bad, decideAgain: () => null })
+    streams.add({
+      principal: principal(),
+      call: call(() => new RedoubtError('ERR_MODEL_QUARANTINED')),
+      cancellation: stale,
+      decideAgain: () => null,
+    })
     streams.sweep()
     expect([good.reason, bad.reason?.code, stale.reason?.code]).toEqual([null, 'ERR_TOKEN_REVOKED', 'ERR_MODEL_QUARANTINED'])
   })
@@ -48,7 +53,7 @@ describe('RunningStreams', () => {
   it('forgets a stream that has ended', () => {
     const streams = new RunningStreams({ stillValid: () => 'ERR_TOKEN_EXPIRED' })
     const cancellation = new Cancellation()
-    const leave = streams.add({ principal: principal(), call: call(), cancellation })
+    const leave = streams.add({ principal: principal(), call: call(), cancellation, decideAgain: () => null })
     expect(streams.size).toBe(1)
     leave()
     streams.sweep()
@@ -61,8 +66,13 @@ describe('RunningStreams', () => {
     const failing = call(() => {
       throw new TypeError('broken')
     })
-    streams.add({ principal: principal(), call: failing, cancellation: broken })
-    streams.add({ principal: principal(), call: call(() => new RedoubtError('ERR_MODEL_UNDEPLOYED')), cancellation: stale })
+    streams.add({ principal: principal(), call: failing, cancellation: broken, decideAgain: () => null })
+    streams.add({
+      principal: principal(),
+      call: call(() => new RedoubtError('ERR_MODEL_UNDEPLOYED')),
+      cancellation: stale,
+      decideAgain: () => null,
+    })
     streams.sweep()
     expect([broken.reason?.code, stale.reason?.code]).toEqual(['ERR_INTERNAL', 'ERR_MODEL_UNDEPLOYED'])
   })

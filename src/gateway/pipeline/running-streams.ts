@@ -7,10 +7,12 @@ import type { Call } from './surface.ts'
 /** Half of the second within which a revoked token or a quarantined model must end a running stream. */
 export const SWEEP_INTERVAL_MS = 500
 
-interface RunningStream {
+export interface RunningStream {
   readonly principal: Principal
   readonly call: Call
   readonly cancellation: Cancellation
+  /** Decides anew, as of now: null while the request may go on. */
+  readonly decideAgain: () => RedoubtError | null
 }
 
 /** Sessions are re-evaluated while they run, not only when they begin (B8). */
@@ -32,19 +34,22 @@ export class RunningStreams {
     return () => void this.#running.delete(stream)
   }
 
-  /** Cuts every request whose token or model may not go on. Called at least once in `SWEEP_INTERVAL_MS`. */
+  /** Cuts every request whose token, model or decision does not hold any more. Called at least once in `SWEEP_INTERVAL_MS`. */
   sweep(): void {
     for (const stream of this.#running) {
-      const reason = this.#reasonToEnd(stream)
+      const reason = this.reasonToEnd(stream)
       if (reason) stream.cancellation.cancel(reason)
     }
   }
 
-  /** A check that fails has not said that the stream may go on, and must not keep the others from being looked at. */
-  #reasonToEnd({ principal, call }: RunningStream): RedoubtError | null {
+  /**
+   * Why a request may not go on as of now: its token, its model, then the decision. A check that fails has not said that it
+   * may, and must not keep the others from being looked at.
+   */
+  reasonToEnd({ principal, call, decideAgain }: RunningStream): RedoubtError | null {
     try {
       const code = this.#identity.stillValid(principal)
-      return code ? new RedoubtError(code) : call.stillServable()
+      return code ? new RedoubtError(code) : (call.stillServable() ?? decideAgain())
     } catch (thrown) {
       return asRedoubtError(thrown)
     }

@@ -36,6 +36,8 @@ export type TextFilter = (text: string, place: string) => string
 /** One understood request against one resolved model or upstream. */
 export interface Call {
   readonly resource: EntityFacts
+  /** The resource as it is now, for requests that are decided again while they run; left out when it never changes. */
+  presentResource?(): EntityFacts
   /** What limits are counted under. */
   readonly endpoint: string
   /** The person the request is about, as the caller names them; null when it names none. */
@@ -94,7 +96,7 @@ export interface StreamServed {
   /** The closing events, not yet written: they leave only when the completion is durable. */
   readonly closing: string
   readonly usage: Usage
-  /** SHA-256 (hex) of the text that left. */
+  /** SHA-256 (hex) of the text that left; the pipeline keys it before it is recorded. */
   readonly outputDigest: string
   readonly findings: ReadonlyMap<string, number>
   readonly blocked: boolean

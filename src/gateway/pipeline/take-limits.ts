@@ -13,7 +13,9 @@ export function takeLimits(house: House, state: Authorised): Limited | Refused {
     })
     return { refused, state }
   }
-  const answer = house.limits.take({ principal: principal.facts.id, endpoint: call.endpoint, rules, requests: 1, ...call.cost })
+  // With its type: a person and a program may bear the same name.
+  const { type, id } = principal.facts
+  const answer = house.limits.take({ principal: `${type}::${id}`, endpoint: call.endpoint, rules, requests: 1, ...call.cost })
   if (answer.allowed) {
     // Whatever is answered from here on, a stream too, tells the caller what is left.
     received.reply.setHeaders(limitHeaders(answer.states))

@@ -61,6 +61,7 @@ function inferCall(models: ModelServer, registry: Registry, model: ServedModel, 
   let inputs = request.inputs
   return {
     resource: registry.facts(version),
+    presentResource: () => registry.facts(version),
     endpoint: `Model/${version.name}`,
     subject: request.subject,
     cost: { rows: request.rows },

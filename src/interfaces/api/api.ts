@@ -10,6 +10,7 @@ import { auditRoutes } from './audit-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { datasetRoutes } from './dataset-routes.ts'
 import { authenticate, demand, systemPart } from './guard.ts'
+import { HeavyWork, type Lanes } from './heavy-work.ts'
 import { keyRoutes } from './key-routes.ts'
 import { modelRoutes } from './model-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
@@ -99,8 +100,9 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     },
     transform: jsonSchemaTransform,
   })
+  const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork() }
   for (const group of [accessRoutes, datasetRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes])
-    await app.register(group(plane), { prefix: '/api/v1' })
+    await app.register(group(plane, lanes), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {
     await demand(plane, request, 'view', systemPart('status'))
     return plane.status()

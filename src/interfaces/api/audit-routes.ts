@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { type EntityUid, RedoubtError } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, theLog } from './guard.ts'
+import { subjectName } from './names.ts'
 
 const text = z.string().min(1).max(256).optional()
 const time = z.coerce.number().int().min(0).optional()
@@ -11,7 +12,7 @@ const searchQuery = z.strictObject({
   actor: text,
   resource: text,
   requestId: text,
-  subject: text,
+  subject: subjectName.optional(),
   code: text,
   outcome: z.enum(['success', 'refused', 'failed']).optional(),
   from: time,

@@ -2,8 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, permits, streamOf, systemPart } from './guard.ts'
-import { longOperation } from './long-operation.ts'
+import { demand, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
+import type { Lanes } from './heavy-work.ts'
+import { longOperation, until } from './long-operation.ts'
 import { objectName } from './names.ts'
 
 const importQuery = z.strictObject({
@@ -16,7 +17,7 @@ const importQuery = z.strictObject({
 
 /** Data sets: import of CSV into sealed row groups, and what there is. */
 export const datasetRoutes =
-  (plane: ControlPlane): FastifyPluginAsyncZod =>
+  (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
   async (app) => {
     app.get('/datasets', { schema: { summary: 'Data sets that the caller may view' } }, async (request) => ({
       datasets: plane.datasets.list().filter((version) => permits(plane, request, 'view', plane.datasets.facts(version))),
@@ -35,20 +36,26 @@ export const datasetRoutes =
       async (request, reply) => {
         const { label, subject, sensitivity, purpose, legalBasis } = request.query
         const source = streamOf(request, 'text/csv')
-        const principal = await demand(plane, request, 'import', systemPart(`dataset:${request.params.name}`))
-        await longOperation(reply, request.redoubtRequestId, async (progress, signal) =>
-          plane.datasets.import(source, {
-            name: request.params.name,
-            ...(label === undefined ? {} : { label }),
-            ...(subject === undefined ? {} : { subject }),
-            sensitivity,
-            purposes: purpose,
-            legalBasis,
-            by: principal.facts,
-            requestId: request.redoubtRequestId,
-            progress: (rows, bytes) => progress({ rows, bytes }),
+        const resource = systemPart(`dataset:${request.params.name}`)
+        const principal = await demand(plane, request, 'import', resource)
+        const operation = { requestId: request.redoubtRequestId, mayGoOn: mayGoOn(plane, request, 'import', () => resource) }
+        await longOperation(reply, operation, async (progress, signal) =>
+          lanes.uploads.run(
+            () =>
+              plane.datasets.import(until(source, signal), {
+                name: request.params.name,
+                ...(label === undefined ? {} : { label }),
+                ...(subject === undefined ? {} : { subject }),
+                sensitivity,
+                purposes: purpose,
+                legalBasis,
+                by: principal.facts,
+                requestId: request.redoubtRequestId,
+                progress: (rows, bytes) => progress({ rows, bytes }),
+                signal,
+              }),
             signal,
-          }),
+          ),
         )
       },
     )

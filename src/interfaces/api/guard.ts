@@ -1,6 +1,14 @@
 import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
-import { type Action, type AuditEvent, type DecisionContext, type EntityFacts, RedoubtError } from '#foundation/core'
+import {
+  type Action,
+  asRedoubtError,
+  type AuditEvent,
+  type DecisionContext,
+  type EntityFacts,
+  type ErrorCode,
+  RedoubtError,
+} from '#foundation/core'
 import { decisionContext } from '#gateway/pipeline'
 import { countHeader, sourceAddress } from '#gateway/routes'
 import type { Principal } from '#trust/identity'
@@ -32,25 +40,72 @@ export function authenticate(plane: ControlPlane, request: FastifyRequest): Prin
  */
 export async function demand(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): Promise<Principal> {
   const principal = callerOf(request)
+  // The token was verified before the body came in, which takes as long as the caller likes.
+  const ended = plane.identity.stillValid(principal)
   const context = contextOf(plane, request, principal)
   const decision = plane.policies.decide({ principal: principal.facts, action, resource, context })
-  const allowed = decision.effect === 'allow'
-  const code = decision.code ?? 'ERR_POLICY_DENIED'
-  const event: AuditEvent = {
-    type: allowed ? 'control.admission' : 'control.refusal',
+  const code = ended ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
+  await plane.audit.record({
+    ...eventOf(request, principal, action, resource, code),
+    decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
+  })
+  if (code !== null) throw new RedoubtError(code)
+  return principal
+}
+
+function eventOf(request: FastifyRequest, principal: Principal, action: Action, resource: EntityFacts, code: ErrorCode | null): AuditEvent {
+  return {
+    type: code === null ? 'control.admission' : 'control.refusal',
     actor: { type: principal.facts.type, id: principal.facts.id },
     action,
     resource: { type: resource.type, id: resource.id },
-    outcome: allowed ? 'success' : 'refused',
-    ...(allowed ? {} : { code }),
+    outcome: code === null ? 'success' : 'refused',
+    ...(code === null ? {} : { code }),
     requestId: request.redoubtRequestId,
     purpose: principal.purpose,
-    decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
     details: { method: request.method, route: request.routeOptions.url ?? '', tokenId: principal.token.id },
   }
-  await plane.audit.record(event)
-  if (!allowed) throw new RedoubtError(code)
-  return principal
+}
+
+/**
+ * For work that goes on after `demand` let it begin: asks the same again, as of now, with the resource as it is (B8).
+ * @returns a question whose answer is null while the work may go on; the first no is recorded.
+ */
+export function mayGoOn(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  action: Action,
+  resource: () => EntityFacts,
+): () => RedoubtError | null {
+  const principal = callerOf(request)
+  let refused: RedoubtError | null = null
+  return () => {
+    refused ??= reasonToEnd(plane, request, principal, action, resource)
+    return refused
+  }
+}
+
+function reasonToEnd(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  principal: Principal,
+  action: Action,
+  resource: () => EntityFacts,
+): RedoubtError | null {
+  try {
+    const facts = resource()
+    const context = contextOf(plane, request, principal)
+    const decision = plane.policies.decide({ principal: principal.facts, action, resource: facts, context })
+    const code = plane.identity.stillValid(principal) ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
+    if (code === null) return null
+    plane.audit
+      .record(eventOf(request, principal, action, facts, code))
+      .catch((error: unknown) => plane.logger.error({ err: error }, 'the end of an operation could not be recorded'))
+    return new RedoubtError(code)
+  } catch (thrown) {
+    // Not a yes: the work ends.
+    return asRedoubtError(thrown)
+  }
 }
 
 /** As `demand`, but only to choose what a list shows: not recorded, never throws. */

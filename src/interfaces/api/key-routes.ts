@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, keyOf, systemPart } from './guard.ts'
+import { subjectName } from './names.ts'
 
 /** Keys: what there is, rotation, and the end of a subject's key. Key material never passes here. */
 export const keyRoutes =
@@ -37,7 +38,7 @@ export const keyRoutes =
       {
         schema: {
           summary: 'Destroy a subject’s key: what is sealed under it cannot be read any more',
-          body: z.strictObject({ subject: z.string().min(1).max(256) }),
+          body: z.strictObject({ subject: subjectName }),
         },
       },
       async (request) => {

@@ -44,7 +44,7 @@ export function logRoutes(house: House, audit: AuditLog): readonly Route[] {
   ]
 }
 
-async function demandReading(house: House, { request, requestId }: Exchange): Promise<void> {
+async function demandReading(house: House, { request, requestId, path }: Exchange): Promise<void> {
   const principal = house.identity.authenticate({
     authorization: request.headers.authorization,
     authorizationCount: countHeader(request.rawHeaders, 'authorization'),
@@ -67,7 +67,7 @@ async function demandReading(house: House, { request, requestId }: Exchange): Pr
     requestId,
     purpose: principal.purpose,
     decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
-    details: { path: request.url ?? '' },
+    details: { path },
   })
   if (!allowed) throw new RedoubtError(decision.code ?? 'ERR_POLICY_DENIED')
 }

@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { train } from '#assets/training'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, permits, streamOf, systemPart } from './guard.ts'
+import { demand, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
+import type { Lanes } from './heavy-work.ts'
 import { longOperation } from './long-operation.ts'
 import { objectName } from './names.ts'
 
@@ -34,7 +36,7 @@ const versionBody = z.strictObject({ version: z.number().int().min(1).optional()
 
 /** Models: training, registration, deployment, lineage. */
 export const modelRoutes =
-  (plane: ControlPlane): FastifyPluginAsyncZod =>
+  (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
   async (app) => {
     const known = (name: string, version?: number) => {
       const found = plane.registry.get(name, version)
@@ -61,7 +63,8 @@ export const modelRoutes =
         const principal = await demand(plane, request, 'trainOn', plane.datasets.facts(dataset))
         const requestId = request.redoubtRequestId
         const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Dataset', id: dataset.name }, requestId }
-        await longOperation(reply, requestId, async (progress, signal) => {
+        const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'trainOn', () => plane.datasets.facts(dataset)) }
+        const work = async (progress: (facts: Record<string, number>) => void, signal: AbortSignal): Promise<unknown> => {
           const trained = await train({
             dataset,
             groups: plane.datasets.read(dataset, use),
@@ -70,6 +73,8 @@ export const modelRoutes =
             signal,
             progress: (epoch, epochs, loss) => progress({ epoch, epochs, loss }),
           })
+          const reason = operation.mayGoOn()
+          if (reason) throw reason
           const version = await plane.registry.register({
             name,
             file: trained.onnx,
@@ -89,7 +94,8 @@ export const modelRoutes =
             requestId,
           })
           return { model: version, metrics: trained.metrics }
-        })
+        }
+        await longOperation(reply, operation, (progress, signal) => lanes.trainings.run(() => work(progress, signal), signal))
       },
     )
 
@@ -107,25 +113,32 @@ export const modelRoutes =
       async (request, reply) => {
         const { name } = request.params
         const source = streamOf(request, 'application/octet-stream')
-        const principal = await demand(plane, request, 'register', systemPart(`model:${name}`))
-        const file = await collect(source, MAX_MODEL_BYTES)
-        const version = await plane.registry.register({
-          name,
-          file,
-          foreign: true,
-          sensitivity: request.query.sensitivity,
-          purposes: request.query.purpose,
-          lineage: {
-            dataset: null,
-            pipeline: 'foreign',
-            codeDigest: '',
-            parameters: {},
-            person: { type: principal.facts.type, id: principal.facts.id },
-            parent: null,
-          },
-          by: principal.facts,
-          requestId: request.redoubtRequestId,
-        })
+        const resource = systemPart(`model:${name}`)
+        const principal = await demand(plane, request, 'register', resource)
+        const refused = mayGoOn(plane, request, 'register', () => resource)
+        // A file is held whole, so only a few are taken in at once.
+        const version = await lanes.uploads.run(async () => {
+          const file = await collect(source, MAX_MODEL_BYTES)
+          const reason = refused()
+          if (reason) throw reason
+          return plane.registry.register({
+            name,
+            file,
+            foreign: true,
+            sensitivity: request.query.sensitivity,
+            purposes: request.query.purpose,
+            lineage: {
+              dataset: null,
+              pipeline: 'foreign',
+              codeDigest: '',
+              parameters: {},
+              person: { type: principal.facts.type, id: principal.facts.id },
+              parent: null,
+            },
+            by: principal.facts,
+            requestId: request.redoubtRequestId,
+          })
+        }, gone(request))
         return reply.code(201).send({ model: version })
       },
     )
@@ -136,7 +149,10 @@ export const modelRoutes =
       return {
         name,
         deployed: plane.registry.deployed(name)?.version ?? null,
-        versions: plane.registry.list().filter((version) => version.name === name),
+        // Versions differ in sensitivity and purposes: who may see one need not see another.
+        versions: plane.registry
+          .list()
+          .filter((version) => version.name === name && permits(plane, request, 'view', plane.registry.facts(version))),
       }
     })
 
@@ -164,7 +180,7 @@ export const modelRoutes =
         const principal = await demand(plane, request, 'deploy', plane.registry.facts(version))
         const deployment = await plane.registry.deploy(name, version.version, principal.facts, {
           requestId: request.redoubtRequestId,
-          load: (model) => plane.models.load(model),
+          stage: (model) => plane.models.stage(model),
         })
         return { deployment, model: version }
       },
@@ -190,9 +206,20 @@ export const modelRoutes =
       const principal = await demand(plane, request, 'erase', plane.registry.facts(known(name)))
       plane.models.unload(name)
       await plane.registry.remove(name, principal.facts, { requestId: request.redoubtRequestId })
+      // A deployment that was under way may have come first.
+      plane.models.unload(name)
       return { name, removed: true }
     })
   }
+
+/** Fires when the caller leaves before its body has arrived. */
+function gone(request: FastifyRequest): AbortSignal {
+  const abort = new AbortController()
+  request.raw.once('close', () => {
+    if (!request.raw.complete) abort.abort(new RedoubtError('ERR_INPUT_MALFORMED', 'the body broke off'))
+  })
+  return abort.signal
+}
 
 async function collect(source: AsyncIterable<Buffer>, maxBytes: number): Promise<Uint8Array> {
   const parts: Buffer[] = []

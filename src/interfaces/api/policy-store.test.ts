@@ -1,162 +1,120 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
-import type { AuditEvent, DecisionQuery, RedoubtError } from '#foundation/core'
-import { MemoryFolder } from '#foundation/storage'
-import { reloadPolicies } from './policy-change.ts'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { DecisionQuery } from '#foundation/core'
+import { MemoryFolder, replaceFile } from '#foundation/storage'
 import { PolicyStore } from './policy-store.ts'
 
-const operatorPath = mkdtempSync(join(tmpdir(), 'redoubt-policies-'))
-afterAll(() => rmSync(operatorPath, { recursive: true, force: true }))
+const FORBID = 'forbid (principal, action, resource) when { context.risk > 99 };\n'
+let folder: MemoryFolder
+let store: PolicyStore
+beforeEach(async () => {
+  folder = new MemoryFolder()
+  store = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
+})
 
-const open = (folder = new MemoryFolder(), operator?: string): Promise<PolicyStore> =>
-  PolicyStore.open({ folder, operatorPath: operator, shadowRate: 0 })
-const codeOf = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (thrown: unknown) => (thrown as RedoubtError).code,
-  )
-const CLOSED = '@id("closed") forbid (principal, action == Action::"invoke", resource is Model) when { context.hour == 3 };'
-const EVER = '@id("closed") forbid (principal, action == Action::"invoke", resource is Model);'
-const row = (hour: number, expectation: string): string => `
-  - name: at ${hour}
-    principal: { roles: [application] }
-    action: invoke
-    resource: { type: Model }
-    context: { hour: ${hour} }
-    expect: ${expectation}`
-const TABLE = `cases:${row(3, 'deny')}${row(4, 'allow')}\n`
-const at = (hour: number): DecisionQuery => ({
+const forbid = (id: string, model: string): string =>
+  `@id("${id}") forbid (principal, action == Action::"invoke", resource == Model::"${model}");`
+const ask = (id: string): DecisionQuery => ({
   principal: {
     type: 'ServiceAccount',
-    id: 'a',
+    id: 'app',
     attributes: { purpose: 'p', legalBasis: 'contract' },
     parents: [{ type: 'Role', id: 'application' }],
   },
   action: 'invoke',
   resource: {
     type: 'Model',
-    id: 'm',
-    attributes: { sensitivity: 1, purposes: ['p'], signed: true, quarantined: false, foreign: false },
+    id,
+    attributes: { sensitivity: 0, purposes: ['p'], signed: true, quarantined: false, foreign: false },
     parents: [],
   },
   context: {
     now: 0,
-    hour,
-    weekday: 1,
+    hour: 0,
+    weekday: 0,
     purpose: 'p',
     legalBasis: 'contract',
-    sourceAddress: '10.0.0.1',
+    sourceAddress: '127.0.0.1',
     profile: 'production',
-    mfaLevel: 0,
+    mfaLevel: 1,
     risk: 0,
   },
 })
+const effect = (model: string, of = store): string => of.decide(ask(model)).effect
 
-describe('the policies in force', () => {
-  it('are not changed by a file whose truth table does not hold (B1)', async () => {
-    const folder = new MemoryFolder()
-    const store = await open(folder)
-    const before = store.engine.digest
-    expect(await codeOf(store.put('closed', EVER, TABLE))).toBe('ERR_POLICY_TEST')
-    expect(store.engine.digest).toBe(before)
-    expect(folder.list('')).toEqual([])
-    expect(store.decide(at(4)).effect).toBe('allow')
-    expect(await store.put('closed', CLOSED, TABLE)).toMatchObject({ before, cases: 2 })
-    expect(store.decide(at(3)).policies).toEqual(['closed'])
-  })
-
-  it('hold every later change to the tables that are kept, of other files too (B1)', async () => {
-    const folder = new MemoryFolder()
-    const store = await open(folder)
-    await store.put('closed', CLOSED, TABLE)
-    expect(await codeOf(store.put('closed', EVER))).toBe('ERR_POLICY_TEST')
-    expect(await codeOf(store.put('other', EVER.replace('closed', 'other')))).toBe('ERR_POLICY_TEST')
-    // Taken away with the file, or alone.
-    expect(await codeOf(store.put('closed', EVER, null))).toBe('done')
-    expect(store.tables()).toEqual([])
-    await store.put('closed', CLOSED, TABLE)
+describe('PolicyStore', () => {
+  it('puts a policy in force for the next decision, and takes it back', async () => {
+    expect(effect('one')).toBe('allow')
+    await store.put('closed', forbid('closed', 'one'))
+    expect([effect('one'), effect('two')]).toEqual(['deny', 'allow'])
     await store.remove('closed')
-    expect(folder.list('')).toEqual([])
-    expect(store.decide(at(3)).effect).toBe('allow')
+    expect(effect('one')).toBe('allow')
   })
 
-  it('refuse a table that is not well-formed or too large (E3)', async () => {
-    const store = await open()
-    expect(await codeOf(store.put('closed', CLOSED, 'cases: ['))).toBe('ERR_POLICY_INVALID')
-    expect(await codeOf(store.put('closed', CLOSED, `# ${'x'.repeat(256 * 1024)}`))).toBe('ERR_INPUT_TOO_LARGE')
+  it('finds what was put again when it is opened again', async () => {
+    await store.put('closed', forbid('closed', 'one'))
+    const digest = store.engine.digest
+    const again = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
+    expect([again.engine.digest, effect('one', again)]).toEqual([digest, 'deny'])
   })
 
-  it('do not start with a table that does not hold (B1)', async () => {
-    const folder = new MemoryFolder()
-    await (await open(folder)).put('closed', CLOSED, TABLE)
-    writeFileSync(join(operatorPath, 'more.cedar'), EVER.replace('closed', 'more'))
-    expect(await codeOf(open(folder, operatorPath))).toBe('ERR_POLICY_TEST')
-    rmSync(join(operatorPath, 'more.cedar'))
-    expect(await codeOf(open(folder, operatorPath))).toBe('done')
+  it('keeps nothing of a change that does not validate: neither file nor effect', async () => {
+    await store.put('closed', forbid('closed', 'one'))
+    const digest = store.engine.digest
+    for (const text of [
+      'permit (',
+      'permit (principal, action == Action::"fly", resource);',
+      '@filter_output("NO_SUCH=mask") permit (principal, action, resource);',
+      forbid('application-view', 'one'),
+    ])
+      await expect(store.put('closed', text)).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
+    expect([store.engine.digest, effect('one')]).toEqual([digest, 'deny'])
+    const again = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
+    expect(again.engine.digest).toBe(digest)
   })
 
-  it('are whole after a change that broke off at any call, and start again', async () => {
-    // Each mutating call of the change fails once, done or not done; afterwards file and table belong together.
-    for (const fault of ['lost', 'done-but-reported-lost'] as const) {
-      for (let failing = 0, failed = true; failed; failing++) {
-        let calls = -1
-        failed = false
-        const folder = new MemoryFolder({
-          fault: () => {
-            if (calls < 0 || calls++ !== failing) return 'none'
-            failed = true
-            return fault
-          },
-        })
-        const store = await open(folder)
-        await store.put('closed', EVER, `cases:${row(4, 'deny')}\n`)
-        calls = 0
-        await codeOf(store.put('closed', CLOSED, TABLE))
-        calls = -1
-        const after = await open(folder)
-        const [table] = after.tables()
-        expect(table?.text === TABLE).toBe(after.decide(at(4)).effect === 'allow')
-        expect(failing).toBeLessThan(100)
-      }
+  it('keeps both of two changes that are made at a time', async () => {
+    await Promise.all([store.put('first', forbid('first', 'one')), store.put('second', forbid('second', 'two'))])
+    expect([effect('one'), effect('two'), effect('three')]).toEqual(['deny', 'deny', 'allow'])
+    const again = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
+    expect(again.engine.digest).toBe(store.engine.digest)
+  })
+
+  it('goes on after a change that failed', async () => {
+    const failed = store.put('bad', 'permit (')
+    const good = store.put('good', forbid('good', 'one'))
+    await expect(failed).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
+    await good
+    expect(effect('one')).toBe('deny')
+  })
+
+  it('is bounded in size and takes plain names alone', async () => {
+    await expect(store.put('large', `// ${'x'.repeat(256 * 1024)}`)).rejects.toMatchObject({ code: 'ERR_INPUT_TOO_LARGE' })
+    for (const name of ['../up', 'a/b', '', 'UP', 'x'.repeat(64)]) {
+      await expect(store.put(name, '')).rejects.toMatchObject({ code: 'ERR_INPUT_INVALID' })
+      await expect(store.remove(name)).rejects.toMatchObject({ code: 'ERR_INPUT_INVALID' })
     }
+    await expect(store.remove('absent')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
   })
 
-  it('are reloaded from the folder all or nothing, and either is recorded with digests before and after', async () => {
-    const events: AuditEvent[] = []
-    const audit = { record: (event: AuditEvent) => Promise.resolve({ index: events.push(event), leafHash: '' }) }
-    writeFileSync(join(operatorPath, 'house.cedar'), CLOSED)
-    const policies = await open(new MemoryFolder(), operatorPath)
-    const before = policies.engine.digest
-    writeFileSync(join(operatorPath, 'house.cedar'), EVER)
-    writeFileSync(join(operatorPath, 'house.policy-test.yaml'), TABLE)
-    const actor = { type: 'System', id: 'redoubt' }
-    expect(await codeOf(reloadPolicies({ policies, audit }, actor))).toBe('ERR_POLICY_TEST')
-    expect(policies.engine.digest).toBe(before)
-    expect(policies.decide(at(4)).effect).toBe('allow')
-    expect(events.at(-1)).toMatchObject({
-      type: 'policy.reload',
-      outcome: 'failed',
-      code: 'ERR_POLICY_TEST',
-      details: { policySetBefore: before, policySetAfter: before },
+  it('does not start with policies that do not validate', async () => {
+    const operatorPath = mkdtempSync(join(tmpdir(), 'redoubt-policies-'))
+    writeFileSync(join(operatorPath, 'bad.cedar'), 'permit (')
+    await expect(PolicyStore.open({ folder, operatorPath, shadowRate: 0, onMismatch: () => undefined })).rejects.toMatchObject({
+      code: 'ERR_POLICY_INVALID',
     })
+    rmSync(operatorPath, { recursive: true })
+  })
 
-    writeFileSync(
-      join(operatorPath, 'house.cedar'),
-      `${CLOSED}\n@id("later") forbid (principal, action, resource) when { context.hour == 5 };`,
-    )
-    const { after, cases } = await reloadPolicies({ policies, audit }, actor, 'r-1')
-    expect(cases).toBe(2)
-    expect(policies.decide(at(5)).policies).toEqual(['later'])
-    expect(events.at(-1)).toMatchObject({
-      type: 'policy.reload',
-      outcome: 'success',
-      requestId: 'r-1',
-      actor,
-      details: { policySetBefore: before, policySetAfter: after, cases: 2 },
-    })
-    // What was refused before is not half kept: the next change starts from the folder that was put in force.
-    expect(await codeOf(policies.put('ever', EVER.replace('closed', 'ever')))).toBe('ERR_POLICY_TEST')
+  it('is bounded in number: policies are bounded in number, and one of them can still be replaced and removed', async () => {
+    const folder = new MemoryFolder()
+    for (let i = 0; i < 256; i++) replaceFile(folder, `p${i}.cedar`, Buffer.from(FORBID))
+    const store = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
+    await expect(store.put('one-more', FORBID)).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
+    await store.put('p7', FORBID)
+    await store.remove('p8')
+    await store.put('one-more', FORBID)
   })
 })

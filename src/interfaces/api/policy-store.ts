@@ -3,6 +3,7 @@ import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { RECOGNISERS } from '#gateway/filters'
 import {
   demandTables,
+  type LoadOptions,
   loadPolicies,
   type PolicyEngine,
   type PolicyFile,
@@ -13,11 +14,15 @@ import {
 
 /** A policy set is a few pages; more in one file is a mistake. So is a longer table. */
 const MAX_POLICY_BYTES = 256 * 1024
+/** Files put through the control plane; each change is validated together with all others. */
+const MAX_POLICY_FILES = 256
 /** What an annotation may name: a filter on an entity that nothing recognises would look like protection and be none. */
 const filterEntities = RECOGNISERS.map((recogniser) => recogniser.entity)
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 /** A change on its way: a policy file and its table are two files, and a crash between them must not leave one without the other. */
 const PENDING = 'change.pending'
+
+type ShadowOptions = Required<Pick<LoadOptions, 'shadowRate' | 'onMismatch'>>
 
 /** Policies, and the truth tables that they are held to. */
 interface Layer {
@@ -48,7 +53,7 @@ export interface Activation {
 export class PolicyStore implements Decider {
   readonly #folder: DurableFolder
   readonly #operatorPath: string | null
-  readonly #shadowRate: number
+  readonly #shadow: ShadowOptions
   #operator: Layer
   #engine: PolicyEngine
   #queue: Promise<unknown> = Promise.resolve()
@@ -56,7 +61,7 @@ export class PolicyStore implements Decider {
   private constructor(options: OpenOptions, operator: Layer, engine: PolicyEngine) {
     this.#folder = options.folder
     this.#operatorPath = options.operatorPath ?? null
-    this.#shadowRate = options.shadowRate
+    this.#shadow = { shadowRate: options.shadowRate, onMismatch: options.onMismatch }
     this.#operator = operator
     this.#engine = engine
   }
@@ -65,7 +70,7 @@ export class PolicyStore implements Decider {
   static async open(options: OpenOptions): Promise<PolicyStore> {
     settle(options.folder)
     const operator = operatorLayer(options.operatorPath ?? null)
-    const { engine } = await loaded(operator, stored(options.folder), options.shadowRate)
+    const { engine } = await loaded(operator, stored(options.folder), options)
     return new PolicyStore(options, operator, engine)
   }
 
@@ -103,7 +108,7 @@ export class PolicyStore implements Decider {
   reload(): Promise<Activation> {
     return this.#inTurn(async () => {
       const operator = operatorLayer(this.#operatorPath)
-      const next = await loaded(operator, stored(this.#folder), this.#shadowRate)
+      const next = await loaded(operator, stored(this.#folder), this.#shadow)
       this.#operator = operator
       return this.#activate(next)
     })
@@ -121,7 +126,10 @@ export class PolicyStore implements Decider {
     for (const part of [text, tests ?? ''])
       if (Buffer.byteLength(part) > MAX_POLICY_BYTES)
         throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a policy file, and a table, has at most ${MAX_POLICY_BYTES} bytes`)
-    const kept = stored(this.#folder).tables.find((table) => table.name === `${name}${TABLE_SUFFIX}`)
+    const own = stored(this.#folder)
+    if (own.policies.filter((file) => file.name !== `${name}.cedar`).length >= MAX_POLICY_FILES)
+      throw new RedoubtError('ERR_CONFLICT', `there are ${MAX_POLICY_FILES} policy files already; remove one`)
+    const kept = own.tables.find((table) => table.name === `${name}${TABLE_SUFFIX}`)
     return this.#change({ name, text, tests: tests === undefined ? (kept?.text ?? null) : tests })
   }
 
@@ -133,7 +141,7 @@ export class PolicyStore implements Decider {
   }
 
   async #change(change: Change): Promise<Activation> {
-    const next = await loaded(this.#operator, changed(stored(this.#folder), change), this.#shadowRate)
+    const next = await loaded(this.#operator, changed(stored(this.#folder), change), this.#shadow)
     replaceFile(this.#folder, PENDING, Buffer.from(JSON.stringify(change)))
     settle(this.#folder)
     return this.#activate(next)
@@ -151,6 +159,8 @@ interface OpenOptions {
   /** The operator's folder of `.cedar` files. */
   readonly operatorPath?: string | undefined
   readonly shadowRate: number
+  /** Told of each decision on which Cedar's own engine differs: the policies cannot be relied on until it is understood. */
+  readonly onMismatch: ShadowOptions['onMismatch']
 }
 
 interface Loaded {
@@ -158,9 +168,9 @@ interface Loaded {
   readonly cases: number
 }
 
-async function loaded(operator: Layer, own: Layer, shadowRate: number): Promise<Loaded> {
+async function loaded(operator: Layer, own: Layer, { shadowRate, onMismatch }: ShadowOptions): Promise<Loaded> {
   const { policies, tables } = merged(operator, own)
-  const engine = await loadPolicies({ files: withDefaultPolicies(policies), shadowRate, filterEntities })
+  const engine = await loadPolicies({ files: withDefaultPolicies(policies), shadowRate, onMismatch, filterEntities })
   return { engine, cases: demandTables(engine, tables).cases }
 }
 

@@ -5,6 +5,8 @@ export function problemOf(error: RedoubtError, requestId: string): Readonly<Reco
   const entry = ERROR_TABLE[error.code]
   const detail = error.code === 'ERR_INTERNAL' ? entry.title : error.message
   return {
+    // First, so that nothing in it can stand for a member of the problem.
+    ...error.evidence,
     type: `urn:redoubt:error:${error.code}`,
     title: entry.title,
     status: entry.status,
@@ -12,6 +14,5 @@ export function problemOf(error: RedoubtError, requestId: string): Readonly<Reco
     code: error.code,
     next: entry.next,
     requestId,
-    ...error.evidence,
   }
 }

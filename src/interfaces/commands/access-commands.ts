@@ -37,14 +37,15 @@ export function accessCommands(): Command[] {
     .addOption(new Option('--purpose <purpose>', 'what the account works for; bound to its tokens').makeOptionMandatory())
     .addOption(new Option('--legal-basis <basis>', 'on which it may do so, GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
     .action(
-      run<CreateOptions>(async ({ client, output, place }, options, name) => {
+      run<CreateOptions>(async ({ client, output, place }, options, name = '') => {
+        // The name as typed here, checked here: where a private key is written is not for the server to say.
+        const keyPath = accountKey(place.secretsDir, name)
         const roles = [options.role].flat()
         const { account, privateKeyJwk } = await client.call<{ account: Account; privateKeyJwk: PrivateJwk }>('/service-accounts', {
           method: 'POST',
           json: { name, roles, purpose: options.purpose, legalBasis: options.legalBasis },
         })
-        const keyPath = accountFilePath(place.secretsDir, account.name)
-        writeAccountFile(keyPath, { issuer: place.url, accountId: account.name, privateKeyJwk })
+        writeAccountFile(keyPath, { issuer: place.url, accountId: name, privateKeyJwk })
         output.result(
           { ...account, privateKey: keyPath },
           `created \`${name}\`\nprivate key  ${keyPath}\nnext         redoubt token --as ${name}`,

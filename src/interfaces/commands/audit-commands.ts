@@ -35,13 +35,15 @@ const name = (value: unknown): string => {
   const { type, id } = (value ?? {}) as { type?: string; id?: string }
   return type === undefined ? '-' : `${type}::${id}`
 }
+/** Most actors are service accounts: their names alone leave room for what they acted on. */
+const actorOf = (value: unknown): string => name(value).replace(/^ServiceAccount::/, '')
 const word = (value: unknown): string => (typeof value === 'string' ? value : '-')
 const rowOf = ({ index, event }: Found['entries'][number]): string[] => [
   String(index),
-  typeof event['time'] === 'number' ? new Date(event['time']).toISOString().slice(11, 23) : '-',
+  typeof event['time'] === 'number' ? new Date(event['time']).toISOString().slice(5, 19).replace('T', ' ') : '-',
   word(event['type']),
   word(event['code'] ?? event['outcome']),
-  name(event['actor']),
+  actorOf(event['actor']),
   name(event['resource']),
 ]
 const FILTERS = ['type', 'actor', 'resource', 'requestId', 'subject', 'code', 'outcome', 'from', 'to', 'before', 'limit']
@@ -50,7 +52,7 @@ const instant = (text: string): number => {
   if (Number.isNaN(value)) throw new InvalidArgumentError('a time is written in ISO 8601, such as 2026-01-31T08:00:00Z')
   return value
 }
-const HEADINGS = ['index', 'time', 'event', 'outcome', 'actor', 'resource']
+const HEADINGS = ['index', 'time (UTC)', 'event', 'outcome', 'actor', 'resource']
 
 export function auditCommands(): Command[] {
   const audit = new Command('audit').description('the record: search, prove, verify, witness')
@@ -88,7 +90,7 @@ export function auditCommands(): Command[] {
         for (;;) {
           const { entries } = await client.call<Found>(`/audit/entries?limit=${seen < 0 ? 10 : 1000}`)
           for (const entry of [...entries].reverse().filter((entry) => entry.index > seen)) {
-            if (output.json) process.stdout.write(`${JSON.stringify(entry)}\n`)
+            if (output.json) output.line(JSON.stringify(entry))
             else output.result(entry, rowOf(entry).join('  '))
             seen = entry.index
           }

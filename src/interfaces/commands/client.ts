@@ -58,8 +58,19 @@ export class Client {
     return { ...heldAccount(keyPath), baseUrl: this.place.url, ...(ca === undefined ? {} : { ca }) }
   }
 
+  /**
+   * The authority by which the server is recognised; undefined only where the operator named the system's.
+   * @throws {RedoubtError} `ERR_SERVER_UNREACHABLE` when there is none: a token is not sent to whomever some public authority vouches for.
+   */
   ca(): string | undefined {
-    return existsSync(this.place.caPath) ? readFileSync(this.place.caPath, 'utf8') : undefined
+    const { caPath, systemAuthorities } = this.place
+    if (systemAuthorities) return undefined
+    if (!existsSync(caPath))
+      throw new RedoubtError(
+        'ERR_SERVER_UNREACHABLE',
+        `there is no certificate \`${caPath}\` to recognise the server by; name its REDOUBT_DATA_DIR, or the file or \`system\` in REDOUBT_CA`,
+      )
+    return readFileSync(caPath, 'utf8')
   }
 
   /** One call of the control plane; the JSON of the answer. @throws {RedoubtError} with the server's code. */
@@ -106,6 +117,7 @@ export class Client {
   }
 
   async #open(path: string, ask: Ask): Promise<IncomingMessage> {
+    const ca = this.ca()
     const authorization = ask.headers?.['authorization'] ?? `Bearer ${await this.token()}`
     const payload = ask.json === undefined ? ask.bytes : Buffer.from(JSON.stringify(ask.json))
     const contentType = ask.contentType ?? (ask.json === undefined ? undefined : 'application/json')
@@ -121,7 +133,8 @@ export class Client {
         new Promise((resolve, reject) => {
           const request = httpsRequest(
             `${this.place.url}${path}`,
-            { method: ask.method ?? 'GET', headers, ca: this.ca(), minVersion: 'TLSv1.3', agent: false },
+            // Said outright: the variable NODE_TLS_REJECT_UNAUTHORIZED turns off what is only a default.
+            { method: ask.method ?? 'GET', headers, ca, minVersion: 'TLSv1.3', rejectUnauthorized: true, agent: false },
             resolve,
           )
           request.once('error', reject)
@@ -171,7 +184,7 @@ async function collect(response: IncomingMessage): Promise<Buffer> {
 function problemError(body: Buffer): RedoubtError {
   try {
     const { code, detail, ...rest } = JSON.parse(body.toString('utf8')) as { code: string; detail: string }
-    if (code in ERROR_TABLE) {
+    if (Object.hasOwn(ERROR_TABLE, code)) {
       const evidence = Object.fromEntries(
         Object.entries(rest).filter(([, value]) => value === null || typeof value !== 'object'),
       ) as Record<string, string | number>

@@ -5,6 +5,7 @@ import { run } from './program.ts'
 interface KeyDescription {
   readonly keyId: string
   readonly keyClass: string
+  readonly name?: string
   readonly version: number
   readonly state: string
   readonly createdAt: number
@@ -23,14 +24,14 @@ export function keyCommands(): Command[] {
       run(async ({ client, output }) => {
         const { keys: found } = await client.call<{ keys: readonly KeyDescription[] }>('/keys')
         const rows = found.map((key) => [
-          key.keyClass,
+          key.name ?? key.keyClass,
           String(key.version),
           key.state,
           new Date(key.createdAt).toISOString().slice(0, 10),
           String(key.uses),
           key.keyId,
         ])
-        output.result(found, table(['class', 'version', 'state', 'created', 'uses', 'key'], rows))
+        output.result(found, table(['key of', 'version', 'state', 'created', 'uses', 'id'], rows))
       }),
     )
 

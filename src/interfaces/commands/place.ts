@@ -7,7 +7,10 @@ export interface Place {
   readonly url: string
   readonly dataDir: string
   readonly secretsDir: string
+  /** The authority by which the server is recognised. */
   readonly caPath: string
+  /** The operator said that the server is recognised by the system's authorities in place of `caPath`. */
+  readonly systemAuthorities: boolean
 }
 
 export interface PlaceOptions {
@@ -29,6 +32,8 @@ interface ServerFile {
 
 const DEFAULT_DATA_DIR = './.redoubt/data'
 const DEFAULT_PORT = 8443
+/** What `REDOUBT_CA` says in place of a path where a public authority vouches for the server. */
+const SYSTEM_AUTHORITIES = 'system'
 
 /** The command line wins over `REDOUBT_*`, these over what the server wrote, that over the defaults. */
 export function findPlace(options: PlaceOptions, environment: NodeJS.ProcessEnv = process.env): Place {
@@ -43,7 +48,10 @@ export function findPlace(options: PlaceOptions, environment: NodeJS.ProcessEnv 
   if (!URL.canParse(url) || !url.startsWith('https://'))
     throw new RedoubtError('ERR_USAGE', 'the address of the server starts with `https://`')
   const secretsDir = resolve(options.secretsDir ?? environment['REDOUBT_SECRETS_DIR'] ?? told?.secretsDir ?? defaultSecretsDir(dataDir))
-  return { url: url.replace(/\/$/, ''), dataDir, secretsDir, caPath: join(dataDir, 'ca.pem') }
+  const ca = environment['REDOUBT_CA'] || undefined
+  const systemAuthorities = ca === SYSTEM_AUTHORITIES
+  const caPath = ca === undefined || systemAuthorities ? join(dataDir, 'ca.pem') : resolve(ca)
+  return { url: url.replace(/\/$/, ''), dataDir, secretsDir, caPath, systemAuthorities }
 }
 
 /** `./.redoubt/data` goes with `./.redoubt/secrets`; any other `DIR` with `DIR-secrets`, so that two servers never share secrets. */
@@ -55,7 +63,8 @@ function readServerFile(dataDir: string): ServerFile | null {
   const path = join(dataDir, SERVER_FILE)
   if (!existsSync(path)) return null
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as ServerFile
+    const { url, secretsDir } = JSON.parse(readFileSync(path, 'utf8')) as Partial<ServerFile>
+    return typeof url === 'string' && typeof secretsDir === 'string' ? { url, secretsDir } : null
   } catch {
     return null
   }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { ACTIONS, RedoubtError } from '#foundation/core'
@@ -32,10 +32,11 @@ export function policyCommands(): Command[] {
     .option('--name <name>', 'its name; that of the file unless given')
     .action(
       run<{ name?: string }>(async ({ client, output }, options, file) => {
-        const name = options.name ?? basename(file ?? '', '.cedar')
+        if (file === undefined || !existsSync(file)) throw new RedoubtError('ERR_USAGE', `there is no file \`${file}\``)
+        const name = options.name ?? basename(file, '.cedar')
         const answer = await client.call<{ digest: string }>(`/policies/${encodeURIComponent(name)}`, {
           method: 'PUT',
-          json: { text: readFileSync(file ?? '', 'utf8') },
+          json: { text: readFileSync(file, 'utf8') },
         })
         output.result(answer, `\`${name}\` is in force\npolicy set ${answer.digest}`)
       }),

@@ -1,8 +1,8 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { asRedoubtError, type RedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { problemOf } from '#interfaces/api'
 import { Client } from './client.ts'
-import { createOutput, errorText, type Output } from './output.ts'
+import { createOutput, errorText, type Output, processTerminal, type Terminal } from './output.ts'
 import { findPlace, type Place } from './place.ts'
 
 /** Exit codes of the contract. */
@@ -45,47 +45,71 @@ export function withGlobalOptions(command: Command): Command {
     .addHelpOption(new Option('-h, --help', 'show this help').helpGroup(EVERYWHERE))
 }
 
+/** What each program ends with; set by the command that ran. */
+const exitCodes = new WeakMap<Command, number>()
+
 /** Wraps a command's work: session in, exit code out, errors in words (or as a problem document with `--json`). */
 export function run<Options extends object>(work: Action<Options>): (...args: unknown[]) => Promise<void> {
   return async (...args) => {
     const command = args.at(-1) as Command
     const options = command.optsWithGlobals<Options & GlobalOptions>()
     const parameters = args.slice(0, -2) as string[]
-    const output = createOutput(options.json === true)
+    const root = rootOf(command)
+    const output = createOutput(options.json === true, root.configureOutput() as Terminal)
     try {
       const place = findPlace(options)
-      process.exitCode = (await work({ place, client: new Client(place), output }, options, ...parameters.flat())) ?? EXIT.done
+      exitCodes.set(root, (await work({ place, client: new Client(place), output }, options, ...parameters.flat())) ?? EXIT.done)
     } catch (thrown) {
       output.progressDone()
-      report(asRedoubtError(thrown), output)
+      exitCodes.set(root, report(fileError(thrown) ?? asRedoubtError(thrown), output))
     }
   }
 }
 
-export function report(error: RedoubtError, output: Output): void {
-  if (output.json)
-    process.stdout.write(`${JSON.stringify({ error: problemOf(error, String(error.evidence['requestId'] ?? '')) }, null, 2)}\n`)
-  else {
-    process.stderr.write(`${errorText(error)}\n`)
-    if (error.code === 'ERR_INTERNAL' && process.env['REDOUBT_TRACE'])
-      process.stderr.write(`${String((error.cause as Error | undefined)?.stack)}\n`)
+/** A file that was named and cannot be read or written is the caller's to mend, not an internal error. */
+function fileError(thrown: unknown): RedoubtError | null {
+  const { code, path, syscall } = thrown as NodeJS.ErrnoException
+  const reason: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file or folder',
+    EACCES: 'permission denied',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'it is no folder',
+    ENOSPC: 'the disk is full',
   }
-  process.exitCode = error.code === 'ERR_USAGE' ? EXIT.usage : EXIT.refused
+  if (code === undefined || syscall === undefined || reason[code] === undefined) return null
+  const file = path === undefined ? 'the file' : `\`${path}\``
+  return new RedoubtError('ERR_USAGE', `${file} cannot be used: ${reason[code]}`, { cause: thrown })
 }
 
-/** A command added to another does not inherit this, and would end the process with its own exit code. */
-function overrideExit(command: Command): void {
-  command.exitOverride()
-  command.commands.forEach(overrideExit)
+/** Says what went wrong. @returns the exit code that goes with it. */
+export function report(error: RedoubtError, output: Output): number {
+  const trace =
+    error.code === 'ERR_INTERNAL' && process.env['REDOUBT_TRACE'] ? `\n${String((error.cause as Error | undefined)?.stack)}` : ''
+  output.failure({ error: problemOf(error, String(error.evidence['requestId'] ?? '')) }, `${errorText(error)}${trace}`)
+  return error.code === 'ERR_USAGE' ? EXIT.usage : EXIT.refused
 }
 
-/** Parses the command line; usage errors end with 2, help and version with 0. */
-export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
-  overrideExit(program)
+function rootOf(command: Command): Command {
+  return command.parent ? rootOf(command.parent) : command
+}
+
+/** A command added to another inherits nothing, and would end the process with its own exit code. */
+function takeOver(command: Command, terminal: Terminal): void {
+  command.exitOverride().configureOutput(terminal)
+  command.commands.forEach((sub) => takeOver(sub, terminal))
+}
+
+/**
+ * Parses the command line and runs what it asks for.
+ * @returns the exit code: usage errors end with 2, help and version with 0.
+ */
+export async function runProgram(program: Command, argv: readonly string[], terminal: Terminal = processTerminal): Promise<number> {
+  takeOver(program, terminal)
   try {
     await program.parseAsync([...argv])
+    return exitCodes.get(program) ?? EXIT.done
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown
-    process.exitCode = thrown.exitCode === 0 ? EXIT.done : EXIT.usage
+    return thrown.exitCode === 0 ? EXIT.done : EXIT.usage
   }
 }

@@ -36,6 +36,8 @@ const SPARE_SEGMENTS = 6
 /** Entries indexed for search per interval while the log is busy: a few per cent of one core. */
 const INDEX_ROWS_BUSY = 2_000
 const INDEX_ROWS_IDLE = 10_000
+/** Under a light load the index is brought forward once in so many intervals. */
+const INDEX_TICKS_AT_MOST = 10
 /** How long a proof waits for cosignatures, and the end of the log for its outside places. */
 const COSIGN_WAIT_MS = 2_000
 const CLOSE_WAIT_MS = 5_000
@@ -166,6 +168,7 @@ class DurableAuditLog implements AuditLog {
   /** The newest note that carries cosignatures. */
   #cosigned: { readonly note: string; readonly size: number } | null = null
   #indexedSize = 0
+  #ticksWaited = 0
 
   constructor(log: AppendLog, options: AuditLogOptions) {
     this.#log = log
@@ -191,8 +194,12 @@ class DurableAuditLog implements AuditLog {
     this.#outbox.retry()
     try {
       const { size } = this.#log
-      this.#index.catchUp(size === this.#indexedSize ? INDEX_ROWS_IDLE : INDEX_ROWS_BUSY)
+      const idle = size === this.#indexedSize
       this.#indexedSize = size
+      // Rows of one transaction share the pages that they change, so a few are not worth one: a search catches up by itself.
+      if (!idle && size - this.#index.indexed < INDEX_ROWS_BUSY && ++this.#ticksWaited < INDEX_TICKS_AT_MOST) return
+      this.#ticksWaited = 0
+      this.#index.catchUp(idle ? INDEX_ROWS_IDLE : INDEX_ROWS_BUSY)
     } catch {
       // The index is derived: a search tries again and then says what is wrong.
     }

@@ -108,6 +108,7 @@ function post(options: WitnessSinkOptions, body: string): Promise<{ readonly sta
         signal: AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
         ...(options.ca === undefined ? {} : { ca: options.ca }),
         minVersion: 'TLSv1.3',
+        rejectUnauthorized: true,
       },
       (response) => {
         const chunks: Buffer[] = []

@@ -7,6 +7,13 @@ const MIN_INTERVAL_MS = 10
 /** The promise to the outside is one second; a longer window is not offered. */
 const MAX_INTERVAL_MS = 1_000
 
+/** Checkpoints are public and cosignatures verified, but no leg leaves this host without TLS 1.3 (A2). */
+function isProtected(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || url.username !== '' || url.password !== '') return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname))
+}
+
 export const auditConfig = z
   .object({
     origin: z
@@ -30,7 +37,10 @@ export const auditConfig = z
       .array(
         z
           .object({
-            url: z.url().describe('submission prefix of a C2SP tlog-witness'),
+            url: z
+              .url()
+              .refine(isProtected, 'must be https; plain http is accepted for loopback addresses only')
+              .describe('submission prefix of a C2SP tlog-witness; https, or http on this host'),
             verifierKeys: z.array(z.string().min(1)).min(1).describe('its verifier keys, from its operator'),
             ca: z.string().optional().describe('PEM file of the authority of its certificate, if private'),
           })

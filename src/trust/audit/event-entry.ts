@@ -1,4 +1,11 @@
-import { type AuditEvent, canonicalJson, type EntityUid, type JsonObject, parseStrictJsonText, RedoubtError } from '#foundation/core'
+import {
+  type AuditEvent,
+  canonicalJson,
+  canonicalString as quoted,
+  type EntityUid,
+  type JsonObject,
+  parseStrictJsonText,
+} from '#foundation/core'
 
 /** Version of the shape of an entry; a member of every entry. */
 export const SCHEMA_VERSION = 1
@@ -53,19 +60,18 @@ function uid({ id, type }: EntityUid): string {
 }
 
 function list(items: readonly string[]): string {
-  return `[${items.map(quoted).join(',')}]`
+  let text = '['
+  for (let i = 0; i < items.length; i++) text += i === 0 ? quoted(items[i]!) : `,${quoted(items[i]!)}`
+  return `${text}]`
 }
 
-function quoted(text: string): string {
-  if (!text.isWellFormed()) throw new RedoubtError('ERR_INPUT_INVALID', 'a string holds a lone surrogate')
-  return JSON.stringify(text)
-}
+const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /** Reads an entry that `record` wrote. @returns null for any other bytes: the append port takes leaves of any form. */
 export function parseEntry(bytes: Uint8Array): JsonObject | null {
   if (bytes[0] !== 0x7b) return null
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const text = decoder.decode(bytes)
     const value = parseStrictJsonText(text, BOUNDS)
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return null
     const entry = value as JsonObject

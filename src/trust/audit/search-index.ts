@@ -165,7 +165,7 @@ export class SearchIndex {
       raw.prepare('UPDATE audit_index SET indexed = ?, last = ?').run(end, this.#mark(end))
       raw.exec('COMMIT')
     } catch (cause) {
-      raw.exec('ROLLBACK')
+      if (raw.isTransaction) raw.exec('ROLLBACK')
       throw cause
     }
     this.#indexed = end

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { asRedoubtError, type AuditSink, type Clock, type EntityUid, newId, RedoubtError, type Role } from '#foundation/core'
-import { generateRegistrationOptions, type PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server'
+import type { PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server'
 import { COSE_ALGORITHMS, verifyRegistration, type RegistrationResponse, type VerifiedCredential } from './webauthn.ts'
 import type { WriteQueue } from './write-queue.ts'
 
@@ -79,6 +79,7 @@ export class Enrolment {
     if (!this.usable(token)) return null
     const { clock, issuer } = this.#options
     const userId = newId('user')
+    const { generateRegistrationOptions } = await import('@simplewebauthn/server')
     const created = await generateRegistrationOptions({
       rpName: 'Redoubt',
       rpID: new URL(issuer).hostname,

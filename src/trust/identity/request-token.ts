@@ -93,6 +93,8 @@ function post(url: URL, form: string, ask: TokenAsk): Promise<{ readonly status:
           'content-length': Buffer.byteLength(form),
         },
         minVersion: 'TLSv1.3',
+        // Said outright: the variable NODE_TLS_REJECT_UNAUTHORIZED turns off what is only a default.
+        rejectUnauthorized: true,
         agent: false,
         signal: AbortSignal.timeout(ask.timeoutMs ?? DEFAULT_TIMEOUT_MS),
         ...(ask.ca === undefined ? {} : { ca: Buffer.from(ask.ca) }),

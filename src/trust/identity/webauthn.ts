@@ -1,5 +1,4 @@
-import { verifyRegistrationResponse, type VerifiedRegistrationResponse } from '@simplewebauthn/server'
-import { decodeAttestationObject } from '@simplewebauthn/server/helpers'
+import type { VerifiedRegistrationResponse } from '@simplewebauthn/server'
 import { z } from 'zod'
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/)
@@ -54,6 +53,11 @@ export async function verifyRegistration(
   expected: RegistrationExpectation,
 ): Promise<VerifiedCredential | null> {
   let result: VerifiedRegistrationResponse
+  // Costs 50 ms to load and is needed once in the life of most installations.
+  const [{ verifyRegistrationResponse }, { decodeAttestationObject }] = await Promise.all([
+    import('@simplewebauthn/server'),
+    import('@simplewebauthn/server/helpers'),
+  ])
   try {
     if (!FORMATS.has(decodeAttestationObject(new Uint8Array(Buffer.from(response.response.attestationObject, 'base64url'))).get('fmt')))
       return null

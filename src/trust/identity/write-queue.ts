@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { asRedoubtError, RedoubtError } from '#foundation/core'
+import { RedoubtError } from '#foundation/core'
+import { storageError } from '#foundation/storage'
 
 /** How often a flush steps aside for a transaction that another room holds open on the same connection. */
 const MAX_DEFERRALS = 1_000
@@ -67,13 +68,13 @@ export class WriteQueue {
           done.push(() => resolve(value))
         } catch (error) {
           this.#raw.exec('ROLLBACK TO one; RELEASE one')
-          done.push(() => reject(error instanceof RedoubtError ? error : asRedoubtError(error, 'ERR_STORAGE_IO')))
+          done.push(() => reject(storageError(error)))
         }
       }
       this.#raw.exec('COMMIT')
     } catch (cause) {
       if (begun && this.#raw.isOpen && this.#raw.isTransaction) this.#raw.exec('ROLLBACK')
-      const error = asRedoubtError(cause, 'ERR_STORAGE_IO')
+      const error = storageError(cause)
       for (const { reject } of batch) reject(error)
       return
     }

@@ -18,6 +18,8 @@ export interface KeyUse {
 export interface KeyDescription {
   readonly keyId: string
   readonly keyClass: KeyClass | 'signing'
+  /** What a signing key signs. */
+  readonly name?: SigningKeyName
   readonly version: number
   readonly state: 'primary' | 'retired' | 'destroyed'
   readonly createdAt: number

@@ -40,11 +40,11 @@ export class ChatResponse {
   rewriteTexts(filter: TextFilter): boolean {
     let changed = rewriteTree(this.#document, filter, (holder, member) => this.#exempt(holder, member), 'ERR_FILTER_BLOCKED_OUTPUT')
     this.#choices.forEach((choice, i) => {
-      const { logprobs, ...rest } = choice
+      const { logprobs } = choice
       const inner = (text: string, param: string): string => filter(text, `choices[${i}].${param}`)
-      const rewritten = rewriteTree(rest, inner, (holder, member) => this.#exempt(holder, member), 'ERR_FILTER_BLOCKED_OUTPUT')
-      Object.assign(choice, rest)
-      for (const member of Object.keys(choice)) if (member !== 'logprobs' && !Object.hasOwn(rest, member)) delete choice[member]
+      const exempt = (holder: Branch, member: string): boolean =>
+        (holder === choice && member === 'logprobs') || this.#exempt(holder, member)
+      const rewritten = rewriteTree(choice, inner, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
       if (logprobs !== undefined && logprobs !== null && rewritten) choice['logprobs'] = null
       changed ||= rewritten
     })

@@ -61,7 +61,9 @@ class Rewriter {
       if (value === undefined) continue
       const name = PROTOCOL_NAMES.has(member) ? member : this.#filter(member, place === '' ? 'body' : place)
       if (!this.#exempt(branch, member)) {
-        const param = place === '' ? name : `${place}.${name}`
+        // A name that the caller made up could be a person's: it is told to nobody, the record included.
+        const known = PROTOCOL_NAMES.has(member) ? member : '*'
+        const param = place === '' ? known : `${place}.${known}`
         const next = this.#value(value, param, member === 'arguments')
         if (next !== value) branch[member] = next
         changed ||= next !== value || this.#inside

@@ -49,6 +49,7 @@ export class ChildModel {
   #crashes = 0
   #restartAt = 0
   #closed = false
+  readonly #onEnd: () => void
 
   constructor(options: {
     readonly model: Uint8Array
@@ -57,7 +58,10 @@ export class ChildModel {
     readonly config: ForeignModelsConfig
     readonly clock: Clock
     readonly logger: Logger
+    /** Called when it has no process any more and gets none. */
+    readonly onEnd?: () => void
   }) {
+    this.#onEnd = options.onEnd ?? (() => undefined)
     this.#model = options.model
     this.#label = options.label
     this.#config = options.config
@@ -93,6 +97,7 @@ export class ChildModel {
   /** Ends at once; the calls it has are refused. */
   close(): void {
     this.#closed = true
+    this.#onEnd()
     this.#end(new RedoubtError('ERR_MODEL_UNDEPLOYED', 'the model was taken out of service'))
   }
 
@@ -191,6 +196,7 @@ export class ChildModel {
     this.#restartAt = this.#clock.monotonic() + pause
     this.#logger.warn({ model: this.#label, why, crashes: this.#crashes, pauseMs: pause }, 'a model process was ended')
     this.#end(error)
+    if (this.#closed) this.#onEnd()
   }
 
   #end(error: RedoubtError): void {

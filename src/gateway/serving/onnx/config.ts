@@ -8,6 +8,8 @@ const DEFAULT_CALL_TIMEOUT_MS = 5_000
 const DEFAULT_LOAD_TIMEOUT_MS = 30_000
 /** 64 calls may wait for one model; more would only wait for their time-out. */
 const DEFAULT_MAX_WAITING_CALLS = 64
+/** Eight processes of 512 MiB at most: half of a small host. */
+const DEFAULT_MAX_MODELS = 8
 /** First pause after a crash; it doubles with each further one up to the longest. */
 const DEFAULT_BACKOFF_MS = 200
 const DEFAULT_MAX_BACKOFF_MS = 30_000
@@ -36,6 +38,13 @@ export const foreignModelsSchema = z
       .max(10_000)
       .default(DEFAULT_MAX_WAITING_CALLS)
       .describe('calls that may wait for one model; more are refused'),
+    maxModels: z
+      .number()
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(DEFAULT_MAX_MODELS)
+      .describe('foreign models that have a process at once, one that takes the place of another counted too; more are refused'),
     backoffMs: z
       .number()
       .int()

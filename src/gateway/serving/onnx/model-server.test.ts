@@ -171,6 +171,19 @@ describe('the server', () => {
     await expect(second.infer([fp32('x', [1, 4], [1, 2, 3, 4])], 1)).rejects.toMatchObject({ code: 'ERR_MODEL_UNDEPLOYED' })
   })
 
+  it('serves what is staged only when it is committed (C11)', async () => {
+    const first = await serve().load(await verified(mlp(1), false))
+    const { name } = first.version
+    await world.registry.register(ask(mlp(2), { name }))
+    const second = await world.registry.openVerified({ name, version: 2 }, USE)
+    ;(await server.stage(second)).discard()
+    expect(server.get(name)).toBe(first)
+    const staged = await server.stage(second)
+    expect(server.get(name)).toBe(first)
+    staged.commit()
+    expect(server.get(name)?.version.version).toBe(2)
+  })
+
   it('keeps the model before when the new one does not load', async () => {
     const first = await serve().load(await verified(mlp(1), false))
     const { name } = first.version
@@ -235,6 +248,18 @@ describe('a foreign model', () => {
     })
     const real = await serve().load(await verified(mlp(), true))
     expect(numbers((await real.infer([fp32('x', [1, 4], [1, null, 1, 1])], 1))[0])).toEqual([Number.NaN])
+  })
+
+  it('have a bounded number of processes, and make room when one ends', async () => {
+    const first = await serve({ maxModels: 1 }).load(await verified(mlp(11), true))
+    const other = await verified(mlp(12), true)
+    await expect(server.load(other)).rejects.toMatchObject({ code: 'ERR_BUSY' })
+    server.unload(first.version.name)
+    expect((await server.load(other)).placement).toBe('child-process')
+    const staged = await serve({ maxModels: 1 }).stage(other)
+    staged.discard()
+    ;(await server.stage(other)).commit()
+    expect(server.list()).toHaveLength(1)
   })
 
   it('that the runtime does not take is refused when it is loaded', async () => {

@@ -1,6 +1,6 @@
 import { type Clock, RedoubtError } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
-import { isVerifiedModel, type ModelVersion, type TensorSpec, type VerifiedModel } from '#assets/registry'
+import { isVerifiedModel, type ModelVersion, type StagedModel, type TensorSpec, type VerifiedModel } from '#assets/registry'
 import { checkOutputs } from './check-outputs.ts'
 import { ChildModel } from './child-model.ts'
 import { foreignModelsSchema, type ForeignModelsConfig } from './config.ts'
@@ -28,11 +28,18 @@ export interface ModelServer {
    *   does not take it; the model before then stays.
    */
   load(model: VerifiedModel): Promise<ServedModel>
+  /** As `load`, but serves it only when it is committed. @throws as `load`, and `ERR_BUSY` when too many foreign models have a process. */
+  stage(model: VerifiedModel): Promise<StagedModel>
   /** Out of service at once: calls that wait for a process are refused. */
   unload(name: string): void
   get(name: string): ServedModel | null
   list(): readonly ServedModel[]
   close(): void
+}
+
+interface Entry {
+  readonly model: ServedModel
+  readonly runner: Runner
 }
 
 interface Runner {
@@ -53,7 +60,9 @@ export function createModelServer(options: {
   readonly foreign?: Partial<ForeignModelsConfig>
 }): ModelServer {
   const foreign = foreignModelsSchema.parse(options.foreign ?? {})
-  const served = new Map<string, { readonly model: ServedModel; readonly runner: Runner }>()
+  const served = new Map<string, Entry>()
+  /** Foreign models that have a process, or are about to. */
+  const processes = new Set<object>()
 
   function unload(name: string): void {
     const entry = served.get(name)
@@ -61,31 +70,49 @@ export function createModelServer(options: {
     entry?.runner.close()
   }
 
+  /** Each process may take its whole share of memory, so their number is bounded before one is started. */
+  async function startForeign(label: string, model: Uint8Array): Promise<Runner> {
+    if (processes.size >= foreign.maxModels)
+      throw new RedoubtError('ERR_BUSY', `${foreign.maxModels} foreign models have a process already`)
+    const slot = {}
+    processes.add(slot)
+    try {
+      const { clock, logger } = options
+      return await startChild({ model, label, config: foreign, clock, logger, onEnd: () => processes.delete(slot) })
+    } catch (cause) {
+      processes.delete(slot)
+      throw cause
+    }
+  }
+
+  async function prepare(verified: VerifiedModel): Promise<Entry> {
+    if (!isVerifiedModel(verified)) throw new RedoubtError('ERR_MODEL_SIGNATURE', 'only a verified model is loaded')
+    const { version, bytes } = verified
+    const runner = version.foreign ? await startForeign(`${version.name}@${version.version}`, bytes) : await openInProcess(bytes)
+    const model: ServedModel = {
+      version,
+      inputs: version.inputs,
+      outputs: version.outputs,
+      placement: runner.placement,
+      async infer(inputs, rows) {
+        return checkOutputs(version.outputs, await runner.run(encodeInputs(version.inputs, inputs, rows)))
+      },
+    }
+    return { model, runner }
+  }
+
+  function commit(entry: Entry): ServedModel {
+    const { name } = entry.model.version
+    served.get(name)?.runner.drain()
+    served.set(name, entry)
+    return entry.model
+  }
+
   return {
-    async load(verified) {
-      if (!isVerifiedModel(verified)) throw new RedoubtError('ERR_MODEL_SIGNATURE', 'only a verified model is loaded')
-      const { version, bytes } = verified
-      const runner = version.foreign
-        ? await startChild({
-            model: bytes,
-            label: `${version.name}@${version.version}`,
-            config: foreign,
-            clock: options.clock,
-            logger: options.logger,
-          })
-        : await openInProcess(bytes)
-      const model: ServedModel = {
-        version,
-        inputs: version.inputs,
-        outputs: version.outputs,
-        placement: runner.placement,
-        async infer(inputs, rows) {
-          return checkOutputs(version.outputs, await runner.run(encodeInputs(version.inputs, inputs, rows)))
-        },
-      }
-      served.get(version.name)?.runner.drain()
-      served.set(version.name, { model, runner })
-      return model
+    load: async (verified) => commit(await prepare(verified)),
+    async stage(verified) {
+      const entry = await prepare(verified)
+      return { commit: () => void commit(entry), discard: () => entry.runner.close() }
     },
     unload,
     get: (name) => served.get(name)?.model ?? null,

@@ -73,7 +73,7 @@ it('serves what was trained here: registered, signed, deployed, null in every ki
   const version = await world.registry.register(ask(trained.onnx, { name: 'made-up', lineage }))
   expect(version.inputs).toEqual(trained.inputs)
   expect(version.outputs).toEqual(trained.outputs)
-  await world.registry.deploy('made-up', null, USE.principal, { load: (model) => server.load(model) })
+  await world.registry.deploy('made-up', null, USE.principal, { stage: (model) => server.stage(model) })
   const model = server.get('made-up')
   const inputs: InferTensor[] = [
     { name: 'age', datatype: 'INT64', shape: [ROWS, 1], data: age },

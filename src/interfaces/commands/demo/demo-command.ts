@@ -38,7 +38,7 @@ export function demoCommand(command: readonly string[]): Command {
           const outcome = await step.run()
           const seconds = (performance.now() - begun) / 1000
           steps.push({ name: step.name, outcome, seconds })
-          if (!session.output.json) process.stdout.write(`${step.name.padEnd(46)} ${seconds.toFixed(1).padStart(5)} s  ${outcome}\n`)
+          if (!session.output.json) session.output.line(`${step.name.padEnd(46)} ${seconds.toFixed(1).padStart(5)} s  ${outcome}`)
         }
       } catch (thrown) {
         failed = true

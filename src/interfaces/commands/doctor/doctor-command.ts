@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { asRedoubtError, systemClock } from '#foundation/core'
+import { wrapped } from '../output.ts'
 import { EXIT, run } from '../program.ts'
 import { type Finding, ok, problem } from './finding.ts'
 import { authorityCheck, diskCheck, nodeCheck, permissionChecks } from './host-checks.ts'
@@ -26,7 +27,9 @@ export function doctorCommand(checkConfiguration: () => void): Command {
         ...(await serverChecks(client, now)),
       ]
       const bad = findings.filter(({ state }) => state === 'problem' || state === 'unknown')
-      const verdict = bad.length === 0 ? 'nothing is wrong' : `${bad.length} to mend`
+      const warnings = findings.filter(({ state }) => state === 'warning').length
+      const fine = warnings === 0 ? 'nothing is wrong' : `nothing is broken, ${warnings} to think about`
+      const verdict = bad.length === 0 ? fine : `${bad.length} to mend`
       output.result({ ok: bad.length === 0, findings }, [...findings.map(lines), '', verdict].join('\n'))
       return bad.length === 0 ? EXIT.done : EXIT.refused
     }),
@@ -43,5 +46,9 @@ function configurationCheck(check: () => void): Finding {
   }
 }
 
+const INDENT = ' '.repeat(9)
 const lines = ({ check, state, detail, mend }: Finding): string =>
-  `${MARKS[state]}${check.padEnd(24)}${detail}${mend === '' ? '' : `\n${' '.repeat(9)}mend: ${mend}`}`
+  [
+    wrapped(`${MARKS[state]}${check.padEnd(24)}${detail}`, `${INDENT}  `),
+    ...(mend === '' ? [] : [wrapped(`${INDENT}mend: ${mend}`, `${INDENT}  `)]),
+  ].join('\n')

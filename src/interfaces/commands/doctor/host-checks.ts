@@ -18,10 +18,14 @@ export function nodeCheck(version: string = process.versions.node): Finding {
     : problem('node', `Node ${version} is too old`, 'run `npm ci`, which brings Node 24, and start through `bin/redoubt`')
 }
 
-export function diskCheck({ dataDir }: Place): Finding {
+/** @param measure free blocks and their size, as the file system tells. */
+export function diskCheck(
+  { dataDir }: Pick<Place, 'dataDir'>,
+  measure: (path: string) => { readonly bavail: number; readonly bsize: number } = statfsSync,
+): Finding {
   if (!existsSync(dataDir))
     return unknown('disk', `there is no data directory ${dataDir} yet`, 'start a server with `redoubt up`, or name its REDOUBT_DATA_DIR')
-  const { bavail, bsize } = statfsSync(dataDir)
+  const { bavail, bsize } = measure(dataDir)
   const free = bavail * bsize
   const words = `${(free / GIB).toFixed(1)} GiB free for ${dataDir}`
   if (free < NO_DISK_BYTES)
@@ -57,9 +61,19 @@ export function permissionChecks({ dataDir, secretsDir, caPath }: Place): readon
   })
 }
 
+function readCertificate(path: string): X509Certificate | null {
+  try {
+    return new X509Certificate(readFileSync(path))
+  } catch {
+    return null
+  }
+}
+
 export function authorityCheck({ caPath }: Place, now: number): Finding {
   if (!existsSync(caPath)) return unknown('local CA', `there is no ${caPath}`, 'start a server once; it makes the local CA')
-  const certificate = new X509Certificate(readFileSync(caPath))
+  const certificate = readCertificate(caPath)
+  if (certificate === null)
+    return problem('local CA', `${caPath} is no certificate`, 'move it away and restart: a new one is made, and has to be trusted again')
   const end = Date.parse(certificate.validTo)
   if (now < Date.parse(certificate.validFrom))
     return problem('local CA', `it begins at ${certificate.validFrom}, later than this host’s clock`, 'set the clock of this host')

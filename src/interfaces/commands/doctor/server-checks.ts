@@ -1,4 +1,5 @@
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { asRedoubtError } from '#foundation/core'
 import type { Client } from '../client.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
 
@@ -26,11 +27,18 @@ export interface Status {
 /** What the handshake says: TLS 1.3 with the hybrid group, a certificate that fits, TLS 1.2 refused. */
 export async function tlsChecks(client: Client, now: number): Promise<readonly Finding[]> {
   const url = new URL(client.place.url)
+  let ca: string | undefined
+  try {
+    ca = client.ca()
+  } catch (thrown) {
+    return [problem('TLS', asRedoubtError(thrown).message, 'start the server; if it runs, name its REDOUBT_DATA_DIR or REDOUBT_CA')]
+  }
   const target = {
     host: url.hostname,
     port: Number(url.port || 443),
     servername: url.hostname,
-    ...(client.ca() === undefined ? {} : { ca: client.ca()! }),
+    rejectUnauthorized: true,
+    ...(ca === undefined ? {} : { ca }),
   }
   const modern = await handshake({ ...target, minVersion: 'TLSv1.3' })
   if (typeof modern === 'string')

@@ -178,9 +178,10 @@ class SealedFileProvider implements KeyProvider {
         createdAt,
         uses,
       })),
-      ...this.#signing.map(({ keyId, version, createdAt, uses }) => ({
+      ...this.#signing.map(({ name, keyId, version, createdAt, uses }) => ({
         keyId,
         keyClass: 'signing' as const,
+        name,
         version,
         state: 'primary' as const,
         createdAt,

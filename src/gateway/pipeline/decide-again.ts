@@ -1,0 +1,29 @@
+import { type FilterAction, type Obligations, RedoubtError } from '#foundation/core'
+import { decisionContext } from './decide.ts'
+import type { House } from './house.ts'
+import type { Authorised } from './states.ts'
+
+const STRICTNESS: Readonly<Record<FilterAction, number>> = { allow: 0, mask: 1, block: 2 }
+
+/**
+ * Whether a request that was let in would be let in now: the policies in force, the present time, the model as it is (B8).
+ * A permit under which the answer must be filtered more strictly is none for an answer that is on its way already.
+ * @returns null while it may go on.
+ */
+export function decideAgain(house: Pick<House, 'decider' | 'clock' | 'localTime' | 'profile'>, state: Authorised): RedoubtError | null {
+  const { principal, call, received } = state
+  const context = decisionContext(house, principal, { receivedAt: house.clock.now(), sourceAddress: received.sourceAddress })
+  const resource = call.presentResource?.() ?? call.resource
+  const decision = house.decider.decide({ principal: principal.facts, action: 'invoke', resource, context })
+  // An engine gives the same object for the same combination of policies: nothing has changed.
+  if (decision === state.decision) return null
+  if (decision.effect !== 'allow') return new RedoubtError(decision.code ?? 'ERR_POLICY_DENIED')
+  return isStricter(decision.obligations.filterOutput, state.decision.obligations.filterOutput)
+    ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
+    : null
+}
+
+function isStricter(now: Obligations['filterOutput'], before: Obligations['filterOutput']): boolean {
+  const said = (filter: Obligations['filterOutput'], entity: string): number => STRICTNESS[filter[entity] ?? filter['default'] ?? 'allow']
+  return [...new Set([...Object.keys(now), ...Object.keys(before)])].some((entity) => said(now, entity) > said(before, entity))
+}

@@ -1,0 +1,159 @@
+/** A control plane whose rooms note what is asked of them, behind a plain server on loopback; the composition root puts TLS there. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type AuditEvent, type Decision, type DecisionQuery, type ErrorCode, RedoubtError, systemClock } from '#foundation/core'
+import { silentLogger } from '#foundation/telemetry'
+import { localTime } from '#gateway/pipeline'
+import type { Principal } from '#trust/identity'
+import { type Api, createApi } from './api.ts'
+import type { ControlPlane } from './control-plane.ts'
+
+export const TOKEN = 'Bearer good'
+const version = { name: 'credit', version: 1, quarantined: false, purposes: [], sensitivity: 'internal', digest: 'd', label: null }
+const caller: Principal = {
+  facts: { type: 'ServiceAccount', id: 'caller', attributes: {}, parents: [] },
+  name: 'caller',
+  roles: ['auditor'],
+  purpose: 'audit',
+  legalBasis: 'contract',
+  mfaLevel: 1,
+  token: { id: 'token-1', issuer: 'https://localhost', expiresAt: 1 },
+}
+
+export interface TestPlane {
+  readonly api: Api
+  readonly url: string
+  readonly events: AuditEvent[]
+  readonly queries: DecisionQuery[]
+  /** Everything that a room was asked to do or to tell, beyond the look-ups that a decision needs. */
+  readonly done: string[]
+  /** What the policies say. */
+  effect: 'allow' | 'deny'
+  logDown: boolean
+  /** What the next thing done throws. */
+  failure: unknown
+  close(): Promise<void>
+}
+
+export async function testPlane(): Promise<TestPlane> {
+  const events: AuditEvent[] = []
+  const queries: DecisionQuery[] = []
+  const done: string[] = []
+  const state: { effect: 'allow' | 'deny'; logDown: boolean; failure: unknown } = { effect: 'allow', logDown: false, failure: null }
+  const act = (what: string, answer: unknown = {}): (() => unknown) => {
+    return () => {
+      done.push(what)
+      if (state.failure !== null) throw state.failure
+      return answer
+    }
+  }
+  const facts =
+    (type: string) =>
+    ({ name }: { name: string }) => ({ type, id: name, attributes: {}, parents: [] })
+  const decide = (query: DecisionQuery): Decision => {
+    queries.push(query)
+    const code = state.effect === 'allow' ? null : 'ERR_POLICY_DENIED'
+    const obligations = { filterInput: {}, filterOutput: {}, limits: [], maxRowsPerCall: null }
+    return { effect: state.effect, policies: ['p'], errors: [], code, obligations, policySet: 'set' }
+  }
+  const plane = {
+    identity: {
+      stillValid: () => null,
+      authenticate: ({ authorization, authorizationCount }: { authorization?: string; authorizationCount: number }) =>
+        authorization === TOKEN && authorizationCount === 1
+          ? caller
+          : { code: (authorization === undefined ? 'ERR_TOKEN_MISSING' : 'ERR_TOKEN_SIGNATURE') satisfies ErrorCode },
+      serviceAccounts: {
+        create: act('create account', { account: {}, privateKeyJwk: {} }),
+        list: act('list accounts', []),
+        disable: act('disable account'),
+        principal: () => caller,
+      },
+      createEnrolmentLink: act('create enrolment link'),
+    },
+    policies: {
+      decide,
+      engine: { digest: 'digest', why: act('explain') },
+      list: act('list policies', []),
+      put: act('put policy'),
+      remove: act('remove policy'),
+    },
+    audit: {
+      async record(event: AuditEvent) {
+        if (state.logDown) throw new RedoubtError('ERR_AUDIT_UNAVAILABLE')
+        events.push(event)
+        return { index: events.length - 1, leafHash: '' }
+      },
+    },
+    log: {
+      search: act('search log', { entries: [], next: null }),
+      entry: act('read entry'),
+      openPersonal: act('open personal fields', []),
+      prove: act('prove'),
+      publish: act('publish', 'note'),
+      size: () => 10,
+      verifierKey: () => 'key',
+    },
+    keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
+    datasets: {
+      list: () => [version],
+      get: (name: string) => (name === 'absent' ? null : version),
+      facts: facts('Dataset'),
+      import: act('import', version),
+      remove: act('remove dataset'),
+      read: act('read dataset', []),
+    },
+    registry: {
+      list: () => [version],
+      get: (name: string) => (name === 'absent' ? null : version),
+      deployed: () => null,
+      facts: facts('Model'),
+      register: act('register', version),
+      deploy: act('deploy'),
+      quarantine: act('quarantine'),
+      remove: act('remove model'),
+      signature: act('read signature', '{}'),
+    },
+    models: { unload: act('unload') },
+    clock: systemClock,
+    localTime: localTime('UTC'),
+    logger: silentLogger,
+    profile: 'production',
+    version: '1.0.0',
+    bodyTimeoutMs: 1_000,
+    endpoints: [],
+    status: act('status'),
+  }
+  const api = await createApi(plane as unknown as ControlPlane)
+  const server = createServer(api.handle)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    api,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    events,
+    queries,
+    done,
+    get effect() {
+      return state.effect
+    },
+    set effect(effect) {
+      state.effect = effect
+    },
+    get logDown() {
+      return state.logDown
+    },
+    set logDown(down) {
+      state.logDown = down
+    },
+    get failure() {
+      return state.failure
+    },
+    set failure(failure) {
+      state.failure = failure
+    },
+    async close() {
+      await api.close()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}

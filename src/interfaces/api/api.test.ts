@@ -1,0 +1,320 @@
+import { createServer, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import type { FastifyReply } from 'fastify'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
+import { testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
+import { longOperation } from './long-operation.ts'
+import { problemOf } from './problem.ts'
+
+let plane: TestPlane
+beforeEach(async () => {
+  plane = await testPlane()
+})
+afterEach(() => plane.close())
+
+interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  readonly body: any
+}
+
+async function call(
+  method: string,
+  path: string,
+  init: { readonly json?: unknown; readonly body?: string; readonly headers?: Record<string, string> } = {},
+): Promise<Answer> {
+  const body = init.json === undefined ? init.body : JSON.stringify(init.json)
+  const response = await fetch(`${plane.url}${path}`, {
+    method,
+    headers: { authorization: TOKEN, ...(init.json === undefined ? {} : { 'content-type': 'application/json' }), ...init.headers },
+    ...(body === undefined ? {} : { body: body }),
+  })
+  const text = await response.text()
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    get body() {
+      return JSON.parse(text)
+    },
+  }
+}
+
+const CSV = { body: 'a\n1\n', headers: { 'content-type': 'text/csv' } }
+const ONNX = { body: 'model', headers: { 'content-type': 'application/octet-stream' } }
+const TABLE = '/api/v1/datasets/credit/versions?sensitivity=internal&purpose=p&legalBasis=contract'
+const ACCOUNT = { name: 'one', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
+
+/** Every route that does or tells something, with the action that it demands. A route that is not here fails the first test. */
+const ROUTES: readonly (readonly [method: string, path: string, init: Parameters<typeof call>[2], action: string, done: RegExp])[] = [
+  ['GET', '/api/v1/service-accounts', {}, 'manageAccess', /list accounts/],
+  ['POST', '/api/v1/service-accounts', { json: ACCOUNT }, 'manageAccess', /create account/],
+  ['POST', '/api/v1/service-accounts/one/disable', {}, 'manageAccess', /disable account/],
+  ['POST', '/api/v1/enrolment-links', {}, 'manageAccess', /create enrolment link/],
+  ['POST', TABLE, CSV, 'import', /import/],
+  ['DELETE', '/api/v1/datasets/credit', {}, 'erase', /remove dataset/],
+  ['POST', '/api/v1/models/credit/train', { json: { dataset: 'credit', algorithm: 'mlp' } }, 'trainOn', /read dataset/],
+  ['POST', '/api/v1/models/credit/versions?sensitivity=internal&purpose=p', ONNX, 'register', /register/],
+  ['GET', '/api/v1/models/credit', {}, 'view', /^$/],
+  ['GET', '/api/v1/models/credit/versions/1/signature', {}, 'view', /read signature/],
+  ['POST', '/api/v1/models/credit/deploy', {}, 'deploy', /deploy/],
+  ['POST', '/api/v1/models/credit/quarantine', { json: { reason: 'r' } }, 'administer', /quarantine/],
+  ['DELETE', '/api/v1/models/credit', {}, 'erase', /unload.*remove model/],
+  ['GET', '/api/v1/keys', {}, 'view', /list keys/],
+  ['POST', '/api/v1/keys/rotate', { json: { keyClass: 'model' } }, 'rotateKey', /rotate key/],
+  ['POST', '/api/v1/subjects/destroy-key', { json: { subject: 's' } }, 'erase', /destroy subject/],
+  ['GET', '/api/v1/audit/entries', {}, 'readAudit', /search log/],
+  ['GET', '/api/v1/audit/entries/1', {}, 'readAudit', /read entry.*open personal fields/],
+  ['GET', '/api/v1/audit/entries/1/proof', {}, 'readAudit', /prove/],
+  ['GET', '/api/v1/audit/log', {}, 'readAudit', /publish/],
+  ['GET', '/api/v1/policies', {}, 'view', /list policies/],
+  ['PUT', '/api/v1/policies/one', { json: { text: '' } }, 'administer', /put policy/],
+  ['DELETE', '/api/v1/policies/one', {}, 'administer', /remove policy/],
+  [
+    'POST',
+    '/api/v1/policies/why',
+    { json: { account: 'one', action: 'invoke', resource: { type: 'System', id: 'x' } } },
+    'view',
+    /explain/,
+  ],
+  ['GET', '/api/v1/policies/why/req_1', {}, 'readAudit', /search log/],
+  ['GET', '/api/v1/status', {}, 'view', /status/],
+]
+/** Routes that demand a token and nothing more: they tell the caller of itself, or show of a list what it may see. */
+const FOR_EVERYONE_WITH_A_TOKEN = ['GET /api/v1/whoami', 'GET /api/v1/datasets', 'GET /api/v1/models']
+
+const patternOf = (method: string, path: string): string => {
+  const plain = path.split('?')[0] ?? ''
+  const fits = (pattern: string): boolean =>
+    pattern.split('/').length === plain.split('/').length &&
+    pattern.split('/').every((part, i) => part.startsWith(':') || part === plain.split('/')[i])
+  const found = plane.api.routes.filter((route) => route.method === method && fits(route.path))
+  const exact = found.find((route) => !route.path.includes(':')) ?? found[0]
+  return `${method} ${exact?.path}`
+}
+
+describe('every route of the control plane', () => {
+  it('is tested here', () => {
+    const tested = [...ROUTES.map(([method, path]) => patternOf(method, path)), ...FOR_EVERYONE_WITH_A_TOKEN, 'GET /api/openapi.json']
+    expect(plane.api.routes.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual(tested.toSorted())
+  })
+
+  it('demands a token but for one that holds no data (B8)', async () => {
+    expect(plane.api.routes.filter(({ open }) => open !== null).map(({ path }) => path)).toEqual(['/api/openapi.json'])
+    for (const { method, path } of plane.api.routes) {
+      if (path === '/api/openapi.json') continue
+      const answer = await call(method, path.replace(/:\w+/g, '1'), { headers: { authorization: 'Bearer bad' } })
+      expect(`${method} ${path} ${answer.status} ${answer.body.code}`).toBe(`${method} ${path} 401 ERR_TOKEN_SIGNATURE`)
+      expect(answer.headers.get('www-authenticate')).toContain('Bearer')
+    }
+    expect([plane.queries, plane.events, plane.done]).toEqual([[], [], []])
+  })
+
+  it('asks for a decision, records the yes, and only then does anything (B1, E3)', async () => {
+    for (const [method, path, init, action, done] of ROUTES) {
+      plane.events.length = plane.queries.length = plane.done.length = 0
+      const answer = await call(method, path, init)
+      expect(`${method} ${path} ${answer.status}`).toMatch(/ (?:200|201|404)$/)
+      expect(plane.queries[0], path).toMatchObject({
+        action,
+        principal: { id: 'caller' },
+        context: { purpose: 'audit', sourceAddress: '127.0.0.1' },
+      })
+      expect(plane.events[0], path).toMatchObject({
+        type: 'control.admission',
+        action,
+        outcome: 'success',
+        requestId: answer.headers.get('x-request-id'),
+        decision: { effect: 'allow', policySet: 'set' },
+        details: { method, tokenId: 'token-1' },
+      })
+      expect(plane.done.join(', '), path).toMatch(done)
+    }
+  })
+
+  it('does nothing when the decision is no, and records it (B1, E3)', async () => {
+    plane.effect = 'deny'
+    for (const [method, path, init, action] of ROUTES) {
+      plane.events.length = 0
+      const answer = await call(method, path, init)
+      expect(`${method} ${path} ${answer.status} ${answer.body.code}`).toBe(`${method} ${path} 403 ERR_POLICY_DENIED`)
+      expect(plane.events, path).toEqual([
+        expect.objectContaining({ type: 'control.refusal', action, outcome: 'refused', code: 'ERR_POLICY_DENIED' }),
+      ])
+    }
+    expect(plane.done).toEqual([])
+  })
+
+  it('does nothing when the decision cannot be recorded (E3)', async () => {
+    plane.logDown = true
+    for (const [method, path, init] of ROUTES) {
+      const answer = await call(method, path, init)
+      expect(`${method} ${path} ${answer.status} ${answer.body.code}`).toBe(`${method} ${path} 503 ERR_AUDIT_UNAVAILABLE`)
+    }
+    expect(plane.done).toEqual([])
+  })
+
+  it('shows in a list what the caller may view, and no more', async () => {
+    expect((await call('GET', '/api/v1/datasets')).body.datasets.length).toBe(1)
+    expect((await call('GET', '/api/v1/models')).body.models.length).toBe(1)
+    plane.effect = 'deny'
+    expect((await call('GET', '/api/v1/datasets')).body.datasets).toEqual([])
+    expect((await call('GET', '/api/v1/models')).body.models).toEqual([])
+  })
+})
+
+describe('bodies', () => {
+  const post = (body: string, headers: Record<string, string> = { 'content-type': 'application/json' }): Promise<Answer> =>
+    call('POST', '/api/v1/keys/rotate', { body, headers })
+
+  it('are strict JSON: no doubled members, no depth without bound, no `__proto__`', async () => {
+    const cases: readonly [string, ErrorCode][] = [
+      ['{"keyClass":"model","keyClass":"subject"}', 'ERR_INPUT_DUPLICATE_KEY'],
+      [`{"keyClass":${'['.repeat(17)}${']'.repeat(17)}}`, 'ERR_INPUT_TOO_DEEP'],
+      ['{"__proto__":{}}', 'ERR_INPUT_MALFORMED'],
+      ['{', 'ERR_INPUT_MALFORMED'],
+      ['', 'ERR_INPUT_MALFORMED'],
+    ]
+    for (const [body, code] of cases) expect((await post(body)).body).toMatchObject({ code, status: ERROR_TABLE[code].status })
+    expect(plane.queries).toEqual([])
+  })
+
+  it('are bounded in size', async () => {
+    expect((await post(`{"keyClass":"${'x'.repeat(600_000)}"}`)).body.code).toBe('ERR_INPUT_TOO_LARGE')
+  })
+
+  it('are bounded in time', async () => {
+    const { port } = new URL(plane.url)
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.write(
+      `POST /api/v1/keys/rotate HTTP/1.1\r\nhost: x\r\nauthorization: ${TOKEN}\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{`,
+    )
+    let text = ''
+    for await (const part of socket) text += String(part)
+    expect(text).toMatch(/^HTTP\/1\.1 408 /)
+    expect(text).toContain('ERR_INPUT_TIMEOUT')
+  })
+
+  it('have no members, and addresses no parameters, that the route does not describe', async () => {
+    expect((await post('{"keyClass":"model","more":1}')).body.code).toBe('ERR_INPUT_INVALID')
+    expect((await call('POST', '/api/v1/enrolment-links', { json: { more: 1 } })).body.code).toBe('ERR_INPUT_INVALID')
+    expect((await call('DELETE', '/api/v1/models/credit', { json: { force: true } })).body.code).toBe('ERR_INPUT_INVALID')
+    expect((await call('GET', '/api/v1/keys?more=1')).body.code).toBe('ERR_INPUT_INVALID')
+    expect(plane.done).toEqual([])
+  })
+
+  it('are of the content type that the route reads', async () => {
+    for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded'])
+      expect((await post('{"keyClass":"model"}', { 'content-type': type })).body.code).toBe('ERR_INPUT_CONTENT_TYPE')
+    expect((await call('POST', TABLE, { ...CSV, headers: { 'content-type': 'application/octet-stream' } })).body.code).toBe(
+      'ERR_INPUT_CONTENT_TYPE',
+    )
+    expect((await post('keyClass', { 'content-type': 'text/csv' })).status).toBe(400)
+    expect(plane.queries).toEqual([])
+  })
+
+  it('name objects by names that are safe in a path', async () => {
+    for (const name of ['UPPER', '..', '%2e%2e', 'a%2fb', 'a%20b', 'x'.repeat(64)]) {
+      const { status } = await call('DELETE', `/api/v1/models/${name}`)
+      expect(`${name} ${status}`).toMatch(/ (?:400|404)$/)
+    }
+    expect(plane.done).toEqual([])
+  })
+})
+
+describe('errors', () => {
+  it('are RFC 9457 problems with code, next step and request id', async () => {
+    const answer = await call('DELETE', '/api/v1/models/absent')
+    expect(answer.headers.get('content-type')).toContain('application/problem+json')
+    expect(answer.body).toEqual({
+      type: 'urn:redoubt:error:ERR_MODEL_UNKNOWN',
+      title: ERROR_TABLE.ERR_MODEL_UNKNOWN.title,
+      status: 404,
+      detail: 'there is no model `absent`',
+      code: 'ERR_MODEL_UNKNOWN',
+      next: ERROR_TABLE.ERR_MODEL_UNKNOWN.next,
+      requestId: answer.headers.get('x-request-id'),
+    })
+    expect((await call('GET', '/api/v1/nothing')).body).toMatchObject({ code: 'ERR_ROUTE_UNKNOWN', status: 404 })
+  })
+
+  it('keep what went wrong inside to themselves', async () => {
+    plane.failure = new TypeError('a secret detail')
+    const answer = await call('GET', '/api/v1/keys')
+    expect(answer.body).toMatchObject({ status: 500, code: 'ERR_INTERNAL', detail: ERROR_TABLE.ERR_INTERNAL.title })
+    expect(answer.text).not.toContain('secret')
+  })
+
+  it('name their evidence, which never replaces the members of the problem', () => {
+    expect(problemOf(new RedoubtError('ERR_DATA_RAGGED', 'line 3', { evidence: { line: 3 } }), 'req_1')).toMatchObject({
+      line: 3,
+      status: 422,
+    })
+    const hostile = new RedoubtError('ERR_DATA_RAGGED', 'line 3', { evidence: { status: 200, code: 'ERR_NONE', type: 'x' } })
+    expect(problemOf(hostile, 'req_1')).toMatchObject({ status: 422, code: 'ERR_DATA_RAGGED', type: 'urn:redoubt:error:ERR_DATA_RAGGED' })
+  })
+})
+
+describe('the description of the interface', () => {
+  it('is open, and names every route and the token that it demands', async () => {
+    const { body } = await call('GET', '/api/openapi.json', { headers: { authorization: '' } })
+    expect(body).toMatchObject({ openapi: '3.1.0', security: [{ token: [] }] })
+    for (const { method, path } of plane.api.routes) {
+      if (path === '/api/openapi.json') continue
+      const described = body.paths[path.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()]
+      expect(described?.summary, `${method} ${path}`).toMatch(/\w/)
+    }
+  })
+})
+
+describe('a long operation', () => {
+  async function answered(
+    work: Parameters<typeof longOperation>[2],
+    leave = false,
+  ): Promise<{ readonly lines: readonly any[]; readonly aborted: boolean }> {
+    let aborted = false
+    let finish: () => void = () => undefined
+    const finished = new Promise<void>((resolve) => (finish = resolve))
+    const server = createServer((_request, response: ServerResponse) => {
+      const reply = { hijack: () => undefined, raw: response } as unknown as FastifyReply
+      const watched: typeof work = (progress, signal) => {
+        signal.addEventListener('abort', () => (aborted = true))
+        return work(progress, signal)
+      }
+      longOperation(reply, { requestId: 'req_1', mayGoOn: () => null }, watched).then(finish, finish)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const abort = new AbortController()
+    const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { signal: abort.signal })
+    if (leave) abort.abort()
+    const text = await response.text().catch(() => '')
+    await finished
+    await new Promise((resolve) => server.close(resolve))
+    const lines = text.trimEnd().split('\n')
+    return { lines: lines.filter((line) => line !== '').map((line) => JSON.parse(line)), aborted }
+  }
+
+  it('ends with its result', async () => {
+    const { lines } = await answered(async (progress) => {
+      progress({ rows: 1 })
+      return { rows: 2 }
+    })
+    expect(lines).toEqual([
+      { type: 'progress', rows: 1 },
+      { type: 'result', result: { rows: 2 } },
+    ])
+  })
+
+  it('ends with its error, as a problem that a program can tell from a result', async () => {
+    const { lines } = await answered(() => Promise.reject(new RedoubtError('ERR_DATA_RAGGED', 'line 3', { evidence: { line: 3 } })))
+    expect(lines).toEqual([{ type: 'error', problem: expect.objectContaining({ code: 'ERR_DATA_RAGGED', line: 3, status: 422 }) }])
+  })
+
+  it('stops when nobody listens any more', async () => {
+    const { aborted } = await answered((_progress, signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)), true)
+    expect(aborted).toBe(true)
+  })
+})

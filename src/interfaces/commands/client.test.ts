@@ -1,0 +1,95 @@
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCertificateAuthority, issueServerCertificate, TLS_OPTIONS } from '#foundation/crypto'
+import { requestToken } from '#trust/identity'
+import { Client } from './client.ts'
+import { tlsChecks } from './doctor/server-checks.ts'
+import { findPlace } from './place.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'redoubt-client-'))
+let server: Server
+let url = ''
+/** Requests that arrived, with what they carried. */
+const arrived: (string | undefined)[] = []
+const ours = join(folder, 'ours.pem')
+const strange = join(folder, 'strange.pem')
+
+async function authority(path: string) {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const now = Date.now()
+  const pem = await createCertificateAuthority({ privateKey, publicKey: createPublicKey(privateKey), commonName: path, now })
+  writeFileSync(path, pem)
+  return issueServerCertificate({
+    authorityPem: pem,
+    authorityKey: privateKey,
+    dnsNames: ['localhost'],
+    ipAddresses: [],
+    spiffeId: 'spiffe://redoubt/server',
+    now,
+  })
+}
+
+beforeAll(async () => {
+  const { certificatePem, privateKeyPem } = await authority(ours)
+  await authority(strange)
+  server = createServer({ ...TLS_OPTIONS, cert: certificatePem, key: privateKeyPem }, (request, response) => {
+    arrived.push(request.headers.authorization)
+    response.end('{}')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url = `https://localhost:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => {
+  server.close()
+  server.closeAllConnections()
+  rmSync(folder, { recursive: true })
+})
+
+const client = (ca?: string): Client =>
+  new Client(findPlace({ url, dataDir: join(folder, 'data') }, ca === undefined ? {} : { REDOUBT_CA: ca }), 'a.b.c')
+async function withoutVerification<T>(work: () => Promise<T>): Promise<T> {
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+  try {
+    return await work()
+  } finally {
+    delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+  }
+}
+
+describe('a command recognises the server', () => {
+  it('by the authority named, and by no other (A2)', async () => {
+    expect(await client(ours).call('/status')).toEqual({})
+    expect(arrived.splice(0)).toEqual(['Bearer a.b.c'])
+    await expect(client(strange).call('/status')).rejects.toMatchObject({ code: 'ERR_SERVER_UNREACHABLE' })
+    await expect(client('system').call('/status')).rejects.toMatchObject({ code: 'ERR_SERVER_UNREACHABLE' })
+    expect(arrived).toEqual([])
+  })
+
+  it('or says that it cannot: never by the authorities of the system unless told so (A2)', async () => {
+    await expect(client().call('/status')).rejects.toMatchObject({
+      code: 'ERR_SERVER_UNREACHABLE',
+      message: expect.stringContaining('ca.pem') as unknown,
+    })
+    expect(await tlsChecks(client(), Date.now())).toMatchObject([{ check: 'TLS', state: 'problem' }])
+    expect(arrived).toEqual([])
+  })
+
+  it('also where the environment turns verification off (A2)', async () => {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    const { x, d } = privateKey.export({ format: 'jwk' })
+    const privateKeyJwk = { kty: 'OKP', crv: 'Ed25519', x: x!, d: d! } as const
+    await withoutVerification(async () => {
+      await expect(client(strange).call('/status')).rejects.toMatchObject({ code: 'ERR_SERVER_UNREACHABLE' })
+      await expect(requestToken({ baseUrl: url, accountId: 'app', privateKeyJwk })).rejects.toMatchObject({
+        code: 'ERR_SERVER_UNREACHABLE',
+      })
+      expect(await tlsChecks(client(strange), Date.now())).toMatchObject([{ check: 'TLS', state: 'problem' }])
+    })
+    expect(arrived).toEqual([])
+  })
+})

@@ -1,0 +1,199 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { RedoubtError, systemClock } from '#foundation/core'
+import { createCertificateAuthority } from '#foundation/crypto'
+import { Client } from '../client.ts'
+import type { Place } from '../place.ts'
+import { runProgram, withGlobalOptions } from '../program.ts'
+import { doctorCommand } from './doctor-command.ts'
+import type { Finding } from './finding.ts'
+import { authorityCheck, diskCheck, nodeCheck, permissionChecks } from './host-checks.ts'
+import { type Status, serverChecks, statusChecks, tlsChecks } from './server-checks.ts'
+
+const DAY_MS = 24 * 60 * 60 * 1000
+const now = systemClock.now()
+let place: Place
+let folder: string
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'redoubt-doctor-'))
+  const dataDir = join(folder, 'data')
+  const secretsDir = join(folder, 'secrets')
+  for (const made of [dataDir, secretsDir]) mkdirSync(made, { mode: 0o700 })
+  place = { url: 'https://localhost:1', dataDir, secretsDir, caPath: join(dataDir, 'ca.pem'), systemAuthorities: false }
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const states = (findings: readonly Finding[]): Record<string, string> =>
+  Object.fromEntries(findings.map(({ check, state }) => [check, state]))
+
+/** A file as its owner keeps it, whatever the umask. */
+function write(path: string, mode: number, content = 'x'): void {
+  writeFileSync(path, content)
+  chmodSync(path, mode)
+}
+
+async function authority(at: number): Promise<string> {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return createCertificateAuthority({ privateKey, publicKey, commonName: 'Redoubt local CA of a test', now: at })
+}
+
+describe('the doctor finds on this host', () => {
+  it('a Node that is too old', () => {
+    expect(nodeCheck('22.11.0')).toMatchObject({ state: 'problem', mend: expect.stringContaining('npm ci') })
+    expect(nodeCheck('24.0.0').state).toBe('ok')
+    expect(nodeCheck().state).toBe('ok')
+  })
+
+  it('a disk that is nearly or wholly full', () => {
+    const free = (bytes: number) => diskCheck(place, () => ({ bavail: bytes / 4096, bsize: 4096 }))
+    expect(free(100 * 1024 ** 2)).toMatchObject({ check: 'disk', state: 'problem' })
+    expect(free(1024 ** 3).state).toBe('warning')
+    expect(free(50 * 1024 ** 3).state).toBe('ok')
+  })
+
+  it('a data directory that is not there, and never calls that fine', () => {
+    rmSync(place.dataDir, { recursive: true })
+    expect(diskCheck(place).state).toBe('unknown')
+    expect(permissionChecks(place)[0]?.state).toBe('unknown')
+  })
+
+  it('directories and secrets that others can open', () => {
+    const check = () => states(permissionChecks(place))
+    write(join(place.dataDir, 'redoubt.db'), 0o644)
+    write(join(place.secretsDir, 'passphrase'), 0o600)
+    expect(check()).toEqual({ 'permissions of data': 'ok', 'permissions of secrets': 'ok' })
+
+    chmodSync(place.dataDir, 0o750)
+    expect(check()['permissions of data']).toBe('problem')
+    chmodSync(place.dataDir, 0o700)
+
+    chmodSync(join(place.dataDir, 'redoubt.db'), 0o666)
+    expect(check()['permissions of data']).toBe('problem')
+    chmodSync(join(place.dataDir, 'redoubt.db'), 0o600)
+
+    chmodSync(join(place.secretsDir, 'passphrase'), 0o640)
+    expect(check()['permissions of secrets']).toBe('problem')
+    mkdirSync(join(place.secretsDir, 'accounts'), { mode: 0o700 })
+    chmodSync(join(place.secretsDir, 'passphrase'), 0o600)
+    write(join(place.secretsDir, 'accounts', 'scorer.json'), 0o604)
+    const [, secrets] = permissionChecks(place)
+    expect(secrets).toMatchObject({
+      state: 'problem',
+      mend: expect.stringContaining('chmod'),
+      detail: expect.stringContaining('scorer.json'),
+    })
+  })
+
+  it('a local CA that is absent, over, or not begun', async () => {
+    expect(authorityCheck(place, now).state).toBe('unknown')
+    writeFileSync(place.caPath, await authority(now))
+    expect(authorityCheck(place, now).state).toBe('ok')
+    expect(authorityCheck(place, now - 30 * DAY_MS)).toMatchObject({ state: 'problem', mend: 'set the clock of this host' })
+    expect(authorityCheck(place, now + 100 * 365 * DAY_MS)).toMatchObject({ state: 'problem' })
+  })
+
+  it('a local CA that is no certificate', () => {
+    writeFileSync(place.caPath, 'nonsense')
+    expect(authorityCheck(place, now)).toMatchObject({ check: 'local CA', state: 'problem' })
+  })
+})
+
+describe('the doctor finds at the server', () => {
+  it('that none answers', async () => {
+    writeFileSync(place.caPath, await authority(now))
+    const [finding, ...more] = await tlsChecks(new Client(place, 'token'), now)
+    expect(finding).toMatchObject({ check: 'TLS', state: 'problem', mend: expect.stringContaining('start the server') })
+    expect(more).toEqual([])
+    expect(states(await serverChecks(new Client(place, 'token'), now))).toEqual({ TLS: 'problem' })
+  })
+
+  it('that something else answers on its port', async () => {
+    writeFileSync(place.caPath, await authority(now))
+    const plain = createServer((socket) => {
+      socket.on('error', () => undefined).resume()
+      socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')
+    })
+    await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
+    const url = `https://localhost:${(plain.address() as AddressInfo).port}`
+    expect((await tlsChecks(new Client({ ...place, url }, 'token'), now))[0]?.state).toBe('problem')
+    await new Promise((resolve) => plain.close(resolve))
+  })
+
+  const healthy: Status = {
+    version: '1.0.0',
+    profile: 'production',
+    now,
+    ready: 'ready',
+    administratorEnrolled: true,
+    certificateNotAfter: now + DAY_MS,
+    upstreams: [{ name: 'main', ok: true, detail: '' }],
+    log: { ok: true, size: 10, published: 10, outside: [{ name: 'witness', size: 10, problem: null }] },
+    insecure: [],
+  }
+
+  it('nothing when nothing is wrong', () => {
+    expect(new Set(Object.values(states(statusChecks(healthy, now))))).toEqual(new Set(['ok']))
+  })
+
+  it.each<[string, Partial<Status>, string, string]>([
+    ['a clock that differs', { now: now - 60_000 }, 'clock', 'problem'],
+    ['a server that is not ready', { ready: 'failed' }, 'ready', 'problem'],
+    ['a log that cannot be written', { log: { ...healthy.log, ok: false } }, 'audit log', 'problem'],
+    [
+      'a place outside that receives nothing',
+      { log: { ...healthy.log, outside: [{ name: 'witness', size: -1, problem: 'ECONNREFUSED' }] } },
+      'outside place',
+      'problem',
+    ],
+    [
+      'an upstream that cannot be reached',
+      { upstreams: [{ name: 'main', ok: false, detail: 'cannot be reached' }] },
+      'upstream',
+      'problem',
+    ],
+    ['an insecure default', { insecure: [{ what: 'the passphrase was generated', mend: 'name one' }] }, 'insecure default', 'warning'],
+  ])('%s', (_name, change, check, state) => {
+    const found = statusChecks({ ...healthy, ...change }, now).find((finding) => finding.check === check)
+    expect(found).toMatchObject({ state, mend: expect.stringMatching(/\w/) })
+  })
+})
+
+describe('redoubt doctor', () => {
+  async function doctor(check: () => void, ...args: string[]): Promise<{ readonly code: number; readonly out: string }> {
+    let out = ''
+    const program = withGlobalOptions(new Command('redoubt')).addCommand(withGlobalOptions(doctorCommand(check)))
+    const places = ['--data-dir', place.dataDir, '--secrets-dir', place.secretsDir, '--url', place.url]
+    const code = await runProgram(program, ['node', 'redoubt', 'doctor', ...places, ...args], {
+      writeOut: (text) => void (out += text),
+      writeErr: () => undefined,
+    })
+    return { code, out }
+  }
+
+  it('ends with 1 and says what to mend', async () => {
+    const { code, out } = await doctor(() => undefined)
+    expect(code).toBe(1)
+    expect(out).toMatch(/PROBLEM {2}TLS/)
+    expect(out).toMatch(/UNKNOWN {2}local CA/)
+    expect(out).toMatch(/\d to mend\n$/)
+  })
+
+  it('names the key of a configuration that is wrong', async () => {
+    const wrong = (): never => {
+      throw new RedoubtError('ERR_CONFIG_INVALID', 'the key `server.prot` is not known')
+    }
+    const { out } = await doctor(wrong, '--json')
+    const { findings } = JSON.parse(out) as { findings: readonly Finding[] }
+    expect(findings.find(({ check }) => check === 'configuration')).toMatchObject({
+      state: 'problem',
+      detail: 'the key `server.prot` is not known',
+    })
+  })
+})

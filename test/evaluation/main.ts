@@ -1,0 +1,48 @@
+/**
+ * `npm run evaluate [-- tabular|filters|served] [--json]`: what the models and the recognisers are worth on public data. `tabular` trains and scores in
+ * process, `filters` searches texts, `served` goes the whole way on a server of its own: import, train, deploy, infer over TLS. Ends with 1 when a target is
+ * missed; missing data are an error.
+ */
+import { evaluateFilters } from './filters.ts'
+import { evaluateServed } from './served.ts'
+import { evaluateTabular } from './tabular.ts'
+
+interface Row {
+  readonly what: string
+  readonly value: number
+  readonly target: number | null
+  readonly ok: boolean
+}
+
+const PARTS: Readonly<Record<string, () => Promise<readonly Row[]> | readonly Row[]>> = {
+  filters: evaluateFilters,
+  tabular: evaluateTabular,
+  served: evaluateServed,
+}
+
+const json = process.argv.includes('--json')
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--json')
+const unknown = wanted.filter((name) => !(name in PARTS))
+if (unknown.length > 0) {
+  console.error(`there is no evaluation \`${unknown.join(', ')}\`; there are ${Object.keys(PARTS).join(', ')}`)
+  process.exit(2)
+}
+
+const rows: Row[] = []
+for (const [name, evaluate] of Object.entries(PARTS)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  const started = performance.now()
+  const found = await evaluate()
+  rows.push(...found)
+  if (json) continue
+  console.log(`\n${name} (${((performance.now() - started) / 1000).toFixed(0)} s)`)
+  for (const { what, value, target, ok } of found)
+    console.log(
+      `${ok ? '  ' : '! '}${value.toFixed(4).padStart(8)}  ${target === null ? ''.padEnd(9) : `of ${String(target).padEnd(6)}`}  ${what}`,
+    )
+}
+
+const missed = rows.filter((row) => !row.ok)
+if (json) console.log(JSON.stringify({ ok: missed.length === 0, rows }, null, 2))
+else console.log(missed.length === 0 ? '\nevery target is met' : `\n${missed.length} targets are missed`)
+process.exitCode = missed.length === 0 ? 0 : 1
