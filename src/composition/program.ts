@@ -41,7 +41,7 @@ export function createProgram(itself: readonly string[]): Command {
     dataCommands(),
     modelCommands(),
     keyCommands(),
-    policyCommands(),
+    policyCommands(() => configuration({}).policies),
     auditCommands(),
   ]
   for (const command of groups.flat()) program.addCommand(command)

@@ -52,6 +52,7 @@ const ACCOUNT = { name: 'one', roles: ['auditor'], purpose: 'p', legalBasis: 'co
 const ROUTES: readonly (readonly [method: string, path: string, init: Parameters<typeof call>[2], action: string, done: RegExp])[] = [
   ['GET', '/api/v1/service-accounts', {}, 'manageAccess', /list accounts/],
   ['POST', '/api/v1/service-accounts', { json: ACCOUNT }, 'manageAccess', /create account/],
+  ['GET', '/api/v1/access/review', {}, 'readAudit', /list accounts.*search log/],
   ['POST', '/api/v1/service-accounts/one/disable', {}, 'manageAccess', /disable account/],
   ['POST', '/api/v1/enrolment-links', {}, 'manageAccess', /create enrolment link/],
   ['POST', TABLE, CSV, 'import', /import/],
@@ -73,6 +74,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['GET', '/api/v1/policies', {}, 'view', /list policies/],
   ['PUT', '/api/v1/policies/one', { json: { text: '' } }, 'administer', /put policy/],
   ['DELETE', '/api/v1/policies/one', {}, 'administer', /remove policy/],
+  ['POST', '/api/v1/policies/reload', {}, 'administer', /reload policies/],
   [
     'POST',
     '/api/v1/policies/why',
@@ -278,8 +280,8 @@ describe('a long operation', () => {
     let aborted = false
     let finish: () => void = () => undefined
     const finished = new Promise<void>((resolve) => (finish = resolve))
-    const server = createServer((_request, response: ServerResponse) => {
-      const reply = { hijack: () => undefined, raw: response } as unknown as FastifyReply
+    const server = createServer((request, response: ServerResponse) => {
+      const reply = { hijack: () => undefined, raw: response, request: { raw: request } } as unknown as FastifyReply
       const watched: typeof work = (progress, signal) => {
         signal.addEventListener('abort', () => (aborted = true))
         return work(progress, signal)

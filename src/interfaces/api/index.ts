@@ -1,3 +1,4 @@
+export type { AccessReview, ReviewedAccount } from './access-review.ts'
 export { type Api, createApi } from './api.ts'
 export type { ControlPlane } from './control-plane.ts'
 export { reloadPolicies } from './policy-change.ts'

@@ -79,7 +79,7 @@ export const policyRoutes =
 
     app.post(
       '/policies/reload',
-      { schema: { summary: 'Read the folder of policies again: all of it takes effect, or nothing', body: z.strictObject({}) } },
+      { schema: { summary: 'Read the folder of policies again: all of it takes effect, or nothing' } },
       async (request) => {
         const principal = await demand(plane, request, 'administer', systemPart('policies'))
         return reloadPolicies(plane, principal.facts, request.redoubtRequestId)
