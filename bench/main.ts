@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, release } from 'node:os'
 import { parseArgs } from 'node:util'
+import { benchmark as alerts } from './alerts.bench.ts'
 import { benchmark as audit } from './audit.bench.ts'
 import { benchmark as chat } from './chat.bench.ts'
 import { benchmark as crypto } from './crypto.bench.ts'
@@ -23,7 +24,7 @@ import { benchmark as training } from './training.bench.ts'
 
 /** What users feel first, then its parts. */
 const benchmarks: readonly Benchmark[] = [
-  gateway, startUp, decide, pipeline, audit, crypto, serving, identity, policy, limits, filters, chat, training,
+  gateway, startUp, decide, pipeline, audit, crypto, serving, identity, policy, limits, filters, alerts, chat, training,
 ] // prettier-ignore
 const WIDTH = 80
 const VALUE_WIDTH = 11

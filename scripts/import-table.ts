@@ -6,6 +6,7 @@ const foundation = ['foundation/core', 'foundation/config', 'foundation/storage'
 const trust = ['trust/audit', 'trust/keys', 'trust/identity', 'trust/policy'] as const
 const assets = ['assets/datasets', 'assets/registry', 'assets/training'] as const
 const gateway = ['gateway/serving', 'gateway/limits', 'gateway/filters', 'gateway/pipeline', 'gateway/routes'] as const
+const governance = ['governance/alerts'] as const
 
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'foundation/core': [],
@@ -29,6 +30,8 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'gateway/pipeline': [...foundation, ...trust, ...assets, 'gateway/serving', 'gateway/limits', 'gateway/filters'],
   'gateway/routes': [...foundation, ...trust, ...assets, 'gateway/pipeline', 'gateway/serving', 'gateway/filters'],
 
-  'interfaces/api': [...foundation, ...trust, ...assets, ...gateway],
-  'interfaces/commands': [...foundation, ...trust, ...assets, ...gateway, 'interfaces/api'],
+  'governance/alerts': foundation,
+
+  'interfaces/api': [...foundation, ...trust, ...assets, ...gateway, ...governance],
+  'interfaces/commands': [...foundation, ...trust, ...assets, ...gateway, ...governance, 'interfaces/api'],
 }

@@ -18,7 +18,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { mayImport } from '../scripts/import-table.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const floors = ['foundation', 'trust', 'assets', 'gateway', 'interfaces']
+const floors = ['foundation', 'trust', 'assets', 'gateway', 'governance', 'interfaces']
 const rooms = floors.flatMap((floor) =>
   readdirSync(join(root, 'src', floor))
     .filter((name) => statSync(join(root, 'src', floor, name)).isDirectory())
@@ -78,6 +78,8 @@ describe('the lint boundaries', () => {
   it.each([
     ['upward', 'src/trust/audit/seed.ts', "import { x } from '#gateway/pipeline'\nexport const y = x\n"],
     ['an unlisted pair on one floor', 'src/trust/audit/seed.ts', "import { x } from '#trust/policy'\nexport const y = x\n"],
+    ['upward from governance', 'src/governance/alerts/seed.ts', "import { x } from '#interfaces/api'\nexport const y = x\n"],
+    ['governance from below', 'src/gateway/pipeline/seed.ts', "import { x } from '#governance/alerts'\nexport const y = x\n"],
     ['past the door by name', 'src/trust/keys/seed.ts', "import { x } from '#trust/audit/log.ts'\nexport const y = x\n"],
     ['past the door by path', 'src/trust/keys/seed.ts', "import { x } from '../audit/log.ts'\nexport const y = x\n"],
     ['a type only', 'src/foundation/core/seed.ts', "import type { x } from '#trust/keys'\nexport type Y = x\n"],

@@ -13,6 +13,7 @@ import { openLimits } from '#gateway/limits'
 import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
+import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
 import { type Activation, type ControlPlane, createApi, PolicyStore, reloadPolicies } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
@@ -152,7 +153,21 @@ async function start(
   })
   closers.push(() => log.close())
   const metrics = createMetrics()
-  const audit = metrics.counting(log)
+  const alertsDatabase = openDatabase<unknown>(directory.at('alerts.db'))
+  closers.push(() => alertsDatabase.close())
+  const alerts = openAlerts({
+    database: alertsDatabase,
+    audit: metrics.counting(log),
+    clock,
+    logger,
+    config: configuration.alerts,
+    places: alertPlaces(configuration.alerts, { resolveSecret, clock }),
+    log: configuration.audit.origin,
+  })
+  closers.push(() => alerts.close())
+  const logWatch = watchLog({ health: () => log.health(), alerts, clock })
+  closers.push(() => logWatch.close())
+  const audit = watchEvents({ audit: metrics.counting(log), alerts, clock, config: configuration.alerts })
   onMismatch = alarm(audit, logger)
   await audit.record({
     type: 'server.start',
@@ -189,8 +204,6 @@ async function start(
     logger,
     handle: (request, response) => handle(request, response),
   })
-  // Closed in its turn when the house cannot be finished; a house that stands closes it first.
-  closers.push(() => listener.close(0, () => undefined))
   // Closed again without patience when the house does not come to stand; else it is closed already when this is asked.
   closers.push(() => listener.close(0, () => undefined))
   const address = `https://${configuration.server.names[0] ?? 'localhost'}:${listener.port}`
@@ -257,6 +270,7 @@ async function start(
     keyUses: () => ({ ...keyring.usage }),
     shadow: () => policies.engine.shadow,
     ready: () => readiness.state === 'ready',
+    alerts: () => alerts.health(),
   })
   const insecure = () =>
     insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() })
@@ -266,6 +280,7 @@ async function start(
     policies,
     audit,
     log,
+    alerts,
     keys,
     datasets,
     registry,
@@ -292,6 +307,7 @@ async function start(
       localHour: time.at(clock.now()).hour,
       insecure: insecure(),
       log: log.health(),
+      alerts: alerts.health(),
       runningRequests: streams.size,
       keyUses: keyring.usage,
     }),

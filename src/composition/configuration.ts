@@ -5,6 +5,7 @@ import { RedoubtError } from '#foundation/core'
 import { BODY_TIMEOUT_MS } from '#gateway/routes'
 import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
+import { alertsConfig } from '#governance/alerts'
 import { auditConfig } from '#trust/audit'
 import { identityConfig } from '#trust/identity'
 import { keysConfigSchema } from '#trust/keys'
@@ -58,6 +59,7 @@ export const configurationSchema = z.strictObject({
   keys: keysConfigSchema.prefault({}),
   identity: identityConfig.prefault({}),
   audit: auditConfig.prefault({}),
+  alerts: alertsConfig.prefault({}),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
   foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),

@@ -27,7 +27,7 @@ export function insecureDefaults(
   configuration: Configuration,
   facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean },
 ): readonly InsecureDefault[] {
-  const { profile, passphrase, audit, chat, server } = configuration
+  const { profile, passphrase, audit, alerts, chat, server } = configuration
   const found: InsecureDefault[] = []
   const add = (when: boolean, what: string, mend: string): void => {
     if (when) found.push({ what, mend })
@@ -58,6 +58,15 @@ export function insecureDefaults(
     `profile \`development\` listens on ${server.address}, which others may reach`,
     'listen on 127.0.0.1, or set `profile: production`',
   )
+  add(
+    alerts.webhooks.length + alerts.mail.length === 0,
+    'alerts are sent to nobody: they wait for someone to look',
+    'name a place under `alerts.webhooks` or `alerts.mail`',
+  )
+  for (const { name, url } of alerts.webhooks)
+    add(url.startsWith('http:'), `alerts go to \`${name}\` over plain http on this host`, 'use https')
+  for (const { name, security } of alerts.mail)
+    add(security === 'none', `alerts go to \`${name}\` over plain SMTP on this host`, 'use STARTTLS or TLS')
   for (const [name, upstream] of Object.entries(chat.upstreams))
     add(upstream.allowLoopbackHttp, `the upstream \`${name}\` is reached over plain http on this host`, 'use https')
   return found

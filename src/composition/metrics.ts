@@ -9,6 +9,10 @@ export interface MetricsSource {
   readonly keyUses: () => Readonly<Record<string, number>>
   readonly shadow: () => { readonly compared: number; readonly mismatches: number }
   readonly ready: () => boolean
+  readonly alerts: () => {
+    readonly open: Readonly<Record<string, number>> | null
+    readonly places: readonly { readonly name: string; readonly waiting: number; readonly failures: number }[]
+  }
 }
 
 export interface Metrics {
@@ -86,6 +90,25 @@ export function createMetrics(): Metrics {
         },
       })
       uses.reset()
+      const open = new Gauge({
+        name: 'redoubt_alerts_open',
+        help: 'alerts that nobody acknowledged',
+        labelNames: ['severity'],
+        registers,
+        collect() {
+          this.reset()
+          for (const [severity, count] of Object.entries(source.alerts().open ?? {})) this.set({ severity }, count)
+        },
+      })
+      open.reset()
+      gauge('redoubt_alert_deliveries_waiting', 'alerts that wait to be delivered', () =>
+        source.alerts().places.reduce((sum, { waiting }) => sum + waiting, 0),
+      )
+      gauge(
+        'redoubt_alert_places_failing',
+        'places that did not take the latest alert',
+        () => source.alerts().places.filter(({ failures }) => failures > 0).length,
+      )
     },
     text: () => registry.metrics(),
   }

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import {
   accessCommands,
+  alertCommands,
   auditCommands,
   dataCommands,
   demoCommand,
@@ -43,6 +44,7 @@ export function createProgram(itself: readonly string[]): Command {
     keyCommands(),
     policyCommands(() => configuration({}).policies),
     auditCommands(),
+    alertCommands(),
   ]
   for (const command of groups.flat()) program.addCommand(command)
 

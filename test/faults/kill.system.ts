@@ -34,6 +34,9 @@ class Witness {
   readonly counts = { rows: 0, chats: 0, streams: 0, accounts: 0, revocations: 0, quota: 0, refusedByQuota: 0, brokenOff: 0 }
 }
 
+/** Two clients and two streams then stay below 70 chats a second. */
+const CHAT_PAUSE_MS = 40
+
 /** Clients that never stop until the server is gone. */
 async function load(server: WholeServer, witness: Witness, tokens: Tokens, number: number): Promise<void> {
   const life = { over: false }
@@ -66,6 +69,8 @@ async function load(server: WholeServer, witness: Witness, tokens: Tokens, numbe
   const chats = async (): Promise<void> => {
     acknowledge(await server.ask('/v1/chat/completions', { token: tokens.app, json: chatBody('repeat: hello', false) }))
     witness.counts.chats++
+    // A fast machine would run into the limit of the role, 6,000 chats a minute, which is not what is looked at here.
+    await wait(CHAT_PAUSE_MS)
   }
   const streams = async (): Promise<void> => {
     const response = await server.open('/v1/chat/completions', { token: tokens.app, json: chatBody('count: 4', true) })

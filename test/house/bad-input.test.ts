@@ -51,6 +51,7 @@ const TARGETS: readonly Target[] = [
   ),
   control('POST', '/service-accounts/:name/disable', null, {}),
   control('POST', '/enrolment-links', null, {}),
+  control('POST', '/alerts/:id/acknowledge', null, {}),
   control('POST', '/models/:name/train', { dataset: 'credit', algorithm: 'logistic' }, { seed: '1' }),
   control('POST', '/models/:name/deploy', { version: 1 }, { version: '1' }),
   control('POST', '/models/:name/quarantine', { reason: 'a test' }, { reason: 7 }),
@@ -75,7 +76,11 @@ function control(method: Target['method'], path: string, good: Target['good'], m
   return { method, path: `/api/v1${path}`, surface: 'problem', good, mistyped, maxBytes: CONTROL_BYTES }
 }
 
-const concrete = (path: string): string => path.replace(/:(m|name)\b/, 'credit').replace(':v', '1')
+const concrete = (path: string): string =>
+  path
+    .replace(/:(m|name)\b/, 'credit')
+    .replace(':v', '1')
+    .replace(':id', `alr_${'A'.repeat(22)}`)
 
 /** The code of a refusal, after a look at the shape that the surface gives it. */
 function refusal({ surface }: Pick<Target, 'surface'>, answer: Answer): string {

@@ -186,7 +186,8 @@ describe('accounts and tokens', () => {
 
   it('refuses a name that is none or is taken, and a role that there is not', async () => {
     const create = (name: string, ...more: string[]) => ['access', 'service-accounts', 'create', name, '--legal-basis', 'contract', ...more]
-    await refused('ERR_INPUT_INVALID', ...create('UPPER', '--role', 'application', '--purpose', 'x'))
+    const { code, err } = await redoubt(...create('UPPER', '--role', 'application', '--purpose', 'x'))
+    expect([code, err]).toEqual([2, expect.stringContaining('code  ERR_USAGE')])
     await json(...create('taken', '--role', 'auditor', '--purpose', 'audit'))
     await refused('ERR_CONFLICT', ...create('taken', '--role', 'auditor', '--purpose', 'audit'))
     expect((await redoubt(...create('boss', '--role', 'bootstrap', '--purpose', 'x'))).code).toBe(2)

@@ -160,7 +160,10 @@ describe('a house that was set up in development and goes into production', () =
     expect((await get(server, '/api/v1/service-accounts', bearer)).status).toBe(200)
     const status = JSON.parse((await get(server, '/api/v1/status', bearer)).text) as { profile: string; insecure: { what: string }[] }
     expect(status.profile).toBe('production')
-    expect(status.insecure.map(({ what }) => what)).toEqual(['no administrator is enrolled'])
+    expect(status.insecure.map(({ what }) => what)).toEqual([
+      'no administrator is enrolled',
+      'alerts are sent to nobody: they wait for someone to look',
+    ])
     expect(JSON.parse((await get(server, '/v1/models', bearer)).text)).toMatchObject({ data: [] })
   })
 })

@@ -139,6 +139,9 @@ export const ERROR_TABLE = {
   ERR_UPSTREAM_REJECTED: entry(400, 'the upstream did not accept the request', 'correct the member named in `param`'),
   ERR_UPSTREAM_LIMIT: entry(429, 'the upstream limits its requests', 'wait, or raise the limit at the upstream'),
 
+  // alerts
+  ERR_ALERT_DELIVERY: entry(502, 'an alert could not be delivered', 'check the place with `redoubt doctor`'),
+
   // commands
   ERR_DEMO_SURPRISE: entry(
     500,

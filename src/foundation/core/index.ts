@@ -6,6 +6,10 @@ export { newId } from './ids.ts'
 export {
   type Action,
   ACTIONS,
+  type Alert,
+  ALERT_SEVERITIES,
+  type AlertSeverity,
+  type AlertSink,
   type AuditEvent,
   type AuditReceipt,
   type AuditSink,

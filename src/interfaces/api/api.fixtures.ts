@@ -96,6 +96,7 @@ export async function testPlane(): Promise<TestPlane> {
       size: () => 10,
       verifierKey: () => 'key',
     },
+    alerts: { list: act('list alerts', { alerts: [], next: null }), acknowledge: act('acknowledge alert', {}) },
     keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
     datasets: {
       list: () => [version],

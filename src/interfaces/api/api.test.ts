@@ -83,6 +83,8 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
     /explain/,
   ],
   ['GET', '/api/v1/policies/why/req_1', {}, 'readAudit', /search log/],
+  ['GET', '/api/v1/alerts', {}, 'view', /list alerts/],
+  ['POST', `/api/v1/alerts/alr_${'A'.repeat(22)}/acknowledge`, {}, 'respond', /acknowledge alert/],
   ['GET', '/api/v1/status', {}, 'view', /status/],
 ]
 /** Routes that demand a token and nothing more: they tell the caller of itself, or show of a list what it may see. */

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { asRedoubtError, newId, parseStrictJson, RedoubtError } from '#foundation/core'
 import { collectBody } from '#gateway/routes'
 import { accessRoutes } from './access-routes.ts'
+import { alertRoutes } from './alert-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { datasetRoutes } from './dataset-routes.ts'
@@ -101,7 +102,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     transform: jsonSchemaTransform,
   })
   const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork() }
-  for (const group of [accessRoutes, datasetRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes])
+  for (const group of [accessRoutes, datasetRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes, alertRoutes])
     await app.register(group(plane, lanes), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {
     await demand(plane, request, 'view', systemPart('status'))

@@ -4,6 +4,7 @@ import type { Datasets } from '#assets/datasets'
 import type { Registry } from '#assets/registry'
 import type { ModelServer } from '#gateway/serving'
 import type { LocalTime } from '#gateway/pipeline'
+import type { Alerts } from '#governance/alerts'
 import type { AuditLog } from '#trust/audit'
 import type { Identity } from '#trust/identity'
 import type { Keys } from '#trust/keys'
@@ -15,6 +16,7 @@ export interface ControlPlane {
   readonly policies: PolicyStore
   readonly audit: AuditSink
   readonly log: AuditLog
+  readonly alerts: Alerts
   readonly keys: Keys
   readonly datasets: Datasets
   readonly registry: Registry

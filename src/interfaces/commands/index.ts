@@ -1,4 +1,5 @@
 export { accessCommands } from './access-commands.ts'
+export { alertCommands } from './alert-commands.ts'
 export { auditCommands } from './audit-commands.ts'
 export { Client } from './client.ts'
 export { dataCommands } from './data-commands.ts'

@@ -1,3 +1,4 @@
+import { RedoubtError } from '#foundation/core'
 import type { CheckpointSink, ConsistencySource } from './checkpoint-sinks.ts'
 
 export interface SinkState {
@@ -7,6 +8,8 @@ export interface SinkState {
   readonly failures: number
   /** Message of the latest failure; null after a success. */
   readonly problem: string | null
+  /** The latest failure was a refusal: the place was reached, and does not accept the checkpoint. */
+  readonly refused: boolean
 }
 
 interface Place {
@@ -14,6 +17,7 @@ interface Place {
   size: number
   failures: number
   problem: string | null
+  refused: boolean
   busy: boolean
 }
 
@@ -28,11 +32,11 @@ export class Outbox {
   constructor(sinks: readonly CheckpointSink[], log: ConsistencySource, cosigned: (note: string, lines: string) => void) {
     this.#log = log
     this.#cosigned = cosigned
-    this.#places = sinks.map((sink) => ({ sink, size: -1, failures: 0, problem: null, busy: false }))
+    this.#places = sinks.map((sink) => ({ sink, size: -1, failures: 0, problem: null, refused: false, busy: false }))
   }
 
   states(): readonly SinkState[] {
-    return this.#places.map(({ sink, size, failures, problem }) => ({ name: sink.name, size, failures, problem }))
+    return this.#places.map(({ sink, size, failures, problem, refused }) => ({ name: sink.name, size, failures, problem, refused }))
   }
 
   offer(note: string, size: number): void {
@@ -71,10 +75,12 @@ export class Outbox {
         const lines = await place.sink.push(note, this.#log)
         place.size = size
         place.problem = null
+        place.refused = false
         if (typeof lines === 'string') this.#cosigned(note, lines)
       } catch (cause) {
         place.failures++
         place.problem = cause instanceof Error ? cause.message : 'unknown'
+        place.refused = cause instanceof RedoubtError && cause.code === 'ERR_AUDIT_CHECKPOINT_INVALID'
         return
       }
     }

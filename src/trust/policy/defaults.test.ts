@@ -63,6 +63,7 @@ describe('the bundled policies', () => {
           "rotateKey: Key System",
           "manageAccess: System Account",
           "administer: Dataset Model Endpoint Key Log System Pipeline Account",
+          "respond: System",
         ],
         "application": [
           "invoke: Model Endpoint",
@@ -106,6 +107,7 @@ describe('the bundled policies', () => {
           "readAudit: Log System",
           "manageAccess: System Account",
           "administer: Model Endpoint",
+          "respond: System",
         ],
       }
     `)
@@ -163,6 +165,17 @@ describe('the bundled policies', () => {
     expect(code('bootstrap', 'administer', policies, { profile: 'development' })).toBe('allow')
     expect(code('bootstrap', 'administer', policies)).not.toBe('allow')
     expect(code('bootstrap', 'administer', { ...policies, id: 'access' }, { profile: 'development' })).not.toBe('allow')
+  })
+
+  it('show alerts to those who watch or run the house alone, and let fewer of them answer (E6)', () => {
+    const alerts = bare('System', 'alerts')
+    const may = (action: Action, change: Partial<DecisionContext>): readonly string[] =>
+      ROLES.filter((name) => code(name, action, alerts, change) === 'allow')
+    expect(may('view', { mfaLevel: 2 }).toSorted()).toEqual(['administrator', 'auditor', 'privacy-officer', 'security-officer'])
+    expect(may('respond', { mfaLevel: 2 }).toSorted()).toEqual(['administrator', 'security-officer'])
+    expect(code('bootstrap', 'view', alerts, { profile: 'development' })).toBe('allow')
+    expect(code('bootstrap', 'respond', alerts, { profile: 'development' })).toBe('allow')
+    expect(code('bootstrap', 'respond', bare('System'), { profile: 'development' })).toBe('ERR_POLICY_DENIED')
   })
 
   it('refuse data whose legal basis is another (D1)', () => {

@@ -135,8 +135,19 @@ describe('the doctor finds at the server', () => {
     certificateNotAfter: now + DAY_MS,
     upstreams: [{ name: 'main', ok: true, detail: '' }],
     log: { ok: true, size: 10, published: 10, outside: [{ name: 'witness', size: 10, problem: null }] },
+    alerts: {
+      open: { info: 1, warning: 0, critical: 0 },
+      unrecorded: 0,
+      unsaved: 0,
+      malformed: 0,
+      lost: 0,
+      undelivered: 0,
+      places: [{ name: 'ops', waiting: 0, failures: 0, problem: null, delivered: 3, givenUp: 0 }],
+      problem: null,
+    },
     insecure: [],
   }
+  const place503 = { name: 'ops', waiting: 2, failures: 4, problem: 'status 503', delivered: 0, givenUp: 1 }
 
   it('nothing when nothing is wrong', () => {
     expect(new Set(Object.values(states(statusChecks(healthy, now))))).toEqual(new Set(['ok']))
@@ -158,6 +169,12 @@ describe('the doctor finds at the server', () => {
       'upstream',
       'problem',
     ],
+    ['alerts that nobody acknowledged', { alerts: { ...healthy.alerts, open: { info: 0, warning: 2, critical: 1 } } }, 'alerts', 'warning'],
+    ['alerts that cannot be saved', { alerts: { ...healthy.alerts, unsaved: 4, problem: 'ERR_STORAGE_IO' } }, 'alerts', 'problem'],
+    ['alerts that cannot be read', { alerts: { ...healthy.alerts, open: null } }, 'alerts', 'problem'],
+    ['alerts that the log did not take', { alerts: { ...healthy.alerts, unrecorded: 4 } }, 'alerts in the log', 'problem'],
+    ['alerts that made room for others', { alerts: { ...healthy.alerts, lost: 1 } }, 'alerts lost', 'problem'],
+    ['a place that takes no alerts', { alerts: { ...healthy.alerts, places: [place503] } }, 'alert place', 'problem'],
     ['an insecure default', { insecure: [{ what: 'the passphrase was generated', mend: 'name one' }] }, 'insecure default', 'warning'],
   ])('%s', (_name, change, check, state) => {
     const found = statusChecks({ ...healthy, ...change }, now).find((finding) => finding.check === check)

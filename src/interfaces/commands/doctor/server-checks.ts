@@ -1,6 +1,8 @@
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { asRedoubtError } from '#foundation/core'
+import type { AlertsHealth } from '#governance/alerts'
 import type { Client } from '../client.ts'
+import { alertChecks } from './alert-checks.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
 
 const CLOCK_TOLERANCE_MS = 2_000
@@ -21,6 +23,7 @@ export interface Status {
     readonly published: number
     readonly outside: readonly { readonly name: string; readonly size: number; readonly problem: string | null }[]
   }
+  readonly alerts: AlertsHealth
   readonly insecure: readonly { readonly what: string; readonly mend: string }[]
 }
 
@@ -129,6 +132,7 @@ export function statusChecks(status: Status, now: number): readonly Finding[] {
             'make it reachable: only a checkpoint outside shows a rewritten past',
           ),
     ),
+    ...alertChecks(status.alerts),
     ...status.upstreams.map((upstream) =>
       upstream.ok
         ? ok('upstream', upstream.name)

@@ -1,0 +1,298 @@
+import {
+  type Alert,
+  type AlertSeverity,
+  type AlertSink,
+  asRedoubtError,
+  type AuditSink,
+  canonicalJson,
+  type Clock,
+  type EntityUid,
+  type ErrorCode,
+  RedoubtError,
+} from '#foundation/core'
+import type { Database } from '#foundation/storage'
+import type { Logger } from '#foundation/telemetry'
+import { admitAlert, type StoredAlert } from './alert.ts'
+import type { AlertsConfig } from './config.ts'
+import { Courier, type PlaceHealth, retryDelayMs } from './courier.ts'
+import { MAX_OPEN, type OpenAlert, OpenAlerts } from './open-alerts.ts'
+import type { AlertEnvelope, AlertPlace } from './place.ts'
+import { type AlertPage, type AlertQuery, AlertStore, type NewDelivery } from './store.ts'
+
+/** Raised alerts are saved, recorded and sent this often. */
+const TICK_MS = 250
+/** Alerts that wait for a disk that takes nothing; beyond, the oldest are lost, and counted. */
+export const MAX_UNSAVED = 4_000
+const SELF: EntityUid = { type: 'System', id: 'alerts' }
+
+export interface AlertsHealth {
+  /** Alerts that nobody acknowledged; null when the store cannot be read. */
+  readonly open: Readonly<Record<AlertSeverity, number>> | null
+  /** Kept, but the log could not take them yet. */
+  readonly unrecorded: number
+  /** Raised, but the disk could not take them yet. */
+  readonly unsaved: number
+  /** Since the server started: what was no alert, what a failing disk or a full store pushed out unacknowledged, what a full outbox dropped. */
+  readonly malformed: number
+  readonly lost: number
+  readonly undelivered: number
+  readonly places: readonly PlaceHealth[]
+  /** Code of the error that keeps alerts from being saved; null when they are. */
+  readonly problem: ErrorCode | null
+}
+
+export interface Alerts extends AlertSink {
+  /** Newest first. @throws {RedoubtError} `ERR_STORAGE_IO`. */
+  list(query?: AlertQuery): AlertPage
+  /**
+   * Recorded in the log before it takes effect. Doing it again changes nothing.
+   * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_AUDIT_UNAVAILABLE`.
+   */
+  acknowledge(id: string, by: EntityUid, requestId?: string): Promise<StoredAlert>
+  health(): AlertsHealth
+  /** Does at once what is due: saves, records, sends. The room does it by itself too. */
+  settle(): Promise<void>
+  /** Saves what was raised; what is not sent yet waits for the next start. */
+  close(): Promise<void>
+}
+
+export interface AlertsOptions {
+  /** A database of its own: its writes are synchronous and must never meet an open transaction of another room. */
+  readonly database: Database<unknown>
+  /** Where alerts are recorded. Not a sink that raises alerts: a log that fails would raise without end. */
+  readonly audit: AuditSink
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly config: Pick<AlertsConfig, 'windowSeconds' | 'retentionDays' | 'maxKept' | 'maxAttempts'>
+  readonly places: readonly AlertPlace[]
+  /** Origin of the log, told in each message: says which server speaks. */
+  readonly log: string
+  /** 0: only `settle` does anything. */
+  readonly tickMs?: number
+}
+
+/** @throws {RedoubtError} `ERR_STORAGE_IO` when the store cannot be opened. */
+export function openAlerts(options: AlertsOptions): Alerts {
+  return new AlertRoom(options)
+}
+
+class AlertRoom implements Alerts {
+  readonly #audit: AuditSink
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #log: string
+  readonly #store: AlertStore
+  readonly #open: OpenAlerts
+  readonly #unsaved = new Set<OpenAlert>()
+  readonly #couriers: readonly Courier[]
+  readonly #timer: NodeJS.Timeout | null
+  #recording: Promise<void> | null = null
+  /** On the monotonic clock: a log that is down is asked again after a while only. */
+  #recordAfter = Number.NEGATIVE_INFINITY
+  #recordFailures = 0
+  #saveAfter = Number.NEGATIVE_INFINITY
+  #saveFailures = 0
+  #problem: ErrorCode | null = null
+  /** Something may wait to be recorded. */
+  #unrecorded = true
+  #malformed = 0
+  #lost = 0
+  #undelivered = 0
+
+  constructor({ database, audit, clock, logger, config, places, log, tickMs = TICK_MS }: AlertsOptions) {
+    this.#audit = audit
+    this.#clock = clock
+    this.#logger = logger
+    this.#log = log
+    this.#store = new AlertStore(database, config)
+    this.#open = new OpenAlerts(clock, config.windowSeconds * 1_000)
+    for (const alert of this.#store.since(clock.now() - config.windowSeconds * 1_000, MAX_OPEN)) this.#open.resume(alert)
+    this.#couriers = places.map((place) => new Courier({ place, store: this.#store, clock, logger, maxAttempts: config.maxAttempts }))
+    this.#timer = tickMs === 0 ? null : setInterval(() => void this.settle(), tickMs)
+    this.#timer?.unref()
+  }
+
+  raise(raised: Alert): void {
+    const alert = admitAlert(raised)
+    if (alert === null) {
+      this.#malformed++
+      return
+    }
+    this.#unsaved.add(this.#open.note(alert))
+    if (this.#unsaved.size <= MAX_UNSAVED) return
+    for (const oldest of this.#unsaved) {
+      this.#unsaved.delete(oldest)
+      this.#lost++
+      break
+    }
+  }
+
+  list(query: AlertQuery = {}): AlertPage {
+    this.#save(true)
+    return this.#store.list(query)
+  }
+
+  async acknowledge(id: string, by: EntityUid, requestId?: string): Promise<StoredAlert> {
+    this.#save(true)
+    const known = this.#store.get(id)
+    if (!known) throw new RedoubtError('ERR_NOT_FOUND', 'there is no such alert; it may have been acknowledged and expired')
+    if (known.acknowledgedAt !== null) return known
+    await this.#audit.record({
+      type: 'alert.acknowledge',
+      actor: { type: by.type, id: by.id },
+      action: 'respond',
+      resource: known.subject,
+      outcome: 'success',
+      details: { alert: id, kind: known.kind, severity: known.severity, count: known.count },
+      ...(requestId === undefined ? {} : { requestId }),
+    })
+    this.#store.acknowledge(id, by, this.#clock.now())
+    return this.#store.get(id) ?? known
+  }
+
+  health(): AlertsHealth {
+    const kept = {
+      unsaved: this.#unsaved.size,
+      malformed: this.#malformed,
+      lost: this.#lost,
+      undelivered: this.#undelivered,
+      problem: this.#problem,
+    }
+    try {
+      return { ...kept, ...this.#store.counts(), places: this.#couriers.map((courier) => courier.health()) }
+    } catch (thrown) {
+      return { ...kept, open: null, unrecorded: 0, places: [], problem: asRedoubtError(thrown).code }
+    }
+  }
+
+  async settle(): Promise<void> {
+    this.#save()
+    this.#recording ??= this.#record().finally(() => (this.#recording = null))
+    await Promise.all([this.#recording, ...this.#couriers.map((courier) => courier.run())])
+    // What was delivered meanwhile is on record without waiting for the next turn.
+    this.#recording ??= this.#record().finally(() => (this.#recording = null))
+    await this.#recording
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer) clearInterval(this.#timer)
+    this.#save(true)
+    await Promise.all(this.#couriers.map((courier) => courier.close()))
+    this.#recordAfter = Number.NEGATIVE_INFINITY
+    await this.#recording
+    await this.#record()
+  }
+
+  /** Never throws: what cannot be saved waits, and shows in `health`. @param anyway also while a failing disk is left alone. */
+  #save(anyway = false): void {
+    if (this.#unsaved.size === 0 || (!anyway && this.#clock.monotonic() < this.#saveAfter)) return
+    const alerts = [...this.#unsaved]
+    const now = this.#clock.now()
+    try {
+      const { pruned, dropped } = this.#store.save(
+        alerts,
+        alerts.filter(({ news }) => news).flatMap((alert) => this.#deliveriesOf(alert)),
+        now,
+      )
+      for (const alert of alerts) alert.news = false
+      this.#unsaved.clear()
+      this.#unrecorded = true
+      this.#saveFailures = 0
+      this.#problem = null
+      this.#lost += pruned
+      this.#undelivered += dropped
+      if (pruned + dropped > 0) this.#logger.error({ pruned, dropped }, 'alerts had to make room for others')
+    } catch (thrown) {
+      const error = asRedoubtError(thrown)
+      this.#problem = error.code
+      this.#saveFailures++
+      this.#saveAfter = this.#clock.monotonic() + retryDelayMs(this.#saveFailures)
+      this.#logger.error({ err: error, unsaved: alerts.length }, 'alerts could not be saved; they are kept in memory')
+    }
+  }
+
+  #deliveriesOf({ id, alert, lastAt }: OpenAlert): readonly NewDelivery[] {
+    const takers = this.#couriers.filter((courier) => courier.takes(alert.severity))
+    if (takers.length === 0) return []
+    const envelope: AlertEnvelope = {
+      type: 'alert.raise',
+      timestamp: new Date(lastAt).toISOString(),
+      data: {
+        id,
+        kind: alert.kind,
+        severity: alert.severity,
+        summary: alert.summary,
+        subject: { type: alert.subject.type, id: alert.subject.id },
+        key: alert.key,
+        details: alert.details,
+        log: this.#log,
+        ...(alert.requestId === undefined ? {} : { requestId: alert.requestId }),
+        ...(alert.logIndex === undefined ? {} : { logIndex: alert.logIndex }),
+      },
+    }
+    const body = canonicalJson(envelope)
+    return takers.map(({ place }) => ({
+      // Named after what it says, so that saving the same news twice sends one message.
+      id: `msg_${id.slice(id.indexOf('_') + 1)}-${alert.severity}-${place.name}`,
+      place: place.name,
+      alertId: id,
+      severity: alert.severity,
+      body,
+    }))
+  }
+
+  /** Brings into the log what it has not taken yet. Never rejects. */
+  async #record(): Promise<void> {
+    for (const courier of this.#couriers) if (courier.takeEnded()) this.#unrecorded = true
+    if (!this.#unrecorded || this.#clock.monotonic() < this.#recordAfter) return
+    this.#unrecorded = false
+    try {
+      for (let alerts = this.#store.unrecorded(); alerts.length > 0; alerts = this.#store.unrecorded())
+        for (const alert of alerts) await this.#recordRaise(alert)
+      for (let ended = this.#store.ended(); ended.length > 0; ended = this.#store.ended())
+        for (const delivery of ended) await this.#recordDelivery(delivery)
+      this.#recordFailures = 0
+    } catch (thrown) {
+      this.#unrecorded = true
+      this.#recordFailures++
+      this.#recordAfter = this.#clock.monotonic() + retryDelayMs(this.#recordFailures)
+      this.#logger.error({ err: asRedoubtError(thrown) }, 'alerts could not be recorded; they are kept and marked')
+    }
+  }
+
+  async #recordRaise(alert: StoredAlert): Promise<void> {
+    const { index } = await this.#audit.record({
+      type: 'alert.raise',
+      actor: SELF,
+      action: 'raise',
+      resource: alert.subject,
+      outcome: 'success',
+      details: {
+        alert: alert.id,
+        kind: alert.kind,
+        severity: alert.severity,
+        summary: alert.summary,
+        key: alert.key,
+        facts: alert.details,
+        ...(alert.logIndex === null ? {} : { logIndex: alert.logIndex }),
+      },
+      ...(alert.requestId === null ? {} : { requestId: alert.requestId }),
+    })
+    this.#store.recorded(alert, index)
+  }
+
+  async #recordDelivery(delivery: ReturnType<AlertStore['ended']>[number]): Promise<void> {
+    const { id, place, alertId, attempts, state, problem } = delivery
+    const done = state === 'delivered'
+    await this.#audit.record({
+      type: 'alert.delivery',
+      actor: SELF,
+      action: 'deliver',
+      resource: { type: 'System', id: `alert-place:${place}` },
+      outcome: done ? 'success' : 'failed',
+      ...(done ? {} : { code: 'ERR_ALERT_DELIVERY' as const }),
+      details: { alert: alertId, message: id, attempts, ...(problem === null ? {} : { problem }) },
+    })
+    this.#store.forget(id)
+  }
+}

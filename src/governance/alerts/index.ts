@@ -1,0 +1,7 @@
+export type { StoredAlert } from './alert.ts'
+export { type Alerts, type AlertsHealth, openAlerts } from './alerts.ts'
+export { type AlertsConfig, alertsConfig } from './config.ts'
+export type { PlaceHealth } from './courier.ts'
+export { alertPlaces } from './places.ts'
+export { watchEvents } from './watch-events.ts'
+export { type LogHealth, type LogWatch, watchLog } from './watch-log.ts'
