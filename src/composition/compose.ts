@@ -14,12 +14,11 @@ import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gatew
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
-import { type ControlPlane, createApi, PolicyStore } from '#interfaces/api'
+import { type Activation, type ControlPlane, createApi, PolicyStore, reloadPolicies } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
-import { readPolicyFolder } from '#trust/policy'
 import { openCertificates } from './certificates.ts'
 import { Closers } from './closers.ts'
 import { checkpointSinks } from './checkpoint-sinks.ts'
@@ -47,6 +46,8 @@ export interface Server {
   readonly routes: readonly Pick<Route, 'method' | 'path' | 'access'>[]
   /** Resolves when the starter workspace is served; rejects when it cannot be. */
   readonly ready: Promise<void>
+  /** Reads the folder of policies again, all or nothing, and records it. @throws {RedoubtError} when nothing changed. */
+  reloadPolicies(): Promise<Activation>
   /** Why the server should end by itself: the log or the data directory is gone for good. */
   close(): Promise<void>
 }
@@ -113,12 +114,11 @@ async function start(
     ...(kdf === undefined ? {} : { kdf }),
   })
   closers.push(async () => (await opening.catch(() => null))?.close())
-  const operator = configuration.policies === undefined ? [] : readPolicyFolder(configuration.policies)
   // Nothing is decided before the log is there to take an alarm.
   let onMismatch: Parameters<typeof PolicyStore.open>[0]['onMismatch'] = () => undefined
   const policies = await PolicyStore.open({
     folder: nodeFolder(directory.at('policies')),
-    operator,
+    operatorPath: configuration.policies,
     shadowRate: SHADOW_RATE,
     onMismatch: (mismatch) => onMismatch(mismatch),
   })
@@ -334,6 +334,7 @@ async function start(
     sandbox: assistantIsSandbox,
     routes,
     ready,
+    reloadPolicies: () => reloadPolicies({ policies, audit }, SELF),
     close: () => closers.closeAll(),
   }
 }

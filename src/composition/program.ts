@@ -42,7 +42,7 @@ export function createProgram(itself: readonly string[]): Command {
     dataCommands(),
     modelCommands(),
     keyCommands(),
-    policyCommands(),
+    policyCommands(() => configuration({}).policies),
     auditCommands(),
     alertCommands(),
   ]

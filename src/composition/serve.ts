@@ -1,6 +1,7 @@
+import { closeSync, openSync } from 'node:fs'
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { errorText } from '#interfaces/commands'
-import { startServer } from './compose.ts'
+import { type Server, startServer } from './compose.ts'
 import type { Configuration } from './configuration.ts'
 import { greeting } from './greeting.ts'
 
@@ -12,12 +13,18 @@ export async function serve(configuration: Configuration): Promise<void> {
   // Listened to before anything is opened: a container's first process that does not listen cannot be told to stop at all.
   let told = false
   let stop = (): void => undefined
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      told = true
-      stop()
-    })
+  const end = (): void => {
+    told = true
+    stop()
   }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end)
+  // A terminal that closes ends what runs in it; any other hang-up is the sign to daemons to read their configuration again.
+  const terminal = process.stdin.isTTY
+  let reloadWanted = false
+  let hangUp = (): void => {
+    reloadWanted = true
+  }
+  process.on('SIGHUP', () => (terminal && terminalGone() ? end() : hangUp()))
   try {
     const server = await startServer(configuration, (message) => process.stderr.write(`redoubt: ${message}\n`))
     let stopping: Promise<void> | null = null
@@ -25,6 +32,8 @@ export async function serve(configuration: Configuration): Promise<void> {
       if (stopping === null) (stopping = server.close()).then(() => process.exit(0), fail)
     }
     if (told) stop()
+    if (reloadWanted) void reload(server)
+    hangUp = () => void reload(server)
     try {
       await server.ready
     } catch (thrown) {
@@ -36,6 +45,27 @@ export async function serve(configuration: Configuration): Promise<void> {
     if (!told) process.stdout.write(greeting(server, configuration))
   } catch (thrown) {
     fail(thrown)
+  }
+}
+
+/** What is not in order changes nothing: the policies that were at work stay at work. */
+async function reload(server: Server): Promise<void> {
+  try {
+    const { before, after, cases } = await server.reloadPolicies()
+    const what = before === after ? 'the policies are as they were' : `policy set ${after} is in force`
+    process.stderr.write(`redoubt: reloaded; ${what} (${cases} rows of truth tables hold)\n`)
+  } catch (thrown) {
+    process.stderr.write(`${errorText(asRedoubtError(thrown))}\n`)
+  }
+}
+
+/** Whether the terminal that this process was started in no longer exists. */
+function terminalGone(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'))
+    return false
+  } catch {
+    return true
   }
 }
 

@@ -58,6 +58,7 @@ const TARGETS: readonly Target[] = [
   control('POST', '/keys/rotate', { keyClass: 'model' }, { keyClass: 7 }),
   control('POST', '/subjects/destroy-key', { subject: 'nobody' }, { subject: ['nobody'] }),
   control('PUT', '/policies/:name', { text: '' }, { text: {} }),
+  control('POST', '/policies/reload', null, {}),
   control(
     'POST',
     '/policies/why',

@@ -91,6 +91,12 @@ export const ERROR_TABLE = {
   ERR_POLICY_ERROR: entry(403, 'a policy could not be evaluated, so the request is refused', 'correct the policy named in the log'),
   ERR_POLICY_PURPOSE: entry(403, 'the purpose does not fit the data', 'use an account whose purpose the data were collected for'),
   ERR_POLICY_INVALID: entry(422, 'the policies do not validate', 'correct the policy; nothing was activated'),
+  ERR_POLICY_TEST: entry(422, 'a truth table of the policies does not hold', 'correct the policy or the table; nothing was activated'),
+  ERR_POLICY_ENUMERATION: entry(
+    422,
+    'not all requests can be enumerated, so nothing is shown',
+    'write the test that is named as a comparison with constants, or raise `--max`',
+  ),
 
   // limits
   ERR_LIMIT_REQUESTS: entry(429, 'the request limit is reached', 'wait for the time in `retry-after`'),

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import { reviewAccess } from './access-review.ts'
 import type { ControlPlane } from './control-plane.ts'
-import { accountOf, callerOf, demand, systemPart } from './guard.ts'
+import { accountOf, callerOf, demand, systemPart, theLog } from './guard.ts'
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower case letters, digits, dots, dashes and underscores, at most 63')
 const newAccount = z.strictObject({
@@ -11,6 +12,10 @@ const newAccount = z.strictObject({
   purpose: z.string().max(128),
   legalBasis: z.enum(LEGAL_BASES),
 })
+
+/** A month: who works with something does so within it. */
+const REVIEW_PERIOD_MS = 30 * 86_400_000
+const reviewQuery = z.strictObject({ from: z.coerce.number().int().min(0).optional() })
 
 /** Service accounts, the caller itself, and the enrolment of the administrator. */
 export const accessRoutes =
@@ -45,6 +50,18 @@ export const accessRoutes =
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.name))
         await plane.identity.serviceAccounts.disable(request.params.name, principal.facts)
         return { name: request.params.name, disabled: true }
+      },
+    )
+
+    app.get(
+      '/access/review',
+      { schema: { summary: 'Least privilege from the record: what accounts may do beside what they did', querystring: reviewQuery } },
+      async (request) => {
+        await demand(plane, request, 'readAudit', theLog)
+        const to = plane.clock.now()
+        const { from = to - REVIEW_PERIOD_MS } = request.query
+        const { log, profile } = plane
+        return reviewAccess({ log, accounts: plane.identity.serviceAccounts.list(), engine: plane.policies.engine, profile, from, to })
       },
     )
 

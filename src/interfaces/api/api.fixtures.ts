@@ -75,8 +75,10 @@ export async function testPlane(): Promise<TestPlane> {
       decide,
       engine: { digest: 'digest', why: act('explain') },
       list: act('list policies', []),
-      put: act('put policy'),
-      remove: act('remove policy'),
+      tables: act('list tables', []),
+      put: act('put policy', { before: 'digest', after: 'digest', cases: 0 }),
+      remove: act('remove policy', { before: 'digest', after: 'digest', cases: 0 }),
+      reload: act('reload policies', { before: 'digest', after: 'digest', cases: 0 }),
     },
     audit: {
       async record(event: AuditEvent) {

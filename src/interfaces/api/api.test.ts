@@ -52,6 +52,7 @@ const ACCOUNT = { name: 'one', roles: ['auditor'], purpose: 'p', legalBasis: 'co
 const ROUTES: readonly (readonly [method: string, path: string, init: Parameters<typeof call>[2], action: string, done: RegExp])[] = [
   ['GET', '/api/v1/service-accounts', {}, 'manageAccess', /list accounts/],
   ['POST', '/api/v1/service-accounts', { json: ACCOUNT }, 'manageAccess', /create account/],
+  ['GET', '/api/v1/access/review', {}, 'readAudit', /list accounts.*search log/],
   ['POST', '/api/v1/service-accounts/one/disable', {}, 'manageAccess', /disable account/],
   ['POST', '/api/v1/enrolment-links', {}, 'manageAccess', /create enrolment link/],
   ['POST', TABLE, CSV, 'import', /import/],
@@ -73,6 +74,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['GET', '/api/v1/policies', {}, 'view', /list policies/],
   ['PUT', '/api/v1/policies/one', { json: { text: '' } }, 'administer', /put policy/],
   ['DELETE', '/api/v1/policies/one', {}, 'administer', /remove policy/],
+  ['POST', '/api/v1/policies/reload', {}, 'administer', /reload policies/],
   [
     'POST',
     '/api/v1/policies/why',

@@ -1,5 +1,7 @@
+export type { AccessReview, ReviewedAccount } from './access-review.ts'
 export { type Api, createApi } from './api.ts'
 export type { ControlPlane } from './control-plane.ts'
-export { PolicyStore } from './policy-store.ts'
+export { reloadPolicies } from './policy-change.ts'
+export { type Activation, PolicyStore } from './policy-store.ts'
 export { logRoutes } from './log-routes.ts'
 export { problemOf } from './problem.ts'

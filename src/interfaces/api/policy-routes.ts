@@ -4,6 +4,7 @@ import { ACTIONS, type EntityFacts, RedoubtError } from '#foundation/core'
 import { decisionContext } from '#gateway/pipeline'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, systemPart, theLog } from './guard.ts'
+import { type PolicyChange, recorded, reloadPolicies } from './policy-change.ts'
 
 const fileName = z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/) })
 /** What of a recorded event a decision can be explained from. */
@@ -32,36 +33,56 @@ export const policyRoutes =
   async (app) => {
     app.get('/policies', { schema: { summary: 'Policy files in force' } }, async (request) => {
       await demand(plane, request, 'view', systemPart('policies'))
-      return { digest: plane.policies.engine.digest, files: plane.policies.list() }
+      return { digest: plane.policies.engine.digest, files: plane.policies.list(), tables: plane.policies.tables() }
     })
 
     app.put(
       '/policies/:name',
       {
         schema: {
-          summary: 'Add or replace one policy file; validated as a whole before it takes effect',
+          summary: 'Add or replace one policy file, with its truth table; validated and tested as a whole before it takes effect',
           params: fileName,
-          body: z.strictObject({ text: z.string() }),
+          body: z.strictObject({ text: z.string(), tests: z.string().nullable().optional() }),
         },
       },
       async (request) => {
         const principal = await demand(plane, request, 'administer', systemPart('policies'))
-        const before = plane.policies.engine.digest
-        await plane.policies.put(request.params.name, request.body.text)
-        await recordChange('policy.put', request.params.name, principal.facts, before, request.redoubtRequestId)
-        return { name: request.params.name, digest: plane.policies.engine.digest }
+        const { name } = request.params
+        const { text, tests } = request.body
+        const change: PolicyChange = {
+          type: 'policy.put',
+          part: `policy:${name}`,
+          actor: principal.facts,
+          requestId: request.redoubtRequestId,
+        }
+        const { after, cases } = await recorded(plane, change, () => plane.policies.put(name, text, tests))
+        return { name, digest: after, cases }
       },
     )
 
     app.delete(
       '/policies/:name',
-      { schema: { summary: 'Remove one policy file that was put here', params: fileName } },
+      { schema: { summary: 'Remove one policy file that was put here, and its truth table', params: fileName } },
       async (request) => {
         const principal = await demand(plane, request, 'administer', systemPart('policies'))
-        const before = plane.policies.engine.digest
-        await plane.policies.remove(request.params.name)
-        await recordChange('policy.remove', request.params.name, principal.facts, before, request.redoubtRequestId)
-        return { name: request.params.name, digest: plane.policies.engine.digest }
+        const { name } = request.params
+        const change: PolicyChange = {
+          type: 'policy.remove',
+          part: `policy:${name}`,
+          actor: principal.facts,
+          requestId: request.redoubtRequestId,
+        }
+        const { after, cases } = await recorded(plane, change, () => plane.policies.remove(name))
+        return { name, digest: after, cases }
+      },
+    )
+
+    app.post(
+      '/policies/reload',
+      { schema: { summary: 'Read the folder of policies again: all of it takes effect, or nothing' } },
+      async (request) => {
+        const principal = await demand(plane, request, 'administer', systemPart('policies'))
+        return reloadPolicies(plane, principal.facts, request.redoubtRequestId)
       },
     )
 
@@ -109,17 +130,5 @@ export const policyRoutes =
         if (route) return route
       } else return { type, id, attributes: {}, parents: [] }
       throw new RedoubtError('ERR_NOT_FOUND', `there is no ${type.toLowerCase()} \`${id}\``)
-    }
-
-    const recordChange = async (type: string, id: string, actor: EntityFacts, before: string, requestId: string): Promise<void> => {
-      await plane.audit.record({
-        type,
-        actor: { type: actor.type, id: actor.id },
-        action: 'administer',
-        resource: { type: 'System', id: `policy:${id}` },
-        outcome: 'success',
-        requestId,
-        details: { policySetBefore: before, policySetAfter: plane.policies.engine.digest },
-      })
     }
   }

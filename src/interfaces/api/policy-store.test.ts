@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { DecisionQuery } from '#foundation/core'
 import { MemoryFolder, replaceFile } from '#foundation/storage'
@@ -8,7 +11,7 @@ let folder: MemoryFolder
 let store: PolicyStore
 beforeEach(async () => {
   folder = new MemoryFolder()
-  store = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
+  store = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
 })
 
 const forbid = (id: string, model: string): string =>
@@ -53,7 +56,7 @@ describe('PolicyStore', () => {
   it('finds what was put again when it is opened again', async () => {
     await store.put('closed', forbid('closed', 'one'))
     const digest = store.engine.digest
-    const again = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
+    const again = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
     expect([again.engine.digest, effect('one', again)]).toEqual([digest, 'deny'])
   })
 
@@ -68,14 +71,14 @@ describe('PolicyStore', () => {
     ])
       await expect(store.put('closed', text)).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
     expect([store.engine.digest, effect('one')]).toEqual([digest, 'deny'])
-    const again = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
+    const again = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
     expect(again.engine.digest).toBe(digest)
   })
 
   it('keeps both of two changes that are made at a time', async () => {
     await Promise.all([store.put('first', forbid('first', 'one')), store.put('second', forbid('second', 'two'))])
     expect([effect('one'), effect('two'), effect('three')]).toEqual(['deny', 'deny', 'allow'])
-    const again = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
+    const again = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
     expect(again.engine.digest).toBe(store.engine.digest)
   })
 
@@ -97,16 +100,18 @@ describe('PolicyStore', () => {
   })
 
   it('does not start with policies that do not validate', async () => {
-    const operator = [{ name: 'bad.cedar', text: 'permit (' }]
-    await expect(PolicyStore.open({ folder, operator, shadowRate: 0, onMismatch: () => undefined })).rejects.toMatchObject({
+    const operatorPath = mkdtempSync(join(tmpdir(), 'redoubt-policies-'))
+    writeFileSync(join(operatorPath, 'bad.cedar'), 'permit (')
+    await expect(PolicyStore.open({ folder, operatorPath, shadowRate: 0, onMismatch: () => undefined })).rejects.toMatchObject({
       code: 'ERR_POLICY_INVALID',
     })
+    rmSync(operatorPath, { recursive: true })
   })
 
   it('is bounded in number: policies are bounded in number, and one of them can still be replaced and removed', async () => {
     const folder = new MemoryFolder()
     for (let i = 0; i < 256; i++) replaceFile(folder, `p${i}.cedar`, Buffer.from(FORBID))
-    const store = await PolicyStore.open({ folder, operator: [], shadowRate: 0, onMismatch: () => undefined })
+    const store = await PolicyStore.open({ folder, shadowRate: 0, onMismatch: () => undefined })
     await expect(store.put('one-more', FORBID)).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
     await store.put('p7', FORBID)
     await store.remove('p8')

@@ -1,48 +1,77 @@
 import { type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { RECOGNISERS } from '#gateway/filters'
-import { type LoadOptions, loadPolicies, type PolicyEngine, type PolicyFile, withDefaultPolicies } from '#trust/policy'
+import {
+  demandTables,
+  type LoadOptions,
+  loadPolicies,
+  type PolicyEngine,
+  type PolicyFile,
+  readPolicyFolder,
+  TABLE_SUFFIX,
+  withDefaultPolicies,
+} from '#trust/policy'
 
-/** A policy set is a few pages; more in one file is a mistake. */
+/** A policy set is a few pages; more in one file is a mistake. So is a longer table. */
 const MAX_POLICY_BYTES = 256 * 1024
 /** Files put through the control plane; each change is validated together with all others. */
 const MAX_POLICY_FILES = 256
 /** What an annotation may name: a filter on an entity that nothing recognises would look like protection and be none. */
 const filterEntities = RECOGNISERS.map((recogniser) => recogniser.entity)
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+/** A change on its way: a policy file and its table are two files, and a crash between them must not leave one without the other. */
+const PENDING = 'change.pending'
 
 type ShadowOptions = Required<Pick<LoadOptions, 'shadowRate' | 'onMismatch'>>
 
+/** Policies, and the truth tables that they are held to. */
+interface Layer {
+  readonly policies: readonly PolicyFile[]
+  readonly tables: readonly PolicyFile[]
+}
+
+/** What is to be in place of one policy file and its table; null is nothing. */
+interface Change {
+  readonly name: string
+  readonly text: string | null
+  readonly tests: string | null
+}
+
+export interface Activation {
+  /** Digests of the policy set before and after. */
+  readonly before: string
+  readonly after: string
+  /** Rows of truth tables that were decided, all as expected. */
+  readonly cases: number
+}
+
 /**
  * The policies in force: the bundled ones, the operator's folder, and those put through the control plane, which lie in the data
- * directory. A change is validated as a whole before anything of it is kept, and takes effect for the next decision.
+ * directory. A change is validated as a whole, and held to the truth tables that lie beside the policies, before anything of it is
+ * kept; it takes effect for the next decision.
  */
 export class PolicyStore implements Decider {
   readonly #folder: DurableFolder
-  readonly #operator: readonly PolicyFile[]
+  readonly #operatorPath: string | null
   readonly #shadow: ShadowOptions
+  #operator: Layer
   #engine: PolicyEngine
   #queue: Promise<unknown> = Promise.resolve()
 
-  private constructor(folder: DurableFolder, operator: readonly PolicyFile[], shadow: ShadowOptions, engine: PolicyEngine) {
-    this.#folder = folder
+  private constructor(options: OpenOptions, operator: Layer, engine: PolicyEngine) {
+    this.#folder = options.folder
+    this.#operatorPath = options.operatorPath ?? null
+    this.#shadow = { shadowRate: options.shadowRate, onMismatch: options.onMismatch }
     this.#operator = operator
-    this.#shadow = shadow
     this.#engine = engine
   }
 
-  /** @throws {RedoubtError} `ERR_POLICY_INVALID`: with policies that do not validate nothing starts. */
-  static async open(options: {
-    readonly folder: DurableFolder
-    readonly operator: readonly PolicyFile[]
-    readonly shadowRate: number
-    /** Told of each decision on which Cedar's own engine differs: the policies cannot be relied on until it is understood. */
-    readonly onMismatch: ShadowOptions['onMismatch']
-  }): Promise<PolicyStore> {
-    const { folder, operator, shadowRate, onMismatch } = options
-    const shadow = { shadowRate, onMismatch }
-    const engine = await loadPolicies({ files: merged(operator, stored(folder)), ...shadow, filterEntities })
-    return new PolicyStore(folder, operator, shadow, engine)
+  /** @throws {RedoubtError} `ERR_POLICY_INVALID`, `ERR_POLICY_TEST`: with policies that do not validate, or fail their tables, nothing starts. */
+  static async open(options: OpenOptions): Promise<PolicyStore> {
+    settle(options.folder)
+    const operator = operatorLayer(options.operatorPath ?? null)
+    const { engine } = await loaded(operator, stored(options.folder), options)
+    return new PolicyStore(options, operator, engine)
   }
 
   get engine(): PolicyEngine {
@@ -54,15 +83,35 @@ export class PolicyStore implements Decider {
   }
 
   list(): readonly PolicyFile[] {
-    return merged(this.#operator, stored(this.#folder))
+    return withDefaultPolicies(merged(this.#operator, stored(this.#folder)).policies)
   }
 
-  put(name: string, text: string): Promise<void> {
-    return this.#inTurn(() => this.#put(name, text))
+  /** Truth tables that every change is held to. */
+  tables(): readonly PolicyFile[] {
+    return merged(this.#operator, stored(this.#folder)).tables
   }
 
-  remove(name: string): Promise<void> {
+  /**
+   * @param tests the truth table beside the file: text puts it, null takes it away, undefined leaves the one that is there.
+   * @throws {RedoubtError} `ERR_POLICY_INVALID`, `ERR_POLICY_TEST`; nothing is activated.
+   */
+  put(name: string, text: string, tests?: string | null): Promise<Activation> {
+    return this.#inTurn(() => this.#put(name, text, tests))
+  }
+
+  /** Removes a file that was put here, and its table. */
+  remove(name: string): Promise<Activation> {
     return this.#inTurn(() => this.#remove(name))
+  }
+
+  /** Reads the operator's folder again: all of it is put in force, or nothing. @throws as `put`. */
+  reload(): Promise<Activation> {
+    return this.#inTurn(async () => {
+      const operator = operatorLayer(this.#operatorPath)
+      const next = await loaded(operator, stored(this.#folder), this.#shadow)
+      this.#operator = operator
+      return this.#activate(next)
+    })
   }
 
   /** One change after another: two at a time would each be validated without the other, and the last would undo the first. */
@@ -72,43 +121,106 @@ export class PolicyStore implements Decider {
     return result
   }
 
-  async #put(name: string, text: string): Promise<void> {
+  async #put(name: string, text: string, tests: string | null | undefined): Promise<Activation> {
     checkName(name)
-    if (Buffer.byteLength(text) > MAX_POLICY_BYTES)
-      throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a policy file has at most ${MAX_POLICY_BYTES} bytes`)
-    const others = stored(this.#folder).filter((file) => file.name !== `${name}.cedar`)
-    if (others.length >= MAX_POLICY_FILES)
+    for (const part of [text, tests ?? ''])
+      if (Buffer.byteLength(part) > MAX_POLICY_BYTES)
+        throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a policy file, and a table, has at most ${MAX_POLICY_BYTES} bytes`)
+    const own = stored(this.#folder)
+    if (own.policies.filter((file) => file.name !== `${name}.cedar`).length >= MAX_POLICY_FILES)
       throw new RedoubtError('ERR_CONFLICT', `there are ${MAX_POLICY_FILES} policy files already; remove one`)
-    const engine = await this.#load([...others, { name: `${name}.cedar`, text }])
-    replaceFile(this.#folder, `${name}.cedar`, Buffer.from(text))
-    this.#engine = engine
+    const kept = own.tables.find((table) => table.name === `${name}${TABLE_SUFFIX}`)
+    return this.#change({ name, text, tests: tests === undefined ? (kept?.text ?? null) : tests })
   }
 
-  async #remove(name: string): Promise<void> {
+  async #remove(name: string): Promise<Activation> {
     checkName(name)
     if (!this.#folder.exists(`${name}.cedar`))
       throw new RedoubtError('ERR_NOT_FOUND', `there is no policy file \`${name}\` that was put here`)
-    const engine = await this.#load(stored(this.#folder).filter((file) => file.name !== `${name}.cedar`))
-    this.#folder.remove(`${name}.cedar`)
-    this.#folder.syncFolder('')
-    this.#engine = engine
+    return this.#change({ name, text: null, tests: null })
   }
 
-  #load(own: readonly PolicyFile[]): Promise<PolicyEngine> {
-    return loadPolicies({ files: merged(this.#operator, own), ...this.#shadow, filterEntities })
+  async #change(change: Change): Promise<Activation> {
+    const next = await loaded(this.#operator, changed(stored(this.#folder), change), this.#shadow)
+    replaceFile(this.#folder, PENDING, Buffer.from(JSON.stringify(change)))
+    settle(this.#folder)
+    return this.#activate(next)
   }
+
+  #activate({ engine, cases }: Loaded): Activation {
+    const before = this.#engine.digest
+    this.#engine = engine
+    return { before, after: engine.digest, cases }
+  }
+}
+
+interface OpenOptions {
+  readonly folder: DurableFolder
+  /** The operator's folder of `.cedar` files. */
+  readonly operatorPath?: string | undefined
+  readonly shadowRate: number
+  /** Told of each decision on which Cedar's own engine differs: the policies cannot be relied on until it is understood. */
+  readonly onMismatch: ShadowOptions['onMismatch']
+}
+
+interface Loaded {
+  readonly engine: PolicyEngine
+  readonly cases: number
+}
+
+async function loaded(operator: Layer, own: Layer, { shadowRate, onMismatch }: ShadowOptions): Promise<Loaded> {
+  const { policies, tables } = merged(operator, own)
+  const engine = await loadPolicies({ files: withDefaultPolicies(policies), shadowRate, onMismatch, filterEntities })
+  return { engine, cases: demandTables(engine, tables).cases }
 }
 
 function checkName(name: string): void {
   if (!NAME.test(name)) throw new RedoubtError('ERR_INPUT_INVALID', 'a policy file is named in lower case letters, digits and dashes')
 }
 
-const stored = (folder: DurableFolder): readonly PolicyFile[] =>
-  folder
-    .list('')
-    .filter((name) => name.endsWith('.cedar'))
-    .map((name) => ({ name, text: new TextDecoder().decode(folder.read(name) ?? new Uint8Array()) }))
+function operatorLayer(path: string | null): Layer {
+  return path === null ? { policies: [], tables: [] } : { policies: readPolicyFolder(path), tables: readPolicyFolder(path, TABLE_SUFFIX) }
+}
+
+function stored(folder: DurableFolder): Layer {
+  const ending = (suffix: string): readonly PolicyFile[] =>
+    folder
+      .list('')
+      .filter((name) => name.endsWith(suffix))
+      .map((name) => ({ name, text: new TextDecoder().decode(folder.read(name) ?? new Uint8Array()) }))
+  return { policies: ending('.cedar'), tables: ending(TABLE_SUFFIX) }
+}
+
+function changed({ policies, tables }: Layer, { name, text, tests }: Change): Layer {
+  const replaced = (files: readonly PolicyFile[], file: string, by: string | null): readonly PolicyFile[] => [
+    ...files.filter((other) => other.name !== file),
+    ...(by === null ? [] : [{ name: file, text: by }]),
+  ]
+  return { policies: replaced(policies, `${name}.cedar`, text), tables: replaced(tables, `${name}${TABLE_SUFFIX}`, tests) }
+}
+
+/** Carries out the change that is on its way, if there is one; doing so twice is doing so once. */
+function settle(folder: DurableFolder): void {
+  const bytes = folder.read(PENDING)
+  if (bytes === null) return
+  const { name, text, tests } = JSON.parse(new TextDecoder().decode(bytes)) as Change
+  for (const [file, content] of [
+    [`${name}.cedar`, text],
+    [`${name}${TABLE_SUFFIX}`, tests],
+  ] as const) {
+    if (content !== null) replaceFile(folder, file, Buffer.from(content))
+    else if (folder.exists(file)) folder.remove(file)
+  }
+  folder.syncFolder('')
+  folder.remove(PENDING)
+  folder.syncFolder('')
+}
 
 /** A file replaces one of the same name of an earlier layer. */
-const merged = (operator: readonly PolicyFile[], own: readonly PolicyFile[]): readonly PolicyFile[] =>
-  withDefaultPolicies([...operator.filter((file) => !own.some((other) => other.name === file.name)), ...own])
+function merged(operator: Layer, own: Layer): Layer {
+  const over = (below: readonly PolicyFile[], above: readonly PolicyFile[]): readonly PolicyFile[] => [
+    ...below.filter((file) => !above.some((other) => other.name === file.name)),
+    ...above,
+  ]
+  return { policies: over(operator.policies, own.policies), tables: over(operator.tables, own.tables) }
+}

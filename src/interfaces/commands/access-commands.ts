@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
 import { accountFilePath, BOOTSTRAP_KEY_FILE, type PrivateJwk, writeAccountFile } from '#trust/identity'
+import { reviewCommand } from './access-review-command.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 
@@ -81,6 +82,8 @@ export function accessCommands(): Command[] {
         )
       }),
     )
+
+  access.addCommand(reviewCommand())
 
   access
     .command('enrol')

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { ACTIONS, RedoubtError } from '#foundation/core'
+import { addPolicyTools } from './policy-tools.ts'
 import { run } from './program.ts'
 
 interface WhyOptions {
@@ -13,8 +14,10 @@ interface WhyOptions {
   readonly from: string
 }
 
-export function policyCommands(): Command[] {
+/** @param configured the folder of policies that the configuration names. */
+export function policyCommands(configured: () => string | undefined): Command[] {
   const policy = new Command('policy').description('policies in force, and why they decide as they do')
+  addPolicyTools(policy, configured)
 
   policy
     .command('list')
@@ -30,13 +33,15 @@ export function policyCommands(): Command[] {
     .command('put <file>')
     .description('put a Cedar file in force; refused unless the whole set validates')
     .option('--name <name>', 'its name; that of the file unless given')
+    .option('--tests <file>', 'its truth table (*.policy-test.yaml), kept beside it; a change that fails it is refused')
+    .option('--no-tests', 'take away the truth table that is kept beside it')
     .action(
-      run<{ name?: string }>(async ({ client, output }, options, file) => {
+      run<{ name?: string; tests?: string | boolean }>(async ({ client, output }, options, file) => {
         if (file === undefined || !existsSync(file)) throw new RedoubtError('ERR_USAGE', `there is no file \`${file}\``)
         const name = options.name ?? basename(file, '.cedar')
         const answer = await client.call<{ digest: string }>(`/policies/${encodeURIComponent(name)}`, {
           method: 'PUT',
-          json: { text: readFileSync(file, 'utf8') },
+          json: { text: readFileSync(file, 'utf8'), ...testsOf(options.tests) },
         })
         output.result(answer, `\`${name}\` is in force\npolicy set ${answer.digest}`)
       }),
@@ -89,6 +94,14 @@ export function policyCommands(): Command[] {
       }),
     )
   return [policy]
+}
+
+/** `--tests FILE` puts a table, `--no-tests` takes it away; without either, what is kept stays. */
+function testsOf(tests: string | boolean | undefined): { readonly tests?: string | null } {
+  if (tests === false) return { tests: null }
+  if (typeof tests !== 'string') return {}
+  if (!existsSync(tests)) throw new RedoubtError('ERR_USAGE', `there is no file \`${tests}\``)
+  return { tests: readFileSync(tests, 'utf8') }
 }
 
 /** Nested facts as indented lines: short enough to read aloud. */

@@ -16,3 +16,17 @@ export function defaultPolicyFiles(): readonly PolicyFile[] {
     .sort()
     .map((name) => ({ name, text: readFileSync(new URL(name, DEFAULTS), 'utf8') }))
 }
+
+/** The statements that the bundled policies are held to. */
+export function defaultInvariants(): PolicyFile {
+  return bundledFile('defaults.invariants.yaml')
+}
+
+/** The truth table of the bundled policies. */
+export function defaultPolicyTable(): PolicyFile {
+  return bundledFile('defaults.policy-test.yaml')
+}
+
+function bundledFile(name: string): PolicyFile {
+  return { name, text: readFileSync(new URL(name, DEFAULTS), 'utf8') }
+}

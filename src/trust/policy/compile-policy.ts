@@ -13,12 +13,12 @@ export interface PolicyJson {
   readonly annotations?: Readonly<Record<string, string | null>>
 }
 
-interface UidJson {
+export interface UidJson {
   readonly type: string
   readonly id: string
 }
 
-interface ScopeJson {
+export interface ScopeJson {
   readonly op: string
   readonly entity?: UidJson | { readonly __entity: UidJson }
   readonly entities?: readonly (UidJson | { readonly __entity: UidJson })[]

@@ -98,7 +98,6 @@ describe('the bundled policies', () => {
         ],
         "privacy-officer": [
           "view: Dataset Model Endpoint Log System Pipeline Account",
-          "export: Dataset",
           "erase: Dataset Model System Account",
           "readAudit: Log System",
         ],
@@ -112,6 +111,13 @@ describe('the bundled policies', () => {
         ],
       }
     `)
+  })
+
+  it('let a person with two factors, and no program, export restricted data (B2)', () => {
+    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 2 }, 'User')).toBe('allow')
+    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 1 }, 'User')).toBe('ERR_POLICY_DENIED')
+    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 3 })).toBe('ERR_POLICY_DENIED')
+    expect(code('privacy-officer', 'export', withAttributes(dataset, { sensitivity: 2 }))).toBe('allow')
   })
 
   it('let a data scientist view a data set but not export it (B2)', () => {
@@ -133,7 +139,7 @@ describe('the bundled policies', () => {
       ['application', 'invoke', endpoint],
       ['data-scientist', 'view', dataset],
       ['data-scientist', 'trainOn', dataset],
-      ['privacy-officer', 'export', dataset],
+      ['privacy-officer', 'export', withAttributes(dataset, { sensitivity: 2 })],
     ] as const) {
       expect(code(roleName, action, resource), action).toBe('allow')
       expect(code(roleName, action, resource, { purpose: 'marketing' }), action).toBe('ERR_POLICY_PURPOSE')

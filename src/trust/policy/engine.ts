@@ -2,11 +2,10 @@ import type { Action, Decider, Decision, DecisionQuery, EntityFacts } from '#fou
 import { type Authorization, type Failed, satisfied } from './authorize.ts'
 import type { Entity } from './evaluation.ts'
 import { type Explanation, explain } from './explain.ts'
-import type { LoadedRule } from './load.ts'
 import { mergeObligations, NO_OBLIGATIONS } from './obligations.ts'
 import type { PolicyFile } from './policy-file.ts'
+import type { LoadedRule, PolicySet } from './policy-set.ts'
 import { ContextConverter, convertEntity, PolicyRequest } from './request.ts'
-import type { PolicySchema } from './schema.ts'
 import type { Shadow } from './shadow.ts'
 
 export interface LoadedPolicy {
@@ -23,6 +22,8 @@ export interface PolicyEngine extends Decider {
   /** SHA-256, hex, over schema and policies; the same for any order of files. */
   readonly digest: string
   readonly policies: readonly LoadedPolicy[]
+  /** What the engine decides by, for the tools of this room that look at policies rather than requests. */
+  readonly set: PolicySet
   /** What Cedar's validator found odd but not wrong, with file and line. */
   readonly warnings: readonly string[]
   /** How often Cedar's own engine was asked, and differed. */
@@ -51,10 +52,7 @@ export interface Prepared extends Candidates {
 }
 
 interface EngineParts {
-  readonly schema: PolicySchema
-  readonly rules: readonly LoadedRule[]
-  readonly digest: string
-  readonly warnings: readonly string[]
+  readonly set: PolicySet
   readonly shadow: Shadow | null
   readonly replace: (files: readonly PolicyFile[]) => Promise<PolicyEngine>
 }
@@ -66,6 +64,7 @@ export class Engine implements PolicyEngine {
   readonly digest: string
   readonly policies: readonly LoadedPolicy[]
   readonly warnings: readonly string[]
+  readonly set: PolicySet
   readonly #parts: EngineParts
   readonly #byAction: ReadonlyMap<string, Candidates>
   readonly #facts = new WeakMap<EntityFacts, KnownEntity | null>()
@@ -74,10 +73,12 @@ export class Engine implements PolicyEngine {
   readonly #unanswerable: Decision
 
   constructor(parts: EngineParts) {
-    this.digest = parts.digest
-    this.warnings = parts.warnings
+    const { set } = parts
+    this.set = set
+    this.digest = set.digest
+    this.warnings = set.warnings
     this.#parts = parts
-    this.policies = parts.rules.map(({ id, file, line, effect, text, annotations, json }) => ({
+    this.policies = set.rules.map(({ id, file, line, effect, text, annotations, json }) => ({
       id,
       file,
       line,
@@ -88,9 +89,9 @@ export class Engine implements PolicyEngine {
     }))
     // For every action of the schema at load, never lazily from a request.
     this.#byAction = new Map(
-      [...parts.schema.actions].map(([id, { entity }]) => {
+      [...set.schema.actions].map(([id, { entity }]) => {
         const { type, key } = entity.uid
-        const rules = parts.rules.filter((rule) => rule.action(type, key, entity))
+        const rules = set.rules.filter((rule) => rule.action(type, key, entity))
         return [
           id,
           { forbids: rules.filter((rule) => rule.effect === 'forbid'), permits: rules.filter((rule) => rule.effect === 'permit') },
@@ -126,8 +127,8 @@ export class Engine implements PolicyEngine {
       query,
       decision,
       prepared,
-      schema: this.#parts.schema,
-      rules: this.#parts.rules,
+      schema: this.set.schema,
+      rules: this.set.rules,
       permits: this.#byAction.get(query.action)?.permits ?? [],
     })
   }
@@ -142,7 +143,7 @@ export class Engine implements PolicyEngine {
 
   /** @returns null when the query does not fit the schema: Cedar would skip what it cannot evaluate, a forbid too. */
   #prepare(query: DecisionQuery): Prepared | null {
-    const { schema } = this.#parts
+    const { schema } = this.set
     const action = schema.actions.get(query.action)
     if (!action || !action.principals.has(query.principal.type) || !action.resources.has(query.resource.type)) return null
     const principal = this.#known(query.principal)
@@ -157,7 +158,7 @@ export class Engine implements PolicyEngine {
   #known(facts: EntityFacts): KnownEntity | null {
     const known = this.#facts.get(facts)
     if (known !== undefined) return known
-    const entity = convertEntity(facts, this.#parts.schema)
+    const entity = convertEntity(facts, this.set.schema)
     const converted = entity && { entity, candidates: new Map<string, Candidates>() }
     this.#facts.set(facts, converted)
     return converted

@@ -3,7 +3,7 @@ import { type Blame, blame } from './blame.ts'
 import type { ScopeTest } from './compile-policy.ts'
 import { EvaluationFailure } from './evaluation-failure.ts'
 import type { Prepared } from './engine.ts'
-import type { LoadedRule } from './load.ts'
+import type { LoadedRule } from './policy-set.ts'
 import { CONTEXT_FIELDS, convertEntity } from './request.ts'
 import type { PolicySchema } from './schema.ts'
 

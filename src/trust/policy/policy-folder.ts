@@ -9,15 +9,15 @@ const MAX_FILES = 256
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * Reads an operator's `*.cedar` files, in the order of their names; other files and subfolders are not looked at.
+ * Reads an operator's `*.cedar` files, or those with another ending, in the order of their names; other files and subfolders are not looked at.
  * @throws {RedoubtError} `ERR_POLICY_INVALID` if the folder cannot be read, a file is no plain file, too large or not UTF-8:
  * a policy that cannot be read might be a forbid.
  */
-export function readPolicyFolder(path: string): readonly PolicyFile[] {
+export function readPolicyFolder(path: string, suffix = '.cedar'): readonly PolicyFile[] {
   let names: readonly string[]
   try {
     names = readdirSync(path)
-      .filter((name) => name.endsWith('.cedar'))
+      .filter((name) => name.endsWith(suffix))
       .sort()
   } catch (cause) {
     throw new RedoubtError('ERR_POLICY_INVALID', `the policy folder \`${path}\` cannot be read`, { cause })
@@ -26,7 +26,8 @@ export function readPolicyFolder(path: string): readonly PolicyFile[] {
   return names.map((name) => ({ name, text: readPolicyFile(join(path, name), name) }))
 }
 
-function readPolicyFile(path: string, name: string): string {
+/** @throws {RedoubtError} `ERR_POLICY_INVALID`, as `readPolicyFolder`. */
+export function readPolicyFile(path: string, name: string): string {
   let descriptor: number | null = null
   try {
     descriptor = openSync(path, 'r')

@@ -1,0 +1,45 @@
+import { statSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { RedoubtError } from '#foundation/core'
+import { type PolicyFile, readPolicyFile, readPolicyFolder, TABLE_SUFFIX, withDefaultPolicies } from '#trust/policy'
+
+/** What a person names on the command line: policies, and truth tables, of files and folders. */
+export interface NamedPolicies {
+  /** With the bundled ones, as a server would put them in force. */
+  readonly files: readonly PolicyFile[]
+  readonly tables: readonly PolicyFile[]
+  /** Names of the files that were named, without the bundled ones. */
+  readonly own: readonly string[]
+}
+
+/**
+ * Reads `*.cedar` and `*.policy-test.yaml` of the paths; of none, those of the configured folder; without one, nothing of one's own.
+ * @throws {RedoubtError} `ERR_USAGE` for a path that is neither; `ERR_POLICY_INVALID` for a file that cannot be read.
+ */
+export function namedPolicies(paths: readonly string[], configured: string | undefined): NamedPolicies {
+  const all = (paths.length > 0 ? paths : configured === undefined ? [] : [configured]).flatMap(filesAt)
+  const byName = new Map<string, PolicyFile>()
+  for (const file of all) {
+    if (byName.has(file.name)) throw new RedoubtError('ERR_USAGE', `two files are named \`${file.name}\`; a server keeps one of each name`)
+    byName.set(file.name, file)
+  }
+  const policies = all.filter(({ name }) => name.endsWith('.cedar'))
+  return {
+    files: withDefaultPolicies(policies),
+    tables: all.filter(({ name }) => name.endsWith(TABLE_SUFFIX)),
+    own: policies.map(({ name }) => name),
+  }
+}
+
+function filesAt(path: string): readonly PolicyFile[] {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat?.isDirectory()) return [...readPolicyFolder(path), ...readPolicyFolder(path, TABLE_SUFFIX)]
+  if (!stat || !(path.endsWith('.cedar') || path.endsWith(TABLE_SUFFIX)))
+    throw new RedoubtError('ERR_USAGE', `\`${path}\` is neither a folder nor a \`.cedar\` or \`${TABLE_SUFFIX}\` file`)
+  return [namedFile(path)]
+}
+
+export function namedFile(path: string): PolicyFile {
+  const name = basename(path)
+  return { name, text: readPolicyFile(`${dirname(path)}/${name}`, name) }
+}

@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto'
+import { asRedoubtError, canonicalJson, RedoubtError } from '#foundation/core'
+import { bundledSchema } from './bundled.ts'
+import { type Cedar, loadCedar } from './cedar.ts'
+import { compilePolicy, type PolicyJson, type Rule } from './compile-policy.ts'
+import { FILTER_ENTITIES, type PolicyAnnotations, readAnnotations } from './obligations.ts'
+import type { PolicyFile } from './policy-file.ts'
+import { invalid, lineAt, MAX_POLICIES, type PolicyText, splitPolicies } from './policy-text.ts'
+import { type PolicySchema, readSchema } from './schema.ts'
+
+// Ids and messages are made from the name.
+const FILE_NAME = /^[\w.-]{1,128}$/
+
+/** A compiled policy with where it comes from. */
+export interface LoadedRule extends Rule {
+  readonly file: string
+  readonly line: number
+  readonly text: string
+  readonly annotations: PolicyAnnotations
+}
+
+/** Policies that were read, validated and compiled together. */
+export interface PolicySet {
+  readonly schema: PolicySchema
+  /** Sorted by id. */
+  readonly rules: readonly LoadedRule[]
+  /** SHA-256, hex, over schema and policies. */
+  readonly digest: string
+  /** What Cedar's validator found odd but not wrong, with file and line. */
+  readonly warnings: readonly string[]
+}
+
+export interface ReadPolicies {
+  readonly cedar: Cedar
+  /** Null when there is any problem. */
+  readonly set: PolicySet | null
+  /** Each `ERR_POLICY_INVALID` with file and line as evidence. A later stage is not reached while an earlier one has problems. */
+  readonly problems: readonly RedoubtError[]
+}
+
+/** Reads, validates (strictly, by Cedar's own validator) and compiles policies, gathering what is wrong. Activates nothing. */
+export async function readPolicySet(
+  files: readonly PolicyFile[],
+  filterEntities: readonly string[] = FILTER_ENTITIES,
+): Promise<ReadPolicies> {
+  const cedar = await loadCedar()
+  const schema = readSchema(cedar, bundledSchema())
+  const problems: RedoubtError[] = []
+  const attempt = <T>(work: () => T): T | null => {
+    try {
+      return work()
+    } catch (thrown) {
+      const error = asRedoubtError(thrown)
+      if (error.code !== 'ERR_POLICY_INVALID') throw error
+      problems.push(error)
+      return null
+    }
+  }
+  for (const { name } of files)
+    if (!FILE_NAME.test(name)) problems.push(new RedoubtError('ERR_POLICY_INVALID', 'a policy file has a name that is not plain'))
+  if (problems.length > 0) return { cedar, set: null, problems }
+  const texts = files.flatMap((file) => attempt(() => splitPolicies(file.name, file.text)) ?? [])
+  if (texts.length > MAX_POLICIES) problems.push(new RedoubtError('ERR_POLICY_INVALID', `there are more than ${MAX_POLICIES} policies`))
+  if (problems.length > 0) return { cedar, set: null, problems }
+  const rules = readRules(cedar, texts, filterEntities, attempt)
+  if (problems.length > 0) return { cedar, set: null, problems }
+  const validation = attempt(() => validate(cedar, schema, rules))
+  problems.push(...(validation?.errors ?? []))
+  if (!validation || problems.length > 0) return { cedar, set: null, problems }
+  const digest = createHash('sha256')
+    .update(canonicalJson({ schema: schema.text, policies: rules.map(({ id, text }) => ({ id, text })) }))
+    .digest('hex')
+  return { cedar, set: { schema, rules, digest, warnings: validation.warnings }, problems }
+}
+
+function readRules(
+  cedar: Cedar,
+  texts: readonly PolicyText[],
+  filterEntities: readonly string[],
+  attempt: (work: () => void) => unknown,
+): readonly LoadedRule[] {
+  const rules = new Map<string, LoadedRule>()
+  const counts = new Map<string, number>()
+  for (const source of texts) {
+    const nth = (counts.get(source.file) ?? 0) + 1
+    counts.set(source.file, nth)
+    attempt(() => readRule(cedar, source, nth, filterEntities, rules))
+  }
+  return [...rules.values()].sort((left, right) => (left.id < right.id ? -1 : 1))
+}
+
+function readRule(cedar: Cedar, source: PolicyText, nth: number, filterEntities: readonly string[], rules: Map<string, LoadedRule>): void {
+  const { file, line, text } = source
+  const json = parse(cedar, source)
+  try {
+    const effect = json.effect === 'forbid' ? 'forbid' : 'permit'
+    const annotations = readAnnotations(json.annotations ?? {}, effect, filterEntities)
+    const id = annotations.id ?? `${file}#${nth}`
+    const other = rules.get(id)
+    if (other) throw new Error(`the id \`${id}\` is taken by ${other.file}:${other.line}`)
+    rules.set(id, { ...compilePolicy(id, json), file, line, text, annotations })
+  } catch (cause) {
+    throw invalid(file, line, cause instanceof Error ? cause.message : 'the policy cannot be compiled', cause)
+  }
+}
+
+function parse(cedar: Cedar, source: PolicyText): PolicyJson {
+  let answer: ReturnType<Cedar['policyToJson']>
+  try {
+    answer = cedar.policyToJson(source.text)
+  } catch (cause) {
+    throw invalid(source.file, source.line, 'the parser gave up on the policy', cause)
+  }
+  if (answer.type === 'success') return answer.json as PolicyJson
+  const [error] = answer.errors
+  const message = (error?.message ?? 'the policy does not parse').replace('failed to parse policy from string: ', '')
+  throw invalid(source.file, lineIn(source, error?.sourceLocations?.[0]?.start), message)
+}
+
+/** Cedar counts bytes of UTF-8. */
+function lineIn(source: PolicyText, byteOffset: number | undefined): number {
+  if (byteOffset === undefined) return source.line
+  const before = Buffer.from(source.text).subarray(0, byteOffset).toString()
+  return source.line + lineAt(source.text, before.length) - 1
+}
+
+function validate(
+  cedar: Cedar,
+  schema: PolicySchema,
+  rules: readonly LoadedRule[],
+): { readonly errors: readonly RedoubtError[]; readonly warnings: readonly string[] } {
+  let answer: ReturnType<Cedar['validate']>
+  try {
+    answer = cedar.validate({
+      schema: schema.text,
+      policies: { staticPolicies: Object.fromEntries(rules.map(({ id, text }) => [id, text])) },
+      validationSettings: { mode: 'strict' },
+    })
+  } catch (cause) {
+    throw new RedoubtError('ERR_POLICY_INVALID', 'the validator gave up on the policies', { cause })
+  }
+  if (answer.type === 'failure') throw new RedoubtError('ERR_POLICY_INVALID', answer.errors[0]?.message ?? 'the policies do not validate')
+  const byId = new Map(rules.map((rule) => [rule.id, rule]))
+  const errors = answer.validationErrors.map(({ policyId, error }) => {
+    const rule = byId.get(policyId)
+    return invalid(rule?.file ?? policyId, rule ? lineIn(rule, error.sourceLocations?.[0]?.start) : 0, error.message)
+  })
+  const warnings = answer.validationWarnings.map(({ policyId, error }) => {
+    const rule = byId.get(policyId)
+    return `${rule?.file ?? policyId}:${rule ? lineIn(rule, error.sourceLocations?.[0]?.start) : 0}: ${error.message}`
+  })
+  return { errors, warnings }
+}

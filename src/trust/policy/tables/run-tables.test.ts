@@ -1,0 +1,115 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ACTIONS, type RedoubtError, ROLES } from '#foundation/core'
+import { defaultPolicyTable } from '../bundled.ts'
+import { defaultPolicyFiles, loadPolicies, type PolicyEngine } from '../index.ts'
+import { demandTables, runTables } from './run-tables.ts'
+import { readTable } from './table-file.ts'
+
+let engine: PolicyEngine
+beforeAll(async () => {
+  engine = await loadPolicies()
+})
+
+const table = (text: string) => [{ name: 'mine.policy-test.yaml', text }]
+const failures = (text: string, by = engine) => runTables(by, table(text)).failures
+const problem = (text: string): string => {
+  try {
+    readTable({ name: 'mine.policy-test.yaml', text })
+  } catch (thrown) {
+    return `${(thrown as RedoubtError).code} ${(thrown as RedoubtError).message}`
+  }
+  return 'no problem'
+}
+const scoring = (expectation: string): string => `
+cases:
+  - name: an application scores
+    principal: { roles: [application] }
+    action: invoke
+    resource: { type: Model, id: credit }
+    ${expectation}
+`
+
+describe('the table of the bundled policies', () => {
+  it('holds, for each role, action and type of resource (B1, B2)', () => {
+    const report = runTables(engine, [defaultPolicyTable()])
+    expect(report.failures).toEqual([])
+    const cells = new Set(
+      readTable(defaultPolicyTable()).map(({ principal, action, resource }) => `${principal.parents[0]?.id} ${action} ${resource.type}`),
+    )
+    for (const role of ROLES)
+      for (const action of ACTIONS)
+        for (const { type } of [{ type: 'Model' }, { type: 'Dataset' }, { type: 'Log' }])
+          expect(cells).toContain(`${role} ${action} ${type}`)
+    expect(report.cases).toBeGreaterThan(4_000)
+  })
+
+  it('turns red when any bundled policy is taken out (B1)', async () => {
+    const files = defaultPolicyFiles()
+    for (const { id, text } of engine.policies) {
+      const without = await loadPolicies({ files: files.map((file) => ({ ...file, text: file.text.replace(text, '') })) })
+      expect(without.policies.length, id).toBe(engine.policies.length - 1)
+      expect(runTables(without, [defaultPolicyTable()]).failures.length, id).toBeGreaterThan(0)
+    }
+  })
+})
+
+describe('a truth table', () => {
+  it('tells what came out otherwise, where, and why', () => {
+    expect(failures(scoring('expect: allow'))).toEqual([])
+    const [failure] = failures(scoring('{ expect: deny }').replace('{ expect: deny }', 'expect: deny'))
+    expect(failure).toMatchObject({
+      name: 'an application scores',
+      file: 'mine.policy-test.yaml',
+      line: 3,
+      differences: ['expected deny, decided allow by `application-invoke-model`'],
+    })
+    const [quarantined] = failures(scoring('expect: allow').replace('id: credit', 'attributes: { quarantined: true }'))
+    expect(quarantined?.differences).toEqual(['expected allow, decided deny by `model-quarantined`'])
+    expect(quarantined?.facts[0]).toContain('resource.quarantined')
+  })
+
+  it('compares code, deciding policies and obligations when they are named', () => {
+    expect(failures(scoring('expect: allow\n    policies: [application-view]'))[0]?.differences[0]).toContain(
+      '`application-view` to decide',
+    )
+    expect(failures(scoring('expect: allow\n    obligations: { filterOutput: { CREDIT_CARD: block } }'))[0]?.differences).toEqual([
+      'expected filterOutput CREDIT_CARD=block, got mask',
+    ])
+    expect(failures(scoring('expect: allow\n    obligations: { limits: [rows 7/1h], rowsPerCall: 1 }'))[0]?.differences).toHaveLength(2)
+    const other = scoring('expect: deny\n    code: ERR_POLICY_DENIED')
+      .replace('roles: [application]', 'roles: [application], purpose: other')
+      .replace('id: credit', 'attributes: { purposes: [x] }')
+    expect(failures(other)[0]?.differences).toEqual(['expected the code ERR_POLICY_DENIED, got ERR_POLICY_PURPOSE'])
+  })
+
+  it('denies in a grid what the grid does not name', () => {
+    const grid = 'grids:\n  - name: mine\n    roles:\n      application: { invoke: [Model] }\n'
+    const names = failures(grid).map(({ name }) => name)
+    expect(names).toEqual([
+      'mine: application invoke Endpoint',
+      'mine: application view Model',
+      'mine: application view Endpoint',
+      'mine: application view System',
+    ])
+  })
+
+  it('refuses activation by a code, naming the first row that does not hold', () => {
+    expect(() => demandTables(engine, table(scoring('expect: deny')))).toThrowError(
+      expect.objectContaining({ code: 'ERR_POLICY_TEST', evidence: { file: 'mine.policy-test.yaml', line: 3, failures: 1, cases: 1 } }),
+    )
+    expect(demandTables(engine, table(scoring('expect: allow'))).cases).toBe(1)
+  })
+
+  it('is refused with file and line when it is not well-formed (E3)', () => {
+    expect(problem(scoring('expects: allow'))).toMatch(/^ERR_POLICY_INVALID mine.policy-test.yaml:3: .*expects/)
+    expect(problem(scoring('expect: allow\n    code: ERR_POLICY_DENIED'))).toContain('has no code')
+    expect(problem(scoring('expect: allow').replace('id: credit', 'attributes: { sandbox: true }'))).toContain(
+      'a Model has no attribute `sandbox`',
+    )
+    expect(problem('cases: [')).toContain('mine.policy-test.yaml:1: this is not YAML')
+    expect(problem('cases: []')).toContain('neither a case nor a grid')
+    expect(problem(`# ${'x'.repeat(256 * 1024)}`)).toContain('exceeds')
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${['b', 'c', 'd', 'e', 'f', 'g'].map((n, i) => `${n}: &${n} [${Array(9).fill(`*${'abcdefg'[i]}`).join(',')}]`).join('\n')}`
+    expect(problem(bomb)).toContain('too many aliases')
+  })
+})

@@ -1,0 +1,214 @@
+import { z } from 'zod'
+import { type Action, ACTIONS, type DecisionContext, type EntityFacts, type FactValue, LEGAL_BASES, SENSITIVITIES } from '#foundation/core'
+import type { PolicyFile } from '../policy-file.ts'
+import { invalid } from '../policy-text.ts'
+import { readYaml } from '../yaml-document.ts'
+
+/** How the files of truth tables end; they lie beside the policies. */
+export const TABLE_SUFFIX = '.policy-test.yaml'
+const MAX_CASES = 2_000
+const MAX_GRIDS = 50
+/** Decisions of all grids of one file. */
+const MAX_GRID_CASES = 50_000
+
+const id = z.string().min(1).max(128)
+const text = z.string().max(256)
+const sensitivity = z.union([z.enum(SENSITIVITIES).transform((word) => SENSITIVITIES.indexOf(word)), z.int().min(0).max(3)])
+const principal = z.strictObject({
+  type: z.enum(['ServiceAccount', 'User']).default('ServiceAccount'),
+  id: id.default('someone'),
+  roles: z.array(id).max(16).default([]),
+  purpose: text.default('credit-scoring'),
+  legalBasis: z.enum(LEGAL_BASES).default('contract'),
+  mfaLevel: z.int().min(0).max(3).optional(),
+  name: text.optional(),
+})
+const attributes = z.strictObject({
+  sensitivity: sensitivity.optional(),
+  purposes: z.array(text).max(64).optional(),
+  legalBases: z.array(z.enum(LEGAL_BASES)).optional(),
+  signed: z.boolean().optional(),
+  quarantined: z.boolean().optional(),
+  foreign: z.boolean().optional(),
+  sandbox: z.boolean().optional(),
+})
+const resourceType = z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account'])
+const resource = z.strictObject({ type: resourceType, id: id.default('one'), attributes: attributes.prefault({}) })
+const context = z.strictObject({
+  now: z.iso.datetime({ offset: true }).optional(),
+  hour: z.int().min(0).max(23).optional(),
+  weekday: z.int().min(0).max(6).optional(),
+  purpose: text.optional(),
+  legalBasis: z.enum(LEGAL_BASES).optional(),
+  sourceAddress: z.union([z.ipv4(), z.ipv6()]).optional(),
+  profile: z.enum(['development', 'production']).optional(),
+  mfaLevel: z.int().min(0).max(3).optional(),
+  risk: z.int().min(0).max(100).optional(),
+})
+const filters = z.record(z.string().max(64), z.enum(['allow', 'mask', 'block']))
+const obligations = z.strictObject({
+  filterInput: filters.optional(),
+  filterOutput: filters.optional(),
+  /** As in `@limit`: `rows 100000/1h`. */
+  limits: z.array(z.string().max(64)).max(64).optional(),
+  rowsPerCall: z.int().min(1).nullable().optional(),
+})
+const testCase = z.strictObject({
+  name: z.string().min(1).max(200),
+  principal: principal.prefault({}),
+  action: z.enum(ACTIONS),
+  resource,
+  context: context.prefault({}),
+  expect: z.enum(['allow', 'deny']),
+  code: z.enum(['ERR_POLICY_DENIED', 'ERR_POLICY_PURPOSE', 'ERR_POLICY_ERROR']).optional(),
+  /** The ids that decided, all of them. */
+  policies: z.array(id).max(64).optional(),
+  /** Obligations that hold among others. */
+  obligations: obligations.optional(),
+})
+const grid = z.strictObject({
+  name: z.string().min(1).max(200),
+  principal: principal.omit({ roles: true }).prefault({}),
+  context: context.prefault({}),
+  attributes: attributes.prefault({}),
+  /** Role, action, types of resource that are allowed; every other action and type is denied. */
+  roles: z.record(id, z.partialRecord(z.enum(ACTIONS), z.array(resourceType))),
+})
+const tableFile = z
+  .strictObject({ cases: z.array(testCase).max(MAX_CASES).default([]), grids: z.array(grid).max(MAX_GRIDS).default([]) })
+  .refine(({ cases, grids }) => cases.length + grids.length > 0, 'there is neither a case nor a grid')
+
+export interface ExpectedObligations {
+  readonly filterInput?: Readonly<Record<string, string>> | undefined
+  readonly filterOutput?: Readonly<Record<string, string>> | undefined
+  readonly limits?: readonly string[] | undefined
+  readonly rowsPerCall?: number | null | undefined
+}
+
+/** One row of a truth table. */
+export interface TableCase {
+  readonly name: string
+  readonly file: string
+  readonly line: number
+  readonly principal: EntityFacts
+  readonly action: Action
+  readonly resource: EntityFacts
+  readonly context: DecisionContext
+  readonly expect: 'allow' | 'deny'
+  readonly code: string | null
+  readonly policies: readonly string[] | null
+  readonly obligations: ExpectedObligations | null
+}
+
+/** Attributes that each type of resource has; a case names those it is about, the rest are harmless. */
+const OF_TYPE: Readonly<Record<string, readonly (keyof z.output<typeof attributes>)[]>> = {
+  Dataset: ['sensitivity', 'purposes', 'legalBases'],
+  Model: ['sensitivity', 'purposes', 'signed', 'quarantined', 'foreign'],
+  Endpoint: ['sensitivity', 'purposes', 'sandbox'],
+}
+/** A working afternoon: Wednesday, 25 November 2026, 14:30 UTC. */
+const NOON: Pick<DecisionContext, 'now' | 'hour' | 'weekday' | 'sourceAddress' | 'profile' | 'risk'> = {
+  now: Date.UTC(2026, 10, 25, 14, 30),
+  hour: 14,
+  weekday: 3,
+  sourceAddress: '10.1.2.3',
+  profile: 'production',
+  risk: 0,
+}
+
+/** @throws {RedoubtError} `ERR_POLICY_INVALID` with file and line. */
+export function readTable(file: PolicyFile): readonly TableCase[] {
+  const { value, lineOf } = readYaml(file, tableFile)
+  const cases = value.cases.map((one, index): TableCase => {
+    const line = lineOf(['cases', index])
+    if (one.expect === 'allow' && one.code !== undefined) throw invalid(file.name, line, 'a case that expects `allow` has no code')
+    if (one.expect === 'deny' && one.obligations !== undefined)
+      throw invalid(file.name, line, 'a case that expects `deny` has no obligations')
+    return {
+      ...facts(one, one.principal.roles, (type) => attributesOf(type, one.resource.attributes, one.principal, file.name, line)),
+      name: one.name,
+      file: file.name,
+      line,
+      expect: one.expect,
+      code: one.code ?? null,
+      policies: one.policies ?? null,
+      obligations: one.obligations ?? null,
+    }
+  })
+  const cells = value.grids.flatMap((one, index) => {
+    const line = lineOf(['grids', index])
+    return Object.entries(one.roles).flatMap(([role, row]) =>
+      ACTIONS.flatMap((action) =>
+        resourceType.options.map((type): TableCase => {
+          const ask = { principal: one.principal, action, resource: { type, id: 'one' }, context: one.context }
+          return {
+            ...facts(ask, [role], (type) => attributesOf(type, one.attributes, one.principal, file.name, line, true)),
+            name: `${one.name}: ${role} ${action} ${type}`,
+            file: file.name,
+            line: lineOf(['grids', index, 'roles', role]),
+            expect: row[action]?.includes(type) === true ? 'allow' : 'deny',
+            code: null,
+            policies: null,
+            obligations: null,
+          }
+        }),
+      ),
+    )
+  })
+  if (cells.length > MAX_GRID_CASES) throw invalid(file.name, 1, `the grids have more than ${MAX_GRID_CASES} cells`)
+  return [...cases, ...cells]
+}
+
+interface Ask {
+  readonly principal: Omit<z.output<typeof principal>, 'roles'>
+  readonly action: Action
+  readonly resource: { readonly type: string; readonly id: string }
+  readonly context: z.output<typeof context>
+}
+
+function facts(
+  { principal, action, resource, context }: Ask,
+  roles: readonly string[],
+  attributesFor: (type: string) => EntityFacts['attributes'],
+): Pick<TableCase, 'principal' | 'action' | 'resource' | 'context'> {
+  const { type, id, purpose, legalBasis, mfaLevel, name } = principal
+  const own = { purpose, legalBasis, ...(mfaLevel === undefined ? {} : { mfaLevel }), ...(name === undefined ? {} : { name }) }
+  const given = Object.fromEntries(Object.entries(context).filter(([, value]) => value !== undefined))
+  return {
+    principal: { type, id, attributes: own, parents: roles.map((role) => ({ type: 'Role', id: role })) },
+    action,
+    resource: { type: resource.type, id: resource.id, attributes: attributesFor(resource.type), parents: [] },
+    context: {
+      ...NOON,
+      purpose,
+      legalBasis,
+      mfaLevel: mfaLevel ?? 0,
+      ...given,
+      ...(context.now === undefined ? {} : { now: Date.parse(context.now) }),
+    },
+  }
+}
+
+/** @param spread whether attributes are given for several types at once: each takes its own. */
+function attributesOf(
+  type: string,
+  given: z.output<typeof attributes>,
+  owner: { readonly purpose: string; readonly legalBasis: (typeof LEGAL_BASES)[number] },
+  file: string,
+  line: number,
+  spread = false,
+): EntityFacts['attributes'] {
+  const names = OF_TYPE[type] ?? []
+  const odd = Object.keys(given).find((name) => !names.includes(name as keyof typeof given))
+  if (odd !== undefined && !spread) throw invalid(file, line, `a ${type} has no attribute \`${odd}\``)
+  const harmless = {
+    sensitivity: 1,
+    purposes: [owner.purpose],
+    legalBases: [owner.legalBasis],
+    signed: true,
+    quarantined: false,
+    foreign: false,
+    sandbox: false,
+  }
+  return Object.fromEntries(names.map((name): [string, FactValue] => [name, given[name] ?? harmless[name]]))
+}
