@@ -72,7 +72,7 @@ export const benchmark = {
       {
         what: 'filters: stream, characters held back after a delta, p99',
         value: held[Math.floor(held.length * 0.99)]!,
-        unit: 'characters',
+        unit: 'chars',
         target: 64,
         comparator: '<=',
       },

@@ -34,8 +34,8 @@ export interface RedoubtServer {
 
 /** Builds `dist`, so that what is measured is what the source says. */
 export function build(): void {
-  const { status, stderr } = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { cwd: root, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`the build failed: ${stderr}`)
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts/build.ts')], { cwd: root, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`the build failed: ${stdout}${stderr}`)
 }
 
 export async function startRedoubt({ folder, port, config, nodeOptions = [] }: ServerPlace): Promise<RedoubtServer> {
