@@ -4,8 +4,7 @@
  * `node test/controls/run.ts [part of a control's name]`.
  */
 import { execFile } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -39,10 +38,10 @@ const queue = [...controls]
 const baselines = new Map<string, Promise<Report | null>>()
 
 async function worker(): Promise<void> {
-  const copy = mkdtempSync(join(tmpdir(), 'redoubt-controls-'))
+  // Inside the repository, so that its packages are found without a link: the process of a foreign model may read no link, and would fail for that alone.
+  const copy = mkdtempSync(join(root, '.controls-'))
   for (const part of ['src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
     cpSync(join(root, part), join(copy, part), { recursive: true })
-  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
   for (let control = queue.shift(); control; control = queue.shift()) {
     const problem = await attempt(copy, control)
     if (problem === null) passed++
