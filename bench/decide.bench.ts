@@ -1,5 +1,5 @@
 /** Who asks, within which limits, may they: the three answers of every request, warm, by the real rooms. */
-import { type DecisionContext, type EntityFacts, systemClock } from '#foundation/core'
+import { type DecisionContext, type EntityFacts, ORDINARY_REQUEST, systemClock } from '#foundation/core'
 import { loadPolicies } from '#trust/policy'
 import { policyFiles } from './policy.bench.ts'
 import { BENCH_PURPOSE, openRealRooms } from './real-rooms.ts'
@@ -94,6 +94,7 @@ function contextOf(n: number): DecisionContext {
     profile: 'production',
     mfaLevel: 2,
     risk: n % 50,
+    ...ORDINARY_REQUEST,
   }
 }
 

@@ -1,6 +1,6 @@
 import * as cedar from '@cedar-policy/cedar-wasm/nodejs'
 import { readFileSync } from 'node:fs'
-import type { DecisionContext, DecisionQuery, EntityFacts } from '#foundation/core'
+import { type DecisionContext, type DecisionQuery, type EntityFacts, ORDINARY_REQUEST } from '#foundation/core'
 import { defaultPolicyFiles, loadPolicies, type PolicyEngine, type PolicyFile } from '#trust/policy'
 import type { Benchmark, Row } from './row.ts'
 
@@ -59,6 +59,7 @@ function requests(): readonly DecisionQuery[] {
       profile: 'production',
       mfaLevel: 2,
       risk: n % 100,
+      ...ORDINARY_REQUEST,
     }
     const [principal, resource] = [principals[n % principals.length], models[(n * 7) % models.length]]
     if (!principal || !resource) throw new Error('unreachable')

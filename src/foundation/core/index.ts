@@ -27,6 +27,8 @@ export {
   type Obligations,
   type PersonalFields,
   type Role,
+  MFA_NEVER,
+  ORDINARY_REQUEST,
   ROLES,
   type SealedFields,
   SENSITIVITIES,

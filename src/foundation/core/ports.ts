@@ -44,6 +44,14 @@ export const ACTIONS = [
   'manageAccess',
   'administer',
   'respond',
+  'viewMasked',
+  'query',
+  'runPipeline',
+  'approve',
+  'rollback',
+  'explain',
+  'destroyKey',
+  'exportAudit',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
@@ -84,7 +92,43 @@ export interface DecisionContext {
   readonly mfaLevel: number
   /** Live risk of the caller, 0 to 100. */
   readonly risk: number
+  /** Whether the organisation's hours include this instant. */
+  readonly workingHours: boolean
+  /** Name of the configured network that the caller's address belongs to; empty when it is of none. */
+  readonly network: string
+  /** ISO 3166-1 alpha-2 of the address by the operator's own file; empty when it is not known. */
+  readonly country: string
+  /** Whether the caller was not seen from this network, or this device, before. */
+  readonly firstSeenNetwork: boolean
+  readonly firstSeenDevice: boolean
+  /** Seconds since the caller last showed its factors; `MFA_NEVER` when it has shown none. */
+  readonly mfaAge: number
+  /** What the access token is bound to (RFC 9449, RFC 8705). */
+  readonly tokenBinding: 'none' | 'dpop' | 'mtls'
+  /** The service that acts for the person (RFC 8693 `act`); empty when the caller acts for itself. */
+  readonly onBehalfBy: string
+  /** People other than the caller and the author who approved exactly this payload, and whose approval has not expired. */
+  readonly approvals: number
+  /** Whether the caller uses a break-glass grant that has not ended. */
+  readonly breakGlass: boolean
 }
+
+/** Age of factors that were never shown: longer than any policy would allow. */
+export const MFA_NEVER = 4_294_967_295
+
+/** A request about which nothing is remarkable. */
+export const ORDINARY_REQUEST = {
+  workingHours: true,
+  network: '',
+  country: '',
+  firstSeenNetwork: false,
+  firstSeenDevice: false,
+  mfaAge: 0,
+  tokenBinding: 'none',
+  onBehalfBy: '',
+  approvals: 0,
+  breakGlass: false,
+} as const satisfies Partial<DecisionContext>
 
 export interface DecisionQuery {
   readonly principal: EntityFacts

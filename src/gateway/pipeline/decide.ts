@@ -1,4 +1,4 @@
-import { type DecisionContext, RedoubtError } from '#foundation/core'
+import { type DecisionContext, ORDINARY_REQUEST, RedoubtError } from '#foundation/core'
 import type { Principal } from '#trust/identity'
 import type { House } from './house.ts'
 import type { Authorised, Refused, Resolved } from './states.ts'
@@ -35,5 +35,6 @@ export function decisionContext(
     mfaLevel: principal.mfaLevel,
     // No detector scores callers yet; the fact is there so that policies may name it.
     risk: 0,
+    ...ORDINARY_REQUEST,
   }
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { DecisionQuery } from '#foundation/core'
+import { type DecisionQuery, ORDINARY_REQUEST } from '#foundation/core'
 import { MemoryFolder, replaceFile } from '#foundation/storage'
 import { PolicyStore } from './policy-store.ts'
 
@@ -40,6 +40,7 @@ const ask = (id: string): DecisionQuery => ({
     profile: 'production',
     mfaLevel: 1,
     risk: 0,
+    ...ORDINARY_REQUEST,
   },
 })
 const effect = (model: string, of = store): string => of.decide(ask(model)).effect

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { AuditEvent, DecisionQuery, RedoubtError } from '#foundation/core'
+import { type AuditEvent, type DecisionQuery, ORDINARY_REQUEST, type RedoubtError } from '#foundation/core'
 import { MemoryFolder } from '#foundation/storage'
 import { reloadPolicies } from './policy-change.ts'
 import { PolicyStore } from './policy-store.ts'
@@ -51,6 +51,7 @@ const at = (hour: number): DecisionQuery => ({
     profile: 'production',
     mfaLevel: 0,
     risk: 0,
+    ...ORDINARY_REQUEST,
   },
 })
 

@@ -1,3 +1,4 @@
+import { ORDINARY_REQUEST } from '#foundation/core'
 import type { DecisionContext, DecisionQuery, EntityFacts, EntityUid } from '#foundation/core'
 
 /** Well-formed queries for the room's tests; each test changes the one thing that it is about. */
@@ -44,6 +45,7 @@ export const context: DecisionContext = {
   profile: 'production',
   mfaLevel: 0,
   risk: 0,
+  ...ORDINARY_REQUEST,
 }
 
 export function query(

@@ -42,6 +42,8 @@ export class ContextConverter {
       count++
     }
     const { now, hour, weekday, purpose, legalBasis, sourceAddress, profile, mfaLevel, risk } = context
+    const { workingHours, network, country, firstSeenNetwork, firstSeenDevice } = context
+    const { mfaAge, tokenBinding, onBehalfBy, approvals, breakGlass } = context
     if (
       count !== CONTEXT_FIELDS.size ||
       !Number.isSafeInteger(now) ||
@@ -51,6 +53,20 @@ export class ContextConverter {
       !Number.isSafeInteger(weekday) ||
       !Number.isSafeInteger(mfaLevel) ||
       !Number.isSafeInteger(risk) ||
+      !Number.isSafeInteger(mfaAge) ||
+      !Number.isSafeInteger(approvals) ||
+      typeof workingHours !== 'boolean' ||
+      typeof firstSeenNetwork !== 'boolean' ||
+      typeof firstSeenDevice !== 'boolean' ||
+      typeof breakGlass !== 'boolean' ||
+      typeof network !== 'string' ||
+      typeof country !== 'string' ||
+      typeof tokenBinding !== 'string' ||
+      typeof onBehalfBy !== 'string' ||
+      !network.isWellFormed() ||
+      !country.isWellFormed() ||
+      !tokenBinding.isWellFormed() ||
+      !onBehalfBy.isWellFormed() ||
       typeof purpose !== 'string' ||
       typeof legalBasis !== 'string' ||
       typeof profile !== 'string' ||
@@ -71,6 +87,16 @@ export class ContextConverter {
     fields.set('profile', profile)
     fields.set('mfaLevel', mfaLevel + 0)
     fields.set('risk', risk + 0)
+    fields.set('workingHours', workingHours)
+    fields.set('network', network)
+    fields.set('country', country)
+    fields.set('firstSeenNetwork', firstSeenNetwork)
+    fields.set('firstSeenDevice', firstSeenDevice)
+    fields.set('mfaAge', mfaAge + 0)
+    fields.set('tokenBinding', tokenBinding)
+    fields.set('onBehalfBy', onBehalfBy)
+    fields.set('approvals', approvals + 0)
+    fields.set('breakGlass', breakGlass)
     return new RecordValue(fields)
   }
 
@@ -95,6 +121,16 @@ export const CONTEXT_FIELDS: ReadonlySet<string> = new Set([
   'profile',
   'mfaLevel',
   'risk',
+  'workingHours',
+  'network',
+  'country',
+  'firstSeenNetwork',
+  'firstSeenDevice',
+  'mfaAge',
+  'tokenBinding',
+  'onBehalfBy',
+  'approvals',
+  'breakGlass',
 ])
 
 /** A request in which exactly the principal, the resource and the actions are known. */

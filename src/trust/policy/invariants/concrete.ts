@@ -1,5 +1,5 @@
 import type { Action, DecisionContext, DecisionQuery, EntityFacts, EntityUid, FactValue } from '#foundation/core'
-import { RedoubtError } from '#foundation/core'
+import { ORDINARY_REQUEST, RedoubtError } from '#foundation/core'
 import type { Entity } from '../evaluation.ts'
 import { ContextConverter, convertEntity, PolicyRequest } from '../request.ts'
 import type { PolicySchema } from '../schema.ts'
@@ -18,6 +18,7 @@ const CONTEXT: DecisionContext = {
   profile: 'production',
   mfaLevel: 2,
   risk: 0,
+  ...ORDINARY_REQUEST,
 }
 const ATTRIBUTES: Readonly<Record<string, FactValue>> = {
   purpose: 'some-purpose',

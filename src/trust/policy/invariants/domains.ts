@@ -1,4 +1,4 @@
-import { type FactValue, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { type FactValue, LEGAL_BASES, MFA_NEVER, RedoubtError, SENSITIVITIES } from '#foundation/core'
 
 /** All values that an attribute can have, or how they are to be found from what the policies compare it with. */
 export type Domain =
@@ -34,6 +34,16 @@ export const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map([
   ['context.profile', always(finite(['production', 'development']))],
   ['context.mfaLevel', always(range(3))],
   ['context.risk', always(range(100))],
+  ['context.workingHours', always(flag)],
+  ['context.network', always({ kind: 'text' })],
+  ['context.country', always({ kind: 'text' })],
+  ['context.firstSeenNetwork', always(flag)],
+  ['context.firstSeenDevice', always(flag)],
+  ['context.mfaAge', always(finite([0, 300, 900, 3_600, 28_800, 86_400, MFA_NEVER]))],
+  ['context.tokenBinding', always(finite(['none', 'dpop', 'mtls']))],
+  ['context.onBehalfBy', always({ kind: 'text' })],
+  ['context.approvals', always(range(3))],
+  ['context.breakGlass', always(flag)],
   ['principal.purpose', always({ kind: 'text' })],
   ['principal.legalBasis', legalBasis],
   ['principal.mfaLevel', sometimes(range(3))],

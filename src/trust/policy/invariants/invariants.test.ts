@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Action, type DecisionQuery, type FactValue, LEGAL_BASES, type RedoubtError } from '#foundation/core'
+import { type Action, type DecisionQuery, type FactValue, LEGAL_BASES, ORDINARY_REQUEST, type RedoubtError } from '#foundation/core'
 import { defaultInvariants } from '../bundled.ts'
 import { compileExpression } from '../compile-expression.ts'
 import { EvaluationFailure } from '../evaluation-failure.ts'
@@ -220,7 +220,7 @@ describe('enumeration', () => {
               attributes: attributes[kinds.resource] ?? {},
               parents: system.map((id) => ({ type: 'System', id })),
             },
-            context,
+            context: { ...ORDINARY_REQUEST, ...context },
           }
           const alike = representativeOf(abstractions.get(kinds) as Abstraction, query, tricky)
           const { effect, policies, errors } = tricky.decide(query)

@@ -1,5 +1,15 @@
 import { z } from 'zod'
-import { type Action, ACTIONS, type DecisionContext, type EntityFacts, type FactValue, LEGAL_BASES, SENSITIVITIES } from '#foundation/core'
+import {
+  type Action,
+  ACTIONS,
+  type DecisionContext,
+  type EntityFacts,
+  type FactValue,
+  LEGAL_BASES,
+  MFA_NEVER,
+  ORDINARY_REQUEST,
+  SENSITIVITIES,
+} from '#foundation/core'
 import type { PolicyFile } from '../policy-file.ts'
 import { invalid } from '../policy-text.ts'
 import { readYaml } from '../yaml-document.ts'
@@ -44,6 +54,16 @@ const context = z.strictObject({
   profile: z.enum(['development', 'production']).optional(),
   mfaLevel: z.int().min(0).max(3).optional(),
   risk: z.int().min(0).max(100).optional(),
+  workingHours: z.boolean().optional(),
+  network: text.optional(),
+  country: text.optional(),
+  firstSeenNetwork: z.boolean().optional(),
+  firstSeenDevice: z.boolean().optional(),
+  mfaAge: z.int().min(0).max(MFA_NEVER).optional(),
+  tokenBinding: z.enum(['none', 'dpop', 'mtls']).optional(),
+  onBehalfBy: text.optional(),
+  approvals: z.int().min(0).max(100).optional(),
+  breakGlass: z.boolean().optional(),
 })
 const filters = z.record(z.string().max(64), z.enum(['allow', 'mask', 'block']))
 const obligations = z.strictObject({
@@ -107,13 +127,14 @@ const OF_TYPE: Readonly<Record<string, readonly (keyof z.output<typeof attribute
   Endpoint: ['sensitivity', 'purposes', 'sandbox'],
 }
 /** A working afternoon: Wednesday, 25 November 2026, 14:30 UTC. */
-const NOON: Pick<DecisionContext, 'now' | 'hour' | 'weekday' | 'sourceAddress' | 'profile' | 'risk'> = {
+const NOON: Omit<DecisionContext, 'purpose' | 'legalBasis' | 'mfaLevel'> = {
   now: Date.UTC(2026, 10, 25, 14, 30),
   hour: 14,
   weekday: 3,
   sourceAddress: '10.1.2.3',
   profile: 'production',
   risk: 0,
+  ...ORDINARY_REQUEST,
 }
 
 /** @throws {RedoubtError} `ERR_POLICY_INVALID` with file and line. */
