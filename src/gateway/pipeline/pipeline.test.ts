@@ -225,9 +225,12 @@ describe('each step refuses, on record, in the shape of the surface', () => {
     it('so that others go on, with the same result, in and out (C6, C9)', async () => {
       const { reply, done } = begin({ text: large, answer: large })
       let turns = 0
-      let ended = false
-      void done.then(() => (ended = true))
-      for (; !ended; turns++) await new Promise((resolve) => setImmediate(resolve))
+      const count = (): void => {
+        turns++
+        if (reply.sent === null) setImmediate(count)
+      }
+      setImmediate(count)
+      await done
       expect(test.asked).toEqual([masked])
       expect(JSON.parse(reply.sent?.body ?? '')).toEqual({ answer: masked })
       expect(test.log.of('inference.completion')[0]?.details).toMatchObject({ outputFindings: { CREDIT_CARD: 2 } })

@@ -76,7 +76,7 @@ async function stepLater<S extends Refused['state'], N>(
 }
 
 /** The end of a step that is mostly done at once. */
-async function ended<S extends Refused['state'], N>(work: Promise<N>, state: S): Promise<N | Refused> {
+async function ended<N>(work: Promise<N>, state: Refused['state']): Promise<N | Refused> {
   try {
     return await work
   } catch (thrown) {
