@@ -391,7 +391,7 @@ describe('limits are settled on every path (C4)', () => {
     reply.leave()
     await done
     expect(test.settled).toEqual([{}])
-    expect(refusal()).toMatchObject({ code: 'ERR_INPUT_TIMEOUT', details: { admission: 0 } })
+    expect(refusal()).toMatchObject({ code: 'ERR_CLIENT_GONE', details: { admission: 0 } })
   })
 
   it('exactly once for each request', async () => {
@@ -421,7 +421,7 @@ describe('running requests are looked at again and again (B8)', () => {
     reply.leave()
     await done
     expect(test.settled).toEqual([{ tokens: USED_TOKENS }])
-    expect(test.log.of('inference.completion')[0]).toMatchObject({ outcome: 'refused', code: 'ERR_INPUT_TIMEOUT' })
+    expect(test.log.of('inference.completion')[0]).toMatchObject({ outcome: 'refused', code: 'ERR_CLIENT_GONE' })
     expect(test.house.streams.size).toBe(0)
   })
 
@@ -432,7 +432,7 @@ describe('running requests are looked at again and again (B8)', () => {
     reply.leave()
     test.log.release()
     await done
-    expect(refusal().code).toBe('ERR_INPUT_TIMEOUT')
+    expect(refusal().code).toBe('ERR_CLIENT_GONE')
   })
 
   it('a revoked token cuts a running stream at the next sweep, with the error event and on record', async () => {
