@@ -62,6 +62,14 @@ describe('people (B3)', () => {
     })
   })
 
+  it('change their own rights in no way', async () => {
+    const { person } = await personWithKey(fixture, 'ada', ['security-officer'])
+    const { people } = fixture.identity
+    for (const change of [{ roles: ['administrator'] }, { groups: [] }] as const)
+      await expect(people.change(person.id, change, { type: 'User', id: person.id })).rejects.toMatchObject({ code: 'ERR_ACCESS_SELF' })
+    expect(people.find(person.id)).toMatchObject({ roles: ['security-officer'], groups: ['analytics'] })
+  })
+
   it('get back no right that was taken away while another was given', async () => {
     const { person } = await personWithKey(fixture, 'ada', ['auditor', 'deployer'])
     const { people } = fixture.identity
