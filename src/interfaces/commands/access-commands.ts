@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
-import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import { LEGAL_BASES, RedoubtError } from '#foundation/core'
 import { accountFilePath, BOOTSTRAP_KEY_FILE, type PrivateJwk, writeAccountFile } from '#trust/identity'
 import { reviewCommand } from './access-review-command.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { roleOption } from './role-option.ts'
+import { sessionCommands, userCommands } from './user-commands.ts'
 
 interface Account {
   readonly name: string
@@ -20,21 +22,14 @@ interface CreateOptions {
   readonly legalBasis: string
 }
 
-const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
-
 export function accessCommands(): Command[] {
-  const access = new Command('access').description('accounts, and the administrator’s security key')
+  const access = new Command('access').description('people, accounts of programs, sessions, and reviews of who may do what')
   const accounts = access.command('service-accounts').description('accounts of applications and pipelines')
 
   accounts
     .command('create <name>')
     .description('create an account; its private key is written to this host and nowhere else')
-    .addOption(
-      new Option('--role <role>', 'role, may be repeated')
-        .argParser(repeated)
-        .choices(ROLES.filter((role) => role !== 'bootstrap'))
-        .makeOptionMandatory(),
-    )
+    .addOption(roleOption().makeOptionMandatory())
     .addOption(new Option('--purpose <purpose>', 'what the account works for; bound to its tokens').makeOptionMandatory())
     .addOption(new Option('--legal-basis <basis>', 'on which it may do so, GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
     .action(
@@ -83,11 +78,13 @@ export function accessCommands(): Command[] {
       }),
     )
 
+  access.addCommand(userCommands())
+  access.addCommand(sessionCommands())
   access.addCommand(reviewCommand())
 
   access
     .command('enrol')
-    .description('make a new one-use link to enrol the administrator’s security key')
+    .description('make a one-use link that makes its holder a first administrator')
     .action(
       run(async ({ client, output }) => {
         const link = await client.call<{ url: string; expiresAt: number }>('/enrolment-links', { method: 'POST', json: {} })

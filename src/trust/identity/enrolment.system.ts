@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCertificateAuthority, issueServerCertificate, TLS_OPTIONS } from '#foundation/crypto'
+import type { Role } from '#foundation/core'
+import { Secret, TOTP } from 'otpauth'
 import { type Browser, chromium, type CDPSession, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ADMIN, type Fixture, openFixture } from './identity.fixtures.ts'
@@ -166,7 +168,7 @@ describe('the enrolment page in a browser (B3)', () => {
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true)
     // The request is under way once the browser has asked the key.
     await page.getByRole('button', { name: 'Cancel' }).click()
-    await page.getByRole('heading', { name: 'The key was not registered' }).waitFor()
+    await page.getByRole('heading', { name: 'Nothing was registered' }).waitFor()
     await picture(page, 'error-dark-narrow')
     await page.getByRole('button', { name: 'Try again' }).click()
     expect(await shown(page)).toEqual(['ready'])
@@ -179,7 +181,7 @@ describe('the enrolment page in a browser (B3)', () => {
     await page.goto(link)
     await page.getByLabel('Your name').fill('Ada Lovelace')
     await page.getByRole('button', { name: 'Register a key' }).click()
-    await page.getByRole('heading', { name: 'The key was not registered' }).waitFor()
+    await page.getByRole('heading', { name: 'Nothing was registered' }).waitFor()
     expect(fixture.identity.administratorEnrolled()).toBe(false)
   })
 
@@ -191,5 +193,76 @@ describe('the enrolment page in a browser (B3)', () => {
     await page.getByRole('button', { name: 'Register a key' }).click()
     await page.getByRole('heading', { name: 'This link no longer works' }).waitFor()
     expect(await shown(page)).toEqual(['expired'])
+  })
+
+  const create = async (loginName: string, roles: readonly Role[]) =>
+    fixture.identity.people.create({ loginName, roles, purpose: 'credit-scoring', legalBasis: 'contract' }, ADMIN)
+
+  it('enrols a person, who then signs in with that key by the options of the server', async () => {
+    const { person, link } = await create('ada@example.org', ['security-officer'])
+    const { page, problems } = await visit()
+    await page.goto(link.url)
+    await page.getByRole('heading', { name: 'Enrol your security key' }).waitFor()
+    expect(await page.getByLabel('Your name').isVisible()).toBe(false)
+    expect(await page.getByRole('button', { name: 'Use a code generator instead' }).isVisible()).toBe(false)
+    await picture(page, 'person')
+    await page.getByRole('button', { name: 'Register a key' }).click()
+    await page.getByRole('heading', { name: 'You are enrolled' }).waitFor()
+    expect(await page.getByRole('heading', { name: 'Recovery codes' }).isVisible()).toBe(false)
+    expect(fixture.identity.people.find(person.id)?.factors.passkeys).toBe(1)
+
+    const { assertion } = fixture.identity.people
+    const { handle, options } = await assertion.begin({ loginName: 'ada@example.org' })
+    const response = await page.evaluate(async (json) => {
+      const bytes = (text: string) => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
+      const text = (buffer: ArrayBuffer) =>
+        btoa(String.fromCharCode(...new Uint8Array(buffer)))
+          .replaceAll('+', '-')
+          .replaceAll('/', '_')
+          .replaceAll('=', '')
+      const { credentials } = (globalThis as any).navigator
+      const one = await credentials.get({
+        publicKey: {
+          ...json,
+          challenge: bytes(json.challenge),
+          allowCredentials: json.allowCredentials?.map((c: any) => ({ ...c, id: bytes(c.id) })),
+        },
+      })
+      const { clientDataJSON, authenticatorData, signature, userHandle } = one.response
+      return {
+        id: one.id,
+        rawId: text(one.rawId),
+        type: one.type,
+        response: {
+          clientDataJSON: text(clientDataJSON),
+          authenticatorData: text(authenticatorData),
+          signature: text(signature),
+          userHandle: userHandle === null ? null : text(userHandle),
+        },
+      }
+    }, options as any)
+    expect(await assertion.complete(handle, response as never, { sourceAddress: '127.0.0.1', userAgent: 'Chromium' })).toMatchObject({
+      person: { id: person.id },
+      mfaLevel: 3,
+    })
+    expect(problems).toEqual([])
+  })
+
+  it('sets up a code generator for who is not powerful, and shows the recovery codes once', async () => {
+    const { person, link } = await create('bob@example.org', ['data-scientist'])
+    const { page, problems } = await visit()
+    await page.goto(link.url)
+    await page.getByRole('button', { name: 'Use a code generator instead' }).click()
+    await page.getByRole('heading', { name: 'Set up your code generator' }).waitFor()
+    await picture(page, 'generator')
+    const secret = (await page.locator('#secret').textContent()) ?? ''
+    const code = new TOTP({ secret: Secret.fromBase32(secret.replaceAll(' ', '')) }).generate({ timestamp: fixture.clock.now() })
+    await page.getByLabel('The six digits that it shows now').fill(code)
+    await page.getByRole('button', { name: 'Check the code' }).click()
+    await page.getByRole('heading', { name: 'You are enrolled' }).waitFor()
+    expect(await page.locator('#recovery-codes li').count()).toBe(10)
+    await picture(page, 'codes')
+    expect(fixture.identity.people.find(person.id)?.factors).toEqual({ passkeys: 0, totp: true, recoveryCodes: 10 })
+    expect(problems).toEqual([])
   })
 })

@@ -2,7 +2,15 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { type AuditSink, type Clock, type EntityUid, type ErrorCode, RedoubtError } from '#foundation/core'
+import {
+  type AlertSink,
+  type AuditSink,
+  type Clock,
+  type EntityUid,
+  type ErrorCode,
+  RedoubtError,
+  type SubjectSealer,
+} from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
 import type { Keys } from '#trust/keys'
@@ -13,8 +21,9 @@ import { createAuthorizationServer } from './authorization-server.ts'
 import { BOOTSTRAP_KEY_FILE } from './account-file.ts'
 import { type IdentityConfig, identityConfig } from './config.ts'
 import { Denylist } from './denylist.ts'
-import { Enrolment } from './enrolment.ts'
 import { enrolmentPages } from './enrolment-pages.ts'
+import { ANSWER_FLOOR_MS, openPeople } from './people/open-people.ts'
+import type { EnrolmentLink, People } from './people/people.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
 import { MIGRATIONS } from './tables.ts'
@@ -33,7 +42,12 @@ export interface IdentityOptions {
   readonly secretsDir: string
   readonly profile: 'development' | 'production'
   readonly logger: Logger
+  /** Seals names, secrets and addresses of people under their own keys. */
+  readonly sealer: SubjectSealer
+  readonly alerts?: AlertSink
   readonly config?: Partial<IdentityConfig>
+  /** How soon typed secrets are answered at the earliest; for tests. */
+  readonly answerFloorMs?: number
 }
 
 export interface Identity {
@@ -60,7 +74,10 @@ export interface Identity {
   }
   /** For `ensureBootstrapAccount`. @throws {RedoubtError} `ERR_CONFIG_INSECURE` in production. */
   createBootstrapAccount(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
-  createEnrolmentLink(by: EntityUid): Promise<{ readonly url: string; readonly expiresAt: number }>
+  /** People, their factors and their sessions. */
+  readonly people: People
+  /** For a first administrator; everyone else is made by `people.create`. */
+  createEnrolmentLink(by: EntityUid): Promise<EnrolmentLink>
   administratorEnrolled(): boolean
   /** Purges what has expired and closes windows of refusals; runs by itself every ten seconds. */
   maintain(): Promise<void>
@@ -108,16 +125,30 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const refusedClient = (code: ErrorCode, claimed: string | null): void =>
     refused(code, claimed === null ? null : (accounts.get(claimed)?.facts ?? null))
 
+  const opened = openPeople({
+    database,
+    queue,
+    audit,
+    clock,
+    sealer: options.sealer,
+    issuer,
+    config,
+    alerts: options.alerts ?? null,
+    announce,
+    refused,
+    answerFloorMs: options.answerFloorMs ?? ANSWER_FLOOR_MS,
+  })
+  const { people, enrolment } = opened
   const authenticator = new Authenticator({
     rules: { issuer, audience: issuer, keys: new Map([[keyId, { algorithm: 'EdDSA', publicKey }]]) },
     accounts,
+    people: opened.tokens,
     denylist,
     clock,
     cacheEntries: config.tokenCacheEntries,
     production: profile === 'production',
     refused,
   })
-  const enrolment = new Enrolment({ raw, queue, audit, clock, issuer, linkMinutes: config.enrolmentLinkMinutes })
   const handler = createRouter({
     issuer,
     logger,
@@ -153,7 +184,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
 
   const maintain = async (): Promise<void> => {
     refusals.flush()
-    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), enrolment.purge()])
+    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), opened.maintain()])
   }
   const timer = setInterval(() => {
     maintain().catch((error: unknown) => logger.error({ err: error }, 'identity maintenance failed'))
@@ -194,6 +225,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       if (profile === 'production') throw new RedoubtError('ERR_CONFIG_INSECURE', 'production has no bootstrap account')
       return accounts.create(ask, by, { bootstrap: true })
     },
+    people,
     createEnrolmentLink: (by) => enrolment.createLink(by),
     administratorEnrolled: () => enrolment.administratorEnrolled(),
     maintain,
