@@ -9,6 +9,9 @@ export const ENROLMENT_LINK_MINUTES = 15
 /** Verified tokens held in memory; one entry is about 700 bytes. */
 export const TOKEN_CACHE_ENTRIES = 10_000
 
+/** A host with fifty programs, each asking ten times as often as its tokens live. */
+export const TOKEN_REQUESTS_PER_MINUTE = 600
+
 export const identityConfig = z
   .object({
     tokenLifetimeSeconds: z
@@ -24,6 +27,16 @@ export const identityConfig = z
       .default(ENROLMENT_LINK_MINUTES)
       .describe('how long the administrator’s enrolment link works, once'),
     tokenCacheEntries: z.int().min(2).max(1_000_000).default(TOKEN_CACHE_ENTRIES).describe('verified tokens kept in memory, by digest'),
+    dpopNonce: z
+      .enum(['when-needed', 'required'])
+      .default('when-needed')
+      .describe('whether each proof of possession carries a nonce of this server, or only one that could be old (RFC 9449)'),
+    tokenRequestsPerMinute: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(TOKEN_REQUESTS_PER_MINUTE)
+      .describe('requests to the token endpoint from one address (IPv6: one /64), a minute’s worth of them at once'),
   })
   .strict()
 

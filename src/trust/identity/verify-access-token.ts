@@ -2,6 +2,7 @@ import { type KeyObject, verify } from 'node:crypto'
 import type { ErrorCode, JsonObject } from '#foundation/core'
 import { parseCompactJws } from './compact-jws.ts'
 import { MAX_TOKEN_LIFETIME_SECONDS } from './config.ts'
+import { readConfirmation, type TokenBinding } from './services/token-binding.ts'
 
 /** Clocks of issuer and verifier may differ by this much for `iat` and `nbf`. `exp` gets no grace: late is late. */
 export const CLOCK_SKEW_SECONDS = 5
@@ -19,21 +20,64 @@ export interface TokenRules {
   readonly keys: ReadonlyMap<string, VerificationKey>
 }
 
+/** What the token of a person says of how they signed in. @see RFC 9068 §2.2.1, OpenID Connect Front-Channel Logout 1.0 §3 (`sid`) */
+export interface SignInClaims {
+  readonly sid: string
+  /** Seconds. */
+  readonly auth_time: number
+  readonly acr: '1' | '2' | '3'
+  readonly amr: readonly string[]
+}
+
+/** The service that acts for a person. @see RFC 8693 §4.1 */
+export interface TokenActor {
+  readonly account: string
+  /** Epoch of the service account when the token was issued. */
+  readonly epoch: number
+  /** `jti` of the token it was exchanged for; revoking that ends this one. */
+  readonly parent: string
+}
+
 /** An access token whose signature and claims were verified; whether it is revoked is asked elsewhere, on every request. */
 export interface AccessToken {
   readonly id: string
   readonly issuer: string
-  /** Client and subject: for client credentials they are one. */
-  readonly account: string
-  /** Epoch of the account when the token was issued; a token of an earlier epoch is dead. */
+  /** Whoever it speaks for: a service account by name, or a person by id. */
+  readonly subject: string
+  /** The client it was issued to; for client credentials this is the subject. */
+  readonly client: string
+  /** Epoch of the subject when the token was issued; a token of an earlier epoch is dead. */
   readonly epoch: number
   /** Epoch milliseconds. */
   readonly issuedAt: number
   readonly expiresAt: number
+  readonly binding: TokenBinding
+  /** Null for the token of a program. */
+  readonly signIn: SignInClaims | null
+  /** Null when the subject acts for itself. */
+  readonly actor: TokenActor | null
 }
 
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
-const CLAIMS = new Set(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'client_id', 'scope', 'account_epoch'])
+const CLAIMS = new Set([
+  'iss',
+  'sub',
+  'aud',
+  'exp',
+  'nbf',
+  'iat',
+  'jti',
+  'client_id',
+  'scope',
+  'account_epoch',
+  'cnf',
+  'act',
+  'sid',
+  'auth_time',
+  'acr',
+  'amr',
+])
+const PERSON = /^user_/
 
 /**
  * Verifies one of our own access tokens: structure, header, key, signature, claims, in this order, so that a code about
@@ -72,7 +116,13 @@ function readClaims(claims: JsonObject, rules: TokenRules, now: number): AccessT
   if (!isText(iss) || !isText(sub) || !isText(jti) || !isText(clientId)) return 'ERR_TOKEN_CLAIMS'
   if (!isSeconds(exp) || !isSeconds(iat) || !(nbf === undefined || isSeconds(nbf))) return 'ERR_TOKEN_CLAIMS'
   if (!Number.isSafeInteger(epoch) || !(scope === undefined || typeof scope === 'string')) return 'ERR_TOKEN_CLAIMS'
-  if (sub !== clientId || aud === undefined) return 'ERR_TOKEN_CLAIMS'
+  const signIn = readSignIn(claims)
+  const actor = readActor(claims['act'])
+  const binding = readConfirmation(claims['cnf'])
+  if (aud === undefined || signIn === undefined || actor === undefined || binding === null) return 'ERR_TOKEN_CLAIMS'
+  // A person never is their client; a program that acts for itself always is; one that acts for a person is named twice.
+  if (PERSON.test(sub) ? signIn === null : sub !== clientId || signIn !== null || actor !== null) return 'ERR_TOKEN_CLAIMS'
+  if (actor !== null && actor.account !== clientId) return 'ERR_TOKEN_CLAIMS'
   if (iss !== rules.issuer) return 'ERR_TOKEN_ISSUER'
   // One audience, as a string: a token that also opens another server is not ours to accept.
   if (aud !== rules.audience) return 'ERR_TOKEN_AUDIENCE'
@@ -81,7 +131,24 @@ function readClaims(claims: JsonObject, rules: TokenRules, now: number): AccessT
   if (nbf !== undefined && nbf > seconds + CLOCK_SKEW_SECONDS) return 'ERR_TOKEN_NOT_YET_VALID'
   if (exp - iat > MAX_TOKEN_LIFETIME_SECONDS || exp <= iat) return 'ERR_TOKEN_LIFETIME'
   if (exp <= seconds) return 'ERR_TOKEN_EXPIRED'
-  return { id: jti, issuer: iss, account: sub, epoch: epoch as number, issuedAt: iat * 1000, expiresAt: exp * 1000 }
+  const times = { issuedAt: iat * 1000, expiresAt: exp * 1000 }
+  return { id: jti, issuer: iss, subject: sub, client: clientId, epoch: epoch as number, ...times, binding, signIn, actor }
+}
+
+/** @returns null when there is none of these claims, undefined when they are not all there and well-formed. */
+function readSignIn(claims: JsonObject): SignInClaims | null | undefined {
+  const { sid, auth_time: authTime, acr, amr } = claims
+  if (sid === undefined && authTime === undefined && acr === undefined && amr === undefined) return null
+  if (!isText(sid) || !isSeconds(authTime) || !(acr === '1' || acr === '2' || acr === '3')) return undefined
+  if (!Array.isArray(amr) || !amr.every(isText)) return undefined
+  return { sid, auth_time: authTime, acr, amr }
+}
+
+function readActor(act: unknown): TokenActor | null | undefined {
+  if (act === undefined) return null
+  if (typeof act !== 'object' || act === null || Array.isArray(act) || Object.keys(act).length !== 3) return undefined
+  const { sub, epoch, parent } = act as JsonObject
+  return isText(sub) && Number.isSafeInteger(epoch) && isText(parent) ? { account: sub, epoch: epoch as number, parent } : undefined
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 256

@@ -58,7 +58,7 @@ export class DpopMemory {
       span = { used: new Set(), ofKey: new Map() }
       this.#spans.set(number, span)
     }
-    const id = hash('sha256', `${proof.thumbprint} ${proof.id}`, 'buffer').latin1Slice(0, 16)
+    const id = hash('sha256', `${proof.thumbprint} ${proof.id}`, 'buffer').toString('latin1', 0, 16)
     if (span.used.has(id)) return 'ERR_DPOP_REPLAYED'
     const count = span.ofKey.get(proof.thumbprint) ?? 0
     if (span.used.size >= MAX_PROOFS_A_SPAN || count >= MAX_PROOFS_OF_A_KEY) return 'ERR_DPOP_EXHAUSTED'

@@ -14,8 +14,8 @@ export class DpopNonces {
   #key = randomBytes(32)
   readonly #clock: Clock
   #period = -1
-  #current = Buffer.alloc(0)
-  #previous = Buffer.alloc(0)
+  #current: Uint8Array = new Uint8Array()
+  #previous: Uint8Array = new Uint8Array()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -23,7 +23,7 @@ export class DpopNonces {
 
   current(): string {
     this.#turn()
-    return this.#current.toString('latin1')
+    return Buffer.from(this.#current).toString('latin1')
   }
 
   has(nonce: string): boolean {
