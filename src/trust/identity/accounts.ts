@@ -60,7 +60,8 @@ export interface Account extends ServiceAccount {
   readonly algorithms: readonly string[]
 }
 
-interface AccountSlot {
+/** Where the present state of an account is found; held by cached tokens, so that a change reaches them at the next request. */
+export interface AccountSlot {
   current: Account
 }
 
@@ -148,6 +149,10 @@ export class Accounts {
     for (const row of raw.prepare('SELECT * FROM identity_accounts').all() as unknown as Row[]) {
       this.#slots.set(row.name, { current: fromRow(row) })
     }
+  }
+
+  slot(name: string): AccountSlot | undefined {
+    return this.#slots.get(name)
   }
 
   get(name: string): Account | null {

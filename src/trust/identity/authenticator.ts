@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
 import type { Clock, EntityFacts, EntityUid, ErrorCode, LegalBasis, Role } from '#foundation/core'
-import type { Account, Accounts } from './accounts.ts'
+import type { Account, Accounts, AccountSlot } from './accounts.ts'
 import { parseCompactJws } from './compact-jws.ts'
 import type { Denylist } from './denylist.ts'
-import type { Person, Session } from './people/people.ts'
+import type { PersonToken, PersonTokens, PersonView } from './people/person-tokens.ts'
 import { type Credentials, locateToken } from './services/credentials.ts'
 import { narrowed } from './services/delegation.ts'
-import { type BindingKind, type TokenBindings, wantsNonce } from './services/token-binding.ts'
+import { type BindingKind, type TokenBinding, type TokenBindings, wantsNonce } from './services/token-binding.ts'
 import { TokenCache } from './token-cache.ts'
 import { type AccessToken, type TokenRules, verifyAccessToken } from './verify-access-token.ts'
 
@@ -23,39 +23,46 @@ export interface Principal {
   readonly authTime: number | null
   /** Session of a person; null for programs. */
   readonly sessionId: string | null
-  /** What the token is bound to, and was shown to hold in this request. */
+  /** What the token is bound to; that the caller holds it was shown in this request. */
   readonly tokenBinding: BindingKind
   /** The service account that acts for the person; empty when the principal acts for itself. */
   readonly onBehalfBy: string
   readonly token: { readonly id: string; readonly issuer: string; readonly expiresAt: number }
 }
 
-/** The people that tokens may speak for. */
-export interface PeopleInView {
-  find(userId: string): Person | null
-  readonly sessions: { get(id: string): Session | null }
-}
-
 export interface Refusal {
   readonly code: ErrorCode
 }
 
-/** The present state of whoever a token speaks for, and of the service that acts for them. */
-interface Subjects {
-  readonly subject: Account | Person
-  readonly service: Account | null
-}
-
-interface Verified {
+interface VerifiedAccount {
   readonly token: AccessToken
-  subjects: Subjects
+  readonly slot: AccountSlot
+  account: Account
   principal: Principal
 }
+
+interface VerifiedPerson {
+  readonly token: PersonToken
+  readonly slot: null
+  view: PersonView | null
+  /** What the service that acts for the person sees of them; null when there is none. */
+  delegated: Delegated | null
+}
+
+interface Delegated {
+  readonly token: PersonToken
+  /** The person, as they are for themselves. */
+  readonly person: Principal
+  readonly service: Account
+  readonly principal: Principal
+}
+
+type Verified = VerifiedAccount | VerifiedPerson
 
 export interface AuthenticatorOptions {
   readonly rules: TokenRules
   readonly accounts: Accounts
-  readonly people: PeopleInView | null
+  readonly people: PersonTokens
   readonly denylist: Denylist
   readonly bindings: TokenBindings
   readonly clock: Clock
@@ -84,8 +91,7 @@ const MFA_LEVEL_OF_SERVICE_ACCOUNTS = 1
 export class Authenticator {
   readonly #options: AuthenticatorOptions
   readonly #cache: TokenCache<Verified>
-  /** The token behind each principal that was given out and is still in use. */
-  readonly #held = new WeakMap<Principal, Verified>()
+  readonly #delegated = new WeakMap<Principal, Delegated>()
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
@@ -109,87 +115,111 @@ export class Authenticator {
       verified = result
       this.#cache.set(key, verified)
     }
-    const code =
-      this.#judge(verified, now) ?? this.#options.bindings.judge(verified.token.binding, located.text, located.scheme, credentials)
-    if (code !== null) {
-      if (code === 'ERR_TOKEN_EXPIRED') this.#cache.delete(key)
-      return this.#refuse(code, verified.principal.facts, credentials)
+    let answer = this.#judge(verified, now)
+    if (typeof answer !== 'string') {
+      // Last of all, because a proof is used up by it.
+      const code = this.#options.bindings.judge(verified.token.binding, located.text, located.scheme, credentials)
+      if (code === null) return answer
+      answer = code
     }
-    return verified.principal
+    if (answer === 'ERR_TOKEN_EXPIRED') this.#cache.delete(key)
+    const actor = { type: verified.slot === null ? 'User' : 'ServiceAccount', id: verified.token.account }
+    return this.#refuse(answer, actor, credentials)
   }
 
   /** What became of a principal since it was authenticated: for streams, which outlive the check at their start. */
   stillValid(principal: Principal): ErrorCode | null {
-    const held = this.#held.get(principal)
-    if (held === undefined) return 'ERR_TOKEN_REVOKED'
-    const code = this.#judge(held, this.#options.clock.now())
-    // Judging may have brought the present state; what was decided for the old one does not hold for the new one.
-    return code ?? (held.principal === principal ? null : 'ERR_TOKEN_REVOKED')
+    const { accounts, denylist, clock } = this.#options
+    const { token } = principal
+    if (token.expiresAt <= clock.now()) return 'ERR_TOKEN_EXPIRED'
+    if (denylist.has(token.issuer, token.id)) return 'ERR_TOKEN_REVOKED'
+    if (principal.onBehalfBy !== '') return this.#delegationValid(principal, clock.now())
+    if (principal.sessionId !== null) return this.#options.people.stillValid(principal, clock.now())
+    const account = accounts.get(principal.name)
+    if (account === null) return 'ERR_ACCOUNT_UNKNOWN'
+    if (account.disabled) return 'ERR_ACCOUNT_DISABLED'
+    return account.facts === principal.facts ? null : 'ERR_TOKEN_REVOKED'
   }
 
   /** What policies would know of an account, to ask what it may do. Its token is none: `stillValid` refuses it. */
   describe(name: string): Principal | null {
     const account = this.#options.accounts.get(name)
-    return account === null ? null : ofAccount(account, { id: '', issuer: this.#options.rules.issuer, expiresAt: 0 }, account.binding)
+    return account === null ? null : principalOf(account, { id: '', issuer: this.#options.rules.issuer, expiresAt: 0 }, account.binding)
   }
 
   /**
    * As `authenticate`, for a token that is presented as a parameter: revocation, introspection, exchange. Its binding is not asked for,
-   * since whoever presents it here is not its holder. Records nothing.
+   * since whoever presents it here need not be its holder. Records nothing.
    */
   inspect(text: string): { readonly token: AccessToken; readonly principal: Principal } | ErrorCode {
     const now = this.#options.clock.now()
     const verified = this.#verify(text, now)
     if (typeof verified === 'string') return verified
-    return this.#judge(verified, now) ?? { token: verified.token, principal: verified.principal }
+    const principal = this.#judge(verified, now)
+    return typeof principal === 'string' ? principal : { token: verified.token, principal }
   }
 
   #verify(text: string, now: number): Verified | ErrorCode {
     const token = verifyAccessToken(text, this.#options.rules, now)
     if (typeof token === 'string') return token
-    const subjects = this.#subjects(token)
-    if (subjects === null) return 'ERR_ACCOUNT_UNKNOWN'
-    const verified = { token, subjects, principal: principalOf(subjects, token) }
-    this.#held.set(verified.principal, verified)
-    return verified
+    if (token.person !== null) return { token: { ...token, person: token.person }, slot: null, view: null, delegated: null }
+    const slot = this.#options.accounts.slot(token.account)
+    if (slot === undefined) return 'ERR_ACCOUNT_UNKNOWN'
+    return { token, slot, account: slot.current, principal: principalOf(slot.current, token, token.binding.kind) }
   }
 
-  #subjects({ subject, signIn, actor }: AccessToken): Subjects | null {
-    const { accounts, people } = this.#options
-    const found = signIn === null ? accounts.get(subject) : (people?.find(subject) ?? null)
-    const service = actor === null ? null : accounts.get(actor.account)
-    return found === null || (actor !== null && service === null) ? null : { subject: found, service }
-  }
-
-  #judge(verified: Verified, now: number): ErrorCode | null {
+  #judge(verified: Verified, now: number): Principal | ErrorCode {
     const { token } = verified
-    const { denylist, production, people } = this.#options
     if (token.expiresAt <= now) return 'ERR_TOKEN_EXPIRED'
-    if (denylist.has(token.issuer, token.id)) return 'ERR_TOKEN_REVOKED'
-    const subjects = this.#subjects(token)
-    if (subjects === null) return 'ERR_ACCOUNT_UNKNOWN'
-    const { subject, service } = subjects
-    if (subject.disabled) return 'ERR_ACCOUNT_DISABLED'
-    if (subject.epoch !== token.epoch) return 'ERR_TOKEN_REVOKED'
-    if (production && subject.roles.includes('bootstrap')) return 'ERR_ACCOUNT_DISABLED'
-    if (token.signIn !== null && people?.sessions.get(token.signIn.sid)?.userId !== token.subject) return 'ERR_SESSION_ENDED'
-    const code = service === null ? bindingDemanded(subject, token) : this.#judgeService(service, token)
-    if (code !== null) return code
-    const before = verified.subjects
-    if (subject.facts !== before.subject.facts || service?.facts !== before.service?.facts) {
-      verified.subjects = subjects
-      verified.principal = principalOf(subjects, token)
-      this.#held.set(verified.principal, verified)
-    }
-    return null
+    if (this.#options.denylist.has(token.issuer, token.id)) return 'ERR_TOKEN_REVOKED'
+    return verified.slot === null ? this.#judgePerson(verified, now) : this.#judgeAccount(verified)
   }
 
-  /** A token by which a service acts for someone lives no longer than the service may, nor than the token it was exchanged for. */
-  #judgeService(service: Account, token: AccessToken): ErrorCode | null {
-    const { actor, issuer } = token
+  #judgePerson(verified: VerifiedPerson, now: number): Principal | ErrorCode {
+    const view = this.#options.people.judge(verified.token, now, verified.view)
+    if (typeof view === 'string') return view
+    verified.view = view
+    const { token } = verified
+    const { actor } = token
+    if (actor === null) return view.principal
+    const service = this.#options.accounts.get(actor.account)
+    const code = this.#judgeService(service, token)
+    if (code !== null || service === null) return code ?? 'ERR_ACCOUNT_UNKNOWN'
+    if (verified.delegated?.person !== view.principal || verified.delegated.service !== service) {
+      verified.delegated = { token, person: view.principal, service, principal: narrowed(view.principal, service) }
+      this.#delegated.set(verified.delegated.principal, verified.delegated)
+    }
+    return verified.delegated.principal
+  }
+
+  /** A service acts for someone no longer than it may act at all, nor than the token lives that it was given. */
+  #judgeService(service: Account | null, { actor, issuer, binding }: AccessToken): ErrorCode | null {
+    if (service === null || actor === null) return 'ERR_ACCOUNT_UNKNOWN'
     if (service.disabled) return 'ERR_ACCOUNT_DISABLED'
-    if (service.epoch !== actor?.epoch || this.#options.denylist.has(issuer, actor.parent)) return 'ERR_TOKEN_REVOKED'
-    return bindingDemanded(service, token)
+    if (service.epoch !== actor.epoch || this.#options.denylist.has(issuer, actor.parent)) return 'ERR_TOKEN_REVOKED'
+    return bindingDemanded(service, binding)
+  }
+
+  #delegationValid(principal: Principal, now: number): ErrorCode | null {
+    const delegated = this.#delegated.get(principal)
+    if (delegated === undefined) return 'ERR_TOKEN_REVOKED'
+    const { token, person, service } = delegated
+    return this.#judgeService(this.#options.accounts.get(service.name), token) ?? this.#options.people.stillValid(person, now)
+  }
+
+  #judgeAccount(verified: VerifiedAccount): Principal | ErrorCode {
+    const { token, slot } = verified
+    const account = slot.current
+    if (account.disabled) return 'ERR_ACCOUNT_DISABLED'
+    if (account.epoch !== token.epoch) return 'ERR_TOKEN_REVOKED'
+    if (this.#options.production && account.roles.includes('bootstrap')) return 'ERR_ACCOUNT_DISABLED'
+    const code = bindingDemanded(account, token.binding)
+    if (code !== null) return code
+    if (account !== verified.account) {
+      verified.account = account
+      verified.principal = principalOf(account, token, token.binding.kind)
+    }
+    return verified.principal
   }
 
   #refuse(code: ErrorCode, known: EntityUid | null, { possession }: Credentials): Refusal {
@@ -208,22 +238,13 @@ export class Authenticator {
 }
 
 /** An account that takes bound tokens only has no use for others, whoever signed them. */
-function bindingDemanded(holder: Account | Person, token: AccessToken): ErrorCode | null {
-  if (!('binding' in holder) || holder.binding === 'none') return null
-  if (holder.binding !== token.binding.kind) return 'ERR_TOKEN_BINDING'
-  return holder.binding === 'mtls' && holder.certificate !== token.binding.thumbprint ? 'ERR_TOKEN_CERTIFICATE' : null
+function bindingDemanded({ binding, certificate }: Account, { kind, thumbprint }: TokenBinding): ErrorCode | null {
+  if (binding === 'none') return null
+  if (binding !== kind) return 'ERR_TOKEN_BINDING'
+  return binding === 'mtls' && certificate !== thumbprint ? 'ERR_TOKEN_CERTIFICATE' : null
 }
 
-type TokenFacts = Pick<AccessToken, 'id' | 'issuer' | 'expiresAt'>
-const factsOfToken = ({ id, issuer, expiresAt }: TokenFacts): Principal['token'] => ({ id, issuer, expiresAt })
-
-function principalOf({ subject, service }: Subjects, token: AccessToken): Principal {
-  if ('publicKeyJwk' in subject) return ofAccount(subject, token, token.binding.kind)
-  const principal = ofPerson(subject, token)
-  return service === null ? principal : narrowed(principal, service)
-}
-
-function ofAccount(account: Account, token: TokenFacts, tokenBinding: BindingKind): Principal {
+function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' | 'expiresAt'>, tokenBinding: BindingKind): Principal {
   return {
     facts: account.facts,
     name: account.name,
@@ -235,24 +256,6 @@ function ofAccount(account: Account, token: TokenFacts, tokenBinding: BindingKin
     sessionId: null,
     tokenBinding,
     onBehalfBy: '',
-    token: factsOfToken(token),
-  }
-}
-
-function ofPerson(person: Person, token: AccessToken): Principal {
-  const mfaLevel = Number(token.signIn?.acr ?? 0)
-  const { id, facts, roles, purpose, legalBasis } = person
-  return {
-    facts: { ...facts, attributes: { ...facts.attributes, mfaLevel } },
-    name: id,
-    roles,
-    purpose,
-    legalBasis,
-    mfaLevel,
-    authTime: token.signIn === null ? null : token.signIn.auth_time * 1000,
-    sessionId: token.signIn?.sid ?? null,
-    tokenBinding: token.binding.kind,
-    onBehalfBy: '',
-    token: factsOfToken(token),
+    token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }
 }

@@ -2,24 +2,34 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { type AuditSink, type Clock, type EntityUid, type ErrorCode, RedoubtError } from '#foundation/core'
+import {
+  type AlertSink,
+  type AuditSink,
+  type Clock,
+  type EntityUid,
+  type ErrorCode,
+  RedoubtError,
+  type SubjectSealer,
+} from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
 import type { Keys } from '#trust/keys'
 import { Accounts, type CreatedAccount, describe, type NewAccount, type ServiceAccount } from './accounts.ts'
 import { Artifacts } from './artifacts.ts'
-import { Authenticator, type PeopleInView, type Principal, type Refusal } from './authenticator.ts'
+import { Authenticator, type Principal, type Refusal } from './authenticator.ts'
 import { createAuthorizationServer } from './authorization-server.ts'
 import { BOOTSTRAP_KEY_FILE } from './account-file.ts'
 import { type IdentityConfig, identityConfig } from './config.ts'
 import { Denylist } from './denylist.ts'
-import { Enrolment } from './enrolment.ts'
 import { enrolmentPages } from './enrolment-pages.ts'
+import { ANSWER_FLOOR_MS, openPeople } from './people/open-people.ts'
+import type { EnrolmentLink, People } from './people/people.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
 import { ClientThrottle } from './services/client-throttle.ts'
 import type { Credentials } from './services/credentials.ts'
 import { KnownSources } from './services/known-sources.ts'
+import { SERVICE_MIGRATIONS } from './services/tables.ts'
 import { TokenBindings } from './services/token-binding.ts'
 import { ServiceTokens } from './services/token-endpoint.ts'
 import { MIGRATIONS } from './tables.ts'
@@ -38,9 +48,12 @@ export interface IdentityOptions {
   readonly secretsDir: string
   readonly profile: 'development' | 'production'
   readonly logger: Logger
+  /** Seals names, secrets and addresses of people under their own keys. */
+  readonly sealer: SubjectSealer
+  readonly alerts?: AlertSink
   readonly config?: Partial<IdentityConfig>
-  /** Whose tokens are taken beside those of programs; nobody's unless given. */
-  readonly people?: PeopleInView
+  /** How soon typed secrets are answered at the earliest; for tests. */
+  readonly answerFloorMs?: number
 }
 
 export interface Identity {
@@ -68,7 +81,10 @@ export interface Identity {
   }
   /** For `ensureBootstrapAccount`. @throws {RedoubtError} `ERR_CONFIG_INSECURE` in production. */
   createBootstrapAccount(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
-  createEnrolmentLink(by: EntityUid): Promise<{ readonly url: string; readonly expiresAt: number }>
+  /** People, their factors and their sessions. */
+  readonly people: People
+  /** For a first administrator; everyone else is made by `people.create`. */
+  createEnrolmentLink(by: EntityUid): Promise<EnrolmentLink>
   administratorEnrolled(): boolean
   /** Purges what has expired and closes windows of refusals; runs by itself every ten seconds. */
   maintain(): Promise<void>
@@ -88,6 +104,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     throw new RedoubtError('ERR_CONFIG_INSECURE', `production refuses \`${BOOTSTRAP_KEY_FILE}\` in the secrets directory; remove it`)
   }
   migrate(database, 'trust/identity', MIGRATIONS)
+  migrate(database, 'trust/identity/services', SERVICE_MIGRATIONS)
   const { raw } = database
   const queue = new WriteQueue(raw)
   const accounts = new Accounts(raw, queue, audit, clock)
@@ -118,10 +135,24 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
 
   const bindings = new TokenBindings({ issuer, clock, nonceRequired: config.dpopNonce === 'required' })
   const throttle = new ClientThrottle(clock, new KnownSources(raw, queue, clock), config.tokenRequestsPerMinute)
+  const opened = openPeople({
+    database,
+    queue,
+    audit,
+    clock,
+    sealer: options.sealer,
+    issuer,
+    config,
+    alerts: options.alerts ?? null,
+    announce,
+    refused,
+    answerFloorMs: options.answerFloorMs ?? ANSWER_FLOOR_MS,
+  })
+  const { people, enrolment } = opened
   const authenticator = new Authenticator({
     rules: { issuer, audience: issuer, keys: new Map([[keyId, { algorithm: 'EdDSA', publicKey }]]) },
     accounts,
-    people: options.people ?? null,
+    people: opened.tokens,
     denylist,
     bindings,
     clock,
@@ -129,7 +160,6 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     production: profile === 'production',
     refused,
   })
-  const enrolment = new Enrolment({ raw, queue, audit, clock, issuer, linkMinutes: config.enrolmentLinkMinutes })
   const handler = createRouter({
     issuer,
     logger,
@@ -184,7 +214,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
 
   const maintain = async (): Promise<void> => {
     refusals.flush()
-    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), enrolment.purge()])
+    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), opened.maintain()])
   }
   const timer = setInterval(() => {
     maintain().catch((error: unknown) => logger.error({ err: error }, 'identity maintenance failed'))
@@ -225,6 +255,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       if (profile === 'production') throw new RedoubtError('ERR_CONFIG_INSECURE', 'production has no bootstrap account')
       return accounts.create(ask, by, { bootstrap: true })
     },
+    people,
     createEnrolmentLink: (by) => enrolment.createLink(by),
     administratorEnrolled: () => enrolment.administratorEnrolled(),
     maintain,

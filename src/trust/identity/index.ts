@@ -8,7 +8,7 @@ export {
   writeAccountFile,
 } from './account-file.ts'
 export type { CreatedAccount, NewAccount, PrivateJwk, PublicJwk, ServiceAccount } from './accounts.ts'
-export type { PeopleInView, Principal, Refusal } from './authenticator.ts'
+export type { Principal, Refusal } from './authenticator.ts'
 export { authenticateHeader } from './services/challenge.ts'
 export { type Credentials, credentialsOf } from './services/credentials.ts'
 export { openProofKey, signProof, thumbprintOf } from './services/proof-key.ts'

@@ -28,6 +28,8 @@ export const OPEN_ROUTES: readonly OpenRoute[] = [
   { method: 'GET', path: '/enrol/:token', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
   { method: 'POST', path: '/enrol/:token/begin', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
   { method: 'POST', path: '/enrol/:token/complete', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
+  { method: 'POST', path: '/enrol/:token/totp/begin', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
+  { method: 'POST', path: '/enrol/:token/totp/complete', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
 ]
 
 /** @returns the methods served at a path; empty when nothing is. */

@@ -57,15 +57,4 @@ export const MIGRATIONS: Migrations = [
     created_at INTEGER NOT NULL
   );
   `,
-  `
-  ALTER TABLE identity_accounts ADD COLUMN binding TEXT NOT NULL DEFAULT 'none';
-  ALTER TABLE identity_accounts ADD COLUMN certificate TEXT;
-  ALTER TABLE identity_accounts ADD COLUMN may_act_for TEXT;
-  CREATE TABLE identity_known_sources (
-    account TEXT NOT NULL,
-    source TEXT NOT NULL,
-    last_seen INTEGER NOT NULL,
-    PRIMARY KEY (account, source)
-  );
-  `,
 ]

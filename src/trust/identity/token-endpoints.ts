@@ -59,7 +59,7 @@ export async function introspect(endpoints: TokenEndpoints, req: IncomingMessage
     active: true,
     iss: token.issuer,
     aud: endpoints.issuer,
-    sub: token.subject,
+    sub: token.account,
     client_id: token.client,
     jti: token.id,
     iat: token.issuedAt / 1000,

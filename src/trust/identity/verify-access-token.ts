@@ -20,13 +20,25 @@ export interface TokenRules {
   readonly keys: ReadonlyMap<string, VerificationKey>
 }
 
-/** What the token of a person says of how they signed in. @see RFC 9068 §2.2.1, OpenID Connect Front-Channel Logout 1.0 §3 (`sid`) */
-export interface SignInClaims {
-  readonly sid: string
-  /** Seconds. */
-  readonly auth_time: number
-  readonly acr: '1' | '2' | '3'
-  readonly amr: readonly string[]
+/** An access token whose signature and claims were verified; whether it is revoked is asked elsewhere, on every request. */
+export interface AccessToken {
+  readonly id: string
+  readonly issuer: string
+  /** The subject: a service account, or a person. */
+  readonly account: string
+  /** The OAuth client that the token was issued to: for client credentials the account itself. */
+  readonly client: string
+  /** Epoch of the account when the token was issued; a token of an earlier epoch is dead. */
+  readonly epoch: number
+  /** Epoch milliseconds. */
+  readonly issuedAt: number
+  readonly expiresAt: number
+  /** Null for programs. */
+  readonly person: PersonClaims | null
+  /** What the token is bound to; whether the caller holds that is asked elsewhere, on every request. */
+  readonly binding: TokenBinding
+  /** Null unless a service acts for the person. */
+  readonly actor: TokenActor | null
 }
 
 /** The service that acts for a person. @see RFC 8693 §4.1 */
@@ -34,31 +46,22 @@ export interface TokenActor {
   readonly account: string
   /** Epoch of the service account when the token was issued. */
   readonly epoch: number
-  /** `jti` of the token it was exchanged for; revoking that ends this one. */
+  /** `jti` of the token that this one was exchanged for; revoking that ends this one. */
   readonly parent: string
 }
 
-/** An access token whose signature and claims were verified; whether it is revoked is asked elsewhere, on every request. */
-export interface AccessToken {
-  readonly id: string
-  readonly issuer: string
-  /** Whoever it speaks for: a service account by name, or a person by id. */
-  readonly subject: string
-  /** The client it was issued to; for client credentials this is the subject. */
-  readonly client: string
-  /** Epoch of the subject when the token was issued; a token of an earlier epoch is dead. */
-  readonly epoch: number
+/** What a person's token says of how they signed in. */
+export interface PersonClaims {
+  readonly sessionId: string
   /** Epoch milliseconds. */
-  readonly issuedAt: number
-  readonly expiresAt: number
-  readonly binding: TokenBinding
-  /** Null for the token of a program. */
-  readonly signIn: SignInClaims | null
-  /** Null when the subject acts for itself. */
-  readonly actor: TokenActor | null
+  readonly authTime: number
+  /** Claim `acr`. */
+  readonly mfaLevel: 1 | 2 | 3
+  readonly amr: readonly string[]
 }
 
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
+const PERSON_CLAIMS = ['sid', 'auth_time', 'acr', 'amr'] as const
 const CLAIMS = new Set([
   'iss',
   'sub',
@@ -72,12 +75,8 @@ const CLAIMS = new Set([
   'account_epoch',
   'cnf',
   'act',
-  'sid',
-  'auth_time',
-  'acr',
-  'amr',
+  ...PERSON_CLAIMS,
 ])
-const PERSON = /^user_/
 
 /**
  * Verifies one of our own access tokens: structure, header, key, signature, claims, in this order, so that a code about
@@ -116,13 +115,14 @@ function readClaims(claims: JsonObject, rules: TokenRules, now: number): AccessT
   if (!isText(iss) || !isText(sub) || !isText(jti) || !isText(clientId)) return 'ERR_TOKEN_CLAIMS'
   if (!isSeconds(exp) || !isSeconds(iat) || !(nbf === undefined || isSeconds(nbf))) return 'ERR_TOKEN_CLAIMS'
   if (!Number.isSafeInteger(epoch) || !(scope === undefined || typeof scope === 'string')) return 'ERR_TOKEN_CLAIMS'
-  const signIn = readSignIn(claims)
-  const actor = readActor(claims['act'])
+  if (aud === undefined) return 'ERR_TOKEN_CLAIMS'
+  const person = PERSON_CLAIMS.some((claim) => claims[claim] !== undefined) ? personClaims(claims) : null
+  // A program speaks for itself, a person through a client; nothing in between.
+  if (person === undefined || (person === null) !== (sub === clientId)) return 'ERR_TOKEN_CLAIMS'
   const binding = readConfirmation(claims['cnf'])
-  if (aud === undefined || signIn === undefined || actor === undefined || binding === null) return 'ERR_TOKEN_CLAIMS'
-  // A person never is their client; a program that acts for itself always is; one that acts for a person is named twice.
-  if (PERSON.test(sub) ? signIn === null : sub !== clientId || signIn !== null || actor !== null) return 'ERR_TOKEN_CLAIMS'
-  if (actor !== null && actor.account !== clientId) return 'ERR_TOKEN_CLAIMS'
+  const actor = readActor(claims['act'])
+  if (binding === null || actor === undefined || (actor !== null && (person === null || actor.account !== clientId)))
+    return 'ERR_TOKEN_CLAIMS'
   if (iss !== rules.issuer) return 'ERR_TOKEN_ISSUER'
   // One audience, as a string: a token that also opens another server is not ours to accept.
   if (aud !== rules.audience) return 'ERR_TOKEN_AUDIENCE'
@@ -131,19 +131,33 @@ function readClaims(claims: JsonObject, rules: TokenRules, now: number): AccessT
   if (nbf !== undefined && nbf > seconds + CLOCK_SKEW_SECONDS) return 'ERR_TOKEN_NOT_YET_VALID'
   if (exp - iat > MAX_TOKEN_LIFETIME_SECONDS || exp <= iat) return 'ERR_TOKEN_LIFETIME'
   if (exp <= seconds) return 'ERR_TOKEN_EXPIRED'
-  const times = { issuedAt: iat * 1000, expiresAt: exp * 1000 }
-  return { id: jti, issuer: iss, subject: sub, client: clientId, epoch: epoch as number, ...times, binding, signIn, actor }
+  return {
+    id: jti,
+    issuer: iss,
+    account: sub,
+    client: clientId,
+    epoch: epoch as number,
+    issuedAt: iat * 1000,
+    expiresAt: exp * 1000,
+    person,
+    binding,
+    actor,
+  }
 }
 
-/** @returns null when there is none of these claims, undefined when they are not all there and well-formed. */
-function readSignIn(claims: JsonObject): SignInClaims | null | undefined {
-  const { sid, auth_time: authTime, acr, amr } = claims
-  if (sid === undefined && authTime === undefined && acr === undefined && amr === undefined) return null
-  if (!isText(sid) || !isSeconds(authTime) || !(acr === '1' || acr === '2' || acr === '3')) return undefined
-  if (!Array.isArray(amr) || !amr.every(isText)) return undefined
-  return { sid, auth_time: authTime, acr, amr }
+const LEVELS: Readonly<Record<string, PersonClaims['mfaLevel']>> = { '1': 1, '2': 2, '3': 3 }
+const MAX_METHODS = 16
+
+/** All four, or undefined. @see RFC 9068 §2.2.1 (authentication information), RFC 8176 (amr) */
+function personClaims({ sub, sid, auth_time: authTime, acr, amr, iat }: JsonObject): PersonClaims | undefined {
+  if (!isText(sub) || !sub.startsWith('user_') || !isText(sid) || !isSeconds(authTime) || typeof acr !== 'string') return undefined
+  if (!Array.isArray(amr) || amr.length === 0 || amr.length > MAX_METHODS || !amr.every(isText)) return undefined
+  const mfaLevel = Object.hasOwn(LEVELS, acr) ? LEVELS[acr] : undefined
+  if (mfaLevel === undefined || authTime > (iat as number) + CLOCK_SKEW_SECONDS) return undefined
+  return { sessionId: sid, authTime: authTime * 1000, mfaLevel, amr }
 }
 
+/** Null when nobody acts for the subject, undefined for anything but what we give. */
 function readActor(act: unknown): TokenActor | null | undefined {
   if (act === undefined) return null
   if (typeof act !== 'object' || act === null || Array.isArray(act) || Object.keys(act).length !== 3) return undefined

@@ -4,6 +4,7 @@ import { ManualClock } from '#foundation/core'
 import { openDatabase } from '#foundation/storage'
 import type { PrivateJwk } from '../accounts.ts'
 import { ADMIN, assertion, type Fixture, grantForm, openFixture } from '../identity.fixtures.ts'
+import { SERVICE_MIGRATIONS } from './tables.ts'
 import { MIGRATIONS } from '../tables.ts'
 import { WriteQueue } from '../write-queue.ts'
 import { ClientThrottle, FREE_FAILURES_OF_ACCOUNT, FREE_FAILURES_OF_SOURCE, sourceOf } from './client-throttle.ts'
@@ -18,7 +19,7 @@ function throttleOf(requestsPerMinute = 1_000_000): {
 } {
   const clock = new ManualClock(1_800_000_000_000)
   const { raw } = openDatabase<unknown>(':memory:')
-  raw.exec(MIGRATIONS.join('\n'))
+  raw.exec([...MIGRATIONS, ...SERVICE_MIGRATIONS].join('\n'))
   const queue = new WriteQueue(raw)
   const again = (): ClientThrottle => new ClientThrottle(clock, new KnownSources(raw, queue, clock), requestsPerMinute)
   return { throttle: again(), clock, again, settle: () => queue.write(() => undefined) }

@@ -25,11 +25,11 @@ export class KnownSources {
     this.#queue = queue
     this.#clock = clock
     this.#insert = raw.prepare(
-      `INSERT INTO identity_known_sources (account, source, last_seen) VALUES (?, ?, ?)
+      `INSERT INTO identity_client_sources (account, source, last_seen) VALUES (?, ?, ?)
        ON CONFLICT (account, source) DO UPDATE SET last_seen = excluded.last_seen`,
     )
-    this.#remove = raw.prepare('DELETE FROM identity_known_sources WHERE account = ? AND source = ?')
-    const rows = raw.prepare('SELECT account, source, last_seen FROM identity_known_sources ORDER BY last_seen').all() as unknown as Row[]
+    this.#remove = raw.prepare('DELETE FROM identity_client_sources WHERE account = ? AND source = ?')
+    const rows = raw.prepare('SELECT account, source, last_seen FROM identity_client_sources ORDER BY last_seen').all() as unknown as Row[]
     for (const { account, source, last_seen: seen } of rows) this.#of(account).set(source, seen)
   }
 

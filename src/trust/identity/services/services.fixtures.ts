@@ -4,11 +4,10 @@ import { createServer, type Server } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createCertificateAuthority, issueServerCertificate, TLS_OPTIONS } from '#foundation/crypto'
-import type { Role } from '#foundation/core'
-import type { PeopleInView, Principal, Refusal } from '../authenticator.ts'
-import { encode, type Fixture, goodClaims, ISSUER, openFixture, signCompact } from '../identity.fixtures.ts'
+import type { Principal, Refusal } from '../authenticator.ts'
+import { ADMIN, encode, type Fixture, goodClaims, ISSUER, openFixture, signCompact } from '../identity.fixtures.ts'
 import type { IdentityOptions } from '../identity.ts'
-import type { Person, Session } from '../people/people.ts'
+import type { NewPerson } from '../people/people.ts'
 import { authenticateHeader } from './challenge.ts'
 import { type Credentials, credentialsOf } from './credentials.ts'
 import { thumbprintOf } from './proof-key.ts'
@@ -128,59 +127,35 @@ export const bearer = (token: string, certificate: string | null = null): Creden
 
 export const codeOf = (answer: Principal | Refusal): string | null => ('code' in answer ? answer.code : null)
 
-/** People as identity sees them, changeable from outside. */
-export class FakePeople implements PeopleInView {
-  readonly people = new Map<string, Person>()
-  readonly open = new Map<string, Session>()
-  readonly sessions = { get: (id: string): Session | null => this.open.get(id) ?? null }
+/** A person who is signed in. */
+export interface SignedInPerson {
+  readonly id: string
+  readonly epoch: number
+  readonly sessionId: string
+}
 
-  find(userId: string): Person | null {
-    return this.people.get(userId) ?? null
+export async function signIn(fixture: Fixture, change: Partial<NewPerson> = {}): Promise<SignedInPerson> {
+  const { people } = fixture.identity
+  const ask: NewPerson = {
+    loginName: `${randomBytes(6).toString('hex')}@example.org`,
+    roles: ['business-user', 'deployer'],
+    groups: ['everyone'],
+    purpose: 'credit-scoring',
+    legalBasis: 'contract',
+    ...change,
   }
-
-  add(id: string, change: Partial<Person> = {}): Person {
-    const roles: readonly Role[] = change.roles ?? ['business-user', 'deployer']
-    const purpose = change.purpose ?? 'credit-scoring'
-    const person: Person = {
-      id,
-      roles,
-      groups: [],
-      purpose,
-      legalBasis: 'contract',
-      disabled: false,
-      epoch: 3,
-      createdAt: 0,
-      factors: { passkeys: 1, totp: false, recoveryCodes: 0 },
-      powerful: false,
-      facts: {
-        type: 'User',
-        id,
-        attributes: { purpose, legalBasis: 'contract', mfaLevel: 0 },
-        parents: [...roles.map((role) => ({ type: 'Role', id: role })), { type: 'Group', id: 'everyone' }],
-      },
-      ...change,
-    }
-    this.people.set(id, person)
-    this.open.set(`ses_${id}`, {
-      id: `ses_${id}`,
-      userId: id,
-      mfaLevel: 2,
-      amr: ['hwk', 'user', 'mfa'],
-      authTime: 0,
-      createdAt: 0,
-      lastSeenAt: 0,
-      expiresAt: Number.MAX_SAFE_INTEGER,
-    })
-    return person
-  }
+  const { person } = await people.create(ask, ADMIN)
+  const shown = { person, amr: ['hwk', 'user', 'mfa'], mfaLevel: 2 as const, authTime: fixture.clock.now(), recovered: false }
+  const { session } = await people.sessions.open(shown, { sourceAddress: '10.0.0.1', userAgent: 'test' })
+  return { id: person.id, epoch: person.epoch, sessionId: session.id }
 }
 
 /** An access token of a person, in the format that signing in gives out. */
-export function personToken(fixture: Fixture, person: Person, change: Readonly<Record<string, unknown>> = {}): string {
+export function personToken(fixture: Fixture, person: SignedInPerson, change: Readonly<Record<string, unknown>> = {}): string {
   return mint(fixture, person.id, {
     client_id: 'redoubt-cli',
     account_epoch: person.epoch,
-    sid: `ses_${person.id}`,
+    sid: person.sessionId,
     auth_time: Math.floor(fixture.clock.now() / 1000) - 10,
     acr: '2',
     amr: ['hwk', 'user', 'mfa'],

@@ -39,7 +39,7 @@ export function exchange(form: URLSearchParams, account: Account, binding: Token
   if (typeof subject === 'string') return refusal('invalid_request', 'ERR_EXCHANGE_SUBJECT')
   const { token, principal } = subject
   if (token.actor !== null) return refusal('invalid_request', 'ERR_EXCHANGE_CHAINED')
-  if (principal.facts.type !== 'User') return refusal('invalid_request', 'ERR_EXCHANGE_SUBJECT')
+  if (token.person === null) return refusal('invalid_request', 'ERR_EXCHANGE_SUBJECT')
   if (!principal.roles.some((role) => mayActFor.roles.includes(role))) return refusal('invalid_grant', 'ERR_EXCHANGE_DENIED')
   if (!mayActFor.purposes.includes(principal.purpose)) return refusal('invalid_target', 'ERR_EXCHANGE_PURPOSE')
   if (token.binding.kind !== 'none' && binding.kind === 'none') return refusal('invalid_request', 'ERR_TOKEN_BINDING')
@@ -48,7 +48,10 @@ export function exchange(form: URLSearchParams, account: Account, binding: Token
   if (expiresAtSeconds <= now) return refusal('invalid_request', 'ERR_EXCHANGE_SUBJECT')
   return {
     claims: {
-      ...token.signIn,
+      sid: token.person.sessionId,
+      auth_time: Math.floor(token.person.authTime / 1000),
+      acr: String(token.person.mfaLevel),
+      amr: [...token.person.amr],
       sub: principal.facts.id,
       account_epoch: token.epoch,
       act: { sub: account.name, epoch: account.epoch, parent: token.id },
