@@ -14,7 +14,7 @@ import {
 import type { ModelServer, UpstreamRoute, Upstreams } from '#gateway/serving'
 import { type Api, logRoutes, problemOf } from '#interfaces/api'
 import type { AuditLog } from '#trust/audit'
-import type { Identity } from '#trust/identity'
+import { authenticateHeader, type Identity } from '#trust/identity'
 import type { Readiness } from './readiness.ts'
 import { VERSION } from './version.ts'
 
@@ -123,7 +123,7 @@ function sendError({ house }: Pick<RouteTableOptions, 'house'>, error: RedoubtEr
     headers: {
       'content-type': 'application/problem+json',
       'x-request-id': requestId,
-      ...(error.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+      ...(error.status === 401 ? { 'www-authenticate': authenticateHeader(error.code) } : {}),
     },
     body,
   })

@@ -20,7 +20,7 @@ export function decide(house: House, state: Resolved): Authorised | Refused {
 /** The facts of a request that are not of the principal or the resource. */
 export function decisionContext(
   house: Pick<House, 'localTime' | 'profile'>,
-  principal: Pick<Principal, 'purpose' | 'legalBasis' | 'mfaLevel'>,
+  principal: Pick<Principal, 'purpose' | 'legalBasis' | 'mfaLevel' | 'tokenBinding' | 'onBehalfBy'>,
   request: { readonly receivedAt: number; readonly sourceAddress: string },
 ): DecisionContext {
   const { hour, weekday } = house.localTime.at(request.receivedAt)
@@ -36,5 +36,7 @@ export function decisionContext(
     // No detector scores callers yet; the fact is there so that policies may name it.
     risk: 0,
     ...ORDINARY_REQUEST,
+    tokenBinding: principal.tokenBinding,
+    onBehalfBy: principal.onBehalfBy,
   }
 }

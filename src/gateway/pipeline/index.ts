@@ -1,6 +1,7 @@
 export { Cancellation } from './cancellation.ts'
 export { decisionContext } from './decide.ts'
 export type { House } from './house.ts'
+export { onBehalf } from './inference-event.ts'
 export { keyedDigest } from './keyed-digest.ts'
 export { type LocalTime, localTime } from './local-time.ts'
 export { infer } from './pipeline.ts'

@@ -1,5 +1,6 @@
 import { asRedoubtError, type RedoubtError } from '#foundation/core'
 import { limitHeaders } from '#gateway/limits'
+import { authenticateHeader } from '#trust/identity'
 import type { House } from './house.ts'
 import { inferenceEvent } from './inference-event.ts'
 import type { Admitted, Filtered, Inspected, Limited, Received, Refused, ServedState } from './states.ts'
@@ -72,7 +73,7 @@ function send(received: Received, refused: RedoubtError, refusal: Refused, index
         : {}),
       ...(FINAL_STATUSES.has(rendered.status) ? { 'x-should-retry': 'false' } : {}),
       ...(index === undefined ? {} : { 'redoubt-log-index': String(index) }),
-      ...(rendered.status === 401 ? { 'www-authenticate': `Bearer error="invalid_token", error_description="${refused.code}"` } : {}),
+      ...(rendered.status === 401 ? { 'www-authenticate': authenticateHeader(refused.code) } : {}),
     },
     rendered.body,
   )

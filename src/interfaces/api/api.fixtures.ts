@@ -19,6 +19,8 @@ const caller: Principal = {
   mfaLevel: 2,
   authTime: null,
   sessionId: null,
+  tokenBinding: 'none',
+  onBehalfBy: '',
   token: { id: 'token-1', issuer: 'https://localhost', expiresAt: 1 },
 }
 
@@ -69,6 +71,7 @@ export async function testPlane(): Promise<TestPlane> {
         create: act('create account', { account: {}, privateKeyJwk: {} }),
         list: act('list accounts', []),
         disable: act('disable account'),
+        replaceKey: act('replace key', { account: {}, privateKeyJwk: {} }),
         principal: () => caller,
       },
       createEnrolmentLink: act('create enrolment link'),

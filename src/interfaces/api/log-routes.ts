@@ -1,7 +1,8 @@
 import { RedoubtError } from '#foundation/core'
 import { decisionContext, type House } from '#gateway/pipeline'
-import { countHeader, type Exchange, type Route, sourceAddress } from '#gateway/routes'
+import { type Exchange, type Route, sourceAddress } from '#gateway/routes'
 import type { AuditLog } from '#trust/audit'
+import { credentialsOf } from '#trust/identity'
 import { theLog } from './guard.ts'
 
 const OPEN = 'hashes and signed checkpoints, so that any C2SP monitor can follow the log; no entry is among them'
@@ -44,12 +45,8 @@ export function logRoutes(house: House, audit: AuditLog): readonly Route[] {
   ]
 }
 
-async function demandReading(house: House, { request, requestId, path }: Exchange): Promise<void> {
-  const principal = house.identity.authenticate({
-    authorization: request.headers.authorization,
-    authorizationCount: countHeader(request.rawHeaders, 'authorization'),
-    url: request.url ?? '/',
-  })
+async function demandReading(house: House, { request, response, requestId, path }: Exchange): Promise<void> {
+  const principal = house.identity.authenticate(credentialsOf(request, response))
   if ('code' in principal) throw new RedoubtError(principal.code)
   const context = decisionContext(house, principal, {
     receivedAt: house.clock.now(),

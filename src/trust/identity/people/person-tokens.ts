@@ -57,6 +57,8 @@ function principalOf(record: PersonRecord, token: PersonToken, mfaLevel: 1 | 2 |
     mfaLevel,
     authTime: token.person.authTime,
     sessionId: token.person.sessionId,
+    tokenBinding: token.binding.kind,
+    onBehalfBy: '',
     token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }
 }
