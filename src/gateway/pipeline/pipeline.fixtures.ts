@@ -146,6 +146,8 @@ export function principal(change: Partial<Principal> = {}): Principal {
     purpose,
     legalBasis: 'contract',
     mfaLevel: 1,
+    authTime: null,
+    sessionId: null,
     token: { id: 'token-1', issuer: 'https://localhost', expiresAt: Number.MAX_SAFE_INTEGER },
     ...change,
   }

@@ -17,6 +17,8 @@ const caller: Principal = {
   purpose: 'audit',
   legalBasis: 'contract',
   mfaLevel: 1,
+  authTime: null,
+  sessionId: null,
   token: { id: 'token-1', issuer: 'https://localhost', expiresAt: 1 },
 }
 

@@ -15,6 +15,10 @@ export interface Principal {
   readonly legalBasis: LegalBasis
   /** 0 none, 1 one factor, 2 two factors, 3 hardware-bound. A service account proves one key. */
   readonly mfaLevel: number
+  /** When a person showed their factors, epoch milliseconds; null for programs. */
+  readonly authTime: number | null
+  /** Session of a person; null for programs. */
+  readonly sessionId: string | null
   readonly token: { readonly id: string; readonly issuer: string; readonly expiresAt: number }
 }
 
@@ -194,6 +198,8 @@ function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' 
     purpose: account.purpose,
     legalBasis: account.legalBasis,
     mfaLevel: MFA_LEVEL_OF_SERVICE_ACCOUNTS,
+    authTime: null,
+    sessionId: null,
     token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }
 }

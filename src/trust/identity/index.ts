@@ -13,3 +13,20 @@ export { type IdentityConfig, identityConfig } from './config.ts'
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 export { type IssuedAccessToken, requestToken, revokeToken, type TokenAsk } from './request-token.ts'
 export { OPEN_ROUTES, type OpenRoute } from './routes.ts'
+export type {
+  Claimant,
+  EnrolmentLink,
+  Factor,
+  ListedSession,
+  MfaLevel,
+  NewPerson,
+  OpenedSession,
+  People,
+  Person,
+  Recovery,
+  Session,
+  Sessions,
+  SignedIn,
+  SignInRefusal,
+  SignInSource,
+} from './people/people.ts'
