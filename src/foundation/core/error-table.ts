@@ -116,7 +116,7 @@ export const ERROR_TABLE = {
   ERR_STEP_UP_REQUIRED: entry(
     401,
     'this needs fresher or stronger factors',
-    'sign in again with the factors named in `acr_values`, then repeat the request',
+    'sign in again with `redoubt login` and show these factors (`acr_values`, `max_age`), then repeat the request',
   ),
   ERR_POLICY_ERROR: entry(403, 'a policy could not be evaluated, so the request is refused', 'correct the policy named in the log'),
   ERR_POLICY_PURPOSE: entry(403, 'the purpose does not fit the data', 'use an account whose purpose the data were collected for'),

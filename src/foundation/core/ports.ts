@@ -143,10 +143,7 @@ export interface ConditionRequest {
   readonly endpoint?: string | undefined
 }
 
-export type ConditionFacts = Pick<
-  DecisionContext,
-  'workingHours' | 'network' | 'country' | 'firstSeenNetwork' | 'firstSeenDevice' | 'risk'
->
+export type ConditionFacts = Pick<DecisionContext, 'workingHours' | 'network' | 'country' | 'firstSeenNetwork' | 'firstSeenDevice' | 'risk'>
 
 /** Implemented by `#trust/conditions`. Both are synchronous, do no I/O, never throw and take bounded memory. */
 export interface ConditionSource {

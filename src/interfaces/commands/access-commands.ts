@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
 import { accountFilePath, BOOTSTRAP_KEY_FILE, type PrivateJwk, writeAccountFile } from '#trust/identity'
 import { reviewCommand } from './access-review-command.ts'
+import { riskCommand } from './access-risk-command.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 
@@ -84,6 +85,7 @@ export function accessCommands(): Command[] {
     )
 
   access.addCommand(reviewCommand())
+  access.addCommand(riskCommand())
 
   access
     .command('enrol')

@@ -76,7 +76,7 @@ const v4Bytes = (text: string): AddressBytes => Uint8Array.from(text.split('.'),
 /** @param text what `isIP` calls 6, without a zone. */
 function v6Bytes(text: string): AddressBytes {
   const bytes = new Uint8Array(V6_BYTES)
-  const [head = '', tail] = text.split('::') as [string, string?]
+  const [head, tail] = text.split('::') as [string, string?]
   const front = groups(head)
   const back = tail === undefined ? [] : groups(tail)
   bytes.set(front, 0)

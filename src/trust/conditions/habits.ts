@@ -12,6 +12,8 @@ const MAX_NETWORKS = 64
 const MAX_DEVICES = 32
 const MAX_ENDPOINTS = 128
 const MAX_ENDPOINT_CHARACTERS = 160
+/** However many there were, they have faded within the hour. */
+const MAX_REFUSALS = 100
 /** Refusals older than this weigh half. */
 const REFUSAL_HALF_LIFE_MS = 10 * 60 * 1000
 
@@ -104,12 +106,12 @@ export class Habits {
   }
 
   refuse(at: number, weight: number): void {
-    this.refusals = this.refusalsAt(at) + weight
+    this.refusals = Math.min(MAX_REFUSALS, this.refusalsAt(at) + weight)
     this.refusedAt = at
   }
 
   fail(at: number, weight: number): void {
-    this.failures = this.failuresAt(at) + weight
+    this.failures = Math.min(MAX_REFUSALS, this.failuresAt(at) + weight)
     this.failedAt = at
   }
 

@@ -62,12 +62,10 @@ export function assess(habits: Habits, asked: Asked, points: Float64Array): numb
     if (asked.firstSeenNetwork) points[NETWORK] = REASONS[NETWORK].most
     if (asked.endpoint !== undefined && active > 0) {
       const weight = habits.endpoints.get(asked.endpoint)?.weight ?? 0
-      points[ENDPOINT] = REASONS[ENDPOINT].most * known * clamp(1 - Math.min(weight / habits.active / USUAL_SHARE, weight / unit / USUAL_SLOTS))
+      points[ENDPOINT] =
+        REASONS[ENDPOINT].most * known * clamp(1 - Math.min(weight / habits.active / USUAL_SHARE, weight / unit / USUAL_SLOTS))
     }
-    const times = Math.max(
-      excess(habits.inSlot, asked.slot, LEAST_IN_SLOT),
-      excess(habits.inHour, hourOf(asked.slot), LEAST_IN_HOUR),
-    )
+    const times = Math.max(excess(habits.inSlot, asked.slot, LEAST_IN_SLOT), excess(habits.inHour, hourOf(asked.slot), LEAST_IN_HOUR))
     if (times > RATE_FROM) points[RATE] = REASONS[RATE].most * known * clamp(Math.log2(times / RATE_FROM) / RATE_OCTAVES)
   }
   let sum = 0

@@ -47,7 +47,7 @@ export const CALLERS: readonly Caller[] = [
   },
   {
     name: 'steady service',
-    rate: (hour) => 100 + 60 * Math.sin(((hour - 6) / 24) * 2 * Math.PI),
+    rate: (hour) => 50 + 30 * Math.sin(((hour - 6) / 24) * 2 * Math.PI),
     addresses: [['10.1.2.20', 1]],
     endpoints: [
       ['Model/triage', 0.95],
@@ -59,7 +59,7 @@ export const CALLERS: readonly Caller[] = [
   },
   {
     name: 'nightly batch',
-    rate: (hour) => (hour === 2 ? 3_000 : 0),
+    rate: (hour) => (hour === 2 ? 1_000 : 0),
     addresses: [
       ['10.9.0.4', 0.5],
       ['10.9.1.4', 0.5],

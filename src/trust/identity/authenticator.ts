@@ -19,6 +19,11 @@ export interface Principal {
   readonly authTime: number | null
   /** Session of a person; null for programs. */
   readonly sessionId: string | null
+  /** What the token is bound to (RFC 9449, RFC 8705), and the thumbprint of that key. */
+  readonly tokenBinding: 'none' | 'dpop' | 'mtls'
+  readonly keyThumbprint?: string
+  /** The service account that acts for the person (RFC 8693); empty when the principal acts for itself. */
+  readonly onBehalfBy: string
   readonly token: { readonly id: string; readonly issuer: string; readonly expiresAt: number }
 }
 
@@ -200,6 +205,8 @@ function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' 
     mfaLevel: MFA_LEVEL_OF_SERVICE_ACCOUNTS,
     authTime: null,
     sessionId: null,
+    tokenBinding: 'none',
+    onBehalfBy: '',
     token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }
 }
