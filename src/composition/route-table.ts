@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Registry } from '#assets/registry'
 import { ERROR_TABLE, type EntityFacts, RedoubtError, type SubjectSealer } from '#foundation/core'
-import { type House, stepUpChallenge } from '#gateway/pipeline'
+import { type House, challengeOf } from '#gateway/pipeline'
 import {
   chatRoutes,
   createRouter,
@@ -125,7 +125,7 @@ function sendError({ house }: Pick<RouteTableOptions, 'house'>, error: RedoubtEr
     headers: {
       'content-type': 'application/problem+json',
       'x-request-id': requestId,
-      ...(error.status === 401 ? { 'www-authenticate': stepUpChallenge(error) ?? 'Bearer' } : {}),
+      ...(error.status === 401 ? { 'www-authenticate': challengeOf(error) } : {}),
     },
     body,
   })

@@ -1,4 +1,5 @@
 import { type Decider, type Decision, type DecisionQuery, type EntityFacts, type ErrorCode, RedoubtError } from '#foundation/core'
+import { authenticateHeader } from '#trust/identity'
 
 /** How old factors may be, in seconds, the most lenient first: a working day down to a minute. */
 const AGES = [43_200, 28_800, 14_400, 7_200, 3_600, 1_800, 900, 600, 300, 120, 60] as const
@@ -57,11 +58,10 @@ function principalWith(principal: EntityFacts, mfaLevel: number): EntityFacts {
 }
 
 /**
- * What a 401 says in `www-authenticate` when other factors would do; null for every other error.
- * @see RFC 9470 §3
+ * What a 401 says in `www-authenticate`: which factors would do (RFC 9470 §3), or what is wrong with the credentials.
  */
-export function stepUpChallenge(error: RedoubtError): string | null {
-  if (error.code !== 'ERR_STEP_UP_REQUIRED') return null
+export function challengeOf(error: RedoubtError): string {
+  if (error.code !== 'ERR_STEP_UP_REQUIRED') return authenticateHeader(error.code)
   const { acr_values: level, max_age: maxAge } = error.evidence
   const asked = [...(level === undefined ? [] : [`acr_values="${level}"`]), ...(maxAge === undefined ? [] : [`max_age="${maxAge}"`])]
   return ['Bearer error="insufficient_user_authentication"', `error_description="${error.message}"`, ...asked].join(', ')

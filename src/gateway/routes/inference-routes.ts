@@ -1,8 +1,8 @@
 import { httpReply } from './http-reply.ts'
 import { collectBody } from './collect-body.ts'
 import { type House, infer, type Received, type Surface } from '#gateway/pipeline'
-import { countHeader } from './raw-headers.ts'
 import { sourceAddress } from '#trust/conditions'
+import { credentialsOf } from '#trust/identity'
 import type { Exchange, Route } from './router.ts'
 
 /** A route whose every request goes through the pipeline, in the shape of `surface`. */
@@ -19,9 +19,7 @@ function receive(house: House, { requestId, request, response, parameters }: Exc
     startedAt: house.clock.monotonic(),
     surface,
     parameters,
-    url: request.url ?? '/',
-    authorization: request.headers.authorization,
-    authorizationCount: countHeader(request.rawHeaders, 'authorization'),
+    credentials: credentialsOf(request, response),
     contentType: request.headers['content-type'],
     sourceAddress: sourceAddress(request),
     userAgent: request.headers['user-agent'],

@@ -1,9 +1,8 @@
 import { asRedoubtError, type Decision, type DecisionQuery, type EntityFacts, RedoubtError } from '#foundation/core'
 import { conditionRequest, decisionContext, type House, noteAnswer, refusalOf, type Rendered } from '#gateway/pipeline'
 import { sourceAddress } from '#trust/conditions'
-import type { Principal } from '#trust/identity'
+import { credentialsOf, type Principal } from '#trust/identity'
 import { httpReply } from './http-reply.ts'
-import { countHeader } from './raw-headers.ts'
 import type { Exchange, Route } from './router.ts'
 
 /** What a metadata route may ask about its caller. */
@@ -40,12 +39,8 @@ export function metadataRoute(
   }
 }
 
-function authenticated(house: House, { request }: Exchange): Caller {
-  const principal = house.identity.authenticate({
-    authorization: request.headers.authorization,
-    authorizationCount: countHeader(request.rawHeaders, 'authorization'),
-    url: request.url ?? '/',
-  })
+function authenticated(house: House, { request, response }: Exchange): Caller {
+  const principal = house.identity.authenticate(credentialsOf(request, response))
   if ('code' in principal) throw new RedoubtError(principal.code)
   const received = {
     receivedAt: house.clock.now(),

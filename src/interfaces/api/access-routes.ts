@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import { BINDINGS } from '#trust/identity'
 import { reviewAccess } from './access-review.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, callerOf, demand, systemPart, theLog } from './guard.ts'
@@ -11,7 +12,16 @@ const newAccount = z.strictObject({
   roles: z.array(z.enum(ROLES)).min(1).max(8),
   purpose: z.string().max(128),
   legalBasis: z.enum(LEGAL_BASES),
+  /** What each token of the account must be bound to. */
+  binding: z.enum(BINDINGS).optional(),
+  /** PEM, for the binding `mtls`: the account authenticates with it. */
+  certificate: z.string().max(16_384).optional(),
+  /** For whom it may act by token exchange. */
+  mayActFor: z
+    .strictObject({ roles: z.array(z.enum(ROLES)).min(1).max(8), purposes: z.array(z.string().max(128)).min(1).max(16) })
+    .optional(),
 })
+const newKey = z.strictObject({ certificate: z.string().max(16_384).optional() }).nullish()
 
 /** A month: who works with something does so within it. */
 const REVIEW_PERIOD_MS = 30 * 86_400_000
@@ -22,8 +32,9 @@ export const accessRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
     app.get('/whoami', { schema: { summary: 'Who the access token speaks for' } }, async (request) => {
-      const { facts, name, roles, purpose, legalBasis, token } = callerOf(request)
-      return { type: facts.type, id: facts.id, name, roles, purpose, legalBasis, tokenExpiresAt: token.expiresAt }
+      const { facts, name, roles, purpose, legalBasis, tokenBinding, onBehalfBy, token } = callerOf(request)
+      const { type, id } = facts
+      return { type, id, name, roles, purpose, legalBasis, tokenBinding, onBehalfBy, tokenExpiresAt: token.expiresAt }
     })
 
     app.get('/service-accounts', { schema: { summary: 'List service accounts' } }, async (request) => {
@@ -50,6 +61,21 @@ export const accessRoutes =
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.name))
         await plane.identity.serviceAccounts.disable(request.params.name, principal.facts)
         return { name: request.params.name, disabled: true }
+      },
+    )
+
+    app.post(
+      '/service-accounts/:name/rotate',
+      {
+        schema: {
+          summary: 'Give an account a new key, or a new certificate; the old one and its tokens end at once',
+          params: z.strictObject({ name }),
+          body: newKey,
+        },
+      },
+      async (request) => {
+        const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.name))
+        return plane.identity.serviceAccounts.replaceKey(request.params.name, principal.facts, request.body?.certificate)
       },
     )
 

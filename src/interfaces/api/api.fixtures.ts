@@ -79,6 +79,7 @@ export async function testPlane(): Promise<TestPlane> {
         create: act('create account', { account: {}, privateKeyJwk: {} }),
         list: act('list accounts', []),
         disable: act('disable account'),
+        replaceKey: act('replace key', { account: {}, privateKeyJwk: {} }),
         principal: () => caller,
       },
       createEnrolmentLink: act('create enrolment link'),

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import {
   type Action,
   asRedoubtError,
@@ -10,10 +10,9 @@ import {
   type ErrorCode,
   RedoubtError,
 } from '#foundation/core'
-import { conditionRequest, decisionContext, noteAnswer, refusalOf } from '#gateway/pipeline'
-import { countHeader } from '#gateway/routes'
+import { conditionRequest, decisionContext, noteAnswer, onBehalf, refusalOf } from '#gateway/pipeline'
 import { sourceAddress } from '#trust/conditions'
-import type { Principal } from '#trust/identity'
+import { credentialsOf, type Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
 
 declare module 'fastify' {
@@ -25,13 +24,8 @@ declare module 'fastify' {
 }
 
 /** Who asks. @throws {RedoubtError} an `ERR_TOKEN_…` or `ERR_ACCOUNT_…` refusal. */
-export function authenticate(plane: ControlPlane, request: FastifyRequest): Principal {
-  const raw = request.raw
-  const answer = plane.identity.authenticate({
-    authorization: raw.headers.authorization,
-    authorizationCount: countHeader(raw.rawHeaders, 'authorization'),
-    url: raw.url ?? '/',
-  })
+export function authenticate(plane: ControlPlane, request: FastifyRequest, reply: FastifyReply): Principal {
+  const answer = plane.identity.authenticate(credentialsOf(request.raw, reply.raw))
   if ('code' in answer) throw new RedoubtError(answer.code)
   return answer
 }
@@ -68,7 +62,7 @@ function eventOf(request: FastifyRequest, principal: Principal, action: Action, 
     ...(code === null ? {} : { code }),
     requestId: request.redoubtRequestId,
     purpose: principal.purpose,
-    details: { method: request.method, route: request.routeOptions.url ?? '', tokenId: principal.token.id },
+    details: { method: request.method, route: request.routeOptions.url ?? '', tokenId: principal.token.id, ...onBehalf(principal) },
   }
 }
 

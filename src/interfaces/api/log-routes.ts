@@ -1,8 +1,9 @@
 import { RedoubtError } from '#foundation/core'
 import { conditionRequest, decisionContext, type House, noteAnswer, refusalOf } from '#gateway/pipeline'
-import { countHeader, type Exchange, type Route } from '#gateway/routes'
+import type { Exchange, Route } from '#gateway/routes'
 import { sourceAddress } from '#trust/conditions'
 import type { AuditLog } from '#trust/audit'
+import { credentialsOf } from '#trust/identity'
 import { theLog } from './guard.ts'
 
 const OPEN = 'hashes and signed checkpoints, so that any C2SP monitor can follow the log; no entry is among them'
@@ -45,12 +46,8 @@ export function logRoutes(house: House, audit: AuditLog): readonly Route[] {
   ]
 }
 
-async function demandReading(house: House, { request, requestId, path }: Exchange): Promise<void> {
-  const principal = house.identity.authenticate({
-    authorization: request.headers.authorization,
-    authorizationCount: countHeader(request.rawHeaders, 'authorization'),
-    url: request.url ?? '/',
-  })
+async function demandReading(house: House, { request, response, requestId, path }: Exchange): Promise<void> {
+  const principal = house.identity.authenticate(credentialsOf(request, response))
   if ('code' in principal) throw new RedoubtError(principal.code)
   const received = { receivedAt: house.clock.now(), sourceAddress: sourceAddress(request), userAgent: request.headers['user-agent'] }
   const asked = conditionRequest(principal, received, 'readAudit Log')

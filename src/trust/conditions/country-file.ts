@@ -42,7 +42,7 @@ export async function openCountries(path: string | undefined): Promise<Countries
         return ''
       }
     },
-    file: { type: `${databaseType}`.slice(0, 64), builtAt: Number(buildEpoch) },
+    file: { type: databaseType.slice(0, 64), builtAt: Number(buildEpoch) },
   }
 }
 
