@@ -10,13 +10,14 @@ import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
 import { openLimits } from '#gateway/limits'
-import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
+import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
 import { type Activation, type ControlPlane, createApi, PolicyStore, reloadPolicies } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
+import { localTime, openConditions, openCountries, SourceAddresses, watchConduct } from '#trust/conditions'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
 import { openCertificates } from './certificates.ts'
@@ -94,6 +95,7 @@ async function start(
   const { profile } = configuration
   const logger = surroundings.logger ?? createLogger({ level: configuration.log.level })
   refuseInsecure(configuration)
+  const countries = await openCountries(configuration.conditions.countryFile)
   const secret = passphrase(configuration, warn)
 
   const directory = takeDataDirectory(configuration.dataDir)
@@ -156,7 +158,23 @@ async function start(
   closers.push(() => alerts.close())
   const logWatch = watchLog({ health: () => log.health(), alerts, clock })
   closers.push(() => logWatch.close())
-  const audit = watchEvents({ audit: metrics.counting(log), alerts, clock, config: configuration.alerts })
+  const watched = watchEvents({ audit: metrics.counting(log), alerts, clock, config: configuration.alerts })
+  const time = localTime(configuration.conditions.timeZone ?? configuration.organisation.timeZone, configuration.conditions)
+  const conditionsDatabase = openDatabase<unknown>(directory.at('conditions.db'))
+  closers.push(() => conditionsDatabase.close())
+  const conditions = openConditions({
+    database: conditionsDatabase,
+    audit: watched,
+    alerts,
+    clock,
+    logger,
+    config: configuration.conditions,
+    localTime: time,
+    countries,
+    hashKey: derivedKey(keyring.searchKey, 'redoubt networks and devices'),
+  })
+  closers.push(() => conditions.close())
+  const audit = watchConduct(watched, conditions)
   onMismatch = policyAlarm(audit, logger)
   await audit.record({
     type: 'server.start',
@@ -239,7 +257,6 @@ async function start(
     streams.sweep()
   })
 
-  const time = localTime(configuration.organisation.timeZone)
   const house: House = {
     identity,
     decider: policies,
@@ -247,9 +264,10 @@ async function start(
     audit,
     clock,
     localTime: time,
+    conditions,
     logger,
     profile,
-    digestKey: digestKeyOf(keyring.searchKey),
+    digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
     streams,
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
   }
@@ -278,6 +296,7 @@ async function start(
     models,
     clock,
     localTime: time,
+    conditions,
     logger,
     profile,
     version: VERSION,
@@ -291,6 +310,7 @@ async function start(
       listener,
       upstreams,
       localTime: time,
+      conditions,
       insecure,
       log,
       alerts,
@@ -303,7 +323,8 @@ async function start(
   const parts = { house, api, identity, log, upstreams, models, registry, facts, sealer: keyring.sealer, readiness }
   const table = { ...parts, metrics: () => metrics.text() }
   const routes = routeTable(table)
-  handle = createHandler(table, routes, new Set(configuration.server.names.map((name) => name.toLowerCase())))
+  const hosts = new Set(configuration.server.names.map((name) => name.toLowerCase()))
+  handle = createHandler(table, routes, hosts, new SourceAddresses(configuration.server.trustedProxies))
 
   if (profile === 'development') await ensureBootstrapAccount(identity, configuration.secretsDir)
   writeFileSync(
@@ -347,9 +368,9 @@ const KEY_FLUSH_MS = 60_000
 /** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */
 const SHADOW_RATE = 1_000
 
-/** The record's digest key comes from the search key, so that a digest means the same after a restart. */
-function digestKeyOf(searchKey: Parameters<typeof hkdfSync>[1]): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), 'redoubt inference digests', 32))
+/** Keys of digests come from the search key, so that a digest means the same after a restart. */
+function derivedKey(searchKey: Parameters<typeof hkdfSync>[1], use: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), use, 32))
 }
 
 async function recordStop(audit: AuditSink): Promise<void> {

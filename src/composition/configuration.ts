@@ -7,6 +7,7 @@ import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
 import { alertsConfig } from '#governance/alerts'
 import { auditConfig } from '#trust/audit'
+import { conditionsConfig, rangeText } from '#trust/conditions'
 import { identityConfig } from '#trust/identity'
 import { keysConfigSchema } from '#trust/keys'
 
@@ -33,6 +34,11 @@ export const configurationSchema = z.strictObject({
         .array(z.string().min(1))
         .default(['localhost', '127.0.0.1'])
         .describe('host names and addresses that the certificate carries and the server answers to'),
+      trustedProxies: z
+        .array(rangeText)
+        .max(256)
+        .default([])
+        .describe('CIDR ranges of proxies whose `forwarded` and `x-forwarded-for` say who calls; from all others both are ignored'),
       bodyTimeoutMs: z
         .number()
         .int()
@@ -60,6 +66,7 @@ export const configurationSchema = z.strictObject({
   identity: identityConfig.prefault({}),
   audit: auditConfig.prefault({}),
   alerts: alertsConfig.prefault({}),
+  conditions: conditionsConfig.prefault({}).describe('when and from where people and programs usually act'),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
   foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),

@@ -28,6 +28,11 @@ export const ERROR_TABLE = {
   ERR_ROUTE_UNKNOWN: entry(404, 'there is no such endpoint', 'see the reference for the endpoints that exist'),
   ERR_METHOD_NOT_ALLOWED: entry(405, 'the endpoint does not take this method', 'use a method named in the `allow` header'),
   ERR_HOST_INVALID: entry(421, 'the host or path is not canonical', 'send one host header and a plain path'),
+  ERR_FORWARDED_INVALID: entry(
+    400,
+    'a trusted proxy says in no clear way whom it forwards for',
+    'let the proxy append the caller’s address to `x-forwarded-for` or `forwarded`, and to one of them only',
+  ),
   ERR_INTERNAL: entry(500, 'the request could not be answered', 'look up the request id in the server log'),
   ERR_DRAINING: entry(503, 'the server is shutting down', 'send the request again shortly'),
   ERR_BUSY: entry(503, 'too much of this is under way', 'try again when some of it has ended'),
@@ -162,6 +167,11 @@ export const ERROR_TABLE = {
 
   // policy
   ERR_POLICY_DENIED: entry(403, 'no policy permits this', 'run `redoubt policy why --request` with the request id'),
+  ERR_STEP_UP_REQUIRED: entry(
+    401,
+    'this needs fresher or stronger factors',
+    'sign in again with `redoubt login` and show these factors (`acr_values`, `max_age`), then repeat the request',
+  ),
   ERR_POLICY_ERROR: entry(403, 'a policy could not be evaluated, so the request is refused', 'correct the policy named in the log'),
   ERR_POLICY_PURPOSE: entry(403, 'the purpose does not fit the data', 'use an account whose purpose the data were collected for'),
   ERR_POLICY_INVALID: entry(422, 'the policies do not validate', 'correct the policy; nothing was activated'),

@@ -7,12 +7,13 @@ import {
   type ErrorCode,
   type FilterAction,
   ManualClock,
+  NOTHING_REMARKABLE,
   RedoubtError,
 } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
+import { localTime } from '#trust/conditions'
 import { Cancellation } from './cancellation.ts'
 import type { House } from './house.ts'
-import { localTime } from './local-time.ts'
 import { RunningStreams } from './running-streams.ts'
 import { serve } from './serve.ts'
 import { type Admitted, isRefused, type Refused, type ServedState } from './states.ts'
@@ -49,6 +50,7 @@ class Stage {
       decider,
       clock: this.clock,
       localTime: localTime('UTC'),
+      conditions: NOTHING_REMARKABLE,
       profile: 'production',
       logger: silentLogger,
     } as unknown as House

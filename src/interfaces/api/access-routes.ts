@@ -92,6 +92,23 @@ export const accessRoutes =
       },
     )
 
+    app.get(
+      '/access/risk/:name',
+      {
+        schema: {
+          summary: 'How unlike its habits a service account or person acts, with the reasons',
+          params: z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/) }),
+        },
+      },
+      async (request) => {
+        const { name } = request.params
+        await demand(plane, request, 'view', accountOf(name))
+        const known = plane.conditions.explain({ type: 'ServiceAccount', id: name }) ?? plane.conditions.explain({ type: 'User', id: name })
+        if (known === null) throw new RedoubtError('ERR_NOT_FOUND', `nothing was seen of an account \`${name}\` yet`)
+        return known
+      },
+    )
+
     app.post(
       '/enrolment-links',
       { schema: { summary: 'A new one-use link to enrol the administrator’s security key' } },

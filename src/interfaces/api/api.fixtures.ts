@@ -1,9 +1,17 @@
 /** A control plane whose rooms note what is asked of them, behind a plain server on loopback; the composition root puts TLS there. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type AuditEvent, type Decision, type DecisionQuery, type ErrorCode, RedoubtError, systemClock } from '#foundation/core'
+import {
+  type AuditEvent,
+  type Decision,
+  type DecisionQuery,
+  type ErrorCode,
+  NOTHING_REMARKABLE,
+  RedoubtError,
+  systemClock,
+} from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
-import { localTime } from '#gateway/pipeline'
+import { localTime } from '#trust/conditions'
 import type { Principal } from '#trust/identity'
 import { type Api, createApi } from './api.ts'
 import type { ControlPlane } from './control-plane.ts'
@@ -148,6 +156,7 @@ export async function testPlane(): Promise<TestPlane> {
     models: { unload: act('unload') },
     clock: systemClock,
     localTime: localTime('UTC'),
+    conditions: { ...NOTHING_REMARKABLE, explain: act('explain risk', {}) },
     logger: silentLogger,
     profile: 'production',
     version: '1.0.0',

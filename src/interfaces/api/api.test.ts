@@ -55,6 +55,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['GET', '/api/v1/service-accounts', {}, 'manageAccess', /list accounts/],
   ['POST', '/api/v1/service-accounts', { json: ACCOUNT }, 'manageAccess', /create account/],
   ['GET', '/api/v1/access/review', {}, 'readAudit', /list accounts.*search log/],
+  ['GET', '/api/v1/access/risk/one', {}, 'view', /explain risk/],
   ['POST', '/api/v1/service-accounts/one/disable', {}, 'manageAccess', /disable account/],
   ['POST', '/api/v1/service-accounts/one/rotate', {}, 'manageAccess', /replace key/],
   ['POST', '/api/v1/enrolment-links', {}, 'manageAccess', /create enrolment link/],

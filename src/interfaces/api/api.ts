@@ -4,8 +4,8 @@ import Fastify, { type FastifyError, type FastifyRequest } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { asRedoubtError, newId, parseStrictJson, RedoubtError } from '#foundation/core'
+import { challengeOf } from '#gateway/pipeline'
 import { collectBody } from '#gateway/routes'
-import { authenticateHeader } from '#trust/identity'
 import { accessRoutes } from './access-routes.ts'
 import { alertRoutes } from './alert-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
@@ -81,7 +81,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     const error = translated(thrown)
     if (error.status >= 500) plane.logger.warn({ requestId: request.id, code: error.code, err: error.cause ?? error }, 'request failed')
     if (error.status === 408) void reply.header('connection', 'close')
-    if (error.status === 401) void reply.header('www-authenticate', authenticateHeader(error.code))
+    if (error.status === 401) void reply.header('www-authenticate', challengeOf(error))
     void reply
       .code(error.status)
       .type('application/problem+json')

@@ -4,13 +4,14 @@ import {
   type Action,
   asRedoubtError,
   type AuditEvent,
-  type DecisionContext,
+  type ConditionRequest,
+  type DecisionQuery,
   type EntityFacts,
   type ErrorCode,
   RedoubtError,
 } from '#foundation/core'
-import { decisionContext, onBehalf } from '#gateway/pipeline'
-import { sourceAddress } from '#gateway/routes'
+import { conditionRequest, decisionContext, noteAnswer, onBehalf, refusalOf } from '#gateway/pipeline'
+import { sourceAddress } from '#trust/conditions'
 import { credentialsOf, type Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
 
@@ -37,14 +38,17 @@ export async function demand(plane: ControlPlane, request: FastifyRequest, actio
   const principal = callerOf(request)
   // The token was verified before the body came in, which takes as long as the caller likes.
   const ended = plane.identity.stillValid(principal)
-  const context = contextOf(plane, request, principal)
-  const decision = plane.policies.decide({ principal: principal.facts, action, resource, context })
-  const code = ended ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
+  const circumstances = circumstancesOf(plane, request, principal, action, resource)
+  const query = queryOf(plane, principal, action, resource, circumstances)
+  const decision = plane.policies.decide(query)
+  const refusal =
+    ended === null ? (decision.effect === 'allow' ? null : refusalOf(plane.policies, query, decision)) : new RedoubtError(ended)
+  noteAnswer(plane, principal, circumstances, refusal === null)
   await plane.audit.record({
-    ...eventOf(request, principal, action, resource, code),
+    ...eventOf(request, principal, action, resource, refusal?.code ?? null),
     decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
   })
-  if (code !== null) throw new RedoubtError(code)
+  if (refusal !== null) throw refusal
   return principal
 }
 
@@ -89,8 +93,8 @@ function reasonToEnd(
 ): RedoubtError | null {
   try {
     const facts = resource()
-    const context = contextOf(plane, request, principal)
-    const decision = plane.policies.decide({ principal: principal.facts, action, resource: facts, context })
+    const circumstances = circumstancesOf(plane, request, principal, action, facts)
+    const decision = plane.policies.decide(queryOf(plane, principal, action, facts, circumstances))
     const code = plane.identity.stillValid(principal) ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
     if (code === null) return null
     plane.audit
@@ -106,15 +110,30 @@ function reasonToEnd(
 /** As `demand`, but only to choose what a list shows: not recorded, never throws. */
 export function permits(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): boolean {
   const principal = callerOf(request)
-  const context = contextOf(plane, request, principal)
-  return plane.policies.decide({ principal: principal.facts, action, resource, context }).effect === 'allow'
+  const circumstances = circumstancesOf(plane, request, principal, action, resource)
+  return plane.policies.decide(queryOf(plane, principal, action, resource, circumstances)).effect === 'allow'
 }
 
-function contextOf(plane: ControlPlane, request: FastifyRequest, principal: Principal): DecisionContext {
-  return decisionContext(plane, principal, {
-    receivedAt: plane.clock.now(),
-    sourceAddress: sourceAddress(request.raw.socket.remoteAddress),
-  })
+/** Habits count acts on kinds of things: which of them is no matter. */
+function circumstancesOf(
+  plane: ControlPlane,
+  { raw }: FastifyRequest,
+  principal: Principal,
+  action: Action,
+  resource: EntityFacts,
+): ConditionRequest {
+  const received = { receivedAt: plane.clock.now(), sourceAddress: sourceAddress(raw), userAgent: raw.headers['user-agent'] }
+  return conditionRequest(principal, received, `${action} ${resource.type}`)
+}
+
+function queryOf(
+  plane: ControlPlane,
+  principal: Principal,
+  action: Action,
+  resource: EntityFacts,
+  circumstances: ConditionRequest,
+): DecisionQuery {
+  return { principal: principal.facts, action, resource, context: decisionContext(plane, principal, circumstances) }
 }
 
 export function callerOf(request: FastifyRequest): Principal {

@@ -4,7 +4,7 @@ import {
   checkPolicies,
   DEFAULT_MAX_REQUESTS,
   defaultInvariants,
-  defaultPolicyTable,
+  defaultPolicyTables,
   loadPolicies,
   type PolicyFile,
   proveInvariants,
@@ -59,7 +59,7 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
       run(async ({ output }, _options, ...paths) => {
         const { files, tables, own } = namedPolicies(paths, configured())
         // Of the bundled policies alone, the table is theirs; it does not speak of what others change.
-        const rows: readonly PolicyFile[] = tables.length === 0 && own.length === 0 && paths.length === 0 ? [defaultPolicyTable()] : tables
+        const rows: readonly PolicyFile[] = tables.length === 0 && own.length === 0 && paths.length === 0 ? defaultPolicyTables() : tables
         if (rows.length === 0)
           throw new RedoubtError('ERR_USAGE', 'there is no truth table here; name a `.policy-test.yaml` or a folder that has one')
         const report = runTables(await loadPolicies({ files }), rows)

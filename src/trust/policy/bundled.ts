@@ -22,9 +22,12 @@ export function defaultInvariants(): PolicyFile {
   return bundledFile('defaults.invariants.yaml')
 }
 
-/** The truth table of the bundled policies. */
-export function defaultPolicyTable(): PolicyFile {
-  return bundledFile('defaults.policy-test.yaml')
+/** The truth tables of the bundled policies, in the order of their names. */
+export function defaultPolicyTables(): readonly PolicyFile[] {
+  return readdirSync(DEFAULTS)
+    .filter((name) => name.endsWith('.policy-test.yaml'))
+    .sort()
+    .map(bundledFile)
 }
 
 function bundledFile(name: string): PolicyFile {

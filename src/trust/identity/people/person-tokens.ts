@@ -58,6 +58,7 @@ function principalOf(record: PersonRecord, token: PersonToken, mfaLevel: 1 | 2 |
     authTime: token.person.authTime,
     sessionId: token.person.sessionId,
     tokenBinding: token.binding.kind,
+    ...(token.binding.thumbprint === '' ? {} : { keyThumbprint: token.binding.thumbprint }),
     onBehalfBy: '',
     token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }
