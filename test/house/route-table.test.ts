@@ -20,6 +20,8 @@ const OPEN_TO_ANYONE = [
   'GET /enrol/:token',
   'POST /enrol/:token/begin',
   'POST /enrol/:token/complete',
+  'POST /enrol/:token/totp/begin',
+  'POST /enrol/:token/totp/complete',
   'GET /api/openapi.json',
   'GET /log/checkpoint',
   'GET /log/tile/:level/*',

@@ -99,11 +99,13 @@ export class Assertions {
     const credential = judged.verdict
     factors.keepCredential(credential)
     await queue.write(() => factors.storeUse(credential))
-    await attempt.succeeded(credential.userId)
     const person = people.get(credential.userId)
-    // Whatever was taken away while the disk was busy is taken away.
-    if (person === null || person.disabled || factors.credential(credential.id) === null)
+    // Asked last: whatever was taken away while the disk was busy is taken away.
+    if (person === null || person.disabled || factors.credential(credential.id) === null) {
+      await attempt.failed()
       return this.#refuse('ERR_ACCOUNT_DISABLED', person?.facts ?? null)
+    }
+    await attempt.succeeded(credential.userId)
     return {
       person: describePerson(person),
       amr: [credential.backupEligible ? 'swk' : 'hwk', 'user', 'mfa'],
@@ -143,7 +145,6 @@ export class Assertions {
     const present = factors.credential(response.id)
     const person = people.get(key.userId)
     if (present === null || person === null) return { verdict: 'ERR_WEBAUTHN_CREDENTIAL', known }
-    if (person.disabled) return { verdict: 'ERR_ACCOUNT_DISABLED', known }
     // §7.2 step 22: two zeros are a key that does not count; all else must have grown, or there are two of it.
     if ((verified.counter > 0 || present.counter > 0) && verified.counter <= present.counter)
       return { verdict: 'ERR_WEBAUTHN_COUNTER', known }
