@@ -37,7 +37,8 @@ it('accepts none of a million mutated access tokens and proofs, and every good o
     [title, ...rows.map(([name, count]) => `${String(count).padStart(9)}  ${name}`)].join('\n')
   console.log(`${presented} presented in ${seconds.toFixed(0)} s\n${list('by refusal', sum('codes'))}\n${list('by kind', sum('kinds'))}`)
 
-  expect(results.flatMap(({ accepted }) => accepted)).toEqual([])
+  // The first few say how; a list of a thousand says no more.
+  expect(results.flatMap(({ accepted }) => accepted).slice(0, 5)).toEqual([])
   expect(presented).toBeGreaterThanOrEqual(TOTAL)
   for (const { controls } of results) {
     expect(controls.presented).toBeGreaterThan(100)

@@ -52,10 +52,12 @@ function flipped(part: string, chance: Chance): string {
 
 const spliced = (text: string, at: number, remove: number, insert: string): string => text.slice(0, at) + insert + text.slice(at + remove)
 
-/** Claims that make a token worth more, or nothing. */
+/** The claims of another account, whole: worth something if we had signed them. */
+const OTHER_ACCOUNT = { sub: 'admin', client_id: 'admin' }
+
+/** Claims that no token of ours has. */
 const CLAIMS: readonly ((now: number) => Record<string, unknown>)[] = [
   () => ({ sub: 'admin' }),
-  () => ({ sub: 'admin', client_id: 'admin' }),
   () => ({ sub: 'user_root', acr: '3', amr: ['hwk'], sid: 'ses_x', auth_time: 1 }),
   () => ({ aud: 'https://elsewhere.example' }),
   () => ({ aud: ['https://gateway.example:8443', 'https://elsewhere.example'] }),
@@ -215,7 +217,8 @@ const SIGNED: Readonly<Record<string, Mutation>> = {
   },
   'claims: changed, signature kept'(chance, { tokens, now }) {
     const [header, payload, signature] = parts(chance.of(tokens))
-    return joined(header, encode({ ...decoded(payload), ...chance.of(CLAIMS)(now) }), signature)
+    const claims = chance.below(8) === 0 ? OTHER_ACCOUNT : chance.of(CLAIMS)(now)
+    return joined(header, encode({ ...decoded(payload), ...claims }), signature)
   },
   'binding: taken off, signature kept'(chance, { tokens }) {
     const [header, payload, signature] = parts(chance.of(tokens))
@@ -224,7 +227,8 @@ const SIGNED: Readonly<Record<string, Mutation>> = {
   },
   'claims: changed, signed by another key'(chance, { tokens, attacker, now }) {
     const [header, payload] = parts(chance.of(tokens))
-    return signedInput(`${header}.${encode({ ...decoded(payload), ...chance.of(CLAIMS)(now) })}`, attacker)
+    const claims = chance.below(8) === 0 ? OTHER_ACCOUNT : chance.of(CLAIMS)(now)
+    return signedInput(`${header}.${encode({ ...decoded(payload), ...claims })}`, attacker)
   },
   'claims: kept, signed by another key'(chance, { tokens, attacker }) {
     const [header, payload] = parts(chance.of(tokens))
