@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   type AuditEvent,
+  type ConditionSource,
   type Decision,
   type DecisionQuery,
   type ErrorCode,
@@ -18,7 +19,7 @@ import type { ControlPlane } from './control-plane.ts'
 
 export const TOKEN = 'Bearer good'
 const version = { name: 'credit', version: 1, quarantined: false, purposes: [], sensitivity: 'internal', digest: 'd', label: null }
-const caller: Principal = {
+export const caller: Principal = {
   facts: { type: 'ServiceAccount', id: 'caller', attributes: {}, parents: [] },
   name: 'caller',
   roles: ['auditor'],
@@ -39,8 +40,14 @@ export interface TestPlane {
   readonly queries: DecisionQuery[]
   /** Everything that a room was asked to do or to tell, beyond the look-ups that a decision needs. */
   readonly done: string[]
+  /** Whether each request was allowed, as the conditions were told. */
+  readonly noted: boolean[]
   /** What the policies say. */
   effect: 'allow' | 'deny'
+  /** Says it in place of `effect`, when it is set. */
+  rule: ((query: DecisionQuery) => boolean) | null
+  /** Who the token speaks for. */
+  caller: Principal
   logDown: boolean
   /** What the next thing done throws. */
   failure: unknown
@@ -51,7 +58,14 @@ export async function testPlane(): Promise<TestPlane> {
   const events: AuditEvent[] = []
   const queries: DecisionQuery[] = []
   const done: string[] = []
-  const state: { effect: 'allow' | 'deny'; logDown: boolean; failure: unknown } = { effect: 'allow', logDown: false, failure: null }
+  const state: Pick<TestPlane, 'effect' | 'rule' | 'caller' | 'logDown' | 'failure'> = {
+    effect: 'allow',
+    rule: null,
+    caller,
+    logDown: false,
+    failure: null,
+  }
+  const noted: boolean[] = []
   const act = (what: string, answer: unknown = {}): (() => unknown) => {
     return () => {
       done.push(what)
@@ -64,16 +78,17 @@ export async function testPlane(): Promise<TestPlane> {
     ({ name }: { name: string }) => ({ type, id: name, attributes: {}, parents: [] })
   const decide = (query: DecisionQuery): Decision => {
     queries.push(query)
-    const code = state.effect === 'allow' ? null : 'ERR_POLICY_DENIED'
+    const effect = state.rule === null ? state.effect : state.rule(query) ? 'allow' : 'deny'
+    const code = effect === 'allow' ? null : 'ERR_POLICY_DENIED'
     const obligations = { filterInput: {}, filterOutput: {}, limits: [], maxRowsPerCall: null }
-    return { effect: state.effect, policies: ['p'], errors: [], code, obligations, policySet: 'set' }
+    return { effect, policies: ['p'], errors: [], code, obligations, policySet: 'set' }
   }
   const plane = {
     identity: {
       stillValid: () => null,
       authenticate: ({ authorization, authorizationCount }: { authorization?: string; authorizationCount: number }) =>
         authorization === TOKEN && authorizationCount === 1
-          ? caller
+          ? state.caller
           : { code: (authorization === undefined ? 'ERR_TOKEN_MISSING' : 'ERR_TOKEN_SIGNATURE') satisfies ErrorCode },
       serviceAccounts: {
         create: act('create account', { account: {}, privateKeyJwk: {} }),
@@ -156,7 +171,11 @@ export async function testPlane(): Promise<TestPlane> {
     models: { unload: act('unload') },
     clock: systemClock,
     localTime: localTime('UTC'),
-    conditions: { ...NOTHING_REMARKABLE, explain: act('explain risk', {}) },
+    conditions: {
+      ...NOTHING_REMARKABLE,
+      note: (...[, , allowed]: Parameters<ConditionSource['note']>) => void noted.push(allowed),
+      explain: act('explain risk', {}),
+    },
     logger: silentLogger,
     profile: 'production',
     version: '1.0.0',
@@ -178,6 +197,19 @@ export async function testPlane(): Promise<TestPlane> {
     },
     set effect(effect) {
       state.effect = effect
+    },
+    noted,
+    get rule() {
+      return state.rule
+    },
+    set rule(rule) {
+      state.rule = rule
+    },
+    get caller() {
+      return state.caller
+    },
+    set caller(who) {
+      state.caller = who
     },
     get logDown() {
       return state.logDown

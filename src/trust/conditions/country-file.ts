@@ -25,15 +25,18 @@ export async function openCountries(path: string | undefined): Promise<Countries
   if (path === undefined) return NO_COUNTRIES
   const bytes = await read(path)
   let reader: Reader<never>
+  let file: NonNullable<Countries['file']>
   try {
     reader = new Reader<never>(bytes)
+    const { databaseType, buildEpoch, searchTreeSize } = reader.metadata
+    file = { type: databaseType.slice(0, 64), builtAt: buildEpoch.getTime() }
+    // Not a number when it is missing: then it is not within the file either.
+    if (!(searchTreeSize <= bytes.byteLength)) throw new RangeError('the tree is not in the file')
     // A file that is cut off shows it at the first look-up.
     void reader.get('192.0.2.1')
   } catch (cause) {
     throw unreadable(path, 'is not a whole MaxMind DB file', cause)
   }
-  const { databaseType, buildEpoch, nodeCount, searchTreeSize } = reader.metadata
-  if (!Number.isSafeInteger(nodeCount) || searchTreeSize > bytes.byteLength) throw unreadable(path, 'is not a whole MaxMind DB file')
   return {
     of(address) {
       try {
@@ -42,7 +45,7 @@ export async function openCountries(path: string | undefined): Promise<Countries
         return ''
       }
     },
-    file: { type: databaseType.slice(0, 64), builtAt: Number(buildEpoch) },
+    file,
   }
 }
 
