@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Clock, type EntityUid, type ErrorCode, newId, type SubjectSealer } from '#foundation/core'
+import { type AlertSink, type Clock, type EntityUid, type ErrorCode, newId, type SubjectSealer } from '#foundation/core'
 import type { PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/server'
 import type { WriteQueue } from '../write-queue.ts'
 import type { AttemptGuard } from './attempt-guard.ts'
@@ -34,6 +34,7 @@ export interface AssertionParts {
   readonly sealer: SubjectSealer
   readonly issuer: string
   readonly models: KeyModels
+  readonly alerts: AlertSink | null
   readonly refused: (code: ErrorCode, known: EntityUid | null) => void
 }
 
@@ -94,6 +95,7 @@ export class Assertions {
     const judged = await this.#judge(pending, response)
     if (typeof judged.verdict === 'string') {
       await attempt.failed()
+      if (judged.verdict === 'ERR_WEBAUTHN_COUNTER' && judged.known !== null) this.#alertCopy(judged.known)
       return this.#refuse(judged.verdict, judged.known)
     }
     const credential = judged.verdict
@@ -163,6 +165,18 @@ export class Assertions {
       .digest('base64url')
     const ids = userId === null ? [] : factors.credentialsOf(userId).map(({ id }) => id)
     return ids.length === 0 ? [decoy] : ids
+  }
+
+  /** The signature was good and the counter was not: two devices hold this key, or one was set back. */
+  #alertCopy(subject: EntityUid): void {
+    this.#parts.alerts?.raise({
+      kind: 'access.key.copied',
+      severity: 'critical',
+      summary: 'The counter of a security key went backwards: there may be a copy of it',
+      subject,
+      key: subject.id,
+      details: { code: 'ERR_WEBAUTHN_COUNTER' },
+    })
   }
 
   #refuse(code: ErrorCode, known: EntityUid | null, retryAfterSeconds = 0): SignInRefusal {

@@ -99,6 +99,28 @@ describe('people (B3)', () => {
   })
 })
 
+it('has an administrator while one can sign in: else the terminal of the server gives the next link', async () => {
+  const { person } = await personWithKey(fixture, 'ada', ['administrator'])
+  const { people } = fixture.identity
+  expect(fixture.identity.administratorEnrolled()).toBe(true)
+  await people.disable(person.id, ADMIN)
+  expect(fixture.identity.administratorEnrolled()).toBe(false)
+  await people.enable(person.id, ADMIN)
+  await people.removeFactor(person.id, people.factorsOf(person.id)[0]!.id, ADMIN)
+  expect(fixture.identity.administratorEnrolled()).toBe(false)
+})
+
+it('is described for questions to the policies with the best factors that each has', async () => {
+  const { serviceAccounts } = fixture.identity
+  const { person } = await newPerson(fixture, 'ada', ['auditor'])
+  expect(serviceAccounts.principal(person.id)).toMatchObject({ facts: { type: 'User', id: person.id }, mfaLevel: 0 })
+  const bob = await personWithKey(fixture, 'bob')
+  const principal = serviceAccounts.principal(bob.person.id)
+  expect(principal).toMatchObject({ mfaLevel: 3, roles: ['data-scientist'] })
+  expect(fixture.identity.stillValid(principal!)).not.toBeNull()
+  expect(serviceAccounts.principal('user_nobody')).toBeNull()
+})
+
 describe('enrolment links (B3)', () => {
   it('of the disabled do not work', async () => {
     const { person, link } = await newPerson(fixture, 'ada')
