@@ -1,11 +1,14 @@
-import { randomBytes, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AuditSink, type Clock, type ErrorCode, type JsonObject, newId } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
-import { errors, type IssuedToken, Provider, type StructuredToken } from 'oidc-provider'
+import { errors, type IssuedToken, type OidcContext, type PersonToken, Provider, type StructuredToken } from 'oidc-provider'
 import type { Accounts } from './accounts.ts'
 import { Artifacts } from './artifacts.ts'
 import { assertionExpiry, assertionId, judgeAssertion } from './client-assertion.ts'
+import { POLL_INTERVAL_SECONDS } from './sign-in/device-codes.ts'
+import { codeOfFlowError, renderFlowError, SOURCE_HEADER } from './sign-in/flows.ts'
+import type { SignIn } from './sign-in/sign-in.ts'
 
 export interface AuthorizationServerOptions {
   readonly issuer: string
@@ -15,6 +18,8 @@ export interface AuthorizationServerOptions {
   readonly tokenLifetimeSeconds: number
   readonly accounts: Accounts
   readonly artifacts: Artifacts
+  /** People's part: their flows, sessions and clients. */
+  readonly signIn: SignIn
   readonly audit: AuditSink
   readonly clock: Clock
   readonly logger: Logger
@@ -25,8 +30,8 @@ export interface AuthorizationServerOptions {
 }
 
 /**
- * The embedded oidc-provider, cut down to what is served: client credentials with private_key_jwt and JWT access tokens for
- * the one resource that we are. People's sign-in adds to this configuration, it does not replace it.
+ * The embedded oidc-provider, cut down to what is served: client credentials with private_key_jwt, people's flows (`sign-in/flows.ts`),
+ * and JWT access tokens for the one resource that we are.
  *
  * Three things are done in its hooks because they must be awaited before a token exists: the assertion is judged by our
  * stricter rules, it is claimed for its one use, and the issue is in the audit log.
@@ -34,7 +39,7 @@ export interface AuthorizationServerOptions {
  * @see RFC 6749 §4.4, RFC 7523, RFC 8707, RFC 9068
  */
 export function createAuthorizationServer(options: AuthorizationServerOptions): (req: IncomingMessage, res: ServerResponse) => void {
-  const { issuer, accounts, artifacts, audit, clock, logger } = options
+  const { issuer, accounts, artifacts, signIn, audit, clock, logger } = options
   const resourceServer = {
     scope: '',
     audience: issuer,
@@ -44,11 +49,14 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   }
   const seconds = (): number => options.tokenLifetimeSeconds
 
+  const people = signIn.configuration()
   const provider = new Provider(issuer, {
+    ...people,
     adapter: (model: string) =>
-      model === 'Client' ? Artifacts.readOnly((id) => clientOf(accounts, id, options.production)) : replayOnce(model, artifacts),
+      model === 'Client'
+        ? Artifacts.readOnly((id) => signIn.client(id) ?? clientOf(accounts, id, options.production))
+        : (signIn.adapter(model) ?? replayOnce(model, artifacts)),
     jwks: { keys: [{ ...options.privateKey.export({ format: 'jwk' }), kid: options.keyId, alg: 'EdDSA', use: 'sig' }] },
-    cookies: { keys: [randomBytes(32).toString('base64url')] },
     // Every endpoint has its place under /oauth even while it is not served: the room's own router decides what is.
     routes: {
       authorization: '/oauth/authorize',
@@ -57,10 +65,11 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       revocation: '/oauth/revoke',
       introspection: '/oauth/introspect',
       end_session: '/oauth/end-session',
+      device_authorization: '/oauth/device-authorization',
+      code_verification: '/device',
     },
     responseTypes: ['code'],
-    scopes: [],
-    clientAuthMethods: ['private_key_jwt'],
+    clientAuthMethods: ['private_key_jwt', 'none'],
     clientDefaults: {
       grant_types: ['client_credentials'],
       response_types: [],
@@ -71,6 +80,12 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     clockTolerance: 5,
     features: {
       clientCredentials: { enabled: true },
+      deviceFlow: {
+        enabled: true,
+        charset: 'base-20',
+        mask: '****-****',
+        deviceInfo: (ctx: OidcContext) => ({ address: ctx.get(SOURCE_HEADER) }),
+      },
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
@@ -86,11 +101,9 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
         useGrantedResource: () => false,
       },
     },
-    ttl: { AccessToken: seconds, ClientCredentials: seconds },
+    ttl: { ...(people['ttl'] as object), AccessToken: seconds, ClientCredentials: seconds },
     clientBasedCORS: () => false,
-    renderError: (ctx: { body: unknown }, out: unknown) => {
-      ctx.body = out
-    },
+    renderError: renderFlowError,
     assertJwtClientAuthClaimsAndHeader: async (_ctx: unknown, claims: JsonObject, header: JsonObject) => {
       const reason = judgeAssertion(header, claims, {
         algorithms: (typeof claims['iss'] === 'string' ? accounts.get(claims['iss'])?.algorithms : undefined) ?? [],
@@ -106,9 +119,14 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     formats: {
       customizers: {
         jwt: async (_ctx: unknown, token: IssuedToken, structured: StructuredToken) => {
+          const issuedAt = Math.floor(clock.now() / 1000)
+          if (token.kind === 'AccessToken') {
+            const issue = { id: newId('at'), issuedAt, expiresAt: issuedAt + options.tokenLifetimeSeconds }
+            structured.payload = await signIn.claimsFor(token as PersonToken, issue)
+            return
+          }
           const account = accounts.get(token.clientId)
           if (account === null || account.disabled) throw new errors.InvalidClientAuth('the account is disabled')
-          const issuedAt = Math.floor(clock.now() / 1000)
           structured.payload = {
             iss: issuer,
             sub: account.name,
@@ -136,14 +154,20 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   // The room hands over requests whose forwarding headers it has written itself, so URLs follow the issuer, not the caller.
   provider.proxy = true
   provider.on('grant.error', (ctx, error) => {
-    const claimed = ctx.oidc?.client?.clientId ?? ctx.oidc?.params?.client_id
+    const claimed = ctx.oidc?.client?.clientId ?? ctx.oidc?.params?.['client_id']
+    // A device that waits is no refusal.
+    if (error.error === 'authorization_pending') return
     options.refused(
-      error.error === 'invalid_client' ? 'ERR_CLIENT_AUTHENTICATION' : 'ERR_TOKEN_REQUEST',
+      error.error === 'invalid_client' ? 'ERR_CLIENT_AUTHENTICATION' : (codeOfFlowError(ctx, error) ?? 'ERR_TOKEN_REQUEST'),
       typeof claimed === 'string' ? claimed : null,
     )
   })
+  for (const event of ['authorization.error', 'device_authorization.error'] as const)
+    provider.on(event, (ctx, error) => options.refused(codeOfFlowError(ctx, error) ?? 'ERR_AUTHORIZATION_REQUEST', null))
+  provider.on('device_authorization.success', (_ctx, answer) => Object.assign(answer, { interval: POLL_INTERVAL_SECONDS }))
   provider.on('server_error', (_ctx, error) => logger.error({ err: error }, 'the authorization server failed'))
   provider.on('error', (error) => logger.error({ err: error }, 'the authorization server failed'))
+  signIn.attach(provider)
   const callback = provider.callback()
   return (req, res) => {
     callback(req, res).catch((error: unknown) => {

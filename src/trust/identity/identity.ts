@@ -17,6 +17,8 @@ import { Enrolment } from './enrolment.ts'
 import { enrolmentPages } from './enrolment-pages.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
+import type { People } from './people/people.ts'
+import { SignIn } from './sign-in/sign-in.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -34,6 +36,7 @@ export interface IdentityOptions {
   readonly profile: 'development' | 'production'
   readonly logger: Logger
   readonly config?: Partial<IdentityConfig>
+  readonly people?: People
 }
 
 export interface Identity {
@@ -118,9 +121,25 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     refused,
   })
   const enrolment = new Enrolment({ raw, queue, audit, clock, issuer, linkMinutes: config.enrolmentLinkMinutes })
+  const revokeToken = async (id: string, expiresAt: number): Promise<boolean> => {
+    const stored = denylist.revoke(issuer, id, expiresAt)
+    announce(id)
+    return stored
+  }
+  const signIn = new SignIn({
+    issuer,
+    people: options.people ?? ({} as People),
+    artifacts,
+    audit,
+    clock,
+    logger,
+    revokeToken,
+    refused: (code) => refused(code, null),
+  })
   const handler = createRouter({
     issuer,
     logger,
+    signIn,
     pages: enrolmentPages(enrolment, (code) => refused(code, null)),
     endpoints: {
       issuer,
@@ -129,12 +148,12 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       audit,
       clock,
       inspect: (token) => authenticator.inspect(token),
-      revoke: async (token) => {
-        const stored = denylist.revoke(token.issuer, token.id, token.expiresAt)
-        announce(token.id)
-        return stored
-      },
+      revoke: (token) => revokeToken(token.id, token.expiresAt),
       refused: refusedClient,
+      houseClients: {
+        has: (id) => signIn.client(id) !== undefined,
+        revokeRefreshToken: (clientId, token) => signIn.revokeRefreshToken(clientId, token),
+      },
     },
     authorizationServer: createAuthorizationServer({
       issuer,
@@ -143,6 +162,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       tokenLifetimeSeconds: config.tokenLifetimeSeconds,
       accounts,
       artifacts,
+      signIn,
       audit,
       clock,
       logger,
