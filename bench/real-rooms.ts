@@ -54,6 +54,7 @@ export async function openRealRooms(): Promise<RealRooms> {
     clock: systemClock,
     issuer: 'https://gateway.example:8443',
     secretsDir: folder,
+    sealer: keyring.sealer,
     profile: 'production',
     logger: silentLogger,
   })

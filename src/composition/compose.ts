@@ -206,6 +206,8 @@ async function start(
     secretsDir: configuration.secretsDir,
     profile,
     logger,
+    sealer: keyring.sealer,
+    alerts,
     config: configuration.identity,
   })
   closers.push(() => identity.close())

@@ -3,6 +3,7 @@ import type { Clock, EntityFacts, EntityUid, ErrorCode, LegalBasis, Role } from 
 import type { Account, Accounts, AccountSlot } from './accounts.ts'
 import { parseCompactJws } from './compact-jws.ts'
 import type { Denylist } from './denylist.ts'
+import type { PersonToken, PersonTokens, PersonView } from './people/person-tokens.ts'
 import { TokenCache } from './token-cache.ts'
 import { type AccessToken, type TokenRules, verifyAccessToken } from './verify-access-token.ts'
 
@@ -34,16 +35,25 @@ export interface Credentials {
   readonly url: string
 }
 
-interface Verified {
+interface VerifiedAccount {
   readonly token: AccessToken
   readonly slot: AccountSlot
   account: Account
   principal: Principal
 }
 
+interface VerifiedPerson {
+  readonly token: PersonToken
+  readonly slot: null
+  view: PersonView | null
+}
+
+type Verified = VerifiedAccount | VerifiedPerson
+
 export interface AuthenticatorOptions {
   readonly rules: TokenRules
   readonly accounts: Accounts
+  readonly people: PersonTokens
   readonly denylist: Denylist
   readonly clock: Clock
   readonly cacheEntries: number
@@ -95,12 +105,12 @@ export class Authenticator {
       verified = result
       this.#cache.set(key, verified)
     }
-    const code = this.#judge(verified, now)
-    if (code !== null) {
-      if (code === 'ERR_TOKEN_EXPIRED') this.#cache.delete(key)
-      return this.#refuse(code, verified.principal.facts)
+    const answer = this.#judge(verified, now)
+    if (typeof answer === 'string') {
+      if (answer === 'ERR_TOKEN_EXPIRED') this.#cache.delete(key)
+      return this.#refuse(answer, { type: verified.slot === null ? 'User' : 'ServiceAccount', id: verified.token.account })
     }
-    return verified.principal
+    return answer
   }
 
   /** What became of a principal since it was authenticated: for streams, which outlive the check at their start. */
@@ -109,6 +119,7 @@ export class Authenticator {
     const { token } = principal
     if (token.expiresAt <= clock.now()) return 'ERR_TOKEN_EXPIRED'
     if (denylist.has(token.issuer, token.id)) return 'ERR_TOKEN_REVOKED'
+    if (principal.sessionId !== null) return this.#options.people.stillValid(principal, clock.now())
     const account = accounts.get(principal.name)
     if (account === null) return 'ERR_ACCOUNT_UNKNOWN'
     if (account.disabled) return 'ERR_ACCOUNT_DISABLED'
@@ -126,21 +137,35 @@ export class Authenticator {
     const now = this.#options.clock.now()
     const verified = this.#verify(text, now)
     if (typeof verified === 'string') return verified
-    return this.#judge(verified, now) ?? verified.token
+    const answer = this.#judge(verified, now)
+    return typeof answer === 'string' ? answer : verified.token
   }
 
   #verify(text: string, now: number): Verified | ErrorCode {
     const token = verifyAccessToken(text, this.#options.rules, now)
     if (typeof token === 'string') return token
+    if (token.person !== null) return { token: { ...token, person: token.person }, slot: null, view: null }
     const slot = this.#options.accounts.slot(token.account)
     if (slot === undefined) return 'ERR_ACCOUNT_UNKNOWN'
     return { token, slot, account: slot.current, principal: principalOf(slot.current, token) }
   }
 
-  #judge(verified: Verified, now: number): ErrorCode | null {
-    const { token, slot } = verified
+  #judge(verified: Verified, now: number): Principal | ErrorCode {
+    const { token } = verified
     if (token.expiresAt <= now) return 'ERR_TOKEN_EXPIRED'
     if (this.#options.denylist.has(token.issuer, token.id)) return 'ERR_TOKEN_REVOKED'
+    return verified.slot === null ? this.#judgePerson(verified, now) : this.#judgeAccount(verified)
+  }
+
+  #judgePerson(verified: VerifiedPerson, now: number): Principal | ErrorCode {
+    const view = this.#options.people.judge(verified.token, now, verified.view)
+    if (typeof view === 'string') return view
+    verified.view = view
+    return view.principal
+  }
+
+  #judgeAccount(verified: VerifiedAccount): Principal | ErrorCode {
+    const { token, slot } = verified
     const account = slot.current
     if (account.disabled) return 'ERR_ACCOUNT_DISABLED'
     if (account.epoch !== token.epoch) return 'ERR_TOKEN_REVOKED'
@@ -149,7 +174,7 @@ export class Authenticator {
       verified.account = account
       verified.principal = principalOf(account, token)
     }
-    return null
+    return verified.principal
   }
 
   #refuse(code: ErrorCode, known: EntityUid | null): Refusal {

@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AuditSink, type Clock, type ErrorCode, type JsonObject, newId } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
-import { errors, type IssuedToken, type OidcContext, type PersonToken, Provider, type StructuredToken } from 'oidc-provider'
+import { errors, type IssuedToken, type OidcContext, Provider, type StructuredToken } from 'oidc-provider'
 import type { Accounts } from './accounts.ts'
 import { Artifacts } from './artifacts.ts'
 import { assertionExpiry, assertionId, judgeAssertion } from './client-assertion.ts'
@@ -122,7 +122,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
           const issuedAt = Math.floor(clock.now() / 1000)
           if (token.kind === 'AccessToken') {
             const issue = { id: newId('at'), issuedAt, expiresAt: issuedAt + options.tokenLifetimeSeconds }
-            structured.payload = await signIn.claimsFor(token as PersonToken, issue)
+            structured.payload = await signIn.claimsFor(token, issue)
             return
           }
           const account = accounts.get(token.clientId)

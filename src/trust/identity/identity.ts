@@ -2,7 +2,15 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { type AuditSink, type Clock, type EntityUid, type ErrorCode, RedoubtError } from '#foundation/core'
+import {
+  type AlertSink,
+  type AuditSink,
+  type Clock,
+  type EntityUid,
+  type ErrorCode,
+  RedoubtError,
+  type SubjectSealer,
+} from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
 import type { Keys } from '#trust/keys'
@@ -13,11 +21,11 @@ import { createAuthorizationServer } from './authorization-server.ts'
 import { BOOTSTRAP_KEY_FILE } from './account-file.ts'
 import { type IdentityConfig, identityConfig } from './config.ts'
 import { Denylist } from './denylist.ts'
-import { Enrolment } from './enrolment.ts'
 import { enrolmentPages } from './enrolment-pages.ts'
+import { ANSWER_FLOOR_MS, openPeople } from './people/open-people.ts'
+import type { EnrolmentLink, People } from './people/people.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
-import type { People } from './people/people.ts'
 import { SignIn } from './sign-in/sign-in.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -35,7 +43,13 @@ export interface IdentityOptions {
   readonly secretsDir: string
   readonly profile: 'development' | 'production'
   readonly logger: Logger
+  /** Seals names, secrets and addresses of people under their own keys. */
+  readonly sealer: SubjectSealer
+  readonly alerts?: AlertSink
   readonly config?: Partial<IdentityConfig>
+  /** How soon typed secrets are answered at the earliest; for tests. */
+  readonly answerFloorMs?: number
+  /** A room of people in place of the real one; for tests. */
   readonly people?: People
 }
 
@@ -63,7 +77,10 @@ export interface Identity {
   }
   /** For `ensureBootstrapAccount`. @throws {RedoubtError} `ERR_CONFIG_INSECURE` in production. */
   createBootstrapAccount(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
-  createEnrolmentLink(by: EntityUid): Promise<{ readonly url: string; readonly expiresAt: number }>
+  /** People, their factors and their sessions. */
+  readonly people: People
+  /** For a first administrator; everyone else is made by `people.create`. */
+  createEnrolmentLink(by: EntityUid): Promise<EnrolmentLink>
   administratorEnrolled(): boolean
   /** Purges what has expired and closes windows of refusals; runs by itself every ten seconds. */
   maintain(): Promise<void>
@@ -111,16 +128,30 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const refusedClient = (code: ErrorCode, claimed: string | null): void =>
     refused(code, claimed === null ? null : (accounts.get(claimed)?.facts ?? null))
 
+  const opened = openPeople({
+    database,
+    queue,
+    audit,
+    clock,
+    sealer: options.sealer,
+    issuer,
+    config,
+    alerts: options.alerts ?? null,
+    announce,
+    refused,
+    answerFloorMs: options.answerFloorMs ?? ANSWER_FLOOR_MS,
+  })
+  const { people, enrolment } = opened
   const authenticator = new Authenticator({
     rules: { issuer, audience: issuer, keys: new Map([[keyId, { algorithm: 'EdDSA', publicKey }]]) },
     accounts,
+    people: opened.tokens,
     denylist,
     clock,
     cacheEntries: config.tokenCacheEntries,
     production: profile === 'production',
     refused,
   })
-  const enrolment = new Enrolment({ raw, queue, audit, clock, issuer, linkMinutes: config.enrolmentLinkMinutes })
   const revokeToken = async (id: string, expiresAt: number): Promise<boolean> => {
     const stored = denylist.revoke(issuer, id, expiresAt)
     announce(id)
@@ -128,7 +159,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   }
   const signIn = new SignIn({
     issuer,
-    people: options.people ?? ({} as People),
+    people: options.people ?? people,
     artifacts,
     audit,
     clock,
@@ -173,7 +204,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
 
   const maintain = async (): Promise<void> => {
     refusals.flush()
-    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), enrolment.purge()])
+    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), opened.maintain()])
   }
   const timer = setInterval(() => {
     maintain().catch((error: unknown) => logger.error({ err: error }, 'identity maintenance failed'))
@@ -214,6 +245,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       if (profile === 'production') throw new RedoubtError('ERR_CONFIG_INSECURE', 'production has no bootstrap account')
       return accounts.create(ask, by, { bootstrap: true })
     },
+    people,
     createEnrolmentLink: (by) => enrolment.createLink(by),
     administratorEnrolled: () => enrolment.administratorEnrolled(),
     maintain,

@@ -50,6 +50,8 @@ export const OPEN_ROUTES: readonly OpenRoute[] = [
   { method: 'GET', path: '/enrol/:token', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
   { method: 'POST', path: '/enrol/:token/begin', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
   { method: 'POST', path: '/enrol/:token/complete', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
+  { method: 'POST', path: '/enrol/:token/totp/begin', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
+  { method: 'POST', path: '/enrol/:token/totp/complete', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
 ]
 
 /** @returns the methods served at a path; empty when nothing is. */
@@ -154,10 +156,11 @@ function cookiesOf({ sessionId, flow }: Arrival): string {
 
 /** The library's cookies are between it and the router; what a browser keeps is for our own pages to say. */
 function withoutCookies(res: ServerResponse): ServerResponse {
-  const ours = res.getHeader('set-cookie')
+  // A copy: the library adds to the list that it finds.
+  const ours = [res.getHeader('set-cookie') ?? []].flat().map(String)
   const write = res.writeHead.bind(res) as (...parts: unknown[]) => ServerResponse
   res.writeHead = (...parts: unknown[]) => {
-    if (ours === undefined) res.removeHeader('set-cookie')
+    if (ours.length === 0) res.removeHeader('set-cookie')
     else res.setHeader('set-cookie', ours)
     return write(...parts)
   }

@@ -42,7 +42,7 @@ export async function revoke(endpoints: TokenEndpoints, req: IncomingMessage, re
   if (call === null) return
   const token = endpoints.inspect(call.token)
   if (typeof token === 'string') return answer(res, 200, 'text/plain', '')
-  if (token.account !== call.client.name) return answerOAuthError(res, 400, 'unauthorized_client', 'ERR_TOKEN_REQUEST')
+  if (token.client !== call.client.name) return answerOAuthError(res, 400, 'unauthorized_client', 'ERR_TOKEN_REQUEST')
   await endpoints.revoke(token)
   await endpoints.audit.record({
     type: 'token.revoke',
@@ -63,13 +63,13 @@ export async function introspect(endpoints: TokenEndpoints, req: IncomingMessage
   const call = await readCall(endpoints, '/oauth/introspect', req, res, body)
   if (call === null) return
   const token = endpoints.inspect(call.token)
-  if (typeof token === 'string' || token.account !== call.client.name) return answerJson(res, 200, { active: false })
+  if (typeof token === 'string' || token.client !== call.client.name) return answerJson(res, 200, { active: false })
   answerJson(res, 200, {
     active: true,
     iss: token.issuer,
     aud: endpoints.issuer,
     sub: token.account,
-    client_id: token.account,
+    client_id: token.client,
     jti: token.id,
     iat: token.issuedAt / 1000,
     exp: token.expiresAt / 1000,

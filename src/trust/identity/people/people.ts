@@ -1,6 +1,5 @@
 import type { EntityFacts, EntityUid, ErrorCode, LegalBasis, Role } from '#foundation/core'
-import type { PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/server'
-import type { RegistrationResponse } from '../webauthn.ts'
+import type { PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/server'
 import type { AssertionResponse } from './verify-assertion.ts'
 
 /** 1 one factor, 2 two factors, 3 two factors of which one is a key that cannot leave its hardware. */
@@ -16,7 +15,7 @@ export interface Person {
   readonly purpose: string
   readonly legalBasis: LegalBasis
   readonly disabled: boolean
-  /** Counts what ends all tokens and sessions of the person at once: fewer rights, a factor removed, disabling. The claim `account_epoch`. */
+  /** Counts what ends all tokens of the person at once: other rights, a factor removed, disabling. The claim `account_epoch`. */
   readonly epoch: number
   /** Epoch milliseconds. */
   readonly createdAt: number
@@ -158,23 +157,24 @@ export interface People {
   readonly sessions: Sessions
 
   readonly enrolment: {
-    /** A one-use link to add a passkey (or TOTP, for who is not powerful). A newer link of the same person replaces it. */
+    /**
+     * A one-use link to add a passkey (or TOTP, for who is not powerful), for a person who never had a factor. A newer link of the
+     * same person replaces it. @throws {RedoubtError} `ERR_CONFLICT` for who had one: they make their own, or two others help them.
+     */
     createLink(userId: string, by: EntityUid): Promise<EnrolmentLink>
     /** For oneself. @throws {RedoubtError} `ERR_MFA_REQUIRED` unless two factors or a recovery code were shown within ten minutes. */
     ownLink(signedIn: Pick<SignedIn, 'mfaLevel' | 'authTime' | 'recovered'>, userId: string): Promise<EnrolmentLink>
-    begin(token: string, displayName: string | null): Promise<PublicKeyCredentialCreationOptionsJSON | null>
-    complete(
-      token: string,
-      displayName: string | null,
-      response: RegistrationResponse,
-    ): Promise<{ readonly recoveryCodes: readonly string[] }>
   }
 
   create(ask: NewPerson, by: EntityUid): Promise<{ readonly person: Person; readonly link: EnrolmentLink }>
   disable(userId: string, by: EntityUid): Promise<Person>
   enable(userId: string, by: EntityUid): Promise<Person>
-  /** Whatever is taken away takes effect before it is recorded and ends tokens and sessions; whatever is only added is recorded first. */
+  /**
+   * Ends the access tokens of the person, not the sessions: a new token has the new rights. What is taken away takes effect on the next
+   * request and before it is recorded; what is added is recorded first.
+   */
   change(userId: string, change: { readonly roles?: readonly Role[]; readonly groups?: readonly string[] }, by: EntityUid): Promise<Person>
+  /** Ends tokens and sessions. */
   removeFactor(userId: string, factorId: string, by: EntityUid): Promise<Person>
 
   readonly lostKey: {

@@ -388,6 +388,25 @@ describe('step-up (RFC 9470, B7)', () => {
     expect(back.searchParams.get('code')).toBeNull()
   })
 
+  it('does not let a weaker factor make a strong session look fresh', async () => {
+    const configuration = await fixture.client('redoubt-console')
+    const browser = await fixture.signedIn('ada', '3')
+    fixture.clock.advance(120_000)
+    const asked = await browser.get((await begin(configuration, CONSOLE, { max_age: '60' })).url.href)
+    const session = (await fixture.people.sessions.list(fixture.people.byLoginName('ada')!.id))[0]!
+    const refused = await browser.go('POST', '/sign-in/code', { ...fieldsOf(asked), code: '123456' })
+    expect(refused.status).toBe(403)
+    expect(refused.text).toContain('as strong as')
+    expect(fixture.people.sessions.get(session.id)?.authTime).toBe(session.authTime)
+  })
+
+  it('sends whoever used a recovery code to register a new factor first', async () => {
+    const browser = fixture.browser()
+    const named = await browser.submit(await browser.get('/sign-in'), '/sign-in', { name: 'ada' })
+    const page = await browser.once('POST', '/sign-in/recovery', { ...fieldsOf(named), code: '123456' })
+    expect([page.status, page.headers.get('location')]).toEqual([303, `/enrol/${'e'.repeat(43)}`])
+  })
+
   it('says unmet_authentication_requirements where nobody may be asked', async () => {
     const browser = await fixture.signedIn('ada', '123456')
     const { url } = await begin(await fixture.client('redoubt-console'), CONSOLE, { acr_values: '2', prompt: 'none' })

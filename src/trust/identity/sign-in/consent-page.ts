@@ -6,6 +6,7 @@ import { newGrant } from './flows.ts'
 import { html, type Markup } from './html.ts'
 import { answerPage, page, redirect } from './page.ts'
 import {
+  clientOf,
   type Destination,
   destinationOf,
   hidden,
@@ -29,7 +30,7 @@ interface Asked {
 async function asked(parts: SignInParts, visit: Visit, fields: URLSearchParams): Promise<Asked | null> {
   const destination = destinationOf(fields, visit.browser)
   const flow = await waitingFlow(parts, destination)
-  const client = parts.clients.get(String(flow?.params['client_id'] ?? ''))
+  const client = clientOf(parts, flow)
   if (flow === undefined || client === undefined || flow.prompt.name !== 'consent') throw new RedoubtError('ERR_SIGN_IN_FLOW')
   if (visit.signedIn === null) return null
   // Who is asked is who signed in to this flow; a session that changed since starts over.

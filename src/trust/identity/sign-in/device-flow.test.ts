@@ -50,7 +50,7 @@ describe('device flow (B5, RFC 8628)', () => {
     const claims = decodeJwt(answer.body.access_token)
     expect(claims).toMatchObject({ client_id: 'redoubt-cli', acr: '3', sub: fixture.people.byLoginName('ada')!.id })
     const sessions = await fixture.people.sessions.list(claims.sub!)
-    expect(sessions.map(({ userAgent }) => userAgent).sort()).toEqual(['Redoubt command line', 'node'])
+    expect(new Set(sessions.map(({ userAgent }) => userAgent))).toEqual(new Set(['Redoubt command line', 'node']))
     expect(sessions.find(({ id }) => id === claims['sid'])?.userAgent).toBe('Redoubt command line')
     expect(fixture.audit.of('access.device')).toMatchObject([{ actor: { type: 'User', id: claims.sub }, outcome: 'success' }])
 

@@ -107,12 +107,12 @@ export async function newGrant(provider: Provider, accountId: string, clientId: 
  * allows. Someone who has just signed in for this very request is not asked for their age again.
  */
 function policy(people: People, clock: Clock): unknown {
-  const { base, Check } = interactionPolicy
+  const { Check } = interactionPolicy
   const missing = ({ oidc }: OidcContext): 'level' | 'age' | null => {
     const live = liveSession(people, oidc.session.uid)
     return live === null ? null : lacking(live.session, requirementOf(oidc.params), clock.now())
   }
-  const prompts = base()
+  const prompts = interactionPolicy.base()
   const { checks } = prompts.get('login')
   const unmet = 'unmet_authentication_requirements'
   checks.add(new Check('level', 'the sign-in does not reach the level asked for', unmet, (ctx) => missing(ctx) === 'level'))

@@ -44,13 +44,17 @@ export function fakePeople(clock: ManualClock): FakePeople {
     sessions.set(id, { session, secret, source })
     return { session, secret }
   }
-  const verify = async (claimant: { loginName: string } | { userId: string }, code: string): Promise<SignedIn | SignInRefusal> => {
+  const verify = async (
+    claimant: { loginName: string } | { userId: string },
+    code: string,
+    recovered = false,
+  ): Promise<SignedIn | SignInRefusal> => {
     const id = 'userId' in claimant ? claimant.userId : names.get(claimant.loginName)
     const person = id === undefined ? undefined : persons.get(id)
     if (code === 'locked') return { code: 'ERR_SIGN_IN_LOCKED', retryAfterSeconds: 300 }
     const level = ({ [GOOD_CODE]: 1, '2': 2, '3': 3 } as const)[code]
     if (person === undefined || person.disabled || level === undefined) return { code: 'ERR_SIGN_IN', retryAfterSeconds: 0 }
-    return { person, amr: level === 1 ? ['otp'] : ['hwk', 'mfa', 'user'], mfaLevel: level, authTime: clock.now(), recovered: false }
+    return { person, amr: level === 1 ? ['otp'] : ['hwk', 'mfa', 'user'], mfaLevel: level, authTime: clock.now(), recovered }
   }
   return {
     ended,
@@ -84,7 +88,7 @@ export function fakePeople(clock: ManualClock): FakePeople {
       complete: ABSENT,
     },
     totp: { verify: (claimant, code) => verify(claimant, code) },
-    recovery: { use: (claimant, code) => verify(claimant, code) },
+    recovery: { use: (claimant, code) => verify(claimant, code, true) },
     sessions: {
       open: async (signedIn, source) => keep(newId('ses'), signedIn, source, clock.now()),
       get: (id) => live(sessions.get(id)),
@@ -92,7 +96,8 @@ export function fakePeople(clock: ManualClock): FakePeople {
       raise: async (id, signedIn) => {
         const kept = sessions.get(id)
         if (kept === undefined) throw new RedoubtError('ERR_SESSION_ENDED')
-        return keep(id, signedIn, kept.source, kept.session.createdAt)
+        const mfaLevel = signedIn.mfaLevel > kept.session.mfaLevel ? signedIn.mfaLevel : kept.session.mfaLevel
+        return keep(id, { ...signedIn, mfaLevel }, kept.source, kept.session.createdAt)
       },
       list: async (userId) =>
         [...sessions.values()]
@@ -103,7 +108,10 @@ export function fakePeople(clock: ManualClock): FakePeople {
       },
       endAll: ABSENT,
     },
-    enrolment: { createLink: ABSENT, ownLink: ABSENT, begin: ABSENT, complete: ABSENT },
+    enrolment: {
+      createLink: ABSENT,
+      ownLink: async () => ({ url: `https://gateway.example:8443/enrol/${'e'.repeat(43)}`, expiresAt: 0 }),
+    },
     create: ABSENT,
     disable: async (id) => {
       const person = { ...persons.get(id)!, disabled: true }

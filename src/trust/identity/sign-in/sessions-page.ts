@@ -69,8 +69,7 @@ export async function addFactor({ people }: SignInParts, visit: Visit): Promise<
   const { signedIn } = visit
   if (signedIn === null) return redirect(visit.res, '/sign-in')
   const { session, person } = signedIn
-  const recovered = session.amr.includes('otp') && session.mfaLevel === 1
-  const link = await people.enrolment.ownLink({ mfaLevel: session.mfaLevel, authTime: session.authTime, recovered }, person.id)
+  const link = await people.enrolment.ownLink({ mfaLevel: session.mfaLevel, authTime: session.authTime, recovered: false }, person.id)
   redirect(visit.res, new URL(link.url).pathname)
 }
 

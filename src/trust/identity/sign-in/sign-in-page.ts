@@ -5,7 +5,18 @@ import { assertionResponse } from '../people/verify-assertion.ts'
 import { html, type Markup } from './html.ts'
 import { answerPage, page, redirect } from './page.ts'
 import { lacking, NO_REQUIREMENT, type Requirement, requirementOf } from './requirements.ts'
-import { type Destination, destinationOf, hidden, nameOf, originAfter, type SignInParts, type Visit, waitingFlow, wayTo } from './visit.ts'
+import {
+  clientOf,
+  type Destination,
+  destinationOf,
+  hidden,
+  nameOf,
+  originAfter,
+  type SignInParts,
+  type Visit,
+  waitingFlow,
+  wayTo,
+} from './visit.ts'
 
 const MAX_NAME = 256
 const MAX_CODE = 64
@@ -58,7 +69,16 @@ export async function takeFactor(parts: SignInParts, visit: Visit, factor: 'pass
     if (answered.retryAfterSeconds > 0) visit.res.setHeader('retry-after', String(answered.retryAfterSeconds))
     return render(parts, visit, situation, ERROR_TABLE[answered.code].status, wordsFor(answered))
   }
+  // The session keeps the best that was shown: a weaker factor must not make that look shown just now.
+  const before = visit.signedIn
+  if (before !== null && before.person.id === answered.person.id && answered.mfaLevel < before.session.mfaLevel)
+    return render(parts, visit, situation, 403, 'Use a key or code as strong as the one that you signed in with.')
   await enter(parts, visit, answered)
+  // Who had to use a recovery code has nothing else: first a new factor, then whatever they came for.
+  if (answered.recovered) {
+    const link = await parts.people.enrolment.ownLink(answered, answered.person.id)
+    return redirect(visit.res, new URL(link.url).pathname)
+  }
   if (situation.flow !== undefined) await finishFlow(situation.flow, answered)
   redirect(visit.res, wayTo(situation.destination, visit))
 }
@@ -128,8 +148,8 @@ async function render(parts: SignInParts, visit: Visit, situation: Situation, st
   answerPage(visit.res, status, page({ title, body, problem, script: true }), originAfter(flow))
 }
 
-function why({ clients }: SignInParts, { flow, wanted, lacking: missing, destination }: Situation, known: string | null): Markup | null {
-  const client = clients.get(String(flow?.params['client_id'] ?? ''))?.name
+function why(parts: SignInParts, { flow, wanted, lacking: missing, destination }: Situation, known: string | null): Markup | null {
+  const client = clientOf(parts, flow)?.name
   if (known !== null) {
     const reason =
       missing === 'level'

@@ -85,6 +85,12 @@ export function hidden(
 export const waitingFlow = ({ provider }: SignInParts, destination: Destination): Promise<Interaction | undefined> =>
   destination.to === 'flow' ? provider().Interaction.find(destination.flow) : Promise.resolve(undefined)
 
+/** The client of the house that began a flow. */
+export function clientOf({ clients }: SignInParts, flow: Interaction | undefined): HouseClient | undefined {
+  const id = flow?.params['client_id']
+  return typeof id === 'string' ? clients.get(id) : undefined
+}
+
 /** Where browsers may go after the forms of a flow: the origin of the address that was checked when the flow began. */
 export function originAfter(flow: Interaction | undefined): string | null {
   const uri = flow?.params['redirect_uri']
