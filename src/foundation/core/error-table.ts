@@ -119,6 +119,7 @@ export const ERROR_TABLE = {
   ERR_SIGN_IN_LOCKED: entry(429, 'too many attempts', 'wait for the time in `retry-after`'),
   ERR_SESSION_ENDED: entry(401, 'the session has ended', 'sign in again'),
   ERR_ACCOUNT_CHANGED: entry(401, 'the rights of the account were changed since', 'sign in again'),
+  ERR_ACCESS_SELF: entry(403, 'nobody changes their own rights', 'ask another person who manages access'),
   ERR_RECOVERY_SELF: entry(403, 'recovery is agreed to by other people', 'ask two others who manage access'),
 
   // policy

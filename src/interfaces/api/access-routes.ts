@@ -22,8 +22,9 @@ export const accessRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
     app.get('/whoami', { schema: { summary: 'Who the access token speaks for' } }, async (request) => {
-      const { facts, name, roles, purpose, legalBasis, token } = callerOf(request)
-      return { type: facts.type, id: facts.id, name, roles, purpose, legalBasis, tokenExpiresAt: token.expiresAt }
+      const { facts, name, roles, purpose, legalBasis, mfaLevel, authTime, sessionId, token } = callerOf(request)
+      const tokenExpiresAt = token.expiresAt
+      return { type: facts.type, id: facts.id, name, roles, purpose, legalBasis, mfaLevel, authTime, sessionId, tokenExpiresAt }
     })
 
     app.get('/service-accounts', { schema: { summary: 'List service accounts' } }, async (request) => {

@@ -5,6 +5,7 @@ import { accountFilePath, BOOTSTRAP_KEY_FILE, type PrivateJwk, writeAccountFile 
 import { reviewCommand } from './access-review-command.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { sessionCommands, userCommands } from './user-commands.ts'
 
 interface Account {
   readonly name: string
@@ -23,7 +24,7 @@ interface CreateOptions {
 const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export function accessCommands(): Command[] {
-  const access = new Command('access').description('accounts, and the administrator’s security key')
+  const access = new Command('access').description('people, accounts of programs, sessions, and reviews of who may do what')
   const accounts = access.command('service-accounts').description('accounts of applications and pipelines')
 
   accounts
@@ -83,11 +84,13 @@ export function accessCommands(): Command[] {
       }),
     )
 
+  access.addCommand(userCommands())
+  access.addCommand(sessionCommands())
   access.addCommand(reviewCommand())
 
   access
     .command('enrol')
-    .description('make a new one-use link to enrol the administrator’s security key')
+    .description('make a one-use link that makes its holder a first administrator')
     .action(
       run(async ({ client, output }) => {
         const link = await client.call<{ url: string; expiresAt: number }>('/enrolment-links', { method: 'POST', json: {} })

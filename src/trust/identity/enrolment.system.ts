@@ -1,3 +1,5 @@
+import type { Role } from '#foundation/core'
+import { Secret, TOTP } from 'otpauth'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -117,5 +119,76 @@ describe('the enrolment page in a browser (B3)', () => {
     await page.getByRole('button', { name: 'Register a key' }).click()
     await page.getByRole('heading', { name: 'This link no longer works' }).waitFor()
     expect(await shown(page)).toEqual(['expired'])
+  })
+
+  const create = async (loginName: string, roles: readonly Role[]) =>
+    fixture.identity.people.create({ loginName, roles, purpose: 'credit-scoring', legalBasis: 'contract' }, ADMIN)
+
+  it('enrols a person, who then signs in with that key by the options of the server', async () => {
+    const { person, link } = await create('ada@example.org', ['security-officer'])
+    const { page, problems } = await visit()
+    await page.goto(link.url)
+    await page.getByRole('heading', { name: 'Register a way to sign in' }).waitFor()
+    expect(await page.getByLabel('Your login name').isVisible()).toBe(false)
+    expect(await page.getByRole('button', { name: 'Use an app that shows codes' }).isVisible()).toBe(false)
+    await picture(page, 'person')
+    await page.getByRole('button', { name: 'Register a key' }).click()
+    await page.getByRole('heading', { name: 'You can sign in now' }).waitFor()
+    expect(await page.getByText('Write these recovery codes down now.').isVisible()).toBe(false)
+    expect(fixture.identity.people.find(person.id)?.factors.passkeys).toBe(1)
+
+    const { assertion } = fixture.identity.people
+    const { handle, options } = await assertion.begin({ loginName: 'ada@example.org' })
+    const response = await page.evaluate(async (json) => {
+      const bytes = (text: string) => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
+      const text = (buffer: ArrayBuffer) =>
+        btoa(String.fromCharCode(...new Uint8Array(buffer)))
+          .replaceAll('+', '-')
+          .replaceAll('/', '_')
+          .replaceAll('=', '')
+      const { credentials } = (globalThis as any).navigator
+      const one = await credentials.get({
+        publicKey: {
+          ...json,
+          challenge: bytes(json.challenge),
+          allowCredentials: json.allowCredentials?.map((c: any) => ({ ...c, id: bytes(c.id) })),
+        },
+      })
+      const { clientDataJSON, authenticatorData, signature, userHandle } = one.response
+      return {
+        id: one.id,
+        rawId: text(one.rawId),
+        type: one.type,
+        response: {
+          clientDataJSON: text(clientDataJSON),
+          authenticatorData: text(authenticatorData),
+          signature: text(signature),
+          userHandle: userHandle === null ? null : text(userHandle),
+        },
+      }
+    }, options as any)
+    expect(await assertion.complete(handle, response as never, { sourceAddress: '127.0.0.1', userAgent: 'Chromium' })).toMatchObject({
+      person: { id: person.id },
+      mfaLevel: 3,
+    })
+    expect(problems).toEqual([])
+  })
+
+  it('sets up a code generator for who is not powerful, and shows the recovery codes once', async () => {
+    const { person, link } = await create('bob@example.org', ['data-scientist'])
+    const { page, problems } = await visit()
+    await page.goto(link.url)
+    await page.getByRole('button', { name: 'Use an app that shows codes' }).click()
+    await page.getByRole('heading', { name: 'Add this key to your app' }).waitFor()
+    await picture(page, 'generator')
+    const secret = (await page.locator('#secret').textContent()) ?? ''
+    const code = new TOTP({ secret: Secret.fromBase32(secret.replaceAll(' ', '')) }).generate({ timestamp: fixture.clock.now() })
+    await page.getByLabel('Code that the app shows now').fill(code)
+    await page.getByRole('button', { name: 'Finish' }).click()
+    await page.getByRole('heading', { name: 'You can sign in now' }).waitFor()
+    expect(await page.locator('#codes li').count()).toBe(10)
+    await picture(page, 'codes')
+    expect(fixture.identity.people.find(person.id)?.factors).toEqual({ passkeys: 0, totp: true, recoveryCodes: 10 })
+    expect(problems).toEqual([])
   })
 })

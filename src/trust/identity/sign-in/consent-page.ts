@@ -48,7 +48,9 @@ export async function showConsent(parts: SignInParts, visit: Visit): Promise<voi
     <dl>
       ${rightsOf(await nameOf(parts, person), person)}
       <dt>Answer goes to</dt>
-      <dd>${target.startsWith('http://127.0.0.1') ? `a program on this computer (${target})` : target}</dd>
+      <dd>
+        ${target.startsWith('http://127.0.0.1') ? html`a program on this computer <span class="soft origin">${target}</span>` : target}
+      </dd>
     </dl>
     <p class="hint">Say no if you did not start this yourself just now.</p>
     <form method="post" action="/consent">
