@@ -115,17 +115,21 @@ export function accessCommands(): Command[] {
       }),
     )
 
-  const whoami = new Command('whoami').description('say for whom the token in use speaks').action(
-    run(async ({ client, output }) => {
-      const me = await client.call<Record<string, unknown>>('/whoami')
-      output.result(
-        me,
-        Object.entries(me)
-          .map(([name, value]) => `${name.padEnd(16)}${String(value)}`)
-          .join('\n'),
-      )
-    }),
-  )
+  const whoami = new Command('whoami')
+    .description('say for whom the token in use speaks: person or account, session, level of factors')
+    .action(
+      run(async ({ client, output }) => {
+        const me = await client.call<Record<string, unknown>>('/whoami')
+        const time = (value: unknown): string => (typeof value === 'number' ? new Date(value).toISOString() : String(value))
+        output.result(
+          me,
+          Object.entries(me)
+            .filter(([, value]) => value !== null && value !== '')
+            .map(([name, value]) => `${name.padEnd(16)}${name === 'authTime' || name === 'tokenExpiresAt' ? time(value) : String(value)}`)
+            .join('\n'),
+        )
+      }),
+    )
   return [access, token, whoami]
 }
 

@@ -1,13 +1,8 @@
 /** A real browser with virtual security keys, over TLS with a certificate that it verifies. Needs Debian's chromium and libnss3-tools. */
 import { spawnSync } from 'node:child_process'
-import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createCertificateAuthority, issueServerCertificate, TLS_OPTIONS } from '#foundation/crypto'
 import { type Browser, type CDPSession, chromium, type Page } from 'playwright-core'
 
 const CHROMIUM = process.env['REDOUBT_CHROMIUM'] ?? '/usr/bin/chromium'
@@ -90,37 +85,6 @@ export async function plugIn(devtools: CDPSession, userVerification = true): Pro
     },
   })
   return authenticatorId
-}
-
-export interface TlsServer {
-  readonly issuer: string
-  readonly authorityPem: string
-  close(): void
-}
-
-/** TLS as the composition root has it, under an authority of its own. */
-export async function openTlsServer(handle: (req: IncomingMessage, res: ServerResponse) => void): Promise<TlsServer> {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const now = Date.now()
-  const authorityPem = await createCertificateAuthority({ privateKey, publicKey, commonName: 'Redoubt test CA', now })
-  const { privateKeyPem: key, certificatePem: cert } = await issueServerCertificate({
-    authorityPem,
-    authorityKey: privateKey,
-    dnsNames: ['localhost'],
-    ipAddresses: [],
-    spiffeId: 'spiffe://redoubt/server',
-    now,
-  })
-  const server = createServer({ key, cert, ...TLS_OPTIONS }, handle)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    issuer: `https://localhost:${(server.address() as AddressInfo).port}`,
-    authorityPem,
-    close() {
-      server.closeAllConnections()
-      server.close()
-    },
-  }
 }
 
 /** Kept in the folder of REDOUBT_SCREENSHOTS, to be looked at; nowhere when that is not set. */

@@ -2,15 +2,8 @@ import type { Role } from '#foundation/core'
 import { Secret, TOTP } from 'otpauth'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import {
-  openChromium,
-  openTlsServer,
-  picture as keep,
-  type TestChromium,
-  type TlsServer,
-  type Visit,
-  type VisitOptions,
-} from './chromium.fixtures.ts'
+import { openChromium, picture as keep, type TestChromium, type Visit, type VisitOptions } from './chromium.fixtures.ts'
+import { openTlsServer, type TlsServer } from './tls-server.fixtures.ts'
 import { ADMIN, type Fixture, openFixture } from './identity.fixtures.ts'
 
 let fixture: Fixture

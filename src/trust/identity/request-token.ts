@@ -75,7 +75,12 @@ export async function revokeToken(ask: TokenAsk, token: string): Promise<void> {
   throw new RedoubtError('ERR_TOKEN_REQUEST', `the server refused the revocation with status ${status}`)
 }
 
-function post(url: URL, form: string, ask: TokenAsk): Promise<{ readonly status: number; readonly body: Buffer }> {
+/** One form over verified TLS 1.3. @throws {RedoubtError} `ERR_SERVER_UNREACHABLE`, `ERR_TOKEN_REQUEST` for an answer that is too large. */
+export function post(
+  url: URL,
+  form: string,
+  ask: Pick<TokenAsk, 'ca' | 'timeoutMs'>,
+): Promise<{ readonly status: number; readonly body: Buffer }> {
   return new Promise((resolve, reject) => {
     const unreachable = (cause: unknown): void =>
       reject(
@@ -116,7 +121,8 @@ function post(url: URL, form: string, ask: TokenAsk): Promise<{ readonly status:
   })
 }
 
-function parse(body: Buffer): Readonly<Record<string, unknown>> {
+/** The members of a JSON answer; none for anything else. */
+export function parse(body: Buffer): Readonly<Record<string, unknown>> {
   try {
     const value = parseStrictJson(body, { maxBytes: MAX_ANSWER_BYTES, maxDepth: 4 })
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>
