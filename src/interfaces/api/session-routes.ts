@@ -16,7 +16,8 @@ const params = z.strictObject({ id: z.string().regex(/^ses_[A-Za-z0-9_-]{22}$/, 
 export const sessionRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
-    const { sessions } = plane.identity.people
+    // Asked for at each request: the reference page is made without a house.
+    const all = () => plane.identity.people.sessions
 
     app.get(
       '/sessions',
@@ -25,7 +26,7 @@ export const sessionRoutes =
         const caller = callerOf(request)
         const { user = caller.facts.id } = request.query
         if (user !== caller.facts.id || caller.facts.type !== 'User') await demand(plane, request, 'manageAccess', accountOf(user))
-        return { current: caller.sessionId, sessions: await sessions.list(user) }
+        return { current: caller.sessionId, sessions: await all().list(user) }
       },
     )
 
@@ -34,12 +35,12 @@ export const sessionRoutes =
       { schema: { summary: 'End a session: one’s own, or with `manageAccess` any; its next request is refused', params } },
       async (request) => {
         const caller = callerOf(request)
-        const session = sessions.get(request.params.id)
+        const session = all().get(request.params.id)
         const own = session !== null && caller.facts.type === 'User' && session.userId === caller.facts.id
         // Whether there is such a session is told to those who may end it.
         if (!own) await demand(plane, request, 'manageAccess', session === null ? systemPart('access') : accountOf(session.userId))
         if (session === null) throw new RedoubtError('ERR_NOT_FOUND', 'there is no such session')
-        await sessions.end(session.id, caller.facts)
+        await all().end(session.id, caller.facts)
         return { id: session.id, ended: true }
       },
     )

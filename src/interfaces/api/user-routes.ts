@@ -22,12 +22,13 @@ const rights = z.strictObject({ roles: roles.optional(), groups: groups.optional
 export const userRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
-    const { people } = plane.identity
-    const named = async (person: Person) => ({ ...shown(person), loginName: await people.loginNameOf(person.id) })
+    // Asked for at each request: the reference page is made without a house.
+    const everyone = () => plane.identity.people
+    const named = async (person: Person) => ({ ...shown(person), loginName: await everyone().loginNameOf(person.id) })
 
     app.get('/users', { schema: { summary: 'List people' } }, async (request) => {
       await demand(plane, request, 'manageAccess', systemPart('access'))
-      return { users: await Promise.all(people.list().map(named)) }
+      return { users: await Promise.all(everyone().list().map(named)) }
     })
 
     app.post(
@@ -35,14 +36,14 @@ export const userRoutes =
       { schema: { summary: 'Create a person; the answer holds a one-use link to enrol a security key', body: newUser } },
       async (request, reply) => {
         const principal = await demand(plane, request, 'manageAccess', systemPart('access'))
-        const { person, link } = await people.create(request.body, principal.facts)
+        const { person, link } = await everyone().create(request.body, principal.facts)
         return reply.code(201).send({ user: await named(person), link })
       },
     )
 
     app.get('/users/:id', { schema: { summary: 'A person with their factors', params: user } }, async (request) => {
       await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-      return { user: await named(found(plane, request.params.id)), factors: people.factorsOf(request.params.id) }
+      return { user: await named(found(plane, request.params.id)), factors: everyone().factorsOf(request.params.id) }
     })
 
     app.post(
@@ -50,13 +51,13 @@ export const userRoutes =
       { schema: { summary: 'Disable a person: ends sessions and tokens, cuts what runs', params: user } },
       async (request) => {
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-        return { user: shown(await people.disable(request.params.id, principal.facts)) }
+        return { user: shown(await everyone().disable(request.params.id, principal.facts)) }
       },
     )
 
     app.post('/users/:id/enable', { schema: { summary: 'Enable a person again', params: user } }, async (request) => {
       const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-      return { user: shown(await people.enable(request.params.id, principal.facts)) }
+      return { user: shown(await everyone().enable(request.params.id, principal.facts)) }
     })
 
     app.put(
@@ -66,7 +67,7 @@ export const userRoutes =
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
         const { roles, groups } = request.body
         const change = { ...(roles === undefined ? {} : { roles }), ...(groups === undefined ? {} : { groups }) }
-        return { user: shown(await people.change(request.params.id, change, principal.facts)) }
+        return { user: shown(await everyone().change(request.params.id, change, principal.facts)) }
       },
     )
 
@@ -80,7 +81,7 @@ export const userRoutes =
       },
       async (request) => {
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-        return { user: shown(await people.removeFactor(request.params.id, request.params.factor, principal.facts)) }
+        return { user: shown(await everyone().removeFactor(request.params.id, request.params.factor, principal.facts)) }
       },
     )
 
@@ -89,14 +90,14 @@ export const userRoutes =
       { schema: { summary: 'A new one-use enrolment link for a person who never enrolled', params: user } },
       async (request) => {
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-        return people.enrolment.createLink(request.params.id, principal.facts)
+        return everyone().enrolment.createLink(request.params.id, principal.facts)
       },
     )
 
     app.post('/me/links', { schema: { summary: 'A one-use link to add a security key to one’s own account' } }, async (request) => {
       const { facts, authTime, mfaLevel } = callerOf(request)
       if (facts.type !== 'User' || authTime === null || mfaLevel < 1) throw new RedoubtError('ERR_MFA_REQUIRED')
-      return people.enrolment.ownLink({ authTime, mfaLevel: mfaLevel as 1 | 2 | 3, recovered: false }, facts.id)
+      return everyone().enrolment.ownLink({ authTime, mfaLevel: mfaLevel as 1 | 2 | 3, recovered: false }, facts.id)
     })
 
     app.post(
@@ -104,13 +105,13 @@ export const userRoutes =
       { schema: { summary: 'Ask for a new enrolment link for a person who lost every key; two others must agree', params: user } },
       async (request, reply) => {
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-        return reply.code(201).send({ recovery: await people.lostKey.request(request.params.id, principal.facts) })
+        return reply.code(201).send({ recovery: await everyone().lostKey.request(request.params.id, principal.facts) })
       },
     )
 
     app.get('/recoveries', { schema: { summary: 'Open requests for people who lost every key' } }, async (request) => {
       await demand(plane, request, 'manageAccess', systemPart('access'))
-      return { recoveries: people.lostKey.list() }
+      return { recoveries: everyone().lostKey.list() }
     })
 
     app.post(
@@ -122,10 +123,12 @@ export const userRoutes =
         },
       },
       async (request) => {
-        const open = people.lostKey.list().find((recovery: Recovery) => recovery.id === request.params.id)
+        const open = everyone()
+          .lostKey.list()
+          .find((recovery: Recovery) => recovery.id === request.params.id)
         const principal = await demand(plane, request, 'manageAccess', open === undefined ? systemPart('access') : accountOf(open.userId))
         if (principal.mfaLevel < 2) throw new RedoubtError('ERR_MFA_REQUIRED')
-        return people.lostKey.approve(request.params.id, principal.facts)
+        return everyone().lostKey.approve(request.params.id, principal.facts)
       },
     )
   }

@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
-import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import { LEGAL_BASES, RedoubtError } from '#foundation/core'
 import { accountFilePath, BOOTSTRAP_KEY_FILE, type PrivateJwk, writeAccountFile } from '#trust/identity'
 import { reviewCommand } from './access-review-command.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { roleOption } from './role-option.ts'
 import { sessionCommands, userCommands } from './user-commands.ts'
 
 interface Account {
@@ -21,8 +22,6 @@ interface CreateOptions {
   readonly legalBasis: string
 }
 
-const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
-
 export function accessCommands(): Command[] {
   const access = new Command('access').description('people, accounts of programs, sessions, and reviews of who may do what')
   const accounts = access.command('service-accounts').description('accounts of applications and pipelines')
@@ -30,12 +29,7 @@ export function accessCommands(): Command[] {
   accounts
     .command('create <name>')
     .description('create an account; its private key is written to this host and nowhere else')
-    .addOption(
-      new Option('--role <role>', 'role, may be repeated')
-        .argParser(repeated)
-        .choices(ROLES.filter((role) => role !== 'bootstrap'))
-        .makeOptionMandatory(),
-    )
+    .addOption(roleOption().makeOptionMandatory())
     .addOption(new Option('--purpose <purpose>', 'what the account works for; bound to its tokens').makeOptionMandatory())
     .addOption(new Option('--legal-basis <basis>', 'on which it may do so, GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
     .action(

@@ -1,14 +1,13 @@
 import { Command, Option } from 'commander'
-import { LEGAL_BASES, ROLES } from '#foundation/core'
+import { LEGAL_BASES } from '#foundation/core'
 import type { EnrolmentLink, Factor, ListedSession, Person, Recovery } from '#trust/identity'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { roleOption } from './role-option.ts'
 
 type User = Omit<Person, 'facts'> & { readonly loginName?: string | null }
 
 const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
-const rolesOption = (): Option =>
-  new Option('--role <role>', 'role, may be repeated').argParser(repeated).choices(ROLES.filter((role) => role !== 'bootstrap'))
 const path = (...parts: readonly (string | undefined)[]): string => parts.map((part) => `/${encodeURIComponent(part ?? '')}`).join('')
 const time = (at: number | null): string => (at === null ? '-' : new Date(at).toISOString().slice(0, 19).replace('T', ' '))
 const linkWords = ({ url, expiresAt }: EnrolmentLink): string =>
@@ -30,7 +29,7 @@ export function userCommands(): Command {
   users
     .command('create <login-name>')
     .description('create a person and print a one-use link to enrol their security key')
-    .addOption(rolesOption().makeOptionMandatory())
+    .addOption(roleOption().makeOptionMandatory())
     .option('--group <group>', 'group of the organisation, may be repeated', repeated)
     .addOption(new Option('--purpose <purpose>', 'what the person works for; bound to their tokens').makeOptionMandatory())
     .addOption(new Option('--legal-basis <basis>', 'on which they may do so, GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
@@ -108,7 +107,7 @@ export function userCommands(): Command {
   users
     .command('roles <id>')
     .description('set the roles of a person, effective on their next request')
-    .addOption(rolesOption().makeOptionMandatory())
+    .addOption(roleOption().makeOptionMandatory())
     .action(
       run<{ role: readonly string[] }>(async ({ client, output }, options, id) => {
         const json = { roles: [options.role].flat() }

@@ -124,8 +124,12 @@ describe('recovery codes (B3)', () => {
     await expect(people.enrolment.ownLink({ ...recovered, recovered: false }, carol.person.id)).rejects.toMatchObject({
       code: 'ERR_MFA_REQUIRED',
     })
+    const bob = await personWithTotp('bob')
+    const one = succeeded(await verify('bob', bob.code()))
+    await expect(people.enrolment.ownLink(one, bob.person.id)).rejects.toMatchObject({ code: 'ERR_MFA_REQUIRED' })
     const shown = succeeded(await signIn(fixture, carol))
-    fixture.clock.advance(10 * MINUTE)
+    expect((await people.enrolment.ownLink(shown, carol.person.id)).url).toContain('/enrol/')
+    fixture.clock.advance(5 * MINUTE)
     await expect(people.enrolment.ownLink(shown, carol.person.id)).rejects.toMatchObject({ code: 'ERR_MFA_REQUIRED' })
   })
 
