@@ -83,14 +83,14 @@ export class Client {
   /** One call of the control plane; the JSON of the answer. @throws {RedoubtError} with the server's code. */
   async call<T>(path: string, ask: Ask = {}): Promise<T> {
     const answer = await this.raw(`/api/v1${path}`, ask)
-    if (answer.status >= 400) throw refusalOf(answer.headers, answer.body)
+    if (answer.status >= 400) throw this.#refused(answer.headers, answer.body)
     return (answer.body.byteLength === 0 ? null : JSON.parse(answer.body.toString('utf8'))) as T
   }
 
   /** A long operation: NDJSON progress, then its result. */
   async long<T>(path: string, ask: Ask): Promise<T> {
     const response = await this.#open(`/api/v1${path}`, ask)
-    if ((response.statusCode ?? 500) >= 400) throw refusalOf(response.headers, await collect(response))
+    if ((response.statusCode ?? 500) >= 400) throw this.#refused(response.headers, await collect(response))
     let text = ''
     let last: { readonly type: string; readonly result?: T; readonly problem?: unknown } | null = null
     const take = (line: string): void => {
@@ -121,6 +121,13 @@ export class Client {
   /** The response as it comes, for streams. */
   async open(path: string, ask: Ask = {}): Promise<IncomingMessage> {
     return this.#open(path, ask)
+  }
+
+  #refused(headers: IncomingMessage['headers'], body: Buffer): RedoubtError {
+    const error = refusalOf(headers, body)
+    // Tokens of a session that was ended elsewhere open nothing any more; the next command is not to try them again.
+    if (error.code !== 'ERR_SESSION_ENDED' || !this.login.forget()) return error
+    return new RedoubtError(error.code, 'your session has ended; run `redoubt login`', { evidence: error.evidence })
   }
 
   async #open(path: string, ask: Ask): Promise<IncomingMessage> {

@@ -12,6 +12,7 @@ import {
   ROLES,
 } from '#foundation/core'
 import { z } from 'zod'
+import { HOUSE_CLIENT_IDS } from './sign-in/clients.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 export interface PublicJwk {
@@ -145,6 +146,8 @@ export class Accounts {
     if (roles.includes('bootstrap') && options.bootstrap !== true) {
       throw new RedoubtError('ERR_INPUT_INVALID', 'the role `bootstrap` is not given by hand')
     }
+    // In a token such a name would mean a program and a person's client at once.
+    if (HOUSE_CLIENT_IDS.has(name)) throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is a client of the house`)
     if (this.#slots.has(name)) throw new RedoubtError('ERR_CONFLICT', `a service account \`${name}\` exists or existed`)
     const key = keyPair(parsed.data.publicKeyJwk)
     const account = build({
@@ -159,6 +162,8 @@ export class Accounts {
     })
     await this.#record('access.account.create', account, by, { roles: [...roles], purpose, legalBasis })
     await this.#queue.write(() => {
+      // In a token such a name would mean a program and a person's client at once.
+      if (HOUSE_CLIENT_IDS.has(name)) throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is a client of the house`)
       if (this.#slots.has(name)) throw new RedoubtError('ERR_CONFLICT', `a service account \`${name}\` exists or existed`)
       this.#raw
         .prepare(

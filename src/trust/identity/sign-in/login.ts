@@ -72,6 +72,13 @@ export class Login {
     return this.#read() !== null
   }
 
+  /** Forgets the tokens. @returns whether there were any. */
+  forget(): boolean {
+    const existed = this.exists()
+    rmSync(this.#path, { force: true })
+    return existed
+  }
+
   /**
    * An access token that has some time left; null when nobody is logged in here.
    * @throws {RedoubtError} `ERR_SESSION_ENDED` when the server does not renew it: the file is gone then. `ERR_SERVER_UNREACHABLE`.

@@ -15,7 +15,7 @@ export interface FakePeople extends People {
   change(userId: string, change: object): Promise<Person>
 }
 
-export const GOOD_CODE = '123456'
+const GOOD_CODE = '123456'
 const ABSENT = async (): Promise<never> => {
   throw new RedoubtError('ERR_INTERNAL', 'not of the fake')
 }
