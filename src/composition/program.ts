@@ -7,6 +7,7 @@ import {
   demoCommand,
   doctorCommand,
   keyCommands,
+  loginCommands,
   modelCommands,
   policyCommands,
   trustCommand,
@@ -38,6 +39,7 @@ export function createProgram(itself: readonly string[]): Command {
 
   const groups = [
     [demoCommand(itself), doctorCommand(() => configuration({})), trustCommand()],
+    loginCommands(),
     accessCommands(),
     dataCommands(),
     modelCommands(),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
-import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import { LEGAL_BASES, RedoubtError } from '#foundation/core'
 import {
   accountFilePath,
   type BindingKind,
@@ -17,6 +17,8 @@ import { reviewCommand } from './access-review-command.ts'
 import { table } from './output.ts'
 import type { Place } from './place.ts'
 import { run } from './program.ts'
+import { roleOption } from './role-option.ts'
+import { sessionCommands, userCommands } from './user-commands.ts'
 
 interface Account {
   readonly name: string
@@ -46,27 +48,18 @@ interface CreateOptions {
 const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export function accessCommands(): Command[] {
-  const access = new Command('access').description('accounts, and the administrator’s security key')
+  const access = new Command('access').description('people, accounts of programs, sessions, and reviews of who may do what')
   const accounts = access.command('service-accounts').description('accounts of applications and pipelines')
 
   accounts
     .command('create <name>')
     .description('create an account; its private key is written to this host and nowhere else')
-    .addOption(
-      new Option('--role <role>', 'role, may be repeated')
-        .argParser(repeated)
-        .choices(ROLES.filter((role) => role !== 'bootstrap'))
-        .makeOptionMandatory(),
-    )
+    .addOption(roleOption().makeOptionMandatory())
     .addOption(new Option('--purpose <purpose>', 'what the account works for; bound to its tokens').makeOptionMandatory())
     .addOption(new Option('--legal-basis <basis>', 'on which it may do so, GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
     .addOption(new Option('--binding <kind>', 'take only tokens that are bound to a key or a certificate').choices(BINDINGS))
     .option('--certificate <file>', 'PEM certificate by which the account authenticates, and to which its tokens are bound')
-    .addOption(
-      new Option('--act-for-role <role>', 'role that it may take over from users by token exchange, may be repeated')
-        .argParser(repeated)
-        .choices(ROLES.filter((role) => role !== 'bootstrap')),
-    )
+    .addOption(roleOption('--act-for-role <role>', 'role that it may take over from users by token exchange, may be repeated'))
     .addOption(
       new Option('--act-for-purpose <purpose>', 'purpose for which it may act for users, may be repeated; its own unless given').argParser(
         repeated,
@@ -130,11 +123,13 @@ export function accessCommands(): Command[] {
       }),
     )
 
+  access.addCommand(userCommands())
+  access.addCommand(sessionCommands())
   access.addCommand(reviewCommand())
 
   access
     .command('enrol')
-    .description('make a new one-use link to enrol the administrator’s security key')
+    .description('make a one-use link that makes its holder a first administrator')
     .action(
       run(async ({ client, output }) => {
         const link = await client.call<{ url: string; expiresAt: number }>('/enrolment-links', { method: 'POST', json: {} })
@@ -189,17 +184,21 @@ export function accessCommands(): Command[] {
       }),
     )
 
-  const whoami = new Command('whoami').description('say for whom the token in use speaks').action(
-    run(async ({ client, output }) => {
-      const me = await client.call<Record<string, unknown>>('/whoami')
-      output.result(
-        me,
-        Object.entries(me)
-          .map(([name, value]) => `${name.padEnd(16)}${String(value)}`)
-          .join('\n'),
-      )
-    }),
-  )
+  const whoami = new Command('whoami')
+    .description('say for whom the token in use speaks: person or account, session, level of factors')
+    .action(
+      run(async ({ client, output }) => {
+        const me = await client.call<Record<string, unknown>>('/whoami')
+        const time = (value: unknown): string => (typeof value === 'number' ? new Date(value).toISOString() : String(value))
+        output.result(
+          me,
+          Object.entries(me)
+            .filter(([, value]) => value !== null && value !== '')
+            .map(([name, value]) => `${name.padEnd(16)}${name === 'authTime' || name === 'tokenExpiresAt' ? time(value) : String(value)}`)
+            .join('\n'),
+        )
+      }),
+    )
   return [access, token, whoami]
 }
 

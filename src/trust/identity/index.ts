@@ -17,6 +17,7 @@ export { type IdentityConfig, identityConfig } from './config.ts'
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 export { type IssuedAccessToken, requestToken, revokeToken, type TokenAsk } from './request-token.ts'
 export { OPEN_ROUTES, type OpenRoute } from './routes.ts'
+export { type DevicePrompt, Login, type LoginOptions, type StepUp } from './sign-in/login.ts'
 export type {
   Claimant,
   EnrolmentLink,
