@@ -9,6 +9,7 @@ import {
   BOOTSTRAP_KEY_FILE,
   openProofKey,
   type PrivateJwk,
+  readProofKey,
   signProof,
   thumbprintOf,
   writeAccountFile,
@@ -156,12 +157,8 @@ export function accessCommands(): Command[] {
           const key = openProofKey(options.dpop)
           const { accessToken, tokenType, expiresAt } = await client.boundTokenFor(keyPath, key)
           const result = { accessToken, tokenType, expiresAt, keyFile: options.dpop, thumbprint: thumbprintOf(key) }
-          output.note(
-            'Send with each request `authorization: DPoP TOKEN` and `dpop: PROOF`, a JWT of your key for this request (RFC 9449).',
-          )
-          output.note(
-            `A proof for one request: redoubt token proof --dpop ${options.dpop} --method GET --address ${place.url}/v1/models --for TOKEN`,
-          )
+          output.note('send    authorization: DPoP TOKEN, and in `dpop` a proof by your key for each request (RFC 9449)')
+          output.note(`try it  redoubt token proof --key ${options.dpop} --method GET --address ${place.url}/api/v1/whoami --for TOKEN`)
           output.result(result, accessToken)
           return
         }
@@ -173,30 +170,34 @@ export function accessCommands(): Command[] {
   token
     .command('proof')
     .description('print a proof of possession for one request with a bound token (RFC 9449), to try things out')
-    .requiredOption('--dpop <keyfile>', 'the key that the token is bound to')
+    .requiredOption('--key <keyfile>', 'the key that the token is bound to')
     .requiredOption('--method <method>', 'method of the request')
     .requiredOption('--address <url>', 'address of the request')
     .requiredOption('--for <token>', 'the access token that it goes with')
     .option('--nonce <nonce>', 'nonce of the server, from the header `dpop-nonce`')
     .action(
-      run<{ dpop: string; method: string; address: string; for: string; nonce?: string }>(async ({ output }, options) => {
+      run<{ key: string; method: string; address: string; for: string; nonce?: string }>(async ({ output }, options) => {
         const { method, address, nonce } = options
-        const proof = signProof(openProofKey(options.dpop), { method, url: address, accessToken: options.for, nonce })
+        const proof = signProof(readProofKey(options.key), { method, url: address, accessToken: options.for, nonce })
         output.result({ proof }, proof)
       }),
     )
 
-  const whoami = new Command('whoami').description('say for whom the token in use speaks').action(
-    run(async ({ client, output }) => {
-      const me = await client.call<Record<string, unknown>>('/whoami')
-      output.result(
-        me,
-        Object.entries(me)
-          .map(([name, value]) => `${name.padEnd(16)}${String(value)}`)
-          .join('\n'),
-      )
-    }),
-  )
+  const whoami = new Command('whoami')
+    .description('say for whom the token in use speaks: person or account, session, level of factors')
+    .action(
+      run(async ({ client, output }) => {
+        const me = await client.call<Record<string, unknown>>('/whoami')
+        const time = (value: unknown): string => (typeof value === 'number' ? new Date(value).toISOString() : String(value))
+        output.result(
+          me,
+          Object.entries(me)
+            .filter(([, value]) => value !== null && value !== '')
+            .map(([name, value]) => `${name.padEnd(16)}${name === 'authTime' || name === 'tokenExpiresAt' ? time(value) : String(value)}`)
+            .join('\n'),
+        )
+      }),
+    )
   return [access, token, whoami]
 }
 

@@ -22,6 +22,11 @@ export interface TokenEndpoints {
   readonly revoke: (token: AccessToken) => Promise<boolean>
   readonly throttle: ClientThrottle
   readonly refused: (code: ErrorCode, claimedClient: string | null) => void
+  /** Clients of the house, which have no secret: what they show is the refresh token itself. */
+  readonly houseClients: {
+    has(id: string): boolean
+    revokeRefreshToken(clientId: string, token: string): Promise<void>
+  }
 }
 
 /**
@@ -30,6 +35,14 @@ export interface TokenEndpoints {
  * @see RFC 7009 §2.1, §2.2
  */
 export async function revoke(endpoints: TokenEndpoints, req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void> {
+  const form = new URLSearchParams(mediaType(req) === 'application/x-www-form-urlencoded' ? body.toString('utf8') : '')
+  const house = single(form, 'client_id')
+  if (house !== null && endpoints.houseClients.has(house)) {
+    const refreshToken = single(form, 'token')
+    if (refreshToken === null) return answerOAuthError(res, 400, 'invalid_request', 'ERR_TOKEN_REQUEST')
+    await endpoints.houseClients.revokeRefreshToken(house, refreshToken)
+    return answer(res, 200, 'text/plain', '')
+  }
   const call = await readCall(endpoints, '/oauth/revoke', req, res, body)
   if (call === null) return
   const token = endpoints.inspect(call.token)

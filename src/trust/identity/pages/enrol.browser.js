@@ -1,18 +1,21 @@
 // The enrolment page: two forms, six states, no framework. Runs under a policy that allows no inline code.
-const states = ['ready', 'waiting', 'generator', 'done', 'expired', 'error']
-const kind = document.body.dataset.kind
-const first = kind === 'first-administrator'
+const states = ['ready', 'waiting', 'app', 'done', 'expired', 'error']
 const element = (id) => document.getElementById(id)
 let abort = null
+
+// Whom the link is for: the first administrator says who they are, everyone else is known.
+const { kind } = document.querySelector('main').dataset
+const first = kind === 'first-administrator'
+for (const one of document.querySelectorAll('[data-for]')) one.hidden = !one.dataset.for.split(' ').includes(kind)
+if (first) element('ready-title').textContent = 'Become the administrator'
+if (first) element('done-title').textContent = 'You are the administrator'
 
 function show(state) {
   for (const name of states) element(name).hidden = name !== state
   const title = element(`${state}-title`)
-  // As it is shown: parts of it are for others.
-  element('status').textContent = title.innerText
-  document.title = `${title.innerText} · Redoubt`
-  if (state === 'ready') element(first ? 'name' : 'start').focus()
-  else if (state === 'generator') element('code').focus()
+  element('status').textContent = title.textContent
+  document.title = `${title.textContent} · Redoubt`
+  if (state === 'ready' && first) element('name').focus()
   else title.focus()
 }
 
@@ -62,20 +65,34 @@ function registration(credential) {
   }
 }
 
-const reasons = {
-  ERR_WEBAUTHN_AUTHENTICATOR: 'Your role takes only certain models of security key, and this is none of them.',
-  ERR_WEBAUTHN_SYNCED: 'Your role takes only keys that cannot be copied to other devices. Use a security key that stays in its hardware.',
-  ERR_WEBAUTHN_USER_VERIFICATION: 'The key did not check a PIN, fingerprint or face. Use one that does.',
-  ERR_TOTP_CODE: 'The code was wrong. Begin again with a new key for your generator.',
-  ERR_FACTOR_NOT_ALLOWED: 'Your role signs in with security keys only.',
-  ERR_CONFLICT: 'Someone signs in by this name already. Use another spelling, or an address.',
+const REFUSALS = {
+  ERR_WEBAUTHN_SYNCED: 'This key is copied between devices. Your role takes a key that stays in its hardware.',
+  ERR_WEBAUTHN_AUTHENTICATOR: 'This model of key is not on the list for your role. Use one that your organisation hands out.',
+  ERR_WEBAUTHN_CREDENTIAL: 'This key is registered already. Use another one.',
+  ERR_WEBAUTHN_USER_VERIFICATION: 'This key did not check a PIN, fingerprint or face. Use one that does.',
+  ERR_TOTP_CODE: 'The code was wrong. Begin again: the app gets a new key.',
+  ERR_FACTOR_NOT_ALLOWED: 'Your role signs in with a key only.',
+  ERR_CONFLICT: 'This name or key is taken, or you have as many keys as one may have.',
+  ERR_INPUT_INVALID: 'The server does not take this name. Use letters, digits and the signs of an e-mail address.',
 }
 
 function refuse(body) {
   if (body.code === 'ERR_ENROLMENT_INVALID') show('expired')
-  else if (reasons[body.code]) fail(reasons[body.code])
+  else if (REFUSALS[body.code]) fail(REFUSALS[body.code])
   else if (body.code?.startsWith('ERR_WEBAUTHN')) fail('The server could not verify the key. Try again with the same key.')
   else fail('The server could not answer. Try again in a moment.')
+}
+
+function finish({ recoveryCodes = [] }) {
+  element('codes').replaceChildren(
+    ...recoveryCodes.map((code) => {
+      const item = document.createElement('li')
+      item.textContent = code
+      return item
+    }),
+  )
+  element('codes-part').hidden = recoveryCodes.length === 0
+  show('done')
 }
 
 function explain(error) {
@@ -88,43 +105,7 @@ function explain(error) {
   return 'The server could not be reached. Check the connection and try again.'
 }
 
-function done(body) {
-  for (const code of body.recoveryCodes ?? []) {
-    const item = document.createElement('li')
-    item.textContent = code
-    element('recovery-codes').append(item)
-  }
-  element('recovery').hidden = (body.recoveryCodes ?? []).length === 0
-  show('done')
-}
-
-async function beginGenerator() {
-  try {
-    const { ok, body } = await call('totp/begin', {})
-    if (!ok) {
-      refuse(body)
-      return
-    }
-    element('secret').textContent = body.secret.replace(/(.{4})(?=.)/g, '$1 ')
-    element('otpauth').href = body.uri
-    element('code').value = ''
-    show('generator')
-  } catch (error) {
-    fail(explain(error))
-  }
-}
-
-async function checkCode(code) {
-  try {
-    const { ok, body } = await call('totp/complete', { code })
-    if (ok) done(body)
-    else refuse(body)
-  } catch (error) {
-    fail(explain(error))
-  }
-}
-
-async function enrol(displayName) {
+async function enrol(named) {
   if (!window.PublicKeyCredential) {
     fail('This browser cannot use security keys. Open the link in a current browser.')
     return
@@ -132,7 +113,7 @@ async function enrol(displayName) {
   const { signal } = (abort = new AbortController())
   show('waiting')
   try {
-    const begun = await call('begin', first ? { displayName } : {}, signal)
+    const begun = await call('begin', named, signal)
     if (!begun.ok) {
       refuse(begun.body)
       return
@@ -140,8 +121,8 @@ async function enrol(displayName) {
     const credential = await navigator.credentials.create({ publicKey: creationOptions(begun.body), signal })
     // From here on the key is made and sent; cancelling would leave the person unsure of what the server did.
     element('cancel').disabled = true
-    const completed = await call('complete', { ...(first ? { displayName } : {}), credential: registration(credential) })
-    if (completed.ok) done(completed.body)
+    const completed = await call('complete', { ...named, credential: registration(credential) })
+    if (completed.ok) finish(completed.body)
     else refuse(completed.body)
   } catch (error) {
     fail(explain(error))
@@ -151,21 +132,50 @@ async function enrol(displayName) {
   }
 }
 
-for (const part of document.querySelectorAll('[data-for]')) part.hidden = !part.dataset.for.split(' ').includes(kind)
+async function codes() {
+  try {
+    const begun = await call('totp/begin', {})
+    if (!begun.ok) {
+      refuse(begun.body)
+      return
+    }
+    element('secret').textContent = begun.body.secret.match(/.{1,4}/g).join(' ')
+    element('uri').textContent = begun.body.uri
+    show('app')
+  } catch (error) {
+    fail(explain(error))
+  }
+}
+
+async function complete(code) {
+  try {
+    const completed = await call('totp/complete', { code })
+    if (completed.ok) finish(completed.body)
+    else refuse(completed.body)
+  } catch (error) {
+    fail(explain(error))
+  }
+}
+
+/** Says what is missing beside the field, and goes there. */
+function filled(id, wanted) {
+  element(`${id}-error`).hidden = wanted
+  element(id).setAttribute('aria-invalid', String(!wanted))
+  if (!wanted) element(id).focus()
+  return wanted
+}
 
 element('form').addEventListener('submit', (event) => {
   event.preventDefault()
   const name = element('name').value.trim()
-  const missing = first && name === ''
-  element('name-error').hidden = !missing
-  element('name').setAttribute('aria-invalid', String(missing))
-  if (missing) element('name').focus()
-  else void enrol(name)
+  if (!first) void enrol({})
+  else if (filled('name', name !== '')) void enrol({ displayName: name })
 })
 element('code-form').addEventListener('submit', (event) => {
   event.preventDefault()
-  void checkCode(element('code').value)
+  const code = element('code').value.replaceAll(' ', '')
+  if (filled('code', /^[0-9]{6}$/.test(code))) void complete(code)
 })
-element('totp').addEventListener('click', () => void beginGenerator())
+element('start-codes').addEventListener('click', () => void codes())
 element('cancel').addEventListener('click', () => abort?.abort())
 element('again').addEventListener('click', () => show('ready'))
