@@ -55,9 +55,9 @@ async function enrolled(visit: Visit, ask: NewPerson): Promise<void> {
   await visit.page.getByRole('heading', { name: 'You can sign in now' }).waitFor()
 }
 
-async function client(): Promise<oidc.Configuration> {
+async function client(id = 'redoubt-cli'): Promise<oidc.Configuration> {
   const dispatcher = new Agent({ connect: { ca: server.authorityPem } })
-  return oidc.discovery(new URL(server.issuer), 'redoubt-cli', { id_token_signed_response_alg: 'EdDSA' }, oidc.None(), {
+  return oidc.discovery(new URL(server.issuer), id, { id_token_signed_response_alg: 'EdDSA' }, oidc.None(), {
     [oidc.customFetch]: (url, options) => undiciFetch(url, { ...options, dispatcher } as never) as unknown as Promise<Response>,
   })
 }
@@ -219,6 +219,15 @@ describe('signing in with a browser (B3, B4, B5)', () => {
     await heading(page, 'Connected')
     await picture(page, 'device-done-400')
     const tokens = await oidc.pollDeviceAuthorizationGrant(configuration, device)
+    expect(authenticate(tokens.access_token)).toMatchObject({ facts: { type: 'User' } })
+
+    // An access token is revoked by its client alone, and by itself (RFC 7009).
+    const renewed = await oidc.refreshTokenGrant(configuration, tokens.refresh_token!)
+    const console_ = await client('redoubt-console')
+    await oidc.tokenRevocation(console_, renewed.access_token)
+    expect(authenticate(renewed.access_token)).toMatchObject({ facts: { type: 'User' } })
+    await oidc.tokenRevocation(configuration, renewed.access_token)
+    expect(authenticate(renewed.access_token)).toMatchObject({ code: 'ERR_TOKEN_REVOKED' })
     expect(authenticate(tokens.access_token)).toMatchObject({ facts: { type: 'User' } })
 
     // Its session is ended in the browser; the next request is refused.
