@@ -2,7 +2,8 @@ import { RedoubtError } from '#foundation/core'
 import type { ListedSession } from '../people/people.ts'
 import { html, type Markup } from './html.ts'
 import { answerPage, page, redirect } from './page.ts'
-import { hidden, nameOf, type SignInParts, type Visit } from './visit.ts'
+import { FOR_A_NEW_FACTOR, lacking } from './requirements.ts'
+import { hidden, nameOf, type SignInParts, type Visit, wayToSignIn } from './visit.ts'
 
 const LEVELS = { 1: 'one factor', 2: 'two factors', 3: 'hardware key' } as const
 
@@ -64,11 +65,12 @@ export async function endSession({ people }: SignInParts, visit: Visit): Promise
   redirect(visit.res, session.id === signedIn.session.id ? '/sign-in' : '/sessions')
 }
 
-/** `POST /sessions/factor`: a link to register another key, for whoever has just shown enough. */
-export async function addFactor({ people }: SignInParts, visit: Visit): Promise<void> {
+/** `POST /sessions/factor`: a link to register another key, for whoever has just shown enough; others are asked to. */
+export async function addFactor({ people, clock }: SignInParts, visit: Visit): Promise<void> {
   const { signedIn } = visit
   if (signedIn === null) return redirect(visit.res, '/sign-in')
   const { session, person } = signedIn
+  if (lacking(session, FOR_A_NEW_FACTOR, clock.now()) !== null) return redirect(visit.res, wayToSignIn({ to: 'factor' }, visit))
   const link = await people.enrolment.ownLink({ mfaLevel: session.mfaLevel, authTime: session.authTime, recovered: false }, person.id)
   redirect(visit.res, new URL(link.url).pathname)
 }

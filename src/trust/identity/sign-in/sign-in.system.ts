@@ -161,6 +161,7 @@ describe('signing in with a browser (B3, B4, B5)', () => {
     await page.getByLabel('Code that the app shows now').fill(code())
     await page.getByRole('button', { name: 'Finish' }).click()
     await heading(page, 'You can sign in now')
+    const recoveryCode = await page.locator('#codes li').first().innerText()
 
     await page.goto(`${server.issuer}/sign-in`)
     await page.getByLabel('Login name').fill('ada@example.org')
@@ -174,7 +175,13 @@ describe('signing in with a browser (B3, B4, B5)', () => {
     await page.getByLabel('Code from your app').fill(code())
     await page.getByRole('button', { name: 'Sign in with the code' }).click()
     await heading(page, 'Your sessions')
+    // A code is one factor: a second key takes two, or a recovery code.
     await page.getByRole('button', { name: 'Register another key' }).click()
+    await heading(page, 'Confirm that it is you')
+    await page.getByText('No key at hand?').click()
+    await page.getByLabel('Recovery code').fill(recoveryCode)
+    await picture(page, 'recovery-400')
+    await page.getByRole('button', { name: 'Use the recovery code' }).click()
     await heading(page, 'Register a way to sign in')
     await page.getByRole('button', { name: 'Register a key' }).click()
     await heading(page, 'You can sign in now')
