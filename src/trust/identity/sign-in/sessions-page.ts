@@ -38,7 +38,7 @@ function item(visit: Visit, session: ListedSession, here: boolean): Markup {
       !here &&
       html`<form method="post" action="/sessions/end">
         ${hidden(visit, null, { session: session.id })}
-        <button class="secondary" type="submit" aria-label="End the session of ${what}, signed in ${moment(session.authTime)}">End</button>
+        <button class="secondary" type="submit" aria-label="End the session of ${what}, signed in ${stamp(session.authTime)}">End</button>
       </form>`
     }
   </li>`
@@ -52,8 +52,8 @@ function programOf(userAgent: string): string {
   return name === undefined ? userAgent.slice(0, 60) : `${name}${system === undefined ? '' : ` on ${system.replace('Mac OS X', 'macOS')}`}`
 }
 
-const moment = (time: number): Markup =>
-  html`<time datetime="${new Date(time).toISOString()}">${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC</time>`
+const stamp = (time: number): string => `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+const moment = (time: number): Markup => html`<time datetime="${new Date(time).toISOString()}">${stamp(time)}</time>`
 
 /** `POST /sessions/end`: one's own only; of another's it cannot be told whether there is such a session. */
 export async function endSession({ people }: SignInParts, visit: Visit): Promise<void> {

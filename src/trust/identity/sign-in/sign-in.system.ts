@@ -82,6 +82,8 @@ async function sound({ page, problems }: Visit): Promise<void> {
     "[...document.querySelectorAll('input:not([type=hidden]), button, a')].filter((one) => !(one.labels?.length || one.textContent.trim() || one.getAttribute('aria-label'))).length",
   )
   expect(nameless).toBe(0)
+  // Markup that ended up in an attribute shows as text.
+  expect(await page.locator('body').innerText()).not.toMatch(/[<>]|="/)
   // Chromium notes each answer with an error status, which these pages give on purpose.
   expect(problems.filter((one) => !/status of 4\d\d/.test(one))).toEqual([])
 }
@@ -239,6 +241,8 @@ describe('signing in with a browser (B3, B4, B5)', () => {
 
     // Its session is ended in the browser; the next request is refused.
     await page.goto(`${server.issuer}/sessions`)
+    await picture(page, 'sessions-two-400')
+    await sound(visit)
     await page.getByRole('button', { name: /^End the session of Redoubt command line/ }).click()
     await heading(page, 'Your sessions')
     expect(authenticate(tokens.access_token)).toMatchObject({ code: 'ERR_SESSION_ENDED' })
