@@ -101,6 +101,24 @@ export interface ConditionsHealth {
   readonly problem: ErrorCode | null
 }
 
+interface Judged {
+  readonly request: ConditionRequest | null
+  readonly habits: Habits | null
+  readonly asked: Asked
+  readonly risk: number
+}
+const NOTHING_ASKED: Asked = {
+  at: 0,
+  slot: 0,
+  hourOfWeek: 0,
+  firstSeenNetwork: false,
+  endpoint: undefined,
+  unit: 1,
+  weeks: 0,
+  learning: true,
+}
+const NOTHING_JUDGED: Judged = { request: null, habits: null, asked: NOTHING_ASKED, risk: 0 }
+
 /** @throws {RedoubtError} `ERR_STORAGE_IO` when the habits cannot be read. */
 export function openConditions(options: ConditionsOptions): Conditions {
   return new ConditionsRoom(options)
@@ -119,6 +137,8 @@ class ConditionsRoom implements Conditions {
   readonly #halfLifeMs: number
   readonly #learningMs: number
   readonly #newForMs: number
+  /** What was judged last, with its points: a request is mostly noted right after its facts were asked for. */
+  #judged: Judged = NOTHING_JUDGED
   readonly #points = new Float64Array(REASONS.length)
   readonly #timer: NodeJS.Timeout | null
   #size = 0
@@ -158,7 +178,7 @@ class ConditionsRoom implements Conditions {
         firstSeenNetwork = this.#isNew(habits.networks.get(place.networkKey), receivedAt)
         firstSeenDevice = this.#isNew(habits.devices.get(this.#places.device(request.userAgent, request.keyThumbprint)), receivedAt)
       }
-      risk = assess(habits, this.#asked(habits, request, learning, firstSeenNetwork), this.#points)
+      risk = this.#assess(habits, request, this.#asked(habits, request, learning, firstSeenNetwork))
     }
     return { workingHours: moment.workingHours, network: place.network, country: place.country, firstSeenNetwork, firstSeenDevice, risk }
   }
@@ -168,9 +188,13 @@ class ConditionsRoom implements Conditions {
     const habits = this.#habitsOf(principal, receivedAt)
     const learning = this.#learns(habits, receivedAt)
     const { networkKey } = this.#places.at(request.sourceAddress)
-    const firstSeen = !learning && this.#isNew(habits.networks.get(networkKey), receivedAt)
-    const asked = this.#asked(habits, request, learning, firstSeen)
-    const risk = assess(habits, asked, habits.points)
+    if (this.#judged.request !== request || this.#judged.habits !== habits) {
+      const firstSeen = !learning && this.#isNew(habits.networks.get(networkKey), receivedAt)
+      this.#assess(habits, request, this.#asked(habits, request, learning, firstSeen))
+    }
+    const { asked, risk } = this.#judged
+    this.#judged = NOTHING_JUDGED
+    habits.points.set(this.#points)
     habits.risk = risk
     const { slot, unit } = asked
     const doubtful = risk >= DOUBTFUL_RISK
@@ -267,6 +291,12 @@ class ConditionsRoom implements Conditions {
       if (this.#problem === null) this.#options.logger.error({ code, err: thrown }, 'habits could not be saved')
       this.#problem = code
     }
+  }
+
+  #assess(habits: Habits, request: ConditionRequest, asked: Asked): number {
+    const risk = assess(habits, asked, this.#points)
+    this.#judged = { request, habits, asked, risk }
+    return risk
   }
 
   #asked(habits: Habits, request: ConditionRequest, learning: boolean, firstSeenNetwork: boolean): Asked {

@@ -25,7 +25,7 @@ const networkName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'lower case le
 
 const span = z
   .strictObject({
-    days: z.array(z.enum(WEEKDAYS)).min(1).max(7),
+    days: z.array(z.enum(WEEKDAYS)).min(1).max(7).describe('on which the span begins: `mon`, `tue`, …'),
     from: z.string().regex(TIME, '`HH:MM`, in quarters of an hour').describe('begin, local time'),
     to: z.string().regex(TIME, '`HH:MM`, in quarters of an hour').describe('end; not after `from` means on the next day'),
   })

@@ -50,6 +50,10 @@ describe('the country of an address (B7)', () => {
     ['no such file format', () => written('text.mmdb', Buffer.from('country,NO\n'.repeat(100)))],
     ['empty', () => written('empty.mmdb', Buffer.alloc(0))],
     ['without its tree', () => written('cut.mmdb', WHOLE.subarray(-120))],
+    [
+      'without the size of its tree',
+      () => written('sizeless.mmdb', Buffer.from(WHOLE.toString('latin1').replace('node_count', 'mode_count'), 'latin1')),
+    ],
     ['a folder', () => folder],
   ])('is not guessed when the file is %s: nothing starts', async (_, path) => {
     await expect(openCountries(path())).rejects.toMatchObject({
