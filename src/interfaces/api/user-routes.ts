@@ -141,6 +141,7 @@ function found(plane: ControlPlane, userId: string): Person {
 }
 
 /** Without the facts, which are the same in other words. */
-function shown({ facts: _, ...person }: Person): Omit<Person, 'facts'> {
-  return person
+function shown(person: Person): Omit<Person, 'facts'> {
+  const { id, roles, groups, purpose, legalBasis, disabled, epoch, createdAt, factors, powerful } = person
+  return { id, roles, groups, purpose, legalBasis, disabled, epoch, createdAt, factors, powerful }
 }

@@ -109,6 +109,8 @@ export function createRouter(options: RouterOptions): (req: IncomingMessage, res
       return
     }
     if (await signIn.handle(path, req, res, body)) return
+    if (path === '/oauth/device-authorization' && !signIn.mayBegin(req))
+      return answerOAuthError(res, 429, 'temporarily_unavailable', 'ERR_LIMIT_REQUESTS', { 'retry-after': '60' })
     if (path === '/oauth/token' && !paced(body, signIn)) {
       endpoints.refused('ERR_DEVICE_POLLING', null)
       return answerOAuthError(res, 400, 'slow_down', 'ERR_DEVICE_POLLING')

@@ -78,8 +78,11 @@ export class Enrolment {
     this.#options = options
   }
 
+  /** Whether anyone can sign in as administrator: else the server prints a link for whoever sits at its terminal. */
   administratorEnrolled(): boolean {
-    return this.#options.people.list().some(({ roles, enrolledAt }) => roles.includes('administrator') && enrolledAt !== null)
+    return this.#options.people
+      .list()
+      .some(({ roles, disabled, factors }) => roles.includes('administrator') && !disabled && factors.passkeys > 0)
   }
 
   /**

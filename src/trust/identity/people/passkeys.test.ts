@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ErrorCode } from '#foundation/core'
+import type { Alert, ErrorCode } from '#foundation/core'
 import { ADMIN, type Fixture, ISSUER, openFixture } from '../identity.fixtures.ts'
 import { AAGUID, type Asserting, makeMaker, SoftwareKey } from '../software-authenticator.fixtures.ts'
 import type { AssertionResponse } from './verify-assertion.ts'
@@ -192,6 +192,17 @@ describe('the rows of the credential table (B3), each with its own code in the l
       expect(await assertion.complete(handle, { ...whole, response }, ELSEWHERE)).toEqual(FAILED)
     }
   })
+})
+
+it('raises an alert when a key that signs well counts backwards, and for nothing that strangers can send', async () => {
+  await fixture.close()
+  const alerts: Alert[] = []
+  fixture = await openFixture({ alerts: { raise: (alert) => void alerts.push(alert) } })
+  const ada = await personWithKey(fixture, 'ada')
+  await signIn(fixture, ada, { counter: 3, tamper: 'signature' })
+  expect(alerts).toEqual([])
+  await signIn(fixture, ada, { counter: 3 })
+  expect(alerts).toMatchObject([{ kind: 'access.key.copied', severity: 'critical', subject: { type: 'User', id: ada.person.id } }])
 })
 
 describe('keys for powerful roles (B3)', () => {

@@ -99,11 +99,34 @@ describe('people (B3)', () => {
   })
 })
 
+it('has an administrator while one can sign in: else the terminal of the server gives the next link', async () => {
+  const { person } = await personWithKey(fixture, 'ada', ['administrator'])
+  const { people } = fixture.identity
+  expect(fixture.identity.administratorEnrolled()).toBe(true)
+  await people.disable(person.id, ADMIN)
+  expect(fixture.identity.administratorEnrolled()).toBe(false)
+  await people.enable(person.id, ADMIN)
+  await people.removeFactor(person.id, people.factorsOf(person.id)[0]!.id, ADMIN)
+  expect(fixture.identity.administratorEnrolled()).toBe(false)
+})
+
+it('is described for questions to the policies with the best factors that each has', async () => {
+  const { serviceAccounts } = fixture.identity
+  const { person } = await newPerson(fixture, 'ada', ['auditor'])
+  expect(serviceAccounts.principal(person.id)).toMatchObject({ facts: { type: 'User', id: person.id }, mfaLevel: 0 })
+  const bob = await personWithKey(fixture, 'bob')
+  const principal = serviceAccounts.principal(bob.person.id)
+  expect(principal).toMatchObject({ mfaLevel: 3, roles: ['data-scientist'] })
+  expect(fixture.identity.stillValid(principal!)).not.toBeNull()
+  expect(serviceAccounts.principal('user_nobody')).toBeNull()
+})
+
 describe('enrolment links (B3)', () => {
   it('of the disabled do not work', async () => {
     const { person, link } = await newPerson(fixture, 'ada')
     await fixture.identity.people.disable(person.id, ADMIN)
-    expect((await enrolKey(fixture, link.url, new SoftwareKey())).body).toMatchObject({ code: 'ERR_ENROLMENT_INVALID' })
+    const { options, body } = await enrolKey(fixture, link.url, new SoftwareKey())
+    expect([options, body]).toMatchObject([{ code: 'ERR_ENROLMENT_INVALID' }, { code: 'ERR_ENROLMENT_INVALID' }])
   })
 
   it('of one person leave those of others alone, and replace older ones of the same', async () => {
@@ -158,18 +181,18 @@ describe('a lost key (B3)', () => {
 
   it('is replaced when two others agree: old factors and sessions end, an alert is raised, all is recorded', async () => {
     const { ada, bob, carol } = await people()
-    const { lostKey, sessions, find } = fixture.identity.people
+    const { lostKey, sessions } = fixture.identity.people
     const { session } = await sessions.open(succeeded(await signIn(fixture, ada)), HOME)
     const token = personToken(fixture, session)
     const { id } = await lostKey.request(ada.person.id, uid(bob))
     expect(await lostKey.request(ada.person.id, uid(carol))).toMatchObject({ id })
     expect((await lostKey.approve(id, uid(bob))).link).toBeNull()
-    expect(find(ada.person.id)?.factors.passkeys).toBe(1)
+    expect(fixture.identity.people.find(ada.person.id)?.factors.passkeys).toBe(1)
     // What was agreed to is there after a restart.
     const again = await fixture.reopen()
     expect(again.people.lostKey.list()).toMatchObject([{ id, approvals: [bob.person.id] }])
     const { link } = await lostKey.approve(id, uid(carol))
-    expect(find(ada.person.id)?.factors).toEqual({ passkeys: 0, totp: false, recoveryCodes: 0 })
+    expect(fixture.identity.people.find(ada.person.id)?.factors).toEqual({ passkeys: 0, totp: false, recoveryCodes: 0 })
     expect(fixture.identity.authenticate(bearer(token))).toEqual({ code: 'ERR_SESSION_ENDED' })
     expect(await signIn(fixture, ada)).toMatchObject({ code: 'ERR_SIGN_IN' })
     const key = new SoftwareKey()
@@ -184,14 +207,14 @@ describe('a lost key (B3)', () => {
 
   it('is not replaced by the person concerned, by a program, by one person twice, or two at once', async () => {
     const { ada, bob, carol } = await people()
-    const { lostKey, find } = fixture.identity.people
+    const { lostKey } = fixture.identity.people
     const { id } = await lostKey.request(ada.person.id, uid(ada))
     await expect(lostKey.approve(id, uid(ada))).rejects.toMatchObject({ code: 'ERR_RECOVERY_SELF' })
     await expect(lostKey.approve(id, { type: 'ServiceAccount', id: 'app' })).rejects.toMatchObject({ code: 'ERR_RECOVERY_SELF' })
     const twice = await Promise.allSettled([lostKey.approve(id, uid(bob)), lostKey.approve(id, uid(bob))])
     expect(twice.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
     await expect(lostKey.approve(id, uid(bob))).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
-    expect(find(ada.person.id)?.factors.passkeys).toBe(1)
+    expect(fixture.identity.people.find(ada.person.id)?.factors.passkeys).toBe(1)
     fixture.clock.advance(24 * 3_600_000)
     await expect(lostKey.approve(id, uid(carol))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
     await fixture.identity.maintain()
@@ -200,7 +223,7 @@ describe('a lost key (B3)', () => {
 
   it('is not replaced while the log is down, and an agreement that is not on record does not count', async () => {
     const { ada, bob, carol } = await people()
-    const { lostKey, find } = fixture.identity.people
+    const { lostKey } = fixture.identity.people
     fixture.audit.down = true
     await expect(lostKey.request(ada.person.id, uid(bob))).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
     fixture.audit.down = false
@@ -210,7 +233,7 @@ describe('a lost key (B3)', () => {
     await expect(lostKey.approve(id, uid(bob))).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
     fixture.audit.down = false
     expect((await lostKey.approve(id, uid(carol))).link).toBeNull()
-    expect(find(ada.person.id)?.factors.passkeys).toBe(1)
+    expect(fixture.identity.people.find(ada.person.id)?.factors.passkeys).toBe(1)
   })
 })
 

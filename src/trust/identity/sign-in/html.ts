@@ -8,9 +8,19 @@ export class Markup {
 
 type Value = string | number | Markup | readonly Markup[] | null | false
 
-/** Template whose values are escaped for text and for quoted attributes; nested markup stays, null and false leave nothing. */
+/**
+ * Template whose values are escaped for text and for quoted attributes; nested markup stays, null and false leave nothing.
+ * @throws {TypeError} for markup inside the quotes of an attribute, which would end there.
+ */
 export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Markup {
-  return new Markup(parts.reduce((text, part, i) => text + part + (i < values.length ? render(values[i]!) : ''), ''))
+  return new Markup(
+    parts.reduce((text, part, i) => {
+      const value = values[i]
+      if (i === values.length || value === undefined) return text + part
+      if (typeof value === 'object' && value !== null && /="[^"]*$/.test(text + part)) throw new TypeError('markup inside an attribute')
+      return text + part + render(value)
+    }, ''),
+  )
 }
 
 function render(value: Value): string {

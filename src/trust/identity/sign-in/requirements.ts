@@ -10,6 +10,9 @@ export interface Requirement {
 
 export const NO_REQUIREMENT: Requirement = { level: 0, maxAge: null }
 
+/** For who adds a key to their own account. */
+export const FOR_A_NEW_FACTOR: Requirement = { level: 2, maxAge: 240 }
+
 /** Levels are ordered, so the lowest that is named is what must be reached. */
 export function requirementOf(params: Readonly<Record<string, unknown>>): Requirement {
   const named = typeof params['acr_values'] === 'string' ? params['acr_values'].split(' ').filter((one) => /^[123]$/.test(one)) : []

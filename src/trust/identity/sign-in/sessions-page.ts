@@ -2,7 +2,8 @@ import { RedoubtError } from '#foundation/core'
 import type { ListedSession } from '../people/people.ts'
 import { html, type Markup } from './html.ts'
 import { answerPage, page, redirect } from './page.ts'
-import { hidden, nameOf, type SignInParts, type Visit } from './visit.ts'
+import { FOR_A_NEW_FACTOR, lacking } from './requirements.ts'
+import { hidden, nameOf, type SignInParts, type Visit, wayToSignIn } from './visit.ts'
 
 const LEVELS = { 1: 'one factor', 2: 'two factors', 3: 'hardware key' } as const
 
@@ -37,7 +38,7 @@ function item(visit: Visit, session: ListedSession, here: boolean): Markup {
       !here &&
       html`<form method="post" action="/sessions/end">
         ${hidden(visit, null, { session: session.id })}
-        <button class="secondary" type="submit" aria-label="End the session of ${what}, signed in ${moment(session.authTime)}">End</button>
+        <button class="secondary" type="submit" aria-label="End the session of ${what}, signed in ${stamp(session.authTime)}">End</button>
       </form>`
     }
   </li>`
@@ -51,8 +52,8 @@ function programOf(userAgent: string): string {
   return name === undefined ? userAgent.slice(0, 60) : `${name}${system === undefined ? '' : ` on ${system.replace('Mac OS X', 'macOS')}`}`
 }
 
-const moment = (time: number): Markup =>
-  html`<time datetime="${new Date(time).toISOString()}">${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC</time>`
+const stamp = (time: number): string => `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+const moment = (time: number): Markup => html`<time datetime="${new Date(time).toISOString()}">${stamp(time)}</time>`
 
 /** `POST /sessions/end`: one's own only; of another's it cannot be told whether there is such a session. */
 export async function endSession({ people }: SignInParts, visit: Visit): Promise<void> {
@@ -64,11 +65,12 @@ export async function endSession({ people }: SignInParts, visit: Visit): Promise
   redirect(visit.res, session.id === signedIn.session.id ? '/sign-in' : '/sessions')
 }
 
-/** `POST /sessions/factor`: a link to register another key, for whoever has just shown enough. */
-export async function addFactor({ people }: SignInParts, visit: Visit): Promise<void> {
+/** `POST /sessions/factor`: a link to register another key, for whoever has just shown enough; others are asked to. */
+export async function addFactor({ people, clock }: SignInParts, visit: Visit): Promise<void> {
   const { signedIn } = visit
   if (signedIn === null) return redirect(visit.res, '/sign-in')
   const { session, person } = signedIn
+  if (lacking(session, FOR_A_NEW_FACTOR, clock.now()) !== null) return redirect(visit.res, wayToSignIn({ to: 'factor' }, visit))
   const link = await people.enrolment.ownLink({ mfaLevel: session.mfaLevel, authTime: session.authTime, recovered: false }, person.id)
   redirect(visit.res, new URL(link.url).pathname)
 }

@@ -4,7 +4,7 @@ import type { Claimant, SignedIn, SignInRefusal } from '../people/people.ts'
 import { assertionResponse } from '../people/verify-assertion.ts'
 import { html, type Markup } from './html.ts'
 import { answerPage, page, redirect } from './page.ts'
-import { lacking, NO_REQUIREMENT, type Requirement, requirementOf } from './requirements.ts'
+import { FOR_A_NEW_FACTOR, lacking, NO_REQUIREMENT, type Requirement, requirementOf } from './requirements.ts'
 import {
   clientOf,
   type Destination,
@@ -36,7 +36,8 @@ async function situationOf(parts: SignInParts, visit: Visit, fields: URLSearchPa
   const flow = await waitingFlow(parts, destination)
   if (destination.to === 'flow' && flow === undefined) throw new RedoubtError('ERR_SIGN_IN_FLOW')
   const device = destination.to === 'device' ? parts.devices.find(destination.userCode) : null
-  const wanted = flow === undefined ? (device === null ? NO_REQUIREMENT : requirementOf(device.params)) : requirementOf(flow.params)
+  const params = flow?.params ?? device?.params
+  const wanted = params !== undefined ? requirementOf(params) : destination.to === 'factor' ? FOR_A_NEW_FACTOR : NO_REQUIREMENT
   const name = (fields.get('name') ?? '').trim().slice(0, MAX_NAME)
   const { signedIn } = visit
   const missing = signedIn === null ? null : lacking(signedIn.session, wanted, parts.clock.now())
@@ -183,9 +184,9 @@ function nameForm(visit: Visit, { destination }: Situation): Markup {
     </form>`
 }
 
-function codeForms({ wanted }: Situation, fields: Markup, stepUp: boolean, totp: boolean): Markup | null {
-  // A code is one factor: it cannot reach what is asked for.
-  if (wanted.level > 1 && stepUp) return null
+function codeForms({ wanted, destination }: Situation, fields: Markup, stepUp: boolean, totp: boolean): Markup | null {
+  // A code is one factor: it cannot reach what is asked for. Only who registers a new key may come with a recovery code.
+  const enough = !stepUp || wanted.level <= 1
   const app = html`<p class="or">or</p>
     <form method="post" action="/sign-in/code">
       ${fields}
@@ -195,7 +196,7 @@ function codeForms({ wanted }: Situation, fields: Markup, stepUp: boolean, totp:
       <button class="secondary" type="submit">Sign in with the code</button>
     </form>`
   const recovery = html`<details>
-    <summary>No key and no app at hand?</summary>
+    <summary>No key ${enough ? 'and no app ' : ''}at hand?</summary>
     <form method="post" action="/sign-in/recovery">
       ${fields}
       <label for="recovery">Recovery code</label>
@@ -213,7 +214,7 @@ function codeForms({ wanted }: Situation, fields: Markup, stepUp: boolean, totp:
       <button class="secondary" type="submit">Use the recovery code</button>
     </form>
   </details>`
-  return html`${totp && app} ${!stepUp && recovery}`
+  return html`${enough && totp && app} ${(!stepUp || destination.to === 'factor') && recovery}`
 }
 
 function otherQuery(visit: Visit, { destination }: Situation): string {

@@ -55,9 +55,9 @@ async function enrolled(visit: Visit, ask: NewPerson): Promise<void> {
   await visit.page.getByRole('heading', { name: 'You can sign in now' }).waitFor()
 }
 
-async function client(): Promise<oidc.Configuration> {
+async function client(id = 'redoubt-cli'): Promise<oidc.Configuration> {
   const dispatcher = new Agent({ connect: { ca: server.authorityPem } })
-  return oidc.discovery(new URL(server.issuer), 'redoubt-cli', { id_token_signed_response_alg: 'EdDSA' }, oidc.None(), {
+  return oidc.discovery(new URL(server.issuer), id, { id_token_signed_response_alg: 'EdDSA' }, oidc.None(), {
     [oidc.customFetch]: (url, options) => undiciFetch(url, { ...options, dispatcher } as never) as unknown as Promise<Response>,
   })
 }
@@ -82,6 +82,8 @@ async function sound({ page, problems }: Visit): Promise<void> {
     "[...document.querySelectorAll('input:not([type=hidden]), button, a')].filter((one) => !(one.labels?.length || one.textContent.trim() || one.getAttribute('aria-label'))).length",
   )
   expect(nameless).toBe(0)
+  // Markup that ended up in an attribute shows as text.
+  expect(await page.locator('body').innerText()).not.toMatch(/[<>]|="/)
   // Chromium notes each answer with an error status, which these pages give on purpose.
   expect(problems.filter((one) => !/status of 4\d\d/.test(one))).toEqual([])
 }
@@ -161,6 +163,7 @@ describe('signing in with a browser (B3, B4, B5)', () => {
     await page.getByLabel('Code that the app shows now').fill(code())
     await page.getByRole('button', { name: 'Finish' }).click()
     await heading(page, 'You can sign in now')
+    const recoveryCode = await page.locator('#codes li').first().innerText()
 
     await page.goto(`${server.issuer}/sign-in`)
     await page.getByLabel('Login name').fill('ada@example.org')
@@ -174,7 +177,13 @@ describe('signing in with a browser (B3, B4, B5)', () => {
     await page.getByLabel('Code from your app').fill(code())
     await page.getByRole('button', { name: 'Sign in with the code' }).click()
     await heading(page, 'Your sessions')
+    // A code is one factor: a second key takes two, or a recovery code.
     await page.getByRole('button', { name: 'Register another key' }).click()
+    await heading(page, 'Confirm that it is you')
+    await page.getByText('No key at hand?').click()
+    await page.getByLabel('Recovery code').fill(recoveryCode)
+    await picture(page, 'recovery-400')
+    await page.getByRole('button', { name: 'Use the recovery code' }).click()
     await heading(page, 'Register a way to sign in')
     await page.getByRole('button', { name: 'Register a key' }).click()
     await heading(page, 'You can sign in now')
@@ -221,8 +230,19 @@ describe('signing in with a browser (B3, B4, B5)', () => {
     const tokens = await oidc.pollDeviceAuthorizationGrant(configuration, device)
     expect(authenticate(tokens.access_token)).toMatchObject({ facts: { type: 'User' } })
 
+    // An access token is revoked by its client alone, and by itself (RFC 7009).
+    const renewed = await oidc.refreshTokenGrant(configuration, tokens.refresh_token!)
+    const console_ = await client('redoubt-console')
+    await oidc.tokenRevocation(console_, renewed.access_token)
+    expect(authenticate(renewed.access_token)).toMatchObject({ facts: { type: 'User' } })
+    await oidc.tokenRevocation(configuration, renewed.access_token)
+    expect(authenticate(renewed.access_token)).toMatchObject({ code: 'ERR_TOKEN_REVOKED' })
+    expect(authenticate(tokens.access_token)).toMatchObject({ facts: { type: 'User' } })
+
     // Its session is ended in the browser; the next request is refused.
     await page.goto(`${server.issuer}/sessions`)
+    await picture(page, 'sessions-two-400')
+    await sound(visit)
     await page.getByRole('button', { name: /^End the session of Redoubt command line/ }).click()
     await heading(page, 'Your sessions')
     expect(authenticate(tokens.access_token)).toMatchObject({ code: 'ERR_SESSION_ENDED' })

@@ -59,6 +59,9 @@ const FILES: Readonly<Record<string, readonly [type: string, file: string]>> = {
   '/sign-in/assets/sign-in.js': ['text/javascript; charset=utf-8', 'sign-in.browser.js'],
 }
 
+/** Whatever anyone may begin is written down, so there is a bound on beginning; a person begins a few in a minute, an office some dozens. */
+const BEGINNINGS = { windowMs: 60_000, perKey: 120, together: 3_000 } as const
+
 /** What a browser brings to the authorization endpoint, in terms that the router can hand on. */
 export interface Arrival {
   readonly browserSecret: string
@@ -73,11 +76,13 @@ export class SignIn {
   readonly #options: SignInOptions
   readonly #parts: SignInParts
   readonly #files: ReadonlyMap<string, readonly [type: string, content: string]>
+  readonly #beginnings: Attempts
   #provider: Provider | null = null
 
   constructor(options: SignInOptions) {
     const { issuer, people, artifacts, audit, clock } = options
     this.#options = options
+    this.#beginnings = new Attempts(clock, BEGINNINGS)
     this.#files = new Map(
       Object.entries(FILES).map(([path, [type, file]]) => [
         path,
@@ -162,6 +167,17 @@ export class SignIn {
     return { ...claims, jti: issue.id, iat: issue.issuedAt, exp: issue.expiresAt }
   }
 
+  /** False when too much was begun from there, or altogether, in the last minute: authorization requests and device codes. */
+  mayBegin(req: IncomingMessage): boolean {
+    const { sourceAddress } = sourceOf(req)
+    if (this.#beginnings.wait(sourceAddress) > 0) {
+      this.#options.refused('ERR_LIMIT_REQUESTS')
+      return false
+    }
+    this.#beginnings.count(sourceAddress)
+    return true
+  }
+
   /** False when a device polls faster than it was told (RFC 8628 §3.5). */
   mayPoll(deviceCode: string): boolean {
     return this.#parts.devices.poll(deviceCode)
@@ -213,8 +229,13 @@ export class SignIn {
     })
   }
 
-  /** Who comes to the authorization endpoint. @returns null when the answer has been given: the flow is of another browser. */
+  /** Who comes to the authorization endpoint. @returns null when the answer has been given: the flow is of another browser, or there are too many. */
   arrive(req: IncomingMessage, res: ServerResponse, flow: string | null): Arrival | null {
+    if (flow === null && !this.mayBegin(req)) {
+      res.setHeader('retry-after', '60')
+      answerPage(res, ERROR_TABLE.ERR_LIMIT_REQUESTS.status, errorPage('ERR_LIMIT_REQUESTS'))
+      return null
+    }
     const browser = new Browser(req, res)
     if (flow !== null && !browser.sealed(`flow ${flow}`, queryOf(req).get('flow_seal'))) {
       this.#fail(res, 'ERR_SIGN_IN_FLOW')

@@ -42,6 +42,7 @@ export interface Visit {
 export type Destination =
   | { readonly to: 'flow'; readonly flow: string }
   | { readonly to: 'device'; readonly userCode: string }
+  | { readonly to: 'factor' }
   | { readonly to: 'sessions' }
 
 const FLOW_ID = /^[A-Za-z0-9_-]{16,64}$/
@@ -51,12 +52,13 @@ export function destinationOf(fields: URLSearchParams, browser: Browser): Destin
   const flow = fields.get('flow')
   if (flow !== null && FLOW_ID.test(flow) && browser.sealed(`flow ${flow}`, fields.get('flow_seal'))) return { to: 'flow', flow }
   if (fields.get('to') === 'device') return { to: 'device', userCode: (fields.get('user_code') ?? '').slice(0, 16) }
-  return { to: 'sessions' }
+  return { to: fields.get('to') === 'factor' ? 'factor' : 'sessions' }
 }
 
 const fieldsOf = (destination: Destination, browser: Browser): Record<string, string> => {
   if (destination.to === 'flow') return { flow: destination.flow, flow_seal: browser.seal(`flow ${destination.flow}`) }
-  return destination.to === 'device' ? { to: 'device', user_code: destination.userCode } : {}
+  if (destination.to === 'device') return { to: 'device', user_code: destination.userCode }
+  return destination.to === 'factor' ? { to: 'factor' } : {}
 }
 
 /** The first address of the way to a destination for someone who is signed in. */

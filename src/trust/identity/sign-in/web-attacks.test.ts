@@ -312,6 +312,24 @@ describe('what a page carries', () => {
   })
 })
 
+describe('floods', () => {
+  it('begins only so many flows and device codes from one place in a minute, and goes on with those that have begun', async () => {
+    const browser = fixture.browser()
+    const consent = await atConsent(browser)
+    const form = new URLSearchParams({ client_id: 'redoubt-cli', scope: 'openid' }).toString()
+    let status = 200
+    let begun = 0
+    while (status === 200 && begun++ < 200) status = (await fixture.post('/oauth/device-authorization', form)).status
+    expect(status).toBe(429)
+    expect(begun).toBeLessThanOrEqual(121)
+    expect((await browser.once('GET', (await authorizationUrl()).slice(ISSUER.length))).status).toBe(429)
+    expect(refusals()).toContain('ERR_LIMIT_REQUESTS')
+    expect((await browser.submit(consent, '/consent', { decision: 'yes' })).headers.get('location')).toContain('code=')
+    fixture.clock.advance(61_000)
+    expect((await fixture.post('/oauth/device-authorization', form)).status).toBe(200)
+  })
+})
+
 describe('confusion of host and path', () => {
   const raw = (path: string, headers: Record<string, string>): Promise<{ status: number; location: string | undefined; text: string }> =>
     new Promise((resolve, reject) => {
@@ -356,8 +374,14 @@ describe('confusion of host and path', () => {
   it('takes a cookie that comes twice for none', async () => {
     const browser = await fixture.signedIn('ada')
     const mine = browser.cookies.get(SESSION_COOKIE)!
-    const answer = await raw('/sessions', { host: 'x', cookie: `${SESSION_COOKIE}=${mine}; ${SESSION_COOKIE}=${'a'.repeat(43)}` })
-    expect(answer.location).toBe('/sign-in')
+    const planted = 'a'.repeat(43)
+    for (const [one, other] of [
+      [mine, planted],
+      [planted, mine],
+    ]) {
+      const answer = await raw('/sessions', { host: 'x', cookie: `${SESSION_COOKIE}=${one}; ${SESSION_COOKIE}=${other}` })
+      expect(answer.location).toBe('/sign-in')
+    }
     expect((await raw('/sessions', { host: 'x', cookie: `${SESSION_COOKIE}=${mine}` })).status).toBe(200)
   })
 
