@@ -110,11 +110,8 @@ describe('a command that is asked for more (RFC 9470, B7)', () => {
       for (const [more, words] of asked) {
         refusal = { challenge: `Bearer error="insufficient_user_authentication", ${more}`, problem }
         const refused: Error & { code?: string } = await client(ours)
-          .call('/keys')
-          .then(
-            () => new Error('not refused'),
-            (error: Error) => error,
-          )
+          .call<never>('/keys')
+          .catch((error: Error) => error)
         expect(refused.code).toBe('ERR_MFA_REQUIRED')
         expect(refused.message.endsWith(words)).toBe(true)
       }

@@ -48,19 +48,8 @@ export class PersonTokens {
     const mfaLevel = this.#people.bestLevelOf(userId)
     const { roles, purpose, legalBasis, factsAt } = record
     const token = { id: '', issuer, expiresAt: 0 }
-    return {
-      facts: factsAt[mfaLevel],
-      name: userId,
-      roles,
-      purpose,
-      legalBasis,
-      mfaLevel,
-      authTime: null,
-      sessionId: null,
-      tokenBinding: 'none',
-      onBehalfBy: '',
-      token,
-    }
+    const nothingShown = { authTime: null, sessionId: null, tokenBinding: 'none', onBehalfBy: '' } as const
+    return { facts: factsAt[mfaLevel], name: userId, roles, purpose, legalBasis, mfaLevel, ...nothingShown, token }
   }
 
   /** For what runs: as `judge`, without counting as use. */
@@ -85,7 +74,6 @@ function principalOf(record: PersonRecord, token: PersonToken, mfaLevel: 1 | 2 |
     authTime: token.person.authTime,
     sessionId: token.person.sessionId,
     tokenBinding: token.binding.kind,
-    ...(token.binding.thumbprint === '' ? {} : { keyThumbprint: token.binding.thumbprint }),
     onBehalfBy: '',
     token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }
