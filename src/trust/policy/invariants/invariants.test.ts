@@ -144,8 +144,7 @@ describe('enumeration', () => {
     // Of a row nothing is taken for known.
     const rows = new Set(['resource.row', 'resource.text', 'resource.integer'])
     for (const name of names) if (!rows.has(name)) expect([...ATTRIBUTES.keys()]).toContain(name)
-    for (const name of CONTEXT_FIELDS)
-      expect([...ATTRIBUTES.keys()]).toContain(`context.${name}`)
+    for (const name of CONTEXT_FIELDS) expect([...ATTRIBUTES.keys()]).toContain(`context.${name}`)
   })
 
   it('represents every request by one that is decided alike, by the same policies', async () => {

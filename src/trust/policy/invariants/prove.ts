@@ -124,7 +124,9 @@ function hasOnly(query: DecisionQuery, roles: readonly string[] | null): boolean
 }
 
 function factsOf(query: DecisionQuery, { clusters }: Abstraction): Readonly<Record<string, unknown>> {
-  const variables = clusters.flatMap(({ variables }) => variables).filter((variable) => !variable.endsWith('#parents') && !isOfRow(variable))
+  const variables = clusters
+    .flatMap(({ variables }) => variables)
+    .filter((variable) => !variable.endsWith('#parents') && !isOfRow(variable))
   return Object.fromEntries(variables.toSorted().map((variable) => [variable.replace('#id', ''), valueIn(query, variable)]))
 }
 
