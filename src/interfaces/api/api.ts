@@ -17,6 +17,7 @@ import { keyRoutes } from './key-routes.ts'
 import { modelRoutes } from './model-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { problemOf } from './problem.ts'
+import { rowRoutes } from './row-routes.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 16
@@ -102,8 +103,8 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     },
     transform: jsonSchemaTransform,
   })
-  const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork() }
-  for (const group of [accessRoutes, datasetRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes, alertRoutes])
+  const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork(), downloads: new HeavyWork() }
+  for (const group of [accessRoutes, datasetRoutes, rowRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes, alertRoutes])
     await app.register(group(plane, lanes), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {
     await demand(plane, request, 'view', systemPart('status'))
