@@ -18,7 +18,18 @@ import { type Api, createApi } from './api.ts'
 import type { ControlPlane } from './control-plane.ts'
 
 export const TOKEN = 'Bearer good'
-const version = { name: 'credit', version: 1, quarantined: false, purposes: [], sensitivity: 'internal', digest: 'd', label: null }
+const version = {
+  name: 'credit',
+  version: 1,
+  columns: [],
+  subject: null,
+  rows: 0,
+  quarantined: false,
+  purposes: [],
+  sensitivity: 'internal',
+  digest: 'd',
+  label: null,
+}
 export const caller: Principal = {
   facts: { type: 'ServiceAccount', id: 'caller', attributes: {}, parents: [] },
   name: 'caller',
@@ -155,7 +166,12 @@ export async function testPlane(): Promise<TestPlane> {
       facts: facts('Dataset'),
       import: act('import', version),
       remove: act('remove dataset'),
-      read: act('read dataset', []),
+      read: act(
+        'read dataset',
+        Object.assign([], { columns: [], masked: [], hidden: [], condition: null, tally: { read: 0, admitted: 0, failed: 0 } }),
+      ),
+      first: async () => act('read rows', { columns: [], masked: [], hidden: [], condition: null, rows: [], failed: 0, more: false })(),
+      exported: async () => act('record export')(),
     },
     registry: {
       list: () => [version],

@@ -5,6 +5,7 @@ import {
   asRedoubtError,
   type AuditEvent,
   type ConditionRequest,
+  type Decision,
   type DecisionQuery,
   type EntityFacts,
   type ErrorCode,
@@ -35,6 +36,16 @@ export function authenticate(plane: ControlPlane, request: FastifyRequest, reply
  * @throws {RedoubtError} the decision's code, or `ERR_AUDIT_UNAVAILABLE` when it cannot be recorded.
  */
 export async function demand(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): Promise<Principal> {
+  return (await demandDecision(plane, request, action, resource)).principal
+}
+
+/** As `demand`, for acts on which the decision says more than yes: rows that take part, masks, limits. */
+export async function demandDecision(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  action: Action,
+  resource: EntityFacts,
+): Promise<{ readonly principal: Principal; readonly decision: Decision }> {
   const principal = callerOf(request)
   // The token was verified before the body came in, which takes as long as the caller likes.
   const ended = plane.identity.stillValid(principal)
@@ -49,7 +60,7 @@ export async function demand(plane: ControlPlane, request: FastifyRequest, actio
     decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
   })
   if (refusal !== null) throw refusal
-  return principal
+  return { principal, decision }
 }
 
 function eventOf(request: FastifyRequest, principal: Principal, action: Action, resource: EntityFacts, code: ErrorCode | null): AuditEvent {
@@ -68,6 +79,7 @@ function eventOf(request: FastifyRequest, principal: Principal, action: Action, 
 
 /**
  * For work that goes on after `demand` let it begin: asks the same again, as of now, with the resource as it is (B8).
+ * @param begun the decision that rows are read under: work that would now see other rows, or under other masks, ends.
  * @returns a question whose answer is null while the work may go on; the first no is recorded.
  */
 export function mayGoOn(
@@ -75,13 +87,20 @@ export function mayGoOn(
   request: FastifyRequest,
   action: Action,
   resource: () => EntityFacts,
+  begun?: Decision,
 ): () => RedoubtError | null {
   const principal = callerOf(request)
   let refused: RedoubtError | null = null
   return () => {
-    refused ??= reasonToEnd(plane, request, principal, action, resource)
+    refused ??= reasonToEnd(plane, request, principal, action, resource, begun)
     return refused
   }
+}
+
+function showsOtherRows(now: Decision, begun: Decision | undefined): boolean {
+  if (begun === undefined || now === begun) return false
+  const masks = ({ obligations }: Decision): string => JSON.stringify(obligations.columns ?? {})
+  return now.rows?.digest !== begun.rows?.digest || masks(now) !== masks(begun)
 }
 
 function reasonToEnd(
@@ -90,12 +109,14 @@ function reasonToEnd(
   principal: Principal,
   action: Action,
   resource: () => EntityFacts,
+  begun: Decision | undefined,
 ): RedoubtError | null {
   try {
     const facts = resource()
     const circumstances = circumstancesOf(plane, request, principal, action, facts)
     const decision = plane.policies.decide(queryOf(plane, principal, action, facts, circumstances))
-    const code = plane.identity.stillValid(principal) ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
+    const allowed = decision.effect === 'allow' && !showsOtherRows(decision, begun)
+    const code = plane.identity.stillValid(principal) ?? (allowed ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
     if (code === null) return null
     plane.audit
       .record(eventOf(request, principal, action, facts, code))

@@ -1,10 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { accessOf, type RowReading } from '#assets/datasets'
+import type { Lineage } from '#assets/registry'
 import { train } from '#assets/training'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
+import { demand, demandDecision, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { longOperation } from './long-operation.ts'
 import { objectName } from './names.ts'
@@ -60,14 +62,16 @@ export const modelRoutes =
         const { dataset: datasetName, algorithm, seed } = request.body
         const dataset = plane.datasets.get(datasetName)
         if (!dataset) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${datasetName}\``)
-        const principal = await demand(plane, request, 'trainOn', plane.datasets.facts(dataset))
+        const { principal, decision } = await demandDecision(plane, request, 'trainOn', plane.datasets.facts(dataset))
         const requestId = request.redoubtRequestId
         const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Dataset', id: dataset.name }, requestId }
-        const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'trainOn', () => plane.datasets.facts(dataset)) }
+        const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'trainOn', () => plane.datasets.facts(dataset), decision) }
+        // Before the answer begins: a policy that speaks of a column that is not there is a refusal, not the end of a training.
+        const groups = plane.datasets.read(dataset, use, accessOf('trainOn', decision))
         const work = async (progress: (facts: Record<string, number>) => void, signal: AbortSignal): Promise<unknown> => {
           const trained = await train({
             dataset,
-            groups: plane.datasets.read(dataset, use),
+            groups,
             algorithm,
             seed,
             signal,
@@ -82,7 +86,7 @@ export const modelRoutes =
             sensitivity: dataset.sensitivity,
             purposes: dataset.purposes,
             lineage: {
-              dataset: { name: dataset.name, version: dataset.version, digest: dataset.digest },
+              dataset: { name: dataset.name, version: dataset.version, digest: dataset.digest, ...learnedFrom(groups) },
               pipeline: `redoubt/${algorithm}`,
               codeDigest: trained.codeDigest,
               parameters: trained.parameters,
@@ -211,6 +215,11 @@ export const modelRoutes =
       return { name, removed: true }
     })
   }
+
+/** What of the data set a model learned from, where that was not all of it. */
+function learnedFrom({ condition, tally }: RowReading): Pick<NonNullable<Lineage['dataset']>, 'rows'> {
+  return condition === null ? {} : { rows: { condition, admitted: tally.admitted, of: tally.read } }
+}
 
 /** Fires when the caller leaves before its body has arrived. */
 function gone(request: FastifyRequest): AbortSignal {

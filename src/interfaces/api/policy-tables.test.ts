@@ -124,6 +124,7 @@ describe('the policies in force', () => {
         expect(failing).toBeLessThan(100)
       }
     },
+    60_000,
   )
 
   it('are reloaded from the folder all or nothing, and either is recorded with digests before and after', async () => {
