@@ -14,7 +14,8 @@ import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gatew
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
-import { type Activation, type ControlPlane, createApi, PolicyStore, reloadPolicies } from '#interfaces/api'
+import { openExceptions } from '#governance/approvals'
+import { type Activation, approversOf, type ControlPlane, createApi, PolicyStore, reloadPolicies, reviewedAccounts } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
@@ -210,6 +211,20 @@ async function start(
   })
   closers.push(() => identity.close())
   const { issuer } = identity
+  const approvalsDatabase = openDatabase<unknown>(directory.at('approvals.db'))
+  closers.push(() => approvalsDatabase.close())
+  const exceptions = await openExceptions({
+    database: approvalsDatabase,
+    keys,
+    audit,
+    alerts,
+    clock,
+    logger,
+    config: configuration.approvals,
+    approvers: approversOf({ identity, policies, profile }),
+    accounts: reviewedAccounts(identity),
+  })
+  closers.push(() => exceptions.close())
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer })
   const registry = openRegistry({ database, objects, keys, audit, clock })
@@ -270,6 +285,8 @@ async function start(
     audit,
     log,
     alerts,
+    exceptions,
+    accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
     datasets,
     registry,

@@ -6,6 +6,7 @@ import { BODY_TIMEOUT_MS } from '#gateway/routes'
 import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
 import { alertsConfig } from '#governance/alerts'
+import { approvalsConfig } from '#governance/approvals'
 import { auditConfig } from '#trust/audit'
 import { identityConfig } from '#trust/identity'
 import { keysConfigSchema } from '#trust/keys'
@@ -60,6 +61,7 @@ export const configurationSchema = z.strictObject({
   identity: identityConfig.prefault({}),
   audit: auditConfig.prefault({}),
   alerts: alertsConfig.prefault({}),
+  approvals: approvalsConfig.prefault({}),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
   foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),

@@ -19,6 +19,8 @@ export {
   type DecisionQuery,
   type EntityFacts,
   type EntityUid,
+  type ExceptionAsk,
+  type ExceptionSource,
   type FactValue,
   type FilterAction,
   LEGAL_BASES,

@@ -5,9 +5,12 @@ import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTyp
 import { z } from 'zod'
 import { asRedoubtError, newId, parseStrictJson, RedoubtError } from '#foundation/core'
 import { collectBody } from '#gateway/routes'
+import { accessReviewRoutes } from './access-review-routes.ts'
 import { accessRoutes } from './access-routes.ts'
 import { alertRoutes } from './alert-routes.ts'
+import { approvalRoutes } from './approval-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { breakGlassRoutes } from './break-glass-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { datasetRoutes } from './dataset-routes.ts'
 import { authenticate, demand, systemPart } from './guard.ts'
@@ -51,6 +54,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
   app.setSerializerCompiler(serializerCompiler)
   app.decorateRequest('principal', null)
   app.decorateRequest('redoubtRequestId', '')
+  app.decorateRequest('exceptionUsed', null)
   // Fastify reads text/plain too unless told otherwise.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', async (_request: FastifyRequest, payload: IncomingMessage) =>
@@ -102,7 +106,18 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     transform: jsonSchemaTransform,
   })
   const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork() }
-  for (const group of [accessRoutes, datasetRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes, alertRoutes])
+  for (const group of [
+    accessRoutes,
+    datasetRoutes,
+    modelRoutes,
+    keyRoutes,
+    auditRoutes,
+    policyRoutes,
+    alertRoutes,
+    approvalRoutes,
+    breakGlassRoutes,
+    accessReviewRoutes,
+  ])
     await app.register(group(plane, lanes), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {
     await demand(plane, request, 'view', systemPart('status'))

@@ -13,12 +13,15 @@ import { decisionContext } from '#gateway/pipeline'
 import { countHeader, sourceAddress } from '#gateway/routes'
 import type { Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
+import { type About, type ExceptionUsed, orExcepted, stillExcepted } from './exceptional.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set by the first hook of every route that demands a token. */
     principal: Principal | null
     redoubtRequestId: string
+    /** What lifted a no for this request, so that what goes on after it is asked by the same facts. */
+    exceptionUsed: ExceptionUsed | null
   }
 }
 
@@ -36,20 +39,36 @@ export function authenticate(plane: ControlPlane, request: FastifyRequest): Prin
 
 /**
  * Whether the caller may, by the same decision as everywhere; a no is recorded before it is answered, a yes before anything is done.
- * @throws {RedoubtError} the decision's code, or `ERR_AUDIT_UNAVAILABLE` when it cannot be recorded.
+ * A no that approvals or a break-glass grant lift is a yes; the record names what lifted it.
+ * @param about what the request leaves open and the route filled in, and who made what it is about: approvals are bound to both.
+ * @throws {RedoubtError} the decision's code, `ERR_APPROVAL_REQUIRED`, or `ERR_AUDIT_UNAVAILABLE` when it cannot be recorded.
  */
-export async function demand(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): Promise<Principal> {
+export async function demand(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  action: Action,
+  resource: EntityFacts,
+  about: About = {},
+): Promise<Principal> {
   const principal = callerOf(request)
   // The token was verified before the body came in, which takes as long as the caller likes.
   const ended = plane.identity.stillValid(principal)
-  const context = contextOf(plane, request, principal)
-  const decision = plane.policies.decide({ principal: principal.facts, action, resource, context })
-  const code = ended ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
+  const query = { principal: principal.facts, action, resource, context: contextOf(plane, request, principal) }
+  const plain = plane.policies.decide(query)
+  const { decision, refusal, details, used } =
+    ended === null && plain.effect === 'deny'
+      ? orExcepted(plane, request, query, plain, about)
+      : { decision: plain, refusal: null, details: {}, used: null }
+  const code = ended ?? refusal?.code ?? null
+  const event = eventOf(request, principal, action, resource, code)
   await plane.audit.record({
-    ...eventOf(request, principal, action, resource, code),
+    ...event,
+    details: { ...event.details, ...details },
     decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
   })
-  if (code !== null) throw new RedoubtError(code)
+  if (code !== null) throw refusal ?? new RedoubtError(code)
+  if (used?.breakGlass) plane.exceptions.grants.noteUse(used.breakGlass)
+  request.exceptionUsed = used
   return principal
 }
 
@@ -94,7 +113,7 @@ function reasonToEnd(
 ): RedoubtError | null {
   try {
     const facts = resource()
-    const context = contextOf(plane, request, principal)
+    const context = { ...contextOf(plane, request, principal), ...stillExcepted(plane, request.exceptionUsed, principal, action, facts) }
     const decision = plane.policies.decide({ principal: principal.facts, action, resource: facts, context })
     const code = plane.identity.stillValid(principal) ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
     if (code === null) return null
@@ -115,7 +134,7 @@ export function permits(plane: ControlPlane, request: FastifyRequest, action: Ac
   return plane.policies.decide({ principal: principal.facts, action, resource, context }).effect === 'allow'
 }
 
-function contextOf(plane: ControlPlane, request: FastifyRequest, principal: Principal): DecisionContext {
+export function contextOf(plane: ControlPlane, request: FastifyRequest, principal: Principal): DecisionContext {
   return decisionContext(plane, principal, {
     receivedAt: plane.clock.now(),
     sourceAddress: sourceAddress(request.raw.socket.remoteAddress),

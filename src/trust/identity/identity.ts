@@ -2,7 +2,7 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { type AuditSink, type Clock, type EntityUid, type ErrorCode, RedoubtError } from '#foundation/core'
+import { type AuditSink, type Clock, type EntityUid, type ErrorCode, RedoubtError, type Role } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
 import type { Keys } from '#trust/keys'
@@ -56,6 +56,8 @@ export interface Identity {
     /** The account as policies see it, for questions like `policy why`; not proof of anything. */
     principal(name: string): Principal | null
     disable(name: string, by: EntityUid): Promise<ServiceAccount>
+    /** From its next request on; an account that has no other role is disabled. */
+    removeRole(name: string, role: Role, by: EntityUid): Promise<ServiceAccount>
     replaceKey(name: string, by: EntityUid): Promise<CreatedAccount>
   }
   /** For `ensureBootstrapAccount`. @throws {RedoubtError} `ERR_CONFIG_INSECURE` in production. */
@@ -183,6 +185,11 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
         const disabled = accounts.disable(name, by)
         announce(name)
         return disabled
+      },
+      async removeRole(name, role, by) {
+        const changed = accounts.removeRole(name, role, by)
+        announce(name)
+        return changed
       },
       async replaceKey(name, by) {
         const replaced = await accounts.replaceKey(name, by)
