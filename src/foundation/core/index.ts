@@ -39,4 +39,5 @@ export {
   type SubjectSealer,
   type TaggedFact,
 } from './ports.ts'
+export { COLUMN_MASKS, type ColumnMask, type ReadColumn, type RowCells, type RowCondition, stricterMask } from './row-access.ts'
 export { type JsonBounds, parseStrictJson, parseStrictJsonText } from './strict-json.ts'

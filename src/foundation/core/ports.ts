@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { JsonObject } from './canonical-json.ts'
 import type { ErrorCode } from './error-table.ts'
+import type { ColumnMask, RowCondition } from './row-access.ts'
 
 /**
  * The ports that cut the knots of the house: audit signs and seals with keys, keys record each use in audit, both sit beside
@@ -24,7 +25,10 @@ export type TaggedFact =
 /** What the policies may know of an entity. Immutable: an engine may cache by object identity, so change means a new object. */
 export interface EntityFacts extends EntityUid {
   readonly attributes: Readonly<Record<string, FactValue>>
-  /** Direct parents (roles of a principal, groups of a resource). */
+  /**
+   * All that it is in: the closure. Policies see only principal, resource and actions, so a person in a group names the group and
+   * each role that the group has; the role of a group that is not named beside it is not held.
+   */
   readonly parents: readonly EntityUid[]
 }
 
@@ -154,6 +158,8 @@ export interface Obligations {
   readonly limits: readonly LimitRule[]
   /** Most rows one call may carry; null is no bound of this kind. */
   readonly maxRowsPerCall: number | null
+  /** Masks of columns of a data set by name; `default` applies to columns not named. Left out where no policy speaks of columns. */
+  readonly columns?: Readonly<Record<string, ColumnMask>>
 }
 
 export interface Decision {
@@ -165,6 +171,8 @@ export interface Decision {
   /** Why a deny is a deny; null on allow. */
   readonly code: Extract<ErrorCode, 'ERR_POLICY_DENIED' | 'ERR_POLICY_ERROR' | 'ERR_POLICY_PURPOSE'> | null
   readonly obligations: Obligations
+  /** There on an allow that holds for some rows of a data set only: whoever reads rows must ask it for each. */
+  readonly rows?: RowCondition
   /** Digest of the policy set that decided. */
   readonly policySet: string
 }

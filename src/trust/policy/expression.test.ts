@@ -66,7 +66,7 @@ function outcome(text: string, ids: { principal?: readonly [string, string] } = 
     entities: known.map(({ uid, attributes, tags, ancestors }) => ({
       uid: { type: uid.type, id: uid.id },
       attrs: Object.fromEntries([...attributes.fields].map(([name, value]) => [name, json(value)])),
-      tags: Object.fromEntries([...tags].map(([name, value]) => [name, json(value)])),
+      tags: Object.fromEntries([...(tags as ReadonlyMap<string, Value>)].map(([name, value]) => [name, json(value)])),
       parents: [...ancestors].map((key) => ({ type: key.split('\0')[0] ?? '', id: key.split('\0')[1] ?? '' })),
     })),
   })

@@ -5,6 +5,7 @@ import type { Expression } from '../compile-expression.ts'
 import type { PolicyJson } from '../compile-policy.ts'
 import type { PolicyFile } from '../policy-file.ts'
 import { invalid, splitPolicies } from '../policy-text.ts'
+import { readsRow } from '../row-reads.ts'
 import type { PolicySchema } from '../schema.ts'
 import { readYaml } from '../yaml-document.ts'
 
@@ -87,6 +88,7 @@ function conditionOf(cedar: Cedar, schema: PolicySchema, one: z.output<typeof in
   const json = parsed.json as PolicyJson
   const [condition] = json.conditions
   if (!condition || json.conditions.length !== 1) throw wrong('the condition is not one expression')
+  if (readsRow(condition.body)) throw wrong('a statement is about requests, and a row is not known when one is decided')
   const answer = cedar.validate({
     schema: schema.text,
     policies: { staticPolicies: { invariant: policy.text } },

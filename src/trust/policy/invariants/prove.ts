@@ -3,7 +3,7 @@ import type { Expression } from '../compile-expression.ts'
 import { loadCedar } from '../cedar.ts'
 import type { PolicyEngine } from '../engine.ts'
 import type { PolicyFile } from '../policy-file.ts'
-import { type Abstraction, abstractionOf, allKinds, holdsRole } from './abstraction.ts'
+import { type Abstraction, abstractionOf, allKinds, holdsRole, isOfRow } from './abstraction.ts'
 import { DEFAULT_MAX_REQUESTS, demandBound, forEachRequest } from './enumerate.ts'
 import { type Invariant, readInvariants } from './invariant-file.ts'
 import { type Kinds, overAtoms, simplify, type Truth, YES } from './simplify.ts'
@@ -120,11 +120,11 @@ function proveGroup(
 function hasOnly(query: DecisionQuery, roles: readonly string[] | null): boolean {
   if (roles === null) return true
   const { parents } = query.principal
-  return parents.length > 0 && parents.every(({ id }) => roles.includes(id))
+  return parents.length > 0 && parents.every(({ type, id }) => type === 'Role' && roles.includes(id))
 }
 
 function factsOf(query: DecisionQuery, { clusters }: Abstraction): Readonly<Record<string, unknown>> {
-  const variables = clusters.flatMap(({ variables }) => variables).filter((variable) => !variable.endsWith('#parents'))
+  const variables = clusters.flatMap(({ variables }) => variables).filter((variable) => !variable.endsWith('#parents') && !isOfRow(variable))
   return Object.fromEntries(variables.toSorted().map((variable) => [variable.replace('#id', ''), valueIn(query, variable)]))
 }
 
