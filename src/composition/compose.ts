@@ -15,7 +15,16 @@ import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
 import { openExceptions } from '#governance/approvals'
-import { type Activation, approversOf, type ControlPlane, createApi, PolicyStore, reloadPolicies, reviewedAccounts } from '#interfaces/api'
+import {
+  type Activation,
+  approversOf,
+  type ControlPlane,
+  createApi,
+  PolicyStore,
+  proveWithin,
+  reloadPolicies,
+  reviewedAccounts,
+} from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
@@ -28,7 +37,7 @@ import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
-import { policyAlarm } from './policy-alarm.ts'
+import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { passphrase } from './secrets.ts'
@@ -122,6 +131,7 @@ async function start(
     operatorPath: configuration.policies,
     shadowRate: SHADOW_RATE,
     onMismatch: (mismatch) => onMismatch(mismatch),
+    prove: proveWithin(configuration.policyProof.timeoutSeconds * 1_000),
   })
   const keyring = await opening
 
@@ -338,6 +348,8 @@ async function start(
     if (profile === 'development')
       await makeStarterWorkspace({ datasets, registry, models, database, ...(starterRows === undefined ? {} : { rows: starterRows }) })
     readiness.done()
+    // Beside the first requests: it takes a core for seconds where there are policies of one's own.
+    void invariantAlarm({ policies, alerts, logger })
   })()
   ready.catch((error: unknown) => {
     readiness.failed(asRedoubtError(error))

@@ -17,6 +17,9 @@ const DEFAULT_DATA_DIR = './.redoubt/data'
 /** Long enough to answer what runs, short enough for an orchestrator's default patience. */
 const DEFAULT_DRAIN_MS = 5_000
 
+/** Several times what the bundled policies take on a slow machine. */
+const DEFAULT_PROOF_SECONDS = 120
+
 /** Everything that `redoubt.yaml` may say, composed from the rooms' own schemas. */
 export const configurationSchema = z.strictObject({
   profile: z.enum(['development', 'production']).default('development').describe('production refuses every insecure default'),
@@ -63,6 +66,17 @@ export const configurationSchema = z.strictObject({
   alerts: alertsConfig.prefault({}),
   approvals: approvalsConfig.prefault({}),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
+  policyProof: z
+    .strictObject({
+      timeoutSeconds: z
+        .number()
+        .int()
+        .min(1)
+        .max(3_600)
+        .default(DEFAULT_PROOF_SECONDS)
+        .describe('a change of policies whose invariants are not decided within this time is refused'),
+    })
+    .prefault({}),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
   foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),
   log: z

@@ -63,7 +63,7 @@ export class AccessReviews {
 
   /** @throws {RedoubtError} `ERR_CONFLICT` when there is nothing to review, or too much; `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`. */
   async start(days: number, by: Doer): Promise<AccessReviewCampaign> {
-    const { statements, accounts, audit, clock } = this.#options
+    const { statements, accounts, clock } = this.#options
     const items = accounts.list().flatMap(({ uid, roles }) => roles.map((role) => ({ uid, role })))
     if (items.length === 0 || items.length > MAX_ITEMS)
       throw new RedoubtError('ERR_CONFLICT', `a review has from 1 to ${MAX_ITEMS} accounts and roles, not ${items.length}`)

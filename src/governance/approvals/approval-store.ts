@@ -93,7 +93,7 @@ export class ApprovalStore {
       .map(({ approver_type: type, approver_id: id, at, sealed }) => ({
         approver: { type, id },
         at,
-        ...this.#sealing.open<Pick<Vote, 'context' | 'comment'>>(sealed, voteContext(approvalId, { type, id })),
+        ...(this.#sealing.open(sealed, voteContext(approvalId, { type, id })) as Pick<Vote, 'context' | 'comment'>),
       }))
   }
 
@@ -135,7 +135,7 @@ export class ApprovalStore {
   }
 
   #approvalOf(row: ApprovalRow): StoredApproval {
-    const { reason, payload, resource } = this.#sealing.open<SealedPart>(row.sealed, contextOf(row.id, row.digest))
+    const { reason, payload, resource } = this.#sealing.open(row.sealed, contextOf(row.id, row.digest)) as SealedPart
     return {
       id: row.id,
       principal: { type: row.principal_type, id: row.principal_id },

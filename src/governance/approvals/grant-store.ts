@@ -90,7 +90,7 @@ export class GrantStore {
       principal: { type: row.principal_type, id: row.principal_id },
       action: row.action as Action,
       resource: { type: row.resource_type, id: row.resource_id },
-      reason: this.#sealing.open<{ reason: string }>(row.sealed, reasonContext(row.id)).reason,
+      reason: (this.#sealing.open(row.sealed, reasonContext(row.id)) as { reason: string }).reason,
       startedAt: row.started_at,
       endsAt: row.ends_at,
       lagMs: row.lag_ms,
@@ -99,7 +99,7 @@ export class GrantStore {
       uses: row.uses,
       reviewedAt: row.reviewed_at,
       reviewedBy: row.reviewer_type === null || row.reviewer_id === null ? null : { type: row.reviewer_type, id: row.reviewer_id },
-      finding: row.finding === null ? null : this.#sealing.open<{ finding: string }>(row.finding, findingContext(row.id)).finding,
+      finding: row.finding === null ? null : (this.#sealing.open(row.finding, findingContext(row.id)) as { finding: string }).finding,
     }))
   }
 }

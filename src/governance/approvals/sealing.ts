@@ -8,7 +8,7 @@ import type { Statements } from './statements.ts'
 export interface Sealing {
   seal(value: unknown, context: string): Uint8Array
   /** @throws {RedoubtError} `ERR_CRYPTO_AUTHENTICATION` for anything that was not sealed here under this context. */
-  open<T>(sealed: Uint8Array, context: string): T
+  open(sealed: Uint8Array, context: string): unknown
 }
 
 const RESOURCE = 'approvals'
@@ -33,6 +33,6 @@ export function sealingWith(key: KeyObject): Sealing {
   const aad = (context: string): Uint8Array => Buffer.from(`redoubt approvals 1 ${context}`)
   return {
     seal: (value, context) => sealBytes(key, aad(context), Buffer.from(canonicalJson(value))),
-    open: <T>(sealed: Uint8Array, context: string) => parseStrictJson(openBytes(key, aad(context), sealed), BOUNDS) as T,
+    open: (sealed, context) => parseStrictJson(openBytes(key, aad(context), sealed), BOUNDS),
   }
 }

@@ -24,6 +24,7 @@ export class Statements {
   }
 
   /** @throws as `run`. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- what a statement answers is known to whoever wrote it
   all<Row>(sql: string, ...values: readonly SqlValue[]): readonly Row[] {
     try {
       return this.#database.raw.prepare(sql).all(...values) as Row[]

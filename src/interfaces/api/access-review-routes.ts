@@ -17,9 +17,9 @@ export const accessReviewRoutes =
     const access = systemPart('access')
     /** Those who manage access, and those who audit it. */
     const demandReader = (request: FastifyRequest) =>
-      permits(plane, request, 'manageAccess', access)
-        ? demand(plane, request, 'manageAccess', access)
-        : demand(plane, request, 'readAudit', theLog)
+      permits(plane, request, 'readAudit', theLog)
+        ? demand(plane, request, 'readAudit', theLog)
+        : demand(plane, request, 'manageAccess', access)
 
     app.get('/access/reviews', { schema: { summary: 'Access reviews, newest first' } }, async (request) => {
       await demandReader(request)

@@ -60,8 +60,8 @@ export const policyRoutes =
           actor: principal.facts,
           requestId: request.redoubtRequestId,
         }
-        const { after, cases } = await recorded(plane, change, () => plane.policies.put(name, text, tests))
-        return { name, digest: after, cases }
+        const { after, cases, invariants } = await recorded(plane, change, () => plane.policies.put(name, text, tests))
+        return { name, digest: after, cases, invariants }
       },
     )
 
@@ -77,8 +77,8 @@ export const policyRoutes =
           actor: principal.facts,
           requestId: request.redoubtRequestId,
         }
-        const { after, cases } = await recorded(plane, change, () => plane.policies.remove(name))
-        return { name, digest: after, cases }
+        const { after, cases, invariants } = await recorded(plane, change, () => plane.policies.remove(name))
+        return { name, digest: after, cases, invariants }
       },
     )
 

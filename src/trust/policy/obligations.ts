@@ -50,7 +50,17 @@ export function readAnnotations(
     if (wanted !== 'both' && wanted !== effect) throw new Error(`the annotation \`@${name}\` has no meaning on a ${effect}`)
     if (annotations[name] === null || annotations[name] === '') throw new Error(`the annotation \`@${name}\` has no value`)
   }
-  const { id = null, description = null, refusal = null, filter_input, filter_output, limit, rows_per_call, mask_columns, hide_columns } = annotations
+  const {
+    id = null,
+    description = null,
+    refusal = null,
+    filter_input,
+    filter_output,
+    limit,
+    rows_per_call,
+    mask_columns,
+    hide_columns,
+  } = annotations
   if (id !== null && (id.length > MAX_ID_LENGTH || !/^[\w.:#/-]+$/.test(id)))
     throw new Error('an `@id` has up to 128 letters, digits and `_.:#/-`')
   if (refusal !== null && refusal !== 'purpose') throw new Error('`@refusal` knows only "purpose"')

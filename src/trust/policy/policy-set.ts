@@ -134,7 +134,9 @@ function demandRowActions(rule: Rule, { actions }: PolicySchema, asks: { readonl
   const refuse = (what: string, allowed: ReadonlySet<string>): void => {
     const odd = own.find((id) => !allowed.has(id))
     if (odd !== undefined || own.length === 0)
-      throw new Error(`${what} only in a policy of ${[...allowed].join(', ')}${odd === undefined ? '' : `, not of ${odd}`}: name the actions`)
+      throw new Error(
+        `${what} only in a policy of ${[...allowed].join(', ')}${odd === undefined ? '' : `, not of ${odd}`}: name the actions`,
+      )
   }
   if (asks.rows) refuse('the row of a data set is read', ROW_ACTIONS)
   if (asks.masks) refuse('columns are masked or hidden', MASK_ACTIONS)

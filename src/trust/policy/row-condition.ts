@@ -28,7 +28,8 @@ export interface OpenDecision {
 export function rowConditionOf(open: OpenDecision, request: Evaluation): RowCondition {
   const columns = new Map<string, ReadColumn>()
   for (const { expression } of [...open.forbids, ...open.permits]) collectColumns(expression, columns)
-  const written = (rules: readonly OpenRule[]): JsonValue => rules.map(({ id, expression }) => [id, writtenResidual(expression) as JsonValue])
+  const written = (rules: readonly OpenRule[]): JsonValue =>
+    rules.map(({ id, expression }) => [id, writtenResidual(expression) as JsonValue])
   const text = canonicalJson({ permitted: open.permitted, forbids: written(open.forbids), permits: written(open.permits) })
   const compiledOf = (rules: readonly OpenRule[]): readonly Compiled[] => rules.map(({ expression }) => compileExpression(expression))
   const [forbids, permits] = [compiledOf(open.forbids), compiledOf(open.permits)]
@@ -106,12 +107,29 @@ class RowEvaluation implements Evaluation, EntityStore {
     this.entities = this
     this.#known = request.entities
     const attributes = new RecordValue(new Map<string, Value>([...resource.attributes.fields, ['row', ROW]]))
-    const tags = (read: (name: string) => Value | null): Tags => ({ has: (name) => read(name) !== null, get: (name) => read(name) ?? undefined })
+    const tags = (read: (name: string) => Value | null): Tags => ({
+      has: (name) => read(name) !== null,
+      get: (name) => read(name) ?? undefined,
+    })
     this.#own = new Map([
       [resource.uid.key, { ...resource, attributes }],
       [ROW.key, rowEntity],
-      [TEXT.key, bare(TEXT, EMPTY_RECORD, tags((name) => this.row.text(name)))],
-      [INTEGER.key, bare(INTEGER, EMPTY_RECORD, tags((name) => this.row.integer(name)))],
+      [
+        TEXT.key,
+        bare(
+          TEXT,
+          EMPTY_RECORD,
+          tags((name) => this.row.text(name)),
+        ),
+      ],
+      [
+        INTEGER.key,
+        bare(
+          INTEGER,
+          EMPTY_RECORD,
+          tags((name) => this.row.integer(name)),
+        ),
+      ],
     ])
   }
 

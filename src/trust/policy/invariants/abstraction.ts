@@ -92,11 +92,7 @@ export function abstractionOf(
   const gather = (expressions: readonly Expression[], where: string | null): void => {
     for (const expression of expressions) atomsOf(expression, atoms)
     for (const [key, atom] of atoms)
-      if (!reads.has(key))
-        reads.set(
-          key,
-          readsRow(atom) ? readsOfRow(key) : named(where, () => readsOf(atom, kinds, schema)),
-        )
+      if (!reads.has(key)) reads.set(key, readsRow(atom) ? readsOfRow(key) : named(where, () => readsOf(atom, kinds, schema)))
   }
   for (const rule of rules) gather(testsOf(rule, kinds, schema) ?? [], `policy \`${rule.id}\` (${rule.file}:${rule.line})`)
   gather(extra, null)

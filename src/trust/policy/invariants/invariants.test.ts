@@ -19,10 +19,9 @@ beforeAll(async () => {
 })
 
 const withFile = (text: string): Promise<PolicyEngine> => loadPolicies({ files: [...defaultPolicyFiles(), { name: 'mine.cedar', text }] })
-const statement = (lines: string): { name: string; text: string } => ({
-  name: 'mine.invariants.yaml',
-  text: `invariants:\n  - id: mine\n    statement: what is said\n${lines.replace(/^/gm, '    ')}\n`,
-})
+const statement = (lines: string): readonly { name: string; text: string }[] => [
+  { name: 'mine.invariants.yaml', text: `invariants:\n  - id: mine\n    statement: what is said\n${lines.replace(/^/gm, '    ')}\n` },
+]
 const prove = async (lines: string, by = engine, options = {}) => {
   const { proofs } = await proveInvariants(by, statement(lines), options)
   return proofs[0]
@@ -144,8 +143,7 @@ describe('enumeration', () => {
     // Of a row nothing is taken for known.
     const rows = new Set(['resource.row', 'resource.text', 'resource.integer'])
     for (const name of names) if (!rows.has(name)) expect([...ATTRIBUTES.keys()]).toContain(name)
-    for (const name of CONTEXT_FIELDS)
-      expect([...ATTRIBUTES.keys()]).toContain(`context.${name}`)
+    for (const name of CONTEXT_FIELDS) expect([...ATTRIBUTES.keys()]).toContain(`context.${name}`)
   })
 
   it('represents every request by one that is decided alike, by the same policies', async () => {

@@ -38,15 +38,15 @@ export interface ProofReport {
 
 /**
  * Decides, by the engine itself, one request of each class that the policies and the invariants can tell apart.
- * @throws {RedoubtError} `ERR_POLICY_INVALID` for the file, `ERR_POLICY_ENUMERATION` when it cannot be exhaustive.
+ * @throws {RedoubtError} `ERR_POLICY_INVALID` for a file, `ERR_POLICY_ENUMERATION` when it cannot be exhaustive.
  */
 export async function proveInvariants(
   engine: PolicyEngine,
-  file: PolicyFile,
+  files: readonly PolicyFile[],
   options: { readonly maxRequests?: number } = {},
 ): Promise<ProofReport> {
   const { schema } = engine.set
-  const invariants = readInvariants(await loadCedar(), schema, file)
+  const invariants = readInvariants(await loadCedar(), schema, files)
   const groups = allKinds(schema).flatMap((kinds) => {
     const here = invariants.filter(
       (one) => one.actions.has(kinds.action) && one.principals.has(kinds.principal) && one.resources.has(kinds.resource),
@@ -124,7 +124,9 @@ function hasOnly(query: DecisionQuery, roles: readonly string[] | null): boolean
 }
 
 function factsOf(query: DecisionQuery, { clusters }: Abstraction): Readonly<Record<string, unknown>> {
-  const variables = clusters.flatMap(({ variables }) => variables).filter((variable) => !variable.endsWith('#parents') && !isOfRow(variable))
+  const variables = clusters
+    .flatMap(({ variables }) => variables)
+    .filter((variable) => !variable.endsWith('#parents') && !isOfRow(variable))
   return Object.fromEntries(variables.toSorted().map((variable) => [variable.replace('#id', ''), valueIn(query, variable)]))
 }
 

@@ -56,7 +56,8 @@ function differencesOf(one: TableCase, decision: Decision): readonly string[] {
   if (one.row && rows && decision.effect === 'allow') {
     const admitted = rows.admits(cellsOf(one.row))
     if (admitted === null) return [`expected ${one.expect}, and ${quoted(decision.policies)} cannot be evaluated for the row`]
-    if (admitted !== (one.expect === 'allow')) return [`expected ${one.expect}, the row is ${admitted ? '' : 'not '}admitted by ${quoted(by)}`]
+    if (admitted !== (one.expect === 'allow'))
+      return [`expected ${one.expect}, the row is ${admitted ? '' : 'not '}admitted by ${quoted(by)}`]
   } else if (decision.effect !== one.expect) {
     const why = by.length > 0 ? ` by ${quoted(by)}` : decision.effect === 'deny' ? ', for no policy permits it' : ''
     found.push(`expected ${one.expect}, decided ${decision.effect}${why}`)
