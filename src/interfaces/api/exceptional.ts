@@ -118,11 +118,11 @@ function approvalRequired(
 ): Pick<Outcome, 'refusal' | 'details'> {
   const uid = { type: principal.type, id: principal.id }
   const offer = plane.exceptions.fourEyes.offer({ principal: uid, author, action, resource, payload, digest, needed })
-  const how = offer === null ? 'it is too large to be approved' : `ask with \`redoubt approvals request ${offer} --reason …\``
+  const what = needed === 1 ? 'an approval' : `${needed} approvals`
   return {
     refusal: new RedoubtError(
       'ERR_APPROVAL_REQUIRED',
-      `policy asks for ${needed === 1 ? 'an approval' : `${needed} approvals`} of this; ${how}`,
+      `policy asks for ${what} of this${offer === null ? ', and it is too large to be shown to anyone who would approve it' : ''}`,
       {
         evidence: { needed, payloadDigest: digest, ...(offer === null ? {} : { approval: offer }) },
       },

@@ -1,7 +1,10 @@
-import { type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
+import { createHash } from 'node:crypto'
+import { canonicalJson, type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { RECOGNISERS } from '#gateway/filters'
 import {
+  defaultInvariants,
+  defaultPolicyFiles,
   demandInvariants,
   demandTables,
   INVARIANTS_SUFFIX,
@@ -23,14 +26,24 @@ const MAX_POLICY_BYTES = 256 * 1024
 const MAX_POLICY_FILES = 256
 /** What an annotation may name: a filter on an entity that nothing recognises would look like protection and be none. */
 const filterEntities = RECOGNISERS.map((recogniser) => recogniser.entity)
+const MAX_KNOWN = 64
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 /** A change on its way: a policy file and its table are two files, and a crash between them must not leave one without the other. */
 const PENDING = 'change.pending'
 
 type ShadowOptions = Required<Pick<LoadOptions, 'shadowRate' | 'onMismatch'>>
 
-/** Decides invariants of policies, all of which are given. */
-export type Prove = (files: readonly PolicyFile[], invariants: readonly PolicyFile[]) => Promise<ProofReport>
+/** Decides invariants of policies, all of which are given. @param proven policies for which they are known to hold. */
+export type Prove = (
+  files: readonly PolicyFile[],
+  invariants: readonly PolicyFile[],
+  proven: readonly PolicyFile[] | null,
+) => Promise<ProofReport>
+
+interface Proven {
+  readonly files: readonly PolicyFile[]
+  readonly invariants: readonly PolicyFile[]
+}
 
 /** Policies, and what they are held to. */
 interface Layer {
@@ -67,6 +80,10 @@ export class PolicyStore implements Decider {
   readonly #operatorPath: string | null
   readonly #shadow: ShadowOptions
   readonly #prove: Prove | null
+  /** The bundled policies were held to the bundled statements when they were made. */
+  #proven: Proven = { files: defaultPolicyFiles(), invariants: defaultInvariants() }
+  /** Sets of policies and statements that were held, with the number of statements: what is taken back is not decided again. */
+  readonly #known = new Map<string, number>()
   #operator: Layer
   #engine: PolicyEngine
   #queue: Promise<unknown> = Promise.resolve()
@@ -123,7 +140,7 @@ export class PolicyStore implements Decider {
   reload(): Promise<Activation> {
     return this.#inTurn(async () => {
       const operator = operatorLayer(this.#operatorPath)
-      const next = await this.#proved(operator, stored(this.#folder))
+      const next = await this.#held(operator, stored(this.#folder))
       this.#operator = operator
       return this.#activate(next)
     })
@@ -156,24 +173,32 @@ export class PolicyStore implements Decider {
   }
 
   async #change(change: Change): Promise<Activation> {
-    const next = await this.#proved(this.#operator, changed(stored(this.#folder), change))
+    const next = await this.#held(this.#operator, changed(stored(this.#folder), change))
     replaceFile(this.#folder, PENDING, Buffer.from(JSON.stringify(change)))
     settle(this.#folder)
     return this.#activate(next)
   }
 
   /** What holds its tables and invariants. @throws as `put`. */
-  async #proved(operator: Layer, own: Layer): Promise<Loaded> {
+  async #held(operator: Layer, own: Layer): Promise<Loaded> {
     const next = await loaded(operator, own, this.#shadow)
-    const report = await this.#decided(operator, own)
-    return { ...next, invariants: report === null ? null : demandInvariants(report).proofs.length }
+    return { ...next, invariants: await this.#hold(operator, own) }
   }
 
-  /** Null where nothing is asked for: the bundled policies were held to the bundled statements when they were made. */
-  #decided(operator: Layer, own: Layer): Promise<ProofReport | null> {
-    const { policies, invariants } = merged(operator, own)
-    if (this.#prove === null || policies.length + invariants.length === 0) return Promise.resolve(null)
-    return this.#prove(withDefaultPolicies(policies), withDefaultInvariants(invariants))
+  /** @returns how many statements hold; null where nothing is asked for. @throws as `demandInvariants`. */
+  async #hold(operator: Layer, own: Layer): Promise<number | null> {
+    if (this.#prove === null) return null
+    const layer = merged(operator, own)
+    const next: Proven = { files: withDefaultPolicies(layer.policies), invariants: withDefaultInvariants(layer.invariants) }
+    const key = createHash('sha256').update(canonicalJson(next)).digest('hex')
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    const sameStatements = canonicalJson(next.invariants) === canonicalJson(this.#proven.invariants)
+    const report = demandInvariants(await this.#prove(next.files, next.invariants, sameStatements ? this.#proven.files : null))
+    this.#proven = next
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+    this.#known.set(key, report.proofs.length)
+    return report.proofs.length
   }
 
   /**
@@ -181,9 +206,11 @@ export class PolicyStore implements Decider {
    * nothing held them to the invariants since.
    * @throws {RedoubtError} `ERR_POLICY_INVARIANT`, `ERR_POLICY_PROOF_TIME`, `ERR_POLICY_INVALID`, `ERR_POLICY_ENUMERATION`.
    */
-  async demandInvariants(): Promise<void> {
-    const report = await this.#decided(this.#operator, stored(this.#folder))
-    if (report !== null) demandInvariants(report)
+  demandInvariants(): Promise<void> {
+    return this.#inTurn(async () => {
+      const own = stored(this.#folder)
+      if (own.policies.length + this.#operator.policies.length + this.#operator.invariants.length > 0) await this.#hold(this.#operator, own)
+    })
   }
 
   #activate({ engine, cases, invariants }: Loaded): Activation {
@@ -196,8 +223,8 @@ export class PolicyStore implements Decider {
 /** Decides in a thread of its own; what takes longer than `timeoutMs` is refused. */
 export const proveWithin =
   (timeoutMs: number): Prove =>
-  (files, invariants) =>
-    proveInTime({ files, invariants, filterEntities }, timeoutMs)
+  (files, invariants, proven) =>
+    proveInTime({ files, invariants, proven, filterEntities }, timeoutMs)
 
 interface OpenOptions {
   readonly folder: DurableFolder

@@ -9,6 +9,8 @@ export interface ProverInput {
   /** All policies that would be in force. */
   readonly files: readonly PolicyFile[]
   readonly invariants: readonly PolicyFile[]
+  /** Policies for which these invariants are known to hold; null when there are none. */
+  readonly proven: readonly PolicyFile[] | null
   readonly filterEntities: readonly string[]
   readonly maxRequests: number
 }

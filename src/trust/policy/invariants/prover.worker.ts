@@ -8,8 +8,10 @@ import { proveInvariants } from './prove.ts'
 const say = (message: FromProver): void => parentPort?.postMessage(message)
 
 try {
-  const { files, invariants, filterEntities, maxRequests } = workerData as ProverInput
-  say({ kind: 'done', report: await proveInvariants(await loadPolicies({ files, filterEntities }), invariants, { maxRequests }) })
+  const { files, invariants, proven, filterEntities, maxRequests } = workerData as ProverInput
+  const engine = await loadPolicies({ files, filterEntities })
+  const provenFor = proven === null ? undefined : (await loadPolicies({ files: proven, filterEntities })).set
+  say({ kind: 'done', report: await proveInvariants(engine, invariants, { maxRequests, provenFor }) })
 } catch (thrown) {
   const { code, message, evidence } = asRedoubtError(thrown, 'ERR_POLICY_INVALID')
   say({ kind: 'failed', code, message, evidence })
