@@ -63,7 +63,7 @@ export interface World {
 
 type Kept = Pick<World, 'clock' | 'events' | 'alerts' | 'approvers' | 'accounts' | 'down'> & { readonly folder: string }
 
-const KEY = createSecretKey(Buffer.alloc(32, 7))
+export const KEY = createSecretKey(Buffer.alloc(32, 7))
 
 export async function openWorld(change: object = {}, before?: Kept): Promise<World> {
   const kept: Kept = before ?? {

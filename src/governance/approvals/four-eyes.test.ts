@@ -1,6 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { anOffer, asked, askOf, by, codeOf, CONTEXT, HOUR_MS, MODEL, NOW, openWorld, person, type World } from './approvals.fixtures.ts'
+import { ApprovalStore } from './approval-store.ts'
+import {
+  KEY,
+  anOffer,
+  asked,
+  askOf,
+  by,
+  codeOf,
+  CONTEXT,
+  HOUR_MS,
+  MODEL,
+  NOW,
+  openWorld,
+  person,
+  type World,
+} from './approvals.fixtures.ts'
 import { payloadDigest, payloadText } from './payload.ts'
+import { sealingWith } from './sealing.ts'
+import { Statements } from './statements.ts'
 
 let world: World
 beforeEach(async () => {
@@ -154,6 +171,14 @@ describe('four eyes (B1, B8)', () => {
     ])
     expect([world.room.spend(id, 'req_1'), second.room.spend(id, 'req_2')]).toEqual([true, false])
     await second.database.close()
+  })
+
+  it('are taken by one of two who both read that it is open', async () => {
+    const id = await asked(world)
+    const store = new ApprovalStore(new Statements(world.database), sealingWith(KEY))
+    expect([store.close(id, 'used', NOW, null, 'req_1'), store.close(id, 'used', NOW, null, 'req_2')]).toEqual([true, false])
+    expect(store.close(id, 'withdrawn', NOW, null)).toBe(false)
+    expect(store.get(id)).toMatchObject({ state: 'used', usedByRequest: 'req_1' })
   })
 
   it('hold for reading until they expire', async () => {

@@ -195,6 +195,37 @@ describe('every route of the control plane', () => {
   })
 })
 
+describe('break-glass in production (B3)', () => {
+  const ASK = { json: { action: 'invoke', resource: { type: 'Log', id: 'audit' }, reason: 'r' } }
+
+  it('is for people with two factors, whatever the policies say', async () => {
+    for (const [path, init] of [
+      ['', ASK],
+      [`/bg_${'A'.repeat(22)}/review`, { json: { finding: 'f' } }],
+    ] as const) {
+      const answer = await call('POST', `/api/v1/break-glass${path}`, init)
+      expect(`${answer.status} ${answer.body.code}`).toBe('403 ERR_BREAK_GLASS')
+    }
+    expect(plane.events.map(({ action, outcome }) => `${action} ${outcome}`)).toEqual(['respond success', 'respond success'])
+    expect(plane.done).toEqual([])
+  })
+
+  it('asks for a decision, and records the no', async () => {
+    plane.effect = 'deny'
+    for (const [method, path, init] of [
+      ['POST', '/break-glass', ASK],
+      ['POST', `/break-glass/bg_${'A'.repeat(22)}/review`, { json: { finding: 'f' } }],
+      ['GET', '/access/reviews', {}],
+      ['GET', `/access/reviews/${REVIEW}`, {}],
+    ] as const) {
+      plane.events.length = 0
+      expect((await call(method, `/api/v1${path}`, init)).body.code).toBe('ERR_POLICY_DENIED')
+      expect(plane.events).toMatchObject([{ type: 'control.refusal', outcome: 'refused' }])
+    }
+    expect(plane.done).toEqual([])
+  })
+})
+
 describe('bodies', () => {
   const post = (body: string, headers: Record<string, string> = { 'content-type': 'application/json' }): Promise<Answer> =>
     call('POST', '/api/v1/keys/rotate', { body, headers })
