@@ -13,7 +13,6 @@ const itemOf = reviewId.extend({ item: z.coerce.number().int().min(1).max(100_00
 export const accessReviewRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
-    const { accessReviews } = plane.exceptions
     const access = systemPart('access')
     /** Those who manage access, and those who audit it. */
     const demandReader = (request: FastifyRequest) =>
@@ -23,7 +22,7 @@ export const accessReviewRoutes =
 
     app.get('/access/reviews', { schema: { summary: 'Access reviews, newest first' } }, async (request) => {
       await demandReader(request)
-      return { reviews: accessReviews.list() }
+      return { reviews: plane.exceptions.accessReviews.list() }
     })
 
     app.post(
@@ -36,13 +35,15 @@ export const accessReviewRoutes =
       },
       async (request, reply) => {
         await demand(plane, request, 'manageAccess', access)
-        return reply.code(201).send(await accessReviews.start(request.body?.days ?? plane.accessReviewDays, doerOf(request)))
+        return reply
+          .code(201)
+          .send(await plane.exceptions.accessReviews.start(request.body?.days ?? plane.accessReviewDays, doerOf(request)))
       },
     )
 
     app.get('/access/reviews/:id', { schema: { summary: 'An access review with its items', params: reviewId } }, async (request) => {
       await demandReader(request)
-      return accessReviews.get(request.params.id)
+      return plane.exceptions.accessReviews.get(request.params.id)
     })
 
     for (const verdict of ['attest', 'revoke'] as const)
@@ -59,10 +60,10 @@ export const accessReviewRoutes =
         },
         async (request) => {
           const { id, item } = request.params
-          const found = accessReviews.get(id).items.find((one) => one.item === item)
+          const found = plane.exceptions.accessReviews.get(id).items.find((one) => one.item === item)
           if (!found) throw new RedoubtError('ERR_NOT_FOUND', `the review has no item ${item}`)
           await demand(plane, request, 'manageAccess', accountOf(found.account.id))
-          return accessReviews[verdict](id, item, doerOf(request))
+          return plane.exceptions.accessReviews[verdict](id, item, doerOf(request))
         },
       )
   }

@@ -16,7 +16,6 @@ export const doerOf = (request: FastifyRequest): Doer => ({ uid: callerOf(reques
 export const approvalRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
-    const { fourEyes } = plane.exceptions
     const isOwn = (request: FastifyRequest, { principal }: Approval): boolean => {
       const { type, id } = callerOf(request).facts
       return principal.type === type && principal.id === id
@@ -28,7 +27,9 @@ export const approvalRoutes =
       '/approvals',
       { schema: { summary: 'Approval requests: one’s own, and those that one may approve; without what they hold' } },
       async (request) => {
-        const shown = fourEyes.list((approval, resource) => isOwn(request, approval) || permits(plane, request, 'approve', resource))
+        const shown = plane.exceptions.fourEyes.list(
+          (approval, resource) => isOwn(request, approval) || permits(plane, request, 'approve', resource),
+        )
         return {
           approvals: shown.map(({ payload: _payload, reason: _reason, votes, resourceFacts: _facts, ...approval }) => ({
             ...approval,
@@ -48,7 +49,7 @@ export const approvalRoutes =
       },
       async (request, reply) => {
         await demand(plane, request, 'view', systemPart('approvals'))
-        return reply.code(201).send(await fourEyes.request(request.body.offer, request.body.reason, doerOf(request)))
+        return reply.code(201).send(await plane.exceptions.fourEyes.request(request.body.offer, request.body.reason, doerOf(request)))
       },
     )
 
@@ -56,7 +57,7 @@ export const approvalRoutes =
       '/approvals/:id',
       { schema: { summary: 'An approval request with all that is approved', params: approvalId } },
       async (request) => {
-        const approval = fourEyes.get(request.params.id)
+        const approval = plane.exceptions.fourEyes.get(request.params.id)
         if (isOwn(request, approval)) await demand(plane, request, 'view', systemPart('approvals'))
         else await demandApprover(request, approval)
         return shown(approval)
@@ -74,9 +75,9 @@ export const approvalRoutes =
       },
       async (request) => {
         const { id } = request.params
-        const principal = await demandApprover(request, fourEyes.get(id))
+        const principal = await demandApprover(request, plane.exceptions.fourEyes.get(id))
         const { digest, comment } = request.body
-        return shown(await fourEyes.approve(id, digest, comment, doerOf(request), contextOf(plane, request, principal)))
+        return shown(await plane.exceptions.fourEyes.approve(id, digest, comment, doerOf(request), contextOf(plane, request, principal)))
       },
     )
 
@@ -85,14 +86,14 @@ export const approvalRoutes =
       { schema: { summary: 'Refuse it for good', params: approvalId, body: z.strictObject({ reason: words }) } },
       async (request) => {
         const { id } = request.params
-        const principal = await demandApprover(request, fourEyes.get(id))
-        return shown(await fourEyes.deny(id, request.body.reason, doerOf(request), contextOf(plane, request, principal)))
+        const principal = await demandApprover(request, plane.exceptions.fourEyes.get(id))
+        return shown(await plane.exceptions.fourEyes.deny(id, request.body.reason, doerOf(request), contextOf(plane, request, principal)))
       },
     )
 
     app.post('/approvals/:id/withdraw', { schema: { summary: 'Withdraw one’s own request', params: approvalId } }, async (request) => {
       await demand(plane, request, 'view', systemPart('approvals'))
-      return shown(await fourEyes.withdraw(request.params.id, doerOf(request)))
+      return shown(await plane.exceptions.fourEyes.withdraw(request.params.id, doerOf(request)))
     })
   }
 

@@ -22,14 +22,17 @@ const startBody = z.strictObject({
 export const breakGlassRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
-    const { grants } = plane.exceptions
     const theGlass = systemPart('break-glass')
     const reviews = systemPart('break-glass-reviews')
 
     app.get('/break-glass', { schema: { summary: 'Break-glass grants: one’s own; all, for those who review them' } }, async (request) => {
       const { facts } = await demand(plane, request, 'view', theGlass)
       const all = permits(plane, request, 'respond', reviews)
-      return { grants: grants.list().filter(({ principal }) => all || (principal.type === facts.type && principal.id === facts.id)) }
+      return {
+        grants: plane.exceptions.grants
+          .list()
+          .filter(({ principal }) => all || (principal.type === facts.type && principal.id === facts.id)),
+      }
     })
 
     app.post(
@@ -51,15 +54,15 @@ export const breakGlassRoutes =
           throw new RedoubtError('ERR_CONFLICT', 'you may do this without break-glass, as far as policy can tell beforehand')
         if (plane.policies.decide({ ...query, context: { ...query.context, breakGlass: true } }).effect !== 'allow')
           throw new RedoubtError('ERR_BREAK_GLASS')
-        return reply.code(201).send(await grants.start({ action, resource, reason, minutes }, doerOf(request)))
+        return reply.code(201).send(await plane.exceptions.grants.start({ action, resource, reason, minutes }, doerOf(request)))
       },
     )
 
     app.post('/break-glass/:id/end', { schema: { summary: 'End a grant at once', params: grantId } }, async (request) => {
-      const { principal } = grants.get(request.params.id)
+      const { principal } = plane.exceptions.grants.get(request.params.id)
       const { type, id } = callerOf(request).facts
       await demand(plane, request, 'respond', principal.type === type && principal.id === id ? theGlass : reviews)
-      return grants.end(request.params.id, doerOf(request))
+      return plane.exceptions.grants.end(request.params.id, doerOf(request))
     })
 
     app.post(
@@ -71,7 +74,7 @@ export const breakGlassRoutes =
         const { facts } = await demand(plane, request, 'respond', reviews)
         if (plane.profile === 'production' && facts.type !== 'User')
           throw new RedoubtError('ERR_BREAK_GLASS', 'in production a person reviews it')
-        return grants.review(request.params.id, request.body.finding, doerOf(request))
+        return plane.exceptions.grants.review(request.params.id, request.body.finding, doerOf(request))
       },
     )
   }
