@@ -13,6 +13,9 @@ const version = {
   lineage: { person: { type: 'User', id: 'maker' } },
   name: 'credit',
   version: 1,
+  columns: [],
+  subject: null,
+  rows: 0,
   quarantined: false,
   purposes: [],
   sensitivity: 'internal',
@@ -154,7 +157,12 @@ export async function testPlane(): Promise<TestPlane> {
       facts: facts('Dataset'),
       import: act('import', version),
       remove: act('remove dataset'),
-      read: act('read dataset', []),
+      read: act(
+        'read dataset',
+        Object.assign([], { columns: [], masked: [], hidden: [], condition: null, tally: { read: 0, admitted: 0, failed: 0 } }),
+      ),
+      first: async () => act('read rows', { columns: [], masked: [], hidden: [], condition: null, rows: [], failed: 0, more: false })(),
+      exported: async () => act('record export')(),
     },
     registry: {
       list: () => [version],

@@ -19,6 +19,7 @@ import { keyRoutes } from './key-routes.ts'
 import { modelRoutes } from './model-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { problemOf } from './problem.ts'
+import { rowRoutes } from './row-routes.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 16
@@ -105,10 +106,11 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     },
     transform: jsonSchemaTransform,
   })
-  const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork() }
+  const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork(), downloads: new HeavyWork() }
   for (const group of [
     accessRoutes,
     datasetRoutes,
+    rowRoutes,
     modelRoutes,
     keyRoutes,
     auditRoutes,

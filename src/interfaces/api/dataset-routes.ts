@@ -15,12 +15,17 @@ const importQuery = z.strictObject({
   legalBasis: z.enum(LEGAL_BASES),
 })
 
+/** Who may do any of these with a data set may know that it exists, and which columns it has. */
+const USES = ['view', 'viewMasked', 'query', 'trainOn'] as const
+
 /** Data sets: import of CSV into sealed row groups, and what there is. */
 export const datasetRoutes =
   (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
   async (app) => {
-    app.get('/datasets', { schema: { summary: 'Data sets that the caller may view' } }, async (request) => ({
-      datasets: plane.datasets.list().filter((version) => permits(plane, request, 'view', plane.datasets.facts(version))),
+    app.get('/datasets', { schema: { summary: 'Data sets of which the caller may see or learn something' } }, async (request) => ({
+      datasets: plane.datasets
+        .list()
+        .filter((version) => USES.some((action) => permits(plane, request, action, plane.datasets.facts(version)))),
     }))
 
     app.post(

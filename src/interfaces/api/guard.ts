@@ -4,6 +4,7 @@ import {
   type Action,
   asRedoubtError,
   type AuditEvent,
+  type Decision,
   type DecisionContext,
   type EntityFacts,
   type ErrorCode,
@@ -50,6 +51,17 @@ export async function demand(
   resource: EntityFacts,
   about: About = {},
 ): Promise<Principal> {
+  return (await demandDecision(plane, request, action, resource, about)).principal
+}
+
+/** As `demand`, for acts on which the decision says more than yes: rows that take part, masks, limits. */
+export async function demandDecision(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  action: Action,
+  resource: EntityFacts,
+  about: About = {},
+): Promise<{ readonly principal: Principal; readonly decision: Decision }> {
   const principal = callerOf(request)
   // The token was verified before the body came in, which takes as long as the caller likes.
   const ended = plane.identity.stillValid(principal)
@@ -69,7 +81,7 @@ export async function demand(
   if (code !== null) throw refusal ?? new RedoubtError(code)
   if (used?.breakGlass) plane.exceptions.grants.noteUse(used.breakGlass)
   request.exceptionUsed = used
-  return principal
+  return { principal, decision }
 }
 
 function eventOf(request: FastifyRequest, principal: Principal, action: Action, resource: EntityFacts, code: ErrorCode | null): AuditEvent {
@@ -88,6 +100,7 @@ function eventOf(request: FastifyRequest, principal: Principal, action: Action, 
 
 /**
  * For work that goes on after `demand` let it begin: asks the same again, as of now, with the resource as it is (B8).
+ * @param begun the decision that rows are read under: work that would now see other rows, or under other masks, ends.
  * @returns a question whose answer is null while the work may go on; the first no is recorded.
  */
 export function mayGoOn(
@@ -95,13 +108,20 @@ export function mayGoOn(
   request: FastifyRequest,
   action: Action,
   resource: () => EntityFacts,
+  begun?: Decision,
 ): () => RedoubtError | null {
   const principal = callerOf(request)
   let refused: RedoubtError | null = null
   return () => {
-    refused ??= reasonToEnd(plane, request, principal, action, resource)
+    refused ??= reasonToEnd(plane, request, principal, action, resource, begun)
     return refused
   }
+}
+
+function showsOtherRows(now: Decision, begun: Decision | undefined): boolean {
+  if (begun === undefined || now === begun) return false
+  const masks = ({ obligations }: Decision): string => JSON.stringify(obligations.columns ?? {})
+  return now.rows?.digest !== begun.rows?.digest || masks(now) !== masks(begun)
 }
 
 function reasonToEnd(
@@ -110,12 +130,14 @@ function reasonToEnd(
   principal: Principal,
   action: Action,
   resource: () => EntityFacts,
+  begun: Decision | undefined,
 ): RedoubtError | null {
   try {
     const facts = resource()
     const context = { ...contextOf(plane, request, principal), ...stillExcepted(plane, request.exceptionUsed, principal, action, facts) }
     const decision = plane.policies.decide({ principal: principal.facts, action, resource: facts, context })
-    const code = plane.identity.stillValid(principal) ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
+    const allowed = decision.effect === 'allow' && !showsOtherRows(decision, begun)
+    const code = plane.identity.stillValid(principal) ?? (allowed ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
     if (code === null) return null
     plane.audit
       .record(eventOf(request, principal, action, facts, code))

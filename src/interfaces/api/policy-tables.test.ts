@@ -98,7 +98,7 @@ describe('the policies in force', () => {
     expect(await codeOf(open(folder, operatorPath))).toBe('done')
   })
 
-  it('are whole after a change that broke off at any call, and start again', async () => {
+  it('are whole after a change that broke off at any call, and start again', { timeout: 60_000 }, async () => {
     // Each mutating call of the change fails once, done or not done; afterwards file and table belong together.
     for (const fault of ['lost', 'done-but-reported-lost'] as const) {
       for (let failing = 0, failed = true; failed; failing++) {

@@ -1,5 +1,6 @@
 import type { Action, ColumnMask, Decider, Decision, DecisionQuery, EntityFacts, RowCondition } from '#foundation/core'
 import { type Authorization, type Failed, satisfied } from './authorize.ts'
+import { type Expression, operatorOf } from './compile-expression.ts'
 import { EvaluationFailure } from './evaluation-failure.ts'
 import type { Entity } from './evaluation.ts'
 import { type Explanation, explain } from './explain.ts'
@@ -8,9 +9,11 @@ import type { Kinds } from './invariants/simplify.ts'
 import { mergeObligations, NO_OBLIGATIONS } from './obligations.ts'
 import type { PolicyFile } from './policy-file.ts'
 import type { LoadedRule, PolicySet } from './policy-set.ts'
-import { ContextConverter, convertEntity, PolicyRequest } from './request.ts'
+import { CONTEXT_FIELDS, ContextConverter, convertEntity, PolicyRequest } from './request.ts'
 import { type OpenPolicy, reduced } from './reduced-rules.ts'
 import { rowConditionOf } from './row-condition.ts'
+import { operandsOf } from './row-reads.ts'
+import { indexRules, type RuleIndex } from './rule-index.ts'
 import type { Shadow } from './shadow.ts'
 
 export interface LoadedPolicy {
@@ -42,8 +45,8 @@ export interface PolicyEngine extends Decider {
 }
 
 interface Candidates {
-  readonly forbids: readonly LoadedRule[]
-  readonly permits: readonly LoadedRule[]
+  readonly forbids: RuleIndex
+  readonly permits: RuleIndex
   /** One of them reads the row of a data set. */
   readonly readsRows: boolean
 }
@@ -87,7 +90,7 @@ export class Engine implements PolicyEngine {
   readonly #permits: ReadonlyMap<string, readonly LoadedRule[]>
   readonly #kinds: ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, Lazy<Kind>>>>
   readonly #facts = new WeakMap<EntityFacts, KnownEntity | null>()
-  readonly #context = new ContextConverter()
+  readonly #context: ContextConverter
   readonly #combinations = new Map<string, Decision>()
   readonly #unanswerable: Decision
 
@@ -97,6 +100,7 @@ export class Engine implements PolicyEngine {
     this.digest = set.digest
     this.warnings = set.warnings
     this.#parts = parts
+    this.#context = new ContextConverter(contextReads(set.rules))
     this.policies = set.rules.map(({ id, file, line, effect, text, annotations, json }) => ({
       id,
       file,
@@ -194,10 +198,11 @@ export class Engine implements PolicyEngine {
   #decide(query: DecisionQuery, { request, forbids, permits, readsRows }: Prepared): Decision {
     const failed: Failed<LoadedRule>[] = []
     const open: Open | null = readsRows ? { forbids: [], permits: [] } : null
-    const forbidding = open ? reduced(forbids, request, failed, open.forbids) : satisfied(forbids, request, failed)
+    const [asked, also] = [forbids.of(request), permits.of(request)]
+    const forbidding = open ? reduced(asked, request, failed, open.forbids) : satisfied(asked, request, failed)
     // Asked even after a forbid, so that the errors are the same as Cedar's.
-    const permitting = open ? reduced(permits, request, failed, open.permits) : satisfied(permits, request, failed)
-    const reasons = forbidding.length > 0 ? forbidding : permitting
+    const permitting = open ? reduced(also, request, failed, open.permits) : satisfied(also, request, failed)
+    const reasons = inOrder(forbidding.length > 0 ? forbidding : permitting)
     if (open && failed.length === 0 && forbidding.length === 0 && open.forbids.length + open.permits.length > 0)
       return this.#forSomeRows(query.action, request, permitting, open)
     const decision = failed.length > 0 ? this.#erred(reasons, failed) : this.#combined(query.action, reasons, forbidding.length > 0)
@@ -229,7 +234,7 @@ export class Engine implements PolicyEngine {
     if (permits.length === 0) return this.#combined(action, [], false)
     let rows: RowCondition
     try {
-      rows = rowConditionOf({ permitted: permitting.length > 0, ...open }, request)
+      rows = rowConditionOf({ permitted: permitting.length > 0, forbids: sorted(open.forbids), permits: sorted(open.permits) }, request)
     } catch (thrown) {
       if (!(thrown instanceof EvaluationFailure)) throw thrown
       return this.#deny([], [...open.forbids, ...open.permits].map(({ id }) => id).sort(), 'ERR_POLICY_ERROR')
@@ -297,6 +302,21 @@ export class Engine implements PolicyEngine {
   }
 }
 
+/** Names of the context's fields that policies read; a superset does no harm. */
+function contextReads(rules: readonly LoadedRule[]): ReadonlySet<string> {
+  const found = new Set<string>()
+  const visit = (expression: unknown): void => {
+    const [name, operand] = operatorOf(expression)
+    if (name === 'Var' && operand === 'context') for (const field of CONTEXT_FIELDS) found.add(field)
+    const { left, attr } = (operand ?? {}) as { readonly left?: Expression; readonly attr?: string | readonly string[] }
+    if ((name === '.' || name === 'has') && left?.['Var'] === 'context' && attr !== undefined)
+      found.add(typeof attr === 'string' ? attr : (attr[0] ?? ''))
+    else for (const [, part] of operandsOf(name, operand)) visit(part)
+  }
+  for (const { json } of rules) for (const { body } of json.conditions) visit(body)
+  return found
+}
+
 /** Made when first asked for: a set of thousands of policies has hundreds of kinds of requests, few of which come. */
 class Lazy<T> {
   readonly #make: () => T
@@ -318,15 +338,19 @@ function kindOf(kinds: Kinds, { rules, schema }: PolicySet): Kind {
 
 function candidatesOf({ entity, candidates }: KnownEntity, kind: Kind): Candidates {
   const { type, key } = entity.uid
-  const own = split([...kind.forbids, ...kind.permits].filter((rule) => rule.principal(type, key, entity)))
+  const own = split([...kind.forbids.all, ...kind.permits.all].filter((rule) => rule.principal(type, key, entity)))
   candidates.set(kind, own)
   return own
 }
 
+const sorted = (open: readonly OpenPolicy[]): readonly OpenPolicy[] => open.toSorted((left, right) => (left.id < right.id ? -1 : 1))
+const inOrder = (rules: readonly LoadedRule[]): readonly LoadedRule[] =>
+  rules.length < 2 ? rules : rules.toSorted((left, right) => (left.id < right.id ? -1 : 1))
+
 function split(rules: readonly LoadedRule[]): Candidates {
   return {
-    forbids: rules.filter(({ effect }) => effect === 'forbid'),
-    permits: rules.filter(({ effect }) => effect === 'permit'),
+    forbids: indexRules(rules.filter(({ effect }) => effect === 'forbid')),
+    permits: indexRules(rules.filter(({ effect }) => effect === 'permit')),
     readsRows: rules.some(({ rowCondition }) => rowCondition !== null),
   }
 }

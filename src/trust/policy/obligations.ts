@@ -181,7 +181,7 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
 }
 
 function mergeColumns(all: readonly Obligations[], unsaid: ColumnMask): Pick<Obligations, 'columns'> {
-  const spoken = all.map(({ columns = {} }) => ({ default: unsaid, ...columns }) as Readonly<Record<string, ColumnMask>>)
+  const spoken = all.map(({ columns = {} }): Readonly<Record<string, ColumnMask>> => ({ default: unsaid, ...columns }))
   const names = new Set(spoken.flatMap((one) => Object.keys(one)))
   if (unsaid === 'keep' && all.every(({ columns }) => columns === undefined)) return {}
   const said = (one: Readonly<Record<string, ColumnMask>>, name: string): ColumnMask =>

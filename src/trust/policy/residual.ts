@@ -1,4 +1,4 @@
-import { compileExpression, type Compiled, CONSTANT, type Expression, operatorOf } from './compile-expression.ts'
+import { compileExpression, type Compiled, CONSTANT, type Expression, FAILURE, operatorOf } from './compile-expression.ts'
 import { EvaluationFailure } from './evaluation-failure.ts'
 import type { Evaluation } from './evaluation.ts'
 import { isRowPath, operandsOf, readsRow } from './row-reads.ts'
@@ -44,7 +44,7 @@ export function reduce(expression: Expression, request: Evaluation): Reduced {
   const [name, operand] = operatorOf(expression)
   if (name === '&&' || name === '||') {
     const { left, right } = operand as { readonly left: Expression; readonly right: Expression }
-    return connected(name, reduce(left, request), right, left, request)
+    return connected(name, reduce(left, request), right, request)
   }
   if (name === 'if-then-else') {
     const branch = operand as { readonly if: Expression; readonly then: Expression; readonly else: Expression }
@@ -58,7 +58,7 @@ export function reduce(expression: Expression, request: Evaluation): Reduced {
   return { is: 'open', expression: rebuilt(name, operand, request) }
 }
 
-function connected(name: '&&' | '||', first: Reduced, right: Expression, left: Expression, request: Evaluation): Reduced {
+function connected(name: '&&' | '||', first: Reduced, right: Expression, request: Evaluation): Reduced {
   if (first.is === 'failed') return first
   const passes = name === '&&'
   if (first.is === 'known') {
@@ -71,7 +71,7 @@ function connected(name: '&&' | '||', first: Reduced, right: Expression, left: E
     if (second.is === 'known') return typeof second.value === 'boolean' ? second : notBoolean
     if (isBoolean(second.expression)) return second
   } else if (second.is === 'known' && second.value === passes && isBoolean(first.expression)) return first
-  const pair = { left: expressionOf(first, left), right: expressionOf(second, right) }
+  const pair = { left: expressionOf(first), right: expressionOf(second) }
   return { is: 'open', expression: { [name]: pair } }
 }
 
@@ -80,16 +80,16 @@ const isBoolean = (expression: Expression): boolean => BOOLEAN.has(operatorOf(ex
 
 function rebuilt(name: string, operand: unknown, request: Evaluation): Expression {
   const parts = operandsOf(name, operand).map(([key, part]) => {
-    return [key, expressionOf(reduce(part as Expression, request), part as Expression)] as const
+    return [key, expressionOf(reduce(part as Expression, request))] as const
   })
   if (Array.isArray(operand)) return { [name]: parts.map(([, part]) => part) }
   return { [name]: name === 'Record' ? Object.fromEntries(parts) : { ...(operand as object), ...Object.fromEntries(parts) } }
 }
 
-/** What fails stays as it is, and fails when its turn comes. */
-function expressionOf(reduced: Reduced, original: Expression): Expression {
+/** What fails is kept, and fails when its turn comes. */
+function expressionOf(reduced: Reduced): Expression {
   if (reduced.is === 'known') return { [CONSTANT]: reduced.value }
-  return reduced.is === 'open' ? reduced.expression : original
+  return reduced.is === 'open' ? reduced.expression : { [FAILURE]: reduced.reason }
 }
 
 const compiled = new WeakMap<Expression, Compiled>()
@@ -109,6 +109,7 @@ function evaluated(expression: Expression, request: Evaluation): Reduced {
 export function writtenResidual(expression: Expression): unknown {
   const [name, operand] = operatorOf(expression)
   if (name === CONSTANT) return { constant: structuralKey(operand as Value) }
+  if (name === FAILURE) return { failure: true }
   const parts = operandsOf(name, operand).map(([key, part]) => [key, writtenResidual(part as Expression)] as const)
   if (Array.isArray(operand)) return { [name]: parts.map(([, part]) => part) }
   if (parts.length === 0 && name !== 'Record') return { [name]: operand }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, type JsonValue, type ReadColumn, RedoubtError, type RowCells, type RowCondition } from '#foundation/core'
-import { asBoolean, compileExpression, type Compiled, CONSTANT, type Expression, operatorOf } from './compile-expression.ts'
+import { asBoolean, compileExpression, type Compiled, CONSTANT, type Expression, FAILURE, operatorOf } from './compile-expression.ts'
 import { EvaluationFailure } from './evaluation-failure.ts'
 import { EMPTY_RECORD, type Entity, type EntityStore, type Evaluation, NO_TAGS, type Tags } from './evaluation.ts'
 import { writtenResidual } from './residual.ts'
@@ -65,7 +65,7 @@ function collectColumns(expression: Expression, columns: Map<string, ReadColumn>
       return
     }
   }
-  if (name === CONSTANT) return
+  if (name === CONSTANT || name === FAILURE) return
   for (const [, part] of operandsOf(name, operand)) collectColumns(part as Expression, columns)
 }
 
