@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { type AuditSink, systemClock } from '../src/foundation/core/index.ts'
 import { openDatabase } from '../src/foundation/storage/index.ts'
 import { silentLogger } from '../src/foundation/telemetry/index.ts'
-import { assertion, fakeKeys, goodClaims, grantForm, signCompact } from '../src/trust/identity/identity.fixtures.ts'
+import { assertion, fakeKeys, MemorySealer, goodClaims, grantForm, signCompact } from '../src/trust/identity/identity.fixtures.ts'
 import { openIdentity } from '../src/trust/identity/identity.ts'
 import { verifyAccessToken } from '../src/trust/identity/verify-access-token.ts'
 import type { Benchmark, Row } from './row.ts'
@@ -48,6 +48,7 @@ async function run(): Promise<readonly Row[]> {
     clock: systemClock,
     issuer,
     secretsDir: folder,
+    sealer: new MemorySealer(),
     profile: 'production',
     logger: silentLogger,
   })

@@ -8,6 +8,7 @@ import { defaultSecretsDir } from '#interfaces/commands'
 import { alertsConfig } from '#governance/alerts'
 import { approvalsConfig } from '#governance/approvals'
 import { auditConfig } from '#trust/audit'
+import { conditionsConfig, rangeText } from '#trust/conditions'
 import { identityConfig } from '#trust/identity'
 import { keysConfigSchema } from '#trust/keys'
 
@@ -37,6 +38,11 @@ export const configurationSchema = z.strictObject({
         .array(z.string().min(1))
         .default(['localhost', '127.0.0.1'])
         .describe('host names and addresses that the certificate carries and the server answers to'),
+      trustedProxies: z
+        .array(rangeText)
+        .max(256)
+        .default([])
+        .describe('CIDR ranges of proxies whose `forwarded` and `x-forwarded-for` say who calls; from all others both are ignored'),
       bodyTimeoutMs: z
         .number()
         .int()
@@ -65,6 +71,7 @@ export const configurationSchema = z.strictObject({
   audit: auditConfig.prefault({}),
   alerts: alertsConfig.prefault({}),
   approvals: approvalsConfig.prefault({}),
+  conditions: conditionsConfig.prefault({}).describe('when and from where people and programs usually act'),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   policyProof: z
     .strictObject({

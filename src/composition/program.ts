@@ -14,6 +14,7 @@ import {
   trustCommand,
   withGlobalOptions,
 } from '#interfaces/commands'
+import { openCountries } from '#trust/conditions'
 import { configuration } from './configuration.ts'
 import { serve } from './serve.ts'
 import { VERSION } from './version.ts'
@@ -39,7 +40,7 @@ export function createProgram(itself: readonly string[]): Command {
     .action((_options, command: Command) => serve(configuration(command.optsWithGlobals())))
 
   const groups = [
-    [demoCommand(itself), doctorCommand(() => configuration({})), trustCommand()],
+    [demoCommand(itself), doctorCommand(checkConfiguration), trustCommand()],
     accessCommands(),
     dataCommands(),
     modelCommands(),
@@ -58,4 +59,9 @@ export function createProgram(itself: readonly string[]): Command {
   }
   everywhere(program)
   return program
+}
+
+/** What a start would find wrong with the configuration and the files that it names. */
+async function checkConfiguration(): Promise<void> {
+  await openCountries(configuration({}).conditions.countryFile)
 }

@@ -134,6 +134,38 @@ export const ORDINARY_REQUEST = {
   breakGlass: false,
 } as const satisfies Partial<DecisionContext>
 
+/** What a request shows of its circumstances. */
+export interface ConditionRequest {
+  /** Epoch milliseconds. */
+  readonly receivedAt: number
+  /** Canonical address of the caller. */
+  readonly sourceAddress: string
+  readonly userAgent?: string | undefined
+  /** Thumbprint of the key that the access token is bound to (RFC 7638 or RFC 8705), if it is to one. */
+  readonly keyThumbprint?: string | undefined
+  /** What is asked for, as a name to count under; left out when that is no matter. */
+  readonly endpoint?: string | undefined
+}
+
+export type ConditionFacts = Pick<DecisionContext, 'workingHours' | 'network' | 'country' | 'firstSeenNetwork' | 'firstSeenDevice' | 'risk'>
+
+/** Implemented by `#trust/conditions`. Both are synchronous, do no I/O, never throw and take bounded memory. */
+export interface ConditionSource {
+  /** The circumstances of a request, real or supposed. Remembers nothing. */
+  factsOf(principal: EntityUid, request: ConditionRequest): ConditionFacts
+  /**
+   * Once for each real request, after it was decided: what was allowed becomes usual of the caller.
+   * @param freshFactors whether the caller is a person who showed two factors a short while ago: its network and device are then known.
+   */
+  note(principal: EntityUid, request: ConditionRequest, allowed: boolean, freshFactors: boolean): void
+}
+
+/** For tests and measurements of other rooms: nothing is ever remarkable. */
+export const NOTHING_REMARKABLE: ConditionSource = {
+  factsOf: () => ({ workingHours: true, network: '', country: '', firstSeenNetwork: false, firstSeenDevice: false, risk: 0 }),
+  note: () => undefined,
+}
+
 export interface DecisionQuery {
   readonly principal: EntityFacts
   readonly action: Action
@@ -299,4 +331,9 @@ export interface ExceptionSource {
   stillApproved(id: string, resource: EntityFacts): number
   /** The id of the caller's break-glass grant for exactly this action and resource, while it lasts; else null. */
   breakGlass(ask: Pick<ExceptionAsk, 'principal' | 'action' | 'resource'>): string | null
+  /** Counts a use of a grant, for whoever reviews it; the record of the use names the grant. Never throws. */
+  noteUse(grant: string): void
 }
+
+/** Where there are no exceptions. */
+export const NO_EXCEPTIONS: Pick<ExceptionSource, 'breakGlass' | 'noteUse'> = { breakGlass: () => null, noteUse: () => undefined }

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { type AuditEvent, type Decider, type ErrorCode, RedoubtError } from '#foundation/core'
 import { keyedDigest } from './keyed-digest.ts'
 import { infer } from './pipeline.ts'
-import { principal, PURPOSE, testHouse, type TestHouse, USED_TOKENS, type WatchedReply, type Wish } from './pipeline.fixtures.ts'
+import { principal, PURPOSE, testHouse, TOKEN, type TestHouse, USED_TOKENS, type WatchedReply, type Wish } from './pipeline.fixtures.ts'
 import type { Received } from './states.ts'
 
 const CARD = '4111 1111 1111 1111'
@@ -124,9 +124,11 @@ describe('each step refuses, on record, in the shape of the surface', () => {
       [{ authorization: 'Bearer bad' }, 'ERR_TOKEN_SIGNATURE'],
       [{ authorizationCount: 2 }, 'ERR_TOKEN_SIGNATURE'],
     ] as const) {
-      const reply = await ask({}, change)
+      const credentials = { authorization: TOKEN, authorizationCount: 1, url: '/test', ...change }
+      const reply = await ask({}, { credentials })
       expect(reply.sent).toMatchObject({ status: 401, headers: { 'x-should-retry': 'false' } })
-      expect(reply.sent?.headers['www-authenticate']).toContain(code)
+      expect(reply.sent?.body).toContain(code)
+      expect(reply.sent?.headers['www-authenticate']).toMatch(/^Bearer/)
     }
     expect(new Set(test.trace)).toEqual(new Set(['authenticated', 'answered 401']))
   })

@@ -89,6 +89,7 @@ export async function openExceptions(options: ExceptionsOptions): Promise<Except
     spend: (id, requestId) => fourEyes.spend(id, requestId),
     stillApproved: (id, resource) => safely(() => fourEyes.stillApproved(id, resource), 0),
     breakGlass: (ask) => safely(() => grants.active(ask), null),
+    noteUse: (grant) => grants.noteUse(grant),
     settle: () => settle(true),
     async close() {
       if (timer) clearInterval(timer)

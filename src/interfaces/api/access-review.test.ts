@@ -15,6 +15,9 @@ const account = (name: string, roles: readonly Role[], change: Partial<ServiceAc
   epoch: 0,
   createdAt: NOW - 90 * DAY,
   publicKeyJwk: { kty: 'OKP', crv: 'Ed25519', x: 'x' },
+  binding: 'none',
+  certificate: null,
+  mayActFor: null,
   ...change,
 })
 const use = (id: string, action: string, resourceType: string, daysAgo = 1, type = 'control.admission'): JsonObject => ({

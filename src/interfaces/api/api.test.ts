@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
+import { caller, testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
 import { longOperation } from './long-operation.ts'
 import { problemOf } from './problem.ts'
 
@@ -55,7 +55,9 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['GET', '/api/v1/service-accounts', {}, 'manageAccess', /list accounts/],
   ['POST', '/api/v1/service-accounts', { json: ACCOUNT }, 'manageAccess', /create account/],
   ['GET', '/api/v1/access/review', {}, 'readAudit', /list accounts.*search log/],
+  ['GET', '/api/v1/access/risk/one', {}, 'view', /explain risk/],
   ['POST', '/api/v1/service-accounts/one/disable', {}, 'manageAccess', /disable account/],
+  ['POST', '/api/v1/service-accounts/one/rotate', {}, 'manageAccess', /replace key/],
   ['POST', '/api/v1/enrolment-links', {}, 'manageAccess', /create enrolment link/],
   ['POST', TABLE, CSV, 'import', /import/],
   ['DELETE', '/api/v1/datasets/credit', {}, 'erase', /remove dataset/],
@@ -143,6 +145,29 @@ describe('every route of the control plane', () => {
       expect(answer.headers.get('www-authenticate')).toContain('Bearer')
     }
     expect([plane.queries, plane.events, plane.done]).toEqual([[], [], []])
+  })
+
+  it('tells a person which factors would do, and a program that it may not (B7, RFC 9470)', async () => {
+    const person = { ...caller, facts: { ...caller.facts, type: 'User' }, mfaLevel: 2, authTime: Date.now() - 3_600_000 }
+    for (const [who, status, code] of [
+      [person, 401, 'ERR_STEP_UP_REQUIRED'],
+      [caller, 403, 'ERR_POLICY_DENIED'],
+    ] as const) {
+      plane.events.length = plane.noted.length = 0
+      plane.caller = who
+      plane.rule = ({ context }) => context.mfaLevel >= 3 && context.mfaAge <= 300
+      const answer = await call('GET', '/api/v1/keys')
+      plane.caller = caller
+      plane.rule = null
+      expect([answer.status, answer.body.code]).toEqual([status, code])
+      expect(plane.events).toMatchObject([{ type: 'control.refusal', code, outcome: 'refused' }])
+      expect(plane.noted).toEqual([false])
+      if (status === 403) continue
+      expect(answer.body).toMatchObject({ acr_values: '3', max_age: 300, next: expect.stringContaining('redoubt login') })
+      expect(answer.headers.get('www-authenticate')).toBe(
+        'Bearer error="insufficient_user_authentication", error_description="this needs a hardware-bound security key, shown within the last 5 min", acr_values="3", max_age="300"',
+      )
+    }
   })
 
   it('asks for a decision, records the yes, and only then does anything (B1, E3)', async () => {

@@ -4,6 +4,7 @@ import Fastify, { type FastifyError, type FastifyRequest } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { asRedoubtError, newId, parseStrictJson, RedoubtError } from '#foundation/core'
+import { challengeOf } from '#gateway/pipeline'
 import { collectBody } from '#gateway/routes'
 import { accessReviewRoutes } from './access-review-routes.ts'
 import { accessRoutes } from './access-routes.ts'
@@ -77,13 +78,13 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
   app.addHook('onRequest', async (request, reply) => {
     request.redoubtRequestId = request.id
     void reply.header('x-request-id', request.id).header('cache-control', 'no-store')
-    if (!OPEN_ROUTES.has(request.routeOptions.url ?? '')) request.principal = authenticate(plane, request)
+    if (!OPEN_ROUTES.has(request.routeOptions.url ?? '')) request.principal = authenticate(plane, request, reply)
   })
   app.setErrorHandler((thrown: FastifyError | RedoubtError, request, reply) => {
     const error = translated(thrown)
     if (error.status >= 500) plane.logger.warn({ requestId: request.id, code: error.code, err: error.cause ?? error }, 'request failed')
     if (error.status === 408) void reply.header('connection', 'close')
-    if (error.status === 401) void reply.header('www-authenticate', `Bearer error="invalid_token", error_description="${error.code}"`)
+    if (error.status === 401) void reply.header('www-authenticate', challengeOf(error))
     void reply
       .code(error.status)
       .type('application/problem+json')

@@ -75,9 +75,18 @@ export const approvalRoutes =
       },
       async (request) => {
         const { id } = request.params
-        const principal = await demandApprover(request, plane.exceptions.fourEyes.get(id))
+        const { resourceFacts } = plane.exceptions.fourEyes.get(id)
+        const principal = await demand(plane, request, 'approve', resourceFacts)
         const { digest, comment } = request.body
-        return shown(await plane.exceptions.fourEyes.approve(id, digest, comment, doerOf(request), contextOf(plane, request, principal)))
+        return shown(
+          await plane.exceptions.fourEyes.approve(
+            id,
+            digest,
+            comment,
+            doerOf(request),
+            contextOf(plane, request, principal, 'approve', resourceFacts),
+          ),
+        )
       },
     )
 
@@ -86,8 +95,16 @@ export const approvalRoutes =
       { schema: { summary: 'Refuse it for good', params: approvalId, body: z.strictObject({ reason: words }) } },
       async (request) => {
         const { id } = request.params
-        const principal = await demandApprover(request, plane.exceptions.fourEyes.get(id))
-        return shown(await plane.exceptions.fourEyes.deny(id, request.body.reason, doerOf(request), contextOf(plane, request, principal)))
+        const { resourceFacts } = plane.exceptions.fourEyes.get(id)
+        const principal = await demand(plane, request, 'approve', resourceFacts)
+        return shown(
+          await plane.exceptions.fourEyes.deny(
+            id,
+            request.body.reason,
+            doerOf(request),
+            contextOf(plane, request, principal, 'approve', resourceFacts),
+          ),
+        )
       },
     )
 

@@ -1,4 +1,4 @@
-import { type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core'
+import type { EntityFacts, EntityUid } from '#foundation/core'
 import type { Approvers, ReviewedAccounts } from '#governance/approvals'
 import type { Identity } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
@@ -17,27 +17,41 @@ export function approversOf({ identity, policies, profile }: Pick<ControlPlane, 
   }
 }
 
-/** The accounts that an access review goes through. */
-export function reviewedAccounts(identity: Identity): ReviewedAccounts {
+/** The accounts that an access review goes through: programs and people. */
+export function reviewedAccounts({ serviceAccounts, people }: Pick<Identity, 'serviceAccounts' | 'people'>): ReviewedAccounts {
   return {
-    list: () =>
-      identity.serviceAccounts
+    list: () => [
+      ...serviceAccounts
         .list()
         .filter(({ disabled }) => !disabled)
         .map(({ name, roles }) => ({ uid: { type: 'ServiceAccount', id: name }, roles })),
-    async removeRole(account, role, by) {
-      if (account.type !== 'ServiceAccount')
-        throw new RedoubtError('ERR_NOT_FOUND', `there is no account \`${account.id}\` whose roles are kept here`)
-      const known = identity.serviceAccounts.get(account.id)?.roles.find((one) => one === role)
+      ...people
+        .list()
+        .filter(({ disabled }) => !disabled)
+        .map(({ id, roles }) => ({ uid: { type: 'User', id }, roles })),
+    ],
+    async removeRole({ type, id }, role, by) {
+      const held = (type === 'User' ? people.find(id) : serviceAccounts.get(id))?.roles ?? []
+      const gone = held.find((one) => one === role)
       // Already gone, and so is what the reviewer wants gone.
-      if (known !== undefined) await identity.serviceAccounts.removeRole(account.id, known, by)
+      if (gone === undefined) return
+      if (type !== 'User') await serviceAccounts.removeRole(id, gone, by)
+      else if (held.length === 1) await people.disable(id, by)
+      else await people.change(id, { roles: held.filter((one) => one !== gone) }, by)
     },
   }
 }
 
 /** The account as the policies see it now; null when it is disabled or gone. */
-function presentFacts(identity: Identity, { type, id }: EntityUid): EntityFacts | null {
+function presentFacts(
+  { serviceAccounts, people }: Pick<Identity, 'serviceAccounts' | 'people'>,
+  { type, id }: EntityUid,
+): EntityFacts | null {
+  if (type === 'User') {
+    const person = people.find(id)
+    return person === null || person.disabled ? null : person.facts
+  }
   if (type !== 'ServiceAccount') return null
-  const account = identity.serviceAccounts.get(id)
-  return account === null || account.disabled ? null : (identity.serviceAccounts.principal(id)?.facts ?? null)
+  const account = serviceAccounts.get(id)
+  return account === null || account.disabled ? null : (serviceAccounts.principal(id)?.facts ?? null)
 }

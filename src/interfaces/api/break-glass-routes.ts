@@ -44,11 +44,12 @@ export const breakGlassRoutes =
         if (plane.profile === 'production' && (principal.facts.type !== 'User' || principal.mfaLevel < 2))
           throw new RedoubtError('ERR_BREAK_GLASS', 'in production the glass is broken by people with two factors')
         const { action, resource, reason, minutes } = request.body
+        const facts = resourceFacts(plane, resource)
         const query = {
           principal: principal.facts,
           action,
-          resource: resourceFacts(plane, resource),
-          context: contextOf(plane, request, principal),
+          resource: facts,
+          context: contextOf(plane, request, principal, action, facts),
         }
         if (plane.policies.decide(query).effect === 'allow')
           throw new RedoubtError('ERR_CONFLICT', 'you may do this without break-glass, as far as policy can tell beforehand')

@@ -3,7 +3,7 @@ import type { Logger } from '#foundation/telemetry'
 import type { Datasets } from '#assets/datasets'
 import type { Registry } from '#assets/registry'
 import type { ModelServer } from '#gateway/serving'
-import type { LocalTime } from '#gateway/pipeline'
+import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
 import type { Exceptions } from '#governance/approvals'
 import type { AuditLog } from '#trust/audit'
@@ -27,6 +27,7 @@ export interface ControlPlane {
   readonly models: ModelServer
   readonly clock: Clock
   readonly localTime: LocalTime
+  readonly conditions: Conditions
   readonly logger: Logger
   readonly profile: 'development' | 'production'
   readonly version: string

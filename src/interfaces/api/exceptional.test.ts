@@ -130,6 +130,7 @@ describe('who may approve', () => {
   const account = { name: 'app', disabled: false }
   const identity = {
     serviceAccounts: { get: (name: string) => (name === 'app' ? account : null), principal: () => ({ facts: CALLER }) },
+    people: { find: (id: string) => (id === 'carol' ? { ...account, facts: CALLER } : null) },
   } as unknown as Identity
   const may = (profile: 'development' | 'production', id = 'app', type = 'ServiceAccount') =>
     approversOf({ identity, policies: plane.policies, profile }).mayApprove({ type, id }, MODEL, query.context)
@@ -142,8 +143,9 @@ describe('who may approve', () => {
       false,
       false,
     ])
+    expect([may('production', 'carol', 'User'), may('production', 'root', 'System')]).toEqual([true, false])
     account.disabled = true
-    expect(may('development')).toBe(false)
+    expect([may('development'), may('production', 'carol', 'User')]).toEqual([false, false])
     account.disabled = false
     allows = () => false
     expect(may('development')).toBe(false)

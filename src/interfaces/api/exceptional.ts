@@ -10,6 +10,7 @@ import {
   type JsonObject,
   RedoubtError,
 } from '#foundation/core'
+import { refusalOf } from '#gateway/pipeline'
 import { payloadDigest, payloadText } from '#governance/approvals'
 import type { Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
@@ -40,15 +41,17 @@ export interface Outcome {
   readonly used: ExceptionUsed | null
 }
 
+/** What becomes of a yes: nothing but that. */
+export const YES = { refusal: null, details: {}, used: null } as const satisfies Omit<Outcome, 'decision'>
+
 /**
  * What becomes of a no: an approval of exactly this act, spent here and now, or a break-glass grant may lift it; else, when approvals
  * would, the caller is told how to ask.
  * @throws {RedoubtError} `ERR_STORAGE_IO` when the approval cannot be spent.
  */
 export function orExcepted(plane: ControlPlane, request: FastifyRequest, query: DecisionQuery, plain: Decision, about: About): Outcome {
-  const refused: Outcome = { decision: plain, refusal: new RedoubtError(plain.code ?? 'ERR_POLICY_DENIED'), details: {}, used: null }
   // Policies that cannot be evaluated are mended, not excepted.
-  if (plain.code === 'ERR_POLICY_ERROR') return refused
+  if (plain.code === 'ERR_POLICY_ERROR') return refused(plane, query, plain)
   const decided = (change: Partial<DecisionContext>): Decision =>
     plane.policies.decide({ ...query, context: { ...query.context, ...change } })
   const needed = approvalsThatHelp(decided)
@@ -77,9 +80,16 @@ export function orExcepted(plane: ControlPlane, request: FastifyRequest, query: 
     if (decision.effect === 'allow')
       return { decision, refusal: null, details: { breakGlass: grant }, used: { approval: null, breakGlass: grant } }
   }
-  if (needed === null || payload === null || ask.payloadDigest === null) return refused
-  return { ...refused, ...approvalRequired(plane, query, { payload, digest: ask.payloadDigest, needed }, about) }
+  if (needed === null || payload === null || ask.payloadDigest === null) return refused(plane, query, plain)
+  return { ...YES, decision: plain, ...approvalRequired(plane, query, { payload, digest: ask.payloadDigest, needed }, about) }
 }
+
+/** As everywhere: with what other factors would lift it (RFC 9470). */
+const refused = (plane: ControlPlane, query: DecisionQuery, decision: Decision): Outcome => ({
+  ...YES,
+  decision,
+  refusal: refusalOf(plane.policies, query, decision),
+})
 
 /** The exceptions of a request that is under way, as they are now. */
 export function stillExcepted(

@@ -1,20 +1,22 @@
 import type { Readable } from 'node:stream'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import {
   type Action,
   asRedoubtError,
   type AuditEvent,
+  type ConditionRequest,
   type Decision,
   type DecisionContext,
+  type DecisionQuery,
   type EntityFacts,
   type ErrorCode,
   RedoubtError,
 } from '#foundation/core'
-import { decisionContext } from '#gateway/pipeline'
-import { countHeader, sourceAddress } from '#gateway/routes'
-import type { Principal } from '#trust/identity'
+import { conditionRequest, decisionContext, noteAnswer, onBehalf, refusalOf } from '#gateway/pipeline'
+import { sourceAddress } from '#trust/conditions'
+import { credentialsOf, type Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
-import { type About, type ExceptionUsed, orExcepted, stillExcepted } from './exceptional.ts'
+import { type About, type ExceptionUsed, orExcepted, type Outcome, stillExcepted, YES } from './exceptional.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -27,13 +29,8 @@ declare module 'fastify' {
 }
 
 /** Who asks. @throws {RedoubtError} an `ERR_TOKEN_…` or `ERR_ACCOUNT_…` refusal. */
-export function authenticate(plane: ControlPlane, request: FastifyRequest): Principal {
-  const raw = request.raw
-  const answer = plane.identity.authenticate({
-    authorization: raw.headers.authorization,
-    authorizationCount: countHeader(raw.rawHeaders, 'authorization'),
-    url: raw.url ?? '/',
-  })
+export function authenticate(plane: ControlPlane, request: FastifyRequest, reply: FastifyReply): Principal {
+  const answer = plane.identity.authenticate(credentialsOf(request.raw, reply.raw))
   if ('code' in answer) throw new RedoubtError(answer.code)
   return answer
 }
@@ -65,21 +62,22 @@ export async function demandDecision(
   const principal = callerOf(request)
   // The token was verified before the body came in, which takes as long as the caller likes.
   const ended = plane.identity.stillValid(principal)
-  const query = { principal: principal.facts, action, resource, context: contextOf(plane, request, principal) }
+  const circumstances = circumstancesOf(plane, request, principal, action, resource)
+  const query = queryOf(plane, principal, action, resource, circumstances)
   const plain = plane.policies.decide(query)
-  const { decision, refusal, details, used } =
-    ended === null && plain.effect === 'deny'
-      ? orExcepted(plane, request, query, plain, about)
-      : { decision: plain, refusal: null, details: {}, used: null }
-  const code = ended ?? refusal?.code ?? null
-  const event = eventOf(request, principal, action, resource, code)
+  const outcome: Outcome =
+    ended === null && plain.effect === 'deny' ? orExcepted(plane, request, query, plain, about) : { ...YES, decision: plain }
+  const { decision, details, used } = outcome
+  const refusal = ended === null ? outcome.refusal : new RedoubtError(ended)
+  noteAnswer(plane, principal, circumstances, refusal === null)
+  const event = eventOf(request, principal, action, resource, refusal?.code ?? null)
   await plane.audit.record({
     ...event,
     details: { ...event.details, ...details },
     decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
   })
-  if (code !== null) throw refusal ?? new RedoubtError(code)
-  if (used?.breakGlass) plane.exceptions.grants.noteUse(used.breakGlass)
+  if (refusal !== null) throw refusal
+  if (used?.breakGlass) plane.exceptions.noteUse(used.breakGlass)
   request.exceptionUsed = used
   return { principal, decision }
 }
@@ -94,7 +92,7 @@ function eventOf(request: FastifyRequest, principal: Principal, action: Action, 
     ...(code === null ? {} : { code }),
     requestId: request.redoubtRequestId,
     purpose: principal.purpose,
-    details: { method: request.method, route: request.routeOptions.url ?? '', tokenId: principal.token.id },
+    details: { method: request.method, route: request.routeOptions.url ?? '', tokenId: principal.token.id, ...onBehalf(principal) },
   }
 }
 
@@ -134,8 +132,9 @@ function reasonToEnd(
 ): RedoubtError | null {
   try {
     const facts = resource()
-    const context = { ...contextOf(plane, request, principal), ...stillExcepted(plane, request.exceptionUsed, principal, action, facts) }
-    const decision = plane.policies.decide({ principal: principal.facts, action, resource: facts, context })
+    const query = queryOf(plane, principal, action, facts, circumstancesOf(plane, request, principal, action, facts))
+    const context = { ...query.context, ...stillExcepted(plane, request.exceptionUsed, principal, action, facts) }
+    const decision = plane.policies.decide({ ...query, context })
     const allowed = decision.effect === 'allow' && !showsOtherRows(decision, begun)
     const code = plane.identity.stillValid(principal) ?? (allowed ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
     if (code === null) return null
@@ -152,15 +151,41 @@ function reasonToEnd(
 /** As `demand`, but only to choose what a list shows: not recorded, never throws. */
 export function permits(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): boolean {
   const principal = callerOf(request)
-  const context = contextOf(plane, request, principal)
-  return plane.policies.decide({ principal: principal.facts, action, resource, context }).effect === 'allow'
+  const circumstances = circumstancesOf(plane, request, principal, action, resource)
+  return plane.policies.decide(queryOf(plane, principal, action, resource, circumstances)).effect === 'allow'
 }
 
-export function contextOf(plane: ControlPlane, request: FastifyRequest, principal: Principal): DecisionContext {
-  return decisionContext(plane, principal, {
-    receivedAt: plane.clock.now(),
-    sourceAddress: sourceAddress(request.raw.socket.remoteAddress),
-  })
+/** Habits count acts on kinds of things: which of them is no matter. */
+function circumstancesOf(
+  plane: ControlPlane,
+  { raw }: FastifyRequest,
+  principal: Principal,
+  action: Action,
+  resource: EntityFacts,
+): ConditionRequest {
+  const received = { receivedAt: plane.clock.now(), sourceAddress: sourceAddress(raw), userAgent: raw.headers['user-agent'] }
+  return conditionRequest(principal, received, `${action} ${resource.type}`)
+}
+
+function queryOf(
+  plane: ControlPlane,
+  principal: Principal,
+  action: Action,
+  resource: EntityFacts,
+  circumstances: ConditionRequest,
+): DecisionQuery {
+  return { principal: principal.facts, action, resource, context: decisionContext(plane, principal, circumstances) }
+}
+
+/** The circumstances in which a request is made, as the policies see them. */
+export function contextOf(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  principal: Principal,
+  action: Action,
+  resource: EntityFacts,
+): DecisionContext {
+  return decisionContext(plane, principal, circumstancesOf(plane, request, principal, action, resource))
 }
 
 export function callerOf(request: FastifyRequest): Principal {

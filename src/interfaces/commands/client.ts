@@ -1,10 +1,11 @@
+import type { KeyObject } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { asRedoubtError, ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { type AccountFile, readAccountFile, requestToken, revokeToken } from '#trust/identity'
+import { type AccountFile, type IssuedAccessToken, readAccountFile, requestToken, revokeToken } from '#trust/identity'
 import type { Place } from './place.ts'
 
 /** The largest answer that a command reads into memory. */
@@ -46,6 +47,11 @@ export class Client {
   /** A token for the account whose private key lies in `keyPath`. */
   async tokenFor(keyPath: string): Promise<string> {
     return (await requestToken(this.#ask(keyPath))).accessToken
+  }
+
+  /** The same, bound to `proofKey` (RFC 9449). */
+  async boundTokenFor(keyPath: string, proofKey: KeyObject): Promise<IssuedAccessToken> {
+    return requestToken({ ...this.#ask(keyPath), proofKey })
   }
 
   /** Revokes a token of the account whose private key lies in `keyPath` (RFC 7009). */

@@ -62,7 +62,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     scopes: [],
     clientAuthMethods: ['private_key_jwt'],
     clientDefaults: {
-      grant_types: ['client_credentials'],
+      grant_types: [],
       response_types: [],
       id_token_signed_response_alg: 'EdDSA',
       token_endpoint_auth_method: 'private_key_jwt',
@@ -70,7 +70,8 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     enabledJWA: { clientAuthSigningAlgValues: ['EdDSA', 'Ed25519', 'ES256'] },
     clockTolerance: 5,
     features: {
-      clientCredentials: { enabled: true },
+      // Programs get their tokens from an endpoint of ours: `services/token-endpoint.ts`.
+      clientCredentials: { enabled: false },
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
@@ -159,7 +160,7 @@ function clientOf(accounts: Accounts, id: string, production: boolean): Record<s
   if (account === null || account.disabled || (production && account.roles.includes('bootstrap'))) return undefined
   return {
     client_id: account.name,
-    grant_types: ['client_credentials'],
+    grant_types: [],
     response_types: [],
     redirect_uris: [],
     token_endpoint_auth_method: 'private_key_jwt',

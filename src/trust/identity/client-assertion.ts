@@ -1,5 +1,5 @@
-import { createHash, verify } from 'node:crypto'
-import type { JsonObject } from '#foundation/core'
+import { createHash, generateKeyPairSync, verify } from 'node:crypto'
+import type { ErrorCode, JsonObject } from '#foundation/core'
 import type { Account, Accounts } from './accounts.ts'
 import type { Artifacts } from './artifacts.ts'
 import { parseCompactJws } from './compact-jws.ts'
@@ -48,34 +48,71 @@ export const assertionId = (issuer: string, jti: string): string => createHash('
 /** A claimed identifier is remembered past the assertion's expiry by the skew that we grant. */
 export const assertionExpiry = (exp: number): number => (exp + CLOCK_SKEW_SECONDS) * 1000
 
+export interface ClientRules extends Omit<AssertionRules, 'algorithms'> {
+  /** Thumbprint of the certificate of this connection. */
+  readonly certificate: string | null
+}
+
+/** Nobody's keys: what an assertion is verified with when the account it names does not exist or has a key of another kind. */
+const DECOYS = {
+  Ed25519: generateKeyPairSync('ed25519').publicKey,
+  'P-256': generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey,
+}
+
 /**
- * Authenticates a client by private_key_jwt for the endpoints that are ours (revocation, introspection).
- * The assertion is used up by this, durably, before the promise resolves.
- * @returns the account, or null.
+ * Authenticates a client at one of our endpoints: by private_key_jwt, or by the certificate of the connection if one is registered for
+ * the account. An assertion is used up by this, durably, before the promise resolves.
+ * Whoever cannot sign for an account learns nothing of it: an account that does not exist costs the same and is refused in the same words.
+ * @returns the account, or the reason. Any but `ERR_CLIENT_AUTHENTICATION` is given only to whoever holds the key of the account.
+ * @see RFC 7523 §3, RFC 8705 §2
  */
 export async function authenticateClient(
   form: URLSearchParams,
   dependencies: { readonly accounts: Accounts; readonly artifacts: Artifacts },
-  rules: Omit<AssertionRules, 'algorithms'>,
-): Promise<Account | null> {
+  rules: ClientRules,
+): Promise<Account | ErrorCode> {
   const assertion = single(form, 'client_assertion')
-  if (assertion === null || single(form, 'client_assertion_type') !== ASSERTION_TYPE) return null
+  if (assertion === null && !form.has('client_assertion')) return byCertificate(form, dependencies.accounts, rules.certificate)
+  if (assertion === null || single(form, 'client_assertion_type') !== ASSERTION_TYPE) return 'ERR_CLIENT_AUTHENTICATION'
   const jws = parseCompactJws(assertion)
-  if (typeof jws === 'string') return null
+  if (typeof jws === 'string') return 'ERR_CLIENT_AUTHENTICATION'
   const { iss, jti, exp } = jws.payload
-  if (typeof iss !== 'string') return null
-  const account = dependencies.accounts.get(iss)
-  if (account === null || account.disabled) return null
+  if (typeof iss !== 'string') return 'ERR_CLIENT_AUTHENTICATION'
   const named = form.getAll('client_id')
-  if (named.length > 1 || (named.length === 1 && named[0] !== account.name)) return null
+  if (named.length > 1 || (named.length === 1 && named[0] !== iss)) return 'ERR_CLIENT_AUTHENTICATION'
+  const account = dependencies.accounts.get(iss)
+  // By what the assertion says, not by what the account is: the time that this takes tells nothing of the account.
+  const curve = jws.header['alg'] === 'ES256' ? 'P-256' : 'Ed25519'
+  const key = account?.publicKeyJwk.crv === curve ? account.publicKey : DECOYS[curve]
   const input = Buffer.from(jws.signingInput, 'latin1')
   const genuine =
-    account.publicKeyJwk.crv === 'Ed25519'
-      ? verify(null, input, account.publicKey, jws.signature)
-      : jws.signature.byteLength === 64 && verify('sha256', input, { key: account.publicKey, dsaEncoding: 'ieee-p1363' }, jws.signature)
-  if (!genuine || judgeAssertion(jws.header, jws.payload, { ...rules, algorithms: account.algorithms }) !== null) return null
+    jws.signature.byteLength === 64 &&
+    (curve === 'Ed25519'
+      ? verify(null, input, key, jws.signature)
+      : verify('sha256', input, { key, dsaEncoding: 'ieee-p1363' }, jws.signature))
+  if (!genuine || account === null) return 'ERR_CLIENT_AUTHENTICATION'
+  if (account.disabled) return 'ERR_ACCOUNT_DISABLED'
+  const { aud } = jws.payload
+  if (typeof aud !== 'string' || !rules.audiences.includes(aud)) return 'ERR_ASSERTION_AUDIENCE'
+  if (judgeAssertion(jws.header, jws.payload, { ...rules, algorithms: account.algorithms }) !== null) return 'ERR_CLIENT_AUTHENTICATION'
   const fresh = await dependencies.artifacts.claim('Assertion', assertionId(iss, jti as string), assertionExpiry(exp as number))
-  return fresh ? account : null
+  return fresh ? account : 'ERR_ASSERTION_REPLAYED'
+}
+
+/** The handshake has shown that the other end holds the key of the certificate; nothing has to be used up. */
+function byCertificate(form: URLSearchParams, accounts: Accounts, certificate: string | null): Account | ErrorCode {
+  const name = single(form, 'client_id')
+  if (name === null || certificate === null) return 'ERR_CLIENT_AUTHENTICATION'
+  const account = accounts.get(name)
+  if (account === null || account.certificate !== certificate) return 'ERR_CLIENT_AUTHENTICATION'
+  return account.disabled ? 'ERR_ACCOUNT_DISABLED' : account
+}
+
+/** The account that a request for a token claims to come from, unverified: for counting and for the log. */
+export function claimedClient(form: URLSearchParams): string | null {
+  const jws = parseCompactJws(single(form, 'client_assertion') ?? '')
+  const name = typeof jws === 'string' ? single(form, 'client_id') : jws.payload['iss']
+  return typeof name === 'string' && name !== '' && name.length <= 64 ? name : null
 }
 
 /** @returns the value of a parameter that is sent exactly once (RFC 6749 §3.2: never more than once), else null. */

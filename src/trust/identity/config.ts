@@ -9,6 +9,17 @@ export const ENROLMENT_LINK_MINUTES = 15
 /** Verified tokens held in memory; one entry is about 700 bytes. */
 export const TOKEN_CACHE_ENTRIES = 10_000
 
+/** A host with fifty programs, each asking ten times as often as its tokens live. */
+export const TOKEN_REQUESTS_PER_MINUTE = 600
+/** NIST SP 800-63B §4.2.3 for two factors: 30 minutes idle, 12 hours in all. */
+export const SESSION_IDLE_MINUTES = 30
+export const SESSION_HOURS = 12
+
+const aaguid = z
+  .string()
+  .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'an AAGUID, 8-4-4-4-12 hexadecimal digits')
+  .transform((text) => text.toLowerCase())
+
 export const identityConfig = z
   .object({
     tokenLifetimeSeconds: z
@@ -17,13 +28,32 @@ export const identityConfig = z
       .max(MAX_TOKEN_LIFETIME_SECONDS)
       .default(TOKEN_LIFETIME_SECONDS)
       .describe('how long an access token lives (B4)'),
-    enrolmentLinkMinutes: z
+    enrolmentLinkMinutes: z.int().min(1).max(60).default(ENROLMENT_LINK_MINUTES).describe('how long an enrolment link works, once'),
+    tokenCacheEntries: z.int().min(2).max(1_000_000).default(TOKEN_CACHE_ENTRIES).describe('verified tokens kept in memory, by digest'),
+    dpopNonce: z
+      .enum(['when-needed', 'required'])
+      .default('when-needed')
+      .describe('whether each proof of possession carries a nonce of this server, or only one that could be old (RFC 9449)'),
+    tokenRequestsPerMinute: z
       .int()
       .min(1)
-      .max(60)
-      .default(ENROLMENT_LINK_MINUTES)
-      .describe('how long the administrator’s enrolment link works, once'),
-    tokenCacheEntries: z.int().min(2).max(1_000_000).default(TOKEN_CACHE_ENTRIES).describe('verified tokens kept in memory, by digest'),
+      .max(10_000_000)
+      .default(TOKEN_REQUESTS_PER_MINUTE)
+      .describe('requests to the token endpoint from one address (IPv6: one /64), a minute’s worth of them at once'),
+    sessionIdleMinutes: z.int().min(1).max(720).default(SESSION_IDLE_MINUTES).describe('a person’s session ends after so long without use'),
+    sessionHours: z.int().min(1).max(72).default(SESSION_HOURS).describe('a person’s session ends after so long in any case'),
+    hardwareKeys: z
+      .array(aaguid)
+      .max(256)
+      .default([])
+      .describe(
+        'AAGUIDs of the models of security keys that administrators, security officers, privacy officers and deployers may use; synced keys are refused then (B3)',
+      ),
+    attestationRoots: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('PEM file with the makers’ certificates that must vouch for those keys; without it a key’s word is taken for its model'),
   })
   .strict()
 

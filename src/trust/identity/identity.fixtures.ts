@@ -1,15 +1,16 @@
 /** What the tests and the benchmark of this room share: a key provider that releases one key, a log in memory, tokens of our own making. */
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { createHmac, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type AuditEvent, type AuditSink, ManualClock, newId, RedoubtError } from '#foundation/core'
+import { type AuditEvent, type AuditSink, ManualClock, newId, RedoubtError, type SealedFields, type SubjectSealer } from '#foundation/core'
+import { openBytes, sealBytes } from '#foundation/crypto'
 import { type Database, openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
 import type { Keys, KeyUse } from '#trust/keys'
-import type { CreatedAccount, PrivateJwk } from './accounts.ts'
+import type { CreatedAccount, NewAccount, PrivateJwk } from './accounts.ts'
 import { ASSERTION_TYPE } from './client-assertion.ts'
 import { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 
@@ -32,6 +33,37 @@ export class RecordingAudit implements AuditSink {
 
   of(type: string): readonly AuditEvent[] {
     return this.events.filter((event) => event.type === type)
+  }
+}
+
+/** Real sealing under a key for each subject, in memory, that notes what was asked of it. */
+export class MemorySealer implements SubjectSealer {
+  readonly calls: string[] = []
+  readonly #pseudonymKey = randomBytes(32)
+  readonly #keys = new Map<string, KeyObject>()
+
+  pseudonym(subject: string): string {
+    this.calls.push('pseudonym')
+    return createHmac('sha256', this.#pseudonymKey).update(subject).digest('base64url')
+  }
+
+  async seal(subject: string, plaintext: Uint8Array, context: string): Promise<SealedFields> {
+    const pseudonym = this.pseudonym(subject)
+    const key = this.#keys.get(pseudonym) ?? createSecretKey(randomBytes(32))
+    this.#keys.set(pseudonym, key)
+    this.calls.push('seal')
+    return { pseudonym, ciphertext: sealBytes(key, Buffer.from(context), plaintext) }
+  }
+
+  async open({ pseudonym, ciphertext }: SealedFields, context: string): Promise<Uint8Array> {
+    this.calls.push('open')
+    const key = this.#keys.get(pseudonym)
+    if (key === undefined) throw new RedoubtError('ERR_KEYS_DESTROYED')
+    return openBytes(key, Buffer.from(context), ciphertext)
+  }
+
+  erase(subject: string): void {
+    this.#keys.delete(this.pseudonym(subject))
   }
 }
 
@@ -100,10 +132,11 @@ export interface Fixture {
   readonly signingKey: KeyObject
   readonly keyUses: readonly KeyUse[]
   readonly secretsDir: string
+  readonly sealer: MemorySealer
   /** The room behind a plain loopback server; the composition root puts TLS there. */
   readonly url: string
   /** A new account of role `application` with the key it was given. */
-  account(name: string): Promise<CreatedAccount & { privateKeyJwk: PrivateJwk }>
+  account(name: string, more?: Partial<NewAccount>): Promise<CreatedAccount & { privateKeyJwk: PrivateJwk }>
   post(path: string, body: string, headers?: Readonly<Record<string, string>>): Promise<Response>
   token(name: string, key: PrivateJwk): Promise<string>
   /** A second process on the same database, in effect: nothing but what is stored is shared. */
@@ -119,12 +152,15 @@ export async function openFixture(options: Partial<IdentityOptions> = {}): Promi
   const clock = new ManualClock(Date.now())
   const database = openDatabase<unknown>(':memory:')
   const secretsDir = mkdtempSync(join(tmpdir(), 'redoubt-identity-'))
+  const sealer = new MemorySealer()
   const open = (more: Partial<IdentityOptions>): Promise<Identity> =>
     openIdentity({
       database,
       keys: fakeKeys(signingKey, keyUses),
       audit,
       clock,
+      sealer,
+      answerFloorMs: 0,
       issuer: ISSUER,
       secretsDir,
       profile: 'development',
@@ -147,10 +183,11 @@ export async function openFixture(options: Partial<IdentityOptions> = {}): Promi
     signingKey,
     keyUses,
     secretsDir,
+    sealer,
     url,
-    async account(name) {
+    async account(name, more = {}) {
       const created = await identity.serviceAccounts.create(
-        { name, roles: ['application'], purpose: 'credit-scoring', legalBasis: 'contract' },
+        { name, roles: ['application'], purpose: 'credit-scoring', legalBasis: 'contract', ...more },
         ADMIN,
       )
       return created as CreatedAccount & { privateKeyJwk: PrivateJwk }

@@ -51,7 +51,7 @@ describe('token endpoint', () => {
     ])
     fixture.audit.down = true
     const response = await fixture.post('/oauth/token', grantForm('scorer', assertion('scorer', privateKeyJwk, fixture.clock.now())))
-    expect(response.status).toBe(500)
+    expect(response.status).toBe(503)
     expect(await response.json()).not.toHaveProperty('access_token')
   })
 
@@ -269,7 +269,8 @@ describe('every request verified (B8)', () => {
     expect(ask(`Bearer ${token}`, 1, '/v1/models?a=1&access%5Ftoken=x')).toBe('ERR_TOKEN_PLACEMENT')
     expect(ask(`Bearer ${token}`, 1, '/v1/models?Access_Token=')).toBe('ERR_TOKEN_PLACEMENT')
     expect(ask(`Bearer ${token}`, 1, '/v1/models?limit=1')).toBeNull()
-    for (const scheme of ['Basic', 'DPoP', 'Bearer Bearer', 'Bearer,']) expect(ask(`${scheme} ${token}`)).toBe('ERR_TOKEN_MALFORMED')
+    expect(ask(`DPoP ${token}`)).toBe('ERR_TOKEN_SCHEME')
+    for (const scheme of ['Basic', 'Bearer Bearer', 'Bearer,', 'DPoP DPoP']) expect(ask(`${scheme} ${token}`)).toBe('ERR_TOKEN_MALFORMED')
     for (const odd of [token, `Bearer  ${token}`, `Bearer ${token} `, `Bearer ${token},${token}`, 'Bearer ', `Bearer\t${token}`]) {
       expect(ask(odd)).toBe('ERR_TOKEN_MALFORMED')
     }
@@ -471,8 +472,10 @@ describe('routes', () => {
     expect(metadata).toMatchObject({
       issuer: ISSUER,
       token_endpoint: `${ISSUER}/oauth/token`,
-      grant_types_supported: ['client_credentials'],
-      token_endpoint_auth_methods_supported: ['private_key_jwt'],
+      grant_types_supported: ['client_credentials', 'urn:ietf:params:oauth:grant-type:token-exchange'],
+      token_endpoint_auth_methods_supported: ['private_key_jwt', 'self_signed_tls_client_auth'],
+      dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'Ed25519'],
+      tls_client_certificate_bound_access_tokens: true,
     })
     expect(JSON.stringify(metadata)).not.toContain('implicit')
     const response = await fetch(`${fixture.url}/oauth/jwks`)

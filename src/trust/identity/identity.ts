@@ -2,21 +2,37 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { type AuditSink, type Clock, type EntityUid, type ErrorCode, RedoubtError, type Role } from '#foundation/core'
+import {
+  type AlertSink,
+  type AuditSink,
+  type Clock,
+  type EntityUid,
+  type ErrorCode,
+  RedoubtError,
+  type Role,
+  type SubjectSealer,
+} from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
 import type { Keys } from '#trust/keys'
 import { Accounts, type CreatedAccount, describe, type NewAccount, type ServiceAccount } from './accounts.ts'
 import { Artifacts } from './artifacts.ts'
-import { Authenticator, type Credentials, type Principal, type Refusal } from './authenticator.ts'
+import { Authenticator, type Principal, type Refusal } from './authenticator.ts'
 import { createAuthorizationServer } from './authorization-server.ts'
 import { BOOTSTRAP_KEY_FILE } from './account-file.ts'
 import { type IdentityConfig, identityConfig } from './config.ts'
 import { Denylist } from './denylist.ts'
-import { Enrolment } from './enrolment.ts'
 import { enrolmentPages } from './enrolment-pages.ts'
+import { ANSWER_FLOOR_MS, openPeople } from './people/open-people.ts'
+import type { EnrolmentLink, People } from './people/people.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
+import { ClientThrottle } from './services/client-throttle.ts'
+import type { Credentials } from './services/credentials.ts'
+import { KnownSources } from './services/known-sources.ts'
+import { SERVICE_MIGRATIONS } from './services/tables.ts'
+import { TokenBindings } from './services/token-binding.ts'
+import { ServiceTokens } from './services/token-endpoint.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -33,7 +49,12 @@ export interface IdentityOptions {
   readonly secretsDir: string
   readonly profile: 'development' | 'production'
   readonly logger: Logger
+  /** Seals names, secrets and addresses of people under their own keys. */
+  readonly sealer: SubjectSealer
+  readonly alerts?: AlertSink
   readonly config?: Partial<IdentityConfig>
+  /** How soon typed secrets are answered at the earliest; for tests. */
+  readonly answerFloorMs?: number
 }
 
 export interface Identity {
@@ -58,11 +79,15 @@ export interface Identity {
     disable(name: string, by: EntityUid): Promise<ServiceAccount>
     /** From its next request on; an account that has no other role is disabled. */
     removeRole(name: string, role: Role, by: EntityUid): Promise<ServiceAccount>
-    replaceKey(name: string, by: EntityUid): Promise<CreatedAccount>
+    /** @param certificate PEM of the new certificate, for an account that authenticates with one. */
+    replaceKey(name: string, by: EntityUid, certificate?: string): Promise<CreatedAccount>
   }
   /** For `ensureBootstrapAccount`. @throws {RedoubtError} `ERR_CONFIG_INSECURE` in production. */
   createBootstrapAccount(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
-  createEnrolmentLink(by: EntityUid): Promise<{ readonly url: string; readonly expiresAt: number }>
+  /** People, their factors and their sessions. */
+  readonly people: People
+  /** For a first administrator; everyone else is made by `people.create`. */
+  createEnrolmentLink(by: EntityUid): Promise<EnrolmentLink>
   administratorEnrolled(): boolean
   /** Purges what has expired and closes windows of refusals; runs by itself every ten seconds. */
   maintain(): Promise<void>
@@ -82,6 +107,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     throw new RedoubtError('ERR_CONFIG_INSECURE', `production refuses \`${BOOTSTRAP_KEY_FILE}\` in the secrets directory; remove it`)
   }
   migrate(database, 'trust/identity', MIGRATIONS)
+  migrate(database, 'trust/identity/services', SERVICE_MIGRATIONS)
   const { raw } = database
   const queue = new WriteQueue(raw)
   const accounts = new Accounts(raw, queue, audit, clock)
@@ -110,16 +136,33 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const refusedClient = (code: ErrorCode, claimed: string | null): void =>
     refused(code, claimed === null ? null : (accounts.get(claimed)?.facts ?? null))
 
+  const bindings = new TokenBindings({ issuer, clock, nonceRequired: config.dpopNonce === 'required' })
+  const throttle = new ClientThrottle(clock, new KnownSources(raw, queue, clock), config.tokenRequestsPerMinute)
+  const opened = openPeople({
+    database,
+    queue,
+    audit,
+    clock,
+    sealer: options.sealer,
+    issuer,
+    config,
+    alerts: options.alerts ?? null,
+    announce,
+    refused,
+    answerFloorMs: options.answerFloorMs ?? ANSWER_FLOOR_MS,
+  })
+  const { people, enrolment } = opened
   const authenticator = new Authenticator({
     rules: { issuer, audience: issuer, keys: new Map([[keyId, { algorithm: 'EdDSA', publicKey }]]) },
     accounts,
+    people: opened.tokens,
     denylist,
+    bindings,
     clock,
     cacheEntries: config.tokenCacheEntries,
     production: profile === 'production',
     refused,
   })
-  const enrolment = new Enrolment({ raw, queue, audit, clock, issuer, linkMinutes: config.enrolmentLinkMinutes })
   const handler = createRouter({
     issuer,
     logger,
@@ -130,7 +173,11 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       artifacts,
       audit,
       clock,
-      inspect: (token) => authenticator.inspect(token),
+      throttle,
+      inspect(text) {
+        const examined = authenticator.inspect(text)
+        return typeof examined === 'string' ? examined : examined.token
+      },
       revoke: async (token) => {
         const stored = denylist.revoke(token.issuer, token.id, token.expiresAt)
         announce(token.id)
@@ -138,6 +185,21 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       },
       refused: refusedClient,
     },
+    serviceTokens: new ServiceTokens({
+      issuer,
+      privateKey,
+      keyId,
+      tokenLifetimeSeconds: config.tokenLifetimeSeconds,
+      accounts,
+      artifacts,
+      audit,
+      clock,
+      bindings,
+      throttle,
+      production: profile === 'production',
+      examine: (token) => authenticator.inspect(token),
+      refused: refusedClient,
+    }),
     authorizationServer: createAuthorizationServer({
       issuer,
       privateKey,
@@ -155,7 +217,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
 
   const maintain = async (): Promise<void> => {
     refusals.flush()
-    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), enrolment.purge()])
+    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), opened.maintain()])
   }
   const timer = setInterval(() => {
     maintain().catch((error: unknown) => logger.error({ err: error }, 'identity maintenance failed'))
@@ -191,8 +253,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
         announce(name)
         return changed
       },
-      async replaceKey(name, by) {
-        const replaced = await accounts.replaceKey(name, by)
+      async replaceKey(name, by, certificate) {
+        const replaced = await accounts.replaceKey(name, by, certificate)
         announce(name)
         return replaced
       },
@@ -201,6 +263,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       if (profile === 'production') throw new RedoubtError('ERR_CONFIG_INSECURE', 'production has no bootstrap account')
       return accounts.create(ask, by, { bootstrap: true })
     },
+    people,
     createEnrolmentLink: (by) => enrolment.createLink(by),
     administratorEnrolled: () => enrolment.administratorEnrolled(),
     maintain,

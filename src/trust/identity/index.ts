@@ -8,8 +8,29 @@ export {
   writeAccountFile,
 } from './account-file.ts'
 export type { CreatedAccount, NewAccount, PrivateJwk, PublicJwk, ServiceAccount } from './accounts.ts'
-export type { Credentials, Principal, Refusal } from './authenticator.ts'
+export type { Principal, Refusal } from './authenticator.ts'
+export { authenticateHeader } from './services/challenge.ts'
+export { type Credentials, credentialsOf } from './services/credentials.ts'
+export { openProofKey, signProof, thumbprintOf } from './services/proof-key.ts'
+export { type BindingKind, BINDINGS } from './services/token-binding.ts'
 export { type IdentityConfig, identityConfig } from './config.ts'
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 export { type IssuedAccessToken, requestToken, revokeToken, type TokenAsk } from './request-token.ts'
 export { OPEN_ROUTES, type OpenRoute } from './routes.ts'
+export type {
+  Claimant,
+  EnrolmentLink,
+  Factor,
+  ListedSession,
+  MfaLevel,
+  NewPerson,
+  OpenedSession,
+  People,
+  Person,
+  Recovery,
+  Session,
+  Sessions,
+  SignedIn,
+  SignInRefusal,
+  SignInSource,
+} from './people/people.ts'

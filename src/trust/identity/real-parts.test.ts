@@ -34,7 +34,17 @@ it('works on the real keyring and the real log: the token key is released and re
   })
   const keys = keyring.keys(audit)
   const open = (): ReturnType<typeof openIdentity> =>
-    openIdentity({ database, keys, audit, clock, issuer: ISSUER, secretsDir: '/nonexistent', profile: 'production', logger: silentLogger })
+    openIdentity({
+      database,
+      keys,
+      audit,
+      clock,
+      sealer: keyring.sealer,
+      issuer: ISSUER,
+      secretsDir: '/nonexistent',
+      profile: 'production',
+      logger: silentLogger,
+    })
   const identity = await open()
   const server = createServer((req, res) => identity.handler(req, res))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -62,7 +72,7 @@ it('works on the real keyring and the real log: the token key is released and re
     const { challenge } = await post(`${link}/begin`, JSON.stringify({ displayName: 'Ada Lovelace' }), 'application/json')
     const credential = makeCredential({ challenge: String(challenge), origin: ISSUER })
     const body = JSON.stringify({ displayName: 'Ada Lovelace', credential })
-    expect(await post(`${link}/complete`, body, 'application/json')).toEqual({ enrolled: true })
+    expect(await post(`${link}/complete`, body, 'application/json')).toEqual({ enrolled: true, recoveryCodes: [] })
 
     expect(audit.search({ type: 'key.release' }).entries).toHaveLength(2)
     expect(audit.search({ type: 'token.issue', actor: { type: 'ServiceAccount', id: 'scorer' } }).entries).toHaveLength(1)

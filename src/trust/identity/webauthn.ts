@@ -1,5 +1,7 @@
 import type { VerifiedRegistrationResponse } from '@simplewebauthn/server'
+import type { ErrorCode } from '#foundation/core'
 import { z } from 'zod'
+import { type Expectation, faultOfAuthenticatorData, faultOfClientData } from './webauthn-faults.ts'
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/)
 
@@ -31,27 +33,26 @@ export interface VerifiedCredential {
   readonly backedUp: boolean
 }
 
-export interface RegistrationExpectation {
-  readonly challenge: string
-  readonly origin: string
-  readonly relyingParty: string
+export interface VerifiedRegistration extends VerifiedCredential {
+  /** Certificates of the attestation in DER, the key's own first; empty when there are none. Verified is only that the first one's key signed. */
+  readonly chain: readonly Uint8Array[]
 }
 
 /**
- * Formats that are taken. We ask for no attestation, so browsers send `none`; some security keys answer `packed` all the same.
+ * Formats that are taken. Unless a list of models is configured we ask for no attestation, and browsers send `none`; security keys send `packed`.
  * The others carry certificate chains whose check in the library may fetch a revocation list from an address that the sender chose.
  */
 const FORMATS = new Set(['none', 'packed'])
 
 /**
  * Verifies a registration: type, challenge, origin, relying party, user presence and verification, key, attestation signature.
- * @returns the credential, or null for anything that does not verify. Never throws for what a browser may send, and makes no outbound request.
+ * @returns the credential, or the code of the first thing that does not verify. Never throws for what a browser may send, and makes no outbound request.
  * @see Web Authentication Level 3 §7.1
  */
-export async function verifyRegistration(
-  response: RegistrationResponse,
-  expected: RegistrationExpectation,
-): Promise<VerifiedCredential | null> {
+export async function verifyRegistration(response: RegistrationResponse, expected: Expectation): Promise<VerifiedRegistration | ErrorCode> {
+  const fault = faultOfClientData(response.response.clientDataJSON, 'webauthn.create', expected)
+  if (fault !== null) return fault
+  let chain: readonly Uint8Array[]
   let result: VerifiedRegistrationResponse
   // Costs 50 ms to load and is needed once in the life of most installations.
   const [{ verifyRegistrationResponse }, { decodeAttestationObject }] = await Promise.all([
@@ -59,8 +60,11 @@ export async function verifyRegistration(
     import('@simplewebauthn/server/helpers'),
   ])
   try {
-    if (!FORMATS.has(decodeAttestationObject(new Uint8Array(Buffer.from(response.response.attestationObject, 'base64url'))).get('fmt')))
-      return null
+    const attestation = decodeAttestationObject(new Uint8Array(Buffer.from(response.response.attestationObject, 'base64url')))
+    if (!FORMATS.has(attestation.get('fmt'))) return 'ERR_WEBAUTHN'
+    const unfit = faultOfAuthenticatorData(attestation.get('authData'), expected.relyingParty)
+    if (unfit !== null) return unfit
+    chain = [...(attestation.get('attStmt').get('x5c') ?? [])]
     result = await verifyRegistrationResponse({
       response: {
         id: response.id,
@@ -78,13 +82,13 @@ export async function verifyRegistration(
       supportedAlgorithmIDs: [...COSE_ALGORITHMS],
     })
   } catch {
-    return null
+    return 'ERR_WEBAUTHN'
   }
   // The library returns `verified: false` for a bad signature and throws for all else: both are a no.
-  if (!result.verified) return null
+  if (!result.verified) return 'ERR_WEBAUTHN_SIGNATURE'
   const { credential, aaguid, fmt, credentialDeviceType, credentialBackedUp } = result.registrationInfo
   // The library takes the id in the answer on trust; the signed one is inside the authenticator data.
-  if (credential.id !== response.id) return null
+  if (credential.id !== response.id) return 'ERR_WEBAUTHN_CREDENTIAL'
   return {
     id: credential.id,
     publicKey: credential.publicKey,
@@ -94,5 +98,6 @@ export async function verifyRegistration(
     attestation: fmt,
     backupEligible: credentialDeviceType === 'multiDevice',
     backedUp: credentialBackedUp,
+    chain,
   }
 }

@@ -134,9 +134,9 @@ describe('the bundled policies', () => {
     `)
   })
 
-  it('let a person with two factors, and no program, export restricted data (B2)', () => {
-    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 2 }, 'User')).toBe('allow')
-    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 1 }, 'User')).toBe('ERR_POLICY_DENIED')
+  it('let a person with a hardware-bound key, and no program, export restricted data (B2)', () => {
+    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 3 }, 'User')).toBe('allow')
+    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 2 }, 'User')).toBe('ERR_POLICY_DENIED')
     expect(code('privacy-officer', 'export', dataset, { mfaLevel: 3 })).toBe('ERR_POLICY_DENIED')
     expect(code('privacy-officer', 'export', withAttributes(dataset, { sensitivity: 2 }))).toBe('allow')
   })

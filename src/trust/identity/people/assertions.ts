@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto'
+import { type Clock, type EntityUid, type ErrorCode, newId, type SubjectSealer } from '#foundation/core'
+import type { PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/server'
+import type { WriteQueue } from '../write-queue.ts'
+import type { AttemptGuard } from './attempt-guard.ts'
+import { resolveClaimant } from './claimants.ts'
+import type { Credential, FactorStore } from './factor-store.ts'
+import type { Claimant, SignedIn, SignInRefusal, SignInSource } from './people.ts'
+import { describePerson, type PersonStore } from './person-store.ts'
+import { type KeyModels, levelOfKey, refusalOfKey } from './powerful-roles.ts'
+import { type AssertionResponse, verifyAssertion } from './verify-assertion.ts'
+
+/** Long enough to find the key in a drawer. */
+const CHALLENGE_LIFETIME_MS = 5 * 60 * 1000
+/** Challenges out at once; the oldest goes. */
+const MAX_CHALLENGES = 10_000
+/** A P-256 key (COSE) whose private half nobody has: what unknown credentials are verified against, so that they take as long. */
+const DECOY_KEY = new Uint8Array(
+  Buffer.from(
+    'a5010203262001215820' +
+      '6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296' +
+      '225820' +
+      '4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5',
+    'hex',
+  ),
+)
+
+export interface AssertionParts {
+  readonly people: PersonStore
+  readonly factors: FactorStore
+  readonly guard: AttemptGuard
+  readonly queue: WriteQueue
+  readonly clock: Clock
+  readonly sealer: SubjectSealer
+  readonly issuer: string
+  readonly models: KeyModels
+  readonly refused: (code: ErrorCode, known: EntityUid | null) => void
+}
+
+interface Pending {
+  readonly challenge: string
+  /** Whose keys may answer: anyone's when null, nobody's when the name is unknown. */
+  readonly claimed: { readonly userId: string | null } | null
+  readonly expiresAt: number
+}
+
+export const SIGN_IN_FAILED: SignInRefusal = Object.freeze({ code: 'ERR_SIGN_IN', retryAfterSeconds: 0 })
+
+/**
+ * Signing in with a passkey. A challenge is bound to its handle and its person, serves one attempt, and expires; a key that answers is
+ * judged by what is stored of it at that moment. The outside learns yes or no; the log has the reason.
+ * There is no lock per person here: nobody guesses a private key, and a lock would only let strangers keep its owner out.
+ */
+export class Assertions {
+  readonly #parts: AssertionParts
+  readonly #pending = new Map<string, Pending>()
+
+  constructor(parts: AssertionParts) {
+    this.#parts = parts
+  }
+
+  async begin(claimant: Claimant | null): Promise<{ readonly handle: string; readonly options: PublicKeyCredentialRequestOptionsJSON }> {
+    const { clock, issuer, people, sealer } = this.#parts
+    const claimed = claimant === null ? null : resolveClaimant(claimant, people, sealer)
+    const { generateAuthenticationOptions } = await import('@simplewebauthn/server')
+    const options = await generateAuthenticationOptions({
+      rpID: new URL(issuer).hostname,
+      timeout: CHALLENGE_LIFETIME_MS,
+      userVerification: 'required',
+      ...(claimed === null
+        ? {}
+        : { allowCredentials: this.#allowed(claimed.target.key, claimed.person?.id ?? null).map((id) => ({ id })) }),
+    })
+    const handle = newId('sig')
+    this.#pending.set(handle, {
+      challenge: options.challenge,
+      claimed: claimed === null ? null : { userId: claimed.person?.id ?? null },
+      expiresAt: clock.now() + CHALLENGE_LIFETIME_MS,
+    })
+    for (const oldest of this.#pending.keys()) {
+      if (this.#pending.size <= MAX_CHALLENGES) break
+      this.#pending.delete(oldest)
+    }
+    return { handle, options }
+  }
+
+  async complete(handle: string, response: AssertionResponse, source: SignInSource): Promise<SignedIn | SignInRefusal> {
+    const { clock, guard, factors, people, queue } = this.#parts
+    const pending = this.#pending.get(handle)
+    // INVARIANT: taken out before anything is awaited, so that a challenge can be answered once, whatever the answer is worth.
+    this.#pending.delete(handle)
+    const attempt = guard.admit(null, source.sourceAddress)
+    if ('retryAfterSeconds' in attempt) return this.#refuse('ERR_SIGN_IN_LOCKED', null, attempt.retryAfterSeconds)
+    const judged = await this.#judge(pending, response)
+    if (typeof judged.verdict === 'string') {
+      await attempt.failed()
+      return this.#refuse(judged.verdict, judged.known)
+    }
+    const credential = judged.verdict
+    factors.keepCredential(credential)
+    await queue.write(() => factors.storeUse(credential))
+    await attempt.succeeded(credential.userId)
+    const person = people.get(credential.userId)
+    // Whatever was taken away while the disk was busy is taken away.
+    if (person === null || person.disabled || factors.credential(credential.id) === null)
+      return this.#refuse('ERR_ACCOUNT_DISABLED', person?.facts ?? null)
+    return {
+      person: describePerson(person),
+      amr: [credential.backupEligible ? 'swk' : 'hwk', 'user', 'mfa'],
+      mfaLevel: levelOfKey(credential, this.#parts.models),
+      authTime: clock.now(),
+      recovered: false,
+    }
+  }
+
+  purge(): void {
+    const now = this.#parts.clock.now()
+    for (const [handle, { expiresAt }] of this.#pending) if (expiresAt <= now) this.#pending.delete(handle)
+  }
+
+  /** @returns the credential with its new counter, or why not. Everything after the verification is one turn of the event loop. */
+  async #judge(
+    pending: Pending | undefined,
+    response: AssertionResponse,
+  ): Promise<{ readonly verdict: Credential | ErrorCode; readonly known: EntityUid | null }> {
+    const { clock, factors, issuer, people, models } = this.#parts
+    if (pending === undefined || pending.expiresAt <= clock.now()) return { verdict: 'ERR_WEBAUTHN_CHALLENGE', known: null }
+    const owner = factors.credential(response.id)?.userId ?? null
+    const fits = owner !== null && fitsClaim(pending, owner, response.response.userHandle ?? null)
+    const key = fits ? factors.credential(response.id) : null
+    const verified = await verifyAssertion(response, key ?? { id: response.id, publicKey: DECOY_KEY }, {
+      challenge: pending.challenge,
+      origin: issuer,
+      relyingParty: new URL(issuer).hostname,
+    })
+    const known = key === null ? null : { type: 'User', id: key.userId }
+    if (key === null) {
+      // Faults of the data come first; that the signature is not of the decoy says nothing.
+      const fault = typeof verified === 'string' && verified !== 'ERR_WEBAUTHN_SIGNATURE' ? verified : 'ERR_WEBAUTHN_CREDENTIAL'
+      return { verdict: fault, known }
+    }
+    if (typeof verified === 'string') return { verdict: verified, known }
+    const present = factors.credential(response.id)
+    const person = people.get(key.userId)
+    if (present === null || person === null) return { verdict: 'ERR_WEBAUTHN_CREDENTIAL', known }
+    if (person.disabled) return { verdict: 'ERR_ACCOUNT_DISABLED', known }
+    // §7.2 step 22: two zeros are a key that does not count; all else must have grown, or there are two of it.
+    if ((verified.counter > 0 || present.counter > 0) && verified.counter <= present.counter)
+      return { verdict: 'ERR_WEBAUTHN_COUNTER', known }
+    // §7.2 step 19: eligibility is a property of the key and does not change.
+    if (verified.backupEligible !== present.backupEligible) return { verdict: 'ERR_WEBAUTHN_SYNCED', known }
+    const unfit = refusalOfKey(present, person.powerful, models)
+    if (unfit !== null) return { verdict: unfit, known }
+    return { verdict: { ...present, counter: verified.counter, backedUp: verified.backedUp, lastUsedAt: clock.now() }, known }
+  }
+
+  /** The ids of a person's keys, or for a name that nobody has an id that only this server can tell from a real one (§14.6.2). */
+  #allowed(key: string, userId: string | null): readonly string[] {
+    const { factors, sealer } = this.#parts
+    const decoy = createHash('sha256')
+      .update(sealer.pseudonym(`decoy credential ${key}`))
+      .digest('base64url')
+    const ids = userId === null ? [] : factors.credentialsOf(userId).map(({ id }) => id)
+    return ids.length === 0 ? [decoy] : ids
+  }
+
+  #refuse(code: ErrorCode, known: EntityUid | null, retryAfterSeconds = 0): SignInRefusal {
+    this.#parts.refused(code, known)
+    return code === 'ERR_SIGN_IN_LOCKED' ? { code, retryAfterSeconds } : SIGN_IN_FAILED
+  }
+}
+
+/** Without a name the key must say whose it is; with one it must be that person's, and a handle must not say otherwise (§7.2 step 6). */
+function fitsClaim({ claimed }: Pending, owner: string, userHandle: string | null): boolean {
+  const named = userHandle === null ? null : Buffer.from(userHandle, 'base64url').toString('utf8')
+  if (claimed === null) return named === owner
+  return claimed.userId === owner && (named === null || named === owner)
+}

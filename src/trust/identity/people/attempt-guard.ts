@@ -1,0 +1,220 @@
+import { isIPv6 } from 'node:net'
+import type { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '#foundation/core'
+import type { WriteQueue } from '../write-queue.ts'
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+/** Guesses at one person: two for free, then slower, locked from the fifth on (NIST SP 800-63B §5.2.2 allows a hundred). */
+const PERSON = { free: 2, lockFrom: 5, lockMs: 15 * MINUTE, maxMs: 12 * HOUR } as const
+/** Guesses from one source at anyone: an office behind one address mistypes more often than one person. */
+const SOURCE = { free: 20, lockFrom: 40, lockMs: 5 * MINUTE, maxMs: HOUR } as const
+/** A failure is forgotten this long after the last one. */
+const FORGET_MS = 24 * HOUR
+const KNOWN_SOURCE_MS = 90 * 24 * HOUR
+const KNOWN_SOURCES_PER_PERSON = 16
+/** Buckets of sources and of names that nobody has: as many as strangers can make us keep. */
+const MAX_STRANGE_BUCKETS = 20_000
+
+type Schedule = typeof PERSON | typeof SOURCE
+
+/** Milliseconds to wait after the n-th failure in a row. */
+export function waitAfter(failures: number, { free, lockFrom, lockMs, maxMs }: Schedule): number {
+  if (failures <= free) return 0
+  if (failures < lockFrom) return Math.min(2 ** (failures - free - 1) * SECOND, lockMs)
+  return Math.min(2 ** Math.min(failures - lockFrom, 20) * lockMs, maxMs)
+}
+
+interface Bucket {
+  failures: number
+  lastAt: number
+  blockedUntil: number
+}
+
+/** Whoever is guessed at. */
+export interface Target {
+  /** Keyed hash of the login name, whether anyone has it or not; or of the person where there is no name. */
+  readonly key: string
+  /** Null when nobody has the name. */
+  readonly userId: string | null
+}
+
+/** An attempt that may be made. It counts as failed until it is known to have succeeded, so that a hundred at once are not one. */
+export interface Attempt {
+  /** Durable when it resolves. */
+  failed(): Promise<void>
+  /** Forgets the failures of this person from here, and remembers the source. Durable when it resolves. */
+  succeeded(userId: string): Promise<void>
+}
+export interface Locked {
+  readonly retryAfterSeconds: number
+}
+
+/**
+ * Slows guessing down and locks, per person and per source, over restarts. Whoever signs in from a source that the person has used
+ * before is counted apart from everyone else: attackers elsewhere can lock themselves out, and not the person.
+ * A name that nobody has is counted, locked and stored like one that somebody has.
+ */
+export class AttemptGuard {
+  readonly #raw: DatabaseSync
+  readonly #queue: WriteQueue
+  readonly #clock: Clock
+  readonly #digest: (text: string) => string
+  readonly #buckets = new Map<string, Bucket>()
+  /** Oldest first; those of persons are not among them. */
+  readonly #strange = new Set<string>()
+  /** `user source` → when it was last used. */
+  readonly #known = new Map<string, Map<string, number>>()
+
+  constructor(raw: DatabaseSync, queue: WriteQueue, clock: Clock, digest: (text: string) => string) {
+    this.#raw = raw
+    this.#queue = queue
+    this.#clock = clock
+    this.#digest = digest
+    const buckets = raw.prepare('SELECT * FROM identity_attempts ORDER BY last_at').all() as unknown as {
+      bucket: string
+      failures: number
+      last_at: number
+      blocked_until: number
+    }[]
+    for (const { bucket, failures, last_at: lastAt, blocked_until: blockedUntil } of buckets) {
+      this.#buckets.set(bucket, { failures, lastAt, blockedUntil })
+      if (!bucket.startsWith(OF_PERSON)) this.#strange.add(bucket)
+    }
+    const known = raw.prepare('SELECT * FROM identity_known_sources').all() as unknown as {
+      user_id: string
+      source_digest: string
+      seen_at: number
+    }[]
+    for (const { user_id: userId, source_digest: source, seen_at: seenAt } of known) this.#sourcesOf(userId).set(source, seenAt)
+  }
+
+  get size(): number {
+    return this.#buckets.size
+  }
+
+  /** @param target null when nobody is named yet: then only the source is counted. */
+  admit(target: Target | null, sourceAddress: string): Attempt | Locked {
+    const now = this.#clock.now()
+    const source = this.#digest(`source ${networkOf(sourceAddress)}`)
+    const keys: { readonly key: string; readonly schedule: Schedule }[] = [{ key: `source ${source}`, schedule: SOURCE }]
+    if (target !== null) {
+      const known = this.#isKnown(target.userId, source, now)
+      const prefix = target.userId === null ? 'nobody ' : OF_PERSON
+      keys.push({ key: `${prefix}${target.key}${known ? ` ${source}` : ''}`, schedule: PERSON })
+    }
+    const blockedUntil = Math.max(...keys.map(({ key }) => this.#buckets.get(key)?.blockedUntil ?? 0))
+    if (blockedUntil > now) return { retryAfterSeconds: Math.ceil((blockedUntil - now) / SECOND) }
+    for (const { key, schedule } of keys) this.#count(key, schedule, now)
+    return {
+      failed: () => this.#store(keys.map(({ key }) => key)),
+      succeeded: async (userId) => {
+        const [ofSource, ofPerson] = keys
+        // An own account in between must not wash off the guesses at others: of the source only this attempt is taken back.
+        this.#takeBack(ofSource!.key, now)
+        if (ofPerson !== undefined) this.#buckets.delete(ofPerson.key)
+        await this.#remember(
+          userId,
+          source,
+          now,
+          keys.map(({ key }) => key),
+        )
+      },
+    }
+  }
+
+  async purge(): Promise<void> {
+    const now = this.#clock.now()
+    const gone = [...this.#buckets]
+      .filter(([, { lastAt, blockedUntil }]) => lastAt + FORGET_MS < now && blockedUntil < now)
+      .map(([key]) => key)
+    for (const key of gone) this.#drop(key)
+    if (gone.length > 0) await this.#store(gone)
+  }
+
+  #isKnown(userId: string | null, source: string, now: number): boolean {
+    const seenAt = this.#known.get(userId ?? '')?.get(source)
+    return seenAt !== undefined && seenAt + KNOWN_SOURCE_MS > now
+  }
+
+  #count(key: string, schedule: Schedule, now: number): void {
+    const before = this.#buckets.get(key)
+    const failures = before === undefined || before.lastAt + FORGET_MS < now ? 1 : before.failures + 1
+    this.#buckets.set(key, { failures, lastAt: now, blockedUntil: now + waitAfter(failures, schedule) })
+    if (key.startsWith(OF_PERSON)) return
+    this.#strange.delete(key)
+    this.#strange.add(key)
+    for (const oldest of this.#strange) {
+      if (this.#strange.size <= MAX_STRANGE_BUCKETS) break
+      this.#drop(oldest)
+    }
+  }
+
+  #takeBack(key: string, now: number): void {
+    const bucket = this.#buckets.get(key)
+    if (bucket === undefined) return
+    if (bucket.failures <= 1) this.#drop(key)
+    else this.#buckets.set(key, { failures: bucket.failures - 1, lastAt: now, blockedUntil: 0 })
+  }
+
+  #drop(key: string): void {
+    this.#buckets.delete(key)
+    this.#strange.delete(key)
+  }
+
+  /** Brings storage up to what memory says of these buckets. */
+  #store(keys: readonly string[]): Promise<void> {
+    return this.#queue.write(() => this.#write(keys))
+  }
+
+  #write(keys: readonly string[]): void {
+    for (const key of keys) {
+      const bucket = this.#buckets.get(key)
+      if (bucket === undefined) this.#raw.prepare('DELETE FROM identity_attempts WHERE bucket = ?').run(key)
+      else
+        this.#raw
+          .prepare('INSERT OR REPLACE INTO identity_attempts (bucket, failures, last_at, blocked_until) VALUES (?, ?, ?, ?)')
+          .run(key, bucket.failures, bucket.lastAt, bucket.blockedUntil)
+    }
+  }
+
+  async #remember(userId: string, source: string, now: number, keys: readonly string[]): Promise<void> {
+    const sources = this.#sourcesOf(userId)
+    sources.delete(source)
+    sources.set(source, now)
+    const forgotten = [...sources.keys()].slice(0, Math.max(0, sources.size - KNOWN_SOURCES_PER_PERSON))
+    for (const one of forgotten) sources.delete(one)
+    await this.#queue.write(() => {
+      this.#write(keys)
+      this.#raw
+        .prepare('INSERT OR REPLACE INTO identity_known_sources (user_id, source_digest, seen_at) VALUES (?, ?, ?)')
+        .run(userId, source, now)
+      for (const one of forgotten)
+        this.#raw.prepare('DELETE FROM identity_known_sources WHERE user_id = ? AND source_digest = ?').run(userId, one)
+    })
+  }
+
+  #sourcesOf(userId: string): Map<string, number> {
+    const sources = this.#known.get(userId) ?? new Map<string, number>()
+    this.#known.set(userId, sources)
+    return sources
+  }
+}
+
+const OF_PERSON = 'person '
+
+/** An IPv4 address, or the /64 that one subscriber of IPv6 is given. */
+export function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '')
+  if (!isIPv6(plain)) return plain
+  const [head = '', tail] = plain.split('%', 1)[0]!.toLowerCase().split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const groups = tail === undefined ? left : [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')}::/64`
+}

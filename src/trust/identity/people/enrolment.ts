@@ -1,0 +1,389 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { DatabaseSync } from 'node:sqlite'
+import {
+  asRedoubtError,
+  type AuditSink,
+  type Clock,
+  type EntityUid,
+  newId,
+  RedoubtError,
+  type Role,
+  type SubjectSealer,
+} from '#foundation/core'
+import type { PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server'
+import type { AttestationRoots } from '../attestation-roots.ts'
+import { COSE_ALGORITHMS, verifyRegistration, type RegistrationResponse, type VerifiedCredential } from '../webauthn.ts'
+import type { WriteQueue } from '../write-queue.ts'
+import { factorId, type FactorStore } from './factor-store.ts'
+import type { EnrolmentLink, SignedIn } from './people.ts'
+import type { PersonRecord, PersonStore } from './person-store.ts'
+import { isPowerful, type KeyModels, refusalOfKey } from './powerful-roles.ts'
+import { newRecoveryCodes, recoveryDigest } from './recovery-codes.ts'
+import type { Roster } from './roster.ts'
+import { keyUri, newTotpSecret, sealTotp, stepOf } from './totp.ts'
+
+/** Long enough to find the key in a drawer; the page asks for a new challenge when it is over. */
+const CHALLENGE_LIFETIME_MS = 5 * 60 * 1000
+const KEEP_LINKS_MS = 24 * 60 * 60 * 1000
+/** How long ago two factors may have been shown by whoever adds one to their own account. */
+const FRESH_MS = 10 * 60 * 1000
+const MAX_PASSKEYS = 10
+const TOKEN = /^[A-Za-z0-9_-]{43}$/
+const FIRST_ADMINISTRATOR_ROLES: readonly Role[] = ['administrator', 'security-officer']
+
+export interface EnrolmentOptions {
+  readonly raw: DatabaseSync
+  readonly queue: WriteQueue
+  readonly audit: AuditSink
+  readonly clock: Clock
+  readonly sealer: SubjectSealer
+  readonly people: PersonStore
+  readonly factors: FactorStore
+  readonly roster: Roster
+  /** `https://host[:port]`; its host is the relying party id. */
+  readonly issuer: string
+  readonly linkMinutes: number
+  readonly models: KeyModels
+  readonly roots: AttestationRoots | null
+}
+
+export interface Enrolled {
+  /** Given out once; empty for powerful people, and for who has codes already. */
+  readonly recoveryCodes: readonly string[]
+}
+
+/** Whom a link is for: a person, or whoever becomes the first administrator by it. */
+export type LinkKind = 'first-administrator' | 'person' | 'person-with-totp'
+
+interface Pending {
+  readonly userId: string
+  readonly expiresAt: number
+  readonly challenge?: string
+  readonly secret?: Uint8Array
+}
+
+/**
+ * Enrolment of a factor by a one-use link: for the first administrator, who is made by it, and for everyone else, who exists already.
+ * The link's token is 256 random bits and only its digest is stored. A challenge serves one attempt, successful or not. The person's
+ * name goes to the authenticator and, sealed under the person's key, to log and database.
+ * @see Web Authentication Level 3 §7.1
+ */
+export class Enrolment {
+  readonly #options: EnrolmentOptions
+  /** Links whose new factor is being recorded and stored. */
+  readonly #completing = new Set<string>()
+  readonly #pending = new Map<string, Pending>()
+
+  constructor(options: EnrolmentOptions) {
+    this.#options = options
+  }
+
+  administratorEnrolled(): boolean {
+    return this.#options.people.list().some(({ roles, enrolledAt }) => roles.includes('administrator') && enrolledAt !== null)
+  }
+
+  /**
+   * For a first administrator. A new link makes every older unused one of this kind invalid.
+   * @throws {RedoubtError} `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`; no link is valid then.
+   */
+  createLink(by: EntityUid): Promise<EnrolmentLink> {
+    return this.#newLink(null, by)
+  }
+
+  /**
+   * For a person who never had a factor. Whoever had one adds to it themselves, or is helped by two others: a single administrator
+   * cannot come to sign in as someone else.
+   * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CONFLICT`.
+   */
+  async createPersonLink(userId: string, by: EntityUid): Promise<EnrolmentLink> {
+    const person = this.#options.roster.require(userId)
+    if (person.enrolledAt !== null)
+      throw new RedoubtError(
+        'ERR_CONFLICT',
+        'the person has enrolled before: they add keys themselves, and lost keys take a recovery by two others',
+      )
+    return this.#newLink(userId, by)
+  }
+
+  /** After two others agreed. */
+  createRecoveryLink(userId: string, by: EntityUid): Promise<EnrolmentLink> {
+    return this.#newLink(this.#options.roster.require(userId).id, by)
+  }
+
+  /** For oneself. @throws {RedoubtError} `ERR_MFA_REQUIRED`. */
+  async createOwnLink(shown: Pick<SignedIn, 'mfaLevel' | 'authTime' | 'recovered'>, userId: string): Promise<EnrolmentLink> {
+    const person = this.#options.roster.require(userId)
+    const fresh = shown.authTime + FRESH_MS > this.#options.clock.now()
+    // A code generator alone may be replaced by who has nothing else; beside a passkey it is not enough to add to it.
+    const enough = shown.mfaLevel >= 2 || shown.recovered || person.factors.passkeys === 0
+    if (!fresh || !enough || person.disabled) throw new RedoubtError('ERR_MFA_REQUIRED')
+    return this.#newLink(userId, { type: 'User', id: userId })
+  }
+
+  /** Null when the link is used, expired or unknown, or its person is disabled. */
+  kindOf(token: string): LinkKind | null {
+    const link = this.#linkOf(token)
+    if (link === null) return null
+    if (link.person === null) return 'first-administrator'
+    return link.person.powerful ? 'person' : 'person-with-totp'
+  }
+
+  /** @returns what the browser needs to make a credential, or null when the link is not usable. @param displayName for a first administrator. */
+  async begin(token: string, displayName: string | null): Promise<PublicKeyCredentialCreationOptionsJSON | null> {
+    const link = this.#linkOf(token)
+    if (link === null) return null
+    const { factors, issuer, models, roster } = this.#options
+    const { person } = link
+    const name = person === null ? displayName : await roster.loginNameOf(person.id)
+    if (name === null) throw new RedoubtError('ERR_INPUT_INVALID', 'the person has no name')
+    const userId = person?.id ?? newId('user')
+    const powerful = person?.powerful ?? isPowerful(FIRST_ADMINISTRATOR_ROLES)
+    const { generateRegistrationOptions } = await import('@simplewebauthn/server')
+    const created = await generateRegistrationOptions({
+      rpName: 'Redoubt',
+      rpID: new URL(issuer).hostname,
+      userID: new Uint8Array(Buffer.from(userId, 'utf8')),
+      userName: name,
+      userDisplayName: name,
+      timeout: CHALLENGE_LIFETIME_MS,
+      // Without it browsers hide the model of the authenticator.
+      attestationType: powerful && models.size > 0 ? 'direct' : 'none',
+      supportedAlgorithmIDs: [...COSE_ALGORITHMS],
+      authenticatorSelection: { residentKey: 'preferred', userVerification: 'required' },
+      excludeCredentials: factors.credentialsOf(userId).map(({ id }) => ({ id })),
+    })
+    this.#wait(token, { userId, challenge: created.challenge })
+    return created
+  }
+
+  /**
+   * Verifies the new credential and gives it to its owner: recorded first, then durable, then answered.
+   * @throws {RedoubtError} `ERR_ENROLMENT_INVALID` for the link, an `ERR_WEBAUTHN…` for the credential or its challenge.
+   */
+  async complete(token: string, displayName: string | null, response: RegistrationResponse): Promise<Enrolled> {
+    const { issuer, factors, models, roots, clock } = this.#options
+    const { link, pending } = this.#take(token)
+    if (pending?.challenge === undefined) throw new RedoubtError('ERR_WEBAUTHN_CHALLENGE')
+    const credential = await verifyRegistration(response, {
+      challenge: pending.challenge,
+      origin: issuer,
+      relyingParty: new URL(issuer).hostname,
+    })
+    if (typeof credential === 'string') throw new RedoubtError(credential)
+    const powerful = link.person?.powerful ?? isPowerful(FIRST_ADMINISTRATOR_ROLES)
+    const unfit = refusalOfKey(credential, powerful, models)
+    if (unfit !== null) throw new RedoubtError(unfit)
+    // The model is what the key says of itself unless its maker's certificate says so too.
+    if (powerful && roots !== null && !roots.vouchFor(credential.chain, clock.now())) throw new RedoubtError('ERR_WEBAUTHN_AUTHENTICATOR')
+    if (factors.credential(credential.id) !== null) throw new RedoubtError('ERR_WEBAUTHN_CREDENTIAL', 'the key is enrolled already')
+    if (factors.credentialsOf(pending.userId).length >= MAX_PASSKEYS)
+      throw new RedoubtError('ERR_CONFLICT', `a person has at most ${MAX_PASSKEYS} keys`)
+    return this.#once(link.digest, async () => {
+      if (link.person !== null) return this.#add(link.digest, link.person, { credential })
+      if (displayName === null) throw new RedoubtError('ERR_INPUT_INVALID', 'the person has no name')
+      await this.#enrolFirst(link.digest, pending.userId, displayName, credential)
+      return { recoveryCodes: [] }
+    })
+  }
+
+  /** A new secret for a code generator; null when the link is not usable. @throws {RedoubtError} `ERR_FACTOR_NOT_ALLOWED` for powerful people. */
+  async beginTotp(token: string): Promise<{ readonly uri: string; readonly secret: string } | null> {
+    const link = this.#linkOf(token)
+    if (link === null) return null
+    if (link.person === null || link.person.powerful) throw new RedoubtError('ERR_FACTOR_NOT_ALLOWED')
+    const secret = newTotpSecret()
+    this.#wait(token, { userId: link.person.id, secret })
+    return keyUri(secret, (await this.#options.roster.loginNameOf(link.person.id)) ?? '')
+  }
+
+  /** @throws {RedoubtError} `ERR_ENROLMENT_INVALID`, `ERR_TOTP_CODE`: the secret is gone then, and a new one begins. */
+  async completeTotp(token: string, code: string): Promise<Enrolled> {
+    const { link, pending } = this.#take(token)
+    if (pending?.secret === undefined || link.person === null) throw new RedoubtError('ERR_TOTP_CODE')
+    if (link.person.powerful) throw new RedoubtError('ERR_FACTOR_NOT_ALLOWED')
+    const step = stepOf(pending.secret, code, this.#options.clock.now())
+    if (step === null) throw new RedoubtError('ERR_TOTP_CODE')
+    const { person } = link
+    const totp = { secret: pending.secret, step }
+    return this.#once(link.digest, () => this.#add(link.digest, person, { totp }))
+  }
+
+  /** Used and expired links go a day after their time. */
+  async purge(): Promise<void> {
+    const { raw, queue, clock } = this.#options
+    const now = clock.now()
+    for (const [link, { expiresAt }] of this.#pending) if (expiresAt <= now) this.#pending.delete(link)
+    await queue.write(() => raw.prepare('DELETE FROM identity_enrolment_links WHERE expires_at < ?').run(now - KEEP_LINKS_MS))
+  }
+
+  async #newLink(userId: string | null, by: EntityUid): Promise<EnrolmentLink> {
+    const { raw, queue, audit, clock, issuer, linkMinutes } = this.#options
+    const token = randomBytes(32).toString('base64url')
+    const expiresAt = clock.now() + linkMinutes * 60_000
+    await audit.record({
+      type: 'access.enrolment.link',
+      actor: { type: by.type, id: by.id },
+      action: 'manageAccess',
+      resource: userId === null ? { type: 'System', id: 'identity' } : { type: 'Account', id: userId },
+      outcome: 'success',
+      details: { expiresAt },
+    })
+    const older = raw.prepare('SELECT token_digest FROM identity_enrolment_links WHERE used_at IS NULL AND user_id IS ?')
+    const replaced = (older.all(userId) as { token_digest: string }[]).map((row) => row.token_digest)
+    await queue.write(() => {
+      raw.prepare('DELETE FROM identity_enrolment_links WHERE used_at IS NULL AND user_id IS ?').run(userId)
+      raw
+        .prepare('INSERT INTO identity_enrolment_links (token_digest, expires_at, user_id) VALUES (?, ?, ?)')
+        .run(digestOf(token), expiresAt, userId)
+    })
+    for (const digest of replaced) this.#pending.delete(digest)
+    return { url: `${issuer}/enrol/${token}`, expiresAt }
+  }
+
+  #linkOf(token: string): { readonly digest: string; readonly person: PersonRecord | null } | null {
+    if (!TOKEN.test(token)) return null
+    const { raw, clock, people } = this.#options
+    const digest = digestOf(token)
+    const row = raw.prepare('SELECT expires_at, used_at, user_id FROM identity_enrolment_links WHERE token_digest = ?').get(digest) as
+      | { expires_at: number; used_at: number | null; user_id: string | null }
+      | undefined
+    if (row === undefined || row.used_at !== null || row.expires_at <= clock.now()) return null
+    const person = row.user_id === null ? null : people.get(row.user_id)
+    if (row.user_id !== null && (person === null || person.disabled)) return null
+    return { digest, person }
+  }
+
+  #wait(token: string, pending: Omit<Pending, 'expiresAt'>): void {
+    this.#pending.set(digestOf(token), { ...pending, expiresAt: this.#options.clock.now() + CHALLENGE_LIFETIME_MS })
+  }
+
+  /** The link, and what was begun on it: taken out before anything is awaited, so that a challenge can be answered once, whatever the answer is worth. */
+  #take(token: string): {
+    readonly link: { readonly digest: string; readonly person: PersonRecord | null }
+    readonly pending: Pending | null
+  } {
+    const link = this.#linkOf(token)
+    if (link === null) throw new RedoubtError('ERR_ENROLMENT_INVALID')
+    const pending = this.#pending.get(link.digest) ?? null
+    this.#pending.delete(link.digest)
+    return { link, pending: pending !== null && pending.expiresAt > this.#options.clock.now() ? pending : null }
+  }
+
+  /** Two browsers on one link: one of them goes on from here, so the log never tells of two. */
+  async #once<Result>(digest: string, work: () => Promise<Result>): Promise<Result> {
+    if (this.#completing.has(digest)) throw new RedoubtError('ERR_ENROLMENT_INVALID')
+    this.#completing.add(digest)
+    try {
+      return await work()
+    } finally {
+      this.#completing.delete(digest)
+    }
+  }
+
+  async #enrolFirst(digest: string, userId: string, displayName: string, credential: VerifiedCredential): Promise<void> {
+    const { roster, clock, factors, people, queue } = this.#options
+    const now = clock.now()
+    const build = (name: Pick<PersonRecord, 'loginDigest' | 'loginSealed'>) =>
+      ({
+        id: userId,
+        ...name,
+        roles: FIRST_ADMINISTRATOR_ROLES,
+        groups: [],
+        purpose: '',
+        legalBasis: 'legitimate-interests',
+        disabled: false,
+        epoch: 0,
+        createdAt: now,
+        enrolledAt: now,
+      }) as const
+    await roster.take(displayName, userId, build, async (state) => {
+      const event = this.#event(userId, { roles: [...FIRST_ADMINISTRATOR_ROLES], ...detailsOf(credential) })
+      await this.#recorded({ ...event, personal: [{ subject: userId, fields: { displayName } }] }, () =>
+        queue.write(() => {
+          this.#spend(digest)
+          people.insert(state)
+          factors.storeCredential({ ...credential, userId, createdAt: now, lastUsedAt: null })
+        }),
+      )
+      factors.keepCredential({ ...credential, userId, createdAt: now, lastUsedAt: null })
+      people.keep(state)
+    })
+  }
+
+  async #add(
+    digest: string,
+    person: PersonRecord,
+    added: { readonly credential: VerifiedCredential } | { readonly totp: { readonly secret: Uint8Array; readonly step: number } },
+  ): Promise<Enrolled> {
+    const { clock, factors, people, queue, sealer } = this.#options
+    const { id: userId } = person
+    const now = clock.now()
+    const recoveryCodes = person.powerful || person.factors.recoveryCodes > 0 ? [] : newRecoveryCodes()
+    const digests = recoveryCodes.map((code) => recoveryDigest(sealer, userId, code))
+    const credential = 'credential' in added ? { ...added.credential, userId, createdAt: now, lastUsedAt: null } : null
+    const totp =
+      'totp' in added
+        ? { sealed: await sealTotp(sealer, userId, added.totp.secret), lastStep: added.totp.step, createdAt: now, lastUsedAt: null }
+        : null
+    const details = 'credential' in added ? detailsOf(added.credential) : { totp: true }
+    await this.#recorded(this.#event(userId, { ...details, recoveryCodes: digests.length }), () =>
+      queue.write(() => {
+        this.#spend(digest)
+        const present = people.get(userId)
+        // Roles may have become powerful, or the person disabled, since the link was opened.
+        if (present === null || present.disabled || (present.powerful && !person.powerful)) throw new RedoubtError('ERR_ENROLMENT_INVALID')
+        if (credential !== null) factors.storeCredential(credential)
+        if (totp !== null) factors.storeTotp(userId, totp)
+        if (digests.length > 0) factors.storeCodes(userId, digests)
+        people.save({ ...present, enrolledAt: present.enrolledAt ?? now })
+      }),
+    )
+    if (credential !== null) factors.keepCredential(credential)
+    if (totp !== null) factors.keepTotp(userId, totp)
+    if (digests.length > 0) factors.keepCodes(userId, digests)
+    const present = people.get(userId)
+    if (present !== null) people.keep({ ...present, enrolledAt: present.enrolledAt ?? now })
+    return { recoveryCodes }
+  }
+
+  #event(userId: string, details: Readonly<Record<string, string | number | boolean | string[]>>) {
+    return {
+      type: 'access.enrolment.complete',
+      actor: { type: 'User', id: userId },
+      action: 'manageAccess',
+      resource: { type: 'System', id: 'identity' },
+      details,
+    } as const
+  }
+
+  async #recorded(event: Omit<Parameters<AuditSink['record']>[0], 'outcome'>, store: () => Promise<void>): Promise<void> {
+    const { audit } = this.#options
+    await audit.record({ ...event, outcome: 'success' })
+    try {
+      await store()
+    } catch (error) {
+      const { personal: _, ...plain } = event
+      await audit.record({ ...plain, outcome: 'failed', code: asRedoubtError(error).code })
+      throw error
+    }
+  }
+
+  /** Replicas share the database and not our memory: the update decides, and only one of them changes a row. */
+  #spend(digest: string): void {
+    const { raw, clock } = this.#options
+    const now = clock.now()
+    const used = raw
+      .prepare('UPDATE identity_enrolment_links SET used_at = ? WHERE token_digest = ? AND used_at IS NULL AND expires_at > ?')
+      .run(now, digest, now)
+    if (used.changes !== 1) throw new RedoubtError('ERR_ENROLMENT_INVALID')
+  }
+}
+
+const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex')
+
+const detailsOf = (credential: VerifiedCredential) => ({
+  credential: factorId(credential.id),
+  aaguid: credential.aaguid,
+  attestation: credential.attestation,
+  backedUp: credential.backedUp,
+})

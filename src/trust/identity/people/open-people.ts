@@ -1,0 +1,143 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { DatabaseSync } from 'node:sqlite'
+import type { AlertSink, AuditSink, Clock, EntityUid, ErrorCode, SubjectSealer } from '#foundation/core'
+import { type Database, migrate } from '#foundation/storage'
+import { type AttestationRoots, readAttestationRoots } from '../attestation-roots.ts'
+import type { IdentityConfig } from '../config.ts'
+import type { WriteQueue } from '../write-queue.ts'
+import { Assertions } from './assertions.ts'
+import { AttemptGuard } from './attempt-guard.ts'
+import { Enrolment } from './enrolment.ts'
+import { FactorStore } from './factor-store.ts'
+import { canonicalLoginName, loginDigest } from './login-name.ts'
+import { LostKey } from './lost-key.ts'
+import type { People } from './people.ts'
+import { describePerson, PersonStore } from './person-store.ts'
+import { PersonTokens } from './person-tokens.ts'
+import { RecoveryCheck } from './recovery-codes.ts'
+import { Roster } from './roster.ts'
+import { SessionStore } from './session-store.ts'
+import { PEOPLE_MIGRATIONS } from './tables.ts'
+import { TotpCheck } from './totp.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+/**
+ * No answer to a typed secret comes earlier than this after it was asked. What is done is the same for everyone; the first use of
+ * someone's key after a restart is not, and must not show.
+ */
+export const ANSWER_FLOOR_MS = 50
+
+export interface PeopleOptions {
+  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly queue: WriteQueue
+  readonly audit: AuditSink
+  readonly clock: Clock
+  readonly sealer: SubjectSealer
+  readonly issuer: string
+  readonly config: IdentityConfig
+  readonly alerts: AlertSink | null
+  readonly announce: (id: string) => void
+  readonly refused: (code: ErrorCode, known: EntityUid | null) => void
+  readonly answerFloorMs: number
+}
+
+/** What the rest of the identity room needs of the people, beside what everyone may use. */
+export interface OpenedPeople {
+  readonly people: People
+  readonly tokens: PersonTokens
+  readonly enrolment: Enrolment
+  maintain(): Promise<void>
+}
+
+/** Opens everyone: tables, people, factors, sessions. @throws {RedoubtError} `ERR_CONFIG_INVALID`; what the database throws. */
+export function openPeople(options: PeopleOptions): OpenedPeople {
+  const { database, queue, audit, clock, sealer, issuer, config, alerts, announce, refused, answerFloorMs } = options
+  migrate(database, 'trust/identity/people', PEOPLE_MIGRATIONS)
+  const raw: DatabaseSync = database.raw
+  const models: ReadonlySet<string> = new Set(config.hardwareKeys)
+  const roots: AttestationRoots | null = config.attestationRoots === undefined ? null : readAttestationRoots(config.attestationRoots)
+
+  const factors = new FactorStore(raw)
+  const people = new PersonStore(raw, factors)
+  const sessions = new SessionStore({
+    raw,
+    queue,
+    audit,
+    clock,
+    sealer,
+    people,
+    announce,
+    idleMs: config.sessionIdleMinutes * MINUTE_MS,
+    absoluteMs: config.sessionHours * HOUR_MS,
+  })
+  const guard = new AttemptGuard(raw, queue, clock, (text) => sealer.pseudonym(text))
+  const roster = new Roster({ people, factors, sessions, queue, audit, clock, sealer, announce })
+  const linkMinutes = config.enrolmentLinkMinutes
+  const enrolment = new Enrolment({ raw, queue, audit, clock, sealer, people, factors, roster, issuer, linkMinutes, models, roots })
+  const lostKey = new LostKey({
+    raw,
+    queue,
+    audit,
+    clock,
+    roster,
+    alerts,
+    createLink: (userId, by) => enrolment.createRecoveryLink(userId, by),
+  })
+  const checks = { people, factors, guard, queue, clock, sealer, refused }
+  const assertions = new Assertions({ ...checks, issuer, models })
+  const totp = new TotpCheck(checks)
+  const recovery = new RecoveryCheck(checks)
+
+  const evenly = async <Result>(work: Promise<Result>): Promise<Result> => {
+    const [settled] = await Promise.allSettled([work, answerFloorMs === 0 ? undefined : pause(answerFloorMs)])
+    if (settled.status === 'rejected') throw settled.reason
+    return settled.value
+  }
+
+  return {
+    tokens: new PersonTokens(people, sessions),
+    enrolment,
+    people: {
+      find(userId) {
+        const record = people.get(userId)
+        return record === null ? null : describePerson(record)
+      },
+      byLoginName(name) {
+        const record = people.byLoginDigest(loginDigest(sealer, canonicalLoginName(name) ?? ''))
+        return record === null ? null : describePerson(record)
+      },
+      list: () => people.list().map(describePerson),
+      loginNameOf: (userId) => roster.loginNameOf(userId),
+      factorsOf: (userId) => factors.factorsOf(userId),
+      assertion: {
+        begin: (claimant) => assertions.begin(claimant),
+        complete: (handle, response, source) => assertions.complete(handle, response, source),
+      },
+      totp: { verify: (claimant, code, source) => evenly(totp.verify(claimant, code, source)) },
+      recovery: { use: (claimant, code, source) => evenly(recovery.use(claimant, code, source)) },
+      sessions,
+      enrolment: {
+        createLink: (userId, by) => enrolment.createPersonLink(userId, by),
+        ownLink: (shown, userId) => enrolment.createOwnLink(shown, userId),
+      },
+      async create(ask, by) {
+        const person = await roster.create(ask, by)
+        return { person: describePerson(person), link: await enrolment.createPersonLink(person.id, by) }
+      },
+      disable: async (userId, by) => describePerson(await roster.disable(userId, by)),
+      enable: async (userId, by) => describePerson(await roster.enable(userId, by)),
+      change: async (userId, change, by) => describePerson(await roster.change(userId, change, by)),
+      removeFactor: async (userId, factorId, by) => describePerson(await roster.removeFactor(userId, factorId, by)),
+      lostKey: {
+        request: (userId, by) => lostKey.request(userId, by),
+        list: () => lostKey.list(),
+        approve: (recoveryId, by) => lostKey.approve(recoveryId, by),
+      },
+    },
+    async maintain() {
+      assertions.purge()
+      await Promise.all([sessions.maintain(), guard.purge(), lostKey.purge(), enrolment.purge()])
+    },
+  }
+}
