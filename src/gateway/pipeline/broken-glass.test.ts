@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ExceptionAsk } from '#foundation/core'
+import { defaultPolicyFiles, loadPolicies } from '#trust/policy'
 import { decideAgain } from './decide-again.ts'
 import { infer } from './pipeline.ts'
 import { principal, testHouse } from './pipeline.fixtures.ts'
@@ -28,8 +29,11 @@ function grant(id: string | null, model = 'credit') {
   return source
 }
 
+const OPENS = `@id("opens") @filter_output("default=mask") permit (principal is User, action == Action::"invoke", resource is Model) when { context.breakGlass };`
+const decider = await loadPolicies({ files: [...defaultPolicyFiles(), { name: 'opens.cedar', text: OPENS }] })
+
 async function ask(exceptions: ReturnType<typeof grant>) {
-  const test = await testHouse({ exceptions, principal: officer })
+  const test = await testHouse({ decider, exceptions, principal: officer })
   const { received, reply } = test.request({ model: 'credit' })
   await infer(test.house, received)
   return { test, status: reply.sent?.status }
@@ -44,12 +48,12 @@ describe('an inference behind broken glass (B1, B8)', () => {
     expect(status).toBe(200)
     expect(exceptions.used).toEqual(['bg_1'])
     for (const type of ['inference.admission', 'inference.completion'])
-      expect(test.log.of(type)[0]).toMatchObject({ details: { breakGlass: 'bg_1' }, decision: { policies: ['break-glass-ask'] } })
+      expect(test.log.of(type)[0]).toMatchObject({ details: { breakGlass: 'bg_1' }, decision: { policies: ['opens'] } })
   })
 
   it('goes on while that very grant lasts, and no longer', async () => {
     const exceptions = grant('bg_1')
-    const { house, request } = await testHouse({ exceptions, principal: officer })
+    const { house, request } = await testHouse({ decider, exceptions, principal: officer })
     const { received } = request({ model: 'credit' })
     const resource = {
       type: 'Model',
