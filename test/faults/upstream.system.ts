@@ -107,7 +107,7 @@ ${models.join('\n')}
     const response = await server.open('/v1/chat/completions', { token: app, json: body }, false)
     await new Promise((resolve) => response.once('data', resolve))
     response.destroy()
-    await recorded(String(response.headers['x-request-id']), 'ERR_INPUT_TIMEOUT')
+    await recorded(String(response.headers['x-request-id']), 'ERR_CLIENT_GONE')
   })
 
   /** The last thing on record about a request: its completion or refusal, with the code that the client saw. */

@@ -208,7 +208,7 @@ describe('the openai client', () => {
     for await (const chunk of stream) if (chunk.choices[0]?.delta.content) break
     await cancelled
     const completion = await eventually(async () => (await house.entries({ requestId, type: 'inference.completion' }))[0])
-    expect(completion.event).toMatchObject({ outcome: 'refused', code: 'ERR_INPUT_TIMEOUT' })
+    expect(completion.event).toMatchObject({ outcome: 'refused', code: 'ERR_CLIENT_GONE' })
     const { usage } = completion.event['details'] as { usage: { tokens: number } }
     expect(usage.tokens).toBeGreaterThan(0)
   })

@@ -17,6 +17,8 @@ export const ERROR_TABLE = {
   ERR_INPUT_TOO_DEEP: entry(400, 'the body is nested too deeply', 'flatten the document'),
   ERR_INPUT_TOO_LARGE: entry(413, 'the body is too large', 'send less in one request'),
   ERR_INPUT_TIMEOUT: entry(408, 'the body did not arrive in time', 'send the request again'),
+  // 499 is nobody's standard and everybody's practice: nobody is there to read it, but the record and the metrics are.
+  ERR_CLIENT_GONE: entry(499, 'the client closed the connection', 'send the request again and wait for the answer'),
   ERR_INPUT_INVALID: entry(400, 'the request does not fit the schema', 'compare the request with the reference'),
   ERR_INPUT_CONTENT_TYPE: entry(
     415,

@@ -45,9 +45,16 @@ const CLOSE_BRACE = 125
 const OPEN_BRACKET = 91
 const CLOSE_BRACKET = 93
 
+/** Names of one object that are compared one by one; of more, a set is made. */
+const FEW_NAMES = 16
+
 /** One pass over the text: depth, repeated member names. It trusts nothing about the text; JSON.parse judges the grammar after it. */
 function checkStructure(text: string, maxDepth: number): void {
-  const names: (Set<string> | null)[] = []
+  // Names of all objects that are open, innermost last; a set for each object would cost more than the pass itself.
+  const names: string[] = []
+  /** Where the names of each open object begin; -1 for an array. */
+  const begins: number[] = []
+  let many: Set<string>[] | null = null
   let backslash = -1
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i)
@@ -67,18 +74,26 @@ function checkStructure(text: string, maxDepth: number): void {
       // A string without an end is refused by JSON.parse.
       if (end === -1) return
       i = end
-      const set = names.length > 0 ? names[names.length - 1] : null
-      if (set && nextIsColon(text, i + 1)) {
+      const begin = begins.length > 0 ? begins[begins.length - 1]! : -1
+      if (begin >= 0 && nextIsColon(text, i + 1)) {
         const name = escaped ? unescape(text.slice(start, i + 1)) : text.slice(start + 1, i)
         if (name === '__proto__') throw new RedoubtError('ERR_INPUT_MALFORMED', 'a member is named `__proto__`')
-        if (set.has(name)) throw new RedoubtError('ERR_INPUT_DUPLICATE_KEY')
-        set.add(name)
+        if (names.length - begin < FEW_NAMES) {
+          for (let at = begin; at < names.length; at++) if (names[at] === name) throw new RedoubtError('ERR_INPUT_DUPLICATE_KEY')
+        } else {
+          const set = ((many ??= [])[begins.length] ??= new Set(names.slice(begin)))
+          if (set.has(name)) throw new RedoubtError('ERR_INPUT_DUPLICATE_KEY')
+          set.add(name)
+        }
+        names.push(name)
       }
     } else if (c === OPEN_BRACE || c === OPEN_BRACKET) {
-      if (names.length >= maxDepth) throw new RedoubtError('ERR_INPUT_TOO_DEEP', `the body is nested deeper than ${maxDepth}`)
-      names.push(c === OPEN_BRACE ? new Set() : null)
+      if (begins.length >= maxDepth) throw new RedoubtError('ERR_INPUT_TOO_DEEP', `the body is nested deeper than ${maxDepth}`)
+      begins.push(c === OPEN_BRACE ? names.length : -1)
     } else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) {
-      names.pop()
+      if (many !== null && many.length > begins.length) many.length = begins.length
+      const begin = begins.pop()
+      if (begin !== undefined && begin >= 0) names.length = begin
     }
   }
 }

@@ -1,5 +1,5 @@
 export { compilePlan, type FilterPlan } from './plan.ts'
 export { SCORE_THRESHOLD, type Recogniser } from './recogniser.ts'
 export { RECOGNISERS } from './recognisers/registered.ts'
-export { createRedactor, type Redactor, type Scan, scanText } from './redactor.ts'
+export { createRedactor, type Redactor, type Scan, scanInSlices, scanText, SLICE_UNITS } from './redactor.ts'
 export { type Finding, HOLD_BACK_CAP } from './segment-machine.ts'

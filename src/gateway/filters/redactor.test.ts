@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compilePlan } from './plan.ts'
-import { createRedactor, scanText } from './redactor.ts'
+import { createRedactor, scanInSlices, scanText, SLICE_UNITS } from './redactor.ts'
 import { searchSegment } from './search-segment.ts'
 import { HOLD_BACK_CAP } from './segment-machine.ts'
 
@@ -110,6 +110,22 @@ describe('streaming redactor (C6)', () => {
         expectSameForChunking(text, text.split(''), block ? blocking : plan)
       }),
       { numRuns: 1500 },
+    )
+  })
+
+  it('gives the same for a whole text that is searched in slices, giving way after each (C6)', () => {
+    const filler = '2-3 x 1.2 '.repeat(SLICE_UNITS / 10)
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...CASES.map(([text]) => text), filler), { maxLength: 6 }), fc.boolean(), (texts, block) => {
+        const text = texts.join(' ')
+        const search = scanInSlices(text, block ? blocking : plan)
+        let slices = 1
+        let step = search.next()
+        for (; step.done !== true; step = search.next()) slices++
+        expect(step.value).toEqual(scanText(text, block ? blocking : plan))
+        if (!step.value.blocked) expect(slices).toBeGreaterThanOrEqual(Math.ceil(text.length / SLICE_UNITS))
+      }),
+      { numRuns: 60 },
     )
   })
 

@@ -20,6 +20,22 @@ export function scanText(text: string, plan: FilterPlan): Scan {
   return { text: start + machine.flush(), findings, blocked: machine.blocked }
 }
 
+/** Units of a text that are searched between two turns of the event loop: a few milliseconds for the worst of texts. */
+export const SLICE_UNITS = 8_192
+
+/** As `scanText`, with the same result, giving way after every `SLICE_UNITS`. */
+export function* scanInSlices(text: string, plan: FilterPlan): Generator<void, Scan> {
+  if (text.length <= SLICE_UNITS || isPlain(text)) return scanText(text, plan)
+  const findings: Finding[] = []
+  const machine = new SegmentMachine(plan, (finding) => findings.push(finding))
+  let out = ''
+  for (let at = 0; at < text.length && !machine.blocked; at += SLICE_UNITS) {
+    if (at > 0) yield
+    out += machine.push(text.slice(at, at + SLICE_UNITS))
+  }
+  return { text: out + machine.flush(), findings, blocked: machine.blocked }
+}
+
 /**
  * Masks a text that arrives in pieces: one redactor for each choice and each stream of tool arguments, over decoded text.
  * The pieces it puts out join to `scanText(whole).text`, whatever the chunking, and never end inside a surrogate pair.

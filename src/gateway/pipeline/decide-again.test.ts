@@ -88,7 +88,13 @@ class Stage {
   }
 
   answer(): void {
-    this.#answer({ kind: 'whole', usage: {}, render: () => ({ status: 200, headers: {}, body: '' }) })
+    this.#answer({
+      kind: 'whole',
+      usage: {},
+      bytes: 0,
+      visitTexts: () => undefined,
+      render: () => ({ status: 200, headers: {}, body: '' }),
+    })
   }
 
   /** What became of a request that runs while `change` happens and the sweep passes. */

@@ -1,12 +1,13 @@
 import { asRedoubtError } from '#foundation/core'
 import { compilePlan } from '#gateway/filters'
 import type { House } from './house.ts'
-import { Inspection } from './inspection.ts'
+import { Inspection, LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
 import type { Filtered, Refused, ServedState } from './states.ts'
+import type { WholeServed } from './surface.ts'
 
-/** Masks or refuses what may not leave (C6, C9). A stream went through the same recognisers on its way out. */
-export function filterOutput(house: House, state: ServedState): Filtered | Refused {
+/** Masks or refuses what may not leave (C6, C9). A stream went through the same recognisers on its way out. At once, but for large answers. */
+export function filterOutput(house: House, state: ServedState): Filtered | Refused | Promise<Filtered | Refused> {
   const { served } = state
   if (served.kind === 'stream') {
     const { findings: outputFindings, failure } = served
@@ -14,6 +15,11 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
     return { ...state, outputFindings, outputDigest: keyedDigest(house.digestKey, served.outputDigest), failure, rendered: null }
   }
   const inspection = new Inspection(compilePlan(state.decision.obligations.filterOutput), 'ERR_FILTER_BLOCKED_OUTPUT')
+  if (served.bytes < LARGE_BYTES) return filtered(house, state, served, inspection)
+  return inspection.searchAhead((look) => served.visitTexts(look)).then(() => filtered(house, state, served, inspection))
+}
+
+function filtered(house: House, state: ServedState, served: WholeServed, inspection: Inspection): Filtered | Refused {
   try {
     const rendered = served.render(inspection.filter)
     return {

@@ -132,6 +132,7 @@ export interface Wish {
   readonly fail?: ErrorCode
 }
 
+export const MAX_BODY_BYTES = 1_000_000
 export const PURPOSE = 'credit-scoring'
 export const TOKEN = 'Bearer good'
 export const USED_TOKENS = 7
@@ -325,7 +326,7 @@ interface SurfaceParts {
 function wishSurface({ trace, asked, unservable }: SurfaceParts): Surface {
   return {
     name: 'test',
-    maxBodyBytes: 4096,
+    maxBodyBytes: MAX_BODY_BYTES,
     resolve({ body }) {
       trace.push('resolved')
       let wish: Wish
@@ -369,6 +370,8 @@ function wishSurface({ trace, asked, unservable }: SurfaceParts): Surface {
     return {
       kind: 'whole',
       usage: usageOf(wish),
+      bytes: (wish.answer ?? 'fine').length,
+      visitTexts: (look) => void look(wish.answer ?? 'fine', 'answer'),
       render(filter) {
         trace.push('output filtered')
         return rendered(200, { answer: filter(wish.answer ?? 'fine', 'answer') })

@@ -1,8 +1,20 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type AuditEvent, type Decider, type ErrorCode, RedoubtError } from '#foundation/core'
+import { SLICE_UNITS } from '#gateway/filters'
+import { LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
 import { infer } from './pipeline.ts'
-import { principal, PURPOSE, testHouse, TOKEN, type TestHouse, USED_TOKENS, type WatchedReply, type Wish } from './pipeline.fixtures.ts'
+import {
+  MAX_BODY_BYTES,
+  principal,
+  PURPOSE,
+  testHouse,
+  TOKEN,
+  type TestHouse,
+  USED_TOKENS,
+  type WatchedReply,
+  type Wish,
+} from './pipeline.fixtures.ts'
 import type { Received } from './states.ts'
 
 const CARD = '4111 1111 1111 1111'
@@ -141,7 +153,7 @@ describe('each step refuses, on record, in the shape of the surface', () => {
   })
 
   it('resolve: a body beyond the bound of the surface is refused before it is understood', async () => {
-    expectRefused(await ask({ text: 'x'.repeat(5_000) }), 'ERR_INPUT_TOO_LARGE')
+    expectRefused(await ask({ text: 'x'.repeat(MAX_BODY_BYTES + 1) }), 'ERR_INPUT_TOO_LARGE')
     expect(test.trace).not.toContain('resolved')
   })
 
@@ -207,6 +219,32 @@ describe('each step refuses, on record, in the shape of the surface', () => {
   it('inspect input: a value that is to be masked reaches the model masked (C6)', async () => {
     await ask({ text: `my card is ${CARD}` })
     expect(test.asked).toEqual(['my card is [CREDIT_CARD]'])
+  })
+
+  describe('a large text is searched in slices', () => {
+    const large = `${'x1 '.repeat(LARGE_BYTES)}${CARD} and ${'2-3 '.repeat(LARGE_BYTES)}${CARD}.`
+    const masked = large.replaceAll(CARD, '[CREDIT_CARD]')
+
+    it('so that others go on, with the same result, in and out (C6, C9)', async () => {
+      const { reply, done } = begin({ text: large, answer: large })
+      let turns = 0
+      const count = (): void => {
+        turns++
+        if (reply.sent === null) setImmediate(count)
+      }
+      setImmediate(count)
+      await done
+      expect(test.asked).toEqual([masked])
+      expect(JSON.parse(reply.sent?.body ?? '')).toEqual({ answer: masked })
+      expect(test.log.of('inference.completion')[0]?.details).toMatchObject({ outputFindings: { CREDIT_CARD: 2 } })
+      expect(turns).toBeGreaterThan((2 * large.length) / SLICE_UNITS)
+    })
+
+    it('and refused for a value in its last slice, in and out (C6)', async () => {
+      expectRefused(await ask({ text: `${large} ${API_KEY}` }), 'ERR_FILTER_BLOCKED_INPUT')
+      expect(test.asked).toEqual([])
+      expect((await ask({ model: 'strict', answer: large })).sent?.status).toBe(new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT').status)
+    })
   })
 
   it('inspect input: a filter that fails refuses (fail closed)', async () => {
@@ -356,7 +394,7 @@ describe('limits are settled on every path (C4)', () => {
     reply.leave()
     await done
     expect(test.settled).toEqual([{}])
-    expect(refusal()).toMatchObject({ code: 'ERR_INPUT_TIMEOUT', details: { admission: 0 } })
+    expect(refusal()).toMatchObject({ code: 'ERR_CLIENT_GONE', details: { admission: 0 } })
   })
 
   it('exactly once for each request', async () => {
@@ -386,7 +424,7 @@ describe('running requests are looked at again and again (B8)', () => {
     reply.leave()
     await done
     expect(test.settled).toEqual([{ tokens: USED_TOKENS }])
-    expect(test.log.of('inference.completion')[0]).toMatchObject({ outcome: 'refused', code: 'ERR_INPUT_TIMEOUT' })
+    expect(test.log.of('inference.completion')[0]).toMatchObject({ outcome: 'refused', code: 'ERR_CLIENT_GONE' })
     expect(test.house.streams.size).toBe(0)
   })
 
@@ -397,7 +435,7 @@ describe('running requests are looked at again and again (B8)', () => {
     reply.leave()
     test.log.release()
     await done
-    expect(refusal().code).toBe('ERR_INPUT_TIMEOUT')
+    expect(refusal().code).toBe('ERR_CLIENT_GONE')
   })
 
   it('a revoked token cuts a running stream at the next sweep, with the error event and on record', async () => {

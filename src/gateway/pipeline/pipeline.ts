@@ -31,7 +31,8 @@ export async function infer(house: House, received: Received): Promise<void> {
   const limited = step(takeLimits, house, authorised)
   if (isRefused(limited)) return refuse(house, limited)
 
-  const inspected = step(inspectInput, house, limited)
+  const inspecting = step(inspectInput, house, limited)
+  const inspected = inspecting instanceof Promise ? await ended(inspecting, limited) : inspecting
   if (isRefused(inspected)) return refuse(house, inspected)
 
   const admitted = await stepLater(recordAdmission, house, inspected)
@@ -40,7 +41,8 @@ export async function infer(house: House, received: Received): Promise<void> {
   const served = await stepLater(serve, house, admitted)
   if (isRefused(served)) return refuse(house, served)
 
-  const filtered = step(filterOutput, house, served)
+  const filtering = step(filterOutput, house, served)
+  const filtered = filtering instanceof Promise ? await ended(filtering, served) : filtering
   if (isRefused(filtered)) return refuse(house, filtered)
 
   const recorded = await stepLater(recordCompletion, house, filtered)
@@ -68,6 +70,15 @@ async function stepLater<S extends Refused['state'], N>(
 ): Promise<N | Refused> {
   try {
     return await take(house, state)
+  } catch (thrown) {
+    return { refused: asRedoubtError(thrown), state }
+  }
+}
+
+/** The end of a step that is mostly done at once. */
+async function ended<N>(work: Promise<N>, state: Refused['state']): Promise<N | Refused> {
+  try {
+    return await work
   } catch (thrown) {
     return { refused: asRedoubtError(thrown), state }
   }

@@ -15,7 +15,7 @@ export async function recordAdmission(house: House, state: Inspected): Promise<A
       }),
     )
     const cancellation = new Cancellation()
-    state.received.reply.onGone(() => cancellation.cancel(new RedoubtError('ERR_INPUT_TIMEOUT', 'the client closed the connection')))
+    state.received.reply.onGone(() => cancellation.cancel(new RedoubtError('ERR_CLIENT_GONE')))
     return { ...state, admission, cancellation }
   } catch (thrown) {
     return { refused: asRedoubtError(thrown, 'ERR_AUDIT_UNAVAILABLE'), state }

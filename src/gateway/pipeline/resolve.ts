@@ -15,7 +15,13 @@ export async function resolve(house: House, state: Authenticated): Promise<Resol
       throw new RedoubtError('ERR_INPUT_CONTENT_TYPE')
     const body = await received.body(surface.maxBodyBytes)
     const call = surface.resolve({ body, parameters: received.parameters, principal, now: received.receivedAt })
-    return { ...state, call, subject: subjectOf(call.subject, received.subjectHeader), inputDigest: keyedDigest(house.digestKey, body) }
+    return {
+      ...state,
+      call,
+      subject: subjectOf(call.subject, received.subjectHeader),
+      inputBytes: body.byteLength,
+      inputDigest: keyedDigest(house.digestKey, body),
+    }
   } catch (thrown) {
     return { refused: asRedoubtError(thrown), state }
   }

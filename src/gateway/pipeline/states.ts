@@ -39,6 +39,7 @@ export interface Authenticated {
 export interface Resolved extends Authenticated {
   readonly call: Call
   readonly subject: string | null
+  readonly inputBytes: number
   /** HMAC-SHA-256 (hex) of the body: provable to whoever holds the key, not guessable by who reads the log. */
   readonly inputDigest: string
 }

@@ -46,7 +46,10 @@ export interface Call {
   readonly cost: { readonly rows?: number; readonly tokens?: number }
   /** Facts for the record, without personal data: model version and digest, stream or not. */
   readonly details: JsonObject
-  /** Passes every text that leaves towards the model through `filter`, in place. Called once, before `serve`. */
+  /**
+   * Passes every text that leaves towards the model through `filter`, in place. Called once before `serve`, and for a large body
+   * once before that with a filter that changes nothing.
+   */
   rewriteTexts(filter: TextFilter): void
   /** Null while the model may go on serving; else why a running stream must be cut (quarantined, undeployed). */
   stillServable(): RedoubtError | null
@@ -84,6 +87,10 @@ export type Served = WholeServed | StreamServed
 
 export interface WholeServed {
   readonly kind: 'whole'
+  /** Size of what is to be searched, roughly. */
+  readonly bytes: number
+  /** Shows every text of the answer, as `render` does, and changes nothing. */
+  visitTexts(look: TextFilter): void
   /** The answer, each of its texts passed through `filter`; what did not go through the filter cannot be rendered. */
   render(filter: TextFilter): Rendered
   readonly usage: Usage

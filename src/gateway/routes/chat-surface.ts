@@ -75,6 +75,8 @@ function serveWhole({ options, request, route, now, body, io }: ChatExchange): P
           resolve({
             kind: 'whole',
             usage: { tokens: response.usage(request.promptTokens).totalTokens },
+            bytes: parts.reduce((sum, part) => sum + part.byteLength, 0),
+            visitTexts: (look) => void response.rewriteTexts(look),
             render(filter) {
               response.rewriteTexts(filter)
               const headers = { ...openAiHeaders(io.requestId, options.clock.monotonic() - startedAt), 'content-type': 'application/json' }

@@ -85,6 +85,8 @@ async function serve(model: ServedModel, request: InferRequest, inputs: readonly
   return {
     kind: 'whole',
     usage: { rows: request.rows },
+    bytes: textUnits(outputs),
+    visitTexts: (look) => outputs.forEach((tensor) => filteredTensor(tensor, look, 'outputs')),
     render: (filter) => ({
       status: 200,
       headers: { 'content-type': 'application/json' },
@@ -98,6 +100,15 @@ async function serve(model: ServedModel, request: InferRequest, inputs: readonly
     }),
     ...(io.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: { prediction: outputs.map(recorded) } }),
   }
+}
+
+function textUnits(tensors: readonly InferTensor[]): number {
+  let units = 0
+  for (const { datatype, data } of tensors) {
+    if (datatype !== 'BYTES') continue
+    for (const value of Array.from(data as ArrayLike<unknown>)) units += typeof value === 'string' ? value.length : 0
+  }
+  return units
 }
 
 function filteredTensor(tensor: InferTensor, filter: TextFilter, member: string): InferTensor {

@@ -25,7 +25,7 @@ export async function longOperation(
   const out = reply.raw
   const abort = new AbortController()
   const gone = (): void => {
-    if (!out.writableFinished) abort.abort(new RedoubtError('ERR_INPUT_TIMEOUT', 'the client closed the connection'))
+    if (!out.writableFinished) abort.abort(new RedoubtError('ERR_CLIENT_GONE'))
   }
   if (out.destroyed) gone()
   else out.once('close', gone)

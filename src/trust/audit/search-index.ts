@@ -35,6 +35,7 @@ const MAX_LIMIT = 1_000
 /** Search keys are cut to 128 bits: enough against accidental matches, and the index stays small. */
 const KEY_BYTES = 16
 const CACHED_KEYS = 4_096
+const RECENT_REQUESTS = 512
 const ROWS_PER_TRANSACTION = 2_000
 /** A search itself brings the index forward by at most this many entries; then it answers for what is indexed. */
 const ROWS_PER_SEARCH = 50_000
@@ -67,6 +68,7 @@ export class SearchIndex {
   readonly #key: KeyObject
   readonly #log: IndexedLog
   readonly #keys = new Map<string, Uint8Array>()
+  readonly #requests = new Map<string, Uint8Array>()
   #indexed = 0
 
   /** @param path A file, or `:memory:`. @param origin Names the log, so that an index of another one is not taken for ours. */
@@ -158,7 +160,7 @@ export class SearchIndex {
           event['code'] === undefined ? null : textOf(event['code']),
           this.#entityKey('actor', event['actor'] as { type: string; id: string }),
           this.#entityKey('resource', event['resource'] as { type: string; id: string }),
-          typeof requestId === 'string' ? this.#hmac('request', requestId) : null,
+          typeof requestId === 'string' ? this.#requestKey(requestId) : null,
         )
         for (const { pseudonym } of personalOf(event) ?? []) insertSubject.run(this.#hmac('subject', pseudonym), index)
         for (const pseudonym of shownIn(event)) insertSubject.run(this.#hmac('subject', pseudonym), index)
@@ -197,6 +199,16 @@ export class SearchIndex {
       key = this.#hmac(kind, value)
       this.#keys.set(name, key)
     }
+    return key
+  }
+
+  /** The admission and the completion of a request lie close together. */
+  #requestKey(requestId: string): Uint8Array {
+    const known = this.#requests.get(requestId)
+    if (known !== undefined) return known
+    if (this.#requests.size >= RECENT_REQUESTS) this.#requests.clear()
+    const key = this.#hmac('request', requestId)
+    this.#requests.set(requestId, key)
     return key
   }
 
