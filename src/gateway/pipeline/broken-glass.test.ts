@@ -53,8 +53,8 @@ describe('an inference behind broken glass (B1, B8)', () => {
 
   it('goes on while that very grant lasts, and no longer', async () => {
     const exceptions = grant('bg_1')
-    const { house, request } = await testHouse({ decider, exceptions, principal: officer })
-    const { received } = request({ model: 'credit' })
+    const test = await testHouse({ decider, exceptions, principal: officer })
+    const { received } = test.request({ model: 'credit' })
     const resource = {
       type: 'Model',
       id: 'credit',
@@ -66,7 +66,7 @@ describe('an inference behind broken glass (B1, B8)', () => {
     const decision = {
       obligations: { filterOutput: { default: 'block', API_KEY: 'block', CREDIT_CARD: 'block', US_SSN: 'block', IBAN_CODE: 'block' } },
     }
-    const again = () => decideAgain(house, { ...state, decision } as unknown as Authorised)?.code ?? null
+    const again = () => decideAgain(test.house, { ...state, decision } as unknown as Authorised)?.code ?? null
     expect(again()).toBeNull()
     for (const id of ['bg_2', null]) {
       exceptions.id = id

@@ -12,7 +12,7 @@ import {
   type ErrorCode,
   RedoubtError,
 } from '#foundation/core'
-import { conditionRequest, decisionContext, noteAnswer, onBehalf, refusalOf } from '#gateway/pipeline'
+import { conditionRequest, decisionContext, noteAnswer, onBehalf } from '#gateway/pipeline'
 import { sourceAddress } from '#trust/conditions'
 import { credentialsOf, type Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
