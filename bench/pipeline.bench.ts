@@ -1,5 +1,5 @@
 /** The gateway's own work on one chat call: every step, the record durable twice, no sockets and an upstream that answers at once. */
-import { systemClock } from '#foundation/core'
+import { systemClock, NO_EXCEPTIONS } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
 import { type House, infer, type Received, type Reply, RunningStreams } from '#gateway/pipeline'
 import { chatSurface } from '../src/gateway/routes/chat-surface.ts'
@@ -72,6 +72,7 @@ async function run(): Promise<readonly Row[]> {
       limits: rooms.limits,
       audit: rooms.audit,
       clock: systemClock,
+      exceptions: NO_EXCEPTIONS,
       localTime: localTime('UTC'),
       conditions: rooms.conditions,
       logger: silentLogger,

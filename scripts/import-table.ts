@@ -6,7 +6,7 @@ const foundation = ['foundation/core', 'foundation/config', 'foundation/storage'
 const trust = ['trust/audit', 'trust/keys', 'trust/conditions', 'trust/identity', 'trust/policy'] as const
 const assets = ['assets/datasets', 'assets/registry', 'assets/training'] as const
 const gateway = ['gateway/serving', 'gateway/limits', 'gateway/filters', 'gateway/pipeline', 'gateway/routes'] as const
-const governance = ['governance/alerts'] as const
+const governance = ['governance/alerts', 'governance/approvals'] as const
 
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'foundation/core': [],
@@ -32,6 +32,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'gateway/routes': [...foundation, ...trust, ...assets, 'gateway/pipeline', 'gateway/serving', 'gateway/filters'],
 
   'governance/alerts': foundation,
+  'governance/approvals': [...foundation, 'trust/keys'],
 
   'interfaces/api': [...foundation, ...trust, ...assets, ...gateway, ...governance],
   'interfaces/commands': [...foundation, ...trust, ...assets, ...gateway, ...governance, 'interfaces/api'],

@@ -14,7 +14,17 @@ import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
-import { type Activation, type ControlPlane, createApi, PolicyStore, reloadPolicies } from '#interfaces/api'
+import { openExceptions } from '#governance/approvals'
+import {
+  type Activation,
+  approversOf,
+  type ControlPlane,
+  createApi,
+  PolicyStore,
+  proveWithin,
+  reloadPolicies,
+  reviewedAccounts,
+} from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
 import { localTime, openConditions, openCountries, SourceAddresses, watchConduct } from '#trust/conditions'
@@ -28,7 +38,7 @@ import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
-import { policyAlarm } from './policy-alarm.ts'
+import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { passphrase } from './secrets.ts'
@@ -123,6 +133,7 @@ async function start(
     operatorPath: configuration.policies,
     shadowRate: SHADOW_RATE,
     onMismatch: (mismatch) => onMismatch(mismatch),
+    prove: proveWithin(configuration.policyProof.timeoutSeconds * 1_000),
   })
   const keyring = await opening
 
@@ -230,6 +241,20 @@ async function start(
   })
   closers.push(() => identity.close())
   const { issuer } = identity
+  const approvalsDatabase = openDatabase<unknown>(directory.at('approvals.db'))
+  closers.push(() => approvalsDatabase.close())
+  const exceptions = await openExceptions({
+    database: approvalsDatabase,
+    keys,
+    audit,
+    alerts,
+    clock,
+    logger,
+    config: configuration.approvals,
+    approvers: approversOf({ identity, policies, profile }),
+    accounts: reviewedAccounts(identity),
+  })
+  closers.push(() => exceptions.close())
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer })
   const registry = openRegistry({ database, objects, keys, audit, clock })
@@ -269,6 +294,7 @@ async function start(
     profile,
     digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
     streams,
+    exceptions,
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
   }
   const facts = endpointFacts()
@@ -290,6 +316,8 @@ async function start(
     audit,
     log,
     alerts,
+    exceptions,
+    accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
     datasets,
     registry,
@@ -344,6 +372,8 @@ async function start(
     if (profile === 'development')
       await makeStarterWorkspace({ datasets, registry, models, database, ...(starterRows === undefined ? {} : { rows: starterRows }) })
     readiness.done()
+    // Beside the first requests: it takes a core for seconds where there are policies of one's own.
+    void invariantAlarm({ policies, alerts, logger })
   })()
   ready.catch((error: unknown) => {
     readiness.failed(asRedoubtError(error))

@@ -2,7 +2,9 @@ import { Command, Option } from 'commander'
 import {
   accessCommands,
   alertCommands,
+  approvalCommands,
   auditCommands,
+  breakGlassCommands,
   dataCommands,
   demoCommand,
   doctorCommand,
@@ -48,6 +50,8 @@ export function createProgram(itself: readonly string[]): Command {
     policyCommands(() => configuration({}).policies),
     auditCommands(),
     alertCommands(),
+    approvalCommands(),
+    breakGlassCommands(),
   ]
   for (const command of groups.flat()) program.addCommand(command)
 

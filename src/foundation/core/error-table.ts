@@ -197,6 +197,22 @@ export const ERROR_TABLE = {
     'write the test that is named as a comparison with constants, or raise `--max`',
   ),
 
+  ERR_POLICY_INVARIANT: entry(422, 'the policies allow what an invariant rules out', 'correct the policy; nothing was activated'),
+  ERR_POLICY_PROOF_TIME: entry(
+    422,
+    'the invariants could not be decided in time',
+    'simplify the policy, or raise `policyProof.timeoutSeconds`; nothing was activated',
+  ),
+
+  // approvals and other exceptions
+  ERR_APPROVAL_REQUIRED: entry(403, 'policy asks for approvals of this', 'run `redoubt approvals request` with the id in `approval`'),
+  ERR_APPROVAL_SELF: entry(403, 'who asks for it, or made what it is about, does not approve it', 'ask someone else'),
+  ERR_APPROVAL_DIGEST: entry(409, 'what was approved is not what is asked for', 'look at it again with `redoubt approvals show`'),
+  ERR_APPROVAL_STATE: entry(409, 'the approval is not open any more', 'look at it with `redoubt approvals show`, or ask anew'),
+  ERR_BREAK_GLASS: entry(403, 'break-glass does not open this', 'see `docs/guides/break-glass.md` for what it opens'),
+  ERR_BREAK_GLASS_REVIEW: entry(403, 'an earlier break-glass waits for its review', 'have another person run `redoubt break-glass review`'),
+  ERR_REVIEW_SELF: entry(403, 'nobody reviews what is their own', 'ask someone else'),
+
   // limits
   ERR_LIMIT_REQUESTS: entry(429, 'the request limit is reached', 'wait for the time in `retry-after`'),
   ERR_LIMIT_ROWS: entry(429, 'the row limit is reached', 'wait for the time in `retry-after`'),

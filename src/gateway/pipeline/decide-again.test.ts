@@ -7,6 +7,7 @@ import {
   type ErrorCode,
   type FilterAction,
   ManualClock,
+  NO_EXCEPTIONS,
   NOTHING_REMARKABLE,
   RedoubtError,
 } from '#foundation/core'
@@ -51,6 +52,7 @@ class Stage {
       clock: this.clock,
       localTime: localTime('UTC'),
       conditions: NOTHING_REMARKABLE,
+      exceptions: NO_EXCEPTIONS,
       profile: 'production',
       logger: silentLogger,
     } as unknown as House

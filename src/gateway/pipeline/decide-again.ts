@@ -12,14 +12,17 @@ const STRICTNESS: Readonly<Record<FilterAction, number>> = { allow: 0, mask: 1, 
  * @returns null while it may go on.
  */
 export function decideAgain(
-  house: Pick<House, 'decider' | 'clock' | 'localTime' | 'profile' | 'conditions'>,
+  house: Pick<House, 'decider' | 'clock' | 'localTime' | 'profile' | 'conditions' | 'exceptions'>,
   state: Authorised,
 ): RedoubtError | null {
   const { principal, call, received } = state
   const request = conditionRequest(principal, { ...received, receivedAt: house.clock.now() }, call.endpoint)
   const context = decisionContext(house, principal, request)
   const resource = call.presentResource?.() ?? call.resource
-  const query = { principal: principal.facts, action: 'invoke', resource, context } as const
+  const asked = { principal: principal.facts, action: 'invoke', resource } as const
+  // What began behind broken glass goes on while that very grant lasts.
+  const breakGlass = state.breakGlass !== null && house.exceptions.breakGlass(asked) === state.breakGlass
+  const query = { ...asked, context: breakGlass ? { ...context, breakGlass } : context }
   const decision = house.decider.decide(query)
   // An engine gives the same object for the same combination of policies: nothing has changed.
   if (decision === state.decision) return null

@@ -1,4 +1,4 @@
-import { type ConditionRequest, type DecisionContext, MFA_NEVER, RedoubtError } from '#foundation/core'
+import { type ConditionRequest, type Decision, type DecisionContext, type DecisionQuery, MFA_NEVER, RedoubtError } from '#foundation/core'
 import type { Principal } from '#trust/identity'
 import type { House } from './house.ts'
 import type { Authorised, Received, Refused, Resolved } from './states.ts'
@@ -17,10 +17,31 @@ export function decide(house: House, state: Resolved): Authorised | Refused {
     }
   }
   const query = { principal: principal.facts, action: 'invoke', resource: call.resource, context } as const
-  const decision = house.decider.decide(query)
+  const plain = house.decider.decide(query)
+  const broken = plain.effect === 'deny' ? behindBrokenGlass(house, query, plain) : null
+  const { decision, breakGlass } = broken ?? { decision: plain, breakGlass: null }
   noteAnswer(house, principal, request, decision.effect === 'allow')
-  const authorised: Authorised = { ...state, context, decision }
+  if (breakGlass !== null) house.exceptions.noteUse(breakGlass)
+  const authorised: Authorised = {
+    ...state,
+    context: breakGlass === null ? context : { ...context, breakGlass: true },
+    decision,
+    breakGlass,
+  }
   return decision.effect === 'allow' ? authorised : { refused: refusalOf(house.decider, query, decision), state: authorised }
+}
+
+/** The decision that a grant of the caller's for exactly this makes a yes; null when there is none, or it does not. */
+function behindBrokenGlass(
+  house: Pick<House, 'decider' | 'exceptions'>,
+  query: DecisionQuery,
+  plain: Decision,
+): { readonly decision: Decision; readonly breakGlass: string } | null {
+  // Policies that cannot be evaluated are mended, not excepted.
+  const breakGlass = plain.code === 'ERR_POLICY_ERROR' ? null : house.exceptions.breakGlass(query)
+  if (breakGlass === null) return null
+  const decision = house.decider.decide({ ...query, context: { ...query.context, breakGlass: true } })
+  return decision.effect === 'allow' ? { decision, breakGlass } : null
 }
 
 /** What the conditions may know of a request. @param endpoint what it asks for, as a name to count under. */

@@ -1,4 +1,4 @@
-import type { AuditSink, Clock, ConditionSource, Decider } from '#foundation/core'
+import type { AuditSink, Clock, ConditionSource, Decider, ExceptionSource } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import type { Limits } from '#gateway/limits'
 import type { Identity } from '#trust/identity'
@@ -14,6 +14,7 @@ export interface House {
   readonly clock: Clock
   readonly localTime: LocalTime
   readonly conditions: ConditionSource
+  readonly exceptions: Pick<ExceptionSource, 'breakGlass' | 'noteUse'>
   readonly logger: Logger
   readonly profile: 'development' | 'production'
   /** 32 bytes; keys the digests of inputs and outputs in the record. */

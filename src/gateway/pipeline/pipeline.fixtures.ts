@@ -8,7 +8,9 @@ import {
   type ErrorCode,
   type JsonObject,
   type ConditionSource,
+  type ExceptionSource,
   ManualClock,
+  NO_EXCEPTIONS,
   NOTHING_REMARKABLE,
   RedoubtError,
 } from '#foundation/core'
@@ -204,7 +206,12 @@ export interface TestHouse {
 }
 
 export async function testHouse(
-  parts: { readonly conditions?: ConditionSource; readonly decider?: Decider; readonly principal?: Principal } = {},
+  parts: {
+    readonly exceptions?: Pick<ExceptionSource, 'breakGlass' | 'noteUse'>
+    readonly conditions?: ConditionSource
+    readonly decider?: Decider
+    readonly principal?: Principal
+  } = {},
 ): Promise<TestHouse> {
   const trace: string[] = []
   const clock = new ManualClock(Date.UTC(2026, 5, 1, 12))
@@ -254,6 +261,7 @@ export async function testHouse(
     clock,
     localTime: localTime('UTC'),
     conditions: parts.conditions ?? NOTHING_REMARKABLE,
+    exceptions: parts.exceptions ?? NO_EXCEPTIONS,
     logger: silentLogger,
     profile: 'production',
     digestKey: new Uint8Array(32).fill(7),

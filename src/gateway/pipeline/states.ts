@@ -47,6 +47,8 @@ export interface Resolved extends Authenticated {
 export interface Authorised extends Resolved {
   readonly context: DecisionContext
   readonly decision: Decision
+  /** The break-glass grant without which the decision would be no; null for every other request. */
+  readonly breakGlass: string | null
 }
 
 export interface Limited extends Authorised {

@@ -19,6 +19,7 @@ import type { ControlPlane } from './control-plane.ts'
 
 export const TOKEN = 'Bearer good'
 const version = {
+  lineage: { person: { type: 'User', id: 'maker' } },
   name: 'credit',
   version: 1,
   columns: [],
@@ -42,6 +43,13 @@ export const caller: Principal = {
   tokenBinding: 'none',
   onBehalfBy: '',
   token: { id: 'token-1', issuer: 'https://localhost', expiresAt: 1 },
+}
+
+const approval = {
+  principal: { type: 'User', id: 'other' },
+  resourceFacts: { type: 'Model', id: 'credit', attributes: {}, parents: [] },
+  payload: '{}',
+  votes: [],
 }
 
 export interface TestPlane {
@@ -158,7 +166,41 @@ export async function testPlane(): Promise<TestPlane> {
       size: () => 10,
       verifierKey: () => 'key',
     },
-    alerts: { list: act('list alerts', { alerts: [], next: null }), acknowledge: act('acknowledge alert', {}) },
+    alerts: {
+      list: act('list alerts', { alerts: [], next: null }),
+      acknowledge: act('acknowledge alert', {}),
+      test: act('test places', []),
+    },
+    exceptions: {
+      approvals: () => null,
+      breakGlass: () => null,
+      spend: () => false,
+      stillApproved: () => 0,
+      fourEyes: {
+        offer: () => null,
+        list: act('list approvals', []),
+        get: () => approval,
+        request: act('request approval'),
+        approve: act('approve', approval),
+        deny: act('deny', approval),
+        withdraw: act('withdraw', approval),
+      },
+      grants: {
+        get: () => ({ principal: { type: 'User', id: 'other' } }),
+        list: act('list grants', []),
+        start: act('start grant'),
+        end: act('end grant'),
+        review: act('review grant'),
+      },
+      accessReviews: {
+        get: () => ({ items: [{ item: 1, account: { type: 'ServiceAccount', id: 'other' } }] }),
+        list: act('list access reviews', []),
+        start: act('start access review'),
+        attest: act('attest'),
+        revoke: act('revoke'),
+      },
+    },
+    accessReviewDays: 14,
     keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
     datasets: {
       list: () => [version],

@@ -6,9 +6,12 @@ import { z } from 'zod'
 import { asRedoubtError, newId, parseStrictJson, RedoubtError } from '#foundation/core'
 import { challengeOf } from '#gateway/pipeline'
 import { collectBody } from '#gateway/routes'
+import { accessReviewRoutes } from './access-review-routes.ts'
 import { accessRoutes } from './access-routes.ts'
 import { alertRoutes } from './alert-routes.ts'
+import { approvalRoutes } from './approval-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { breakGlassRoutes } from './break-glass-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { datasetRoutes } from './dataset-routes.ts'
 import { authenticate, demand, systemPart } from './guard.ts'
@@ -55,6 +58,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
   app.setSerializerCompiler(serializerCompiler)
   app.decorateRequest('principal', null)
   app.decorateRequest('redoubtRequestId', '')
+  app.decorateRequest('exceptionUsed', null)
   // Fastify reads text/plain too unless told otherwise.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', async (_request: FastifyRequest, payload: IncomingMessage) =>
@@ -117,6 +121,9 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     alertRoutes,
     userRoutes,
     sessionRoutes,
+    approvalRoutes,
+    breakGlassRoutes,
+    accessReviewRoutes,
   ])
     await app.register(group(plane, lanes), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {

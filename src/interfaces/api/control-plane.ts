@@ -5,6 +5,7 @@ import type { Registry } from '#assets/registry'
 import type { ModelServer } from '#gateway/serving'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
+import type { Exceptions } from '#governance/approvals'
 import type { AuditLog } from '#trust/audit'
 import type { Identity } from '#trust/identity'
 import type { Keys } from '#trust/keys'
@@ -17,6 +18,9 @@ export interface ControlPlane {
   readonly audit: AuditSink
   readonly log: AuditLog
   readonly alerts: Alerts
+  readonly exceptions: Exceptions
+  /** Days that an access review has, unless it is begun with others. */
+  readonly accessReviewDays: number
   readonly keys: Keys
   readonly datasets: Datasets
   readonly registry: Registry

@@ -72,7 +72,9 @@ export const datasetRoutes =
         const { name } = request.params
         const version = plane.datasets.get(name)
         if (!version) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
-        const principal = await demand(plane, request, 'erase', plane.datasets.facts(version))
+        const principal = await demand(plane, request, 'erase', plane.datasets.facts(version), {
+          meant: { dataset: name, version: version.version, digest: version.digest },
+        })
         await plane.datasets.remove(name, {
           principal: principal.facts,
           purpose: principal.purpose,

@@ -6,21 +6,25 @@ import {
   type AuditEvent,
   type ConditionRequest,
   type Decision,
+  type DecisionContext,
   type DecisionQuery,
   type EntityFacts,
   type ErrorCode,
   RedoubtError,
 } from '#foundation/core'
-import { conditionRequest, decisionContext, noteAnswer, onBehalf, refusalOf } from '#gateway/pipeline'
+import { conditionRequest, decisionContext, noteAnswer, onBehalf } from '#gateway/pipeline'
 import { sourceAddress } from '#trust/conditions'
 import { credentialsOf, type Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
+import { type About, type ExceptionUsed, orExcepted, type Outcome, stillExcepted, YES } from './exceptional.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set by the first hook of every route that demands a token. */
     principal: Principal | null
     redoubtRequestId: string
+    /** What lifted a no for this request, so that what goes on after it is asked by the same facts. */
+    exceptionUsed: ExceptionUsed | null
   }
 }
 
@@ -33,10 +37,18 @@ export function authenticate(plane: ControlPlane, request: FastifyRequest, reply
 
 /**
  * Whether the caller may, by the same decision as everywhere; a no is recorded before it is answered, a yes before anything is done.
- * @throws {RedoubtError} the decision's code, or `ERR_AUDIT_UNAVAILABLE` when it cannot be recorded.
+ * A no that approvals or a break-glass grant lift is a yes; the record names what lifted it.
+ * @param about what the request leaves open and the route filled in, and who made what it is about: approvals are bound to both.
+ * @throws {RedoubtError} the decision's code, `ERR_APPROVAL_REQUIRED`, or `ERR_AUDIT_UNAVAILABLE` when it cannot be recorded.
  */
-export async function demand(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): Promise<Principal> {
-  return (await demandDecision(plane, request, action, resource)).principal
+export async function demand(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  action: Action,
+  resource: EntityFacts,
+  about: About = {},
+): Promise<Principal> {
+  return (await demandDecision(plane, request, action, resource, about)).principal
 }
 
 /** As `demand`, for acts on which the decision says more than yes: rows that take part, masks, limits. */
@@ -45,21 +57,28 @@ export async function demandDecision(
   request: FastifyRequest,
   action: Action,
   resource: EntityFacts,
+  about: About = {},
 ): Promise<{ readonly principal: Principal; readonly decision: Decision }> {
   const principal = callerOf(request)
   // The token was verified before the body came in, which takes as long as the caller likes.
   const ended = plane.identity.stillValid(principal)
   const circumstances = circumstancesOf(plane, request, principal, action, resource)
   const query = queryOf(plane, principal, action, resource, circumstances)
-  const decision = plane.policies.decide(query)
-  const refusal =
-    ended === null ? (decision.effect === 'allow' ? null : refusalOf(plane.policies, query, decision)) : new RedoubtError(ended)
+  const plain = plane.policies.decide(query)
+  const outcome: Outcome =
+    ended === null && plain.effect === 'deny' ? orExcepted(plane, request, query, plain, about) : { ...YES, decision: plain }
+  const { decision, details, used } = outcome
+  const refusal = ended === null ? outcome.refusal : new RedoubtError(ended)
   noteAnswer(plane, principal, circumstances, refusal === null)
+  const event = eventOf(request, principal, action, resource, refusal?.code ?? null)
   await plane.audit.record({
-    ...eventOf(request, principal, action, resource, refusal?.code ?? null),
+    ...event,
+    details: { ...event.details, ...details },
     decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
   })
   if (refusal !== null) throw refusal
+  if (used?.breakGlass) plane.exceptions.noteUse(used.breakGlass)
+  request.exceptionUsed = used
   return { principal, decision }
 }
 
@@ -113,8 +132,9 @@ function reasonToEnd(
 ): RedoubtError | null {
   try {
     const facts = resource()
-    const circumstances = circumstancesOf(plane, request, principal, action, facts)
-    const decision = plane.policies.decide(queryOf(plane, principal, action, facts, circumstances))
+    const query = queryOf(plane, principal, action, facts, circumstancesOf(plane, request, principal, action, facts))
+    const context = { ...query.context, ...stillExcepted(plane, request.exceptionUsed, principal, action, facts) }
+    const decision = plane.policies.decide({ ...query, context })
     const allowed = decision.effect === 'allow' && !showsOtherRows(decision, begun)
     const code = plane.identity.stillValid(principal) ?? (allowed ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
     if (code === null) return null
@@ -155,6 +175,17 @@ function queryOf(
   circumstances: ConditionRequest,
 ): DecisionQuery {
   return { principal: principal.facts, action, resource, context: decisionContext(plane, principal, circumstances) }
+}
+
+/** The circumstances in which a request is made, as the policies see them. */
+export function contextOf(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  principal: Principal,
+  action: Action,
+  resource: EntityFacts,
+): DecisionContext {
+  return decisionContext(plane, principal, circumstancesOf(plane, request, principal, action, resource))
 }
 
 export function callerOf(request: FastifyRequest): Principal {

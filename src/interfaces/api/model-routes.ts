@@ -2,10 +2,11 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { accessOf, type RowReading } from '#assets/datasets'
-import type { Lineage } from '#assets/registry'
+import type { Lineage, ModelVersion } from '#assets/registry'
 import { train } from '#assets/training'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
+import type { About } from './exceptional.ts'
 import { demand, demandDecision, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { longOperation } from './long-operation.ts'
@@ -62,7 +63,9 @@ export const modelRoutes =
         const { dataset: datasetName, algorithm, seed } = request.body
         const dataset = plane.datasets.get(datasetName)
         if (!dataset) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${datasetName}\``)
-        const { principal, decision } = await demandDecision(plane, request, 'trainOn', plane.datasets.facts(dataset))
+        const { principal, decision } = await demandDecision(plane, request, 'trainOn', plane.datasets.facts(dataset), {
+          meant: { dataset: dataset.name, version: dataset.version, digest: dataset.digest },
+        })
         const requestId = request.redoubtRequestId
         const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Dataset', id: dataset.name }, requestId }
         const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'trainOn', () => plane.datasets.facts(dataset), decision) }
@@ -181,7 +184,7 @@ export const modelRoutes =
       async (request) => {
         const { name } = request.params
         const version = known(name, request.body?.version)
-        const principal = await demand(plane, request, 'deploy', plane.registry.facts(version))
+        const principal = await demand(plane, request, 'deploy', plane.registry.facts(version), aboutVersion(version))
         const deployment = await plane.registry.deploy(name, version.version, principal.facts, {
           requestId: request.redoubtRequestId,
           stage: (model) => plane.models.stage(model),
@@ -197,7 +200,7 @@ export const modelRoutes =
         const { name } = request.params
         // In an incident the version that serves is meant, not a newer one that lies ready.
         const version = known(name, request.body.version ?? plane.registry.deployed(name)?.version)
-        const principal = await demand(plane, request, 'administer', plane.registry.facts(version))
+        const principal = await demand(plane, request, 'administer', plane.registry.facts(version), aboutVersion(version))
         await plane.registry.quarantine(version.name, version.version, principal.facts, request.body.reason, {
           requestId: request.redoubtRequestId,
         })
@@ -207,7 +210,8 @@ export const modelRoutes =
 
     app.delete('/models/:name', { schema: { summary: 'Remove a model with all its versions', params: modelName } }, async (request) => {
       const { name } = request.params
-      const principal = await demand(plane, request, 'erase', plane.registry.facts(known(name)))
+      const latest = known(name)
+      const principal = await demand(plane, request, 'erase', plane.registry.facts(latest), aboutVersion(latest))
       plane.models.unload(name)
       await plane.registry.remove(name, principal.facts, { requestId: request.redoubtRequestId })
       // A deployment that was under way may have come first.
@@ -215,6 +219,12 @@ export const modelRoutes =
       return { name, removed: true }
     })
   }
+
+/** Approvals are of this very version, and not by who made it. */
+const aboutVersion = ({ name, version, digest, lineage }: ModelVersion): About => ({
+  meant: { model: name, version, digest },
+  author: lineage.person,
+})
 
 /** What of the data set a model learned from, where that was not all of it. */
 function learnedFrom({ condition, tally }: RowReading): Pick<NonNullable<Lineage['dataset']>, 'rows'> {

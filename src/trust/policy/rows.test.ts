@@ -134,12 +134,12 @@ describe('a policy that reads rows', () => {
   it('does not stand in the way of proofs, checks and reviews: a row may come out either way', async () => {
     const invariants = 'invariants:\n  - { id: mine, statement: s, actions: [export], onlyRoles: [data-scientist], resources: [Dataset] }\n'
     const file = { name: 'mine.invariants.yaml', text: invariants }
-    expect((await proveInvariants(north, file)).holds).toBe(true)
+    expect((await proveInvariants(north, [file])).holds).toBe(true)
     const hole = await withFile(`permit (principal in Role::"data-scientist", action == Action::"export", resource is Dataset)
       when { resource.row.text.hasTag("public") };`)
-    expect((await proveInvariants(hole, file)).proofs[0]?.counterexample?.policies).toEqual(['mine.cedar#1'])
+    expect((await proveInvariants(hole, [file])).proofs[0]?.counterexample?.policies).toEqual(['mine.cedar#1'])
     const about = { ...file, text: invariants.replace(' }', ', when: resource.row.text.hasTag("a") }').replace('[export]', '[view]') }
-    await expect(proveInvariants(north, about)).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
+    await expect(proveInvariants(north, [about])).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
     expect((await checkPolicies([...defaultPolicyFiles(), { name: 'mine.cedar', text: NORTH }])).findings).toEqual([])
     expect((await grantsByRole(hole, 'production')).get('data-scientist')?.has('export Dataset')).toBe(true)
   })

@@ -19,10 +19,9 @@ beforeAll(async () => {
 })
 
 const withFile = (text: string): Promise<PolicyEngine> => loadPolicies({ files: [...defaultPolicyFiles(), { name: 'mine.cedar', text }] })
-const statement = (lines: string): { name: string; text: string } => ({
-  name: 'mine.invariants.yaml',
-  text: `invariants:\n  - id: mine\n    statement: what is said\n${lines.replace(/^/gm, '    ')}\n`,
-})
+const statement = (lines: string): readonly { name: string; text: string }[] => [
+  { name: 'mine.invariants.yaml', text: `invariants:\n  - id: mine\n    statement: what is said\n${lines.replace(/^/gm, '    ')}\n` },
+]
 const prove = async (lines: string, by = engine, options = {}) => {
   const { proofs } = await proveInvariants(by, statement(lines), options)
   return proofs[0]
