@@ -128,7 +128,13 @@ const TESTED_ELSEWHERE = [
   'GET /api/v1/access/reviews/:id',
 ]
 /** Routes that demand a token and nothing more: they tell the caller of itself, or show of a list what it may see. */
-const FOR_EVERYONE_WITH_A_TOKEN = ['GET /api/v1/whoami', 'POST /api/v1/me/links', 'GET /api/v1/approvals', 'GET /api/v1/datasets', 'GET /api/v1/models']
+const FOR_EVERYONE_WITH_A_TOKEN = [
+  'GET /api/v1/whoami',
+  'POST /api/v1/me/links',
+  'GET /api/v1/approvals',
+  'GET /api/v1/datasets',
+  'GET /api/v1/models',
+]
 
 const patternOf = (method: string, path: string): string => {
   const plain = path.split('?')[0] ?? ''

@@ -5,7 +5,15 @@ import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { asRedoubtError, ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { type AccountFile, BOOTSTRAP_KEY_FILE, type IssuedAccessToken, Login, readAccountFile, requestToken, revokeToken } from '#trust/identity'
+import {
+  type AccountFile,
+  BOOTSTRAP_KEY_FILE,
+  type IssuedAccessToken,
+  Login,
+  readAccountFile,
+  requestToken,
+  revokeToken,
+} from '#trust/identity'
 import type { Place } from './place.ts'
 
 /** The largest answer that a command reads into memory. */
