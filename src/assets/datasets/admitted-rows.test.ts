@@ -182,6 +182,12 @@ describe('columns under a mask', () => {
     expect(await readAll(version, access({ default: 'coarse' }))).toMatchObject({ who: ['***', '***', '***'], income: [40_000, -1000, 20] })
     expect(await readAll(version, access({ default: 'coarse', who: 'keep' }))).toMatchObject({ who: ['11', '12', '13'] })
     expect(Object.keys(await readAll(version, access({ default: 'hide', income: 'keep' })))).toEqual(['income'])
+    const accounts = await load(TABLE, { name: 'accounts', subject: 'iban' })
+    expect(await readAll(accounts, access({ default: 'last4' }))).toMatchObject({
+      iban: ['***', '***', null],
+      born: ['***2-10', '***:00Z', '***'],
+    })
+    expect(await readAll(accounts, access({ default: 'last4', iban: 'last4' }))).toMatchObject({ iban: ['***3000', '***', null] })
   })
 })
 
