@@ -7,6 +7,7 @@ import {
   demoCommand,
   doctorCommand,
   keyCommands,
+  loginCommands,
   modelCommands,
   policyCommands,
   trustCommand,
@@ -39,6 +40,7 @@ export function createProgram(itself: readonly string[]): Command {
 
   const groups = [
     [demoCommand(itself), doctorCommand(checkConfiguration), trustCommand()],
+    loginCommands(),
     accessCommands(),
     dataCommands(),
     modelCommands(),

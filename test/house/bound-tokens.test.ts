@@ -43,7 +43,13 @@ function send(
 ): Promise<Answer> {
   const sent = method === 'GET' ? '' : body
   const options = {
-    ...{ host: 'localhost', port: house.port, method, path, ca: house.ca, agent: false as const, ...tls },
+    host: 'localhost',
+    port: house.port,
+    method,
+    path,
+    ca: house.ca,
+    agent: false as const,
+    ...tls,
     headers: { 'content-type': 'application/json', 'content-length': String(sent.length), ...headers },
   }
   return new Promise((resolve, reject) => {

@@ -18,6 +18,8 @@ import { modelRoutes } from './model-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { problemOf } from './problem.ts'
 import { rowRoutes } from './row-routes.ts'
+import { sessionRoutes } from './session-routes.ts'
+import { userRoutes } from './user-routes.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 16
@@ -104,7 +106,18 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     transform: jsonSchemaTransform,
   })
   const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork(), downloads: new HeavyWork() }
-  for (const group of [accessRoutes, datasetRoutes, rowRoutes, modelRoutes, keyRoutes, auditRoutes, policyRoutes, alertRoutes])
+  for (const group of [
+    accessRoutes,
+    datasetRoutes,
+    rowRoutes,
+    modelRoutes,
+    keyRoutes,
+    auditRoutes,
+    policyRoutes,
+    alertRoutes,
+    userRoutes,
+    sessionRoutes,
+  ])
     await app.register(group(plane, lanes), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {
     await demand(plane, request, 'view', systemPart('status'))

@@ -7,7 +7,8 @@ const THREADS = 2
 const TOTAL = 1_000_000
 /** Of each thread: what is refused without a signature check, with one, and proofs, each of which has to be signed first. */
 const SHARE: Omit<MutationWork, 'seed'> = { cheapTokens: 375_000, signedTokens: 85_000, proofs: 40_000 }
-const WITHIN_MS = 300_000
+/** Of processor time a thread: what it takes in minutes where each has a core of its own, however busy the machine is. */
+const WITHIN_SECONDS = 300
 
 const work = (seed: number): Promise<MutationResult> =>
   new Promise((resolve, reject) => {
@@ -25,8 +26,11 @@ it('accepts none of a million mutated access tokens and proofs, and every good o
   const seed = Number(process.env['SEED'] ?? randomInt(2 ** 31))
   console.log(`seed ${seed} (SEED=${seed} repeats this run)`)
   const started = Date.now()
+  const before = process.cpuUsage()
   const results = await Promise.all(Array.from({ length: THREADS }, (_, i) => work(seed + i)))
   const seconds = (Date.now() - started) / 1000
+  const { user, system } = process.cpuUsage(before)
+  const processorSeconds = (user + system) / 1e6 / THREADS
   const sum = (member: 'codes' | 'kinds'): [string, number][] => {
     const all = new Map<string, number>()
     for (const result of results) for (const [name, count] of Object.entries(result[member])) all.set(name, (all.get(name) ?? 0) + count)
@@ -35,7 +39,9 @@ it('accepts none of a million mutated access tokens and proofs, and every good o
   const presented = results.reduce((total, result) => total + result.presented, 0)
   const list = (title: string, rows: readonly [string, number][]): string =>
     [title, ...rows.map(([name, count]) => `${String(count).padStart(9)}  ${name}`)].join('\n')
-  console.log(`${presented} presented in ${seconds.toFixed(0)} s\n${list('by refusal', sum('codes'))}\n${list('by kind', sum('kinds'))}`)
+  console.log(
+    `${presented} presented in ${seconds.toFixed(0)} s, ${processorSeconds.toFixed(0)} s of processor time a thread\n${list('by refusal', sum('codes'))}\n${list('by kind', sum('kinds'))}`,
+  )
 
   // The first few say how; a list of a thousand says no more.
   expect(results.flatMap(({ accepted }) => accepted).slice(0, 5)).toEqual([])
@@ -55,5 +61,5 @@ it('accepts none of a million mutated access tokens and proofs, and every good o
     ),
   ])
     expect(codes).toContain(code)
-  expect(Date.now() - started).toBeLessThan(WITHIN_MS)
+  expect(processorSeconds).toBeLessThan(WITHIN_SECONDS)
 })

@@ -64,6 +64,7 @@ const CLAIMS: readonly ((now: number) => Record<string, unknown>)[] = [
   () => ({ iss: 'https://elsewhere.example' }),
   () => ({ iss: 'https://gateway.example:8443/' }),
   (now) => ({ exp: now - 1 }),
+  (now) => ({ iat: now - 600, exp: now - 1 }),
   (now) => ({ exp: now + 86_400 }),
   (now) => ({ exp: String(now + 600) }),
   () => ({ exp: null }),
