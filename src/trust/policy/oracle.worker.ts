@@ -12,4 +12,5 @@ export interface OracleShare {
 
 const { seed, pairs, stopAfterMs, atLeast } = workerData as OracleShare
 const report: OracleReport = runOracle(await loadCedar(), seed, pairs, { stopAfterMs, atLeast })
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
 parentPort?.postMessage(report)

@@ -133,12 +133,11 @@ class RowPolicyWriter {
   }
 }
 
-const cells = (row: Row): RowCells => {
-  const of = <T>(name: string, type: string): T | null => {
-    const value = Object.hasOwn(row, name) ? row[name] : null
-    return typeof value === type ? (value as T) : null
-  }
-  return { text: (name) => of<string>(name, 'string'), integer: (name) => of<number>(name, 'number') }
+function cells(row: Row): RowCells {
+  const cell = (name: string): string | number | null => (Object.hasOwn(row, name) ? (row[name] ?? null) : null)
+  const text = (name: string): string | null => (typeof cell(name) === 'string' ? (cell(name) as string) : null)
+  const integer = (name: string): number | null => (typeof cell(name) === 'number' ? (cell(name) as number) : null)
+  return { text, integer }
 }
 
 export function runRowOracle(cedar: Cedar, seed: number, pairs: number): RowOracleReport {
