@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { request } from 'node:https'
+import { connect } from 'node:tls'
 import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ADMIN, assertion, type Fixture, grantForm, ISSUER } from '../identity.fixtures.ts'
@@ -203,6 +204,29 @@ describe('an account that authenticates with a certificate (RFC 8705)', () => {
     expect((await grant('batch', old)).status).toBe(401)
     expect((await grant('batch', next)).status).toBe(200)
     await expect(fixture.identity.serviceAccounts.replaceKey('batch', ADMIN)).rejects.toMatchObject({ code: 'ERR_INPUT_INVALID' })
+  })
+
+  it('is known on a connection that resumes an earlier one', async () => {
+    const mine = await clientCertificate()
+    await fixture.account('batch', { binding: 'mtls', certificate: mine.cert })
+    const body = 'grant_type=client_credentials&client_id=batch'
+    const head = `POST /oauth/token HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: ${FORM}\r\ncontent-length: ${body.length}\r\n\r\n`
+    const over = (session?: Buffer): Promise<{ session: Buffer | undefined; resumed: boolean; text: string }> =>
+      new Promise((resolve, reject) => {
+        const seen: { session: Buffer | undefined; resumed: boolean; text: string } = { session: undefined, resumed: false, text: '' }
+        const { hostname: host, port } = new URL(fixture.issuer)
+        const options = { host, port: Number(port), servername: host, ca: fixture.ca, cert: mine.cert, key: mine.key }
+        const socket = connect({ ...options, ...(session === undefined ? {} : { session }) }, () => {
+          seen.resumed = socket.isSessionReused()
+          socket.write(head + body)
+        })
+        socket.on('session', (ticket) => (seen.session = ticket)).on('data', (data) => (seen.text += data.toString()))
+        socket.on('close', () => resolve(seen)).on('error', reject)
+      })
+    const first = await over()
+    const second = await over(first.session)
+    expect([first.resumed, second.resumed]).toEqual([false, true])
+    expect(second.text).toMatch(/^HTTP\/1\.1 200 /)
   })
 
   it('revokes and introspects over its connection', async () => {

@@ -10,6 +10,7 @@ export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 export const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token'
 
 export interface ExchangeOptions {
+  readonly issuer: string
   readonly clock: Clock
   readonly tokenLifetimeSeconds: number
   readonly examine: (token: string) => { readonly token: AccessToken; readonly principal: Principal } | ErrorCode
@@ -30,7 +31,7 @@ export function exchange(form: URLSearchParams, account: Account, binding: Token
     single(form, 'subject_token_type') !== ACCESS_TOKEN_TYPE ||
     requested.some((type) => type !== ACCESS_TOKEN_TYPE) ||
     form.has('actor_token') ||
-    form.has('audience')
+    form.getAll('audience').some((audience) => audience !== options.issuer)
   )
     return refusal('invalid_request', 'ERR_TOKEN_REQUEST')
   const { mayActFor } = account
