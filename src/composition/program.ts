@@ -9,6 +9,7 @@ import {
   demoCommand,
   doctorCommand,
   keyCommands,
+  loginCommands,
   modelCommands,
   policyCommands,
   trustCommand,
@@ -41,6 +42,7 @@ export function createProgram(itself: readonly string[]): Command {
 
   const groups = [
     [demoCommand(itself), doctorCommand(checkConfiguration), trustCommand()],
+    loginCommands(),
     accessCommands(),
     dataCommands(),
     modelCommands(),

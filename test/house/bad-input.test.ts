@@ -52,6 +52,30 @@ const TARGETS: readonly Target[] = [
   control('POST', '/service-accounts/:name/disable', null, {}),
   control('POST', '/enrolment-links', null, {}),
   control('POST', '/alerts/:id/acknowledge', null, {}),
+  control('POST', '/alerts/test', null, {}),
+  control('POST', '/approvals', { offer: `off_${'A'.repeat(22)}`, reason: 'a test' }, { reason: 7 }),
+  control('POST', '/approvals/:id/approve', { digest: 'a'.repeat(64) }, { digest: 7 }),
+  control('POST', '/approvals/:id/deny', { reason: 'a test' }, { reason: 7 }),
+  control('POST', '/approvals/:id/withdraw', null, {}),
+  control(
+    'POST',
+    '/break-glass',
+    { action: 'administer', resource: { type: 'Model', id: 'credit' }, reason: 'a test', minutes: 1 },
+    { minutes: '1' },
+  ),
+  control('POST', '/break-glass/:id/end', null, {}),
+  control('POST', '/break-glass/:id/review', { finding: 'a test' }, { finding: 7 }),
+  control('POST', '/access/reviews', { days: 1 }, { days: '1' }),
+  control('POST', '/access/reviews/:id/items/:item/attest', null, {}),
+  control('POST', '/access/reviews/:id/items/:item/revoke', null, {}),
+  control('POST', '/users', { loginName: 'never', roles: ['auditor'], purpose: 'x', legalBasis: 'contract' }, { loginName: 7 }),
+  control('POST', '/users/:id/disable', null, {}),
+  control('POST', '/users/:id/enable', null, {}),
+  control('PUT', '/users/:id/rights', { groups: [] }, { groups: 'all' }),
+  control('POST', '/users/:id/links', null, {}),
+  control('POST', '/users/:id/recoveries', null, {}),
+  control('POST', '/recoveries/:id/approve', null, {}),
+  control('POST', '/me/links', null, {}),
   control('POST', '/models/:name/train', { dataset: 'credit', algorithm: 'logistic' }, { seed: '1' }),
   control('POST', '/models/:name/deploy', { version: 1 }, { version: '1' }),
   control('POST', '/models/:name/quarantine', { reason: 'a test' }, { reason: 7 }),
@@ -70,7 +94,15 @@ const STREAMS = [
   { path: '/api/v1/datasets/:name/versions?sensitivity=internal&purpose=p&legalBasis=contract', type: 'text/csv' },
   { path: '/api/v1/models/:name/versions?sensitivity=internal&purpose=p', type: 'application/octet-stream' },
 ]
-const FORMS = ['/oauth/token', '/oauth/revoke', '/oauth/introspect', '/enrol/:token/begin', '/enrol/:token/complete']
+const FORMS = [
+  '/oauth/token',
+  '/oauth/revoke',
+  '/oauth/introspect',
+  '/enrol/:token/begin',
+  '/enrol/:token/complete',
+  '/enrol/:token/totp/begin',
+  '/enrol/:token/totp/complete',
+]
 
 function control(method: Target['method'], path: string, good: Target['good'], mistyped: Target['mistyped']): Target {
   return { method, path: `/api/v1${path}`, surface: 'problem', good, mistyped, maxBytes: CONTROL_BYTES }
@@ -80,6 +112,8 @@ const concrete = (path: string): string =>
   path
     .replace(/:(m|name)\b/, 'credit')
     .replace(':v', '1')
+    .replace('users/:id', `users/user_${'A'.repeat(22)}`)
+    .replace('recoveries/:id', `recoveries/rec_${'A'.repeat(22)}`)
     .replace(':id', `alr_${'A'.repeat(22)}`)
 
 /** The code of a refusal, after a look at the shape that the surface gives it. */

@@ -32,9 +32,9 @@ export const accessRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
     app.get('/whoami', { schema: { summary: 'Who the access token speaks for' } }, async (request) => {
-      const { facts, name, roles, purpose, legalBasis, tokenBinding, onBehalfBy, token } = callerOf(request)
-      const { type, id } = facts
-      return { type, id, name, roles, purpose, legalBasis, tokenBinding, onBehalfBy, tokenExpiresAt: token.expiresAt }
+      const { facts, name, roles, purpose, legalBasis, mfaLevel, authTime, sessionId, tokenBinding, onBehalfBy, token } = callerOf(request)
+      const who = { type: facts.type, id: facts.id, name, roles, purpose, legalBasis }
+      return { ...who, mfaLevel, authTime, sessionId, tokenBinding, onBehalfBy, tokenExpiresAt: token.expiresAt }
     })
 
     app.get('/service-accounts', { schema: { summary: 'List service accounts' } }, async (request) => {

@@ -37,7 +37,7 @@ export const caller: Principal = {
   roles: ['auditor'],
   purpose: 'audit',
   legalBasis: 'contract',
-  mfaLevel: 1,
+  mfaLevel: 2,
   authTime: null,
   sessionId: null,
   tokenBinding: 'none',
@@ -117,6 +117,29 @@ export async function testPlane(): Promise<TestPlane> {
         principal: () => caller,
       },
       createEnrolmentLink: act('create enrolment link'),
+      people: {
+        list: act('list people', []),
+        find: () => version,
+        factorsOf: act('list factors', []),
+        loginNameOf: async () => 'ada',
+        create: act('create person', { person: {}, link: {} }),
+        disable: act('disable person'),
+        enable: act('enable person'),
+        change: act('change person'),
+        removeFactor: act('remove factor'),
+        enrolment: { createLink: act('create person link'), ownLink: act('create own link') },
+        lostKey: {
+          request: act('request recovery'),
+          // Looked at for the question to the policies.
+          list: () => [],
+          approve: act('approve recovery'),
+        },
+        sessions: {
+          get: (id: string) => ({ id, userId: `user_${'B'.repeat(22)}` }),
+          list: act('list sessions', []),
+          end: act('end session'),
+        },
+      },
     },
     policies: {
       decide,

@@ -48,6 +48,8 @@ const ONNX = { body: 'model', headers: { 'content-type': 'application/octet-stre
 const TABLE = '/api/v1/datasets/credit/versions?sensitivity=internal&purpose=p&legalBasis=contract'
 const APPROVAL = `apr_${'A'.repeat(22)}`
 const REVIEW = `rev_${'A'.repeat(22)}`
+const USER = `user_${'A'.repeat(22)}`
+const PERSON = { loginName: 'ada', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
 const ACCOUNT = { name: 'one', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
 
 /** Every route that does or tells something, with the action that it demands. A route that is not here fails the first test. */
@@ -99,10 +101,23 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', `/api/v1/approvals/${APPROVAL}/withdraw`, {}, 'view', /withdraw/],
   ['GET', '/api/v1/break-glass', {}, 'view', /list grants/],
   ['POST', `/api/v1/break-glass/bg_${'A'.repeat(22)}/end`, {}, 'respond', /end grant/],
-  ['POST', '/api/v1/access/reviews', {}, 'manageAccess', /start access review/],
+  ['POST', '/api/v1/access/reviews', { json: {} }, 'manageAccess', /start access review/],
   ['POST', `/api/v1/access/reviews/${REVIEW}/items/1/attest`, {}, 'manageAccess', /attest/],
   ['POST', `/api/v1/access/reviews/${REVIEW}/items/1/revoke`, {}, 'manageAccess', /revoke/],
   ['POST', `/api/v1/alerts/alr_${'A'.repeat(22)}/acknowledge`, {}, 'respond', /acknowledge alert/],
+  ['GET', '/api/v1/users', {}, 'manageAccess', /list people/],
+  ['POST', '/api/v1/users', { json: PERSON }, 'manageAccess', /create person/],
+  ['GET', `/api/v1/users/${USER}`, {}, 'manageAccess', /list factors/],
+  ['POST', `/api/v1/users/${USER}/disable`, {}, 'manageAccess', /disable person/],
+  ['POST', `/api/v1/users/${USER}/enable`, {}, 'manageAccess', /enable person/],
+  ['PUT', `/api/v1/users/${USER}/rights`, { json: { roles: ['auditor'] } }, 'manageAccess', /change person/],
+  ['DELETE', `/api/v1/users/${USER}/factors/totp`, {}, 'manageAccess', /remove factor/],
+  ['POST', `/api/v1/users/${USER}/links`, {}, 'manageAccess', /create person link/],
+  ['POST', `/api/v1/users/${USER}/recoveries`, {}, 'manageAccess', /request recovery/],
+  ['GET', '/api/v1/recoveries', {}, 'manageAccess', /^$/],
+  ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/approve`, {}, 'manageAccess', /approve recovery/],
+  ['GET', `/api/v1/sessions?user=${USER}`, {}, 'manageAccess', /list sessions/],
+  ['DELETE', `/api/v1/sessions/ses_${'A'.repeat(22)}`, {}, 'manageAccess', /end session/],
   ['GET', '/api/v1/status', {}, 'view', /status/],
 ]
 /** More than one question stands before these: `test/house/exceptions.test.ts` has them. */
@@ -113,7 +128,13 @@ const TESTED_ELSEWHERE = [
   'GET /api/v1/access/reviews/:id',
 ]
 /** Routes that demand a token and nothing more: they tell the caller of itself, or show of a list what it may see. */
-const FOR_EVERYONE_WITH_A_TOKEN = ['GET /api/v1/whoami', 'GET /api/v1/approvals', 'GET /api/v1/datasets', 'GET /api/v1/models']
+const FOR_EVERYONE_WITH_A_TOKEN = [
+  'GET /api/v1/whoami',
+  'POST /api/v1/me/links',
+  'GET /api/v1/approvals',
+  'GET /api/v1/datasets',
+  'GET /api/v1/models',
+]
 
 const patternOf = (method: string, path: string): string => {
   const plain = path.split('?')[0] ?? ''

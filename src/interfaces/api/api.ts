@@ -21,6 +21,8 @@ import { modelRoutes } from './model-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { problemOf } from './problem.ts'
 import { rowRoutes } from './row-routes.ts'
+import { sessionRoutes } from './session-routes.ts'
+import { userRoutes } from './user-routes.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 16
@@ -117,6 +119,8 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     auditRoutes,
     policyRoutes,
     alertRoutes,
+    userRoutes,
+    sessionRoutes,
     approvalRoutes,
     breakGlassRoutes,
     accessReviewRoutes,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, Option } from 'commander'
-import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import { LEGAL_BASES, RedoubtError } from '#foundation/core'
 import {
   accountFilePath,
   type BindingKind,
@@ -9,6 +9,7 @@ import {
   BOOTSTRAP_KEY_FILE,
   openProofKey,
   type PrivateJwk,
+  readProofKey,
   signProof,
   thumbprintOf,
   writeAccountFile,
@@ -18,6 +19,8 @@ import { riskCommand } from './access-risk-command.ts'
 import { table } from './output.ts'
 import type { Place } from './place.ts'
 import { run } from './program.ts'
+import { roleOption } from './role-option.ts'
+import { sessionCommands, userCommands } from './user-commands.ts'
 
 interface Account {
   readonly name: string
@@ -47,27 +50,18 @@ interface CreateOptions {
 const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export function accessCommands(): Command[] {
-  const access = new Command('access').description('accounts, and the administrator’s security key')
+  const access = new Command('access').description('people, accounts of programs, sessions, and reviews of who may do what')
   const accounts = access.command('service-accounts').description('accounts of applications and pipelines')
 
   accounts
     .command('create <name>')
     .description('create an account; its private key is written to this host and nowhere else')
-    .addOption(
-      new Option('--role <role>', 'role, may be repeated')
-        .argParser(repeated)
-        .choices(ROLES.filter((role) => role !== 'bootstrap'))
-        .makeOptionMandatory(),
-    )
+    .addOption(roleOption().makeOptionMandatory())
     .addOption(new Option('--purpose <purpose>', 'what the account works for; bound to its tokens').makeOptionMandatory())
     .addOption(new Option('--legal-basis <basis>', 'on which it may do so, GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory())
     .addOption(new Option('--binding <kind>', 'take only tokens that are bound to a key or a certificate').choices(BINDINGS))
     .option('--certificate <file>', 'PEM certificate by which the account authenticates, and to which its tokens are bound')
-    .addOption(
-      new Option('--act-for-role <role>', 'role that it may take over from users by token exchange, may be repeated')
-        .argParser(repeated)
-        .choices(ROLES.filter((role) => role !== 'bootstrap')),
-    )
+    .addOption(roleOption('--act-for-role <role>', 'role that it may take over from users by token exchange, may be repeated'))
     .addOption(
       new Option('--act-for-purpose <purpose>', 'purpose for which it may act for users, may be repeated; its own unless given').argParser(
         repeated,
@@ -131,12 +125,14 @@ export function accessCommands(): Command[] {
       }),
     )
 
+  access.addCommand(userCommands())
+  access.addCommand(sessionCommands())
   access.addCommand(reviewCommand())
   access.addCommand(riskCommand())
 
   access
     .command('enrol')
-    .description('make a new one-use link to enrol the administrator’s security key')
+    .description('make a one-use link that makes its holder a first administrator')
     .action(
       run(async ({ client, output }) => {
         const link = await client.call<{ url: string; expiresAt: number }>('/enrolment-links', { method: 'POST', json: {} })
@@ -161,12 +157,8 @@ export function accessCommands(): Command[] {
           const key = openProofKey(options.dpop)
           const { accessToken, tokenType, expiresAt } = await client.boundTokenFor(keyPath, key)
           const result = { accessToken, tokenType, expiresAt, keyFile: options.dpop, thumbprint: thumbprintOf(key) }
-          output.note(
-            'Send with each request `authorization: DPoP TOKEN` and `dpop: PROOF`, a JWT of your key for this request (RFC 9449).',
-          )
-          output.note(
-            `A proof for one request: redoubt token proof --dpop ${options.dpop} --method GET --address ${place.url}/v1/models --for TOKEN`,
-          )
+          output.note('send    authorization: DPoP TOKEN, and in `dpop` a proof by your key for each request (RFC 9449)')
+          output.note(`try it  redoubt token proof --key ${options.dpop} --method GET --address ${place.url}/api/v1/whoami --for TOKEN`)
           output.result(result, accessToken)
           return
         }
@@ -178,30 +170,34 @@ export function accessCommands(): Command[] {
   token
     .command('proof')
     .description('print a proof of possession for one request with a bound token (RFC 9449), to try things out')
-    .requiredOption('--dpop <keyfile>', 'the key that the token is bound to')
+    .requiredOption('--key <keyfile>', 'the key that the token is bound to')
     .requiredOption('--method <method>', 'method of the request')
     .requiredOption('--address <url>', 'address of the request')
     .requiredOption('--for <token>', 'the access token that it goes with')
     .option('--nonce <nonce>', 'nonce of the server, from the header `dpop-nonce`')
     .action(
-      run<{ dpop: string; method: string; address: string; for: string; nonce?: string }>(async ({ output }, options) => {
+      run<{ key: string; method: string; address: string; for: string; nonce?: string }>(async ({ output }, options) => {
         const { method, address, nonce } = options
-        const proof = signProof(openProofKey(options.dpop), { method, url: address, accessToken: options.for, nonce })
+        const proof = signProof(readProofKey(options.key), { method, url: address, accessToken: options.for, nonce })
         output.result({ proof }, proof)
       }),
     )
 
-  const whoami = new Command('whoami').description('say for whom the token in use speaks').action(
-    run(async ({ client, output }) => {
-      const me = await client.call<Record<string, unknown>>('/whoami')
-      output.result(
-        me,
-        Object.entries(me)
-          .map(([name, value]) => `${name.padEnd(16)}${String(value)}`)
-          .join('\n'),
-      )
-    }),
-  )
+  const whoami = new Command('whoami')
+    .description('say for whom the token in use speaks: person or account, session, level of factors')
+    .action(
+      run(async ({ client, output }) => {
+        const me = await client.call<Record<string, unknown>>('/whoami')
+        const time = (value: unknown): string => (typeof value === 'number' ? new Date(value).toISOString() : String(value))
+        output.result(
+          me,
+          Object.entries(me)
+            .filter(([, value]) => value !== null && value !== '')
+            .map(([name, value]) => `${name.padEnd(16)}${name === 'authTime' || name === 'tokenExpiresAt' ? time(value) : String(value)}`)
+            .join('\n'),
+        )
+      }),
+    )
   return [access, token, whoami]
 }
 

@@ -14,6 +14,8 @@ import { findPlace } from './place.ts'
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-client-'))
 let server: Server
 let url = ''
+/** What the server answers in place of an empty document. */
+let refusal: { readonly challenge: string; readonly problem: object } | null = null
 /** Requests that arrived, with what they carried. */
 const arrived: (string | undefined)[] = []
 const ours = join(folder, 'ours.pem')
@@ -39,7 +41,8 @@ beforeAll(async () => {
   await authority(strange)
   server = createServer({ ...TLS_OPTIONS, cert: certificatePem, key: privateKeyPem }, (request, response) => {
     arrived.push(request.headers.authorization)
-    response.end('{}')
+    if (refusal !== null) response.writeHead(401, { 'www-authenticate': refusal.challenge }).end(JSON.stringify(refusal.problem))
+    else response.end('{}')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   url = `https://localhost:${(server.address() as AddressInfo).port}`
@@ -91,5 +94,32 @@ describe('a command recognises the server', () => {
       expect(await tlsChecks(client(strange), Date.now())).toMatchObject([{ check: 'TLS', state: 'problem' }])
     })
     expect(arrived).toEqual([])
+  })
+})
+
+describe('a command that is asked for more (RFC 9470, B7)', () => {
+  it('says which command shows it', async () => {
+    const problem = { code: 'ERR_MFA_REQUIRED', detail: 'this takes a key' }
+    const asked: readonly (readonly [challenge: string, words: string])[] = [
+      ['acr_values="3", max_age="300"', 'run `redoubt login --step-up --level 3 --max-age 300`'],
+      ['max_age="60"', 'run `redoubt login --step-up --max-age 60`'],
+      ['', 'run `redoubt login --step-up`'],
+      ['acr_values="3; rm -rf /"', 'run `redoubt login --step-up`'],
+    ]
+    try {
+      for (const [more, words] of asked) {
+        refusal = { challenge: `Bearer error="insufficient_user_authentication", ${more}`, problem }
+        const refused = (await client(ours)
+          .call('/keys')
+          .catch((error: unknown) => error)) as Error & { code?: string }
+        expect(refused.code).toBe('ERR_MFA_REQUIRED')
+        expect(refused.message.endsWith(words)).toBe(true)
+      }
+      refusal = { challenge: 'Bearer error="invalid_token"', problem }
+      await expect(client(ours).call('/keys')).rejects.toMatchObject({ message: 'this takes a key' })
+    } finally {
+      refusal = null
+      arrived.length = 0
+    }
   })
 })

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { asRedoubtError, ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { type AccountFile, type IssuedAccessToken, readAccountFile, requestToken, revokeToken } from '#trust/identity'
+import { type AccountFile, type IssuedAccessToken, Login, readAccountFile, requestToken, revokeToken } from '#trust/identity'
 import type { Place } from './place.ts'
 
 /** The largest answer that a command reads into memory. */
@@ -31,16 +31,23 @@ export interface Answer {
 /** The control plane as a command sees it: TLS 1.3 with the local CA, a fresh token, errors turned back into ours. */
 export class Client {
   readonly place: Place
+  /** Whoever signed in at this command line. */
+  readonly login: Login
   #token: string | null = null
 
   constructor(place: Place, token: string | null = null) {
     this.place = place
     this.#token = token
+    this.login = new Login({ server: place.url, folder: place.loginDir, ca: () => this.ca() })
   }
 
-  /** The bootstrap account's token, or the one given in `REDOUBT_TOKEN`. */
+  /** The one given in `REDOUBT_TOKEN`; else that of whoever is logged in, renewed when it is due; else the bootstrap account's. */
   async token(): Promise<string> {
-    this.#token ??= process.env['REDOUBT_TOKEN'] ?? (await this.tokenFor(join(this.place.secretsDir, 'cli-key.json')))
+    const given = this.#token ?? process.env['REDOUBT_TOKEN']
+    if (given !== undefined) return given
+    const own = await this.login.accessToken()
+    if (own !== null) return own
+    this.#token = await this.tokenFor(join(this.place.secretsDir, 'cli-key.json'))
     return this.#token
   }
 
@@ -82,14 +89,14 @@ export class Client {
   /** One call of the control plane; the JSON of the answer. @throws {RedoubtError} with the server's code. */
   async call<T>(path: string, ask: Ask = {}): Promise<T> {
     const answer = await this.raw(`/api/v1${path}`, ask)
-    if (answer.status >= 400) throw problemError(answer.body)
+    if (answer.status >= 400) throw this.#refused(answer.headers, answer.body)
     return (answer.body.byteLength === 0 ? null : JSON.parse(answer.body.toString('utf8'))) as T
   }
 
   /** A long operation: NDJSON progress, then its result. */
   async long<T>(path: string, ask: Ask): Promise<T> {
     const response = await this.#open(`/api/v1${path}`, ask)
-    if ((response.statusCode ?? 500) >= 400) throw problemError(await collect(response))
+    if ((response.statusCode ?? 500) >= 400) throw this.#refused(response.headers, await collect(response))
     let text = ''
     let last: { readonly type: string; readonly result?: T; readonly problem?: unknown } | null = null
     const take = (line: string): void => {
@@ -127,6 +134,13 @@ export class Client {
   /** The response as it comes, for streams. */
   async open(path: string, ask: Ask = {}): Promise<IncomingMessage> {
     return this.#open(path, ask)
+  }
+
+  #refused(headers: IncomingMessage['headers'], body: Buffer): RedoubtError {
+    const error = refusalOf(headers, body)
+    // Tokens of a session that was ended elsewhere open nothing any more; the next command is not to try them again.
+    if (error.code !== 'ERR_SESSION_ENDED' || !this.login.forget()) return error
+    return new RedoubtError(error.code, 'your session has ended; run `redoubt login`', { evidence: error.evidence })
   }
 
   async #open(path: string, ask: Ask): Promise<IncomingMessage> {
@@ -192,6 +206,22 @@ async function collect(response: IncomingMessage): Promise<Buffer> {
     parts.push(part)
   }
   return Buffer.concat(parts, size)
+}
+
+/** What the server said, with the command that answers a demand for other or newer factors (RFC 9470 §3). */
+function refusalOf(headers: IncomingMessage['headers'], body: Buffer): RedoubtError {
+  const error = problemError(body)
+  const challenge = headers['www-authenticate'] ?? ''
+  if (!challenge.includes('error="insufficient_user_authentication"')) return error
+  const named = (name: string): string | undefined => new RegExp(`\\b${name}="(\\d{1,6})"`).exec(challenge)?.[1]
+  const level = named('acr_values')
+  const maxAge = named('max_age')
+  const command = [
+    'redoubt login --step-up',
+    ...(level === undefined ? [] : [`--level ${level}`]),
+    ...(maxAge === undefined ? [] : [`--max-age ${maxAge}`]),
+  ].join(' ')
+  return new RedoubtError(error.code, `${error.message}; run \`${command}\``, { evidence: error.evidence })
 }
 
 function problemError(body: Buffer): RedoubtError {

@@ -166,8 +166,13 @@ describe('finding the place', () => {
 
   it('takes what the server wrote into its data directory, from any folder', () => {
     write(JSON.stringify(told))
-    const place = findPlace({}, { REDOUBT_DATA_DIR: join(folder, 'data') })
-    expect(place).toEqual({ ...told, dataDir: join(folder, 'data'), caPath: join(folder, 'data', 'ca.pem'), systemAuthorities: false })
+    const place = findPlace({}, { REDOUBT_DATA_DIR: join(folder, 'data'), XDG_CONFIG_HOME: '/home/ada/.config' })
+    const loginDir = '/home/ada/.config/redoubt'
+    const caPath = join(folder, 'data', 'ca.pem')
+    expect(place).toEqual({ ...told, dataDir: join(folder, 'data'), caPath, systemAuthorities: false, loginDir })
+    // On the server's own host the tokens lie with its secrets.
+    write(JSON.stringify({ ...told, secretsDir: folder }))
+    expect(findPlace({}, { REDOUBT_DATA_DIR: join(folder, 'data') }).loginDir).toBe(folder)
   })
 
   it('lets the environment win over the file, and the command line over the environment', () => {

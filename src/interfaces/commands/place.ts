@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { RedoubtError } from '#foundation/core'
 
@@ -7,6 +8,8 @@ export interface Place {
   readonly url: string
   readonly dataDir: string
   readonly secretsDir: string
+  /** Where tokens of whoever logs in are kept: with the server's secrets on its own host, in the person's own configuration elsewhere. */
+  readonly loginDir: string
   /** The authority by which the server is recognised. */
   readonly caPath: string
   /** The operator said that the server is recognised by the system's authorities in place of `caPath`. */
@@ -51,7 +54,8 @@ export function findPlace(options: PlaceOptions, environment: NodeJS.ProcessEnv 
   const ca = environment['REDOUBT_CA'] || undefined
   const systemAuthorities = ca === SYSTEM_AUTHORITIES
   const caPath = ca === undefined || systemAuthorities ? join(dataDir, 'ca.pem') : resolve(ca)
-  return { url: url.replace(/\/$/, ''), dataDir, secretsDir, caPath, systemAuthorities }
+  const loginDir = existsSync(secretsDir) ? secretsDir : join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'redoubt')
+  return { url: url.replace(/\/$/, ''), dataDir, secretsDir, loginDir, caPath, systemAuthorities }
 }
 
 /** `./.redoubt/data` goes with `./.redoubt/secrets`; any other `DIR` with `DIR-secrets`, so that two servers never share secrets. */

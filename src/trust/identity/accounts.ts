@@ -15,6 +15,7 @@ import {
 import { z } from 'zod'
 import { readCertificate } from './services/client-certificate.ts'
 import { type BindingKind, BINDINGS } from './services/token-binding.ts'
+import { HOUSE_CLIENT_IDS } from './sign-in/clients.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 export interface PublicJwk {
@@ -177,6 +178,8 @@ export class Accounts {
     if (roles.includes('bootstrap') && options.bootstrap !== true) {
       throw new RedoubtError('ERR_INPUT_INVALID', 'the role `bootstrap` is not given by hand')
     }
+    // In a token such a name would mean a program and a person's client at once.
+    if (HOUSE_CLIENT_IDS.has(name)) throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is a client of the house`)
     if (this.#slots.has(name)) throw new RedoubtError('ERR_CONFLICT', `a service account \`${name}\` exists or existed`)
     const certificate = parsed.data.certificate === undefined ? null : readCertificate(parsed.data.certificate)
     if (certificate !== null && parsed.data.publicKeyJwk !== undefined)

@@ -7,7 +7,7 @@ import type { WriteQueue } from './write-queue.ts'
 const KEEP_AFTER_EXPIRY_MS = 60 * 60 * 1000
 
 /**
- * Where the authorization server keeps its state: used assertions today; grants, sessions and refresh tokens when people sign in.
+ * Where the authorization server keeps its state: used assertions; codes, grants and refresh tokens of people who signed in.
  * Every write is durable before its promise resolves.
  */
 export class Artifacts {
@@ -29,6 +29,40 @@ export class Artifacts {
    */
   claim(model: string, id: string, expiresAt: number): Promise<boolean> {
     return this.#queue.write(() => this.#claim.run(model, id, '{}', expiresAt).changes === 1)
+  }
+
+  /** Marks an artifact as used. Atomic: of any number of concurrent calls one gets true; so does none for what does not exist. */
+  consume(model: string, id: string): Promise<boolean> {
+    return this.#mark(model, id, 'consumed', { consumed: Math.floor(this.#clock.now() / 1000) })
+  }
+
+  /** Decides an artifact that waits for a decision, once: the first call merges `outcome` into it and gets true. */
+  settle(model: string, id: string, outcome: Readonly<Record<string, unknown>>): Promise<boolean> {
+    return this.#mark(model, id, 'settled', { ...outcome, settled: true })
+  }
+
+  /** @param member what the artifact must not have yet. */
+  #mark(model: string, id: string, member: 'consumed' | 'settled', patch: Readonly<Record<string, unknown>>): Promise<boolean> {
+    const update = this.#raw.prepare(
+      `UPDATE identity_artifacts SET payload = json_patch(payload, ?)
+       WHERE model = ? AND id = ? AND json_extract(payload, '$.' || ?) IS NULL`,
+    )
+    return this.#queue.write(() => update.run(JSON.stringify(patch), model, id, member).changes === 1)
+  }
+
+  /** What a user code belongs to, expired or not. */
+  byUserCode(model: string, code: string): { readonly id: string; readonly payload: AdapterPayload } | undefined {
+    const row = this.#raw.prepare('SELECT id, payload FROM identity_artifacts WHERE model = ? AND user_code = ?').get(model, code) as
+      | { id: string; payload: string }
+      | undefined
+    return row === undefined ? undefined : { id: row.id, payload: JSON.parse(row.payload) as AdapterPayload }
+  }
+
+  /** Artifacts of one grant that have not expired. */
+  ofGrant(model: string, grantId: string): readonly { readonly id: string; readonly expiresAt: number }[] {
+    return this.#raw
+      .prepare('SELECT id, expires_at AS expiresAt FROM identity_artifacts WHERE model = ? AND grant_id = ? AND expires_at > ?')
+      .all(model, grantId, this.#clock.now()) as { id: string; expiresAt: number }[]
   }
 
   purge(): Promise<unknown> {

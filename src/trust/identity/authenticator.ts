@@ -143,12 +143,13 @@ export class Authenticator {
     return account.facts === principal.facts ? null : 'ERR_TOKEN_REVOKED'
   }
 
-  /** What policies would know of an account, to ask what it may do. Its token is none: `stillValid` refuses it. */
+  /** What policies would know of an account or a person, to ask what it may do. Its token is none: `stillValid` refuses it. */
   describe(name: string): Principal | null {
     const account = this.#options.accounts.get(name)
+    const { issuer } = this.#options.rules
     return account === null
-      ? null
-      : principalOf(account, { id: '', issuer: this.#options.rules.issuer, expiresAt: 0 }, { kind: account.binding, thumbprint: '' })
+      ? this.#options.people.describe(name, issuer)
+      : principalOf(account, { id: '', issuer, expiresAt: 0 }, { kind: account.binding, thumbprint: '' })
   }
 
   /**
@@ -237,7 +238,7 @@ export class Authenticator {
     const jws = parseCompactJws(text)
     if (typeof jws === 'string') return null
     const { sub } = jws.payload
-    return typeof sub === 'string' ? (this.#options.accounts.get(sub)?.facts ?? null) : null
+    return typeof sub === 'string' ? (this.#options.accounts.get(sub)?.facts ?? this.#options.people.known(sub)) : null
   }
 }
 

@@ -1,11 +1,12 @@
-import { randomBytes, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type AuditSink, type Clock, type ErrorCode, type JsonObject, newId } from '#foundation/core'
+import { type Clock, type ErrorCode, newId } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
-import { errors, type IssuedToken, Provider, type StructuredToken } from 'oidc-provider'
-import type { Accounts } from './accounts.ts'
+import { errors, type IssuedToken, type OidcContext, Provider, type StructuredToken } from 'oidc-provider'
 import { Artifacts } from './artifacts.ts'
-import { assertionExpiry, assertionId, judgeAssertion } from './client-assertion.ts'
+import { POLL_INTERVAL_SECONDS } from './sign-in/device-codes.ts'
+import { codeOfFlowError, renderFlowError, SOURCE_HEADER } from './sign-in/flows.ts'
+import type { SignIn } from './sign-in/sign-in.ts'
 
 export interface AuthorizationServerOptions {
   readonly issuer: string
@@ -13,28 +14,22 @@ export interface AuthorizationServerOptions {
   readonly privateKey: KeyObject
   readonly keyId: string
   readonly tokenLifetimeSeconds: number
-  readonly accounts: Accounts
   readonly artifacts: Artifacts
-  readonly audit: AuditSink
+  /** People's part: their flows, sessions and clients. */
+  readonly signIn: SignIn
   readonly clock: Clock
   readonly logger: Logger
-  /** In production the bootstrap account gets no token. */
-  readonly production: boolean
   /** Told of every request for a token that is refused, with the client that it claims to come from. */
   readonly refused: (code: ErrorCode, claimedClient: string | null) => void
 }
 
 /**
- * The embedded oidc-provider, cut down to what is served: client credentials with private_key_jwt and JWT access tokens for
- * the one resource that we are. People's sign-in adds to this configuration, it does not replace it.
- *
- * Three things are done in its hooks because they must be awaited before a token exists: the assertion is judged by our
- * stricter rules, it is claimed for its one use, and the issue is in the audit log.
- * The library reads the system clock to judge the signature's `exp`; issue times and all other judgements use ours.
- * @see RFC 6749 §4.4, RFC 7523, RFC 8707, RFC 9068
+ * The embedded oidc-provider, cut down to what is served: people's flows (`sign-in/flows.ts`) with JWT access tokens for the one
+ * resource that we are. Programs have a token endpoint of their own (`services/token-endpoint.ts`).
+ * @see RFC 6749, RFC 8707, RFC 9068
  */
 export function createAuthorizationServer(options: AuthorizationServerOptions): (req: IncomingMessage, res: ServerResponse) => void {
-  const { issuer, accounts, artifacts, audit, clock, logger } = options
+  const { issuer, artifacts, signIn, clock, logger } = options
   const resourceServer = {
     scope: '',
     audience: issuer,
@@ -44,11 +39,12 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   }
   const seconds = (): number => options.tokenLifetimeSeconds
 
+  const people = signIn.configuration()
   const provider = new Provider(issuer, {
+    ...people,
     adapter: (model: string) =>
-      model === 'Client' ? Artifacts.readOnly((id) => clientOf(accounts, id, options.production)) : replayOnce(model, artifacts),
+      model === 'Client' ? Artifacts.readOnly((id) => signIn.client(id)) : (signIn.adapter(model) ?? artifacts.adapter(model)),
     jwks: { keys: [{ ...options.privateKey.export({ format: 'jwk' }), kid: options.keyId, alg: 'EdDSA', use: 'sig' }] },
-    cookies: { keys: [randomBytes(32).toString('base64url')] },
     // Every endpoint has its place under /oauth even while it is not served: the room's own router decides what is.
     routes: {
       authorization: '/oauth/authorize',
@@ -57,21 +53,27 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       revocation: '/oauth/revoke',
       introspection: '/oauth/introspect',
       end_session: '/oauth/end-session',
+      device_authorization: '/oauth/device-authorization',
+      code_verification: '/device',
     },
     responseTypes: ['code'],
-    scopes: [],
-    clientAuthMethods: ['private_key_jwt'],
+    clientAuthMethods: ['none'],
     clientDefaults: {
       grant_types: [],
       response_types: [],
       id_token_signed_response_alg: 'EdDSA',
-      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_method: 'none',
     },
-    enabledJWA: { clientAuthSigningAlgValues: ['EdDSA', 'Ed25519', 'ES256'] },
     clockTolerance: 5,
     features: {
       // Programs get their tokens from an endpoint of ours: `services/token-endpoint.ts`.
       clientCredentials: { enabled: false },
+      deviceFlow: {
+        enabled: true,
+        charset: 'base-20',
+        mask: '****-****',
+        deviceInfo: (ctx: OidcContext) => ({ address: ctx.get(SOURCE_HEADER) }),
+      },
       devInteractions: { enabled: false },
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
@@ -87,49 +89,15 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
         useGrantedResource: () => false,
       },
     },
-    ttl: { AccessToken: seconds, ClientCredentials: seconds },
+    ttl: { ...(people['ttl'] as object), AccessToken: seconds },
     clientBasedCORS: () => false,
-    renderError: (ctx: { body: unknown }, out: unknown) => {
-      ctx.body = out
-    },
-    assertJwtClientAuthClaimsAndHeader: async (_ctx: unknown, claims: JsonObject, header: JsonObject) => {
-      const reason = judgeAssertion(header, claims, {
-        algorithms: (typeof claims['iss'] === 'string' ? accounts.get(claims['iss'])?.algorithms : undefined) ?? [],
-        audiences: [issuer, `${issuer}/oauth/token`],
-        now: clock.now(),
-      })
-      if (reason !== null) throw new errors.InvalidClientAuth(reason)
-      const { iss, jti, exp } = claims as { iss: string; jti: string; exp: number }
-      if (!(await artifacts.claim('Assertion', assertionId(iss, jti), assertionExpiry(exp)))) {
-        throw new errors.InvalidClientAuth('the assertion was used before')
-      }
-    },
+    renderError: renderFlowError,
     formats: {
       customizers: {
         jwt: async (_ctx: unknown, token: IssuedToken, structured: StructuredToken) => {
-          const account = accounts.get(token.clientId)
-          if (account === null || account.disabled) throw new errors.InvalidClientAuth('the account is disabled')
           const issuedAt = Math.floor(clock.now() / 1000)
-          structured.payload = {
-            iss: issuer,
-            sub: account.name,
-            aud: issuer,
-            client_id: account.name,
-            jti: newId('at'),
-            iat: issuedAt,
-            exp: issuedAt + options.tokenLifetimeSeconds,
-            account_epoch: account.epoch,
-          }
-          await audit.record({
-            type: 'token.issue',
-            actor: { type: account.facts.type, id: account.facts.id },
-            action: 'authenticate',
-            resource: { type: 'System', id: 'identity' },
-            outcome: 'success',
-            purpose: account.purpose,
-            legalBasis: account.legalBasis,
-            details: { tokenId: structured.payload['jti'] as string, expiresAt: (issuedAt + options.tokenLifetimeSeconds) * 1000 },
-          })
+          const issue = { id: newId('at'), issuedAt, expiresAt: issuedAt + options.tokenLifetimeSeconds }
+          structured.payload = await signIn.claimsFor(token, issue)
         },
       },
     },
@@ -137,14 +105,20 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   // The room hands over requests whose forwarding headers it has written itself, so URLs follow the issuer, not the caller.
   provider.proxy = true
   provider.on('grant.error', (ctx, error) => {
-    const claimed = ctx.oidc?.client?.clientId ?? ctx.oidc?.params?.client_id
+    const claimed = ctx.oidc?.client?.clientId ?? ctx.oidc?.params?.['client_id']
+    // A device that waits is no refusal.
+    if (error.error === 'authorization_pending') return
     options.refused(
-      error.error === 'invalid_client' ? 'ERR_CLIENT_AUTHENTICATION' : 'ERR_TOKEN_REQUEST',
+      error.error === 'invalid_client' ? 'ERR_CLIENT_AUTHENTICATION' : (codeOfFlowError(ctx, error) ?? 'ERR_TOKEN_REQUEST'),
       typeof claimed === 'string' ? claimed : null,
     )
   })
+  for (const event of ['authorization.error', 'device_authorization.error'] as const)
+    provider.on(event, (ctx, error) => options.refused(codeOfFlowError(ctx, error) ?? 'ERR_AUTHORIZATION_REQUEST', null))
+  provider.on('device_authorization.success', (_ctx, answer) => Object.assign(answer, { interval: POLL_INTERVAL_SECONDS }))
   provider.on('server_error', (_ctx, error) => logger.error({ err: error }, 'the authorization server failed'))
   provider.on('error', (error) => logger.error({ err: error }, 'the authorization server failed'))
+  signIn.attach(provider)
   const callback = provider.callback()
   return (req, res) => {
     callback(req, res).catch((error: unknown) => {
@@ -152,26 +126,4 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       if (!res.headersSent) res.writeHead(500).end()
     })
   }
-}
-
-/** The metadata of a client, or undefined when the account may not have tokens. */
-function clientOf(accounts: Accounts, id: string, production: boolean): Record<string, unknown> | undefined {
-  const account = accounts.get(id)
-  if (account === null || account.disabled || (production && account.roles.includes('bootstrap'))) return undefined
-  return {
-    client_id: account.name,
-    grant_types: [],
-    response_types: [],
-    redirect_uris: [],
-    token_endpoint_auth_method: 'private_key_jwt',
-    id_token_signed_response_alg: 'EdDSA',
-    jwks: { keys: [{ ...account.publicKeyJwk, use: 'sig' }] },
-  }
-}
-
-/** The library looks first and writes later, which two simultaneous requests can both pass; our claim above is atomic, so its own memory is not needed. */
-function replayOnce(model: string, artifacts: Artifacts): ReturnType<Artifacts['adapter']> {
-  const adapter = artifacts.adapter(model)
-  if (model !== 'ReplayDetection') return adapter
-  return { ...adapter, find: async () => undefined, upsert: async () => undefined }
 }

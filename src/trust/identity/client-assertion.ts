@@ -11,7 +11,7 @@ const CLOCK_SKEW_SECONDS = 5
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
 const CLAIMS = new Set(['iss', 'sub', 'aud', 'jti', 'exp', 'iat', 'nbf'])
 
-export interface AssertionRules {
+interface AssertionRules {
   /** Names of the algorithm of the account's key. */
   readonly algorithms: readonly string[]
   /** Exact strings the assertion may name as its one audience: our issuer identifier or the endpoint that is called. */
@@ -22,33 +22,35 @@ export interface AssertionRules {
 
 /**
  * What we ask of a client assertion beyond its signature: one audience and it is us, short life, an identifier, nothing unknown.
- * @returns null if it is fine, else the reason in a few words.
+ * @returns null if it is fine, else the reason.
  * @see RFC 7523 §3, RFC 9700 §2.5, RFC 7519 §4.1.3
  */
-export function judgeAssertion(header: JsonObject, claims: JsonObject, rules: AssertionRules): string | null {
-  for (const member of Object.keys(header)) if (!HEADER_MEMBERS.has(member)) return `header member \`${member}\` is not allowed`
-  if (typeof header['alg'] !== 'string' || !rules.algorithms.includes(header['alg'])) return 'the algorithm is not that of the key'
-  for (const claim of Object.keys(claims)) if (!CLAIMS.has(claim)) return 'a claim is not allowed'
+function judgeAssertion(header: JsonObject, claims: JsonObject, rules: AssertionRules): ErrorCode | null {
+  for (const member of Object.keys(header)) if (!HEADER_MEMBERS.has(member)) return 'ERR_CLIENT_AUTHENTICATION'
+  if (typeof header['alg'] !== 'string' || !rules.algorithms.includes(header['alg'])) return 'ERR_CLIENT_AUTHENTICATION'
+  for (const claim of Object.keys(claims)) if (!CLAIMS.has(claim)) return 'ERR_CLIENT_AUTHENTICATION'
   const { iss, sub, aud, jti, exp, iat, nbf } = claims
-  if (typeof iss !== 'string' || iss !== sub) return 'issuer and subject differ'
+  if (typeof iss !== 'string' || iss !== sub) return 'ERR_CLIENT_AUTHENTICATION'
   // An assertion for a list of servers can be forwarded by one of them to the next.
-  if (typeof aud !== 'string' || !rules.audiences.includes(aud)) return 'the audience is not this server alone'
-  if (typeof jti !== 'string' || jti.length < 8 || jti.length > 256) return 'the identifier is missing or of unfit length'
+  if (typeof aud !== 'string' || !rules.audiences.includes(aud)) return 'ERR_ASSERTION_AUDIENCE'
+  if (typeof jti !== 'string' || jti.length < 8 || jti.length > 256) return 'ERR_CLIENT_AUTHENTICATION'
   const seconds = rules.now / 1000
-  if (!Number.isSafeInteger(exp) || (exp as number) <= seconds) return 'it has expired'
-  if ((exp as number) > seconds + MAX_ASSERTION_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS) return 'it lives too long'
-  if (iat !== undefined && (!Number.isSafeInteger(iat) || (iat as number) > seconds + CLOCK_SKEW_SECONDS)) return 'it is from the future'
-  if (nbf !== undefined && (!Number.isSafeInteger(nbf) || (nbf as number) > seconds + CLOCK_SKEW_SECONDS)) return 'it is not valid yet'
+  if (!Number.isSafeInteger(exp) || (exp as number) <= seconds) return 'ERR_CLIENT_AUTHENTICATION'
+  if ((exp as number) > seconds + MAX_ASSERTION_LIFETIME_SECONDS + CLOCK_SKEW_SECONDS) return 'ERR_CLIENT_AUTHENTICATION'
+  if (iat !== undefined && (!Number.isSafeInteger(iat) || (iat as number) > seconds + CLOCK_SKEW_SECONDS))
+    return 'ERR_CLIENT_AUTHENTICATION'
+  if (nbf !== undefined && (!Number.isSafeInteger(nbf) || (nbf as number) > seconds + CLOCK_SKEW_SECONDS))
+    return 'ERR_CLIENT_AUTHENTICATION'
   return null
 }
 
 /** Used assertions are remembered by issuer and `jti`, not by their bytes: an ECDSA signature has more than one encoding. */
-export const assertionId = (issuer: string, jti: string): string => createHash('sha256').update(`${issuer}\n${jti}`).digest('base64url')
+const assertionId = (issuer: string, jti: string): string => createHash('sha256').update(`${issuer}\n${jti}`).digest('base64url')
 
 /** A claimed identifier is remembered past the assertion's expiry by the skew that we grant. */
-export const assertionExpiry = (exp: number): number => (exp + CLOCK_SKEW_SECONDS) * 1000
+const assertionExpiry = (exp: number): number => (exp + CLOCK_SKEW_SECONDS) * 1000
 
-export interface ClientRules extends Omit<AssertionRules, 'algorithms'> {
+interface ClientRules extends Omit<AssertionRules, 'algorithms'> {
   /** Thumbprint of the certificate of this connection. */
   readonly certificate: string | null
 }
@@ -92,9 +94,8 @@ export async function authenticateClient(
       : verify('sha256', input, { key, dsaEncoding: 'ieee-p1363' }, jws.signature))
   if (!genuine || account === null) return 'ERR_CLIENT_AUTHENTICATION'
   if (account.disabled) return 'ERR_ACCOUNT_DISABLED'
-  const { aud } = jws.payload
-  if (typeof aud !== 'string' || !rules.audiences.includes(aud)) return 'ERR_ASSERTION_AUDIENCE'
-  if (judgeAssertion(jws.header, jws.payload, { ...rules, algorithms: account.algorithms }) !== null) return 'ERR_CLIENT_AUTHENTICATION'
+  const wrong = judgeAssertion(jws.header, jws.payload, { ...rules, algorithms: account.algorithms })
+  if (wrong !== null) return wrong
   const fresh = await dependencies.artifacts.claim('Assertion', assertionId(iss, jti as string), assertionExpiry(exp as number))
   return fresh ? account : 'ERR_ASSERTION_REPLAYED'
 }

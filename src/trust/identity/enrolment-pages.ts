@@ -45,12 +45,10 @@ export function enrolmentPages(enrolment: Enrolment, refused: (code: ErrorCode) 
   const page = text('enrol.html')
   const expired = text('expired.html')
   const script = text('enrol.browser.js')
-  const style = text('enrol.css')
   return {
     async handle(rest, req, res, body) {
       if (req.method === 'GET' || req.method === 'HEAD') {
         if (rest === 'assets/enrol.js') return answer(res, 200, 'text/javascript; charset=utf-8', script, PAGE_HEADERS)
-        if (rest === 'assets/enrol.css') return answer(res, 200, 'text/css; charset=utf-8', style, PAGE_HEADERS)
         if (rest.includes('/')) return answerProblem(res, 'ERR_ROUTE_UNKNOWN')
         const kind = enrolment.kindOf(rest)
         if (kind !== null)

@@ -12,6 +12,7 @@ import { silentLogger } from '#foundation/telemetry'
 import type { Keys, KeyUse } from '#trust/keys'
 import type { CreatedAccount, NewAccount, PrivateJwk } from './accounts.ts'
 import { ASSERTION_TYPE } from './client-assertion.ts'
+import type { People } from './people/people.ts'
 import { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 
 export const ISSUER = 'https://gateway.example:8443'
@@ -141,15 +142,21 @@ export interface Fixture {
   token(name: string, key: PrivateJwk): Promise<string>
   /** A second process on the same database, in effect: nothing but what is stored is shared. */
   reopen(options?: Partial<IdentityOptions>): Promise<Identity>
+  /** As `reopen`, and the server goes on with it: a restart, in effect. */
+  restart(): Promise<void>
   close(): Promise<void>
 }
 
-export async function openFixture(options: Partial<IdentityOptions> = {}): Promise<Fixture> {
+export async function openFixture({
+  makePeople,
+  ...options
+}: Partial<IdentityOptions> & { readonly makePeople?: (clock: ManualClock) => People } = {}): Promise<Fixture> {
   const { privateKey: signingKey } = generateKeyPairSync('ed25519')
   const keyUses: KeyUse[] = []
   const audit = new RecordingAudit()
   // The library behind the token endpoint reads the system clock, so tests of the flow start from the present.
   const clock = new ManualClock(Date.now())
+  const people = makePeople?.(clock)
   const database = openDatabase<unknown>(':memory:')
   const secretsDir = mkdtempSync(join(tmpdir(), 'redoubt-identity-'))
   const sealer = new MemorySealer()
@@ -165,12 +172,14 @@ export async function openFixture(options: Partial<IdentityOptions> = {}): Promi
       secretsDir,
       profile: 'development',
       logger: silentLogger,
+      ...(people === undefined ? {} : { people }),
       ...options,
       ...more,
     })
   const identity = await open({})
   const opened = [identity]
-  const server: Server = createServer((req, res) => identity.handler(req, res))
+  let serving = identity
+  const server: Server = createServer((req, res) => serving.handler(req, res))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const post: Fixture['post'] = (path, body, headers = { 'content-type': 'application/x-www-form-urlencoded' }) =>
@@ -203,6 +212,10 @@ export async function openFixture(options: Partial<IdentityOptions> = {}): Promi
       const again = await open(more)
       opened.push(again)
       return again
+    },
+    async restart() {
+      serving = await open({})
+      opened.push(serving)
     },
     async close() {
       server.closeAllConnections()

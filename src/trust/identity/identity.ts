@@ -33,6 +33,7 @@ import { KnownSources } from './services/known-sources.ts'
 import { SERVICE_MIGRATIONS } from './services/tables.ts'
 import { TokenBindings } from './services/token-binding.ts'
 import { ServiceTokens } from './services/token-endpoint.ts'
+import { SignIn } from './sign-in/sign-in.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -55,6 +56,8 @@ export interface IdentityOptions {
   readonly config?: Partial<IdentityConfig>
   /** How soon typed secrets are answered at the earliest; for tests. */
   readonly answerFloorMs?: number
+  /** A room of people in place of the real one; for tests. */
+  readonly people?: People
 }
 
 export interface Identity {
@@ -163,9 +166,25 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     production: profile === 'production',
     refused,
   })
+  const revokeToken = async (id: string, expiresAt: number): Promise<boolean> => {
+    const stored = denylist.revoke(issuer, id, expiresAt)
+    announce(id)
+    return stored
+  }
+  const signIn = new SignIn({
+    issuer,
+    people: options.people ?? people,
+    artifacts,
+    audit,
+    clock,
+    logger,
+    revokeToken,
+    refused: (code) => refused(code, null),
+  })
   const handler = createRouter({
     issuer,
     logger,
+    signIn,
     pages: enrolmentPages(enrolment, (code) => refused(code, null)),
     endpoints: {
       issuer,
@@ -178,12 +197,12 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
         const examined = authenticator.inspect(text)
         return typeof examined === 'string' ? examined : examined.token
       },
-      revoke: async (token) => {
-        const stored = denylist.revoke(token.issuer, token.id, token.expiresAt)
-        announce(token.id)
-        return stored
-      },
+      revoke: (token) => revokeToken(token.id, token.expiresAt),
       refused: refusedClient,
+      houseClients: {
+        has: (id) => signIn.client(id) !== undefined,
+        revokeRefreshToken: (clientId, token) => signIn.revokeRefreshToken(clientId, token),
+      },
     },
     serviceTokens: new ServiceTokens({
       issuer,
@@ -205,12 +224,10 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       privateKey,
       keyId,
       tokenLifetimeSeconds: config.tokenLifetimeSeconds,
-      accounts,
       artifacts,
-      audit,
+      signIn,
       clock,
       logger,
-      production: profile === 'production',
       refused: refusedClient,
     }),
   })

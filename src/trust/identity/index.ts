@@ -11,12 +11,13 @@ export type { CreatedAccount, NewAccount, PrivateJwk, PublicJwk, ServiceAccount 
 export type { Principal, Refusal } from './authenticator.ts'
 export { authenticateHeader } from './services/challenge.ts'
 export { type Credentials, credentialsOf } from './services/credentials.ts'
-export { openProofKey, signProof, thumbprintOf } from './services/proof-key.ts'
+export { openProofKey, readProofKey, signProof, thumbprintOf } from './services/proof-key.ts'
 export { type BindingKind, BINDINGS } from './services/token-binding.ts'
 export { type IdentityConfig, identityConfig } from './config.ts'
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 export { type IssuedAccessToken, requestToken, revokeToken, type TokenAsk } from './request-token.ts'
 export { OPEN_ROUTES, type OpenRoute } from './routes.ts'
+export { type DevicePrompt, Login, type LoginOptions, type StepUp } from './sign-in/login.ts'
 export type {
   Claimant,
   EnrolmentLink,

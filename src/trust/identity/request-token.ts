@@ -105,7 +105,13 @@ interface Reply {
   readonly nonce: string | undefined
 }
 
-function post(url: URL, form: string, ask: TokenAsk, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
+/** One form over verified TLS 1.3. @throws {RedoubtError} `ERR_SERVER_UNREACHABLE`, `ERR_TOKEN_REQUEST` for an answer that is too large. */
+export function post(
+  url: URL,
+  form: string,
+  ask: Pick<TokenAsk, 'ca' | 'timeoutMs'>,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const unreachable = (cause: unknown): void =>
       reject(
@@ -149,7 +155,8 @@ function post(url: URL, form: string, ask: TokenAsk, headers: Readonly<Record<st
   })
 }
 
-function parse(body: Buffer): Readonly<Record<string, unknown>> {
+/** The members of a JSON answer; none for anything else. */
+export function parse(body: Buffer): Readonly<Record<string, unknown>> {
   try {
     const value = parseStrictJson(body, { maxBytes: MAX_ANSWER_BYTES, maxDepth: 4 })
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AuditSink, Clock, ErrorCode } from '#foundation/core'
+import type { AuditEvent, AuditSink, Clock, EntityUid, ErrorCode } from '#foundation/core'
 import { sourceAddress } from '#trust/conditions'
 import type { Account, Accounts } from './accounts.ts'
 import type { Artifacts } from './artifacts.ts'
@@ -22,6 +22,11 @@ export interface TokenEndpoints {
   readonly revoke: (token: AccessToken) => Promise<boolean>
   readonly throttle: ClientThrottle
   readonly refused: (code: ErrorCode, claimedClient: string | null) => void
+  /** Clients of the house, which have no secret: what they show is the refresh token itself. */
+  readonly houseClients: {
+    has(id: string): boolean
+    revokeRefreshToken(clientId: string, token: string): Promise<void>
+  }
 }
 
 /**
@@ -30,22 +35,37 @@ export interface TokenEndpoints {
  * @see RFC 7009 §2.1, §2.2
  */
 export async function revoke(endpoints: TokenEndpoints, req: IncomingMessage, res: ServerResponse, body: Buffer): Promise<void> {
+  const form = new URLSearchParams(mediaType(req) === 'application/x-www-form-urlencoded' ? body.toString('utf8') : '')
+  const house = single(form, 'client_id')
+  if (house !== null && endpoints.houseClients.has(house)) {
+    const shown = single(form, 'token')
+    if (shown === null) return answerOAuthError(res, 400, 'invalid_request', 'ERR_TOKEN_REQUEST')
+    const access = endpoints.inspect(shown)
+    if (typeof access === 'string') await endpoints.houseClients.revokeRefreshToken(house, shown)
+    else if (access.client === house) {
+      await endpoints.revoke(access)
+      await endpoints.audit.record(revocation({ type: 'User', id: access.account }, access.id))
+    }
+    return answer(res, 200, 'text/plain', '')
+  }
   const call = await readCall(endpoints, '/oauth/revoke', req, res, body)
   if (call === null) return
   const token = endpoints.inspect(call.token)
   if (typeof token === 'string') return answer(res, 200, 'text/plain', '')
   if (token.client !== call.client.name) return answerOAuthError(res, 400, 'unauthorized_client', 'ERR_TOKEN_REQUEST')
   await endpoints.revoke(token)
-  await endpoints.audit.record({
-    type: 'token.revoke',
-    actor: { type: call.client.facts.type, id: call.client.facts.id },
-    action: 'authenticate',
-    resource: { type: 'System', id: 'identity' },
-    outcome: 'success',
-    details: { tokenId: token.id },
-  })
+  await endpoints.audit.record(revocation({ type: call.client.facts.type, id: call.client.facts.id }, token.id))
   answer(res, 200, 'text/plain', '')
 }
+
+const revocation = (actor: EntityUid, tokenId: string): AuditEvent => ({
+  type: 'token.revoke',
+  actor,
+  action: 'authenticate',
+  resource: { type: 'System', id: 'identity' },
+  outcome: 'success',
+  details: { tokenId },
+})
 
 /**
  * Introspection of our JWT access tokens. A client learns of its own tokens only; of anything else it learns `active: false`.

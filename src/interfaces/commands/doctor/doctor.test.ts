@@ -26,7 +26,14 @@ beforeEach(() => {
   const dataDir = join(folder, 'data')
   const secretsDir = join(folder, 'secrets')
   for (const made of [dataDir, secretsDir]) mkdirSync(made, { mode: 0o700 })
-  place = { url: 'https://localhost:1', dataDir, secretsDir, caPath: join(dataDir, 'ca.pem'), systemAuthorities: false }
+  place = {
+    url: 'https://localhost:1',
+    dataDir,
+    secretsDir,
+    loginDir: secretsDir,
+    caPath: join(dataDir, 'ca.pem'),
+    systemAuthorities: false,
+  }
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 

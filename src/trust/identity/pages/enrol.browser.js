@@ -1,14 +1,21 @@
-// The enrolment page: one form, five states, no framework. Runs under a policy that allows no inline code.
-const states = ['ready', 'waiting', 'done', 'expired', 'error']
+// The enrolment page: two forms, six states, no framework. Runs under a policy that allows no inline code.
+const states = ['ready', 'waiting', 'app', 'done', 'expired', 'error']
 const element = (id) => document.getElementById(id)
 let abort = null
+
+// Whom the link is for: the first administrator says who they are, everyone else is known.
+const { kind } = document.querySelector('main').dataset
+const first = kind === 'first-administrator'
+for (const one of document.querySelectorAll('[data-for]')) one.hidden = !one.dataset.for.split(' ').includes(kind)
+if (first) element('ready-title').textContent = 'Become the administrator'
+if (first) element('done-title').textContent = 'You are the administrator'
 
 function show(state) {
   for (const name of states) element(name).hidden = name !== state
   const title = element(`${state}-title`)
   element('status').textContent = title.textContent
   document.title = `${title.textContent} · Redoubt`
-  if (state === 'ready') element('name').focus()
+  if (state === 'ready' && first) element('name').focus()
   else title.focus()
 }
 
@@ -58,10 +65,34 @@ function registration(credential) {
   }
 }
 
+const REFUSALS = {
+  ERR_WEBAUTHN_SYNCED: 'This key is copied between devices. Your role takes a key that stays in its hardware.',
+  ERR_WEBAUTHN_AUTHENTICATOR: 'This model of key is not on the list for your role. Use one that your organisation hands out.',
+  ERR_WEBAUTHN_CREDENTIAL: 'This key is registered already. Use another one.',
+  ERR_WEBAUTHN_USER_VERIFICATION: 'This key did not check a PIN, fingerprint or face. Use one that does.',
+  ERR_TOTP_CODE: 'The code was wrong. Begin again: the app gets a new key.',
+  ERR_FACTOR_NOT_ALLOWED: 'Your role signs in with a key only.',
+  ERR_CONFLICT: 'This name or key is taken, or you have as many keys as one may have.',
+  ERR_INPUT_INVALID: 'The server does not take this name. Use letters, digits and the signs of an e-mail address.',
+}
+
 function refuse(body) {
   if (body.code === 'ERR_ENROLMENT_INVALID') show('expired')
-  else if (body.code === 'ERR_WEBAUTHN') fail('The server could not verify the key. Try again with the same key.')
+  else if (REFUSALS[body.code]) fail(REFUSALS[body.code])
+  else if (body.code?.startsWith('ERR_WEBAUTHN')) fail('The server could not verify the key. Try again with the same key.')
   else fail('The server could not answer. Try again in a moment.')
+}
+
+function finish({ recoveryCodes = [] }) {
+  element('codes').replaceChildren(
+    ...recoveryCodes.map((code) => {
+      const item = document.createElement('li')
+      item.textContent = code
+      return item
+    }),
+  )
+  element('codes-part').hidden = recoveryCodes.length === 0
+  show('done')
 }
 
 function explain(error) {
@@ -74,7 +105,7 @@ function explain(error) {
   return 'The server could not be reached. Check the connection and try again.'
 }
 
-async function enrol(displayName) {
+async function enrol(named) {
   if (!window.PublicKeyCredential) {
     fail('This browser cannot use security keys. Open the link in a current browser.')
     return
@@ -82,7 +113,7 @@ async function enrol(displayName) {
   const { signal } = (abort = new AbortController())
   show('waiting')
   try {
-    const begun = await call('begin', { displayName }, signal)
+    const begun = await call('begin', named, signal)
     if (!begun.ok) {
       refuse(begun.body)
       return
@@ -90,8 +121,8 @@ async function enrol(displayName) {
     const credential = await navigator.credentials.create({ publicKey: creationOptions(begun.body), signal })
     // From here on the key is made and sent; cancelling would leave the person unsure of what the server did.
     element('cancel').disabled = true
-    const completed = await call('complete', { displayName, credential: registration(credential) })
-    if (completed.ok) show('done')
+    const completed = await call('complete', { ...named, credential: registration(credential) })
+    if (completed.ok) finish(completed.body)
     else refuse(completed.body)
   } catch (error) {
     fail(explain(error))
@@ -101,13 +132,50 @@ async function enrol(displayName) {
   }
 }
 
+async function codes() {
+  try {
+    const begun = await call('totp/begin', {})
+    if (!begun.ok) {
+      refuse(begun.body)
+      return
+    }
+    element('secret').textContent = begun.body.secret.match(/.{1,4}/g).join(' ')
+    element('uri').textContent = begun.body.uri
+    show('app')
+  } catch (error) {
+    fail(explain(error))
+  }
+}
+
+async function complete(code) {
+  try {
+    const completed = await call('totp/complete', { code })
+    if (completed.ok) finish(completed.body)
+    else refuse(completed.body)
+  } catch (error) {
+    fail(explain(error))
+  }
+}
+
+/** Says what is missing beside the field, and goes there. */
+function filled(id, wanted) {
+  element(`${id}-error`).hidden = wanted
+  element(id).setAttribute('aria-invalid', String(!wanted))
+  if (!wanted) element(id).focus()
+  return wanted
+}
+
 element('form').addEventListener('submit', (event) => {
   event.preventDefault()
   const name = element('name').value.trim()
-  element('name-error').hidden = name !== ''
-  element('name').setAttribute('aria-invalid', String(name === ''))
-  if (name === '') element('name').focus()
-  else void enrol(name)
+  if (!first) void enrol({})
+  else if (filled('name', name !== '')) void enrol({ displayName: name })
 })
+element('code-form').addEventListener('submit', (event) => {
+  event.preventDefault()
+  const code = element('code').value.replaceAll(' ', '')
+  if (filled('code', /^[0-9]{6}$/.test(code))) void complete(code)
+})
+element('start-codes').addEventListener('click', () => void codes())
 element('cancel').addEventListener('click', () => abort?.abort())
 element('again').addEventListener('click', () => show('ready'))

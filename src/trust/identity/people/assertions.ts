@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Clock, type EntityUid, type ErrorCode, newId, type SubjectSealer } from '#foundation/core'
+import { type AlertSink, type Clock, type EntityUid, type ErrorCode, newId, type SubjectSealer } from '#foundation/core'
 import type { PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/server'
 import type { WriteQueue } from '../write-queue.ts'
 import type { AttemptGuard } from './attempt-guard.ts'
@@ -34,6 +34,7 @@ export interface AssertionParts {
   readonly sealer: SubjectSealer
   readonly issuer: string
   readonly models: KeyModels
+  readonly alerts: AlertSink | null
   readonly refused: (code: ErrorCode, known: EntityUid | null) => void
 }
 
@@ -94,16 +95,19 @@ export class Assertions {
     const judged = await this.#judge(pending, response)
     if (typeof judged.verdict === 'string') {
       await attempt.failed()
+      if (judged.verdict === 'ERR_WEBAUTHN_COUNTER' && judged.known !== null) this.#alertCopy(judged.known)
       return this.#refuse(judged.verdict, judged.known)
     }
     const credential = judged.verdict
     factors.keepCredential(credential)
     await queue.write(() => factors.storeUse(credential))
-    await attempt.succeeded(credential.userId)
     const person = people.get(credential.userId)
-    // Whatever was taken away while the disk was busy is taken away.
-    if (person === null || person.disabled || factors.credential(credential.id) === null)
+    // Asked last: whatever was taken away while the disk was busy is taken away.
+    if (person === null || person.disabled || factors.credential(credential.id) === null) {
+      await attempt.failed()
       return this.#refuse('ERR_ACCOUNT_DISABLED', person?.facts ?? null)
+    }
+    await attempt.succeeded(credential.userId)
     return {
       person: describePerson(person),
       amr: [credential.backupEligible ? 'swk' : 'hwk', 'user', 'mfa'],
@@ -143,7 +147,6 @@ export class Assertions {
     const present = factors.credential(response.id)
     const person = people.get(key.userId)
     if (present === null || person === null) return { verdict: 'ERR_WEBAUTHN_CREDENTIAL', known }
-    if (person.disabled) return { verdict: 'ERR_ACCOUNT_DISABLED', known }
     // §7.2 step 22: two zeros are a key that does not count; all else must have grown, or there are two of it.
     if ((verified.counter > 0 || present.counter > 0) && verified.counter <= present.counter)
       return { verdict: 'ERR_WEBAUTHN_COUNTER', known }
@@ -162,6 +165,18 @@ export class Assertions {
       .digest('base64url')
     const ids = userId === null ? [] : factors.credentialsOf(userId).map(({ id }) => id)
     return ids.length === 0 ? [decoy] : ids
+  }
+
+  /** The signature was good and the counter was not: two devices hold this key, or one was set back. */
+  #alertCopy(subject: EntityUid): void {
+    this.#parts.alerts?.raise({
+      kind: 'access.key.copied',
+      severity: 'critical',
+      summary: 'The counter of a security key went backwards: there may be a copy of it',
+      subject,
+      key: subject.id,
+      details: { code: 'ERR_WEBAUTHN_COUNTER' },
+    })
   }
 
   #refuse(code: ErrorCode, known: EntityUid | null, retryAfterSeconds = 0): SignInRefusal {

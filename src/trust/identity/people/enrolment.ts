@@ -26,7 +26,7 @@ import { keyUri, newTotpSecret, sealTotp, stepOf } from './totp.ts'
 const CHALLENGE_LIFETIME_MS = 5 * 60 * 1000
 const KEEP_LINKS_MS = 24 * 60 * 60 * 1000
 /** How long ago two factors may have been shown by whoever adds one to their own account. */
-const FRESH_MS = 10 * 60 * 1000
+const FRESH_MS = 5 * 60 * 1000
 const MAX_PASSKEYS = 10
 const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const FIRST_ADMINISTRATOR_ROLES: readonly Role[] = ['administrator', 'security-officer']
@@ -78,8 +78,11 @@ export class Enrolment {
     this.#options = options
   }
 
+  /** Whether anyone can sign in as administrator: else the server prints a link for whoever sits at its terminal. */
   administratorEnrolled(): boolean {
-    return this.#options.people.list().some(({ roles, enrolledAt }) => roles.includes('administrator') && enrolledAt !== null)
+    return this.#options.people
+      .list()
+      .some(({ roles, disabled, factors }) => roles.includes('administrator') && !disabled && factors.passkeys > 0)
   }
 
   /**
@@ -114,8 +117,8 @@ export class Enrolment {
   async createOwnLink(shown: Pick<SignedIn, 'mfaLevel' | 'authTime' | 'recovered'>, userId: string): Promise<EnrolmentLink> {
     const person = this.#options.roster.require(userId)
     const fresh = shown.authTime + FRESH_MS > this.#options.clock.now()
-    // A code generator alone may be replaced by who has nothing else; beside a passkey it is not enough to add to it.
-    const enough = shown.mfaLevel >= 2 || shown.recovered || person.factors.passkeys === 0
+    // One phished code must not become a key for good: it takes two factors, or a recovery code from the drawer.
+    const enough = shown.mfaLevel >= 2 || (shown.recovered && !person.powerful)
     if (!fresh || !enough || person.disabled) throw new RedoubtError('ERR_MFA_REQUIRED')
     return this.#newLink(userId, { type: 'User', id: userId })
   }

@@ -59,7 +59,7 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
   const roots: AttestationRoots | null = config.attestationRoots === undefined ? null : readAttestationRoots(config.attestationRoots)
 
   const factors = new FactorStore(raw)
-  const people = new PersonStore(raw, factors)
+  const people = new PersonStore(raw, factors, models)
   const sessions = new SessionStore({
     raw,
     queue,
@@ -85,7 +85,7 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
     createLink: (userId, by) => enrolment.createRecoveryLink(userId, by),
   })
   const checks = { people, factors, guard, queue, clock, sealer, refused }
-  const assertions = new Assertions({ ...checks, issuer, models })
+  const assertions = new Assertions({ ...checks, issuer, models, alerts })
   const totp = new TotpCheck(checks)
   const recovery = new RecoveryCheck(checks)
 

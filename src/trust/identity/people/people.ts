@@ -162,7 +162,7 @@ export interface People {
      * same person replaces it. @throws {RedoubtError} `ERR_CONFLICT` for who had one: they make their own, or two others help them.
      */
     createLink(userId: string, by: EntityUid): Promise<EnrolmentLink>
-    /** For oneself. @throws {RedoubtError} `ERR_MFA_REQUIRED` unless two factors or a recovery code were shown within ten minutes. */
+    /** For oneself. @throws {RedoubtError} `ERR_MFA_REQUIRED` unless two factors or a recovery code were shown within five minutes. */
     ownLink(signedIn: Pick<SignedIn, 'mfaLevel' | 'authTime' | 'recovered'>, userId: string): Promise<EnrolmentLink>
   }
 

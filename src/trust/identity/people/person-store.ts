@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { EntityFacts, LegalBasis, Role } from '#foundation/core'
 import type { FactorStore } from './factor-store.ts'
-import type { Person } from './people.ts'
-import { isPowerful } from './powerful-roles.ts'
+import type { MfaLevel, Person } from './people.ts'
+import { isPowerful, type KeyModels, levelOfKey, refusalOfKey } from './powerful-roles.ts'
 
 /** What is stored of a person; the rest follows from it. */
 export interface PersonState {
@@ -44,12 +44,14 @@ interface Row {
 export class PersonStore {
   readonly #raw: DatabaseSync
   readonly #factors: FactorStore
+  readonly #models: KeyModels
   readonly #people = new Map<string, PersonRecord>()
   readonly #byLogin = new Map<string, string>()
 
-  constructor(raw: DatabaseSync, factors: FactorStore) {
+  constructor(raw: DatabaseSync, factors: FactorStore, models: KeyModels) {
     this.#raw = raw
     this.#factors = factors
+    this.#models = models
     for (const row of raw.prepare('SELECT * FROM identity_users').all() as unknown as Row[]) this.keep(fromRow(row))
   }
 
@@ -64,6 +66,15 @@ export class PersonStore {
   byLoginDigest(digest: string): PersonRecord | null {
     const id = this.#byLogin.get(digest)
     return id === undefined ? null : this.get(id)
+  }
+
+  /** 0 when the person has no factor that would sign them in. */
+  bestLevelOf(id: string): 0 | MfaLevel {
+    const record = this.get(id)
+    if (record === null) return 0
+    const keys = this.#factors.credentialsOf(id).filter((key) => refusalOfKey(key, record.powerful, this.#models) === null)
+    if (keys.length > 0) return keys.some((key) => levelOfKey(key, this.#models) === 3) ? 3 : 2
+    return record.factors.totp && !record.powerful ? 1 : 0
   }
 
   list(): readonly PersonRecord[] {

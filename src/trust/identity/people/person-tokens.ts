@@ -1,4 +1,4 @@
-import type { ErrorCode } from '#foundation/core'
+import type { EntityUid, ErrorCode } from '#foundation/core'
 import type { Principal } from '../authenticator.ts'
 import type { AccessToken, PersonClaims } from '../verify-access-token.ts'
 import type { PersonRecord, PersonStore } from './person-store.ts'
@@ -34,6 +34,22 @@ export class PersonTokens {
     const mfaLevel = token.person.mfaLevel < shown ? token.person.mfaLevel : shown
     if (before !== null && before.record === record && before.principal.mfaLevel === mfaLevel) return before
     return { record, principal: principalOf(record, token, mfaLevel) }
+  }
+
+  /** Whom a token names, if there is such a person. */
+  known(userId: string): EntityUid | null {
+    return this.#people.get(userId)?.facts ?? null
+  }
+
+  /** What policies would know of a person who shows the best factors that they have. Its token is none: `stillValid` refuses it. */
+  describe(userId: string, issuer: string): Principal | null {
+    const record = this.#people.get(userId)
+    if (record === null) return null
+    const mfaLevel = this.#people.bestLevelOf(userId)
+    const { roles, purpose, legalBasis, factsAt } = record
+    const token = { id: '', issuer, expiresAt: 0 }
+    const nothingShown = { authTime: null, sessionId: null, tokenBinding: 'none', onBehalfBy: '' } as const
+    return { facts: factsAt[mfaLevel], name: userId, roles, purpose, legalBasis, mfaLevel, ...nothingShown, token }
   }
 
   /** For what runs: as `judge`, without counting as use. */

@@ -145,6 +145,7 @@ export class Roster {
   ): Promise<PersonRecord> {
     const { people } = this.#parts
     const wanted = valid(rights, ask)
+    if (by.type === 'User' && by.id === userId) throw new RedoubtError('ERR_ACCESS_SELF')
     const before = this.require(userId)
     const next = { roles: wanted.roles ?? before.roles, groups: wanted.groups ?? before.groups }
     const kept = {

@@ -40,11 +40,16 @@ export class ClientThrottle {
   /** @returns how long to wait, or null when the attempt may be looked at. */
   admit(source: string, account: string | null): Wait | null {
     const known = account !== null && this.#known.has(account, source)
-    const tooOften = this.#rate.take(known ? `${source} ${account}` : source)
-    if (tooOften > 0) return { code: 'ERR_TOKEN_RATE', seconds: Math.ceil(tooOften / 1000) }
-    if (known) return null
+    const tooOften = this.pace(known ? `${source} ${account}` : source)
+    if (tooOften !== null || known) return tooOften
     const locked = Math.max(this.#sources.wait(source), account === null ? 0 : this.#accounts.wait(account))
     return locked > 0 ? { code: 'ERR_CLIENT_THROTTLED', seconds: Math.ceil(locked / 1000) } : null
+  }
+
+  /** The rate alone: for requests that show something else than who the client is. */
+  pace(source: string): Wait | null {
+    const waitMs = this.#rate.take(source)
+    return waitMs > 0 ? { code: 'ERR_TOKEN_RATE', seconds: Math.ceil(waitMs / 1000) } : null
   }
 
   failed(source: string, account: string | null): void {

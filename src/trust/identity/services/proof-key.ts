@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, hash, type KeyObject, randomBytes, sign } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { RedoubtError } from '#foundation/core'
 
 /** The client's side of RFC 9449: the key that tokens are bound to, and its proofs. */
@@ -14,23 +14,22 @@ export interface ProofAsk {
 
 type PublicMembers = { readonly kty: string; readonly crv: string; readonly x: string; readonly y?: string }
 
-/**
- * Reads the private key of a file, or makes one (P-256) that only its owner can read.
- * @throws {RedoubtError} `ERR_CONFIG_SECRET` when others can read it or when it is no P-256 or Ed25519 key in PKCS #8.
- */
+/** As `readProofKey`; makes the file with a new P-256 key that only its owner can read when there is none. */
 export function openProofKey(path: string): KeyObject {
-  let text: string
-  try {
-    if ((statSync(path).mode & 0o077) !== 0) throw new RedoubtError('ERR_CONFIG_SECRET', `\`${path}\` can be read by others; make it 0600`)
-    text = readFileSync(path, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
-    text = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+  if (!existsSync(path)) {
+    const text = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
     const file = openSync(path, 'wx', 0o600)
     writeSync(file, text)
     fsyncSync(file)
     closeSync(file)
   }
+  return readProofKey(path)
+}
+
+/** @throws {RedoubtError} `ERR_CONFIG_SECRET` when others can read the file, or when it is no P-256 or Ed25519 key in PKCS #8. */
+export function readProofKey(path: string): KeyObject {
+  if ((statSync(path).mode & 0o077) !== 0) throw new RedoubtError('ERR_CONFIG_SECRET', `\`${path}\` can be read by others; make it 0600`)
+  const text = readFileSync(path, 'utf8')
   try {
     const key = createPrivateKey(text)
     membersOf(key)

@@ -8,7 +8,7 @@ import type { Principal } from '../authenticator.ts'
 import { authenticateClient, claimedClient, single } from '../client-assertion.ts'
 import { answerJson, answerOAuthError, mediaType } from '../http.ts'
 import type { AccessToken } from '../verify-access-token.ts'
-import { type ClientThrottle, sourceOf } from './client-throttle.ts'
+import { type ClientThrottle, sourceOf, type Wait } from './client-throttle.ts'
 import { certificateOf } from './credentials.ts'
 import { PROOF_WINDOW_SECONDS } from './dpop-proof.ts'
 import { confirmationOf, type TokenBinding, type TokenBindings, UNBOUND } from './token-binding.ts'
@@ -63,10 +63,7 @@ export class ServiceTokens {
     const claimed = claimedClient(form)
     const source = sourceOf(sourceAddress(req))
     const wait = throttle.admit(source, claimed)
-    if (wait !== null) {
-      refused(wait.code, claimed)
-      return answerOAuthError(res, 429, 'slow_down', wait.code, { 'retry-after': String(wait.seconds) })
-    }
+    if (wait !== null) return this.slowDown(res, wait, claimed)
     const granted = await this.#grant(req, form, source, claimed)
     if ('error' in granted) {
       refused(granted.code, claimed)
@@ -74,6 +71,12 @@ export class ServiceTokens {
       return answerOAuthError(res, granted.status, granted.error, granted.code, nonce)
     }
     answerJson(res, 200, granted)
+  }
+
+  /** @see RFC 6585 §4 */
+  slowDown(res: ServerResponse, { code, seconds }: Wait, claimed: string | null): void {
+    this.#options.refused(code, claimed)
+    answerOAuthError(res, 429, 'slow_down', code, { 'retry-after': String(seconds) })
   }
 
   async #grant(req: IncomingMessage, form: URLSearchParams, source: string, claimed: string | null): Promise<TokenAnswer | TokenRefusal> {
@@ -98,7 +101,7 @@ export class ServiceTokens {
         ? exchange(form, account, binding, this.#options)
         : grantType === CLIENT_CREDENTIALS
           ? this.#ofAccount(account)
-          : refusal('unsupported_grant_type', 'ERR_TOKEN_REQUEST')
+          : refusal('unsupported_grant_type', 'ERR_GRANT_TYPE')
     return 'error' in grant ? grant : this.#issue(grant, account, binding)
   }
 

@@ -1,0 +1,254 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Alert } from '#foundation/core'
+import { ADMIN, type Fixture, ISSUER, openFixture } from '../identity.fixtures.ts'
+import { SoftwareKey } from '../software-authenticator.fixtures.ts'
+import { bearer, enrolKey, HOME, newPerson, personToken, personWithKey, post, signIn, succeeded } from './people.fixtures.ts'
+
+const alerts: Alert[] = []
+let fixture: Fixture
+beforeEach(async () => {
+  alerts.length = 0
+  fixture = await openFixture({ alerts: { raise: (alert) => void alerts.push(alert) } })
+})
+afterEach(() => fixture.close())
+
+describe('people (B3)', () => {
+  it('are made with rights and a link of 15 minutes, recorded before they exist, and are there after a restart', async () => {
+    const { person, link } = await newPerson(fixture, 'ada', ['deployer', 'auditor'])
+    expect(person).toMatchObject({ roles: ['deployer', 'auditor'], groups: ['analytics'], powerful: true, disabled: false, epoch: 0 })
+    expect(link.expiresAt).toBe(fixture.clock.now() + 15 * 60_000)
+    expect((await fixture.reopen()).people.find(person.id)).toEqual(person)
+    fixture.audit.down = true
+    await expect(newPerson(fixture, 'eve')).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    expect(fixture.identity.people.byLoginName('eve')).toBeNull()
+  })
+
+  it.each([
+    { roles: ['bootstrap'] },
+    { roles: [] },
+    { roles: ['auditor', 'auditor'] },
+    { groups: ['No Spaces'] },
+    { purpose: 'a b' },
+    { legalBasis: 'because' },
+    { loginName: '  ' },
+    { loginName: 'a\u202Eb' },
+    { loginName: 'x'.repeat(129) },
+    { extra: 1 },
+  ])('are refused with %j', async (change) => {
+    const ask = { loginName: 'ada', roles: ['auditor'], purpose: 'audit', legalBasis: 'contract', ...change }
+    await expect(fixture.identity.people.create(ask as never, ADMIN)).rejects.toMatchObject({ code: 'ERR_INPUT_INVALID' })
+    expect(fixture.identity.people.list()).toEqual([])
+  })
+
+  it('lose rights before it is recorded and win them after', async () => {
+    const { person } = await personWithKey(fixture, 'ada', ['auditor', 'deployer'])
+    const { people } = fixture.identity
+    fixture.audit.down = true
+    await expect(people.change(person.id, { roles: ['auditor'] }, ADMIN)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    expect(people.find(person.id)?.roles).toEqual(['auditor'])
+    await expect(people.change(person.id, { groups: ['analytics', 'admins'] }, ADMIN)).rejects.toMatchObject({
+      code: 'ERR_AUDIT_UNAVAILABLE',
+    })
+    expect(people.find(person.id)?.groups).toEqual(['analytics'])
+    // Both at once: what is taken is gone, what is given is not there.
+    await expect(people.change(person.id, { roles: ['administrator'] }, ADMIN)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    expect((await fixture.reopen()).people.find(person.id)?.roles).toEqual([])
+    fixture.audit.down = false
+    expect((await people.change(person.id, { roles: ['administrator'] }, ADMIN)).roles).toEqual(['administrator'])
+    expect((await fixture.reopen()).people.find(person.id)?.roles).toEqual(['administrator'])
+    expect(fixture.audit.of('access.person.change').at(-1)).toMatchObject({
+      actor: ADMIN,
+      details: { roles: ['administrator'], before: { roles: [] } },
+    })
+  })
+
+  it('change their own rights in no way', async () => {
+    const { person } = await personWithKey(fixture, 'ada', ['security-officer'])
+    const { people } = fixture.identity
+    for (const change of [{ roles: ['administrator'] }, { groups: [] }] as const)
+      await expect(people.change(person.id, change, { type: 'User', id: person.id })).rejects.toMatchObject({ code: 'ERR_ACCESS_SELF' })
+    expect(people.find(person.id)).toMatchObject({ roles: ['security-officer'], groups: ['analytics'] })
+  })
+
+  it('get back no right that was taken away while another was given', async () => {
+    const { person } = await personWithKey(fixture, 'ada', ['auditor', 'deployer'])
+    const { people } = fixture.identity
+    let open = (): void => undefined
+    fixture.audit.gate = new Promise((resolve) => {
+      open = resolve
+    })
+    const wider = people.change(person.id, { roles: ['auditor', 'deployer', 'data-scientist'] }, ADMIN)
+    const narrower = people.change(person.id, { roles: ['auditor'] }, ADMIN)
+    open()
+    await Promise.all([wider, narrower])
+    expect(people.find(person.id)?.roles).not.toContain('deployer')
+    expect((await fixture.reopen()).people.find(person.id)?.roles).toEqual(people.find(person.id)?.roles)
+  })
+
+  it('lose a factor, and with it every session and token', async () => {
+    const ada = await personWithKey(fixture, 'ada')
+    const { people } = fixture.identity
+    const { session } = await people.sessions.open(succeeded(await signIn(fixture, ada)), HOME)
+    const token = personToken(fixture, session)
+    const [factor] = people.factorsOf(ada.person.id)
+    expect(factor).toMatchObject({ kind: 'passkey', synced: false, lastUsedAt: fixture.clock.now() })
+    await expect(people.removeFactor(ada.person.id, 'no-such', ADMIN)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+    await people.removeFactor(ada.person.id, factor!.id, ADMIN)
+    expect(fixture.identity.authenticate(bearer(token))).toEqual({ code: 'ERR_SESSION_ENDED' })
+    expect(fixture.audit.of('access.factor.remove')).toMatchObject([{ details: { factor: factor!.id } }])
+  })
+})
+
+it('has an administrator while one can sign in: else the terminal of the server gives the next link', async () => {
+  const { person } = await personWithKey(fixture, 'ada', ['administrator'])
+  const { people } = fixture.identity
+  expect(fixture.identity.administratorEnrolled()).toBe(true)
+  await people.disable(person.id, ADMIN)
+  expect(fixture.identity.administratorEnrolled()).toBe(false)
+  await people.enable(person.id, ADMIN)
+  await people.removeFactor(person.id, people.factorsOf(person.id)[0]!.id, ADMIN)
+  expect(fixture.identity.administratorEnrolled()).toBe(false)
+})
+
+it('is described for questions to the policies with the best factors that each has', async () => {
+  const { serviceAccounts } = fixture.identity
+  const { person } = await newPerson(fixture, 'ada', ['auditor'])
+  expect(serviceAccounts.principal(person.id)).toMatchObject({ facts: { type: 'User', id: person.id }, mfaLevel: 0 })
+  const bob = await personWithKey(fixture, 'bob')
+  const principal = serviceAccounts.principal(bob.person.id)
+  expect(principal).toMatchObject({ mfaLevel: 3, roles: ['data-scientist'] })
+  expect(fixture.identity.stillValid(principal!)).not.toBeNull()
+  expect(serviceAccounts.principal('user_nobody')).toBeNull()
+})
+
+describe('enrolment links (B3)', () => {
+  it('of the disabled do not work', async () => {
+    const { person, link } = await newPerson(fixture, 'ada')
+    await fixture.identity.people.disable(person.id, ADMIN)
+    const { options, body } = await enrolKey(fixture, link.url, new SoftwareKey())
+    expect([options, body]).toMatchObject([{ code: 'ERR_ENROLMENT_INVALID' }, { code: 'ERR_ENROLMENT_INVALID' }])
+  })
+
+  it('of one person leave those of others alone, and replace older ones of the same', async () => {
+    const ada = await newPerson(fixture, 'ada')
+    const bob = await newPerson(fixture, 'bob')
+    const newer = await fixture.identity.people.enrolment.createLink(ada.person.id, ADMIN)
+    expect((await enrolKey(fixture, ada.link.url, new SoftwareKey())).status).toBe(403)
+    expect((await enrolKey(fixture, newer.url, new SoftwareKey())).status).toBe(200)
+    expect((await enrolKey(fixture, newer.url, new SoftwareKey())).status).toBe(403)
+    expect((await enrolKey(fixture, bob.link.url, new SoftwareKey())).status).toBe(200)
+  })
+
+  it('are not made by one administrator for someone who has enrolled before, not even when their keys were removed first', async () => {
+    const { person } = await personWithKey(fixture, 'ada')
+    const { people } = fixture.identity
+    await expect(people.enrolment.createLink(person.id, ADMIN)).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
+    await people.removeFactor(person.id, people.factorsOf(person.id)[0]!.id, ADMIN)
+    await expect(people.enrolment.createLink(person.id, ADMIN)).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
+    await expect((await fixture.reopen()).people.enrolment.createLink(person.id, ADMIN)).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
+  })
+
+  it('end with the rights they were opened for: no code generator for who became powerful on the way', async () => {
+    const { person, link } = await newPerson(fixture, 'ada')
+    const path = new URL(link.url).pathname
+    expect((await post(fixture, `${path}/totp/begin`, {})).status).toBe(200)
+    await fixture.identity.people.change(person.id, { roles: ['administrator'] }, ADMIN)
+    expect((await post(fixture, `${path}/totp/complete`, { code: '000000' })).body).toMatchObject({ code: 'ERR_FACTOR_NOT_ALLOWED' })
+  })
+
+  it('take a key once, whoever brings it', async () => {
+    const { key } = await personWithKey(fixture, 'ada')
+    const { link } = await newPerson(fixture, 'eve')
+    expect((await enrolKey(fixture, link.url, key)).body).toMatchObject({ code: 'ERR_WEBAUTHN_CREDENTIAL' })
+  })
+
+  it('say what they are for, and nothing of whom', async () => {
+    const { link } = await newPerson(fixture, 'ada@example.org')
+    const page = await (await fetch(fixture.url + new URL(link.url).pathname)).text()
+    expect(page).toContain('data-kind="person-with-totp"')
+    expect(page).not.toContain('ada@')
+    const powerful = await newPerson(fixture, 'eve', ['administrator'])
+    expect(await (await fetch(fixture.url + new URL(powerful.link.url).pathname)).text()).toContain('data-kind="person"')
+  })
+})
+
+describe('a lost key (B3)', () => {
+  const people = async () => {
+    const [ada, bob, carol] = await Promise.all(['ada', 'bob', 'carol'].map((name) => personWithKey(fixture, name, ['administrator'])))
+    return { ada: ada!, bob: bob!, carol: carol! }
+  }
+  const uid = ({ person }: { person: { id: string } }) => ({ type: 'User', id: person.id })
+
+  it('is replaced when two others agree: old factors and sessions end, an alert is raised, all is recorded', async () => {
+    const { ada, bob, carol } = await people()
+    const { lostKey, sessions } = fixture.identity.people
+    const { session } = await sessions.open(succeeded(await signIn(fixture, ada)), HOME)
+    const token = personToken(fixture, session)
+    const { id } = await lostKey.request(ada.person.id, uid(bob))
+    expect(await lostKey.request(ada.person.id, uid(carol))).toMatchObject({ id })
+    expect((await lostKey.approve(id, uid(bob))).link).toBeNull()
+    expect(fixture.identity.people.find(ada.person.id)?.factors.passkeys).toBe(1)
+    // What was agreed to is there after a restart.
+    const again = await fixture.reopen()
+    expect(again.people.lostKey.list()).toMatchObject([{ id, approvals: [bob.person.id] }])
+    const { link } = await lostKey.approve(id, uid(carol))
+    expect(fixture.identity.people.find(ada.person.id)?.factors).toEqual({ passkeys: 0, totp: false, recoveryCodes: 0 })
+    expect(fixture.identity.authenticate(bearer(token))).toEqual({ code: 'ERR_SESSION_ENDED' })
+    expect(await signIn(fixture, ada)).toMatchObject({ code: 'ERR_SIGN_IN' })
+    const key = new SoftwareKey()
+    expect((await enrolKey(fixture, link!.url, key)).status).toBe(200)
+    succeeded(await signIn(fixture, { person: ada.person, key }))
+    expect(alerts.map(({ kind }) => kind)).toEqual(['access.recovery.request', 'access.recovery.grant'])
+    expect(fixture.audit.of('access.recovery.grant')).toMatchObject([
+      { actor: uid(carol), resource: { id: ada.person.id }, details: { approvals: [bob.person.id, carol.person.id] } },
+    ])
+    await expect(lostKey.approve(id, uid(carol))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+  })
+
+  it('is not replaced by the person concerned, by a program, by one person twice, or two at once', async () => {
+    const { ada, bob, carol } = await people()
+    const { lostKey } = fixture.identity.people
+    const { id } = await lostKey.request(ada.person.id, uid(ada))
+    await expect(lostKey.approve(id, uid(ada))).rejects.toMatchObject({ code: 'ERR_RECOVERY_SELF' })
+    await expect(lostKey.approve(id, { type: 'ServiceAccount', id: 'app' })).rejects.toMatchObject({ code: 'ERR_RECOVERY_SELF' })
+    const twice = await Promise.allSettled([lostKey.approve(id, uid(bob)), lostKey.approve(id, uid(bob))])
+    expect(twice.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    await expect(lostKey.approve(id, uid(bob))).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
+    expect(fixture.identity.people.find(ada.person.id)?.factors.passkeys).toBe(1)
+    fixture.clock.advance(24 * 3_600_000)
+    await expect(lostKey.approve(id, uid(carol))).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+    await fixture.identity.maintain()
+    expect(lostKey.list()).toEqual([])
+  })
+
+  it('is not replaced while the log is down, and an agreement that is not on record does not count', async () => {
+    const { ada, bob, carol } = await people()
+    const { lostKey } = fixture.identity.people
+    fixture.audit.down = true
+    await expect(lostKey.request(ada.person.id, uid(bob))).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    fixture.audit.down = false
+    expect(lostKey.list()).toEqual([])
+    const { id } = await lostKey.request(ada.person.id, uid(bob))
+    fixture.audit.down = true
+    await expect(lostKey.approve(id, uid(bob))).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    fixture.audit.down = false
+    expect((await lostKey.approve(id, uid(carol))).link).toBeNull()
+    expect(fixture.identity.people.find(ada.person.id)?.factors.passkeys).toBe(1)
+  })
+})
+
+it('knows people of before: an administrator that an older version enrolled signs in without a name', async () => {
+  const { url } = await fixture.identity.createEnrolmentLink(ADMIN)
+  const path = new URL(url).pathname
+  const key = new SoftwareKey()
+  const { body } = await post(fixture, `${path}/begin`, { displayName: 'Ada' })
+  const credential = key.register({ challenge: String(body['challenge']), origin: ISSUER })
+  expect(await post(fixture, `${path}/complete`, { displayName: 'Ada', credential })).toMatchObject({ status: 200 })
+  fixture.database.raw.exec('UPDATE identity_users SET login_digest = NULL, login_sealed = NULL')
+  const again = await fixture.reopen()
+  const [person] = again.people.list()
+  expect(person).toMatchObject({ roles: ['administrator', 'security-officer'], powerful: true, factors: { passkeys: 1 } })
+  const { handle, options } = await again.people.assertion.begin(null)
+  const response = key.assert({ challenge: options.challenge, origin: ISSUER, userHandle: person!.id })
+  expect(await again.people.assertion.complete(handle, response as never, HOME)).toMatchObject({ mfaLevel: 3 })
+})
