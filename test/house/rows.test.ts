@@ -165,7 +165,7 @@ describe('a row that a policy hides', () => {
     expect((await redoubt(scientist, 'model', 'train', '--dataset', 'patients', '--algorithm', 'logistic', '--name', 'without')).code).toBe(
       0,
     )
-    const lineage = JSON.parse((await redoubt(scientist, 'model', 'lineage', 'without', '--json')).out) as any
+    const lineage = JSON.parse((await redoubt(scientist, 'model', 'lineage', 'without', '--json')).out)
     const { rows } = lineage.versions[0].lineage.dataset
     expect(rows).toEqual({ condition: expect.stringMatching(/^[0-9a-f]{64}$/) as string, admitted: COUNT - 1, of: COUNT })
     const events = await house.entries({ type: 'data.read', limit: '1' })

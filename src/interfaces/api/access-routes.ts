@@ -33,8 +33,9 @@ export const accessRoutes =
   async (app) => {
     app.get('/whoami', { schema: { summary: 'Who the access token speaks for' } }, async (request) => {
       const { facts, name, roles, purpose, legalBasis, mfaLevel, authTime, sessionId, tokenBinding, onBehalfBy, token } = callerOf(request)
-      const who = { type: facts.type, id: facts.id, name, roles, purpose, legalBasis }
-      return { ...who, mfaLevel, authTime, sessionId, tokenBinding, onBehalfBy, tokenExpiresAt: token.expiresAt }
+      const { type, id } = facts
+      const person = { mfaLevel, authTime, sessionId }
+      return { type, id, name, roles, purpose, legalBasis, ...person, tokenBinding, onBehalfBy, tokenExpiresAt: token.expiresAt }
     })
 
     app.get('/service-accounts', { schema: { summary: 'List service accounts' } }, async (request) => {

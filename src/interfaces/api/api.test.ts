@@ -46,10 +46,10 @@ async function call(
 const CSV = { body: 'a\n1\n', headers: { 'content-type': 'text/csv' } }
 const ONNX = { body: 'model', headers: { 'content-type': 'application/octet-stream' } }
 const TABLE = '/api/v1/datasets/credit/versions?sensitivity=internal&purpose=p&legalBasis=contract'
-const APPROVAL = `apr_${'A'.repeat(22)}`
-const REVIEW = `rev_${'A'.repeat(22)}`
 const USER = `user_${'A'.repeat(22)}`
 const PERSON = { loginName: 'ada', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
+const APPROVAL = `apr_${'A'.repeat(22)}`
+const REVIEW = `rev_${'A'.repeat(22)}`
 const ACCOUNT = { name: 'one', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
 
 /** Every route that does or tells something, with the action that it demands. A route that is not here fails the first test. */

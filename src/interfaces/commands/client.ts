@@ -5,7 +5,15 @@ import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { asRedoubtError, ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { type AccountFile, type IssuedAccessToken, Login, readAccountFile, requestToken, revokeToken } from '#trust/identity'
+import {
+  type AccountFile,
+  BOOTSTRAP_KEY_FILE,
+  type IssuedAccessToken,
+  Login,
+  readAccountFile,
+  requestToken,
+  revokeToken,
+} from '#trust/identity'
 import type { Place } from './place.ts'
 
 /** The largest answer that a command reads into memory. */
@@ -47,8 +55,17 @@ export class Client {
     if (given !== undefined) return given
     const own = await this.login.accessToken()
     if (own !== null) return own
-    this.#token = await this.tokenFor(join(this.place.secretsDir, 'cli-key.json'))
+    this.#token = await this.#bootstrapToken()
     return this.#token
+  }
+
+  /** The same server as the bootstrap account, whoever is logged in: for the tour, which needs its rights. */
+  async asBootstrap(): Promise<Client> {
+    return process.env['REDOUBT_TOKEN'] === undefined ? new Client(this.place, await this.#bootstrapToken()) : this
+  }
+
+  #bootstrapToken(): Promise<string> {
+    return this.tokenFor(join(this.place.secretsDir, BOOTSTRAP_KEY_FILE))
   }
 
   /** A token for the account whose private key lies in `keyPath`. */

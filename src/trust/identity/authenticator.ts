@@ -147,9 +147,8 @@ export class Authenticator {
   describe(name: string): Principal | null {
     const account = this.#options.accounts.get(name)
     const { issuer } = this.#options.rules
-    return account === null
-      ? this.#options.people.describe(name, issuer)
-      : principalOf(account, { id: '', issuer, expiresAt: 0 }, { kind: account.binding, thumbprint: '' })
+    if (account === null) return this.#options.people.describe(name, issuer)
+    return principalOf(account, { id: '', issuer, expiresAt: 0 }, { kind: account.binding, thumbprint: '' })
   }
 
   /**

@@ -10,6 +10,8 @@ export interface OracleShare {
   readonly atLeast: number
 }
 
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+const say = (report: OracleReport): void => parentPort?.postMessage(report)
+
 const { seed, pairs, stopAfterMs, atLeast } = workerData as OracleShare
-const report: OracleReport = runOracle(await loadCedar(), seed, pairs, { stopAfterMs, atLeast })
-parentPort?.postMessage(report)
+say(runOracle(await loadCedar(), seed, pairs, { stopAfterMs, atLeast }))

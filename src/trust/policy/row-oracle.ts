@@ -134,11 +134,17 @@ class RowPolicyWriter {
 }
 
 const cells = (row: Row): RowCells => {
-  const of = <T>(name: string, type: string): T | null => {
-    const value = Object.hasOwn(row, name) ? row[name] : null
-    return typeof value === type ? (value as T) : null
+  const of = (name: string): unknown => (Object.hasOwn(row, name) ? row[name] : null)
+  return {
+    text(name) {
+      const value = of(name)
+      return typeof value === 'string' ? value : null
+    },
+    integer(name) {
+      const value = of(name)
+      return typeof value === 'number' ? value : null
+    },
   }
-  return { text: (name) => of<string>(name, 'string'), integer: (name) => of<number>(name, 'number') }
 }
 
 export function runRowOracle(cedar: Cedar, seed: number, pairs: number): RowOracleReport {

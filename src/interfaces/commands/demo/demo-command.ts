@@ -26,7 +26,8 @@ interface Step {
 /** @param command how to run this command line again, in a process of its own. */
 export function demoCommand(command: readonly string[]): Command {
   return new Command('demo').description('take a guided tour on objects of its own, each step checked; it removes them again').action(
-    run(async (session) => {
+    run(async (asked) => {
+      const session = { ...asked, client: await asked.client.asBootstrap() }
       const tour = new Tour(session.client, command)
       const stage = new Stage(session, tour)
       const steps: { name: string; outcome: string; seconds: number }[] = []

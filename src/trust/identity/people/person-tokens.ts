@@ -48,8 +48,19 @@ export class PersonTokens {
     const mfaLevel = this.#people.bestLevelOf(userId)
     const { roles, purpose, legalBasis, factsAt } = record
     const token = { id: '', issuer, expiresAt: 0 }
-    const nothingShown = { authTime: null, sessionId: null, tokenBinding: 'none', onBehalfBy: '' } as const
-    return { facts: factsAt[mfaLevel], name: userId, roles, purpose, legalBasis, mfaLevel, ...nothingShown, token }
+    return {
+      facts: factsAt[mfaLevel],
+      name: userId,
+      roles,
+      purpose,
+      legalBasis,
+      mfaLevel,
+      authTime: null,
+      sessionId: null,
+      tokenBinding: 'none',
+      onBehalfBy: '',
+      token,
+    }
   }
 
   /** For what runs: as `judge`, without counting as use. */

@@ -58,7 +58,7 @@ async function enrolled(visit: Visit, ask: NewPerson): Promise<void> {
 async function client(id = 'redoubt-cli'): Promise<oidc.Configuration> {
   const dispatcher = new Agent({ connect: { ca: server.authorityPem } })
   return oidc.discovery(new URL(server.issuer), id, { id_token_signed_response_alg: 'EdDSA' }, oidc.None(), {
-    [oidc.customFetch]: (url, options) => undiciFetch(url, { ...options, dispatcher } as never) as unknown as Promise<Response>,
+    [oidc.customFetch]: (url, options) => undiciFetch(url, { ...options, dispatcher } as never),
   })
 }
 async function begin(configuration: oidc.Configuration, more: Record<string, string> = {}): Promise<{ url: string; verifier: string }> {
