@@ -52,6 +52,8 @@ const TARGETS: readonly Target[] = [
   control('POST', '/service-accounts/:name/disable', null, {}),
   control('POST', '/enrolment-links', null, {}),
   control('POST', '/alerts/:id/acknowledge', null, {}),
+  control('POST', '/datasets/:name/query', { groupBy: 'employment' }, { groupBy: ['employment'] }),
+  control('POST', '/datasets/:name/export', null, {}),
   control('POST', '/models/:name/train', { dataset: 'credit', algorithm: 'logistic' }, { seed: '1' }),
   control('POST', '/models/:name/deploy', { version: 1 }, { version: '1' }),
   control('POST', '/models/:name/quarantine', { reason: 'a test' }, { reason: 7 }),
