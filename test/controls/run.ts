@@ -3,10 +3,12 @@
  * a hope. Only the named test is run, so it is first shown to be green by itself: one that leans on its neighbours would be red for nothing.
  * `node test/controls/run.ts [part of a control's name]`.
  */
-import { execFile } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Asked, Ran } from './named-tests.ts'
 
 interface Control {
   readonly control: string
@@ -17,12 +19,10 @@ interface Control {
   readonly name: string
 }
 
-interface Report {
-  readonly testResults: readonly { readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[] }[]
-}
-
 const WORKERS = 2
 const TIMEOUT_MS = 120_000
+/** What a file with a syntax error, or a run that was killed, leaves behind in a process is not kept for ever. */
+const RUNS_A_PROCESS = 60
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(root, 'test/controls')
 const wanted = process.argv[2] ?? ''
@@ -35,72 +35,94 @@ let passed = 0
 const failures: string[] = []
 const queue = [...controls]
 /** The named tests of each file, run before anything is disabled. */
-const baselines = new Map<string, Promise<Report | null>>()
+const baselines = new Map<string, Promise<readonly Ran[] | null>>()
 
 async function worker(): Promise<void> {
   // Inside the repository, so that its packages are found without a link: the process of a foreign model may read no link, and would fail for that alone.
   const copy = mkdtempSync(join(root, '.controls-'))
   for (const part of ['src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
     cpSync(join(root, part), join(copy, part), { recursive: true })
+  const runner = new Runner(copy)
   for (let control = queue.shift(); control; control = queue.shift()) {
-    const problem = await attempt(copy, control)
+    const problem = await attempt(copy, runner, control)
     if (problem === null) passed++
     else failures.push(`${control.control} (${control.file}): ${problem}`)
     console.log(`${problem === null ? 'red as it must be' : `NOT CAUGHT: ${problem}`}  ${control.control}`)
   }
+  runner.end()
   rmSync(copy, { recursive: true, force: true })
 }
 
 /** @returns null when the named test turned red, else what is wrong. */
-async function attempt(copy: string, { file, find, replace, test, name }: Control): Promise<string | null> {
+async function attempt(copy: string, runner: Runner, { file, find, replace, test, name }: Control): Promise<string | null> {
   const path = join(copy, file)
   const source = readFileSync(path, 'utf8')
   if (source.split(find).length !== 2) return `the text to replace stands ${source.split(find).length - 1} times in the file`
   const names = controls.filter((other) => other.test === test).map((other) => other.name)
   let baseline = baselines.get(test)
-  if (!baseline) baselines.set(test, (baseline = runTest(copy, test, names)))
+  if (!baseline) baselines.set(test, (baseline = runner.run(test, names)))
   const before = testsNamed(await baseline, name)
   if (before.length === 0) return `no test is named \`${name}\``
-  if (before.some((result) => result.status !== 'passed')) return 'the test is not green to begin with'
+  if (before.some(({ state }) => state !== 'passed')) return 'the test is not green to begin with'
   writeFileSync(
     path,
     source.replace(find, () => replace),
   )
+  runner.changed = file
   try {
-    const report = await runTest(copy, test, [name])
-    if (!report) return 'the test run gave no report'
-    return testsNamed(report, name).some((result) => result.status === 'failed') ? null : 'the test stays green'
+    const ran = await runner.run(test, [name])
+    if (!ran) return 'the test run gave no report'
+    return testsNamed(ran, name).some(({ state }) => state === 'failed') ? null : 'the test stays green'
   } finally {
     writeFileSync(path, source)
+    runner.changed = file
   }
 }
 
-const testsNamed = (report: Report | null, name: string): Report['testResults'][number]['assertionResults'] =>
-  (report?.testResults ?? []).flatMap((result) => result.assertionResults).filter((result) => result.fullName.includes(name))
+const testsNamed = (ran: readonly Ran[] | null, name: string): readonly Ran[] =>
+  (ran ?? []).filter((one) => one.name.replaceAll(' > ', ' ').includes(name.replaceAll(' > ', ' ')))
 
-function runTest(copy: string, test: string, names: readonly string[]): Promise<Report | null> {
-  const output = join(copy, 'report.json')
-  rmSync(output, { force: true })
-  return new Promise((resolve) => {
-    const args = [
-      join(root, 'node_modules/vitest/vitest.mjs'),
-      'run',
-      '--reporter=json',
-      `--outputFile=${output}`,
-      '--testNamePattern',
-      names.map((name) => RegExp.escape(name)).join('|'),
-      test,
-    ]
+/** Runs tests in a process that stays; one that does not end in time is killed with its process. */
+class Runner {
+  readonly #copy: string
+  #child: ChildProcess | null = null
+  #runs = 0
+  /** The file that differs from what the last run saw. */
+  changed: string | null = null
+
+  constructor(copy: string) {
+    this.#copy = copy
+  }
+
+  async run(test: string, names: readonly string[]): Promise<readonly Ran[] | null> {
+    if (this.#runs++ % RUNS_A_PROCESS === 0) this.end()
+    this.#child ??= await this.#start()
+    const child = this.#child
+    const asked: Asked = { changed: this.changed, test, names }
+    this.changed = null
     // What a disabled bound lets run for ever does not listen to a polite signal.
-    const limits = { timeout: TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: 1 << 26 } as const
-    execFile(process.execPath, args, { cwd: copy, ...limits }, () => {
-      try {
-        resolve(JSON.parse(readFileSync(output, 'utf8')) as Report)
-      } catch {
-        resolve(null)
-      }
+    const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS)
+    const ran = await new Promise<readonly Ran[] | null>((resolve) => {
+      child.once('message', (answer) => resolve(answer as readonly Ran[] | null))
+      child.once('exit', () => resolve(null))
+      child.send(asked)
     })
-  })
+    clearTimeout(timer)
+    child.removeAllListeners()
+    if (child.exitCode !== null || child.signalCode !== null) this.#child = null
+    return ran
+  }
+
+  async #start(): Promise<ChildProcess> {
+    const child = fork(join(this.#copy, 'test/controls/named-tests.ts'), { cwd: this.#copy, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+    await once(child, 'message')
+    return child
+  }
+
+  end(): void {
+    this.#child?.kill('SIGKILL')
+    this.#child = null
+  }
 }
 
 await Promise.all(Array.from({ length: WORKERS }, worker))
