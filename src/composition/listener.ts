@@ -77,6 +77,10 @@ export async function listen(options: {
       connectionsCheckingInterval: bounds.checkIntervalMs,
       insecureHTTPParser: false,
       requireHostHeader: false,
+      // A certificate is asked for and never demanded: whoever signed it, it says only that the other end holds its key. Identity compares
+      // its thumbprint with what a token or an account names (RFC 8705).
+      requestCert: true,
+      rejectUnauthorized: false,
     },
     (request, response) => {
       if (closing !== null) response.setHeader('connection', 'close')

@@ -4,7 +4,6 @@ import type { Authenticated, Received, Refused } from './states.ts'
 
 /** Who asks: a verified, unrevoked access token, whatever the source (B8). Nothing of the body has been read yet. */
 export function authenticate(house: House, received: Received): Authenticated | Refused {
-  const { authorization, authorizationCount, url } = received
-  const principal = house.identity.authenticate({ authorization, authorizationCount, url })
+  const principal = house.identity.authenticate(received.credentials)
   return 'code' in principal ? { refused: new RedoubtError(principal.code), state: received } : { received, principal }
 }

@@ -1,4 +1,5 @@
 import type { AuditEvent, Decision, ErrorCode, JsonObject } from '#foundation/core'
+import type { Principal } from '#trust/identity'
 import type { Authorised, Resolved } from './states.ts'
 
 interface EventParts {
@@ -22,10 +23,21 @@ export function inferenceEvent(type: string, state: Resolved | Authorised, parts
     purpose: principal.purpose,
     legalBasis: principal.legalBasis,
     ...('decision' in state ? { decision: pickDecision(state.decision) } : {}),
-    details: { surface: received.surface.name, tokenId: principal.token.id, inputDigest, ...call.details, ...parts.details },
+    details: {
+      surface: received.surface.name,
+      tokenId: principal.token.id,
+      inputDigest,
+      ...onBehalf(principal),
+      ...('breakGlass' in state && state.breakGlass !== null ? { breakGlass: state.breakGlass } : {}),
+      ...call.details,
+      ...parts.details,
+    },
     ...(subject === null || parts.personal === undefined ? {} : { personal: [{ subject, fields: parts.personal }] }),
   }
 }
+
+/** The service that acts for the person who is the actor of the record. */
+export const onBehalf = ({ onBehalfBy }: Pick<Principal, 'onBehalfBy'>): JsonObject => (onBehalfBy === '' ? {} : { onBehalfBy })
 
 /** The engine gives the same frozen decision for the same policies; so does this, and the log writes it once. */
 const picked = new WeakMap<Decision, RecordedDecision>()

@@ -9,6 +9,7 @@ import {
   principal,
   PURPOSE,
   testHouse,
+  TOKEN,
   type TestHouse,
   USED_TOKENS,
   type WatchedReply,
@@ -135,9 +136,11 @@ describe('each step refuses, on record, in the shape of the surface', () => {
       [{ authorization: 'Bearer bad' }, 'ERR_TOKEN_SIGNATURE'],
       [{ authorizationCount: 2 }, 'ERR_TOKEN_SIGNATURE'],
     ] as const) {
-      const reply = await ask({}, change)
+      const credentials = { authorization: TOKEN, authorizationCount: 1, url: '/test', ...change }
+      const reply = await ask({}, { credentials })
       expect(reply.sent).toMatchObject({ status: 401, headers: { 'x-should-retry': 'false' } })
-      expect(reply.sent?.headers['www-authenticate']).toContain(code)
+      expect(reply.sent?.body).toContain(code)
+      expect(reply.sent?.headers['www-authenticate']).toMatch(/^Bearer/)
     }
     expect(new Set(test.trace)).toEqual(new Set(['authenticated', 'answered 401']))
   })

@@ -1,6 +1,6 @@
 import type { AuditReceipt, Decision, DecisionContext, RedoubtError } from '#foundation/core'
 import type { LimitState, Taken } from '#gateway/limits'
-import type { Principal } from '#trust/identity'
+import type { Credentials, Principal } from '#trust/identity'
 import type { Cancellation } from './cancellation.ts'
 import type { Reply } from './reply.ts'
 import type { Call, Rendered, Served, Surface } from './surface.ts'
@@ -18,12 +18,12 @@ export interface Received {
   readonly surface: Surface
   /** Variable parts of the matched route, in order. */
   readonly parameters: readonly string[]
-  readonly url: string
-  readonly authorization: string | undefined
-  readonly authorizationCount: number
+  /** The token and what shows that the caller may use it. */
+  readonly credentials: Credentials
   readonly contentType: string | undefined
-  /** Caller's address, from the socket. */
+  /** Canonical address of the caller, behind proxies that the operator named. */
   readonly sourceAddress: string
+  readonly userAgent: string | undefined
   readonly purposeHeader: string | undefined
   readonly subjectHeader: string | undefined
   /** Collects the body within bounds; nothing is read before this is called. */
@@ -47,6 +47,8 @@ export interface Resolved extends Authenticated {
 export interface Authorised extends Resolved {
   readonly context: DecisionContext
   readonly decision: Decision
+  /** The break-glass grant without which the decision would be no; null for every other request. */
+  readonly breakGlass: string | null
 }
 
 export interface Limited extends Authorised {

@@ -1,7 +1,8 @@
 import { httpReply } from './http-reply.ts'
 import { collectBody } from './collect-body.ts'
 import { type House, infer, type Received, type Surface } from '#gateway/pipeline'
-import { countHeader } from './raw-headers.ts'
+import { sourceAddress } from '#trust/conditions'
+import { credentialsOf } from '#trust/identity'
 import type { Exchange, Route } from './router.ts'
 
 /** A route whose every request goes through the pipeline, in the shape of `surface`. */
@@ -18,22 +19,15 @@ function receive(house: House, { requestId, request, response, parameters }: Exc
     startedAt: house.clock.monotonic(),
     surface,
     parameters,
-    url: request.url ?? '/',
-    authorization: request.headers.authorization,
-    authorizationCount: countHeader(request.rawHeaders, 'authorization'),
+    credentials: credentialsOf(request, response),
     contentType: request.headers['content-type'],
-    sourceAddress: sourceAddress(request.socket.remoteAddress),
+    sourceAddress: sourceAddress(request),
+    userAgent: request.headers['user-agent'],
     purposeHeader: single(request.headers['redoubt-purpose']),
     subjectHeader: single(request.headers['redoubt-subject']),
     body: (maxBytes) => collectBody(request, maxBytes, house.bodyTimeoutMs),
     reply,
   }
-}
-
-/** IPv4 callers of a dual-stack socket appear as IPv4. */
-export function sourceAddress(address: string | undefined): string {
-  if (address === undefined) return '0.0.0.0'
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
 
 const single = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value.join(',') : value)

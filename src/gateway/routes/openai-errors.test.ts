@@ -35,7 +35,9 @@ describe('renderOpenAiError', () => {
     expect(response.status).toBe(status)
     expect(JSON.parse(response.body)).toMatchObject({ error: { type, code: shown } })
     expect(response.headers['x-should-retry']).toBe(final ? 'false' : undefined)
-    expect(response.headers['www-authenticate']).toBe(status === 401 ? 'Bearer error="invalid_token"' : undefined)
+    expect(response.headers['www-authenticate']).toBe(
+      status === 401 ? `Bearer error="invalid_token", error_description="${code}"` : undefined,
+    )
   })
 
   it('carries the place, the time to wait and what the upstream called it', () => {

@@ -1,4 +1,5 @@
 import type { ErrorCode, RedoubtError } from '#foundation/core'
+import { challengeOf } from '#gateway/pipeline'
 import { formatSse } from './sse.ts'
 
 /** The version of OpenAI's REST interface that clients expect to read. */
@@ -28,7 +29,7 @@ export function renderOpenAiError(error: RedoubtError, requestId: string, proces
     headers['retry-after'] = String(Math.ceil(retryAfterMs / 1000))
   }
   // RFC 6750 §3: a 401 names the scheme; `invalid_token` only when there was one.
-  if (error.status === 401) headers['www-authenticate'] = error.code === 'ERR_TOKEN_MISSING' ? 'Bearer' : 'Bearer error="invalid_token"'
+  if (error.status === 401) headers['www-authenticate'] = challengeOf(error)
   return { status: error.status, headers, body: JSON.stringify(openAiErrorBody(error)) }
 }
 

@@ -82,7 +82,8 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       kind: 'authentication.account',
       severity: 'warning',
       types: ['authentication.refused'],
-      when: (event) => !isAnonymous(event),
+      // A nonce that is asked for is a step of the protocol, by whoever holds a good token (RFC 9449 §9).
+      when: (event) => !isAnonymous(event) && event.code !== 'ERR_DPOP_NONCE',
       threshold: authentication,
       subject: actor,
       summary: (event) => `${config.authenticationRefusals} or more authentications as ${uid(event.actor)} were refused within two minutes`,

@@ -77,6 +77,20 @@ describe('the record', () => {
     expect(raised[1]).toMatchObject({ kind: 'authentication.account', subject: { type: 'ServiceAccount', id: 'app' } })
   })
 
+  it('raises nothing when programs are asked for a nonce, which is no failure (RFC 9449)', async () => {
+    const { raised, record } = watch()
+    const event = {
+      type: 'authentication.refused',
+      actor: { type: 'ServiceAccount', id: 'app' },
+      outcome: 'refused',
+      details: { count: 100 },
+    } as const
+    await record({ ...event, code: 'ERR_DPOP_NONCE' })
+    expect(raised).toEqual([])
+    await record({ ...event, code: 'ERR_DPOP_REPLAYED' })
+    expect(kinds(raised)).toEqual(['warning authentication.account'])
+  })
+
   it('raises many refusals of one account by policy, not those of many, nor spread over time (E6)', async () => {
     const { raised, clock, record } = watch()
     const refused = (id: string, code: AuditEvent['code'] & string, type = 'inference.refusal'): Promise<void> =>

@@ -15,6 +15,9 @@ const account = (name: string, roles: readonly Role[], change: Partial<ServiceAc
   epoch: 0,
   createdAt: NOW - 90 * DAY,
   publicKeyJwk: { kty: 'OKP', crv: 'Ed25519', x: 'x' },
+  binding: 'none',
+  certificate: null,
+  mayActFor: null,
   ...change,
 })
 const use = (id: string, action: string, resourceType: string, daysAgo = 1, type = 'control.admission'): JsonObject => ({
@@ -88,8 +91,8 @@ describe('the review of access', () => {
         use('fits', 'import', 'Dataset'),
       ],
     )
-    expect(accounts.map(({ narrower }) => narrower?.role ?? null)).toEqual(['business-user', null, null])
-    expect(accounts[0]?.narrower).toMatchObject({ grants: 13, instead: 5 })
+    expect(accounts.map(({ narrower }) => narrower?.role ?? null)).toEqual(['application', null, null])
+    expect(accounts[0]?.narrower).toMatchObject({ grants: 17, instead: 5 })
     expect(accounts[2]).toMatchObject({ requests: 0, unusedRoles: ['ml-engineer'] })
   })
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
+import { BINDINGS } from '#trust/identity'
 import { reviewAccess } from './access-review.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, callerOf, demand, systemPart, theLog } from './guard.ts'
@@ -11,7 +12,16 @@ const newAccount = z.strictObject({
   roles: z.array(z.enum(ROLES)).min(1).max(8),
   purpose: z.string().max(128),
   legalBasis: z.enum(LEGAL_BASES),
+  /** What each token of the account must be bound to. */
+  binding: z.enum(BINDINGS).optional(),
+  /** PEM, for the binding `mtls`: the account authenticates with it. */
+  certificate: z.string().max(16_384).optional(),
+  /** For whom it may act by token exchange. */
+  mayActFor: z
+    .strictObject({ roles: z.array(z.enum(ROLES)).min(1).max(8), purposes: z.array(z.string().max(128)).min(1).max(16) })
+    .optional(),
 })
+const newKey = z.strictObject({ certificate: z.string().max(16_384).optional() }).nullish()
 
 /** A month: who works with something does so within it. */
 const REVIEW_PERIOD_MS = 30 * 86_400_000
@@ -22,9 +32,10 @@ export const accessRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
     app.get('/whoami', { schema: { summary: 'Who the access token speaks for' } }, async (request) => {
-      const { facts, name, roles, purpose, legalBasis, mfaLevel, authTime, sessionId, token } = callerOf(request)
-      const tokenExpiresAt = token.expiresAt
-      return { type: facts.type, id: facts.id, name, roles, purpose, legalBasis, mfaLevel, authTime, sessionId, tokenExpiresAt }
+      const { facts, name, roles, purpose, legalBasis, mfaLevel, authTime, sessionId, tokenBinding, onBehalfBy, token } = callerOf(request)
+      const { type, id } = facts
+      const person = { mfaLevel, authTime, sessionId }
+      return { type, id, name, roles, purpose, legalBasis, ...person, tokenBinding, onBehalfBy, tokenExpiresAt: token.expiresAt }
     })
 
     app.get('/service-accounts', { schema: { summary: 'List service accounts' } }, async (request) => {
@@ -54,6 +65,21 @@ export const accessRoutes =
       },
     )
 
+    app.post(
+      '/service-accounts/:name/rotate',
+      {
+        schema: {
+          summary: 'Give an account a new key, or a new certificate; the old one and its tokens end at once',
+          params: z.strictObject({ name }),
+          body: newKey,
+        },
+      },
+      async (request) => {
+        const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.name))
+        return plane.identity.serviceAccounts.replaceKey(request.params.name, principal.facts, request.body?.certificate)
+      },
+    )
+
     app.get(
       '/access/review',
       { schema: { summary: 'Least privilege from the record: what accounts may do beside what they did', querystring: reviewQuery } },
@@ -63,6 +89,23 @@ export const accessRoutes =
         const { from = to - REVIEW_PERIOD_MS } = request.query
         const { log, profile } = plane
         return reviewAccess({ log, accounts: plane.identity.serviceAccounts.list(), engine: plane.policies.engine, profile, from, to })
+      },
+    )
+
+    app.get(
+      '/access/risk/:name',
+      {
+        schema: {
+          summary: 'How unlike its habits a service account or person acts, with the reasons',
+          params: z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/) }),
+        },
+      },
+      async (request) => {
+        const { name } = request.params
+        await demand(plane, request, 'view', accountOf(name))
+        const known = plane.conditions.explain({ type: 'ServiceAccount', id: name }) ?? plane.conditions.explain({ type: 'User', id: name })
+        if (known === null) throw new RedoubtError('ERR_NOT_FOUND', `nothing was seen of an account \`${name}\` yet`)
+        return known
       },
     )
 

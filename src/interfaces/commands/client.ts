@@ -1,10 +1,19 @@
+import type { KeyObject } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { asRedoubtError, ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { type AccountFile, BOOTSTRAP_KEY_FILE, Login, readAccountFile, requestToken, revokeToken } from '#trust/identity'
+import {
+  type AccountFile,
+  BOOTSTRAP_KEY_FILE,
+  type IssuedAccessToken,
+  Login,
+  readAccountFile,
+  requestToken,
+  revokeToken,
+} from '#trust/identity'
 import type { Place } from './place.ts'
 
 /** The largest answer that a command reads into memory. */
@@ -62,6 +71,11 @@ export class Client {
   /** A token for the account whose private key lies in `keyPath`. */
   async tokenFor(keyPath: string): Promise<string> {
     return (await requestToken(this.#ask(keyPath))).accessToken
+  }
+
+  /** The same, bound to `proofKey` (RFC 9449). */
+  async boundTokenFor(keyPath: string, proofKey: KeyObject): Promise<IssuedAccessToken> {
+    return requestToken({ ...this.#ask(keyPath), proofKey })
   }
 
   /** Revokes a token of the account whose private key lies in `keyPath` (RFC 7009). */
@@ -125,6 +139,13 @@ export class Client {
   async raw(path: string, ask: Ask = {}): Promise<Answer> {
     const response = await this.#open(path, ask)
     return { status: response.statusCode ?? 500, headers: response.headers, body: await collect(response) }
+  }
+
+  /** One call of the control plane whose answer is a stream. @throws {RedoubtError} with the server's code. */
+  async download(path: string, ask: Ask = {}): Promise<IncomingMessage> {
+    const response = await this.#open(`/api/v1${path}`, ask)
+    if ((response.statusCode ?? 500) >= 400) throw problemError(await collect(response))
+    return response
   }
 
   /** The response as it comes, for streams. */

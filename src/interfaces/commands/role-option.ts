@@ -3,9 +3,9 @@ import { ROLES } from '#foundation/core'
 
 const GIVEN: readonly string[] = ROLES.filter((role) => role !== 'bootstrap')
 
-/** `--role`, which may be repeated. The parser comes after the choices, whose own would keep the last role alone. */
-export const roleOption = (): Option =>
-  new Option('--role <role>', 'role, may be repeated').choices(GIVEN).argParser((value: string, before: readonly string[] | undefined) => {
+/** A role, which may be repeated. The parser comes after the choices, whose own would keep the last role alone. */
+export const roleOption = (flags = '--role <role>', description = 'role, may be repeated'): Option =>
+  new Option(flags, description).choices(GIVEN).argParser((value: string, before: readonly string[] | undefined) => {
     if (!GIVEN.includes(value)) throw new InvalidArgumentError(`Allowed choices are ${GIVEN.join(', ')}.`)
     return [...(before ?? []), value]
   })

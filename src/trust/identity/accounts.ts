@@ -5,6 +5,7 @@ import {
   type Clock,
   type EntityFacts,
   type EntityUid,
+  type JsonObject,
   LEGAL_BASES,
   type LegalBasis,
   RedoubtError,
@@ -12,6 +13,8 @@ import {
   ROLES,
 } from '#foundation/core'
 import { z } from 'zod'
+import { readCertificate } from './services/client-certificate.ts'
+import { type BindingKind, BINDINGS } from './services/token-binding.ts'
 import { HOUSE_CLIENT_IDS } from './sign-in/clients.ts'
 import type { WriteQueue } from './write-queue.ts'
 
@@ -37,6 +40,18 @@ export interface ServiceAccount {
   readonly epoch: number
   readonly createdAt: number
   readonly publicKeyJwk: PublicJwk
+  /** What each of its tokens must be bound to; `none` leaves it to the program. */
+  readonly binding: BindingKind
+  /** SHA-256 thumbprint (`x5t#S256`) of the certificate by which it authenticates in place of an assertion; null without one. */
+  readonly certificate: string | null
+  /** For whom it may act by token exchange; null for nobody. */
+  readonly mayActFor: Delegation | null
+}
+
+/** What a service may take over from users: these of their roles, for these purposes. Fixed when the account is made. */
+export interface Delegation {
+  readonly roles: readonly Role[]
+  readonly purposes: readonly string[]
 }
 
 export interface Account extends ServiceAccount {
@@ -70,6 +85,15 @@ const newAccount = z
     purpose: z.union([word, z.literal('')]),
     legalBasis: z.enum(LEGAL_BASES),
     publicKeyJwk: publicJwk.optional(),
+    binding: z.enum(BINDINGS).default('none'),
+    certificate: z.string().max(16_384).optional(),
+    mayActFor: z
+      .object({
+        roles: z.array(z.enum(ROLES).exclude(['bootstrap'])).min(1),
+        purposes: z.array(word).min(1).max(16),
+      })
+      .strict()
+      .optional(),
   })
   .strict()
 
@@ -79,7 +103,12 @@ export interface NewAccount {
   readonly purpose: string
   readonly legalBasis: LegalBasis
   /** The client's own public key (Ed25519 or P-256), if it keeps its private key to itself; else a pair is made. */
-  readonly publicKeyJwk?: PublicJwk
+  readonly publicKeyJwk?: PublicJwk | undefined
+  /** Default `none`; `mtls` needs a certificate. */
+  readonly binding?: BindingKind | undefined
+  /** PEM of a certificate on a P-256 or Ed25519 key, self-signed or not: the account authenticates with it and gets tokens bound to it. */
+  readonly certificate?: string | undefined
+  readonly mayActFor?: Delegation | undefined
 }
 
 export interface CreatedAccount {
@@ -97,6 +126,9 @@ interface Row {
   readonly epoch: number
   readonly disabled: number
   readonly created_at: number
+  readonly binding: string
+  readonly certificate: string | null
+  readonly may_act_for: string | null
 }
 
 /**
@@ -149,7 +181,13 @@ export class Accounts {
     // In a token such a name would mean a program and a person's client at once.
     if (HOUSE_CLIENT_IDS.has(name)) throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is a client of the house`)
     if (this.#slots.has(name)) throw new RedoubtError('ERR_CONFLICT', `a service account \`${name}\` exists or existed`)
-    const key = keyPair(parsed.data.publicKeyJwk)
+    const certificate = parsed.data.certificate === undefined ? null : readCertificate(parsed.data.certificate)
+    if (certificate !== null && parsed.data.publicKeyJwk !== undefined)
+      throw new RedoubtError('ERR_INPUT_INVALID', 'bring a public key or a certificate, not both')
+    if ((parsed.data.binding === 'mtls') !== (certificate !== null))
+      throw new RedoubtError('ERR_INPUT_INVALID', 'a certificate and the binding `mtls` belong together')
+    const { binding, mayActFor = null } = parsed.data
+    const key = keyPair(certificate?.publicKeyJwk ?? parsed.data.publicKeyJwk)
     const account = build({
       name,
       roles,
@@ -159,28 +197,58 @@ export class Accounts {
       epoch: 0,
       createdAt: this.#clock.now(),
       publicKeyJwk: key.publicKeyJwk,
+      binding,
+      certificate: certificate?.thumbprint ?? null,
+      mayActFor,
     })
-    await this.#record('access.account.create', account, by, { roles: [...roles], purpose, legalBasis })
+    await this.#record('access.account.create', account, by, {
+      roles: [...roles],
+      purpose,
+      legalBasis,
+      binding,
+      ...(certificate === null ? {} : { certificate: certificate.thumbprint }),
+      ...(mayActFor === null ? {} : { mayActFor: { roles: [...mayActFor.roles], purposes: [...mayActFor.purposes] } }),
+    })
     await this.#queue.write(() => {
-      // In a token such a name would mean a program and a person's client at once.
-      if (HOUSE_CLIENT_IDS.has(name)) throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is a client of the house`)
       if (this.#slots.has(name)) throw new RedoubtError('ERR_CONFLICT', `a service account \`${name}\` exists or existed`)
       this.#raw
         .prepare(
-          'INSERT INTO identity_accounts (name, roles, purpose, legal_basis, public_key, epoch, disabled, created_at) VALUES (?, ?, ?, ?, ?, 0, 0, ?)',
+          `INSERT INTO identity_accounts (name, roles, purpose, legal_basis, public_key, epoch, disabled, created_at, binding, certificate, may_act_for)
+           VALUES (?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?)`,
         )
-        .run(name, JSON.stringify(roles), purpose, legalBasis, JSON.stringify(key.publicKeyJwk), account.createdAt)
+        .run(
+          name,
+          JSON.stringify(roles),
+          purpose,
+          legalBasis,
+          JSON.stringify(key.publicKeyJwk),
+          account.createdAt,
+          binding,
+          account.certificate,
+          mayActFor === null ? null : JSON.stringify(mayActFor),
+        )
     })
     this.#slots.set(name, { current: account })
     return { account: describe(account), privateKeyJwk: key.privateKeyJwk }
   }
 
-  /** Gives the account a new key pair; tokens and assertions under the old one are refused from now on. */
-  async replaceKey(name: string, by: EntityUid): Promise<CreatedAccount> {
+  /**
+   * Gives the account a new key pair, or a new certificate if it has one; tokens and assertions under the old one are refused from now on.
+   * @param pem the new certificate of an account that authenticates with one.
+   * @throws {RedoubtError} `ERR_INPUT_INVALID` for a certificate that is not acceptable, or none where there has to be one.
+   */
+  async replaceKey(name: string, by: EntityUid, pem?: string): Promise<CreatedAccount> {
     const slot = this.#require(name)
-    const key = keyPair(undefined)
-    await this.#record('access.account.replaceKey', slot.current, by, {})
-    const next = build({ ...slot.current, epoch: slot.current.epoch + 1, publicKeyJwk: key.publicKeyJwk })
+    if ((pem !== undefined) !== (slot.current.certificate !== null))
+      throw new RedoubtError(
+        'ERR_INPUT_INVALID',
+        pem === undefined ? 'this account needs a new certificate' : 'this account has no certificate',
+      )
+    const certificate = pem === undefined ? null : readCertificate(pem)
+    const key = keyPair(certificate?.publicKeyJwk)
+    const thumbprint = certificate?.thumbprint ?? null
+    await this.#record('access.account.replaceKey', slot.current, by, thumbprint === null ? {} : { certificate: thumbprint })
+    const next = build({ ...slot.current, epoch: slot.current.epoch + 1, publicKeyJwk: key.publicKeyJwk, certificate: thumbprint })
     slot.current = next
     await this.#store(next)
     return { account: describe(next), privateKeyJwk: key.privateKeyJwk }
@@ -195,6 +263,21 @@ export class Accounts {
     return describe(slot.current)
   }
 
+  /**
+   * Takes a role away, or disables the account when it has no other; from the next request on, in this process before anything is
+   * awaited. Doing it again changes nothing.
+   */
+  async removeRole(name: string, role: Role, by: EntityUid): Promise<ServiceAccount> {
+    const slot = this.#require(name)
+    const roles = slot.current.roles.filter((other) => other !== role)
+    if (roles.length === 0) return this.disable(name, by)
+    // Its tokens stay valid: what they may do is asked of the account as it is.
+    if (roles.length < slot.current.roles.length) slot.current = build({ ...slot.current, roles })
+    await this.#store(slot.current)
+    await this.#record('access.account.removeRole', slot.current, by, { role, roles: [...roles] })
+    return describe(slot.current)
+  }
+
   #require(name: string): AccountSlot {
     const slot = this.#slots.get(name)
     if (slot === undefined) throw new RedoubtError('ERR_NOT_FOUND', `there is no service account \`${name}\``)
@@ -204,12 +287,19 @@ export class Accounts {
   async #store(account: Account): Promise<void> {
     await this.#queue.write(() =>
       this.#raw
-        .prepare('UPDATE identity_accounts SET public_key = ?, epoch = ?, disabled = ? WHERE name = ?')
-        .run(JSON.stringify(account.publicKeyJwk), account.epoch, account.disabled ? 1 : 0, account.name),
+        .prepare('UPDATE identity_accounts SET roles = ?, public_key = ?, certificate = ?, epoch = ?, disabled = ? WHERE name = ?')
+        .run(
+          JSON.stringify(account.roles),
+          JSON.stringify(account.publicKeyJwk),
+          account.certificate,
+          account.epoch,
+          account.disabled ? 1 : 0,
+          account.name,
+        ),
     )
   }
 
-  async #record(type: string, account: Account, by: EntityUid, details: Record<string, string | string[]>): Promise<void> {
+  async #record(type: string, account: Account, by: EntityUid, details: JsonObject): Promise<void> {
     await this.#audit.record({
       type,
       actor: { type: by.type, id: by.id },
@@ -222,9 +312,9 @@ export class Accounts {
 }
 
 /** The account without what only this room uses; fit to be shown. */
-export function describe(account: Account): ServiceAccount {
-  const { name, roles, purpose, legalBasis, disabled, epoch, createdAt, publicKeyJwk } = account
-  return { name, roles, purpose, legalBasis, disabled, epoch, createdAt, publicKeyJwk }
+export function describe(account: ServiceAccount): ServiceAccount {
+  const { name, roles, purpose, legalBasis, disabled, epoch, createdAt, publicKeyJwk, binding, certificate, mayActFor } = account
+  return { name, roles, purpose, legalBasis, disabled, epoch, createdAt, publicKeyJwk, binding, certificate, mayActFor }
 }
 
 function fromRow(row: Row): Account {
@@ -237,20 +327,16 @@ function fromRow(row: Row): Account {
     epoch: row.epoch,
     createdAt: row.created_at,
     publicKeyJwk: JSON.parse(row.public_key) as PublicJwk,
+    binding: row.binding as BindingKind,
+    certificate: row.certificate,
+    mayActFor: row.may_act_for === null ? null : (JSON.parse(row.may_act_for) as Delegation),
   })
 }
 
 function build(account: ServiceAccount): Account {
-  const { name, roles, purpose, legalBasis, disabled, epoch, createdAt, publicKeyJwk } = account
+  const { name, roles, purpose, legalBasis, publicKeyJwk } = account
   return {
-    name,
-    roles,
-    purpose,
-    legalBasis,
-    disabled,
-    epoch,
-    createdAt,
-    publicKeyJwk,
+    ...describe(account),
     publicKey: publicKeyOf(publicKeyJwk),
     algorithms: publicKeyJwk.crv === 'Ed25519' ? ED25519_NAMES : ES256_NAMES,
     facts: {

@@ -4,6 +4,9 @@ import type { Account, Accounts, AccountSlot } from './accounts.ts'
 import { parseCompactJws } from './compact-jws.ts'
 import type { Denylist } from './denylist.ts'
 import type { PersonToken, PersonTokens, PersonView } from './people/person-tokens.ts'
+import { type Credentials, locateToken } from './services/credentials.ts'
+import { narrowed } from './services/delegation.ts'
+import { type BindingKind, type TokenBinding, type TokenBindings, wantsNonce } from './services/token-binding.ts'
 import { TokenCache } from './token-cache.ts'
 import { type AccessToken, type TokenRules, verifyAccessToken } from './verify-access-token.ts'
 
@@ -20,19 +23,17 @@ export interface Principal {
   readonly authTime: number | null
   /** Session of a person; null for programs. */
   readonly sessionId: string | null
+  /** What the token is bound to; that the caller holds it was shown in this request. */
+  readonly tokenBinding: BindingKind
+  /** Thumbprint of the key that the token is bound to; left out for bearer tokens. */
+  readonly keyThumbprint?: string
+  /** The service account that acts for the person; empty when the principal acts for itself. */
+  readonly onBehalfBy: string
   readonly token: { readonly id: string; readonly issuer: string; readonly expiresAt: number }
 }
 
 export interface Refusal {
   readonly code: ErrorCode
-}
-
-export interface Credentials {
-  readonly authorization: string | undefined
-  /** How many `authorization` headers the request carries; Node joins or drops repeated ones. */
-  readonly authorizationCount: number
-  /** The request target, to refuse tokens in it. */
-  readonly url: string
 }
 
 interface VerifiedAccount {
@@ -46,6 +47,16 @@ interface VerifiedPerson {
   readonly token: PersonToken
   readonly slot: null
   view: PersonView | null
+  /** What the service that acts for the person sees of them; null when there is none. */
+  delegated: Delegated | null
+}
+
+interface Delegated {
+  readonly token: PersonToken
+  /** The person, as they are for themselves. */
+  readonly person: Principal
+  readonly service: Account
+  readonly principal: Principal
 }
 
 type Verified = VerifiedAccount | VerifiedPerson
@@ -55,6 +66,7 @@ export interface AuthenticatorOptions {
   readonly accounts: Accounts
   readonly people: PersonTokens
   readonly denylist: Denylist
+  readonly bindings: TokenBindings
   readonly clock: Clock
   readonly cacheEntries: number
   readonly production: boolean
@@ -81,6 +93,7 @@ const MFA_LEVEL_OF_SERVICE_ACCOUNTS = 1
 export class Authenticator {
   readonly #options: AuthenticatorOptions
   readonly #cache: TokenCache<Verified>
+  readonly #delegated = new WeakMap<Principal, Delegated>()
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
@@ -93,24 +106,27 @@ export class Authenticator {
 
   /** Synchronous; never throws for bad input. */
   authenticate(credentials: Credentials): Principal | Refusal {
-    const token = locateToken(credentials)
-    if (token.code !== null) return this.#refuse(token.code, null)
-    const { clock } = this.#options
-    const now = clock.now()
-    const key = hash('sha256', token.text, 'base64url')
+    const located = locateToken(credentials)
+    if (located.code !== null) return this.#refuse(located.code, null, credentials)
+    const now = this.#options.clock.now()
+    const key = hash('sha256', located.text, 'base64url')
     let verified = this.#cache.get(key)
     if (verified === undefined) {
-      const result = this.#verify(token.text, now)
-      if (typeof result === 'string') return this.#refuse(result, this.#claimedActor(token.text))
+      const result = this.#verify(located.text, now)
+      if (typeof result === 'string') return this.#refuse(result, this.#claimedActor(located.text), credentials)
       verified = result
       this.#cache.set(key, verified)
     }
-    const answer = this.#judge(verified, now)
-    if (typeof answer === 'string') {
-      if (answer === 'ERR_TOKEN_EXPIRED') this.#cache.delete(key)
-      return this.#refuse(answer, { type: verified.slot === null ? 'User' : 'ServiceAccount', id: verified.token.account })
+    let answer = this.#judge(verified, now)
+    if (typeof answer !== 'string') {
+      // Last of all, because a proof is used up by it.
+      const code = this.#options.bindings.judge(verified.token.binding, located.text, located.scheme, credentials)
+      if (code === null) return answer
+      answer = code
     }
-    return answer
+    if (answer === 'ERR_TOKEN_EXPIRED') this.#cache.delete(key)
+    const actor = { type: verified.slot === null ? 'User' : 'ServiceAccount', id: verified.token.account }
+    return this.#refuse(answer, actor, credentials)
   }
 
   /** What became of a principal since it was authenticated: for streams, which outlive the check at their start. */
@@ -119,6 +135,7 @@ export class Authenticator {
     const { token } = principal
     if (token.expiresAt <= clock.now()) return 'ERR_TOKEN_EXPIRED'
     if (denylist.has(token.issuer, token.id)) return 'ERR_TOKEN_REVOKED'
+    if (principal.onBehalfBy !== '') return this.#delegationValid(principal, clock.now())
     if (principal.sessionId !== null) return this.#options.people.stillValid(principal, clock.now())
     const account = accounts.get(principal.name)
     if (account === null) return 'ERR_ACCOUNT_UNKNOWN'
@@ -130,25 +147,29 @@ export class Authenticator {
   describe(name: string): Principal | null {
     const account = this.#options.accounts.get(name)
     const { issuer } = this.#options.rules
-    return account === null ? this.#options.people.describe(name, issuer) : principalOf(account, { id: '', issuer, expiresAt: 0 })
+    if (account === null) return this.#options.people.describe(name, issuer)
+    return principalOf(account, { id: '', issuer, expiresAt: 0 }, { kind: account.binding, thumbprint: '' })
   }
 
-  /** As `authenticate`, for a token that is presented as a parameter: revocation and introspection. Records nothing. */
-  inspect(text: string): AccessToken | ErrorCode {
+  /**
+   * As `authenticate`, for a token that is presented as a parameter: revocation, introspection, exchange. Its binding is not asked for,
+   * since whoever presents it here need not be its holder. Records nothing.
+   */
+  inspect(text: string): { readonly token: AccessToken; readonly principal: Principal } | ErrorCode {
     const now = this.#options.clock.now()
     const verified = this.#verify(text, now)
     if (typeof verified === 'string') return verified
-    const answer = this.#judge(verified, now)
-    return typeof answer === 'string' ? answer : verified.token
+    const principal = this.#judge(verified, now)
+    return typeof principal === 'string' ? principal : { token: verified.token, principal }
   }
 
   #verify(text: string, now: number): Verified | ErrorCode {
     const token = verifyAccessToken(text, this.#options.rules, now)
     if (typeof token === 'string') return token
-    if (token.person !== null) return { token: { ...token, person: token.person }, slot: null, view: null }
+    if (token.person !== null) return { token: { ...token, person: token.person }, slot: null, view: null, delegated: null }
     const slot = this.#options.accounts.slot(token.account)
     if (slot === undefined) return 'ERR_ACCOUNT_UNKNOWN'
-    return { token, slot, account: slot.current, principal: principalOf(slot.current, token) }
+    return { token, slot, account: slot.current, principal: principalOf(slot.current, token, token.binding) }
   }
 
   #judge(verified: Verified, now: number): Principal | ErrorCode {
@@ -162,7 +183,32 @@ export class Authenticator {
     const view = this.#options.people.judge(verified.token, now, verified.view)
     if (typeof view === 'string') return view
     verified.view = view
-    return view.principal
+    const { token } = verified
+    const { actor } = token
+    if (actor === null) return view.principal
+    const service = this.#options.accounts.get(actor.account)
+    const code = this.#judgeService(service, token)
+    if (code !== null || service === null) return code ?? 'ERR_ACCOUNT_UNKNOWN'
+    if (verified.delegated?.person !== view.principal || verified.delegated.service !== service) {
+      verified.delegated = { token, person: view.principal, service, principal: narrowed(view.principal, service) }
+      this.#delegated.set(verified.delegated.principal, verified.delegated)
+    }
+    return verified.delegated.principal
+  }
+
+  /** A service acts for someone no longer than it may act at all, nor than the token lives that it was given. */
+  #judgeService(service: Account | null, { actor, issuer, binding }: AccessToken): ErrorCode | null {
+    if (service === null || actor === null) return 'ERR_ACCOUNT_UNKNOWN'
+    if (service.disabled) return 'ERR_ACCOUNT_DISABLED'
+    if (service.epoch !== actor.epoch || this.#options.denylist.has(issuer, actor.parent)) return 'ERR_TOKEN_REVOKED'
+    return bindingDemanded(service, binding)
+  }
+
+  #delegationValid(principal: Principal, now: number): ErrorCode | null {
+    const delegated = this.#delegated.get(principal)
+    if (delegated === undefined) return 'ERR_TOKEN_REVOKED'
+    const { token, person, service } = delegated
+    return this.#judgeService(this.#options.accounts.get(service.name), token) ?? this.#options.people.stillValid(person, now)
   }
 
   #judgeAccount(verified: VerifiedAccount): Principal | ErrorCode {
@@ -171,15 +217,18 @@ export class Authenticator {
     if (account.disabled) return 'ERR_ACCOUNT_DISABLED'
     if (account.epoch !== token.epoch) return 'ERR_TOKEN_REVOKED'
     if (this.#options.production && account.roles.includes('bootstrap')) return 'ERR_ACCOUNT_DISABLED'
+    const code = bindingDemanded(account, token.binding)
+    if (code !== null) return code
     if (account !== verified.account) {
       verified.account = account
-      verified.principal = principalOf(account, token)
+      verified.principal = principalOf(account, token, token.binding)
     }
     return verified.principal
   }
 
-  #refuse(code: ErrorCode, known: EntityUid | null): Refusal {
+  #refuse(code: ErrorCode, known: EntityUid | null, { possession }: Credentials): Refusal {
     this.#options.refused(code, known)
+    if (wantsNonce(code)) possession?.setHeader('dpop-nonce', this.#options.bindings.nonce)
     return refusal(code)
   }
 
@@ -192,31 +241,14 @@ export class Authenticator {
   }
 }
 
-const BEARER = /^bearer ([A-Za-z0-9._~+/=-]+)$/i
-type Located = { readonly code: ErrorCode; readonly text: '' } | { readonly code: null; readonly text: string }
-
-/**
- * One token, in one authorization header, and nowhere else.
- * @see RFC 6750 §2 (a request must not use more than one method), RFC 9700 §4.3.2 (not in the query)
- */
-function locateToken({ authorization, authorizationCount, url }: Credentials): Located {
-  if (authorizationCount > 1) return { code: 'ERR_TOKEN_PLACEMENT', text: '' }
-  if (url.includes('?') && namesToken(url)) return { code: 'ERR_TOKEN_PLACEMENT', text: '' }
-  if (authorization === undefined || authorization === '') return { code: 'ERR_TOKEN_MISSING', text: '' }
-  // The parser's own cap comes before any work on the text; the pattern below is linear, but so is a megabyte.
-  if (authorization.length > 8_200) return { code: 'ERR_TOKEN_TOO_LARGE', text: '' }
-  const text = BEARER.exec(authorization)?.[1]
-  return text === undefined ? { code: 'ERR_TOKEN_MALFORMED', text: '' } : { code: null, text }
+/** An account that takes bound tokens only has no use for others, whoever signed them. */
+function bindingDemanded({ binding, certificate }: Account, { kind, thumbprint }: TokenBinding): ErrorCode | null {
+  if (binding === 'none') return null
+  if (binding !== kind) return 'ERR_TOKEN_BINDING'
+  return binding === 'mtls' && certificate !== thumbprint ? 'ERR_TOKEN_CERTIFICATE' : null
 }
 
-function namesToken(url: string): boolean {
-  for (const name of new URLSearchParams(url.slice(url.indexOf('?') + 1)).keys()) {
-    if (name.toLowerCase() === 'access_token') return true
-  }
-  return false
-}
-
-function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' | 'expiresAt'>): Principal {
+function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' | 'expiresAt'>, binding: TokenBinding): Principal {
   return {
     facts: account.facts,
     name: account.name,
@@ -226,6 +258,9 @@ function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' 
     mfaLevel: MFA_LEVEL_OF_SERVICE_ACCOUNTS,
     authTime: null,
     sessionId: null,
+    tokenBinding: binding.kind,
+    ...(binding.thumbprint === '' ? {} : { keyThumbprint: binding.thumbprint }),
+    onBehalfBy: '',
     token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }
 }

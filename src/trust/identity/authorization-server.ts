@@ -1,11 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type AuditSink, type Clock, type ErrorCode, type JsonObject, newId } from '#foundation/core'
+import { type Clock, type ErrorCode, newId } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import { errors, type IssuedToken, type OidcContext, Provider, type StructuredToken } from 'oidc-provider'
-import type { Accounts } from './accounts.ts'
 import { Artifacts } from './artifacts.ts'
-import { assertionExpiry, assertionId, judgeAssertion } from './client-assertion.ts'
 import { POLL_INTERVAL_SECONDS } from './sign-in/device-codes.ts'
 import { codeOfFlowError, renderFlowError, SOURCE_HEADER } from './sign-in/flows.ts'
 import type { SignIn } from './sign-in/sign-in.ts'
@@ -16,30 +14,22 @@ export interface AuthorizationServerOptions {
   readonly privateKey: KeyObject
   readonly keyId: string
   readonly tokenLifetimeSeconds: number
-  readonly accounts: Accounts
   readonly artifacts: Artifacts
   /** People's part: their flows, sessions and clients. */
   readonly signIn: SignIn
-  readonly audit: AuditSink
   readonly clock: Clock
   readonly logger: Logger
-  /** In production the bootstrap account gets no token. */
-  readonly production: boolean
   /** Told of every request for a token that is refused, with the client that it claims to come from. */
   readonly refused: (code: ErrorCode, claimedClient: string | null) => void
 }
 
 /**
- * The embedded oidc-provider, cut down to what is served: client credentials with private_key_jwt, people's flows (`sign-in/flows.ts`),
- * and JWT access tokens for the one resource that we are.
- *
- * Three things are done in its hooks because they must be awaited before a token exists: the assertion is judged by our
- * stricter rules, it is claimed for its one use, and the issue is in the audit log.
- * The library reads the system clock to judge the signature's `exp`; issue times and all other judgements use ours.
- * @see RFC 6749 §4.4, RFC 7523, RFC 8707, RFC 9068
+ * The embedded oidc-provider, cut down to what is served: people's flows (`sign-in/flows.ts`) with JWT access tokens for the one
+ * resource that we are. Programs have a token endpoint of their own (`services/token-endpoint.ts`).
+ * @see RFC 6749, RFC 8707, RFC 9068
  */
 export function createAuthorizationServer(options: AuthorizationServerOptions): (req: IncomingMessage, res: ServerResponse) => void {
-  const { issuer, accounts, artifacts, signIn, audit, clock, logger } = options
+  const { issuer, artifacts, signIn, clock, logger } = options
   const resourceServer = {
     scope: '',
     audience: issuer,
@@ -53,9 +43,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   const provider = new Provider(issuer, {
     ...people,
     adapter: (model: string) =>
-      model === 'Client'
-        ? Artifacts.readOnly((id) => signIn.client(id) ?? clientOf(accounts, id, options.production))
-        : (signIn.adapter(model) ?? replayOnce(model, artifacts)),
+      model === 'Client' ? Artifacts.readOnly((id) => signIn.client(id)) : (signIn.adapter(model) ?? artifacts.adapter(model)),
     jwks: { keys: [{ ...options.privateKey.export({ format: 'jwk' }), kid: options.keyId, alg: 'EdDSA', use: 'sig' }] },
     // Every endpoint has its place under /oauth even while it is not served: the room's own router decides what is.
     routes: {
@@ -69,17 +57,17 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       code_verification: '/device',
     },
     responseTypes: ['code'],
-    clientAuthMethods: ['private_key_jwt', 'none'],
+    clientAuthMethods: ['none'],
     clientDefaults: {
-      grant_types: ['client_credentials'],
+      grant_types: [],
       response_types: [],
       id_token_signed_response_alg: 'EdDSA',
-      token_endpoint_auth_method: 'private_key_jwt',
+      token_endpoint_auth_method: 'none',
     },
-    enabledJWA: { clientAuthSigningAlgValues: ['EdDSA', 'Ed25519', 'ES256'] },
     clockTolerance: 5,
     features: {
-      clientCredentials: { enabled: true },
+      // Programs get their tokens from an endpoint of ours: `services/token-endpoint.ts`.
+      clientCredentials: { enabled: false },
       deviceFlow: {
         enabled: true,
         charset: 'base-20',
@@ -101,52 +89,15 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
         useGrantedResource: () => false,
       },
     },
-    ttl: { ...(people['ttl'] as object), AccessToken: seconds, ClientCredentials: seconds },
+    ttl: { ...(people['ttl'] as object), AccessToken: seconds },
     clientBasedCORS: () => false,
     renderError: renderFlowError,
-    assertJwtClientAuthClaimsAndHeader: async (_ctx: unknown, claims: JsonObject, header: JsonObject) => {
-      const reason = judgeAssertion(header, claims, {
-        algorithms: (typeof claims['iss'] === 'string' ? accounts.get(claims['iss'])?.algorithms : undefined) ?? [],
-        audiences: [issuer, `${issuer}/oauth/token`],
-        now: clock.now(),
-      })
-      if (reason !== null) throw new errors.InvalidClientAuth(reason)
-      const { iss, jti, exp } = claims as { iss: string; jti: string; exp: number }
-      if (!(await artifacts.claim('Assertion', assertionId(iss, jti), assertionExpiry(exp)))) {
-        throw new errors.InvalidClientAuth('the assertion was used before')
-      }
-    },
     formats: {
       customizers: {
         jwt: async (_ctx: unknown, token: IssuedToken, structured: StructuredToken) => {
           const issuedAt = Math.floor(clock.now() / 1000)
-          if (token.kind === 'AccessToken') {
-            const issue = { id: newId('at'), issuedAt, expiresAt: issuedAt + options.tokenLifetimeSeconds }
-            structured.payload = await signIn.claimsFor(token, issue)
-            return
-          }
-          const account = accounts.get(token.clientId)
-          if (account === null || account.disabled) throw new errors.InvalidClientAuth('the account is disabled')
-          structured.payload = {
-            iss: issuer,
-            sub: account.name,
-            aud: issuer,
-            client_id: account.name,
-            jti: newId('at'),
-            iat: issuedAt,
-            exp: issuedAt + options.tokenLifetimeSeconds,
-            account_epoch: account.epoch,
-          }
-          await audit.record({
-            type: 'token.issue',
-            actor: { type: account.facts.type, id: account.facts.id },
-            action: 'authenticate',
-            resource: { type: 'System', id: 'identity' },
-            outcome: 'success',
-            purpose: account.purpose,
-            legalBasis: account.legalBasis,
-            details: { tokenId: structured.payload['jti'] as string, expiresAt: (issuedAt + options.tokenLifetimeSeconds) * 1000 },
-          })
+          const issue = { id: newId('at'), issuedAt, expiresAt: issuedAt + options.tokenLifetimeSeconds }
+          structured.payload = await signIn.claimsFor(token, issue)
         },
       },
     },
@@ -175,26 +126,4 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       if (!res.headersSent) res.writeHead(500).end()
     })
   }
-}
-
-/** The metadata of a client, or undefined when the account may not have tokens. */
-function clientOf(accounts: Accounts, id: string, production: boolean): Record<string, unknown> | undefined {
-  const account = accounts.get(id)
-  if (account === null || account.disabled || (production && account.roles.includes('bootstrap'))) return undefined
-  return {
-    client_id: account.name,
-    grant_types: ['client_credentials'],
-    response_types: [],
-    redirect_uris: [],
-    token_endpoint_auth_method: 'private_key_jwt',
-    id_token_signed_response_alg: 'EdDSA',
-    jwks: { keys: [{ ...account.publicKeyJwk, use: 'sig' }] },
-  }
-}
-
-/** The library looks first and writes later, which two simultaneous requests can both pass; our claim above is atomic, so its own memory is not needed. */
-function replayOnce(model: string, artifacts: Artifacts): ReturnType<Artifacts['adapter']> {
-  const adapter = artifacts.adapter(model)
-  if (model !== 'ReplayDetection') return adapter
-  return { ...adapter, find: async () => undefined, upsert: async () => undefined }
 }

@@ -9,6 +9,8 @@ export const ENROLMENT_LINK_MINUTES = 15
 /** Verified tokens held in memory; one entry is about 700 bytes. */
 export const TOKEN_CACHE_ENTRIES = 10_000
 
+/** A host with fifty programs, each asking ten times as often as its tokens live. */
+export const TOKEN_REQUESTS_PER_MINUTE = 600
 /** NIST SP 800-63B §4.2.3 for two factors: 30 minutes idle, 12 hours in all. */
 export const SESSION_IDLE_MINUTES = 30
 export const SESSION_HOURS = 12
@@ -28,6 +30,16 @@ export const identityConfig = z
       .describe('how long an access token lives (B4)'),
     enrolmentLinkMinutes: z.int().min(1).max(60).default(ENROLMENT_LINK_MINUTES).describe('how long an enrolment link works, once'),
     tokenCacheEntries: z.int().min(2).max(1_000_000).default(TOKEN_CACHE_ENTRIES).describe('verified tokens kept in memory, by digest'),
+    dpopNonce: z
+      .enum(['when-needed', 'required'])
+      .default('when-needed')
+      .describe('whether each proof of possession carries a nonce of this server, or only one that could be old (RFC 9449)'),
+    tokenRequestsPerMinute: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(TOKEN_REQUESTS_PER_MINUTE)
+      .describe('requests to the token endpoint from one address (IPv6: one /64), a minute’s worth of them at once'),
     sessionIdleMinutes: z.int().min(1).max(720).default(SESSION_IDLE_MINUTES).describe('a person’s session ends after so long without use'),
     sessionHours: z.int().min(1).max(72).default(SESSION_HOURS).describe('a person’s session ends after so long in any case'),
     hardwareKeys: z

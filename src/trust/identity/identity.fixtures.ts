@@ -10,7 +10,7 @@ import { openBytes, sealBytes } from '#foundation/crypto'
 import { type Database, openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
 import type { Keys, KeyUse } from '#trust/keys'
-import type { CreatedAccount, PrivateJwk } from './accounts.ts'
+import type { CreatedAccount, NewAccount, PrivateJwk } from './accounts.ts'
 import { ASSERTION_TYPE } from './client-assertion.ts'
 import type { People } from './people/people.ts'
 import { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
@@ -137,7 +137,7 @@ export interface Fixture {
   /** The room behind a plain loopback server; the composition root puts TLS there. */
   readonly url: string
   /** A new account of role `application` with the key it was given. */
-  account(name: string): Promise<CreatedAccount & { privateKeyJwk: PrivateJwk }>
+  account(name: string, more?: Partial<NewAccount>): Promise<CreatedAccount & { privateKeyJwk: PrivateJwk }>
   post(path: string, body: string, headers?: Readonly<Record<string, string>>): Promise<Response>
   token(name: string, key: PrivateJwk): Promise<string>
   /** A second process on the same database, in effect: nothing but what is stored is shared. */
@@ -194,9 +194,9 @@ export async function openFixture({
     secretsDir,
     sealer,
     url,
-    async account(name) {
+    async account(name, more = {}) {
       const created = await identity.serviceAccounts.create(
-        { name, roles: ['application'], purpose: 'credit-scoring', legalBasis: 'contract' },
+        { name, roles: ['application'], purpose: 'credit-scoring', legalBasis: 'contract', ...more },
         ADMIN,
       )
       return created as CreatedAccount & { privateKeyJwk: PrivateJwk }

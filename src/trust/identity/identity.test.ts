@@ -51,7 +51,7 @@ describe('token endpoint', () => {
     ])
     fixture.audit.down = true
     const response = await fixture.post('/oauth/token', grantForm('scorer', assertion('scorer', privateKeyJwk, fixture.clock.now())))
-    expect(response.status).toBe(500)
+    expect(response.status).toBe(503)
     expect(await response.json()).not.toHaveProperty('access_token')
   })
 
@@ -269,7 +269,8 @@ describe('every request verified (B8)', () => {
     expect(ask(`Bearer ${token}`, 1, '/v1/models?a=1&access%5Ftoken=x')).toBe('ERR_TOKEN_PLACEMENT')
     expect(ask(`Bearer ${token}`, 1, '/v1/models?Access_Token=')).toBe('ERR_TOKEN_PLACEMENT')
     expect(ask(`Bearer ${token}`, 1, '/v1/models?limit=1')).toBeNull()
-    for (const scheme of ['Basic', 'DPoP', 'Bearer Bearer', 'Bearer,']) expect(ask(`${scheme} ${token}`)).toBe('ERR_TOKEN_MALFORMED')
+    expect(ask(`DPoP ${token}`)).toBe('ERR_TOKEN_SCHEME')
+    for (const scheme of ['Basic', 'Bearer Bearer', 'Bearer,', 'DPoP DPoP']) expect(ask(`${scheme} ${token}`)).toBe('ERR_TOKEN_MALFORMED')
     for (const odd of [token, `Bearer  ${token}`, `Bearer ${token} `, `Bearer ${token},${token}`, 'Bearer ', `Bearer\t${token}`]) {
       expect(ask(odd)).toBe('ERR_TOKEN_MALFORMED')
     }
@@ -320,6 +321,29 @@ describe('every request verified (B8)', () => {
     stop()
     await fixture.identity.serviceAccounts.disable('scorer', ADMIN)
     expect(heard).toEqual(['scorer'])
+  })
+
+  it('takes a role away from the next request on, and the account when it was the last (B1, B8)', async () => {
+    const { serviceAccounts } = fixture.identity
+    const two = { name: 'scorer', roles: ['application', 'auditor'], purpose: 'scoring', legalBasis: 'contract' } as const
+    const { privateKeyJwk } = await serviceAccounts.create(two, ADMIN)
+    if (privateKeyJwk === null) throw new Error('no key')
+    const token = await fixture.token('scorer', privateKeyJwk)
+    const principal = bearer(token) as Principal
+    const removing = serviceAccounts.removeRole('scorer', 'auditor', ADMIN)
+    // Before anything is awaited: a running stream ends, the next request has one role.
+    expect(fixture.identity.stillValid(principal)).toBe('ERR_TOKEN_REVOKED')
+    expect((bearer(token) as Principal).facts.parents).toEqual([{ type: 'Role', id: 'application' }])
+    await removing
+    const reopened = await fixture.reopen()
+    expect(reopened.serviceAccounts.get('scorer')?.roles).toEqual(['application'])
+    expect(fixture.audit.of('access.account.removeRole')).toMatchObject([
+      { actor: ADMIN, details: { role: 'auditor', roles: ['application'] } },
+    ])
+    await reopened.serviceAccounts.removeRole('scorer', 'auditor', ADMIN)
+    await reopened.serviceAccounts.removeRole('scorer', 'application', ADMIN)
+    expect(codeOf(bearer(token, reopened))).toBe('ERR_ACCOUNT_DISABLED')
+    expect(reopened.serviceAccounts.get('scorer')).toMatchObject({ disabled: true, roles: ['application'] })
   })
 
   it('refuses tokens and assertions under a key that was replaced', async () => {
@@ -449,11 +473,18 @@ describe('routes', () => {
     expect(metadata).toMatchObject({
       issuer: ISSUER,
       token_endpoint: `${ISSUER}/oauth/token`,
-      grant_types_supported: expect.arrayContaining(['client_credentials', 'authorization_code', 'refresh_token']),
+      grant_types_supported: expect.arrayContaining([
+        'client_credentials',
+        'urn:ietf:params:oauth:grant-type:token-exchange',
+        'authorization_code',
+        'refresh_token',
+      ]),
       response_types_supported: ['code'],
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
-      token_endpoint_auth_methods_supported: ['private_key_jwt', 'none'],
+      token_endpoint_auth_methods_supported: ['private_key_jwt', 'self_signed_tls_client_auth', 'none'],
+      dpop_signing_alg_values_supported: ['ES256', 'EdDSA', 'Ed25519'],
+      tls_client_certificate_bound_access_tokens: true,
     })
     expect(JSON.stringify(metadata)).not.toContain('implicit')
     const response = await fetch(`${fixture.url}/oauth/jwks`)

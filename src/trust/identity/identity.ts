@@ -9,6 +9,7 @@ import {
   type EntityUid,
   type ErrorCode,
   RedoubtError,
+  type Role,
   type SubjectSealer,
 } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
@@ -16,7 +17,7 @@ import type { Logger } from '#foundation/telemetry'
 import type { Keys } from '#trust/keys'
 import { Accounts, type CreatedAccount, describe, type NewAccount, type ServiceAccount } from './accounts.ts'
 import { Artifacts } from './artifacts.ts'
-import { Authenticator, type Credentials, type Principal, type Refusal } from './authenticator.ts'
+import { Authenticator, type Principal, type Refusal } from './authenticator.ts'
 import { createAuthorizationServer } from './authorization-server.ts'
 import { BOOTSTRAP_KEY_FILE } from './account-file.ts'
 import { type IdentityConfig, identityConfig } from './config.ts'
@@ -26,6 +27,12 @@ import { ANSWER_FLOOR_MS, openPeople } from './people/open-people.ts'
 import type { EnrolmentLink, People } from './people/people.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
+import { ClientThrottle } from './services/client-throttle.ts'
+import type { Credentials } from './services/credentials.ts'
+import { KnownSources } from './services/known-sources.ts'
+import { SERVICE_MIGRATIONS } from './services/tables.ts'
+import { TokenBindings } from './services/token-binding.ts'
+import { ServiceTokens } from './services/token-endpoint.ts'
 import { SignIn } from './sign-in/sign-in.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -73,7 +80,10 @@ export interface Identity {
     /** The account as policies see it, for questions like `policy why`; not proof of anything. */
     principal(name: string): Principal | null
     disable(name: string, by: EntityUid): Promise<ServiceAccount>
-    replaceKey(name: string, by: EntityUid): Promise<CreatedAccount>
+    /** From its next request on; an account that has no other role is disabled. */
+    removeRole(name: string, role: Role, by: EntityUid): Promise<ServiceAccount>
+    /** @param certificate PEM of the new certificate, for an account that authenticates with one. */
+    replaceKey(name: string, by: EntityUid, certificate?: string): Promise<CreatedAccount>
   }
   /** For `ensureBootstrapAccount`. @throws {RedoubtError} `ERR_CONFIG_INSECURE` in production. */
   createBootstrapAccount(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
@@ -100,6 +110,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     throw new RedoubtError('ERR_CONFIG_INSECURE', `production refuses \`${BOOTSTRAP_KEY_FILE}\` in the secrets directory; remove it`)
   }
   migrate(database, 'trust/identity', MIGRATIONS)
+  migrate(database, 'trust/identity/services', SERVICE_MIGRATIONS)
   const { raw } = database
   const queue = new WriteQueue(raw)
   const accounts = new Accounts(raw, queue, audit, clock)
@@ -128,6 +139,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const refusedClient = (code: ErrorCode, claimed: string | null): void =>
     refused(code, claimed === null ? null : (accounts.get(claimed)?.facts ?? null))
 
+  const bindings = new TokenBindings({ issuer, clock, nonceRequired: config.dpopNonce === 'required' })
+  const throttle = new ClientThrottle(clock, new KnownSources(raw, queue, clock), config.tokenRequestsPerMinute)
   const opened = openPeople({
     database,
     queue,
@@ -147,6 +160,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     accounts,
     people: opened.tokens,
     denylist,
+    bindings,
     clock,
     cacheEntries: config.tokenCacheEntries,
     production: profile === 'production',
@@ -178,7 +192,11 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       artifacts,
       audit,
       clock,
-      inspect: (token) => authenticator.inspect(token),
+      throttle,
+      inspect(text) {
+        const examined = authenticator.inspect(text)
+        return typeof examined === 'string' ? examined : examined.token
+      },
       revoke: (token) => revokeToken(token.id, token.expiresAt),
       refused: refusedClient,
       houseClients: {
@@ -186,18 +204,30 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
         revokeRefreshToken: (clientId, token) => signIn.revokeRefreshToken(clientId, token),
       },
     },
-    authorizationServer: createAuthorizationServer({
+    serviceTokens: new ServiceTokens({
       issuer,
       privateKey,
       keyId,
       tokenLifetimeSeconds: config.tokenLifetimeSeconds,
       accounts,
       artifacts,
-      signIn,
       audit,
       clock,
-      logger,
+      bindings,
+      throttle,
       production: profile === 'production',
+      examine: (token) => authenticator.inspect(token),
+      refused: refusedClient,
+    }),
+    authorizationServer: createAuthorizationServer({
+      issuer,
+      privateKey,
+      keyId,
+      tokenLifetimeSeconds: config.tokenLifetimeSeconds,
+      artifacts,
+      signIn,
+      clock,
+      logger,
       refused: refusedClient,
     }),
   })
@@ -235,8 +265,13 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
         announce(name)
         return disabled
       },
-      async replaceKey(name, by) {
-        const replaced = await accounts.replaceKey(name, by)
+      async removeRole(name, role, by) {
+        const changed = accounts.removeRole(name, role, by)
+        announce(name)
+        return changed
+      },
+      async replaceKey(name, by, certificate) {
+        const replaced = await accounts.replaceKey(name, by, certificate)
         announce(name)
         return replaced
       },

@@ -8,7 +8,11 @@ export {
   writeAccountFile,
 } from './account-file.ts'
 export type { CreatedAccount, NewAccount, PrivateJwk, PublicJwk, ServiceAccount } from './accounts.ts'
-export type { Credentials, Principal, Refusal } from './authenticator.ts'
+export type { Principal, Refusal } from './authenticator.ts'
+export { authenticateHeader } from './services/challenge.ts'
+export { type Credentials, credentialsOf } from './services/credentials.ts'
+export { openProofKey, readProofKey, signProof, thumbprintOf } from './services/proof-key.ts'
+export { type BindingKind, BINDINGS } from './services/token-binding.ts'
 export { type IdentityConfig, identityConfig } from './config.ts'
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 export { type IssuedAccessToken, requestToken, revokeToken, type TokenAsk } from './request-token.ts'

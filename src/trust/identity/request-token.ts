@@ -1,9 +1,10 @@
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { request } from 'node:https'
 import { newId, parseStrictJson, RedoubtError } from '#foundation/core'
 import { SignJWT } from 'jose'
 import type { PrivateJwk } from './accounts.ts'
 import { ASSERTION_TYPE } from './client-assertion.ts'
+import { signProof } from './services/proof-key.ts'
 
 const MAX_ANSWER_BYTES = 64 * 1024
 const DEFAULT_TIMEOUT_MS = 10_000
@@ -19,10 +20,13 @@ export interface TokenAsk {
   /** PEM of the certificate authority to trust; the system's own when absent. */
   readonly ca?: string | Uint8Array | undefined
   readonly timeoutMs?: number
+  /** Private key (P-256 or Ed25519) that the token shall be bound to; a bearer token without. */
+  readonly proofKey?: KeyObject | undefined
 }
 
 export interface IssuedAccessToken {
   readonly accessToken: string
+  readonly tokenType: 'Bearer' | 'DPoP'
   /** Epoch milliseconds by this host's clock. */
   readonly expiresAt: number
 }
@@ -34,16 +38,35 @@ export interface IssuedAccessToken {
  * @see RFC 7523 §2.2
  */
 export async function requestToken(ask: TokenAsk): Promise<IssuedAccessToken> {
-  const form = new URLSearchParams({ grant_type: 'client_credentials', ...(await clientAuthentication(ask)) }).toString()
-  const { status, body } = await post(new URL('/oauth/token', ask.baseUrl), form, ask)
-  const answer = parse(body)
+  let { status, answer, nonce } = await askOnce(ask, undefined)
+  // RFC 9449 §8: the server wants its nonce in the proof, and has sent it along.
+  if (answer['error'] === 'use_dpop_nonce' && nonce !== undefined) ({ status, answer, nonce } = await askOnce(ask, nonce))
   const { access_token: accessToken, expires_in: expiresIn } = answer
   if (status === 200 && typeof accessToken === 'string' && typeof expiresIn === 'number') {
-    return { accessToken, expiresAt: Date.now() + expiresIn * 1000 }
+    const tokenType = answer['token_type'] === 'DPoP' ? 'DPoP' : 'Bearer'
+    // A server that knows nothing of proofs would give a token to whoever steals it.
+    if ((tokenType === 'DPoP') !== (ask.proofKey !== undefined))
+      throw new RedoubtError('ERR_TOKEN_REQUEST', 'the server gave a token of another type than was asked for')
+    return { accessToken, tokenType, expiresAt: Date.now() + expiresIn * 1000 }
   }
   if (answer['error'] === 'invalid_client')
     throw new RedoubtError('ERR_CLIENT_AUTHENTICATION', `the server does not accept the key of \`${ask.accountId}\``)
   throw new RedoubtError('ERR_TOKEN_REQUEST', `the server refused a token with status ${status}`)
+}
+
+interface TokenReply {
+  readonly status: number
+  readonly answer: Readonly<Record<string, unknown>>
+  readonly nonce: string | undefined
+}
+
+async function askOnce(ask: TokenAsk, nonce: string | undefined): Promise<TokenReply> {
+  const url = new URL('/oauth/token', ask.baseUrl)
+  const form = new URLSearchParams({ grant_type: 'client_credentials', ...(await clientAuthentication(ask)) }).toString()
+  const address = `${ask.issuer ?? url.origin}/oauth/token`
+  const proof = ask.proofKey === undefined ? undefined : signProof(ask.proofKey, { method: 'POST', url: address, nonce })
+  const reply = await post(url, form, ask, proof === undefined ? {} : { dpop: proof })
+  return { status: reply.status, answer: parse(reply.body), nonce: reply.nonce }
 }
 
 /** Form members that authenticate the account by private_key_jwt. @see RFC 7523 §2.2 */
@@ -75,12 +98,20 @@ export async function revokeToken(ask: TokenAsk, token: string): Promise<void> {
   throw new RedoubtError('ERR_TOKEN_REQUEST', `the server refused the revocation with status ${status}`)
 }
 
+interface Reply {
+  readonly status: number
+  readonly body: Buffer
+  /** The server's nonce for the next proof. */
+  readonly nonce: string | undefined
+}
+
 /** One form over verified TLS 1.3. @throws {RedoubtError} `ERR_SERVER_UNREACHABLE`, `ERR_TOKEN_REQUEST` for an answer that is too large. */
 export function post(
   url: URL,
   form: string,
   ask: Pick<TokenAsk, 'ca' | 'timeoutMs'>,
-): Promise<{ readonly status: number; readonly body: Buffer }> {
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const unreachable = (cause: unknown): void =>
       reject(
@@ -93,6 +124,7 @@ export function post(
       {
         method: 'POST',
         headers: {
+          ...headers,
           'content-type': 'application/x-www-form-urlencoded',
           accept: 'application/json',
           'content-length': Buffer.byteLength(form),
@@ -112,7 +144,9 @@ export function post(
           if (received > MAX_ANSWER_BYTES) call.destroy(new RedoubtError('ERR_TOKEN_REQUEST', 'the answer of the server is too large'))
           else chunks.push(chunk)
         })
-        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) }))
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks), nonce: [answer.headers['dpop-nonce']].flat()[0] }),
+        )
         answer.on('error', unreachable)
       },
     )

@@ -1,8 +1,13 @@
 import { IncomingMessage, type ServerResponse } from 'node:http'
 import { asRedoubtError } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
+import { sourceAddress } from '#trust/conditions'
 import type { EnrolmentPages } from './enrolment-pages.ts'
+import { single } from './client-assertion.ts'
 import { answer, answerOAuthError, answerProblem, readBody } from './http.ts'
+import { PROOF_ALGORITHMS } from './services/challenge.ts'
+import { sourceOf as addressKey } from './services/client-throttle.ts'
+import { SERVICE_GRANTS, type ServiceTokens, TOKEN_PATH } from './services/token-endpoint.ts'
 import { BROWSER_HEADER, PROVIDER_COOKIES, SOURCE_HEADER } from './sign-in/flows.ts'
 import { type Arrival, type SignIn, sourceOf } from './sign-in/sign-in.ts'
 import { introspect, revoke, type TokenEndpoints } from './token-endpoints.ts'
@@ -70,6 +75,7 @@ export interface RouterOptions {
   readonly issuer: string
   readonly endpoints: TokenEndpoints
   readonly pages: EnrolmentPages
+  readonly serviceTokens: ServiceTokens
   readonly signIn: SignIn
   readonly authorizationServer: (req: IncomingMessage, res: ServerResponse) => void
   readonly logger: Logger
@@ -77,7 +83,7 @@ export interface RouterOptions {
 
 /** Routes by exact path from the list above, reads bounded bodies, and hands the authorization server requests that it can trust. */
 export function createRouter(options: RouterOptions): (req: IncomingMessage, res: ServerResponse) => void {
-  const { issuer, endpoints, pages, signIn, authorizationServer, logger } = options
+  const { issuer, endpoints, pages, serviceTokens, signIn, authorizationServer, logger } = options
   const metadata = JSON.stringify(metadataOf(issuer))
 
   const route = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -88,6 +94,13 @@ export function createRouter(options: RouterOptions): (req: IncomingMessage, res
     if (!methods.includes(method ?? '')) return answerProblem(res, 'ERR_METHOD_NOT_ALLOWED', { allow: methods.join(', ') })
     const body = method === 'POST' ? await readBody(req) : Buffer.alloc(0)
     if (path.startsWith('/.well-known/')) return answer(res, 200, 'application/json; charset=utf-8', metadata)
+    if (path === TOKEN_PATH) {
+      const form = new URLSearchParams(body.toString('utf8'))
+      // Clients of the house stand for people, whose grants are the authorization server's; every other client is a program.
+      if (signIn.client(single(form, 'client_id') ?? '') === undefined) return serviceTokens.handle(req, res, form)
+      const wait = endpoints.throttle.pace(addressKey(sourceAddress(req)))
+      if (wait !== null) return serviceTokens.slowDown(res, wait, null)
+    }
     if (path === '/oauth/revoke') return revoke(endpoints, req, res, body)
     if (path === '/oauth/introspect') return introspect(endpoints, req, res, body)
     if (path.startsWith('/enrol/')) return pages.handle(path.slice('/enrol/'.length), req, res, body)
@@ -178,7 +191,7 @@ function paced(body: Buffer, signIn: SignIn): boolean {
 
 /** RFC 8414 §2: what is served, and nothing else. Our own text, because the library's would name endpoints that are not served yet. */
 function metadataOf(issuer: string): Record<string, unknown> {
-  const authentication = { methods: ['private_key_jwt'], algorithms: ['EdDSA', 'Ed25519', 'ES256'] }
+  const authentication = { methods: ['private_key_jwt', 'self_signed_tls_client_auth'], algorithms: ['EdDSA', 'Ed25519', 'ES256'] }
   return {
     issuer,
     authorization_endpoint: `${issuer}/oauth/authorize`,
@@ -192,11 +205,13 @@ function metadataOf(issuer: string): Record<string, unknown> {
     jwks_uri: `${issuer}/oauth/jwks`,
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
-    grant_types_supported: ['client_credentials', 'authorization_code', 'refresh_token', DEVICE_CODE_GRANT],
+    grant_types_supported: [...SERVICE_GRANTS, 'authorization_code', 'refresh_token', DEVICE_CODE_GRANT],
     response_types_supported: ['code'],
     scopes_supported: ['openid'],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['EdDSA'],
+    dpop_signing_alg_values_supported: PROOF_ALGORITHMS,
+    tls_client_certificate_bound_access_tokens: true,
     token_endpoint_auth_methods_supported: [...authentication.methods, 'none'],
     token_endpoint_auth_signing_alg_values_supported: authentication.algorithms,
     revocation_endpoint_auth_methods_supported: [...authentication.methods, 'none'],

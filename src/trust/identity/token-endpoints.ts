@@ -1,9 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AuditEvent, AuditSink, Clock, EntityUid, ErrorCode } from '#foundation/core'
+import { sourceAddress } from '#trust/conditions'
 import type { Account, Accounts } from './accounts.ts'
 import type { Artifacts } from './artifacts.ts'
-import { authenticateClient, single } from './client-assertion.ts'
+import { authenticateClient, claimedClient, single } from './client-assertion.ts'
 import { answer, answerJson, answerOAuthError, mediaType } from './http.ts'
+import { type ClientThrottle, sourceOf } from './services/client-throttle.ts'
+import { certificateOf } from './services/credentials.ts'
+import { confirmationOf } from './services/token-binding.ts'
 import type { AccessToken } from './verify-access-token.ts'
 
 export interface TokenEndpoints {
@@ -16,6 +20,7 @@ export interface TokenEndpoints {
   readonly inspect: (token: string) => AccessToken | ErrorCode
   /** Revokes for this process at once, durably when it resolves. */
   readonly revoke: (token: AccessToken) => Promise<boolean>
+  readonly throttle: ClientThrottle
   readonly refused: (code: ErrorCode, claimedClient: string | null) => void
   /** Clients of the house, which have no secret: what they show is the refresh token itself. */
   readonly houseClients: {
@@ -80,7 +85,9 @@ export async function introspect(endpoints: TokenEndpoints, req: IncomingMessage
     jti: token.id,
     iat: token.issuedAt / 1000,
     exp: token.expiresAt / 1000,
-    token_type: 'Bearer',
+    token_type: token.binding.kind === 'dpop' ? 'DPoP' : 'Bearer',
+    ...confirmationOf(token.binding),
+    ...(token.actor === null ? {} : { act: { sub: token.actor.account } }),
   })
 }
 
@@ -96,13 +103,27 @@ async function readCall(
     return null
   }
   const form = new URLSearchParams(body.toString('utf8'))
-  const rules = { audiences: [endpoints.issuer, `${endpoints.issuer}${path}`], now: endpoints.clock.now() }
-  const client = await authenticateClient(form, endpoints, rules)
-  if (client === null) {
-    endpoints.refused('ERR_CLIENT_AUTHENTICATION', single(form, 'client_id'))
-    answerOAuthError(res, 401, 'invalid_client', 'ERR_CLIENT_AUTHENTICATION')
+  const claimed = claimedClient(form)
+  const source = sourceOf(sourceAddress(req))
+  const wait = endpoints.throttle.admit(source, claimed)
+  if (wait !== null) {
+    endpoints.refused(wait.code, claimed)
+    answerOAuthError(res, 429, 'slow_down', wait.code, { 'retry-after': String(wait.seconds) })
     return null
   }
+  const rules = {
+    audiences: [endpoints.issuer, `${endpoints.issuer}${path}`],
+    now: endpoints.clock.now(),
+    certificate: certificateOf(req.socket),
+  }
+  const client = await authenticateClient(form, endpoints, rules)
+  if (typeof client === 'string') {
+    endpoints.throttle.failed(source, claimed)
+    endpoints.refused(client, claimed)
+    answerOAuthError(res, 401, 'invalid_client', client)
+    return null
+  }
+  endpoints.throttle.succeeded(source, client.name)
   const token = single(form, 'token')
   if (token === null) {
     answerOAuthError(res, 400, 'invalid_request', 'ERR_TOKEN_REQUEST')

@@ -2,6 +2,7 @@ import { type KeyObject, verify } from 'node:crypto'
 import type { ErrorCode, JsonObject } from '#foundation/core'
 import { parseCompactJws } from './compact-jws.ts'
 import { MAX_TOKEN_LIFETIME_SECONDS } from './config.ts'
+import { readConfirmation, type TokenBinding } from './services/token-binding.ts'
 
 /** Clocks of issuer and verifier may differ by this much for `iat` and `nbf`. `exp` gets no grace: late is late. */
 export const CLOCK_SKEW_SECONDS = 5
@@ -34,6 +35,19 @@ export interface AccessToken {
   readonly expiresAt: number
   /** Null for programs. */
   readonly person: PersonClaims | null
+  /** What the token is bound to; whether the caller holds that is asked elsewhere, on every request. */
+  readonly binding: TokenBinding
+  /** Null unless a service acts for the person. */
+  readonly actor: TokenActor | null
+}
+
+/** The service that acts for a person. @see RFC 8693 §4.1 */
+export interface TokenActor {
+  readonly account: string
+  /** Epoch of the service account when the token was issued. */
+  readonly epoch: number
+  /** `jti` of the token that this one was exchanged for; revoking that ends this one. */
+  readonly parent: string
 }
 
 /** What a person's token says of how they signed in. */
@@ -43,11 +57,26 @@ export interface PersonClaims {
   readonly authTime: number
   /** Claim `acr`. */
   readonly mfaLevel: 1 | 2 | 3
+  readonly amr: readonly string[]
 }
 
 const HEADER_MEMBERS = new Set(['alg', 'typ', 'kid'])
 const PERSON_CLAIMS = ['sid', 'auth_time', 'acr', 'amr'] as const
-const CLAIMS = new Set(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'client_id', 'scope', 'account_epoch', ...PERSON_CLAIMS])
+const CLAIMS = new Set([
+  'iss',
+  'sub',
+  'aud',
+  'exp',
+  'nbf',
+  'iat',
+  'jti',
+  'client_id',
+  'scope',
+  'account_epoch',
+  'cnf',
+  'act',
+  ...PERSON_CLAIMS,
+])
 
 /**
  * Verifies one of our own access tokens: structure, header, key, signature, claims, in this order, so that a code about
@@ -90,6 +119,10 @@ function readClaims(claims: JsonObject, rules: TokenRules, now: number): AccessT
   const person = PERSON_CLAIMS.some((claim) => claims[claim] !== undefined) ? personClaims(claims) : null
   // A program speaks for itself, a person through a client; nothing in between.
   if (person === undefined || (person === null) !== (sub === clientId)) return 'ERR_TOKEN_CLAIMS'
+  const binding = readConfirmation(claims['cnf'])
+  const actor = readActor(claims['act'])
+  if (binding === null || actor === undefined || (actor !== null && (person === null || actor.account !== clientId)))
+    return 'ERR_TOKEN_CLAIMS'
   if (iss !== rules.issuer) return 'ERR_TOKEN_ISSUER'
   // One audience, as a string: a token that also opens another server is not ours to accept.
   if (aud !== rules.audience) return 'ERR_TOKEN_AUDIENCE'
@@ -107,6 +140,8 @@ function readClaims(claims: JsonObject, rules: TokenRules, now: number): AccessT
     issuedAt: iat * 1000,
     expiresAt: exp * 1000,
     person,
+    binding,
+    actor,
   }
 }
 
@@ -119,7 +154,15 @@ function personClaims({ sub, sid, auth_time: authTime, acr, amr, iat }: JsonObje
   if (!Array.isArray(amr) || amr.length === 0 || amr.length > MAX_METHODS || !amr.every(isText)) return undefined
   const mfaLevel = Object.hasOwn(LEVELS, acr) ? LEVELS[acr] : undefined
   if (mfaLevel === undefined || authTime > (iat as number) + CLOCK_SKEW_SECONDS) return undefined
-  return { sessionId: sid, authTime: authTime * 1000, mfaLevel }
+  return { sessionId: sid, authTime: authTime * 1000, mfaLevel, amr }
+}
+
+/** Null when nobody acts for the subject, undefined for anything but what we give. */
+function readActor(act: unknown): TokenActor | null | undefined {
+  if (act === undefined) return null
+  if (typeof act !== 'object' || act === null || Array.isArray(act) || Object.keys(act).length !== 3) return undefined
+  const { sub, epoch, parent } = act as JsonObject
+  return isText(sub) && Number.isSafeInteger(epoch) && isText(parent) ? { account: sub, epoch: epoch as number, parent } : undefined
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 256

@@ -48,7 +48,19 @@ export class PersonTokens {
     const mfaLevel = this.#people.bestLevelOf(userId)
     const { roles, purpose, legalBasis, factsAt } = record
     const token = { id: '', issuer, expiresAt: 0 }
-    return { facts: factsAt[mfaLevel], name: userId, roles, purpose, legalBasis, mfaLevel, authTime: null, sessionId: null, token }
+    return {
+      facts: factsAt[mfaLevel],
+      name: userId,
+      roles,
+      purpose,
+      legalBasis,
+      mfaLevel,
+      authTime: null,
+      sessionId: null,
+      tokenBinding: 'none',
+      onBehalfBy: '',
+      token,
+    }
   }
 
   /** For what runs: as `judge`, without counting as use. */
@@ -72,6 +84,9 @@ function principalOf(record: PersonRecord, token: PersonToken, mfaLevel: 1 | 2 |
     mfaLevel,
     authTime: token.person.authTime,
     sessionId: token.person.sessionId,
+    tokenBinding: token.binding.kind,
+    ...(token.binding.thumbprint === '' ? {} : { keyThumbprint: token.binding.thumbprint }),
+    onBehalfBy: '',
     token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }
 }

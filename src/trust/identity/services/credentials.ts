@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { ErrorCode } from '#foundation/core'
+
+/** What a request carries beside its token to show that it may use it. */
+export interface Possession {
+  readonly method: string
+  /** The `dpop` header, and how often it was sent. */
+  readonly proof: string | undefined
+  readonly proofCount: number
+  /** SHA-256 thumbprint of the certificate by which this very connection was made; null without one. */
+  readonly certificate: () => string | null
+  /** Sets a header of the answer, whatever the answer will be. */
+  readonly setHeader: (name: string, value: string) => void
+}
+
+export interface Credentials {
+  readonly authorization: string | undefined
+  /** How many `authorization` headers the request carries; Node joins or drops repeated ones. */
+  readonly authorizationCount: number
+  /** The request target: tokens in it are refused, proofs are for its path. */
+  readonly url: string
+  /** Absent where only bearer tokens are taken: a bound token is refused there. */
+  readonly possession?: Possession
+}
+
+/** All that a request says about who makes it. Headers that name a certificate or another address are not among it: whoever calls writes them. */
+export function credentialsOf(request: IncomingMessage, response: ServerResponse): Credentials {
+  const { rawHeaders, headers } = request
+  return {
+    authorization: headers.authorization,
+    authorizationCount: count(rawHeaders, 'authorization'),
+    url: request.url ?? '/',
+    possession: {
+      method: request.method ?? '',
+      proof: typeof headers['dpop'] === 'string' ? headers['dpop'] : undefined,
+      proofCount: headers['dpop'] === undefined ? 0 : count(rawHeaders, 'dpop'),
+      certificate: () => certificateOf(request.socket),
+      setHeader: (name, value) => {
+        if (!response.headersSent) response.setHeader(name, value)
+      },
+    },
+  }
+}
+
+function count(rawHeaders: readonly string[], name: string): number {
+  let found = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) found++
+  return found
+}
+
+/** TLS 1.3 knows no renegotiation, so a connection has one certificate for its life. */
+const certificates = new WeakMap<Socket, string | null>()
+
+/** @returns `x5t#S256` of the certificate that the other end proved to hold in the handshake (RFC 8705 §3.1); null without one. */
+export function certificateOf(socket: Socket): string | null {
+  let thumbprint = certificates.get(socket)
+  if (thumbprint === undefined) {
+    const certificate = (socket as Partial<TLSSocket>).getPeerX509Certificate?.()
+    thumbprint = certificate === undefined ? null : createHash('sha256').update(certificate.raw).digest('base64url')
+    certificates.set(socket, thumbprint)
+  }
+  return thumbprint
+}
+
+export type Scheme = 'bearer' | 'dpop'
+const SCHEME = /^(bearer|dpop) ([A-Za-z0-9._~+/=-]+)$/i
+type Located =
+  | { readonly code: ErrorCode; readonly text: ''; readonly scheme: 'bearer' }
+  | { readonly code: null; readonly text: string; readonly scheme: Scheme }
+
+const misplaced = (code: ErrorCode): Located => ({ code, text: '', scheme: 'bearer' })
+
+/**
+ * One token, in one authorization header, and nowhere else.
+ * @see RFC 6750 §2 (a request must not use more than one method), RFC 9449 §7.1, RFC 9700 §4.3.2 (not in the query)
+ */
+export function locateToken({ authorization, authorizationCount, url }: Credentials): Located {
+  if (authorizationCount > 1) return misplaced('ERR_TOKEN_PLACEMENT')
+  if (url.includes('?') && namesToken(url)) return misplaced('ERR_TOKEN_PLACEMENT')
+  if (authorization === undefined || authorization === '') return misplaced('ERR_TOKEN_MISSING')
+  // The parser's own cap comes before any work on the text; the pattern below is linear, but so is a megabyte.
+  if (authorization.length > 8_200) return misplaced('ERR_TOKEN_TOO_LARGE')
+  const [, scheme, text] = SCHEME.exec(authorization) ?? []
+  if (scheme === undefined || text === undefined) return misplaced('ERR_TOKEN_MALFORMED')
+  return { code: null, text, scheme: scheme.length === 'dpop'.length ? 'dpop' : 'bearer' }
+}
+
+function namesToken(url: string): boolean {
+  for (const name of new URLSearchParams(url.slice(url.indexOf('?') + 1)).keys()) {
+    if (name.toLowerCase() === 'access_token') return true
+  }
+  return false
+}

@@ -1,0 +1,16 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { loadCedar } from './cedar.ts'
+import { type OracleReport, runOracle } from './oracle-run.ts'
+
+/** One thread's share of a comparison with Cedar. */
+export interface OracleShare {
+  readonly seed: number
+  readonly pairs: number
+  readonly stopAfterMs: number
+  readonly atLeast: number
+}
+
+const { seed, pairs, stopAfterMs, atLeast } = workerData as OracleShare
+const report: OracleReport = runOracle(await loadCedar(), seed, pairs, { stopAfterMs, atLeast })
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+parentPort?.postMessage(report)
