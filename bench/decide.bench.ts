@@ -1,5 +1,7 @@
-/** Who asks, within which limits, may they: the three answers of every request, warm, by the real rooms. */
-import { type DecisionContext, type EntityFacts, ORDINARY_REQUEST, systemClock } from '#foundation/core'
+/** Who asks, within which limits, under which circumstances, may they: the answers of every request, warm, by the real rooms. */
+import { type EntityFacts, systemClock } from '#foundation/core'
+import { conditionRequest, decisionContext, noteAnswer } from '#gateway/pipeline'
+import { localTime } from '#trust/conditions'
 import { loadPolicies } from '#trust/policy'
 import { policyFiles } from './policy.bench.ts'
 import { BENCH_PURPOSE, openRealRooms } from './real-rooms.ts'
@@ -23,6 +25,7 @@ const models = Array.from({ length: MODELS }, (_, n): EntityFacts => ({
 async function run(): Promise<readonly Row[]> {
   const rooms = await openRealRooms()
   const rows: Row[] = []
+  const house = { localTime: localTime('Europe/Berlin'), conditions: rooms.conditions, profile: 'production' } as const
   try {
     const tokens: string[] = []
     for (let n = 0; n < ACCOUNTS; n++) tokens.push(`Bearer ${await rooms.token(`bench-${n}`, 'deployer')}`)
@@ -43,7 +46,11 @@ async function run(): Promise<readonly Row[]> {
         })
         if ('code' in principal) throw new Error(principal.code)
         const resource = models[(n * 7) % MODELS]!
-        const decision = engine.decide({ principal: principal.facts, action: 'invoke', resource, context: contextOf(n) })
+        const received = { receivedAt: systemClock.now(), sourceAddress: `10.0.${n % 200}.7`, userAgent: 'bench/1.0' }
+        const asked = conditionRequest(principal, received, `Model/${resource.id}`)
+        const context = decisionContext(house, principal, asked)
+        const decision = engine.decide({ principal: principal.facts, action: 'invoke', resource, context })
+        noteAnswer(house, principal, asked, decision.effect === 'allow')
         if (decision.effect === 'deny') throw new Error(`denied: ${decision.policies.join(', ')} ${decision.code}`)
         const taken = rooms.limits.take({
           principal: principal.facts.id,
@@ -80,21 +87,6 @@ async function run(): Promise<readonly Row[]> {
     return rows
   } finally {
     await rooms.close()
-  }
-}
-
-function contextOf(n: number): DecisionContext {
-  return {
-    now: systemClock.now(),
-    hour: n % 24,
-    weekday: n % 7,
-    purpose: BENCH_PURPOSE,
-    legalBasis: 'contract',
-    sourceAddress: `10.0.${n % 200}.7`,
-    profile: 'production',
-    mfaLevel: 2,
-    risk: n % 50,
-    ...ORDINARY_REQUEST,
   }
 }
 

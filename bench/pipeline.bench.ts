@@ -1,9 +1,10 @@
 /** The gateway's own work on one chat call: every step, the record durable twice, no sockets and an upstream that answers at once. */
-import { systemClock } from '#foundation/core'
+import { systemClock, NO_EXCEPTIONS } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
-import { type House, infer, localTime, type Received, type Reply, RunningStreams } from '#gateway/pipeline'
+import { type House, infer, type Received, type Reply, RunningStreams } from '#gateway/pipeline'
 import { chatSurface } from '../src/gateway/routes/chat-surface.ts'
 import type { UpstreamRoute, Upstreams } from '#gateway/serving'
+import { localTime } from '#trust/conditions'
 import { defaultPolicyFiles, loadPolicies } from '#trust/policy'
 import { openRealRooms } from './real-rooms.ts'
 import { BENCH_ACCOUNT, BENCH_POLICY } from './redoubt-server.ts'
@@ -71,7 +72,9 @@ async function run(): Promise<readonly Row[]> {
       limits: rooms.limits,
       audit: rooms.audit,
       clock: systemClock,
+      exceptions: NO_EXCEPTIONS,
       localTime: localTime('UTC'),
+      conditions: rooms.conditions,
       logger: silentLogger,
       profile: 'production',
       digestKey: Buffer.alloc(32, 7),
@@ -145,6 +148,7 @@ function received(surface: Received['surface'], authorization: string, n: number
     parameters: [],
     credentials: { authorization, authorizationCount: 1, url: '/v1/chat/completions' },
     contentType: 'application/json',
+    userAgent: 'bench/1.0',
     sourceAddress: '127.0.0.1',
     purposeHeader: undefined,
     subjectHeader: undefined,

@@ -8,6 +8,7 @@ import { nodeFolder, openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
 import { type Limits, openLimits } from '#gateway/limits'
 import { type AuditLog, openAuditLog, parallelWriter } from '#trust/audit'
+import { type Conditions, conditionsConfig, localTime, openConditions, openCountries } from '#trust/conditions'
 import { type Identity, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
 import { assertion, fakeKeys, grantForm } from '../src/trust/identity/identity.fixtures.ts'
@@ -19,6 +20,7 @@ export const BENCH_PURPOSE = 'credit-scoring'
 export interface RealRooms {
   readonly identity: Identity
   readonly limits: Limits
+  readonly conditions: Conditions
   readonly audit: AuditLog
   /** An access token of a new account with this role, issued over the token endpoint. */
   token(name: string, role: 'application' | 'deployer'): Promise<string>
@@ -60,12 +62,25 @@ export async function openRealRooms(): Promise<RealRooms> {
   })
   const limitsDatabase = openDatabase<unknown>(at('limits.db'))
   const limits = openLimits({ database: limitsDatabase, clock: systemClock })
+  const conditionsDatabase = openDatabase<unknown>(at('conditions.db'))
+  const conditions = openConditions({
+    database: conditionsDatabase,
+    audit,
+    alerts: { raise: () => undefined },
+    clock: systemClock,
+    logger: silentLogger,
+    config: conditionsConfig.parse({ networks: { inside: ['10.0.0.0/8', 'fd00::/8'] } }),
+    localTime: localTime('Europe/Berlin'),
+    countries: await openCountries(undefined),
+    hashKey: Buffer.alloc(32, 3),
+  })
   const server = createServer((asked, answer) => identity.handler(asked, answer))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
     identity,
     limits,
+    conditions,
     audit,
     async token(name, role) {
       const account = { name, roles: [role], purpose: BENCH_PURPOSE, legalBasis: 'contract' } as const
@@ -78,9 +93,10 @@ export async function openRealRooms(): Promise<RealRooms> {
       server.close()
       await identity.close()
       await limits.close()
+      await conditions.close()
       await audit.close()
       keyring.close()
-      await Promise.all([database.close(), limitsDatabase.close(), keysDatabase.close()])
+      await Promise.all([database.close(), limitsDatabase.close(), conditionsDatabase.close(), keysDatabase.close()])
       rmSync(folder, { recursive: true, force: true })
     },
   }

@@ -3,10 +3,10 @@
  * Read by `oxlint.config.ts` (the lock) and `test/architecture.test.ts` (the proof that the lock holds).
  */
 const foundation = ['foundation/core', 'foundation/config', 'foundation/storage', 'foundation/crypto', 'foundation/telemetry'] as const
-const trust = ['trust/audit', 'trust/keys', 'trust/identity', 'trust/policy'] as const
+const trust = ['trust/audit', 'trust/keys', 'trust/conditions', 'trust/identity', 'trust/policy'] as const
 const assets = ['assets/datasets', 'assets/registry', 'assets/training'] as const
 const gateway = ['gateway/serving', 'gateway/limits', 'gateway/filters', 'gateway/pipeline', 'gateway/routes'] as const
-const governance = ['governance/alerts'] as const
+const governance = ['governance/alerts', 'governance/approvals'] as const
 
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'foundation/core': [],
@@ -17,7 +17,8 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 
   'trust/audit': foundation,
   'trust/keys': [...foundation, 'trust/audit'],
-  'trust/identity': [...foundation, 'trust/audit', 'trust/keys'],
+  'trust/conditions': foundation,
+  'trust/identity': [...foundation, 'trust/audit', 'trust/keys', 'trust/conditions'],
   'trust/policy': [...foundation, 'trust/audit', 'trust/keys'],
 
   'assets/datasets': [...foundation, ...trust],
@@ -31,6 +32,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'gateway/routes': [...foundation, ...trust, ...assets, 'gateway/pipeline', 'gateway/serving', 'gateway/filters'],
 
   'governance/alerts': foundation,
+  'governance/approvals': [...foundation, 'trust/keys'],
 
   'interfaces/api': [...foundation, ...trust, ...assets, ...gateway, ...governance],
   'interfaces/commands': [...foundation, ...trust, ...assets, ...gateway, ...governance, 'interfaces/api'],

@@ -10,13 +10,24 @@ import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
 import { openLimits } from '#gateway/limits'
-import { type House, localTime, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
+import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
-import { type Activation, type ControlPlane, createApi, PolicyStore, reloadPolicies } from '#interfaces/api'
+import { openExceptions } from '#governance/approvals'
+import {
+  type Activation,
+  approversOf,
+  type ControlPlane,
+  createApi,
+  PolicyStore,
+  proveWithin,
+  reloadPolicies,
+  reviewedAccounts,
+} from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
+import { localTime, openConditions, openCountries, SourceAddresses, watchConduct } from '#trust/conditions'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
 import { openCertificates } from './certificates.ts'
@@ -27,7 +38,7 @@ import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
-import { policyAlarm } from './policy-alarm.ts'
+import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { passphrase } from './secrets.ts'
@@ -94,6 +105,7 @@ async function start(
   const { profile } = configuration
   const logger = surroundings.logger ?? createLogger({ level: configuration.log.level })
   refuseInsecure(configuration)
+  const countries = await openCountries(configuration.conditions.countryFile)
   const secret = passphrase(configuration, warn)
 
   const directory = takeDataDirectory(configuration.dataDir)
@@ -121,6 +133,7 @@ async function start(
     operatorPath: configuration.policies,
     shadowRate: SHADOW_RATE,
     onMismatch: (mismatch) => onMismatch(mismatch),
+    prove: proveWithin(configuration.policyProof.timeoutSeconds * 1_000),
   })
   const keyring = await opening
 
@@ -156,7 +169,23 @@ async function start(
   closers.push(() => alerts.close())
   const logWatch = watchLog({ health: () => log.health(), alerts, clock })
   closers.push(() => logWatch.close())
-  const audit = watchEvents({ audit: metrics.counting(log), alerts, clock, config: configuration.alerts })
+  const watched = watchEvents({ audit: metrics.counting(log), alerts, clock, config: configuration.alerts })
+  const time = localTime(configuration.conditions.timeZone ?? configuration.organisation.timeZone, configuration.conditions)
+  const conditionsDatabase = openDatabase<unknown>(directory.at('conditions.db'))
+  closers.push(() => conditionsDatabase.close())
+  const conditions = openConditions({
+    database: conditionsDatabase,
+    audit: watched,
+    alerts,
+    clock,
+    logger,
+    config: configuration.conditions,
+    localTime: time,
+    countries,
+    hashKey: derivedKey(keyring.searchKey, 'redoubt networks and devices'),
+  })
+  closers.push(() => conditions.close())
+  const audit = watchConduct(watched, conditions)
   onMismatch = policyAlarm(audit, logger)
   await audit.record({
     type: 'server.start',
@@ -212,6 +241,20 @@ async function start(
   })
   closers.push(() => identity.close())
   const { issuer } = identity
+  const approvalsDatabase = openDatabase<unknown>(directory.at('approvals.db'))
+  closers.push(() => approvalsDatabase.close())
+  const exceptions = await openExceptions({
+    database: approvalsDatabase,
+    keys,
+    audit,
+    alerts,
+    clock,
+    logger,
+    config: configuration.approvals,
+    approvers: approversOf({ identity, policies, profile }),
+    accounts: reviewedAccounts(identity),
+  })
+  closers.push(() => exceptions.close())
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer })
   const registry = openRegistry({ database, objects, keys, audit, clock })
@@ -239,7 +282,6 @@ async function start(
     streams.sweep()
   })
 
-  const time = localTime(configuration.organisation.timeZone)
   const house: House = {
     identity,
     decider: policies,
@@ -247,10 +289,12 @@ async function start(
     audit,
     clock,
     localTime: time,
+    conditions,
     logger,
     profile,
-    digestKey: digestKeyOf(keyring.searchKey),
+    digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
     streams,
+    exceptions,
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
   }
   const facts = endpointFacts()
@@ -272,12 +316,15 @@ async function start(
     audit,
     log,
     alerts,
+    exceptions,
+    accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
     datasets,
     registry,
     models,
     clock,
     localTime: time,
+    conditions,
     logger,
     profile,
     version: VERSION,
@@ -291,6 +338,7 @@ async function start(
       listener,
       upstreams,
       localTime: time,
+      conditions,
       insecure,
       log,
       alerts,
@@ -303,7 +351,8 @@ async function start(
   const parts = { house, api, identity, log, upstreams, models, registry, facts, sealer: keyring.sealer, readiness }
   const table = { ...parts, metrics: () => metrics.text() }
   const routes = routeTable(table)
-  handle = createHandler(table, routes, new Set(configuration.server.names.map((name) => name.toLowerCase())))
+  const hosts = new Set(configuration.server.names.map((name) => name.toLowerCase()))
+  handle = createHandler(table, routes, hosts, new SourceAddresses(configuration.server.trustedProxies))
 
   if (profile === 'development') await ensureBootstrapAccount(identity, configuration.secretsDir)
   writeFileSync(
@@ -323,6 +372,8 @@ async function start(
     if (profile === 'development')
       await makeStarterWorkspace({ datasets, registry, models, database, ...(starterRows === undefined ? {} : { rows: starterRows }) })
     readiness.done()
+    // Beside the first requests: it takes a core for seconds where there are policies of one's own.
+    void invariantAlarm({ policies, alerts, logger })
   })()
   ready.catch((error: unknown) => {
     readiness.failed(asRedoubtError(error))
@@ -347,9 +398,9 @@ const KEY_FLUSH_MS = 60_000
 /** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */
 const SHADOW_RATE = 1_000
 
-/** The record's digest key comes from the search key, so that a digest means the same after a restart. */
-function digestKeyOf(searchKey: Parameters<typeof hkdfSync>[1]): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), 'redoubt inference digests', 32))
+/** Keys of digests come from the search key, so that a digest means the same after a restart. */
+function derivedKey(searchKey: Parameters<typeof hkdfSync>[1], use: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), use, 32))
 }
 
 async function recordStop(audit: AuditSink): Promise<void> {

@@ -6,7 +6,9 @@ import { BODY_TIMEOUT_MS } from '#gateway/routes'
 import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
 import { alertsConfig } from '#governance/alerts'
+import { approvalsConfig } from '#governance/approvals'
 import { auditConfig } from '#trust/audit'
+import { conditionsConfig, rangeText } from '#trust/conditions'
 import { identityConfig } from '#trust/identity'
 import { keysConfigSchema } from '#trust/keys'
 
@@ -15,6 +17,9 @@ export const DEFAULT_PORT = 8443
 const DEFAULT_DATA_DIR = './.redoubt/data'
 /** Long enough to answer what runs, short enough for an orchestrator's default patience. */
 const DEFAULT_DRAIN_MS = 5_000
+
+/** Several times what the bundled policies take on a slow machine. */
+const DEFAULT_PROOF_SECONDS = 120
 
 /** Everything that `redoubt.yaml` may say, composed from the rooms' own schemas. */
 export const configurationSchema = z.strictObject({
@@ -33,6 +38,11 @@ export const configurationSchema = z.strictObject({
         .array(z.string().min(1))
         .default(['localhost', '127.0.0.1'])
         .describe('host names and addresses that the certificate carries and the server answers to'),
+      trustedProxies: z
+        .array(rangeText)
+        .max(256)
+        .default([])
+        .describe('CIDR ranges of proxies whose `forwarded` and `x-forwarded-for` say who calls; from all others both are ignored'),
       bodyTimeoutMs: z
         .number()
         .int()
@@ -60,7 +70,20 @@ export const configurationSchema = z.strictObject({
   identity: identityConfig.prefault({}),
   audit: auditConfig.prefault({}),
   alerts: alertsConfig.prefault({}),
+  approvals: approvalsConfig.prefault({}),
+  conditions: conditionsConfig.prefault({}).describe('when and from where people and programs usually act'),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
+  policyProof: z
+    .strictObject({
+      timeoutSeconds: z
+        .number()
+        .int()
+        .min(1)
+        .max(3_600)
+        .default(DEFAULT_PROOF_SECONDS)
+        .describe('a change of policies whose invariants are not decided within this time is refused'),
+    })
+    .prefault({}),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
   foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),
   log: z

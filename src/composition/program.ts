@@ -2,7 +2,9 @@ import { Command, Option } from 'commander'
 import {
   accessCommands,
   alertCommands,
+  approvalCommands,
   auditCommands,
+  breakGlassCommands,
   dataCommands,
   demoCommand,
   doctorCommand,
@@ -13,6 +15,7 @@ import {
   trustCommand,
   withGlobalOptions,
 } from '#interfaces/commands'
+import { openCountries } from '#trust/conditions'
 import { configuration } from './configuration.ts'
 import { serve } from './serve.ts'
 import { VERSION } from './version.ts'
@@ -38,7 +41,7 @@ export function createProgram(itself: readonly string[]): Command {
     .action((_options, command: Command) => serve(configuration(command.optsWithGlobals())))
 
   const groups = [
-    [demoCommand(itself), doctorCommand(() => configuration({})), trustCommand()],
+    [demoCommand(itself), doctorCommand(checkConfiguration), trustCommand()],
     loginCommands(),
     accessCommands(),
     dataCommands(),
@@ -47,6 +50,8 @@ export function createProgram(itself: readonly string[]): Command {
     policyCommands(() => configuration({}).policies),
     auditCommands(),
     alertCommands(),
+    approvalCommands(),
+    breakGlassCommands(),
   ]
   for (const command of groups.flat()) program.addCommand(command)
 
@@ -56,4 +61,9 @@ export function createProgram(itself: readonly string[]): Command {
   }
   everywhere(program)
   return program
+}
+
+/** What a start would find wrong with the configuration and the files that it names. */
+async function checkConfiguration(): Promise<void> {
+  await openCountries(configuration({}).conditions.countryFile)
 }

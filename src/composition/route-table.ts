@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Registry } from '#assets/registry'
 import { ERROR_TABLE, type EntityFacts, RedoubtError, type SubjectSealer } from '#foundation/core'
-import type { House } from '#gateway/pipeline'
+import { type House, challengeOf } from '#gateway/pipeline'
 import {
   chatRoutes,
   createRouter,
@@ -14,7 +14,8 @@ import {
 import type { ModelServer, UpstreamRoute, Upstreams } from '#gateway/serving'
 import { type Api, logRoutes, problemOf } from '#interfaces/api'
 import type { AuditLog } from '#trust/audit'
-import { authenticateHeader, type Identity } from '#trust/identity'
+import type { SourceAddresses } from '#trust/conditions'
+import type { Identity } from '#trust/identity'
 import type { Readiness } from './readiness.ts'
 import { VERSION } from './version.ts'
 
@@ -104,8 +105,9 @@ export function createHandler(
   options: Pick<RouteTableOptions, 'house'>,
   routes: readonly Route[],
   hosts: ReadonlySet<string>,
+  sources: Pick<SourceAddresses, 'settle'>,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  return createRouter({ routes, hosts, onError: (error, exchange) => sendError(options, error, exchange) })
+  return createRouter({ routes, hosts, sources, onError: (error, exchange) => sendError(options, error, exchange) })
 }
 
 /** Errors before a route is found, in the shape of the surface that the path belongs to. */
@@ -123,7 +125,7 @@ function sendError({ house }: Pick<RouteTableOptions, 'house'>, error: RedoubtEr
     headers: {
       'content-type': 'application/problem+json',
       'x-request-id': requestId,
-      ...(error.status === 401 ? { 'www-authenticate': authenticateHeader(error.code) } : {}),
+      ...(error.status === 401 ? { 'www-authenticate': challengeOf(error) } : {}),
     },
     body,
   })

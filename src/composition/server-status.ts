@@ -1,8 +1,9 @@
 import type { Clock } from '#foundation/core'
-import type { LocalTime, RunningStreams } from '#gateway/pipeline'
+import type { RunningStreams } from '#gateway/pipeline'
 import type { Upstreams } from '#gateway/serving'
 import type { Alerts } from '#governance/alerts'
 import type { AuditLog } from '#trust/audit'
+import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Identity } from '#trust/identity'
 import type { Keyring } from '#trust/keys'
 import type { InsecureDefault } from './insecure-defaults.ts'
@@ -18,6 +19,7 @@ export interface StatusSources {
   readonly listener: Pick<Listener, 'certificateNotAfter'>
   readonly upstreams: Pick<Upstreams, 'probe'>
   readonly localTime: LocalTime
+  readonly conditions: Pick<Conditions, 'health'>
   readonly insecure: () => readonly InsecureDefault[]
   readonly log: Pick<AuditLog, 'health'>
   readonly alerts: Pick<Alerts, 'health'>
@@ -39,6 +41,7 @@ export function serverStatus(of: StatusSources): () => Promise<Readonly<Record<s
       ok: error === null,
       detail: reachable ? (accepted ? (error?.message ?? '') : 'refuses the credential') : 'cannot be reached',
     })),
+    conditions: of.conditions.health(),
     localHour: of.localTime.at(of.clock.now()).hour,
     insecure: of.insecure(),
     log: of.log.health(),

@@ -1,4 +1,4 @@
-import type { Datasets } from '#assets/datasets'
+import { type Datasets, EVERY_ROW_WHOLE } from '#assets/datasets'
 import type { Registry } from '#assets/registry'
 import { train } from '#assets/training'
 import type { AuditSink, EntityUid } from '#foundation/core'
@@ -65,7 +65,7 @@ export async function makeStarterWorkspace(options: {
   const dataset = datasets.get(STARTER)!
   if (!registry.get(STARTER)) {
     const use = { principal: SELF, purpose: STARTER_PURPOSE, resource: { type: 'Dataset', id: STARTER } }
-    const trained = await train({ dataset, groups: datasets.read(dataset, use), algorithm: 'mlp', seed: 1 })
+    const trained = await train({ dataset, groups: datasets.read(dataset, use, EVERY_ROW_WHOLE), algorithm: 'mlp', seed: 1 })
     await registry.register({
       name: STARTER,
       file: trained.onnx,

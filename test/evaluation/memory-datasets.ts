@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { type AuditEvent, RedoubtError, type SubjectSealer, systemClock } from '#foundation/core'
 import { MemoryFolder, openDatabase } from '#foundation/storage'
-import { type Datasets, type DatasetVersion, openDatasets, type RowGroup } from '#assets/datasets'
+import { type Datasets, type DatasetVersion, EVERY_ROW_WHOLE, openDatasets, type RowGroup } from '#assets/datasets'
 import type { Keys, KeyUse } from '#trust/keys'
 
 /** Keys in memory: real data keys without the hierarchy above them. */
@@ -65,7 +65,7 @@ export function importText(datasets: Datasets, name: string, text: string, label
 /** All rows of a version as whole columns. */
 export async function readColumns(datasets: Datasets, version: DatasetVersion): Promise<RowGroup['columns']> {
   const groups: RowGroup[] = []
-  for await (const group of datasets.read(version, someUse)) groups.push(group)
+  for await (const group of datasets.read(version, someUse, EVERY_ROW_WHOLE)) groups.push(group)
   return version.columns.map(({ name, type }, c) => {
     const parts = groups.map((group) => group.columns[c]!)
     if (type === 'text') return { name, type, values: parts.flatMap((part) => (part.type === 'text' ? part.values : [])) }

@@ -7,6 +7,7 @@ import { memoryKeys, memorySealer as sealer } from '../../../test/evaluation/mem
 import { type Datasets, openDatasets } from './datasets.ts'
 import type { DatasetVersion, RowGroup } from './dataset-version.ts'
 import type { ImportOptions } from './options.ts'
+import { EVERY_ROW_WHOLE } from './row-access.ts'
 import { encodeRowGroup } from './row-group-codec.ts'
 
 const ADA = { type: 'ServiceAccount', id: 'ada' }
@@ -57,7 +58,7 @@ const load = (text: string, options: Partial<ImportOptions> = {}): Promise<Datas
 
 async function readAll(version: DatasetVersion): Promise<RowGroup[]> {
   const groups: RowGroup[] = []
-  for await (const group of datasets.read(version, USE)) groups.push(group)
+  for await (const group of datasets.read(version, USE, EVERY_ROW_WHOLE)) groups.push(group)
   return groups
 }
 
@@ -277,7 +278,9 @@ describe('at rest', () => {
     const key = await keys.generateDataKey('dataset', `dataset/${version.id}/group-0`, USE)
     const group: RowGroup = { rows: 1, columns: [{ name: 'i', type: 'integer', values: Float64Array.of(2) }] }
     await sealObject(objects, `datasets/${version.id}-group-0.rdbt`, key, encodeRowGroup(group))
-    await expect(forged.read(version, USE).next()).rejects.toMatchObject({ code: 'ERR_STORAGE_CORRUPT' })
+    await expect(forged.read(version, USE, EVERY_ROW_WHOLE)[Symbol.asyncIterator]().next()).rejects.toMatchObject({
+      code: 'ERR_STORAGE_CORRUPT',
+    })
   })
 })
 
@@ -387,7 +390,7 @@ describe('faults', () => {
       const survivor = objects.powerCut(() => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647)
       const after = openDatasets({ ...ports, objects: survivor })
       const rows: number[] = []
-      for await (const group of after.read(after.get('people')!, USE)) rows.push(group.rows)
+      for await (const group of after.read(after.get('people')!, USE, EVERY_ROW_WHOLE)) rows.push(group.rows)
       expect([seed, version.rows, ...rows]).toEqual([seed, 3, 3])
     }
   })

@@ -1,24 +1,16 @@
-import { createHash } from 'node:crypto'
-import {
-  type AuditSink,
-  type Clock,
-  type EntityFacts,
-  type JsonObject,
-  RedoubtError,
-  SENSITIVITIES,
-  type SubjectSealer,
-} from '#foundation/core'
-import { openObject, removeUnfinished } from '#foundation/crypto'
+import { type AuditSink, type Clock, type EntityFacts, RedoubtError, SENSITIVITIES, type SubjectSealer } from '#foundation/core'
+import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
 import type { Keys, KeyUse } from '#trust/keys'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
-import type { DatasetVersion, RowGroup } from './dataset-version.ts'
+import type { DatasetVersion } from './dataset-version.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
-import { type ColumnProfile, decodeManifest, describeForAudit, type Manifest } from './manifest.ts'
-import { FOLDER, groupPath, idsWithObjects, indexPath, manifestPath, resourceOf } from './object-paths.ts'
+import type { ColumnProfile } from './manifest.ts'
+import { FOLDER, idsWithObjects } from './object-paths.ts'
 import type { ImportOptions } from './options.ts'
-import { decodeRowGroup } from './row-group-codec.ts'
-import { findRows } from './subject-index.ts'
+import type { RowAccess } from './row-access.ts'
+import { type FirstRows, firstRows, readRows, type RowReading } from './row-reading.ts'
+import { dataEvent, VersionReader } from './version-reader.ts'
 
 export interface DatasetsOptions {
   readonly database: Pick<Database<unknown>, 'raw'>
@@ -44,11 +36,24 @@ export interface Datasets {
   /** The same object while unchanged. @throws {RedoubtError} `ERR_DATA_UNKNOWN`. */
   facts(version: DatasetVersion): EntityFacts
   /**
-   * All rows in order of the file. One `data.read` event is durable before the first group; each group is verified against the
-   * manifest, and the manifest against the version's digest.
-   * @throws {RedoubtError} `ERR_DATA_UNKNOWN`, `ERR_STORAGE_CORRUPT`, `ERR_CRYPTO_AUTHENTICATION`.
+   * The rows that the access admits, in order of the file, masked as it says. One `data.read` event with both is durable before the
+   * first group; each group is verified against the manifest, and the manifest against the version's digest.
+   * @throws {RedoubtError} at once `ERR_DATA_UNKNOWN`, `ERR_DATA_COLUMN` (a policy speaks of a column that is not there); while
+   *   reading `ERR_STORAGE_CORRUPT`, `ERR_CRYPTO_AUTHENTICATION`.
    */
-  read(version: DatasetVersion, use: KeyUse): AsyncGenerator<RowGroup>
+  read(version: DatasetVersion, use: KeyUse, access: RowAccess): RowReading
+  /**
+   * The first rows that the access admits, masked as it says: at most `limit` and 1,000 of them, 100,000 cells, 8 Mi characters. A
+   * `data.rows` event that names, by pseudonym, whom they are about is durable before this resolves (HIPAA 45 CFR 164.312(b)).
+   * @throws {RedoubtError} as `read`.
+   */
+  first(version: DatasetVersion, use: KeyUse, access: RowAccess, limit: number, columns?: readonly string[]): Promise<FirstRows>
+  /** Records that an export is complete, before its last byte. */
+  exported(
+    version: DatasetVersion,
+    use: KeyUse,
+    facts: { readonly digest: string; readonly rows: number; readonly bytes: number; readonly failed: number },
+  ): Promise<void>
   /** Statistics of each column, in order; recorded as `data.profile`. */
   profile(version: DatasetVersion, use: KeyUse): Promise<readonly ColumnProfile[]>
   /** Positions, from 0, of the rows about one person; recorded as `data.lookup` under the pseudonym. */
@@ -82,11 +87,10 @@ export function openDatasets(options: DatasetsOptions): Datasets {
       if (!known) facts.set(version.id, (known = factsOf(requireKnown(catalogue, version))))
       return known
     },
-    async *read(version, use) {
-      const opened = reader(version, use)
-      await opened.record('data.read')
-      yield* opened.groups()
-    },
+    read: (version, use, access) => readRows(reader(version, use), access),
+    first: (version, use, access, limit, columns) =>
+      firstRows(reader(version, use), access, { limit, columns, pseudonym: (subject) => options.sealer.pseudonym(subject) }),
+    exported: (version, use, facts) => reader(version, use).record('data.export', facts),
     async profile(version, use) {
       const opened = reader(version, use)
       await opened.record('data.profile')
@@ -101,7 +105,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
     async remove(name, use) {
       const versions = catalogue.list().filter((version) => version.name === name)
       if (versions.length === 0) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
-      await audit.record(event('data.remove', use, { versions: versions.map((version) => version.version) }))
+      await audit.record(dataEvent('data.remove', use, { versions: versions.map((version) => version.version) }))
       const removed = catalogue.removeAll(name)
       for (const { id } of removed) {
         removeObjects(objects, id)
@@ -132,68 +136,4 @@ function removeLeftovers(objects: DurableFolder, catalogue: Catalogue): void {
   removeUnfinished(objects, FOLDER)
   const known = catalogue.ids()
   for (const id of idsWithObjects(objects)) if (!known.has(id)) removeObjects(objects, id)
-}
-
-function event(type: string, use: KeyUse, details: JsonObject): Parameters<AuditSink['record']>[0] {
-  return {
-    type,
-    actor: use.principal,
-    action: type.slice(type.indexOf('.') + 1),
-    resource: use.resource,
-    outcome: 'success',
-    purpose: use.purpose,
-    details,
-    ...(use.requestId === undefined ? {} : { requestId: use.requestId }),
-  }
-}
-
-/** Reads one version for one use. */
-class VersionReader {
-  readonly #ports: DatasetsOptions
-  readonly #version: DatasetVersion
-  readonly #use: KeyUse
-
-  constructor(ports: DatasetsOptions, version: DatasetVersion, use: KeyUse) {
-    this.#ports = ports
-    this.#version = version
-    this.#use = use
-  }
-
-  async record(type: string, details: JsonObject = {}): Promise<void> {
-    await this.#ports.audit.record(event(type, this.#use, { ...describeForAudit(this.#version), ...details }))
-  }
-
-  async manifest(): Promise<Manifest> {
-    return decodeManifest(await this.#open(manifestPath(this.#version.id), 'manifest'), this.#version)
-  }
-
-  async *groups(): AsyncGenerator<RowGroup> {
-    const manifest = await this.manifest()
-    for (const [number, { rows, digest }] of manifest.groups.entries()) {
-      const bytes = await this.#open(groupPath(this.#version.id, number), `group-${number}`)
-      requireDigest(bytes, digest)
-      yield decodeRowGroup(bytes, rows, manifest.columns)
-    }
-  }
-
-  async rowsOf(pseudonym: string): Promise<readonly number[]> {
-    const { subjectIndex } = await this.manifest()
-    if (subjectIndex === null) throw new RedoubtError('ERR_DATA_COLUMN', 'the data set was imported without a subject column')
-    const bytes = await this.#open(indexPath(this.#version.id), 'subjects')
-    requireDigest(bytes, subjectIndex)
-    return findRows(bytes, pseudonym)
-  }
-
-  async #open(path: string, part: string): Promise<Uint8Array> {
-    const { objects, keys } = this.#ports
-    const object = await openObject(objects, path, (wrapped) => keys.unwrap(wrapped, this.#use), {
-      resource: resourceOf(this.#version.id, part),
-    })
-    return object.readAll()
-  }
-}
-
-function requireDigest(bytes: Uint8Array, digest: string): void {
-  if (createHash('sha256').update(bytes).digest('hex') !== digest)
-    throw new RedoubtError('ERR_STORAGE_CORRUPT', 'a stored object does not match the manifest of its data set')
 }

@@ -13,7 +13,13 @@ import { TENSOR_DATATYPES, type TensorSpec } from './onnx/element-types.ts'
 
 /** Where a version comes from: the signed edges of the lineage graph. */
 export interface Lineage {
-  readonly dataset: { readonly name: string; readonly version: number; readonly digest: string } | null
+  readonly dataset: {
+    readonly name: string
+    readonly version: number
+    readonly digest: string
+    /** Where policies kept rows back: digest of their condition, and how many rows were learned from. */
+    readonly rows?: { readonly condition: string; readonly admitted: number; readonly of: number }
+  } | null
   readonly pipeline: string
   /** SHA-256 of the code that made it, hex; empty for a foreign model whose code is not known. */
   readonly codeDigest: string
@@ -71,7 +77,12 @@ const json = z.record(z.string(), z.json())
 export const lineageSchema = z
   .object({
     dataset: z
-      .object({ name: z.string().min(1).max(128), version: z.number().int().positive(), digest })
+      .object({
+        name: z.string().min(1).max(128),
+        version: z.number().int().positive(),
+        digest,
+        rows: z.object({ condition: digest, admitted: z.number().int().positive(), of: z.number().int().positive() }).strict().optional(),
+      })
       .strict()
       .nullable(),
     pipeline: z.string().min(1).max(256),

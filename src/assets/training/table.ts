@@ -18,7 +18,7 @@ export interface TextColumn {
 
 export type FeatureColumn = NumericColumn | TextColumn
 
-/** All rows of one data set in memory, ready to be moved to the trainer's thread. */
+/** The rows of one data set that may be learned from, in memory, ready to be moved to the trainer's thread. */
 export interface TrainingTable {
   readonly rows: number
   readonly columns: readonly FeatureColumn[]
@@ -39,7 +39,7 @@ function asFloat32(value: number): number {
 }
 
 /**
- * Reads row groups into one table. The label and the subject column are no features: who a person is must not be learned.
+ * Reads row groups into one table, of at most as many rows as the version has: a policy may keep some of them back. The label and the subject column are no features: who a person is must not be learned.
  * @throws {RedoubtError} `ERR_TRAINING_LABEL` when the label is not binary 0/1 with both values present,
  *   `ERR_DATA_COLUMN` when a feature bears the name of an output, `ERR_INPUT_TOO_LARGE` over `MAX_CELLS`.
  */
@@ -68,11 +68,12 @@ export async function collectTable(dataset: DatasetVersion, groups: AsyncIterabl
     readLabels(byName.get(label), labels, at, group.rows)
     at += group.rows
   }
-  if (at !== rows) throw new RedoubtError('ERR_STORAGE_CORRUPT', 'the data set has fewer rows than it states')
-  const ones = labels.reduce((sum, value) => sum + value, 0)
-  if (ones === 0 || ones === rows)
+  if (at === 0) throw new RedoubtError('ERR_TRAINING_LABEL', 'the policies let no row of the data set be learned from')
+  const learned = at === rows ? labels : labels.slice(0, at)
+  const ones = learned.reduce((sum, value) => sum + value, 0)
+  if (ones === 0 || ones === at)
     throw new RedoubtError('ERR_TRAINING_LABEL', `the label \`${label}\` has one value only`, { evidence: { column: label } })
-  return { rows, labels, columns: builders.map((builder) => builder.done()) }
+  return { rows: at, labels: learned, columns: builders.map((builder) => builder.done(at)) }
 }
 
 type GroupColumn = RowGroup['columns'][number]
@@ -94,7 +95,8 @@ function readLabels(column: GroupColumn | undefined, labels: Uint8Array, at: num
 interface Builder {
   readonly name: string
   add(column: GroupColumn | undefined, at: number): void
-  done(): FeatureColumn
+  /** @param rows how many were added. */
+  done(rows: number): FeatureColumn
 }
 
 function numericBuilder(name: string, type: 'integer' | 'real', rows: number): Builder {
@@ -106,7 +108,7 @@ function numericBuilder(name: string, type: 'integer' | 'real', rows: number): B
       if (type === 'integer') values.set(column.values, at)
       else for (let i = 0; i < column.values.length; i++) values[at + i] = asFloat32(column.values[i]!)
     },
-    done: () => ({ name, type, values }),
+    done: (used) => ({ name, type, values: used === rows ? values : values.slice(0, used) }),
   }
 }
 
@@ -128,6 +130,6 @@ function textBuilder(name: string, rows: number): Builder {
         codes[at + i] = code
       }
     },
-    done: () => ({ name, type: 'text', codes, dictionary: [...dictionary.keys()] }),
+    done: (used) => ({ name, type: 'text', codes: used === rows ? codes : codes.slice(0, used), dictionary: [...dictionary.keys()] }),
   }
 }

@@ -11,7 +11,7 @@ import type { TrainerInput } from './trainer.worker.ts'
 
 export interface TrainingOptions {
   readonly dataset: DatasetVersion
-  /** All row groups of the version, in order. */
+  /** The row groups of the version that may be learned from, in order: what the reader of data sets lets through. */
   readonly groups: AsyncIterable<RowGroup>
   readonly algorithm: Algorithm
   /** A safe integer; the same seed gives the same model. */

@@ -28,6 +28,11 @@ export const ERROR_TABLE = {
   ERR_ROUTE_UNKNOWN: entry(404, 'there is no such endpoint', 'see the reference for the endpoints that exist'),
   ERR_METHOD_NOT_ALLOWED: entry(405, 'the endpoint does not take this method', 'use a method named in the `allow` header'),
   ERR_HOST_INVALID: entry(421, 'the host or path is not canonical', 'send one host header and a plain path'),
+  ERR_FORWARDED_INVALID: entry(
+    400,
+    'a trusted proxy says in no clear way whom it forwards for',
+    'let the proxy append the caller’s address to `x-forwarded-for` or `forwarded`, and to one of them only',
+  ),
   ERR_INTERNAL: entry(500, 'the request could not be answered', 'look up the request id in the server log'),
   ERR_DRAINING: entry(503, 'the server is shutting down', 'send the request again shortly'),
   ERR_BUSY: entry(503, 'too much of this is under way', 'try again when some of it has ended'),
@@ -177,6 +182,11 @@ export const ERROR_TABLE = {
 
   // policy
   ERR_POLICY_DENIED: entry(403, 'no policy permits this', 'run `redoubt policy why --request` with the request id'),
+  ERR_STEP_UP_REQUIRED: entry(
+    401,
+    'this needs fresher or stronger factors',
+    'sign in again with `redoubt login` and show these factors (`acr_values`, `max_age`), then repeat the request',
+  ),
   ERR_POLICY_ERROR: entry(403, 'a policy could not be evaluated, so the request is refused', 'correct the policy named in the log'),
   ERR_POLICY_PURPOSE: entry(403, 'the purpose does not fit the data', 'use an account whose purpose the data were collected for'),
   ERR_POLICY_INVALID: entry(422, 'the policies do not validate', 'correct the policy; nothing was activated'),
@@ -186,6 +196,22 @@ export const ERROR_TABLE = {
     'not all requests can be enumerated, so nothing is shown',
     'write the test that is named as a comparison with constants, or raise `--max`',
   ),
+
+  ERR_POLICY_INVARIANT: entry(422, 'the policies allow what an invariant rules out', 'correct the policy; nothing was activated'),
+  ERR_POLICY_PROOF_TIME: entry(
+    422,
+    'the invariants could not be decided in time',
+    'simplify the policy, or raise `policyProof.timeoutSeconds`; nothing was activated',
+  ),
+
+  // approvals and other exceptions
+  ERR_APPROVAL_REQUIRED: entry(403, 'policy asks for approvals of this', 'run `redoubt approvals request` with the id in `approval`'),
+  ERR_APPROVAL_SELF: entry(403, 'who asks for it, or made what it is about, does not approve it', 'ask someone else'),
+  ERR_APPROVAL_DIGEST: entry(409, 'what was approved is not what is asked for', 'look at it again with `redoubt approvals show`'),
+  ERR_APPROVAL_STATE: entry(409, 'the approval is not open any more', 'look at it with `redoubt approvals show`, or ask anew'),
+  ERR_BREAK_GLASS: entry(403, 'break-glass does not open this', 'see `docs/guides/break-glass.md` for what it opens'),
+  ERR_BREAK_GLASS_REVIEW: entry(403, 'an earlier break-glass waits for its review', 'have another person run `redoubt break-glass review`'),
+  ERR_REVIEW_SELF: entry(403, 'nobody reviews what is their own', 'ask someone else'),
 
   // limits
   ERR_LIMIT_REQUESTS: entry(429, 'the request limit is reached', 'wait for the time in `retry-after`'),

@@ -13,12 +13,17 @@ export {
   type AuditEvent,
   type AuditReceipt,
   type AuditSink,
+  type ConditionFacts,
+  type ConditionRequest,
+  type ConditionSource,
   type Decider,
   type Decision,
   type DecisionContext,
   type DecisionQuery,
   type EntityFacts,
   type EntityUid,
+  type ExceptionAsk,
+  type ExceptionSource,
   type FactValue,
   type FilterAction,
   LEGAL_BASES,
@@ -28,6 +33,8 @@ export {
   type PersonalFields,
   type Role,
   MFA_NEVER,
+  NO_EXCEPTIONS,
+  NOTHING_REMARKABLE,
   ORDINARY_REQUEST,
   ROLES,
   type SealedFields,
@@ -37,4 +44,5 @@ export {
   type SubjectSealer,
   type TaggedFact,
 } from './ports.ts'
+export { COLUMN_MASKS, type ColumnMask, type ReadColumn, type RowCells, type RowCondition, stricterMask } from './row-access.ts'
 export { type JsonBounds, parseStrictJson, parseStrictJsonText } from './strict-json.ts'

@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { JsonObject } from './canonical-json.ts'
 import type { ErrorCode } from './error-table.ts'
+import type { ColumnMask, RowCondition } from './row-access.ts'
 
 /**
  * The ports that cut the knots of the house: audit signs and seals with keys, keys record each use in audit, both sit beside
@@ -24,7 +25,10 @@ export type TaggedFact =
 /** What the policies may know of an entity. Immutable: an engine may cache by object identity, so change means a new object. */
 export interface EntityFacts extends EntityUid {
   readonly attributes: Readonly<Record<string, FactValue>>
-  /** Direct parents (roles of a principal, groups of a resource). */
+  /**
+   * All that it is in: the closure. Policies see only principal, resource and actions, so a person in a group names the group and
+   * each role that the group has; the role of a group that is not named beside it is not held.
+   */
   readonly parents: readonly EntityUid[]
 }
 
@@ -130,6 +134,38 @@ export const ORDINARY_REQUEST = {
   breakGlass: false,
 } as const satisfies Partial<DecisionContext>
 
+/** What a request shows of its circumstances. */
+export interface ConditionRequest {
+  /** Epoch milliseconds. */
+  readonly receivedAt: number
+  /** Canonical address of the caller. */
+  readonly sourceAddress: string
+  readonly userAgent?: string | undefined
+  /** Thumbprint of the key that the access token is bound to (RFC 7638 or RFC 8705), if it is to one. */
+  readonly keyThumbprint?: string | undefined
+  /** What is asked for, as a name to count under; left out when that is no matter. */
+  readonly endpoint?: string | undefined
+}
+
+export type ConditionFacts = Pick<DecisionContext, 'workingHours' | 'network' | 'country' | 'firstSeenNetwork' | 'firstSeenDevice' | 'risk'>
+
+/** Implemented by `#trust/conditions`. Both are synchronous, do no I/O, never throw and take bounded memory. */
+export interface ConditionSource {
+  /** The circumstances of a request, real or supposed. Remembers nothing. */
+  factsOf(principal: EntityUid, request: ConditionRequest): ConditionFacts
+  /**
+   * Once for each real request, after it was decided: what was allowed becomes usual of the caller.
+   * @param freshFactors whether the caller is a person who showed two factors a short while ago: its network and device are then known.
+   */
+  note(principal: EntityUid, request: ConditionRequest, allowed: boolean, freshFactors: boolean): void
+}
+
+/** For tests and measurements of other rooms: nothing is ever remarkable. */
+export const NOTHING_REMARKABLE: ConditionSource = {
+  factsOf: () => ({ workingHours: true, network: '', country: '', firstSeenNetwork: false, firstSeenDevice: false, risk: 0 }),
+  note: () => undefined,
+}
+
 export interface DecisionQuery {
   readonly principal: EntityFacts
   readonly action: Action
@@ -154,6 +190,8 @@ export interface Obligations {
   readonly limits: readonly LimitRule[]
   /** Most rows one call may carry; null is no bound of this kind. */
   readonly maxRowsPerCall: number | null
+  /** Masks of columns of a data set by name; `default` applies to columns not named. Left out where no policy speaks of columns. */
+  readonly columns?: Readonly<Record<string, ColumnMask>>
 }
 
 export interface Decision {
@@ -165,6 +203,8 @@ export interface Decision {
   /** Why a deny is a deny; null on allow. */
   readonly code: Extract<ErrorCode, 'ERR_POLICY_DENIED' | 'ERR_POLICY_ERROR' | 'ERR_POLICY_PURPOSE'> | null
   readonly obligations: Obligations
+  /** There on an allow that holds for some rows of a data set only: whoever reads rows must ask it for each. */
+  readonly rows?: RowCondition
   /** Digest of the policy set that decided. */
   readonly policySet: string
 }
@@ -267,3 +307,33 @@ export interface AlertSink {
    */
   raise(alert: Alert): void
 }
+
+export interface ExceptionAsk {
+  readonly principal: EntityUid
+  readonly action: Action
+  /** As the decision sees it: an approver has to be allowed to approve on exactly this. */
+  readonly resource: EntityFacts
+  /** SHA-256, hex, of what would be done (`payloadDigest` of `#governance/approvals`); null when it cannot be told beforehand. */
+  readonly payloadDigest: string | null
+}
+
+/** Implemented by `#governance/approvals`: exceptions that lift a no. Synchronous; none but `spend` throws: what is not known is no exception. */
+export interface ExceptionSource {
+  /** The approval of exactly this with the most people who agreed and still may; null when there is none that can be used. */
+  approvals(ask: ExceptionAsk): { readonly id: string; readonly count: number } | null
+  /**
+   * Takes an approval for one act: durable when it returns, and of two callers one is told false. An approval of an act that only
+   * reads stays until it expires.
+   * @throws {RedoubtError} `ERR_STORAGE_IO`: then it was not taken.
+   */
+  spend(id: string, requestId: string): boolean
+  /** How many agreed and still may, of an approval that was spent on work under way. */
+  stillApproved(id: string, resource: EntityFacts): number
+  /** The id of the caller's break-glass grant for exactly this action and resource, while it lasts; else null. */
+  breakGlass(ask: Pick<ExceptionAsk, 'principal' | 'action' | 'resource'>): string | null
+  /** Counts a use of a grant, for whoever reviews it; the record of the use names the grant. Never throws. */
+  noteUse(grant: string): void
+}
+
+/** Where there are no exceptions. */
+export const NO_EXCEPTIONS: Pick<ExceptionSource, 'breakGlass' | 'noteUse'> = { breakGlass: () => null, noteUse: () => undefined }

@@ -7,12 +7,14 @@ import {
   type ErrorCode,
   type FilterAction,
   ManualClock,
+  NO_EXCEPTIONS,
+  NOTHING_REMARKABLE,
   RedoubtError,
 } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
+import { localTime } from '#trust/conditions'
 import { Cancellation } from './cancellation.ts'
 import type { House } from './house.ts'
-import { localTime } from './local-time.ts'
 import { RunningStreams } from './running-streams.ts'
 import { serve } from './serve.ts'
 import { type Admitted, isRefused, type Refused, type ServedState } from './states.ts'
@@ -49,6 +51,8 @@ class Stage {
       decider,
       clock: this.clock,
       localTime: localTime('UTC'),
+      conditions: NOTHING_REMARKABLE,
+      exceptions: NO_EXCEPTIONS,
       profile: 'production',
       logger: silentLogger,
     } as unknown as House

@@ -1,7 +1,8 @@
 import { type FilterAction, type Obligations, RedoubtError } from '#foundation/core'
-import { decisionContext } from './decide.ts'
+import { conditionRequest, decisionContext } from './decide.ts'
 import type { House } from './house.ts'
 import type { Authorised } from './states.ts'
+import { refusalOf } from './step-up.ts'
 
 const STRICTNESS: Readonly<Record<FilterAction, number>> = { allow: 0, mask: 1, block: 2 }
 
@@ -10,14 +11,22 @@ const STRICTNESS: Readonly<Record<FilterAction, number>> = { allow: 0, mask: 1, 
  * A permit under which the answer must be filtered more strictly is none for an answer that is on its way already.
  * @returns null while it may go on.
  */
-export function decideAgain(house: Pick<House, 'decider' | 'clock' | 'localTime' | 'profile'>, state: Authorised): RedoubtError | null {
+export function decideAgain(
+  house: Pick<House, 'decider' | 'clock' | 'localTime' | 'profile' | 'conditions' | 'exceptions'>,
+  state: Authorised,
+): RedoubtError | null {
   const { principal, call, received } = state
-  const context = decisionContext(house, principal, { receivedAt: house.clock.now(), sourceAddress: received.sourceAddress })
+  const request = conditionRequest(principal, { ...received, receivedAt: house.clock.now() }, call.endpoint)
+  const context = decisionContext(house, principal, request)
   const resource = call.presentResource?.() ?? call.resource
-  const decision = house.decider.decide({ principal: principal.facts, action: 'invoke', resource, context })
+  const asked = { principal: principal.facts, action: 'invoke', resource } as const
+  // What began behind broken glass goes on while that very grant lasts.
+  const breakGlass = state.breakGlass !== null && house.exceptions.breakGlass(asked) === state.breakGlass
+  const query = { ...asked, context: breakGlass ? { ...context, breakGlass } : context }
+  const decision = house.decider.decide(query)
   // An engine gives the same object for the same combination of policies: nothing has changed.
   if (decision === state.decision) return null
-  if (decision.effect !== 'allow') return new RedoubtError(decision.code ?? 'ERR_POLICY_DENIED')
+  if (decision.effect !== 'allow') return refusalOf(house.decider, query, decision)
   return isStricter(decision.obligations.filterOutput, state.decision.obligations.filterOutput)
     ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
     : null

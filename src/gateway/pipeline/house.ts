@@ -1,8 +1,8 @@
-import type { AuditSink, Clock, Decider } from '#foundation/core'
+import type { AuditSink, Clock, ConditionSource, Decider, ExceptionSource } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import type { Limits } from '#gateway/limits'
 import type { Identity } from '#trust/identity'
-import type { LocalTime } from './local-time.ts'
+import type { LocalTime } from '#trust/conditions'
 import type { RunningStreams } from './running-streams.ts'
 
 /** The rooms that the pipeline asks, tied together in the composition root. */
@@ -13,6 +13,8 @@ export interface House {
   readonly audit: AuditSink
   readonly clock: Clock
   readonly localTime: LocalTime
+  readonly conditions: ConditionSource
+  readonly exceptions: Pick<ExceptionSource, 'breakGlass' | 'noteUse'>
   readonly logger: Logger
   readonly profile: 'development' | 'production'
   /** 32 bytes; keys the digests of inputs and outputs in the record. */

@@ -1,13 +1,13 @@
 export { Cancellation } from './cancellation.ts'
-export { decisionContext } from './decide.ts'
+export { conditionRequest, decisionContext, noteAnswer } from './decide.ts'
 export type { House } from './house.ts'
 export { onBehalf } from './inference-event.ts'
 export { keyedDigest } from './keyed-digest.ts'
-export { type LocalTime, localTime } from './local-time.ts'
 export { infer } from './pipeline.ts'
 export type { Reply } from './reply.ts'
 export { RunningStreams, SWEEP_INTERVAL_MS } from './running-streams.ts'
 export type { Received } from './states.ts'
+export { refusalOf, challengeOf } from './step-up.ts'
 export type {
   Call,
   Rendered,

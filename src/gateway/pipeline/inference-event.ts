@@ -28,6 +28,7 @@ export function inferenceEvent(type: string, state: Resolved | Authorised, parts
       tokenId: principal.token.id,
       inputDigest,
       ...onBehalf(principal),
+      ...('breakGlass' in state && state.breakGlass !== null ? { breakGlass: state.breakGlass } : {}),
       ...call.details,
       ...parts.details,
     },

@@ -7,16 +7,20 @@ import {
   type EntityFacts,
   type ErrorCode,
   type JsonObject,
+  type ConditionSource,
+  type ExceptionSource,
   ManualClock,
+  NO_EXCEPTIONS,
+  NOTHING_REMARKABLE,
   RedoubtError,
 } from '#foundation/core'
 import { openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
 import { type LimitAsk, type Limits, openLimits, type Taken } from '#gateway/limits'
+import { localTime } from '#trust/conditions'
 import type { Principal } from '#trust/identity'
 import { defaultPolicyFiles, loadPolicies, type PolicyEngine } from '#trust/policy'
 import type { House } from './house.ts'
-import { localTime } from './local-time.ts'
 import type { Reply } from './reply.ts'
 import { RunningStreams } from './running-streams.ts'
 import type { Received } from './states.ts'
@@ -201,7 +205,14 @@ export interface TestHouse {
   request(wish?: Wish | string, change?: Partial<Received>): { readonly received: Received; readonly reply: WatchedReply }
 }
 
-export async function testHouse(parts: { readonly decider?: Decider; readonly principal?: Principal } = {}): Promise<TestHouse> {
+export async function testHouse(
+  parts: {
+    readonly exceptions?: Pick<ExceptionSource, 'breakGlass' | 'noteUse'>
+    readonly conditions?: ConditionSource
+    readonly decider?: Decider
+    readonly principal?: Principal
+  } = {},
+): Promise<TestHouse> {
   const trace: string[] = []
   const clock = new ManualClock(Date.UTC(2026, 5, 1, 12))
   const log = new ObedientLog(trace)
@@ -249,6 +260,8 @@ export async function testHouse(parts: { readonly decider?: Decider; readonly pr
     audit: log,
     clock,
     localTime: localTime('UTC'),
+    conditions: parts.conditions ?? NOTHING_REMARKABLE,
+    exceptions: parts.exceptions ?? NO_EXCEPTIONS,
     logger: silentLogger,
     profile: 'production',
     digestKey: new Uint8Array(32).fill(7),
@@ -288,6 +301,7 @@ export async function testHouse(parts: { readonly decider?: Decider; readonly pr
         credentials: { authorization: TOKEN, authorizationCount: 1, url: '/test' },
         contentType: 'application/json',
         sourceAddress: '10.0.0.1',
+        userAgent: undefined,
         purposeHeader: undefined,
         subjectHeader: undefined,
         async body(maxBytes) {

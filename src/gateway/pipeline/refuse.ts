@@ -1,9 +1,9 @@
 import { asRedoubtError, type RedoubtError } from '#foundation/core'
 import { limitHeaders } from '#gateway/limits'
-import { authenticateHeader } from '#trust/identity'
 import type { House } from './house.ts'
 import { inferenceEvent } from './inference-event.ts'
 import type { Admitted, Filtered, Inspected, Limited, Received, Refused, ServedState } from './states.ts'
+import { challengeOf } from './step-up.ts'
 import type { Usage } from './surface.ts'
 
 /** Denials that a retry cannot change: clients are told not to try again. */
@@ -73,7 +73,7 @@ function send(received: Received, refused: RedoubtError, refusal: Refused, index
         : {}),
       ...(FINAL_STATUSES.has(rendered.status) ? { 'x-should-retry': 'false' } : {}),
       ...(index === undefined ? {} : { 'redoubt-log-index': String(index) }),
-      ...(rendered.status === 401 ? { 'www-authenticate': authenticateHeader(refused.code) } : {}),
+      ...(rendered.status === 401 ? { 'www-authenticate': challengeOf(refused) } : {}),
     },
     rendered.body,
   )

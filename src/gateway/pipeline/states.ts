@@ -21,8 +21,9 @@ export interface Received {
   /** The token and what shows that the caller may use it. */
   readonly credentials: Credentials
   readonly contentType: string | undefined
-  /** Caller's address, from the socket. */
+  /** Canonical address of the caller, behind proxies that the operator named. */
   readonly sourceAddress: string
+  readonly userAgent: string | undefined
   readonly purposeHeader: string | undefined
   readonly subjectHeader: string | undefined
   /** Collects the body within bounds; nothing is read before this is called. */
@@ -46,6 +47,8 @@ export interface Resolved extends Authenticated {
 export interface Authorised extends Resolved {
   readonly context: DecisionContext
   readonly decision: Decision
+  /** The break-glass grant without which the decision would be no; null for every other request. */
+  readonly breakGlass: string | null
 }
 
 export interface Limited extends Authorised {

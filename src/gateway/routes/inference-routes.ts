@@ -1,6 +1,7 @@
 import { httpReply } from './http-reply.ts'
 import { collectBody } from './collect-body.ts'
 import { type House, infer, type Received, type Surface } from '#gateway/pipeline'
+import { sourceAddress } from '#trust/conditions'
 import { credentialsOf } from '#trust/identity'
 import type { Exchange, Route } from './router.ts'
 
@@ -20,18 +21,13 @@ function receive(house: House, { requestId, request, response, parameters }: Exc
     parameters,
     credentials: credentialsOf(request, response),
     contentType: request.headers['content-type'],
-    sourceAddress: sourceAddress(request.socket.remoteAddress),
+    sourceAddress: sourceAddress(request),
+    userAgent: request.headers['user-agent'],
     purposeHeader: single(request.headers['redoubt-purpose']),
     subjectHeader: single(request.headers['redoubt-subject']),
     body: (maxBytes) => collectBody(request, maxBytes, house.bodyTimeoutMs),
     reply,
   }
-}
-
-/** IPv4 callers of a dual-stack socket appear as IPv4. */
-export function sourceAddress(address: string | undefined): string {
-  if (address === undefined) return '0.0.0.0'
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
 
 const single = (value: string | string[] | undefined): string | undefined => (Array.isArray(value) ? value.join(',') : value)

@@ -1,8 +1,8 @@
-import { asRedoubtError, type Decision, type EntityFacts, RedoubtError } from '#foundation/core'
-import { decisionContext, type House, type Rendered } from '#gateway/pipeline'
+import { asRedoubtError, type Decision, type DecisionQuery, type EntityFacts, RedoubtError } from '#foundation/core'
+import { conditionRequest, decisionContext, type House, noteAnswer, refusalOf, type Rendered } from '#gateway/pipeline'
+import { sourceAddress } from '#trust/conditions'
 import { credentialsOf, type Principal } from '#trust/identity'
 import { httpReply } from './http-reply.ts'
-import { sourceAddress } from './inference-routes.ts'
 import type { Exchange, Route } from './router.ts'
 
 /** What a metadata route may ask about its caller. */
@@ -42,18 +42,22 @@ export function metadataRoute(
 function authenticated(house: House, { request, response }: Exchange): Caller {
   const principal = house.identity.authenticate(credentialsOf(request, response))
   if ('code' in principal) throw new RedoubtError(principal.code)
-  const context = decisionContext(house, principal, {
+  const received = {
     receivedAt: house.clock.now(),
-    sourceAddress: sourceAddress(request.socket.remoteAddress),
-  })
-  const decide = (resource: EntityFacts): Decision =>
-    house.decider.decide({ principal: principal.facts, action: 'invoke', resource, context })
+    sourceAddress: sourceAddress(request),
+    userAgent: request.headers['user-agent'],
+  }
+  const asked = conditionRequest(principal, received, 'metadata')
+  const context = decisionContext(house, principal, asked)
+  const query = (resource: EntityFacts): DecisionQuery => ({ principal: principal.facts, action: 'invoke', resource, context })
+  const decide = (resource: EntityFacts): Decision => house.decider.decide(query(resource))
   return {
     principal,
     mayInvoke: (resource) => decide(resource).effect === 'allow',
     demandInvoke(resource) {
-      const { effect, code } = decide(resource)
-      if (effect === 'deny') throw new RedoubtError(code ?? 'ERR_POLICY_DENIED')
+      const decision = decide(resource)
+      noteAnswer(house, principal, asked, decision.effect === 'allow')
+      if (decision.effect === 'deny') throw refusalOf(house.decider, query(resource), decision)
     },
   }
 }

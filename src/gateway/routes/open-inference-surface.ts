@@ -1,8 +1,7 @@
 import type { Registry } from '#assets/registry'
 import { RedoubtError } from '#foundation/core'
-import type { Call, Rendered, ServeIo, Served, Surface, TextFilter } from '#gateway/pipeline'
+import { type Call, type Rendered, type ServeIo, type Served, challengeOf, type Surface, type TextFilter } from '#gateway/pipeline'
 import type { InferTensor, ModelServer, ServedModel } from '#gateway/serving'
-import { authenticateHeader } from '#trust/identity'
 import { parseInferRequest } from './open-inference.ts'
 import { renderInferenceError, renderInferResponse } from './open-inference-answers.ts'
 import type { InferRequest } from './open-inference.ts'
@@ -52,7 +51,7 @@ export function inferenceErrorAnswer(error: RedoubtError, requestId: string): Re
     'content-type': 'application/json',
     'x-request-id': requestId,
     'redoubt-code': error.code,
-    ...(error.status === 401 ? { 'www-authenticate': authenticateHeader(error.code) } : {}),
+    ...(error.status === 401 ? { 'www-authenticate': challengeOf(error) } : {}),
   }
   return { status: error.status, headers, body: renderInferenceError(error) }
 }

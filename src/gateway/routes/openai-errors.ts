@@ -1,5 +1,5 @@
 import type { ErrorCode, RedoubtError } from '#foundation/core'
-import { authenticateHeader } from '#trust/identity'
+import { challengeOf } from '#gateway/pipeline'
 import { formatSse } from './sse.ts'
 
 /** The version of OpenAI's REST interface that clients expect to read. */
@@ -29,7 +29,7 @@ export function renderOpenAiError(error: RedoubtError, requestId: string, proces
     headers['retry-after'] = String(Math.ceil(retryAfterMs / 1000))
   }
   // RFC 6750 §3: a 401 names the scheme; `invalid_token` only when there was one.
-  if (error.status === 401) headers['www-authenticate'] = authenticateHeader(error.code)
+  if (error.status === 401) headers['www-authenticate'] = challengeOf(error)
   return { status: error.status, headers, body: JSON.stringify(openAiErrorBody(error)) }
 }
 

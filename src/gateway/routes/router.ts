@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { newId, RedoubtError } from '#foundation/core'
+import type { SourceAddresses } from '#trust/conditions'
 import { countHeader } from './raw-headers.ts'
 
 export interface Route {
@@ -26,6 +27,8 @@ export interface RouterOptions {
   readonly routes: readonly Route[]
   /** Host names, without port, that this server answers to. */
   readonly hosts: ReadonlySet<string>
+  /** Finds out who calls before anyone asks. */
+  readonly sources: Pick<SourceAddresses, 'settle'>
   /** Writes the error in the shape of the surface that the path belongs to. */
   onError(error: RedoubtError, exchange: Exchange): void
 }
@@ -61,6 +64,7 @@ export function createRouter(options: RouterOptions): (request: IncomingMessage,
       parameters,
     })
     const run = (): void | Promise<void> => {
+      options.sources.settle(request)
       checkHost(request, options.hosts)
       const known = fixed.get(path)
       // A path that is a key of the table is canonical because the table's are.

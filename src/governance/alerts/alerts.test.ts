@@ -458,3 +458,59 @@ describe('what is kept', () => {
     expect(world.alerts.list().alerts).toHaveLength(1)
   })
 })
+
+describe('an alert that something depends on', () => {
+  it('is on the disk when it was kept, and told like any other', async () => {
+    const world = open()
+    world.alerts.keep(anAlert({ severity: 'critical' }))
+    const again = await restart(world)
+    expect(all(again)).toMatchObject([{ kind: 'test.alarm', severity: 'critical' }])
+    await again.alerts.settle()
+    expect(again.place.taken).toHaveLength(1)
+  })
+
+  it('is said not to be kept when the disk does not take it', () => {
+    const world = open()
+    world.database.raw.exec('BEGIN')
+    expect(() => world.alerts.keep(anAlert())).toThrow(expect.objectContaining({ code: 'ERR_STORAGE_IO' }))
+    world.database.raw.exec('ROLLBACK')
+    expect(() => world.alerts.keep(anAlert())).not.toThrow()
+    expect(() => world.alerts.keep(anAlert({ kind: 'NO ALERT' }))).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
+  })
+})
+
+describe('a test of the places', () => {
+  const OFFICER = { type: 'User', id: 'officer' }
+
+  it('answers what each place said, and is recorded', async () => {
+    const world = open()
+    expect(await world.alerts.test(OFFICER, 'req_1')).toEqual([{ name: 'place', taken: true, problem: null }])
+    expect(JSON.parse(world.place.taken[0]?.body ?? '')).toMatchObject({
+      type: 'alert.raise',
+      data: { kind: 'alerts.test', severity: 'info' },
+    })
+    world.place.mode = 'lost'
+    expect(await world.alerts.test(OFFICER)).toEqual([{ name: 'place', taken: false, problem: 'ECONNRESET' }])
+    expect(world.log.of('alert.test')).toMatchObject([
+      { outcome: 'success', actor: OFFICER, requestId: 'req_1' },
+      { outcome: 'failed', code: 'ERR_ALERT_DELIVERY', details: { refused: ['place'] } },
+    ])
+    expect(all(world)).toEqual([])
+  })
+
+  it('comes after what is on its way, and keeps nothing from being sent', async () => {
+    const world = open()
+    world.alerts.raise(anAlert())
+    await Promise.all([world.alerts.settle(), world.alerts.test(OFFICER), world.alerts.test(OFFICER)])
+    expect(world.place.taken).toHaveLength(3)
+    world.place.mode = 'lost'
+    await world.alerts.test(OFFICER)
+    expect(world.alerts.health().places).toMatchObject([{ failures: 0, waiting: 0 }])
+  })
+
+  it('says that it could not be recorded', async () => {
+    const world = open()
+    world.log.down = true
+    await expect(world.alerts.test(OFFICER)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+  })
+})

@@ -8,6 +8,7 @@ import {
   type Clock,
   type EntityUid,
   type ErrorCode,
+  newId,
   RedoubtError,
 } from '#foundation/core'
 import type { Database } from '#foundation/storage'
@@ -24,6 +25,7 @@ const TICK_MS = 250
 /** Alerts that wait for a disk that takes nothing; beyond, the oldest are lost, and counted. */
 export const MAX_UNSAVED = 4_000
 const SELF: EntityUid = { type: 'System', id: 'alerts' }
+const TEST_KIND = 'alerts.test'
 
 export interface AlertsHealth {
   /** Alerts that nobody acknowledged; null when the store cannot be read. */
@@ -41,7 +43,22 @@ export interface AlertsHealth {
   readonly problem: ErrorCode | null
 }
 
+/** What a place answered to a test. */
+export interface PlaceAnswer {
+  readonly name: string
+  readonly taken: boolean
+  /** A status, a code of the system; null when it took the message. */
+  readonly problem: string | null
+}
+
 export interface Alerts extends AlertSink {
+  /**
+   * As `raise`, and on the disk when it returns: for what must not happen unless someone is told.
+   * @throws {RedoubtError} `ERR_STORAGE_IO`: it is not kept yet, though it may be later; `ERR_INPUT_INVALID` for what is no alert.
+   */
+  keep(alert: Alert): void
+  /** Sends a test message to every place, whatever its severity, one attempt each, beside what waits. Recorded. @throws `ERR_AUDIT_UNAVAILABLE`. */
+  test(by: EntityUid, requestId?: string): Promise<readonly PlaceAnswer[]>
   /** Newest first. @throws {RedoubtError} `ERR_STORAGE_IO`. */
   list(query?: AlertQuery): AlertPage
   /**
@@ -125,6 +142,53 @@ class AlertRoom implements Alerts {
       this.#lost++
       break
     }
+  }
+
+  keep(raised: Alert): void {
+    const alert = admitAlert(raised)
+    if (alert === null) throw new RedoubtError('ERR_INPUT_INVALID', 'it is no alert')
+    const noted = this.#open.note(alert)
+    this.#unsaved.add(noted)
+    this.#save(true)
+    if (this.#unsaved.has(noted)) throw new RedoubtError('ERR_STORAGE_IO', 'the alert cannot be kept')
+  }
+
+  async test(by: EntityUid, requestId?: string): Promise<readonly PlaceAnswer[]> {
+    const id = newId('alr')
+    const envelope: AlertEnvelope = {
+      type: 'alert.raise',
+      timestamp: new Date(this.#clock.now()).toISOString(),
+      data: {
+        id,
+        kind: TEST_KIND,
+        severity: 'info',
+        summary: 'this is a test; nothing asks for attention',
+        subject: SELF,
+        key: TEST_KIND,
+        details: {},
+        log: this.#log,
+        ...(requestId === undefined ? {} : { requestId }),
+      },
+    }
+    const body = canonicalJson(envelope)
+    const answers = await Promise.all(
+      this.#couriers.map(async (courier): Promise<PlaceAnswer> => {
+        const problem = await courier.probe({ id: `msg_${id.slice(id.indexOf('_') + 1)}-test-${courier.place.name}`, body })
+        return { name: courier.place.name, taken: problem === null, problem }
+      }),
+    )
+    const refused = answers.filter(({ taken }) => !taken)
+    await this.#audit.record({
+      type: 'alert.test',
+      actor: { type: by.type, id: by.id },
+      action: 'respond',
+      resource: SELF,
+      outcome: refused.length === 0 ? 'success' : 'failed',
+      ...(refused.length === 0 ? {} : { code: 'ERR_ALERT_DELIVERY' as const }),
+      details: { places: answers.length, refused: refused.map(({ name }) => name) },
+      ...(requestId === undefined ? {} : { requestId }),
+    })
+    return answers
   }
 
   list(query: AlertQuery = {}): AlertPage {

@@ -1,7 +1,7 @@
 import { type AlertSeverity, type Clock, RedoubtError } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import { severityRank } from './alert.ts'
-import { type AlertPlace, DeliveryProblem, problemText } from './place.ts'
+import { type AlertMessage, type AlertPlace, DeliveryProblem, problemText } from './place.ts'
 import type { AlertStore } from './store.ts'
 
 const FIRST_RETRY_MS = 5_000
@@ -85,6 +85,24 @@ export class Courier {
       .catch((error: unknown) => this.#trouble('the outbox of alerts cannot be read or written', error))
       .finally(() => (this.#running = null))
     return this.#running
+  }
+
+  /**
+   * One attempt with a message that is in no outbox, when the place is free. Changes nothing for what waits.
+   * @returns why the place did not take it; null when it did.
+   */
+  async probe(message: AlertMessage): Promise<string | null> {
+    // Calls to a place come one at a time.
+    while (this.#running !== null) await this.#running
+    let problem: string | null = null
+    this.#running = this.place
+      .deliver(message, this.#stop.signal)
+      .catch((thrown: unknown) => {
+        problem = problemText(thrown)
+      })
+      .finally(() => (this.#running = null))
+    await this.#running
+    return problem
   }
 
   /** Ends what is under way; it waits in the outbox for the next start. */

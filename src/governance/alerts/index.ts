@@ -1,5 +1,5 @@
 export type { StoredAlert } from './alert.ts'
-export { type Alerts, type AlertsHealth, openAlerts } from './alerts.ts'
+export { type Alerts, type AlertsHealth, openAlerts, type PlaceAnswer } from './alerts.ts'
 export { type AlertsConfig, alertsConfig } from './config.ts'
 export type { PlaceHealth } from './courier.ts'
 export { alertPlaces } from './places.ts'

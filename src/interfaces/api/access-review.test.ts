@@ -91,8 +91,8 @@ describe('the review of access', () => {
         use('fits', 'import', 'Dataset'),
       ],
     )
-    expect(accounts.map(({ narrower }) => narrower?.role ?? null)).toEqual(['business-user', null, null])
-    expect(accounts[0]?.narrower).toMatchObject({ grants: 13, instead: 5 })
+    expect(accounts.map(({ narrower }) => narrower?.role ?? null)).toEqual(['application', null, null])
+    expect(accounts[0]?.narrower).toMatchObject({ grants: 17, instead: 5 })
     expect(accounts[2]).toMatchObject({ requests: 0, unusedRoles: ['ml-engineer'] })
   })
 

@@ -33,8 +33,9 @@ export const accessRoutes =
   async (app) => {
     app.get('/whoami', { schema: { summary: 'Who the access token speaks for' } }, async (request) => {
       const { facts, name, roles, purpose, legalBasis, mfaLevel, authTime, sessionId, tokenBinding, onBehalfBy, token } = callerOf(request)
-      const who = { type: facts.type, id: facts.id, name, roles, purpose, legalBasis }
-      return { ...who, mfaLevel, authTime, sessionId, tokenBinding, onBehalfBy, tokenExpiresAt: token.expiresAt }
+      const { type, id } = facts
+      const person = { mfaLevel, authTime, sessionId }
+      return { type, id, name, roles, purpose, legalBasis, ...person, tokenBinding, onBehalfBy, tokenExpiresAt: token.expiresAt }
     })
 
     app.get('/service-accounts', { schema: { summary: 'List service accounts' } }, async (request) => {
@@ -88,6 +89,23 @@ export const accessRoutes =
         const { from = to - REVIEW_PERIOD_MS } = request.query
         const { log, profile } = plane
         return reviewAccess({ log, accounts: plane.identity.serviceAccounts.list(), engine: plane.policies.engine, profile, from, to })
+      },
+    )
+
+    app.get(
+      '/access/risk/:name',
+      {
+        schema: {
+          summary: 'How unlike its habits a service account or person acts, with the reasons',
+          params: z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/) }),
+        },
+      },
+      async (request) => {
+        const { name } = request.params
+        await demand(plane, request, 'view', accountOf(name))
+        const known = plane.conditions.explain({ type: 'ServiceAccount', id: name }) ?? plane.conditions.explain({ type: 'User', id: name })
+        if (known === null) throw new RedoubtError('ERR_NOT_FOUND', `nothing was seen of an account \`${name}\` yet`)
+        return known
       },
     )
 

@@ -28,6 +28,11 @@ export const alertRoutes =
       })
     })
 
+    app.post('/alerts/test', { schema: { summary: 'Send a test message to every place, and answer what each said' } }, async (request) => {
+      const principal = await demand(plane, request, 'respond', systemPart('alerts'))
+      return { places: await plane.alerts.test(principal.facts, request.redoubtRequestId) }
+    })
+
     app.post(
       '/alerts/:id/acknowledge',
       { schema: { summary: 'Take note of an alert; recorded with who did', params: alertId } },

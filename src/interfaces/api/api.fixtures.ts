@@ -1,16 +1,37 @@
 /** A control plane whose rooms note what is asked of them, behind a plain server on loopback; the composition root puts TLS there. */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type AuditEvent, type Decision, type DecisionQuery, type ErrorCode, RedoubtError, systemClock } from '#foundation/core'
+import {
+  type AuditEvent,
+  type ConditionSource,
+  type Decision,
+  type DecisionQuery,
+  type ErrorCode,
+  NOTHING_REMARKABLE,
+  RedoubtError,
+  systemClock,
+} from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
-import { localTime } from '#gateway/pipeline'
+import { localTime } from '#trust/conditions'
 import type { Principal } from '#trust/identity'
 import { type Api, createApi } from './api.ts'
 import type { ControlPlane } from './control-plane.ts'
 
 export const TOKEN = 'Bearer good'
-const version = { name: 'credit', version: 1, quarantined: false, purposes: [], sensitivity: 'internal', digest: 'd', label: null }
-const caller: Principal = {
+const version = {
+  lineage: { person: { type: 'User', id: 'maker' } },
+  name: 'credit',
+  version: 1,
+  columns: [],
+  subject: null,
+  rows: 0,
+  quarantined: false,
+  purposes: [],
+  sensitivity: 'internal',
+  digest: 'd',
+  label: null,
+}
+export const caller: Principal = {
   facts: { type: 'ServiceAccount', id: 'caller', attributes: {}, parents: [] },
   name: 'caller',
   roles: ['auditor'],
@@ -24,6 +45,13 @@ const caller: Principal = {
   token: { id: 'token-1', issuer: 'https://localhost', expiresAt: 1 },
 }
 
+const approval = {
+  principal: { type: 'User', id: 'other' },
+  resourceFacts: { type: 'Model', id: 'credit', attributes: {}, parents: [] },
+  payload: '{}',
+  votes: [],
+}
+
 export interface TestPlane {
   readonly api: Api
   readonly url: string
@@ -31,8 +59,14 @@ export interface TestPlane {
   readonly queries: DecisionQuery[]
   /** Everything that a room was asked to do or to tell, beyond the look-ups that a decision needs. */
   readonly done: string[]
+  /** Whether each request was allowed, as the conditions were told. */
+  readonly noted: boolean[]
   /** What the policies say. */
   effect: 'allow' | 'deny'
+  /** Says it in place of `effect`, when it is set. */
+  rule: ((query: DecisionQuery) => boolean) | null
+  /** Who the token speaks for. */
+  caller: Principal
   logDown: boolean
   /** What the next thing done throws. */
   failure: unknown
@@ -43,7 +77,14 @@ export async function testPlane(): Promise<TestPlane> {
   const events: AuditEvent[] = []
   const queries: DecisionQuery[] = []
   const done: string[] = []
-  const state: { effect: 'allow' | 'deny'; logDown: boolean; failure: unknown } = { effect: 'allow', logDown: false, failure: null }
+  const state: Pick<TestPlane, 'effect' | 'rule' | 'caller' | 'logDown' | 'failure'> = {
+    effect: 'allow',
+    rule: null,
+    caller,
+    logDown: false,
+    failure: null,
+  }
+  const noted: boolean[] = []
   const act = (what: string, answer: unknown = {}): (() => unknown) => {
     return () => {
       done.push(what)
@@ -56,16 +97,17 @@ export async function testPlane(): Promise<TestPlane> {
     ({ name }: { name: string }) => ({ type, id: name, attributes: {}, parents: [] })
   const decide = (query: DecisionQuery): Decision => {
     queries.push(query)
-    const code = state.effect === 'allow' ? null : 'ERR_POLICY_DENIED'
+    const effect = state.rule === null ? state.effect : state.rule(query) ? 'allow' : 'deny'
+    const code = effect === 'allow' ? null : 'ERR_POLICY_DENIED'
     const obligations = { filterInput: {}, filterOutput: {}, limits: [], maxRowsPerCall: null }
-    return { effect: state.effect, policies: ['p'], errors: [], code, obligations, policySet: 'set' }
+    return { effect, policies: ['p'], errors: [], code, obligations, policySet: 'set' }
   }
   const plane = {
     identity: {
       stillValid: () => null,
       authenticate: ({ authorization, authorizationCount }: { authorization?: string; authorizationCount: number }) =>
         authorization === TOKEN && authorizationCount === 1
-          ? caller
+          ? state.caller
           : { code: (authorization === undefined ? 'ERR_TOKEN_MISSING' : 'ERR_TOKEN_SIGNATURE') satisfies ErrorCode },
       serviceAccounts: {
         create: act('create account', { account: {}, privateKeyJwk: {} }),
@@ -124,7 +166,41 @@ export async function testPlane(): Promise<TestPlane> {
       size: () => 10,
       verifierKey: () => 'key',
     },
-    alerts: { list: act('list alerts', { alerts: [], next: null }), acknowledge: act('acknowledge alert', {}) },
+    alerts: {
+      list: act('list alerts', { alerts: [], next: null }),
+      acknowledge: act('acknowledge alert', {}),
+      test: act('test places', []),
+    },
+    exceptions: {
+      approvals: () => null,
+      breakGlass: () => null,
+      spend: () => false,
+      stillApproved: () => 0,
+      fourEyes: {
+        offer: () => null,
+        list: act('list approvals', []),
+        get: () => approval,
+        request: act('request approval'),
+        approve: act('approve', approval),
+        deny: act('deny', approval),
+        withdraw: act('withdraw', approval),
+      },
+      grants: {
+        get: () => ({ principal: { type: 'User', id: 'other' } }),
+        list: act('list grants', []),
+        start: act('start grant'),
+        end: act('end grant'),
+        review: act('review grant'),
+      },
+      accessReviews: {
+        get: () => ({ items: [{ item: 1, account: { type: 'ServiceAccount', id: 'other' } }] }),
+        list: act('list access reviews', []),
+        start: act('start access review'),
+        attest: act('attest'),
+        revoke: act('revoke'),
+      },
+    },
+    accessReviewDays: 14,
     keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
     datasets: {
       list: () => [version],
@@ -132,7 +208,12 @@ export async function testPlane(): Promise<TestPlane> {
       facts: facts('Dataset'),
       import: act('import', version),
       remove: act('remove dataset'),
-      read: act('read dataset', []),
+      read: act(
+        'read dataset',
+        Object.assign([], { columns: [], masked: [], hidden: [], condition: null, tally: { read: 0, admitted: 0, failed: 0 } }),
+      ),
+      first: async () => act('read rows', { columns: [], masked: [], hidden: [], condition: null, rows: [], failed: 0, more: false })(),
+      exported: async () => act('record export')(),
     },
     registry: {
       list: () => [version],
@@ -148,6 +229,11 @@ export async function testPlane(): Promise<TestPlane> {
     models: { unload: act('unload') },
     clock: systemClock,
     localTime: localTime('UTC'),
+    conditions: {
+      ...NOTHING_REMARKABLE,
+      note: (...[, , allowed]: Parameters<ConditionSource['note']>) => void noted.push(allowed),
+      explain: act('explain risk', {}),
+    },
     logger: silentLogger,
     profile: 'production',
     version: '1.0.0',
@@ -169,6 +255,19 @@ export async function testPlane(): Promise<TestPlane> {
     },
     set effect(effect) {
       state.effect = effect
+    },
+    noted,
+    get rule() {
+      return state.rule
+    },
+    set rule(rule) {
+      state.rule = rule
+    },
+    get caller() {
+      return state.caller
+    },
+    set caller(who) {
+      state.caller = who
     },
     get logDown() {
       return state.logDown

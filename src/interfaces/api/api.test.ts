@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
+import { caller, testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
 import { longOperation } from './long-operation.ts'
 import { problemOf } from './problem.ts'
 
@@ -48,6 +48,8 @@ const ONNX = { body: 'model', headers: { 'content-type': 'application/octet-stre
 const TABLE = '/api/v1/datasets/credit/versions?sensitivity=internal&purpose=p&legalBasis=contract'
 const USER = `user_${'A'.repeat(22)}`
 const PERSON = { loginName: 'ada', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
+const APPROVAL = `apr_${'A'.repeat(22)}`
+const REVIEW = `rev_${'A'.repeat(22)}`
 const ACCOUNT = { name: 'one', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
 
 /** Every route that does or tells something, with the action that it demands. A route that is not here fails the first test. */
@@ -55,11 +57,15 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['GET', '/api/v1/service-accounts', {}, 'manageAccess', /list accounts/],
   ['POST', '/api/v1/service-accounts', { json: ACCOUNT }, 'manageAccess', /create account/],
   ['GET', '/api/v1/access/review', {}, 'readAudit', /list accounts.*search log/],
+  ['GET', '/api/v1/access/risk/one', {}, 'view', /explain risk/],
   ['POST', '/api/v1/service-accounts/one/disable', {}, 'manageAccess', /disable account/],
   ['POST', '/api/v1/service-accounts/one/rotate', {}, 'manageAccess', /replace key/],
   ['POST', '/api/v1/enrolment-links', {}, 'manageAccess', /create enrolment link/],
   ['POST', TABLE, CSV, 'import', /import/],
   ['DELETE', '/api/v1/datasets/credit', {}, 'erase', /remove dataset/],
+  ['GET', '/api/v1/datasets/credit/rows', {}, 'view', /read rows/],
+  ['POST', '/api/v1/datasets/credit/query', { json: {} }, 'query', /read dataset/],
+  ['POST', '/api/v1/datasets/credit/export', {}, 'export', /read dataset.*record export/],
   ['POST', '/api/v1/models/credit/train', { json: { dataset: 'credit', algorithm: 'mlp' } }, 'trainOn', /read dataset/],
   ['POST', '/api/v1/models/credit/versions?sensitivity=internal&purpose=p', ONNX, 'register', /register/],
   ['GET', '/api/v1/models/credit', {}, 'view', /^$/],
@@ -87,6 +93,17 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ],
   ['GET', '/api/v1/policies/why/req_1', {}, 'readAudit', /search log/],
   ['GET', '/api/v1/alerts', {}, 'view', /list alerts/],
+  ['POST', '/api/v1/alerts/test', {}, 'respond', /test places/],
+  ['POST', '/api/v1/approvals', { json: { offer: `off_${'A'.repeat(22)}`, reason: 'r' } }, 'view', /request approval/],
+  ['GET', `/api/v1/approvals/${APPROVAL}`, {}, 'approve', /^$/],
+  ['POST', `/api/v1/approvals/${APPROVAL}/approve`, { json: { digest: 'a'.repeat(64) } }, 'approve', /^approve$/],
+  ['POST', `/api/v1/approvals/${APPROVAL}/deny`, { json: { reason: 'r' } }, 'approve', /deny/],
+  ['POST', `/api/v1/approvals/${APPROVAL}/withdraw`, {}, 'view', /withdraw/],
+  ['GET', '/api/v1/break-glass', {}, 'view', /list grants/],
+  ['POST', `/api/v1/break-glass/bg_${'A'.repeat(22)}/end`, {}, 'respond', /end grant/],
+  ['POST', '/api/v1/access/reviews', {}, 'manageAccess', /start access review/],
+  ['POST', `/api/v1/access/reviews/${REVIEW}/items/1/attest`, {}, 'manageAccess', /attest/],
+  ['POST', `/api/v1/access/reviews/${REVIEW}/items/1/revoke`, {}, 'manageAccess', /revoke/],
   ['POST', `/api/v1/alerts/alr_${'A'.repeat(22)}/acknowledge`, {}, 'respond', /acknowledge alert/],
   ['GET', '/api/v1/users', {}, 'manageAccess', /list people/],
   ['POST', '/api/v1/users', { json: PERSON }, 'manageAccess', /create person/],
@@ -103,8 +120,21 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['DELETE', `/api/v1/sessions/ses_${'A'.repeat(22)}`, {}, 'manageAccess', /end session/],
   ['GET', '/api/v1/status', {}, 'view', /status/],
 ]
+/** More than one question stands before these: `test/house/exceptions.test.ts` has them. */
+const TESTED_ELSEWHERE = [
+  'POST /api/v1/break-glass',
+  'POST /api/v1/break-glass/:id/review',
+  'GET /api/v1/access/reviews',
+  'GET /api/v1/access/reviews/:id',
+]
 /** Routes that demand a token and nothing more: they tell the caller of itself, or show of a list what it may see. */
-const FOR_EVERYONE_WITH_A_TOKEN = ['GET /api/v1/whoami', 'POST /api/v1/me/links', 'GET /api/v1/datasets', 'GET /api/v1/models']
+const FOR_EVERYONE_WITH_A_TOKEN = [
+  'GET /api/v1/whoami',
+  'POST /api/v1/me/links',
+  'GET /api/v1/approvals',
+  'GET /api/v1/datasets',
+  'GET /api/v1/models',
+]
 
 const patternOf = (method: string, path: string): string => {
   const plain = path.split('?')[0] ?? ''
@@ -118,7 +148,12 @@ const patternOf = (method: string, path: string): string => {
 
 describe('every route of the control plane', () => {
   it('is tested here', () => {
-    const tested = [...ROUTES.map(([method, path]) => patternOf(method, path)), ...FOR_EVERYONE_WITH_A_TOKEN, 'GET /api/openapi.json']
+    const tested = [
+      ...ROUTES.map(([method, path]) => patternOf(method, path)),
+      ...FOR_EVERYONE_WITH_A_TOKEN,
+      ...TESTED_ELSEWHERE,
+      'GET /api/openapi.json',
+    ]
     expect(plane.api.routes.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual(tested.toSorted())
   })
 
@@ -131,6 +166,29 @@ describe('every route of the control plane', () => {
       expect(answer.headers.get('www-authenticate')).toContain('Bearer')
     }
     expect([plane.queries, plane.events, plane.done]).toEqual([[], [], []])
+  })
+
+  it('tells a person which factors would do, and a program that it may not (B7, RFC 9470)', async () => {
+    const person = { ...caller, facts: { ...caller.facts, type: 'User' }, mfaLevel: 2, authTime: Date.now() - 3_600_000 }
+    for (const [who, status, code] of [
+      [person, 401, 'ERR_STEP_UP_REQUIRED'],
+      [caller, 403, 'ERR_POLICY_DENIED'],
+    ] as const) {
+      plane.events.length = plane.noted.length = 0
+      plane.caller = who
+      plane.rule = ({ context }) => context.mfaLevel >= 3 && context.mfaAge <= 300
+      const answer = await call('GET', '/api/v1/keys')
+      plane.caller = caller
+      plane.rule = null
+      expect([answer.status, answer.body.code]).toEqual([status, code])
+      expect(plane.events).toMatchObject([{ type: 'control.refusal', code, outcome: 'refused' }])
+      expect(plane.noted).toEqual([false])
+      if (status === 403) continue
+      expect(answer.body).toMatchObject({ acr_values: '3', max_age: 300, next: expect.stringContaining('redoubt login') })
+      expect(answer.headers.get('www-authenticate')).toBe(
+        'Bearer error="insufficient_user_authentication", error_description="this needs a hardware-bound security key, shown within the last 5 min", acr_values="3", max_age="300"',
+      )
+    }
   })
 
   it('asks for a decision, records the yes, and only then does anything (B1, E3)', async () => {
@@ -183,6 +241,37 @@ describe('every route of the control plane', () => {
     plane.effect = 'deny'
     expect((await call('GET', '/api/v1/datasets')).body.datasets).toEqual([])
     expect((await call('GET', '/api/v1/models')).body.models).toEqual([])
+  })
+})
+
+describe('break-glass in production (B3)', () => {
+  const ASK = { json: { action: 'invoke', resource: { type: 'Log', id: 'audit' }, reason: 'r' } }
+
+  it('is for people with two factors, whatever the policies say', async () => {
+    for (const [path, init] of [
+      ['', ASK],
+      [`/bg_${'A'.repeat(22)}/review`, { json: { finding: 'f' } }],
+    ] as const) {
+      const answer = await call('POST', `/api/v1/break-glass${path}`, init)
+      expect(`${answer.status} ${answer.body.code}`).toBe('403 ERR_BREAK_GLASS')
+    }
+    expect(plane.events.map(({ action, outcome }) => `${action} ${outcome}`)).toEqual(['respond success', 'respond success'])
+    expect(plane.done).toEqual([])
+  })
+
+  it('asks for a decision, and records the no', async () => {
+    plane.effect = 'deny'
+    for (const [method, path, init] of [
+      ['POST', '/break-glass', ASK],
+      ['POST', `/break-glass/bg_${'A'.repeat(22)}/review`, { json: { finding: 'f' } }],
+      ['GET', '/access/reviews', {}],
+      ['GET', `/access/reviews/${REVIEW}`, {}],
+    ] as const) {
+      plane.events.length = 0
+      expect((await call(method, `/api/v1${path}`, init)).body.code).toBe('ERR_POLICY_DENIED')
+      expect(plane.events).toMatchObject([{ type: 'control.refusal', outcome: 'refused' }])
+    }
+    expect(plane.done).toEqual([])
   })
 })
 

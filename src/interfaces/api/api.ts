@@ -4,11 +4,14 @@ import Fastify, { type FastifyError, type FastifyRequest } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { asRedoubtError, newId, parseStrictJson, RedoubtError } from '#foundation/core'
+import { challengeOf } from '#gateway/pipeline'
 import { collectBody } from '#gateway/routes'
-import { authenticateHeader } from '#trust/identity'
+import { accessReviewRoutes } from './access-review-routes.ts'
 import { accessRoutes } from './access-routes.ts'
 import { alertRoutes } from './alert-routes.ts'
+import { approvalRoutes } from './approval-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
+import { breakGlassRoutes } from './break-glass-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { datasetRoutes } from './dataset-routes.ts'
 import { authenticate, demand, systemPart } from './guard.ts'
@@ -19,6 +22,7 @@ import { policyRoutes } from './policy-routes.ts'
 import { problemOf } from './problem.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { userRoutes } from './user-routes.ts'
+import { rowRoutes } from './row-routes.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 16
@@ -54,6 +58,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
   app.setSerializerCompiler(serializerCompiler)
   app.decorateRequest('principal', null)
   app.decorateRequest('redoubtRequestId', '')
+  app.decorateRequest('exceptionUsed', null)
   // Fastify reads text/plain too unless told otherwise.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', async (_request: FastifyRequest, payload: IncomingMessage) =>
@@ -81,7 +86,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     const error = translated(thrown)
     if (error.status >= 500) plane.logger.warn({ requestId: request.id, code: error.code, err: error.cause ?? error }, 'request failed')
     if (error.status === 408) void reply.header('connection', 'close')
-    if (error.status === 401) void reply.header('www-authenticate', authenticateHeader(error.code))
+    if (error.status === 401) void reply.header('www-authenticate', challengeOf(error))
     void reply
       .code(error.status)
       .type('application/problem+json')
@@ -104,10 +109,11 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     },
     transform: jsonSchemaTransform,
   })
-  const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork() }
+  const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork(), downloads: new HeavyWork() }
   for (const group of [
     accessRoutes,
     datasetRoutes,
+    rowRoutes,
     modelRoutes,
     keyRoutes,
     auditRoutes,
@@ -115,6 +121,9 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     alertRoutes,
     userRoutes,
     sessionRoutes,
+    approvalRoutes,
+    breakGlassRoutes,
+    accessReviewRoutes,
   ])
     await app.register(group(plane, lanes), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {

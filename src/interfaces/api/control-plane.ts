@@ -3,8 +3,9 @@ import type { Logger } from '#foundation/telemetry'
 import type { Datasets } from '#assets/datasets'
 import type { Registry } from '#assets/registry'
 import type { ModelServer } from '#gateway/serving'
-import type { LocalTime } from '#gateway/pipeline'
+import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
+import type { Exceptions } from '#governance/approvals'
 import type { AuditLog } from '#trust/audit'
 import type { Identity } from '#trust/identity'
 import type { Keys } from '#trust/keys'
@@ -17,12 +18,16 @@ export interface ControlPlane {
   readonly audit: AuditSink
   readonly log: AuditLog
   readonly alerts: Alerts
+  readonly exceptions: Exceptions
+  /** Days that an access review has, unless it is begun with others. */
+  readonly accessReviewDays: number
   readonly keys: Keys
   readonly datasets: Datasets
   readonly registry: Registry
   readonly models: ModelServer
   readonly clock: Clock
   readonly localTime: LocalTime
+  readonly conditions: Conditions
   readonly logger: Logger
   readonly profile: 'development' | 'production'
   readonly version: string

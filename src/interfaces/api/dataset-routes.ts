@@ -15,12 +15,17 @@ const importQuery = z.strictObject({
   legalBasis: z.enum(LEGAL_BASES),
 })
 
+/** Who may do any of these with a data set may know that it exists, and which columns it has. */
+const USES = ['view', 'viewMasked', 'query', 'trainOn'] as const
+
 /** Data sets: import of CSV into sealed row groups, and what there is. */
 export const datasetRoutes =
   (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
   async (app) => {
-    app.get('/datasets', { schema: { summary: 'Data sets that the caller may view' } }, async (request) => ({
-      datasets: plane.datasets.list().filter((version) => permits(plane, request, 'view', plane.datasets.facts(version))),
+    app.get('/datasets', { schema: { summary: 'Data sets of which the caller may see or learn something' } }, async (request) => ({
+      datasets: plane.datasets
+        .list()
+        .filter((version) => USES.some((action) => permits(plane, request, action, plane.datasets.facts(version)))),
     }))
 
     app.post(
@@ -67,7 +72,9 @@ export const datasetRoutes =
         const { name } = request.params
         const version = plane.datasets.get(name)
         if (!version) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
-        const principal = await demand(plane, request, 'erase', plane.datasets.facts(version))
+        const principal = await demand(plane, request, 'erase', plane.datasets.facts(version), {
+          meant: { dataset: name, version: version.version, digest: version.digest },
+        })
         await plane.datasets.remove(name, {
           principal: principal.facts,
           purpose: principal.purpose,

@@ -4,21 +4,27 @@ import {
   type Action,
   asRedoubtError,
   type AuditEvent,
+  type ConditionRequest,
+  type Decision,
   type DecisionContext,
+  type DecisionQuery,
   type EntityFacts,
   type ErrorCode,
   RedoubtError,
 } from '#foundation/core'
-import { decisionContext, onBehalf } from '#gateway/pipeline'
-import { sourceAddress } from '#gateway/routes'
+import { conditionRequest, decisionContext, noteAnswer, onBehalf } from '#gateway/pipeline'
+import { sourceAddress } from '#trust/conditions'
 import { credentialsOf, type Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
+import { type About, type ExceptionUsed, orExcepted, type Outcome, stillExcepted, YES } from './exceptional.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Set by the first hook of every route that demands a token. */
     principal: Principal | null
     redoubtRequestId: string
+    /** What lifted a no for this request, so that what goes on after it is asked by the same facts. */
+    exceptionUsed: ExceptionUsed | null
   }
 }
 
@@ -31,21 +37,49 @@ export function authenticate(plane: ControlPlane, request: FastifyRequest, reply
 
 /**
  * Whether the caller may, by the same decision as everywhere; a no is recorded before it is answered, a yes before anything is done.
- * @throws {RedoubtError} the decision's code, or `ERR_AUDIT_UNAVAILABLE` when it cannot be recorded.
+ * A no that approvals or a break-glass grant lift is a yes; the record names what lifted it.
+ * @param about what the request leaves open and the route filled in, and who made what it is about: approvals are bound to both.
+ * @throws {RedoubtError} the decision's code, `ERR_APPROVAL_REQUIRED`, or `ERR_AUDIT_UNAVAILABLE` when it cannot be recorded.
  */
-export async function demand(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): Promise<Principal> {
+export async function demand(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  action: Action,
+  resource: EntityFacts,
+  about: About = {},
+): Promise<Principal> {
+  return (await demandDecision(plane, request, action, resource, about)).principal
+}
+
+/** As `demand`, for acts on which the decision says more than yes: rows that take part, masks, limits. */
+export async function demandDecision(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  action: Action,
+  resource: EntityFacts,
+  about: About = {},
+): Promise<{ readonly principal: Principal; readonly decision: Decision }> {
   const principal = callerOf(request)
   // The token was verified before the body came in, which takes as long as the caller likes.
   const ended = plane.identity.stillValid(principal)
-  const context = contextOf(plane, request, principal)
-  const decision = plane.policies.decide({ principal: principal.facts, action, resource, context })
-  const code = ended ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
+  const circumstances = circumstancesOf(plane, request, principal, action, resource)
+  const query = queryOf(plane, principal, action, resource, circumstances)
+  const plain = plane.policies.decide(query)
+  const outcome: Outcome =
+    ended === null && plain.effect === 'deny' ? orExcepted(plane, request, query, plain, about) : { ...YES, decision: plain }
+  const { decision, details, used } = outcome
+  const refusal = ended === null ? outcome.refusal : new RedoubtError(ended)
+  noteAnswer(plane, principal, circumstances, refusal === null)
+  const event = eventOf(request, principal, action, resource, refusal?.code ?? null)
   await plane.audit.record({
-    ...eventOf(request, principal, action, resource, code),
+    ...event,
+    details: { ...event.details, ...details },
     decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
   })
-  if (code !== null) throw new RedoubtError(code)
-  return principal
+  if (refusal !== null) throw refusal
+  if (used?.breakGlass) plane.exceptions.noteUse(used.breakGlass)
+  request.exceptionUsed = used
+  return { principal, decision }
 }
 
 function eventOf(request: FastifyRequest, principal: Principal, action: Action, resource: EntityFacts, code: ErrorCode | null): AuditEvent {
@@ -64,6 +98,7 @@ function eventOf(request: FastifyRequest, principal: Principal, action: Action, 
 
 /**
  * For work that goes on after `demand` let it begin: asks the same again, as of now, with the resource as it is (B8).
+ * @param begun the decision that rows are read under: work that would now see other rows, or under other masks, ends.
  * @returns a question whose answer is null while the work may go on; the first no is recorded.
  */
 export function mayGoOn(
@@ -71,13 +106,20 @@ export function mayGoOn(
   request: FastifyRequest,
   action: Action,
   resource: () => EntityFacts,
+  begun?: Decision,
 ): () => RedoubtError | null {
   const principal = callerOf(request)
   let refused: RedoubtError | null = null
   return () => {
-    refused ??= reasonToEnd(plane, request, principal, action, resource)
+    refused ??= reasonToEnd(plane, request, principal, action, resource, begun)
     return refused
   }
+}
+
+function showsOtherRows(now: Decision, begun: Decision | undefined): boolean {
+  if (begun === undefined || now === begun) return false
+  const masks = ({ obligations }: Decision): string => JSON.stringify(obligations.columns ?? {})
+  return now.rows?.digest !== begun.rows?.digest || masks(now) !== masks(begun)
 }
 
 function reasonToEnd(
@@ -86,12 +128,15 @@ function reasonToEnd(
   principal: Principal,
   action: Action,
   resource: () => EntityFacts,
+  begun: Decision | undefined,
 ): RedoubtError | null {
   try {
     const facts = resource()
-    const context = contextOf(plane, request, principal)
-    const decision = plane.policies.decide({ principal: principal.facts, action, resource: facts, context })
-    const code = plane.identity.stillValid(principal) ?? (decision.effect === 'allow' ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
+    const query = queryOf(plane, principal, action, facts, circumstancesOf(plane, request, principal, action, facts))
+    const context = { ...query.context, ...stillExcepted(plane, request.exceptionUsed, principal, action, facts) }
+    const decision = plane.policies.decide({ ...query, context })
+    const allowed = decision.effect === 'allow' && !showsOtherRows(decision, begun)
+    const code = plane.identity.stillValid(principal) ?? (allowed ? null : (decision.code ?? 'ERR_POLICY_DENIED'))
     if (code === null) return null
     plane.audit
       .record(eventOf(request, principal, action, facts, code))
@@ -106,15 +151,41 @@ function reasonToEnd(
 /** As `demand`, but only to choose what a list shows: not recorded, never throws. */
 export function permits(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): boolean {
   const principal = callerOf(request)
-  const context = contextOf(plane, request, principal)
-  return plane.policies.decide({ principal: principal.facts, action, resource, context }).effect === 'allow'
+  const circumstances = circumstancesOf(plane, request, principal, action, resource)
+  return plane.policies.decide(queryOf(plane, principal, action, resource, circumstances)).effect === 'allow'
 }
 
-function contextOf(plane: ControlPlane, request: FastifyRequest, principal: Principal): DecisionContext {
-  return decisionContext(plane, principal, {
-    receivedAt: plane.clock.now(),
-    sourceAddress: sourceAddress(request.raw.socket.remoteAddress),
-  })
+/** Habits count acts on kinds of things: which of them is no matter. */
+function circumstancesOf(
+  plane: ControlPlane,
+  { raw }: FastifyRequest,
+  principal: Principal,
+  action: Action,
+  resource: EntityFacts,
+): ConditionRequest {
+  const received = { receivedAt: plane.clock.now(), sourceAddress: sourceAddress(raw), userAgent: raw.headers['user-agent'] }
+  return conditionRequest(principal, received, `${action} ${resource.type}`)
+}
+
+function queryOf(
+  plane: ControlPlane,
+  principal: Principal,
+  action: Action,
+  resource: EntityFacts,
+  circumstances: ConditionRequest,
+): DecisionQuery {
+  return { principal: principal.facts, action, resource, context: decisionContext(plane, principal, circumstances) }
+}
+
+/** The circumstances in which a request is made, as the policies see them. */
+export function contextOf(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  principal: Principal,
+  action: Action,
+  resource: EntityFacts,
+): DecisionContext {
+  return decisionContext(plane, principal, circumstancesOf(plane, request, principal, action, resource))
 }
 
 export function callerOf(request: FastifyRequest): Principal {

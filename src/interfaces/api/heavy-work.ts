@@ -10,6 +10,8 @@ export interface Lanes {
   readonly trainings: HeavyWork
   /** Imports and registrations. */
   readonly uploads: HeavyWork
+  /** Whatever reads many rows for an answer. */
+  readonly downloads: HeavyWork
 }
 
 /** Lets heavy work through a few at a time, first come, first served. */

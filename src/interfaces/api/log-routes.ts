@@ -1,6 +1,7 @@
 import { RedoubtError } from '#foundation/core'
-import { decisionContext, type House } from '#gateway/pipeline'
-import { type Exchange, type Route, sourceAddress } from '#gateway/routes'
+import { conditionRequest, decisionContext, type House, noteAnswer, refusalOf } from '#gateway/pipeline'
+import type { Exchange, Route } from '#gateway/routes'
+import { sourceAddress } from '#trust/conditions'
 import type { AuditLog } from '#trust/audit'
 import { credentialsOf } from '#trust/identity'
 import { theLog } from './guard.ts'
@@ -48,23 +49,25 @@ export function logRoutes(house: House, audit: AuditLog): readonly Route[] {
 async function demandReading(house: House, { request, response, requestId, path }: Exchange): Promise<void> {
   const principal = house.identity.authenticate(credentialsOf(request, response))
   if ('code' in principal) throw new RedoubtError(principal.code)
-  const context = decisionContext(house, principal, {
-    receivedAt: house.clock.now(),
-    sourceAddress: sourceAddress(request.socket.remoteAddress),
-  })
-  const decision = house.decider.decide({ principal: principal.facts, action: 'readAudit', resource: theLog, context })
+  const received = { receivedAt: house.clock.now(), sourceAddress: sourceAddress(request), userAgent: request.headers['user-agent'] }
+  const asked = conditionRequest(principal, received, 'readAudit Log')
+  const context = decisionContext(house, principal, asked)
+  const query = { principal: principal.facts, action: 'readAudit', resource: theLog, context } as const
+  const decision = house.decider.decide(query)
   const allowed = decision.effect === 'allow'
+  noteAnswer(house, principal, asked, allowed)
+  const refusal = allowed ? null : refusalOf(house.decider, query, decision)
   await house.audit.record({
     type: allowed ? 'control.admission' : 'control.refusal',
     actor: { type: principal.facts.type, id: principal.facts.id },
     action: 'readAudit',
     resource: theLog,
     outcome: allowed ? 'success' : 'refused',
-    ...(allowed ? {} : { code: decision.code ?? 'ERR_POLICY_DENIED' }),
+    ...(refusal === null ? {} : { code: refusal.code }),
     requestId,
     purpose: principal.purpose,
     decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
     details: { path },
   })
-  if (!allowed) throw new RedoubtError(decision.code ?? 'ERR_POLICY_DENIED')
+  if (refusal !== null) throw refusal
 }

@@ -1,10 +1,13 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { accessOf, type RowReading } from '#assets/datasets'
+import type { Lineage, ModelVersion } from '#assets/registry'
 import { train } from '#assets/training'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
+import type { About } from './exceptional.ts'
+import { demand, demandDecision, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { longOperation } from './long-operation.ts'
 import { objectName } from './names.ts'
@@ -60,14 +63,18 @@ export const modelRoutes =
         const { dataset: datasetName, algorithm, seed } = request.body
         const dataset = plane.datasets.get(datasetName)
         if (!dataset) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${datasetName}\``)
-        const principal = await demand(plane, request, 'trainOn', plane.datasets.facts(dataset))
+        const { principal, decision } = await demandDecision(plane, request, 'trainOn', plane.datasets.facts(dataset), {
+          meant: { dataset: dataset.name, version: dataset.version, digest: dataset.digest },
+        })
         const requestId = request.redoubtRequestId
         const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Dataset', id: dataset.name }, requestId }
-        const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'trainOn', () => plane.datasets.facts(dataset)) }
+        const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'trainOn', () => plane.datasets.facts(dataset), decision) }
+        // Before the answer begins: a policy that speaks of a column that is not there is a refusal, not the end of a training.
+        const groups = plane.datasets.read(dataset, use, accessOf('trainOn', decision))
         const work = async (progress: (facts: Record<string, number>) => void, signal: AbortSignal): Promise<unknown> => {
           const trained = await train({
             dataset,
-            groups: plane.datasets.read(dataset, use),
+            groups,
             algorithm,
             seed,
             signal,
@@ -82,7 +89,7 @@ export const modelRoutes =
             sensitivity: dataset.sensitivity,
             purposes: dataset.purposes,
             lineage: {
-              dataset: { name: dataset.name, version: dataset.version, digest: dataset.digest },
+              dataset: { name: dataset.name, version: dataset.version, digest: dataset.digest, ...learnedFrom(groups) },
               pipeline: `redoubt/${algorithm}`,
               codeDigest: trained.codeDigest,
               parameters: trained.parameters,
@@ -177,7 +184,7 @@ export const modelRoutes =
       async (request) => {
         const { name } = request.params
         const version = known(name, request.body?.version)
-        const principal = await demand(plane, request, 'deploy', plane.registry.facts(version))
+        const principal = await demand(plane, request, 'deploy', plane.registry.facts(version), aboutVersion(version))
         const deployment = await plane.registry.deploy(name, version.version, principal.facts, {
           requestId: request.redoubtRequestId,
           stage: (model) => plane.models.stage(model),
@@ -193,7 +200,7 @@ export const modelRoutes =
         const { name } = request.params
         // In an incident the version that serves is meant, not a newer one that lies ready.
         const version = known(name, request.body.version ?? plane.registry.deployed(name)?.version)
-        const principal = await demand(plane, request, 'administer', plane.registry.facts(version))
+        const principal = await demand(plane, request, 'administer', plane.registry.facts(version), aboutVersion(version))
         await plane.registry.quarantine(version.name, version.version, principal.facts, request.body.reason, {
           requestId: request.redoubtRequestId,
         })
@@ -203,7 +210,8 @@ export const modelRoutes =
 
     app.delete('/models/:name', { schema: { summary: 'Remove a model with all its versions', params: modelName } }, async (request) => {
       const { name } = request.params
-      const principal = await demand(plane, request, 'erase', plane.registry.facts(known(name)))
+      const latest = known(name)
+      const principal = await demand(plane, request, 'erase', plane.registry.facts(latest), aboutVersion(latest))
       plane.models.unload(name)
       await plane.registry.remove(name, principal.facts, { requestId: request.redoubtRequestId })
       // A deployment that was under way may have come first.
@@ -211,6 +219,17 @@ export const modelRoutes =
       return { name, removed: true }
     })
   }
+
+/** Approvals are of this very version, and not by who made it. */
+const aboutVersion = ({ name, version, digest, lineage }: ModelVersion): About => ({
+  meant: { model: name, version, digest },
+  author: lineage.person,
+})
+
+/** What of the data set a model learned from, where that was not all of it. */
+function learnedFrom({ condition, tally }: RowReading): Pick<NonNullable<Lineage['dataset']>, 'rows'> {
+  return condition === null ? {} : { rows: { condition, admitted: tally.admitted, of: tally.read } }
+}
 
 /** Fires when the caller leaves before its body has arrived. */
 function gone(request: FastifyRequest): AbortSignal {

@@ -37,8 +37,8 @@ export async function recorded(
     await audit.record({ ...event, outcome: 'failed', code, details: { policySetBefore: digest, policySetAfter: policies.engine.digest } })
     throw thrown
   }
-  const { before, after, cases } = activation
-  await audit.record({ ...event, outcome: 'success', details: { policySetBefore: before, policySetAfter: after, cases } })
+  const { before, after, cases, invariants } = activation
+  await audit.record({ ...event, outcome: 'success', details: { policySetBefore: before, policySetAfter: after, cases, invariants } })
   return activation
 }
 

@@ -1,10 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { ACTIONS, type EntityFacts, RedoubtError } from '#foundation/core'
+import { ACTIONS, RedoubtError } from '#foundation/core'
 import { decisionContext } from '#gateway/pipeline'
 import type { ControlPlane } from './control-plane.ts'
+import type { About } from './exceptional.ts'
 import { demand, systemPart, theLog } from './guard.ts'
 import { type PolicyChange, recorded, reloadPolicies } from './policy-change.ts'
+import { resourceFacts } from './resource-facts.ts'
 
 const fileName = z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/) })
 /** What of a recorded event a decision can be explained from. */
@@ -31,6 +33,9 @@ const whyBody = z.strictObject({
 export const policyRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
+    /** A change is approved of the policies as they are. */
+    const asOf = (): About => ({ meant: { policySet: plane.policies.engine.digest } })
+
     app.get('/policies', { schema: { summary: 'Policy files in force' } }, async (request) => {
       await demand(plane, request, 'view', systemPart('policies'))
       return { digest: plane.policies.engine.digest, files: plane.policies.list(), tables: plane.policies.tables() }
@@ -46,7 +51,7 @@ export const policyRoutes =
         },
       },
       async (request) => {
-        const principal = await demand(plane, request, 'administer', systemPart('policies'))
+        const principal = await demand(plane, request, 'administer', systemPart('policies'), asOf())
         const { name } = request.params
         const { text, tests } = request.body
         const change: PolicyChange = {
@@ -55,8 +60,8 @@ export const policyRoutes =
           actor: principal.facts,
           requestId: request.redoubtRequestId,
         }
-        const { after, cases } = await recorded(plane, change, () => plane.policies.put(name, text, tests))
-        return { name, digest: after, cases }
+        const { after, cases, invariants } = await recorded(plane, change, () => plane.policies.put(name, text, tests))
+        return { name, digest: after, cases, invariants }
       },
     )
 
@@ -64,7 +69,7 @@ export const policyRoutes =
       '/policies/:name',
       { schema: { summary: 'Remove one policy file that was put here, and its truth table', params: fileName } },
       async (request) => {
-        const principal = await demand(plane, request, 'administer', systemPart('policies'))
+        const principal = await demand(plane, request, 'administer', systemPart('policies'), asOf())
         const { name } = request.params
         const change: PolicyChange = {
           type: 'policy.remove',
@@ -72,8 +77,8 @@ export const policyRoutes =
           actor: principal.facts,
           requestId: request.redoubtRequestId,
         }
-        const { after, cases } = await recorded(plane, change, () => plane.policies.remove(name))
-        return { name, digest: after, cases }
+        const { after, cases, invariants } = await recorded(plane, change, () => plane.policies.remove(name))
+        return { name, digest: after, cases, invariants }
       },
     )
 
@@ -103,7 +108,12 @@ export const policyRoutes =
         const principal = plane.identity.serviceAccounts.principal(actor.id)
         if (!principal) throw new RedoubtError('ERR_NOT_FOUND', `there is no account \`${actor.id}\``)
         const context = decisionContext(plane, principal, { receivedAt: time, sourceAddress: '127.0.0.1' })
-        const explanation = plane.policies.engine.why({ principal: principal.facts, action, resource: factsOf(resource), context })
+        const explanation = plane.policies.engine.why({
+          principal: principal.facts,
+          action,
+          resource: resourceFacts(plane, resource),
+          context,
+        })
         const recorded = { time: new Date(time).toISOString(), code: code ?? null, ...decision }
         return { requestId, recorded, samePolicies: decision.policySet === plane.policies.engine.digest, ...explanation }
       },
@@ -115,20 +125,6 @@ export const policyRoutes =
       const principal = plane.identity.serviceAccounts.principal(account)
       if (!principal) throw new RedoubtError('ERR_NOT_FOUND', `there is no account \`${account}\``)
       const context = decisionContext(plane, principal, { receivedAt: at ?? plane.clock.now(), sourceAddress })
-      return plane.policies.engine.why({ principal: principal.facts, action, resource: factsOf(resource), context })
+      return plane.policies.engine.why({ principal: principal.facts, action, resource: resourceFacts(plane, resource), context })
     })
-
-    function factsOf({ type, id }: { readonly type: string; readonly id: string }): EntityFacts {
-      if (type === 'Model') {
-        const version = plane.registry.deployed(id) ?? plane.registry.get(id)
-        if (version) return plane.registry.facts(version)
-      } else if (type === 'Dataset') {
-        const version = plane.datasets.get(id)
-        if (version) return plane.datasets.facts(version)
-      } else if (type === 'Endpoint') {
-        const route = plane.endpoints.find((endpoint) => endpoint.id === id)
-        if (route) return route
-      } else return { type, id, attributes: {}, parents: [] }
-      throw new RedoubtError('ERR_NOT_FOUND', `there is no ${type.toLowerCase()} \`${id}\``)
-    }
   }

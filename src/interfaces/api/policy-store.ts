@@ -1,14 +1,22 @@
-import { type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
+import { createHash } from 'node:crypto'
+import { canonicalJson, type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { RECOGNISERS } from '#gateway/filters'
 import {
+  defaultInvariants,
+  defaultPolicyFiles,
+  demandInvariants,
   demandTables,
+  INVARIANTS_SUFFIX,
   type LoadOptions,
   loadPolicies,
   type PolicyEngine,
   type PolicyFile,
+  type ProofReport,
+  proveInTime,
   readPolicyFolder,
   TABLE_SUFFIX,
+  withDefaultInvariants,
   withDefaultPolicies,
 } from '#trust/policy'
 
@@ -18,16 +26,31 @@ const MAX_POLICY_BYTES = 256 * 1024
 const MAX_POLICY_FILES = 256
 /** What an annotation may name: a filter on an entity that nothing recognises would look like protection and be none. */
 const filterEntities = RECOGNISERS.map((recogniser) => recogniser.entity)
+const MAX_KNOWN = 64
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 /** A change on its way: a policy file and its table are two files, and a crash between them must not leave one without the other. */
 const PENDING = 'change.pending'
 
 type ShadowOptions = Required<Pick<LoadOptions, 'shadowRate' | 'onMismatch'>>
 
-/** Policies, and the truth tables that they are held to. */
+/** Decides invariants of policies, all of which are given. @param proven policies for which they are known to hold. */
+export type Prove = (
+  files: readonly PolicyFile[],
+  invariants: readonly PolicyFile[],
+  proven: readonly PolicyFile[] | null,
+) => Promise<ProofReport>
+
+interface Proven {
+  readonly files: readonly PolicyFile[]
+  readonly invariants: readonly PolicyFile[]
+}
+
+/** Policies, and what they are held to. */
 interface Layer {
   readonly policies: readonly PolicyFile[]
   readonly tables: readonly PolicyFile[]
+  /** Of the operator's folder; put nowhere else. */
+  readonly invariants: readonly PolicyFile[]
 }
 
 /** What is to be in place of one policy file and its table; null is nothing. */
@@ -43,17 +66,24 @@ export interface Activation {
   readonly after: string
   /** Rows of truth tables that were decided, all as expected. */
   readonly cases: number
+  /** Statements over all requests that hold; null where none are asked for. */
+  readonly invariants: number | null
 }
 
 /**
  * The policies in force: the bundled ones, the operator's folder, and those put through the control plane, which lie in the data
- * directory. A change is validated as a whole, and held to the truth tables that lie beside the policies, before anything of it is
- * kept; it takes effect for the next decision.
+ * directory. A change is validated as a whole, and held to the truth tables and invariants that lie beside the policies, before anything
+ * of it is kept; it takes effect for the next decision.
  */
 export class PolicyStore implements Decider {
   readonly #folder: DurableFolder
   readonly #operatorPath: string | null
   readonly #shadow: ShadowOptions
+  readonly #prove: Prove | null
+  /** The bundled policies were held to the bundled statements when they were made. */
+  #proven: Proven = { files: defaultPolicyFiles(), invariants: defaultInvariants() }
+  /** Sets of policies and statements that were held, with the number of statements: what is taken back is not decided again. */
+  readonly #known = new Map<string, number>()
   #operator: Layer
   #engine: PolicyEngine
   #queue: Promise<unknown> = Promise.resolve()
@@ -61,6 +91,7 @@ export class PolicyStore implements Decider {
   private constructor(options: OpenOptions, operator: Layer, engine: PolicyEngine) {
     this.#folder = options.folder
     this.#operatorPath = options.operatorPath ?? null
+    this.#prove = options.prove ?? null
     this.#shadow = { shadowRate: options.shadowRate, onMismatch: options.onMismatch }
     this.#operator = operator
     this.#engine = engine
@@ -93,7 +124,8 @@ export class PolicyStore implements Decider {
 
   /**
    * @param tests the truth table beside the file: text puts it, null takes it away, undefined leaves the one that is there.
-   * @throws {RedoubtError} `ERR_POLICY_INVALID`, `ERR_POLICY_TEST`; nothing is activated.
+   * @throws {RedoubtError} `ERR_POLICY_INVALID`, `ERR_POLICY_TEST`, `ERR_POLICY_INVARIANT`, `ERR_POLICY_ENUMERATION`,
+   *   `ERR_POLICY_PROOF_TIME`; nothing is activated.
    */
   put(name: string, text: string, tests?: string | null): Promise<Activation> {
     return this.#inTurn(() => this.#put(name, text, tests))
@@ -108,7 +140,7 @@ export class PolicyStore implements Decider {
   reload(): Promise<Activation> {
     return this.#inTurn(async () => {
       const operator = operatorLayer(this.#operatorPath)
-      const next = await loaded(operator, stored(this.#folder), this.#shadow)
+      const next = await this.#held(operator, stored(this.#folder))
       this.#operator = operator
       return this.#activate(next)
     })
@@ -141,18 +173,58 @@ export class PolicyStore implements Decider {
   }
 
   async #change(change: Change): Promise<Activation> {
-    const next = await loaded(this.#operator, changed(stored(this.#folder), change), this.#shadow)
+    const next = await this.#held(this.#operator, changed(stored(this.#folder), change))
     replaceFile(this.#folder, PENDING, Buffer.from(JSON.stringify(change)))
     settle(this.#folder)
     return this.#activate(next)
   }
 
-  #activate({ engine, cases }: Loaded): Activation {
+  /** What holds its tables and invariants. @throws as `put`. */
+  async #held(operator: Layer, own: Layer): Promise<Loaded> {
+    const next = await loaded(operator, own, this.#shadow)
+    return { ...next, invariants: await this.#hold(operator, own) }
+  }
+
+  /** @returns how many statements hold; null where nothing is asked for. @throws as `demandInvariants`. */
+  async #hold(operator: Layer, own: Layer): Promise<number | null> {
+    if (this.#prove === null) return null
+    const layer = merged(operator, own)
+    const next: Proven = { files: withDefaultPolicies(layer.policies), invariants: withDefaultInvariants(layer.invariants) }
+    const key = createHash('sha256').update(canonicalJson(next)).digest('hex')
+    const known = this.#known.get(key)
+    if (known !== undefined) return known
+    const sameStatements = canonicalJson(next.invariants) === canonicalJson(this.#proven.invariants)
+    const report = demandInvariants(await this.#prove(next.files, next.invariants, sameStatements ? this.#proven.files : null))
+    this.#proven = next
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear()
+    this.#known.set(key, report.proofs.length)
+    return report.proofs.length
+  }
+
+  /**
+   * Of the policies in force, for a start: those of the folder and of the data directory were put there by someone with the disk, and
+   * nothing held them to the invariants since.
+   * @throws {RedoubtError} `ERR_POLICY_INVARIANT`, `ERR_POLICY_PROOF_TIME`, `ERR_POLICY_INVALID`, `ERR_POLICY_ENUMERATION`.
+   */
+  demandInvariants(): Promise<void> {
+    return this.#inTurn(async () => {
+      const own = stored(this.#folder)
+      if (own.policies.length + this.#operator.policies.length + this.#operator.invariants.length > 0) await this.#hold(this.#operator, own)
+    })
+  }
+
+  #activate({ engine, cases, invariants }: Loaded): Activation {
     const before = this.#engine.digest
     this.#engine = engine
-    return { before, after: engine.digest, cases }
+    return { before, after: engine.digest, cases, invariants }
   }
 }
+
+/** Decides in a thread of its own; what takes longer than `timeoutMs` is refused. */
+export const proveWithin =
+  (timeoutMs: number): Prove =>
+  (files, invariants, proven) =>
+    proveInTime({ files, invariants, proven, filterEntities }, timeoutMs)
 
 interface OpenOptions {
   readonly folder: DurableFolder
@@ -161,17 +233,20 @@ interface OpenOptions {
   readonly shadowRate: number
   /** Told of each decision on which Cedar's own engine differs: the policies cannot be relied on until it is understood. */
   readonly onMismatch: ShadowOptions['onMismatch']
+  /** Asked before a change takes effect; none unless given. */
+  readonly prove?: Prove
 }
 
 interface Loaded {
   readonly engine: PolicyEngine
   readonly cases: number
+  readonly invariants: number | null
 }
 
 async function loaded(operator: Layer, own: Layer, { shadowRate, onMismatch }: ShadowOptions): Promise<Loaded> {
   const { policies, tables } = merged(operator, own)
   const engine = await loadPolicies({ files: withDefaultPolicies(policies), shadowRate, onMismatch, filterEntities })
-  return { engine, cases: demandTables(engine, tables).cases }
+  return { engine, cases: demandTables(engine, tables).cases, invariants: null }
 }
 
 function checkName(name: string): void {
@@ -179,7 +254,12 @@ function checkName(name: string): void {
 }
 
 function operatorLayer(path: string | null): Layer {
-  return path === null ? { policies: [], tables: [] } : { policies: readPolicyFolder(path), tables: readPolicyFolder(path, TABLE_SUFFIX) }
+  if (path === null) return { policies: [], tables: [], invariants: [] }
+  return {
+    policies: readPolicyFolder(path),
+    tables: readPolicyFolder(path, TABLE_SUFFIX),
+    invariants: readPolicyFolder(path, INVARIANTS_SUFFIX),
+  }
 }
 
 function stored(folder: DurableFolder): Layer {
@@ -188,15 +268,15 @@ function stored(folder: DurableFolder): Layer {
       .list('')
       .filter((name) => name.endsWith(suffix))
       .map((name) => ({ name, text: new TextDecoder().decode(folder.read(name) ?? new Uint8Array()) }))
-  return { policies: ending('.cedar'), tables: ending(TABLE_SUFFIX) }
+  return { policies: ending('.cedar'), tables: ending(TABLE_SUFFIX), invariants: [] }
 }
 
-function changed({ policies, tables }: Layer, { name, text, tests }: Change): Layer {
+function changed({ policies, tables, invariants }: Layer, { name, text, tests }: Change): Layer {
   const replaced = (files: readonly PolicyFile[], file: string, by: string | null): readonly PolicyFile[] => [
     ...files.filter((other) => other.name !== file),
     ...(by === null ? [] : [{ name: file, text: by }]),
   ]
-  return { policies: replaced(policies, `${name}.cedar`, text), tables: replaced(tables, `${name}${TABLE_SUFFIX}`, tests) }
+  return { policies: replaced(policies, `${name}.cedar`, text), tables: replaced(tables, `${name}${TABLE_SUFFIX}`, tests), invariants }
 }
 
 /** Carries out the change that is on its way, if there is one; doing so twice is doing so once. */
@@ -222,5 +302,5 @@ function merged(operator: Layer, own: Layer): Layer {
     ...below.filter((file) => !above.some((other) => other.name === file.name)),
     ...above,
   ]
-  return { policies: over(operator.policies, own.policies), tables: over(operator.tables, own.tables) }
+  return { policies: over(operator.policies, own.policies), tables: over(operator.tables, own.tables), invariants: operator.invariants }
 }

@@ -1,5 +1,13 @@
 import { ERROR_TABLE, type RedoubtError } from '#foundation/core'
 
+/** What to do about it: of what can be approved, the command that asks. */
+export function nextOf({ code, evidence }: RedoubtError): string {
+  const { approval } = evidence
+  return code === 'ERR_APPROVAL_REQUIRED' && typeof approval === 'string'
+    ? `run \`redoubt approvals request ${approval} --reason WHY\``
+    : ERROR_TABLE[code].next
+}
+
 /** RFC 9457 problem details, with the code as an extension member and what to do next. */
 export function problemOf(error: RedoubtError, requestId: string): Readonly<Record<string, unknown>> {
   const entry = ERROR_TABLE[error.code]
@@ -12,7 +20,7 @@ export function problemOf(error: RedoubtError, requestId: string): Readonly<Reco
     status: entry.status,
     detail,
     code: error.code,
-    next: entry.next,
+    next: nextOf(error),
     requestId,
   }
 }

@@ -15,6 +15,7 @@ import {
   writeAccountFile,
 } from '#trust/identity'
 import { reviewCommand } from './access-review-command.ts'
+import { riskCommand } from './access-risk-command.ts'
 import { table } from './output.ts'
 import type { Place } from './place.ts'
 import { run } from './program.ts'
@@ -127,6 +128,7 @@ export function accessCommands(): Command[] {
   access.addCommand(userCommands())
   access.addCommand(sessionCommands())
   access.addCommand(reviewCommand())
+  access.addCommand(riskCommand())
 
   access
     .command('enrol')

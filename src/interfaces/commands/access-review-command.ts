@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { AccessReview, ReviewedAccount } from '#interfaces/api'
 import { accountFilePath } from '#trust/identity'
+import { addCampaignCommands } from './access-campaign-commands.ts'
 import { indented } from './policy-words.ts'
 import { run } from './program.ts'
 
@@ -36,6 +37,7 @@ export function reviewCommand(): Command {
         output.result({ ...report, disabledWithKeyHere: keyHere }, reviewWords(report, keyHere))
       }),
     )
+  addCampaignCommands(review)
   return review
 }
 

@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { ALERT_SEVERITIES } from '#foundation/core'
-import type { StoredAlert } from '#governance/alerts'
+import type { PlaceAnswer, StoredAlert } from '#governance/alerts'
 import { table } from './output.ts'
-import { run } from './program.ts'
+import { EXIT, run } from './program.ts'
 
 interface ListOptions {
   readonly all?: boolean
@@ -23,7 +23,7 @@ const limitNumber = (text: string): number => {
 const time = (at: number): string => new Date(at).toISOString().slice(0, 19).replace('T', ' ')
 
 export function alertCommands(): Command[] {
-  const alerts = new Command('alerts').description('what asks for attention: list, acknowledge')
+  const alerts = new Command('alerts').description('what asks for attention: list, acknowledge, try the places')
 
   alerts
     .command('list')
@@ -61,6 +61,21 @@ export function alertCommands(): Command[] {
           acknowledgedBy === null ? '' : `${acknowledgedBy.type}::${acknowledgedBy.id}`,
         ])
         output.result(done, table(['alert', 'acknowledged', 'by'], rows))
+      }),
+    )
+
+  alerts
+    .command('test')
+    .description('send a test message to every configured place, and say what each answered')
+    .action(
+      run(async ({ client, output }) => {
+        const { places } = await client.call<{ places: readonly PlaceAnswer[] }>('/alerts/test', { method: 'POST' })
+        const rows = places.map(({ name, taken, problem }) => [name, taken ? 'took it' : `did not take it: ${problem ?? 'failed'}`])
+        output.result(
+          places,
+          places.length === 0 ? 'no place is configured: alerts are kept here and sent nowhere' : table(['place', 'answer'], rows),
+        )
+        return places.every(({ taken }) => taken) ? EXIT.done : EXIT.refused
       }),
     )
   return [alerts]

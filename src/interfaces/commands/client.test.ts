@@ -109,9 +109,9 @@ describe('a command that is asked for more (RFC 9470, B7)', () => {
     try {
       for (const [more, words] of asked) {
         refusal = { challenge: `Bearer error="insufficient_user_authentication", ${more}`, problem }
-        const refused = (await client(ours)
-          .call('/keys')
-          .catch((error: unknown) => error)) as Error & { code?: string }
+        const refused: Error & { code?: string } = await client(ours)
+          .call<never>('/keys')
+          .catch((error: Error) => error)
         expect(refused.code).toBe('ERR_MFA_REQUIRED')
         expect(refused.message.endsWith(words)).toBe(true)
       }

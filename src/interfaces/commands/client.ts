@@ -141,6 +141,13 @@ export class Client {
     return { status: response.statusCode ?? 500, headers: response.headers, body: await collect(response) }
   }
 
+  /** One call of the control plane whose answer is a stream. @throws {RedoubtError} with the server's code. */
+  async download(path: string, ask: Ask = {}): Promise<IncomingMessage> {
+    const response = await this.#open(`/api/v1${path}`, ask)
+    if ((response.statusCode ?? 500) >= 400) throw problemError(await collect(response))
+    return response
+  }
+
   /** The response as it comes, for streams. */
   async open(path: string, ask: Ask = {}): Promise<IncomingMessage> {
     return this.#open(path, ask)

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { rowCommands } from './row-commands.ts'
 
 interface DatasetVersion {
   readonly name: string
@@ -27,7 +28,7 @@ interface ImportOptions {
 const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export function dataCommands(): Command[] {
-  const data = new Command('data').description('data sets: import, list, remove')
+  const data = new Command('data').description('data sets: import, list, rows, query, export, remove')
 
   data
     .command('import <file>')
@@ -73,7 +74,7 @@ export function dataCommands(): Command[] {
 
   data
     .command('list')
-    .description('list the data sets that you may view')
+    .description('list the data sets of which you may see or learn something')
     .action(
       run(async ({ client, output }) => {
         const { datasets } = await client.call<{ datasets: readonly DatasetVersion[] }>('/datasets')
@@ -87,6 +88,8 @@ export function dataCommands(): Command[] {
         output.result(datasets, table(['name', 'version', 'rows', 'sensitivity', 'purposes'], rows))
       }),
     )
+
+  rowCommands(data)
 
   data
     .command('remove <name>')

@@ -1,6 +1,8 @@
 export { accessCommands } from './access-commands.ts'
 export { alertCommands } from './alert-commands.ts'
+export { approvalCommands } from './approval-commands.ts'
 export { auditCommands } from './audit-commands.ts'
+export { breakGlassCommands } from './break-glass-commands.ts'
 export { Client } from './client.ts'
 export { dataCommands } from './data-commands.ts'
 export { keyCommands } from './key-commands.ts'

@@ -1,4 +1,5 @@
-import { ERROR_TABLE, type RedoubtError } from '#foundation/core'
+import type { RedoubtError } from '#foundation/core'
+import { nextOf } from '#interfaces/api'
 
 const WIDTH = 80
 
@@ -93,7 +94,7 @@ export function errorText(error: RedoubtError): string {
   return [
     wrapped(`redoubt: ${error.message}`, ' '.repeat(9)),
     `  code  ${error.code}`,
-    wrapped(`  next  ${ERROR_TABLE[error.code].next}`, ' '.repeat(8)),
+    wrapped(`  next  ${nextOf(error)}`, ' '.repeat(8)),
   ].join('\n')
 }
 

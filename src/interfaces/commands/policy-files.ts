@@ -1,19 +1,29 @@
 import { statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { RedoubtError } from '#foundation/core'
-import { type PolicyFile, readPolicyFile, readPolicyFolder, TABLE_SUFFIX, withDefaultPolicies } from '#trust/policy'
+import {
+  INVARIANTS_SUFFIX,
+  type PolicyFile,
+  readPolicyFile,
+  readPolicyFolder,
+  TABLE_SUFFIX,
+  withDefaultInvariants,
+  withDefaultPolicies,
+} from '#trust/policy'
 
-/** What a person names on the command line: policies, and truth tables, of files and folders. */
+/** What a person names on the command line: policies, truth tables and invariants, of files and folders. */
 export interface NamedPolicies {
   /** With the bundled ones, as a server would put them in force. */
   readonly files: readonly PolicyFile[]
   readonly tables: readonly PolicyFile[]
+  /** With the bundled ones. */
+  readonly invariants: readonly PolicyFile[]
   /** Names of the files that were named, without the bundled ones. */
   readonly own: readonly string[]
 }
 
 /**
- * Reads `*.cedar` and `*.policy-test.yaml` of the paths; of none, those of the configured folder; without one, nothing of one's own.
+ * Reads `*.cedar`, `*.policy-test.yaml` and `*.invariants.yaml` of the paths; of none, those of the configured folder; without one, nothing of one's own.
  * @throws {RedoubtError} `ERR_USAGE` for a path that is neither; `ERR_POLICY_INVALID` for a file that cannot be read.
  */
 export function namedPolicies(paths: readonly string[], configured: string | undefined): NamedPolicies {
@@ -27,15 +37,18 @@ export function namedPolicies(paths: readonly string[], configured: string | und
   return {
     files: withDefaultPolicies(policies),
     tables: all.filter(({ name }) => name.endsWith(TABLE_SUFFIX)),
+    invariants: withDefaultInvariants(all.filter(({ name }) => name.endsWith(INVARIANTS_SUFFIX))),
     own: policies.map(({ name }) => name),
   }
 }
 
+const ENDINGS = ['.cedar', TABLE_SUFFIX, INVARIANTS_SUFFIX] as const
+
 function filesAt(path: string): readonly PolicyFile[] {
   const stat = statSync(path, { throwIfNoEntry: false })
-  if (stat?.isDirectory()) return [...readPolicyFolder(path), ...readPolicyFolder(path, TABLE_SUFFIX)]
-  if (!stat || !(path.endsWith('.cedar') || path.endsWith(TABLE_SUFFIX)))
-    throw new RedoubtError('ERR_USAGE', `\`${path}\` is neither a folder nor a \`.cedar\` or \`${TABLE_SUFFIX}\` file`)
+  if (stat?.isDirectory()) return ENDINGS.flatMap((ending) => readPolicyFolder(path, ending))
+  if (!stat || !ENDINGS.some((ending) => path.endsWith(ending)))
+    throw new RedoubtError('ERR_USAGE', `\`${path}\` is neither a folder nor a \`${ENDINGS.join('`, `')}\` file`)
   return [namedFile(path)]
 }
 

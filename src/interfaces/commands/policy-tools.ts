@@ -3,8 +3,7 @@ import { type EntityUid, RedoubtError } from '#foundation/core'
 import {
   checkPolicies,
   DEFAULT_MAX_REQUESTS,
-  defaultInvariants,
-  defaultPolicyTable,
+  defaultPolicyTables,
   loadPolicies,
   type PolicyFile,
   proveInvariants,
@@ -59,7 +58,7 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
       run(async ({ output }, _options, ...paths) => {
         const { files, tables, own } = namedPolicies(paths, configured())
         // Of the bundled policies alone, the table is theirs; it does not speak of what others change.
-        const rows: readonly PolicyFile[] = tables.length === 0 && own.length === 0 && paths.length === 0 ? [defaultPolicyTable()] : tables
+        const rows: readonly PolicyFile[] = tables.length === 0 && own.length === 0 && paths.length === 0 ? defaultPolicyTables() : tables
         if (rows.length === 0)
           throw new RedoubtError('ERR_USAGE', 'there is no truth table here; name a `.policy-test.yaml` or a folder that has one')
         const report = runTables(await loadPolicies({ files }), rows)
@@ -71,12 +70,12 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
   policy
     .command('prove [paths...]')
     .description('decide a request of every class, to show that statements hold for all')
-    .option('--invariants <file>', 'statements to prove, in place of the bundled ones')
+    .option('--invariants <file>', 'statements to prove, in place of the bundled ones and those of the folder')
     .addOption(new Option('--max <requests>', 'refuse when there are more classes').argParser(bound).default(DEFAULT_MAX_REQUESTS))
     .action(
       run<{ invariants?: string; max: number }>(async ({ output }, options, ...paths) => {
-        const { files } = namedPolicies(paths, configured())
-        const invariants = options.invariants === undefined ? defaultInvariants() : namedFile(options.invariants)
+        const { files, invariants: named } = namedPolicies(paths, configured())
+        const invariants = options.invariants === undefined ? named : [namedFile(options.invariants)]
         const report = await proveInvariants(await loadPolicies({ files }), invariants, { maxRequests: options.max })
         output.result(report, proofWords(report))
         return report.holds ? EXIT.done : EXIT.refused

@@ -163,6 +163,7 @@ export class SearchIndex {
           typeof requestId === 'string' ? this.#requestKey(requestId) : null,
         )
         for (const { pseudonym } of personalOf(event) ?? []) insertSubject.run(this.#hmac('subject', pseudonym), index)
+        for (const pseudonym of shownIn(event)) insertSubject.run(this.#hmac('subject', pseudonym), index)
       }
       raw.prepare('UPDATE audit_index SET indexed = ?, last = ?').run(end, this.#mark(end))
       raw.exec('COMMIT')
@@ -237,4 +238,10 @@ function openIndex(path: string): Database<unknown> {
 /** Entries of the append port may look like events; a member of another type is indexed as empty. */
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
+}
+
+/** Pseudonyms of the people whose rows an event says were shown (`details.subjects` of `data.rows`). */
+function shownIn(event: JsonObject): readonly string[] {
+  const { subjects } = (event['details'] ?? {}) as { readonly subjects?: unknown }
+  return Array.isArray(subjects) ? subjects.filter((subject) => typeof subject === 'string') : []
 }

@@ -263,6 +263,21 @@ export class Accounts {
     return describe(slot.current)
   }
 
+  /**
+   * Takes a role away, or disables the account when it has no other; from the next request on, in this process before anything is
+   * awaited. Doing it again changes nothing.
+   */
+  async removeRole(name: string, role: Role, by: EntityUid): Promise<ServiceAccount> {
+    const slot = this.#require(name)
+    const roles = slot.current.roles.filter((other) => other !== role)
+    if (roles.length === 0) return this.disable(name, by)
+    // Its tokens stay valid: what they may do is asked of the account as it is.
+    if (roles.length < slot.current.roles.length) slot.current = build({ ...slot.current, roles })
+    await this.#store(slot.current)
+    await this.#record('access.account.removeRole', slot.current, by, { role, roles: [...roles] })
+    return describe(slot.current)
+  }
+
   #require(name: string): AccountSlot {
     const slot = this.#slots.get(name)
     if (slot === undefined) throw new RedoubtError('ERR_NOT_FOUND', `there is no service account \`${name}\``)
@@ -272,8 +287,15 @@ export class Accounts {
   async #store(account: Account): Promise<void> {
     await this.#queue.write(() =>
       this.#raw
-        .prepare('UPDATE identity_accounts SET public_key = ?, certificate = ?, epoch = ?, disabled = ? WHERE name = ?')
-        .run(JSON.stringify(account.publicKeyJwk), account.certificate, account.epoch, account.disabled ? 1 : 0, account.name),
+        .prepare('UPDATE identity_accounts SET roles = ?, public_key = ?, certificate = ?, epoch = ?, disabled = ? WHERE name = ?')
+        .run(
+          JSON.stringify(account.roles),
+          JSON.stringify(account.publicKeyJwk),
+          account.certificate,
+          account.epoch,
+          account.disabled ? 1 : 0,
+          account.name,
+        ),
     )
   }
 

@@ -25,6 +25,8 @@ export interface Principal {
   readonly sessionId: string | null
   /** What the token is bound to; that the caller holds it was shown in this request. */
   readonly tokenBinding: BindingKind
+  /** Thumbprint of the key that the token is bound to; left out for bearer tokens. */
+  readonly keyThumbprint?: string
   /** The service account that acts for the person; empty when the principal acts for itself. */
   readonly onBehalfBy: string
   readonly token: { readonly id: string; readonly issuer: string; readonly expiresAt: number }
@@ -145,9 +147,8 @@ export class Authenticator {
   describe(name: string): Principal | null {
     const account = this.#options.accounts.get(name)
     const { issuer } = this.#options.rules
-    return account === null
-      ? this.#options.people.describe(name, issuer)
-      : principalOf(account, { id: '', issuer, expiresAt: 0 }, account.binding)
+    if (account === null) return this.#options.people.describe(name, issuer)
+    return principalOf(account, { id: '', issuer, expiresAt: 0 }, { kind: account.binding, thumbprint: '' })
   }
 
   /**
@@ -168,7 +169,7 @@ export class Authenticator {
     if (token.person !== null) return { token: { ...token, person: token.person }, slot: null, view: null, delegated: null }
     const slot = this.#options.accounts.slot(token.account)
     if (slot === undefined) return 'ERR_ACCOUNT_UNKNOWN'
-    return { token, slot, account: slot.current, principal: principalOf(slot.current, token, token.binding.kind) }
+    return { token, slot, account: slot.current, principal: principalOf(slot.current, token, token.binding) }
   }
 
   #judge(verified: Verified, now: number): Principal | ErrorCode {
@@ -220,7 +221,7 @@ export class Authenticator {
     if (code !== null) return code
     if (account !== verified.account) {
       verified.account = account
-      verified.principal = principalOf(account, token, token.binding.kind)
+      verified.principal = principalOf(account, token, token.binding)
     }
     return verified.principal
   }
@@ -247,7 +248,7 @@ function bindingDemanded({ binding, certificate }: Account, { kind, thumbprint }
   return binding === 'mtls' && certificate !== thumbprint ? 'ERR_TOKEN_CERTIFICATE' : null
 }
 
-function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' | 'expiresAt'>, tokenBinding: BindingKind): Principal {
+function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' | 'expiresAt'>, binding: TokenBinding): Principal {
   return {
     facts: account.facts,
     name: account.name,
@@ -257,7 +258,8 @@ function principalOf(account: Account, token: Pick<AccessToken, 'id' | 'issuer' 
     mfaLevel: MFA_LEVEL_OF_SERVICE_ACCOUNTS,
     authTime: null,
     sessionId: null,
-    tokenBinding,
+    tokenBinding: binding.kind,
+    ...(binding.thumbprint === '' ? {} : { keyThumbprint: binding.thumbprint }),
     onBehalfBy: '',
     token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }

@@ -323,6 +323,29 @@ describe('every request verified (B8)', () => {
     expect(heard).toEqual(['scorer'])
   })
 
+  it('takes a role away from the next request on, and the account when it was the last (B1, B8)', async () => {
+    const { serviceAccounts } = fixture.identity
+    const two = { name: 'scorer', roles: ['application', 'auditor'], purpose: 'scoring', legalBasis: 'contract' } as const
+    const { privateKeyJwk } = await serviceAccounts.create(two, ADMIN)
+    if (privateKeyJwk === null) throw new Error('no key')
+    const token = await fixture.token('scorer', privateKeyJwk)
+    const principal = bearer(token) as Principal
+    const removing = serviceAccounts.removeRole('scorer', 'auditor', ADMIN)
+    // Before anything is awaited: a running stream ends, the next request has one role.
+    expect(fixture.identity.stillValid(principal)).toBe('ERR_TOKEN_REVOKED')
+    expect((bearer(token) as Principal).facts.parents).toEqual([{ type: 'Role', id: 'application' }])
+    await removing
+    const reopened = await fixture.reopen()
+    expect(reopened.serviceAccounts.get('scorer')?.roles).toEqual(['application'])
+    expect(fixture.audit.of('access.account.removeRole')).toMatchObject([
+      { actor: ADMIN, details: { role: 'auditor', roles: ['application'] } },
+    ])
+    await reopened.serviceAccounts.removeRole('scorer', 'auditor', ADMIN)
+    await reopened.serviceAccounts.removeRole('scorer', 'application', ADMIN)
+    expect(codeOf(bearer(token, reopened))).toBe('ERR_ACCOUNT_DISABLED')
+    expect(reopened.serviceAccounts.get('scorer')).toMatchObject({ disabled: true, roles: ['application'] })
+  })
+
   it('refuses tokens and assertions under a key that was replaced', async () => {
     const { privateKeyJwk } = await fixture.account('scorer')
     const token = await fixture.token('scorer', privateKeyJwk)

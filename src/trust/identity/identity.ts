@@ -9,6 +9,7 @@ import {
   type EntityUid,
   type ErrorCode,
   RedoubtError,
+  type Role,
   type SubjectSealer,
 } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
@@ -79,6 +80,8 @@ export interface Identity {
     /** The account as policies see it, for questions like `policy why`; not proof of anything. */
     principal(name: string): Principal | null
     disable(name: string, by: EntityUid): Promise<ServiceAccount>
+    /** From its next request on; an account that has no other role is disabled. */
+    removeRole(name: string, role: Role, by: EntityUid): Promise<ServiceAccount>
     /** @param certificate PEM of the new certificate, for an account that authenticates with one. */
     replaceKey(name: string, by: EntityUid, certificate?: string): Promise<CreatedAccount>
   }
@@ -261,6 +264,11 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
         const disabled = accounts.disable(name, by)
         announce(name)
         return disabled
+      },
+      async removeRole(name, role, by) {
+        const changed = accounts.removeRole(name, role, by)
+        announce(name)
+        return changed
       },
       async replaceKey(name, by, certificate) {
         const replaced = await accounts.replaceKey(name, by, certificate)

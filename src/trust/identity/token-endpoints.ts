@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AuditEvent, AuditSink, Clock, EntityUid, ErrorCode } from '#foundation/core'
+import { sourceAddress } from '#trust/conditions'
 import type { Account, Accounts } from './accounts.ts'
 import type { Artifacts } from './artifacts.ts'
 import { authenticateClient, claimedClient, single } from './client-assertion.ts'
@@ -103,7 +104,7 @@ async function readCall(
   }
   const form = new URLSearchParams(body.toString('utf8'))
   const claimed = claimedClient(form)
-  const source = sourceOf(req.socket.remoteAddress)
+  const source = sourceOf(sourceAddress(req))
   const wait = endpoints.throttle.admit(source, claimed)
   if (wait !== null) {
     endpoints.refused(wait.code, claimed)

@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { INVARIANTS_SUFFIX } from './invariants/invariant-file.ts'
 import type { PolicyFile } from './policy-file.ts'
+import { TABLE_SUFFIX } from './tables/table-file.ts'
 
 // Text files beside the code: what is built for distribution must carry them along.
 const SCHEMA = new URL('./schema.cedarschema', import.meta.url)
@@ -10,23 +12,17 @@ export function bundledSchema(): string {
 }
 
 /** The policies that Redoubt comes with, in the order of their names. */
-export function defaultPolicyFiles(): readonly PolicyFile[] {
+export const defaultPolicyFiles = (): readonly PolicyFile[] => bundled('.cedar')
+
+/** The statements that the bundled policies are held to, and every change of policies after them. */
+export const defaultInvariants = (): readonly PolicyFile[] => bundled(INVARIANTS_SUFFIX)
+
+/** The truth tables of the bundled policies. */
+export const defaultPolicyTables = (): readonly PolicyFile[] => bundled(TABLE_SUFFIX)
+
+function bundled(suffix: string): readonly PolicyFile[] {
   return readdirSync(DEFAULTS)
-    .filter((name) => name.endsWith('.cedar'))
+    .filter((name) => name.endsWith(suffix))
     .sort()
     .map((name) => ({ name, text: readFileSync(new URL(name, DEFAULTS), 'utf8') }))
-}
-
-/** The statements that the bundled policies are held to. */
-export function defaultInvariants(): PolicyFile {
-  return bundledFile('defaults.invariants.yaml')
-}
-
-/** The truth table of the bundled policies. */
-export function defaultPolicyTable(): PolicyFile {
-  return bundledFile('defaults.policy-test.yaml')
-}
-
-function bundledFile(name: string): PolicyFile {
-  return { name, text: readFileSync(new URL(name, DEFAULTS), 'utf8') }
 }

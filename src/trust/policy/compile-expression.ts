@@ -18,6 +18,11 @@ interface Node {
   readonly constant?: Value
 }
 
+/** Names a node that holds a `Value` as it is. Residuals have such nodes; what Cedar writes never does. */
+export const CONSTANT = '\0constant'
+/** Names a node that cannot be evaluated, with the reason; in residuals alone too. */
+export const FAILURE = '\0failure'
+
 /** Deepest expression that is compiled; within it neither the compiler nor the closures can exhaust the stack. */
 export const MAX_EXPRESSION_DEPTH = 1200
 
@@ -37,6 +42,8 @@ export function operatorOf(expression: unknown): readonly [string, unknown] {
 function compile(expression: unknown, depth: number): Node {
   if (depth > MAX_EXPRESSION_DEPTH) throw new RedoubtError('ERR_POLICY_INVALID', 'an expression is nested too deeply')
   const [name, operand] = operatorOf(expression)
+  if (name === CONSTANT) return constant(operand as Value)
+  if (name === FAILURE) return { run: () => fail(operand as string) }
   const operator = OPERATORS.get(name)
   if (operator) return operator(operand as Operands, depth + 1)
   const extension = EXTENSION_FUNCTIONS.get(name)

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Action, ACTIONS, type DecisionContext, type EntityFacts, ROLES } from '#foundation/core'
+import { type Action, ACTIONS, type DecisionContext, type EntityFacts, type EntityUid, ROLES } from '#foundation/core'
 import { loadPolicies, type PolicyEngine } from './index.ts'
 import { account, bare, context, dataset, endpoint, model, query, role, withAttributes } from './policy-fixtures.ts'
 
@@ -49,7 +49,7 @@ describe('the bundled policies', () => {
     const allowed = ROLES.map((name) => [
       name,
       ACTIONS.flatMap((action) => {
-        const on = RESOURCES.filter((resource) => code(name, action, resource, { mfaLevel: 2 }) === 'allow').map(
+        const on = RESOURCES.filter((resource) => code(name, action, resource, { mfaLevel: 2, approvals: 2 }) === 'allow').map(
           (resource) => resource.type,
         )
         return on.length > 0 ? [`${action}: ${on.join(' ')}`] : []
@@ -64,6 +64,7 @@ describe('the bundled policies', () => {
           "manageAccess: System Account",
           "administer: Dataset Model Endpoint Key Log System Pipeline Account",
           "respond: System",
+          "approve: System Account",
         ],
         "application": [
           "invoke: Model Endpoint",
@@ -72,34 +73,51 @@ describe('the bundled policies', () => {
         "auditor": [
           "view: Model Endpoint Key Log System Pipeline Account",
           "readAudit: Log System",
+          "exportAudit: Log System",
         ],
         "bootstrap": [],
         "business-user": [
           "invoke: Model Endpoint",
           "view: Model Endpoint System",
+          "explain: Model",
         ],
         "data-scientist": [
           "invoke: Model Endpoint",
-          "view: Dataset Model Endpoint System Pipeline",
+          "view: Model Endpoint System Pipeline",
           "trainOn: Dataset",
           "register: Model System",
+          "viewMasked: Dataset",
+          "query: Dataset",
+          "runPipeline: Pipeline",
+          "explain: Model",
         ],
         "deployer": [
           "view: Model Endpoint System Pipeline",
           "deploy: Model Endpoint",
+          "approve: Model Endpoint",
+          "rollback: Model Endpoint",
         ],
         "ml-engineer": [
           "invoke: Model Endpoint",
-          "view: Dataset Model Endpoint System Pipeline",
+          "view: Model Endpoint System Pipeline",
           "trainOn: Dataset",
           "import: Dataset System",
           "register: Model System",
           "editPipeline: Pipeline",
+          "viewMasked: Dataset",
+          "query: Dataset",
+          "runPipeline: Pipeline",
+          "explain: Model",
         ],
         "privacy-officer": [
           "view: Dataset Model Endpoint Log System Pipeline Account",
           "erase: Dataset Model System Account",
           "readAudit: Log System",
+          "viewMasked: Dataset",
+          "query: Dataset",
+          "approve: Dataset",
+          "explain: Model",
+          "destroyKey: Key System",
         ],
         "security-officer": [
           "view: Model Endpoint Key Log System Pipeline Account",
@@ -108,36 +126,73 @@ describe('the bundled policies', () => {
           "manageAccess: System Account",
           "administer: Model Endpoint",
           "respond: System",
+          "approve: Model Endpoint Key Log System Pipeline Account",
+          "destroyKey: Key System",
+          "exportAudit: Log System",
         ],
       }
     `)
   })
 
-  it('let a person with two factors, and no program, export restricted data (B2)', () => {
-    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 2 }, 'User')).toBe('allow')
-    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 1 }, 'User')).toBe('ERR_POLICY_DENIED')
+  it('let a person with a hardware-bound key, and no program, export restricted data (B2)', () => {
+    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 3 }, 'User')).toBe('allow')
+    expect(code('privacy-officer', 'export', dataset, { mfaLevel: 2 }, 'User')).toBe('ERR_POLICY_DENIED')
     expect(code('privacy-officer', 'export', dataset, { mfaLevel: 3 })).toBe('ERR_POLICY_DENIED')
     expect(code('privacy-officer', 'export', withAttributes(dataset, { sensitivity: 2 }))).toBe('allow')
   })
 
   it('let a data scientist view a data set but not export it (B2)', () => {
-    expect(code('data-scientist', 'view', dataset)).toBe('allow')
-    expect(code('data-scientist', 'trainOn', dataset)).toBe('allow')
-    expect(code('data-scientist', 'export', dataset)).toBe('ERR_POLICY_DENIED')
+    const internal = withAttributes(dataset, { sensitivity: 2 })
+    expect(code('data-scientist', 'view', internal)).toBe('allow')
+    expect(code('data-scientist', 'trainOn', internal)).toBe('allow')
+    expect(code('data-scientist', 'export', internal)).toBe('ERR_POLICY_DENIED')
+  })
+
+  it('let a data scientist train on restricted rows that only masks are shown of (B2)', () => {
+    for (const name of ['data-scientist', 'ml-engineer']) {
+      expect(code(name, 'trainOn', dataset)).toBe('allow')
+      expect(code(name, 'viewMasked', dataset)).toBe('allow')
+      expect(code(name, 'query', dataset)).toBe('allow')
+      expect(code(name, 'view', dataset)).toBe('ERR_POLICY_DENIED')
+    }
+    const { obligations } = engine.decide(query({ principal: account('data-scientist'), action: 'viewMasked', resource: dataset }))
+    expect(obligations.columns).toEqual({ default: 'coarse' })
+  })
+
+  it('deploy in production only what two others agreed to, whoever asks, and go back without (B2, C11)', () => {
+    for (const type of ['User', 'ServiceAccount']) {
+      for (const approvals of [0, 1]) expect(code('deployer', 'deploy', model, { approvals, mfaLevel: 3 }, type)).toBe('ERR_POLICY_DENIED')
+      expect(code('deployer', 'deploy', model, { approvals: 2, mfaLevel: 3 }, type)).toBe('allow')
+      expect(code('deployer', 'deploy', model, { profile: 'development', mfaLevel: 3 }, type)).toBe('allow')
+      expect(code('deployer', 'rollback', model, { mfaLevel: 3 }, type)).toBe('allow')
+      expect(code('deployer', 'rollback', withAttributes(model, { signed: false }), { mfaLevel: 3 }, type)).toBe('ERR_POLICY_DENIED')
+    }
+  })
+
+  it('hold a role for a group only where the facts name the role beside it (B2)', () => {
+    const inGroup = (parents: readonly EntityUid[]) =>
+      engine.decide(query({ principal: account(null, { parents }), action: 'readAudit', resource: bare('Log') })).effect
+    const group = { type: 'Group', id: 'revision' }
+    expect(inGroup([group, role('auditor')])).toBe('allow')
+    expect(inGroup([group])).toBe('deny')
+    expect(inGroup([{ type: 'Group', id: 'auditor' }])).toBe('deny')
   })
 
   it('let a deployer deploy a model but not change its pipeline, and an ML engineer the reverse (B2)', () => {
-    expect(code('deployer', 'deploy', model)).toBe('allow')
+    expect(code('deployer', 'deploy', model, { approvals: 2 })).toBe('allow')
     expect(code('deployer', 'editPipeline', bare('Pipeline'))).toBe('ERR_POLICY_DENIED')
+    expect(code('deployer', 'runPipeline', bare('Pipeline'))).toBe('ERR_POLICY_DENIED')
     expect(code('ml-engineer', 'editPipeline', bare('Pipeline'))).toBe('allow')
-    expect(code('ml-engineer', 'deploy', model)).toBe('ERR_POLICY_DENIED')
+    expect(code('ml-engineer', 'deploy', model, { approvals: 2 })).toBe('ERR_POLICY_DENIED')
   })
 
   it('refuse a purpose that the data were not collected for, by its own code (B7)', () => {
     for (const [roleName, action, resource] of [
       ['application', 'invoke', model],
       ['application', 'invoke', endpoint],
-      ['data-scientist', 'view', dataset],
+      ['data-scientist', 'view', withAttributes(dataset, { sensitivity: 2 })],
+      ['data-scientist', 'viewMasked', dataset],
+      ['data-scientist', 'query', dataset],
       ['data-scientist', 'trainOn', dataset],
       ['privacy-officer', 'export', withAttributes(dataset, { sensitivity: 2 })],
     ] as const) {
@@ -186,14 +241,14 @@ describe('the bundled policies', () => {
   it('neither serve nor deploy a model that is quarantined (C11)', () => {
     const bad = withAttributes(model, { quarantined: true })
     expect(code('application', 'invoke', bad)).toBe('ERR_POLICY_DENIED')
-    expect(code('deployer', 'deploy', bad)).toBe('ERR_POLICY_DENIED')
+    expect(code('deployer', 'deploy', bad, { approvals: 2 })).toBe('ERR_POLICY_DENIED')
     expect(code('bootstrap', 'deploy', bad, { profile: 'development' })).toBe('ERR_POLICY_DENIED')
   })
 
   it('neither serve nor deploy a model that is not signed (C11)', () => {
     const bad = withAttributes(model, { signed: false })
     expect(code('application', 'invoke', bad)).toBe('ERR_POLICY_DENIED')
-    expect(code('deployer', 'deploy', bad)).toBe('ERR_POLICY_DENIED')
+    expect(code('deployer', 'deploy', bad, { approvals: 2 })).toBe('ERR_POLICY_DENIED')
     expect(code('bootstrap', 'invoke', bad, { profile: 'development' })).toBe('ERR_POLICY_DENIED')
   })
 

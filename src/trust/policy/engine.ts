@@ -1,11 +1,19 @@
-import type { Action, Decider, Decision, DecisionQuery, EntityFacts } from '#foundation/core'
+import type { Action, ColumnMask, Decider, Decision, DecisionQuery, EntityFacts, RowCondition } from '#foundation/core'
 import { type Authorization, type Failed, satisfied } from './authorize.ts'
+import { type Expression, operatorOf } from './compile-expression.ts'
+import { EvaluationFailure } from './evaluation-failure.ts'
 import type { Entity } from './evaluation.ts'
 import { type Explanation, explain } from './explain.ts'
+import { testsOf } from './invariants/abstraction.ts'
+import type { Kinds } from './invariants/simplify.ts'
 import { mergeObligations, NO_OBLIGATIONS } from './obligations.ts'
 import type { PolicyFile } from './policy-file.ts'
 import type { LoadedRule, PolicySet } from './policy-set.ts'
-import { ContextConverter, convertEntity, PolicyRequest } from './request.ts'
+import { CONTEXT_FIELDS, ContextConverter, convertEntity, PolicyRequest } from './request.ts'
+import { type OpenPolicy, reduced } from './reduced-rules.ts'
+import { rowConditionOf } from './row-condition.ts'
+import { operandsOf } from './row-reads.ts'
+import { indexRules, type RuleIndex } from './rule-index.ts'
 import type { Shadow } from './shadow.ts'
 
 export interface LoadedPolicy {
@@ -37,14 +45,18 @@ export interface PolicyEngine extends Decider {
 }
 
 interface Candidates {
-  readonly forbids: readonly LoadedRule[]
-  readonly permits: readonly LoadedRule[]
+  readonly forbids: RuleIndex
+  readonly permits: RuleIndex
+  /** One of them reads the row of a data set. */
+  readonly readsRows: boolean
 }
 interface KnownEntity {
   readonly entity: Entity
-  /** The policies whose scope holds this principal, by action. The principal's facts do not change, so neither do they. */
-  readonly candidates: Map<string, Candidates>
+  /** The policies whose scope holds this principal, by kind of request. The principal's facts do not change, so neither do they. */
+  readonly candidates: Map<Kind, Candidates>
 }
+/** Action and types of a request, with all policies that can apply to such a request or fail on one. */
+interface Kind extends Candidates, Kinds {}
 
 /** A query that fits the schema, ready for evaluation. */
 export interface Prepared extends Candidates {
@@ -57,6 +69,15 @@ interface EngineParts {
   readonly replace: (files: readonly PolicyFile[]) => Promise<PolicyEngine>
 }
 
+/** Policies that apply to some rows of the data set asked for, with what is left of their conditions. */
+interface Open {
+  readonly forbids: OpenPolicy[]
+  readonly permits: OpenPolicy[]
+}
+
+/** Whoever may see a data set masked only sees of a column what a policy says outright. */
+const unsaidMask = (action: Action): ColumnMask => (action === 'viewMasked' ? 'redact' : 'keep')
+
 // Combinations of satisfied permits met so far; beyond them a decision is built anew.
 const MAX_COMBINATIONS = 4096
 
@@ -66,9 +87,10 @@ export class Engine implements PolicyEngine {
   readonly warnings: readonly string[]
   readonly set: PolicySet
   readonly #parts: EngineParts
-  readonly #byAction: ReadonlyMap<string, Candidates>
+  readonly #permits: ReadonlyMap<string, readonly LoadedRule[]>
+  readonly #kinds: ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, Lazy<Kind>>>>
   readonly #facts = new WeakMap<EntityFacts, KnownEntity | null>()
-  readonly #context = new ContextConverter()
+  readonly #context: ContextConverter
   readonly #combinations = new Map<string, Decision>()
   readonly #unanswerable: Decision
 
@@ -78,6 +100,7 @@ export class Engine implements PolicyEngine {
     this.digest = set.digest
     this.warnings = set.warnings
     this.#parts = parts
+    this.#context = new ContextConverter(contextReads(set.rules))
     this.policies = set.rules.map(({ id, file, line, effect, text, annotations, json }) => ({
       id,
       file,
@@ -87,16 +110,23 @@ export class Engine implements PolicyEngine {
       text,
       annotations: json.annotations ?? {},
     }))
-    // For every action of the schema at load, never lazily from a request.
-    this.#byAction = new Map(
-      [...set.schema.actions].map(([id, { entity }]) => {
-        const { type, key } = entity.uid
-        const rules = set.rules.filter((rule) => rule.action(type, key, entity))
-        return [
-          id,
-          { forbids: rules.filter((rule) => rule.effect === 'forbid'), permits: rules.filter((rule) => rule.effect === 'permit') },
-        ]
-      }),
+    this.#permits = new Map(
+      [...set.schema.actions].map(([id, { entity }]) => [
+        id,
+        set.rules.filter((rule) => rule.effect === 'permit' && rule.action(entity.uid.type, entity.uid.key, entity)),
+      ]),
+    )
+    // A place for every kind of request that the schema has, and none for one that it has not.
+    this.#kinds = new Map(
+      [...set.schema.actions].map(([action, { principals, resources }]) => [
+        action,
+        new Map(
+          [...principals].map((principal) => [
+            principal,
+            new Map([...resources].map((resource) => [resource, new Lazy(() => kindOf({ action, principal, resource }, set))])),
+          ]),
+        ),
+      ]),
     )
     this.#unanswerable = this.#deny([], [], 'ERR_POLICY_ERROR')
   }
@@ -129,7 +159,7 @@ export class Engine implements PolicyEngine {
       prepared,
       schema: this.set.schema,
       rules: this.set.rules,
-      permits: this.#byAction.get(query.action)?.permits ?? [],
+      permits: this.#permits.get(query.action) ?? [],
     })
   }
 
@@ -145,41 +175,39 @@ export class Engine implements PolicyEngine {
   #prepare(query: DecisionQuery): Prepared | null {
     const { schema } = this.set
     const action = schema.actions.get(query.action)
-    if (!action || !action.principals.has(query.principal.type) || !action.resources.has(query.resource.type)) return null
+    const kind = this.#kinds.get(query.action)?.get(query.principal.type)?.get(query.resource.type)?.get()
+    if (!action || !kind) return null
     const principal = this.#known(query.principal)
     const resource = this.#known(query.resource)
     const context = this.#context.convert(query.context)
     if (!principal || !resource || !context) return null
     const request = new PolicyRequest(principal.entity, action.entity, resource.entity, context, schema.actionEntities)
-    const { forbids, permits } = principal.candidates.get(query.action) ?? this.#candidates(principal, query.action)
-    return { request, forbids, permits }
+    const { forbids, permits, readsRows } = principal.candidates.get(kind) ?? candidatesOf(principal, kind)
+    return { request, forbids, permits, readsRows }
   }
 
   #known(facts: EntityFacts): KnownEntity | null {
     const known = this.#facts.get(facts)
     if (known !== undefined) return known
     const entity = convertEntity(facts, this.set.schema)
-    const converted = entity && { entity, candidates: new Map<string, Candidates>() }
+    const converted = entity && { entity, candidates: new Map<Kind, Candidates>() }
     this.#facts.set(facts, converted)
     return converted
   }
 
-  #candidates(principal: KnownEntity, action: Action): Candidates {
-    const { uid } = principal.entity
-    const applies = (rule: LoadedRule): boolean => rule.principal(uid.type, uid.key, principal.entity)
-    const { forbids = [], permits = [] } = this.#byAction.get(action) ?? {}
-    const candidates = { forbids: forbids.filter(applies), permits: permits.filter(applies) }
-    principal.candidates.set(action, candidates)
-    return candidates
-  }
-
-  #decide(query: DecisionQuery, { request, forbids, permits }: Prepared): Decision {
+  #decide(query: DecisionQuery, { request, forbids, permits, readsRows }: Prepared): Decision {
     const failed: Failed<LoadedRule>[] = []
-    const forbidding = satisfied(forbids, request, failed)
+    const open: Open | null = readsRows ? { forbids: [], permits: [] } : null
+    const [asked, also] = [forbids.of(request), permits.of(request)]
+    const forbidding = open ? reduced(asked, request, failed, open.forbids) : satisfied(asked, request, failed)
     // Asked even after a forbid, so that the errors are the same as Cedar's.
-    const permitting = satisfied(permits, request, failed)
-    const reasons = forbidding.length > 0 ? forbidding : permitting
-    const decision = failed.length > 0 ? this.#erred(reasons, failed) : this.#combined(reasons, forbidding.length > 0)
+    const permitting = open ? reduced(also, request, failed, open.permits) : satisfied(also, request, failed)
+    const reasons = inOrder(forbidding.length > 0 ? forbidding : permitting)
+    if (open && failed.length === 0 && forbidding.length === 0 && open.forbids.length + open.permits.length > 0)
+      return this.#forSomeRows(query.action, request, permitting, open)
+    const decision = failed.length > 0 ? this.#erred(reasons, failed) : this.#combined(query.action, reasons, forbidding.length > 0)
+    // Cedar's own engine is not told of rows, so it would call a policy that reads one not evaluable.
+    if (open) return decision
     const { shadow } = this.#parts
     if (shadow?.due()) {
       const ours: Authorization = {
@@ -200,9 +228,38 @@ export class Engine implements PolicyEngine {
     )
   }
 
+  /** An allow for the rows for which what is left of the policies says so; a deny where no row can be permitted. */
+  #forSomeRows(action: Action, request: PolicyRequest, permitting: readonly LoadedRule[], open: Open): Decision {
+    const permits = [...permitting, ...open.permits.map(({ rule }) => rule)]
+    if (permits.length === 0) return this.#combined(action, [], false)
+    let rows: RowCondition
+    try {
+      rows = rowConditionOf({ permitted: permitting.length > 0, forbids: sorted(open.forbids), permits: sorted(open.permits) }, request)
+    } catch (thrown) {
+      if (!(thrown instanceof EvaluationFailure)) throw thrown
+      return this.#deny([], [...open.forbids, ...open.permits].map(({ id }) => id).sort(), 'ERR_POLICY_ERROR')
+    }
+    const ids = [...permits, ...open.forbids].map(({ id }) => id).sort()
+    return Object.freeze({
+      effect: 'allow',
+      policies: Object.freeze(ids),
+      errors: Object.freeze([]),
+      code: null,
+      // Of all permits that may apply to a row, so that no row is shown under fewer masks than its permits ask for.
+      obligations: mergeObligations(
+        permits.map((rule) => rule.annotations.obligations),
+        unsaidMask(action),
+      ),
+      rows,
+      policySet: this.digest,
+    })
+  }
+
   /** A decision depends on nothing but the policies that determined it, so it is built once for each combination of them. */
-  #combined(reasons: readonly LoadedRule[], forbidden: boolean): Decision {
-    const key = reasons.length === 1 ? (reasons[0]?.id ?? '') : reasons.map((rule) => rule.id).join('\n')
+  #combined(action: Action, reasons: readonly LoadedRule[], forbidden: boolean): Decision {
+    let key = reasons.length === 1 ? (reasons[0]?.id ?? '') : reasons.map((rule) => rule.id).join('\n')
+    const unsaid = unsaidMask(action)
+    if (unsaid !== 'keep') key = `${unsaid}\n${key}`
     const known = this.#combinations.get(key)
     if (known) return known
     const ids = reasons.map((rule) => rule.id)
@@ -221,7 +278,10 @@ export class Engine implements PolicyEngine {
         policies: Object.freeze(ids),
         errors: Object.freeze([]),
         code: null,
-        obligations: mergeObligations(reasons.map((rule) => rule.annotations.obligations)),
+        obligations: mergeObligations(
+          reasons.map((rule) => rule.annotations.obligations),
+          unsaid,
+        ),
         policySet: this.digest,
       })
     }
@@ -239,5 +299,58 @@ export class Engine implements PolicyEngine {
       obligations: NO_OBLIGATIONS,
       policySet: this.digest,
     })
+  }
+}
+
+/** Names of the context's fields that policies read; a superset does no harm. */
+function contextReads(rules: readonly LoadedRule[]): ReadonlySet<string> {
+  const found = new Set<string>()
+  const visit = (expression: unknown): void => {
+    const [name, operand] = operatorOf(expression)
+    if (name === 'Var' && operand === 'context') for (const field of CONTEXT_FIELDS) found.add(field)
+    const { left, attr } = (operand ?? {}) as { readonly left?: Expression; readonly attr?: string | readonly string[] }
+    if ((name === '.' || name === 'has') && left?.['Var'] === 'context' && attr !== undefined)
+      found.add(typeof attr === 'string' ? attr : (attr[0] ?? ''))
+    else for (const [, part] of operandsOf(name, operand)) visit(part)
+  }
+  for (const { json } of rules) for (const { body } of json.conditions) visit(body)
+  return found
+}
+
+/** Made when first asked for: a set of thousands of policies has hundreds of kinds of requests, few of which come. */
+class Lazy<T> {
+  readonly #make: () => T
+  #made: T | null = null
+
+  constructor(make: () => T) {
+    this.#make = make
+  }
+
+  get(): T {
+    return (this.#made ??= this.#make())
+  }
+}
+
+function kindOf(kinds: Kinds, { rules, schema }: PolicySet): Kind {
+  // What is left out neither applies to nor fails on any request of the kind, so Cedar's answer is the same without it.
+  return { ...kinds, ...split(rules.filter((rule) => testsOf(rule, kinds, schema) !== null)) }
+}
+
+function candidatesOf({ entity, candidates }: KnownEntity, kind: Kind): Candidates {
+  const { type, key } = entity.uid
+  const own = split([...kind.forbids.all, ...kind.permits.all].filter((rule) => rule.principal(type, key, entity)))
+  candidates.set(kind, own)
+  return own
+}
+
+const sorted = (open: readonly OpenPolicy[]): readonly OpenPolicy[] => open.toSorted((left, right) => (left.id < right.id ? -1 : 1))
+const inOrder = (rules: readonly LoadedRule[]): readonly LoadedRule[] =>
+  rules.length < 2 ? rules : rules.toSorted((left, right) => (left.id < right.id ? -1 : 1))
+
+function split(rules: readonly LoadedRule[]): Candidates {
+  return {
+    forbids: indexRules(rules.filter(({ effect }) => effect === 'forbid')),
+    permits: indexRules(rules.filter(({ effect }) => effect === 'permit')),
+    readsRows: rules.some(({ rowCondition }) => rowCondition !== null),
   }
 }

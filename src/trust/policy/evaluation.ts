@@ -1,10 +1,13 @@
 import { type EntityValue, RecordValue, type Value } from './values.ts'
 
+/** The tags of an entity, looked up one by one. */
+export type Tags = Pick<ReadonlyMap<string, Value>, 'get' | 'has'>
+
 /** What is known of one entity. */
 export interface Entity {
   readonly uid: EntityValue
   readonly attributes: RecordValue
-  readonly tags: ReadonlyMap<string, Value>
+  readonly tags: Tags
   /** Keys of all entities above it: the transitive closure of its parents. */
   readonly ancestors: ReadonlySet<string>
 }

@@ -67,13 +67,13 @@ function factsOf({ query, decision, prepared, schema, permits }: Asked): readonl
   const inScope = (test: ScopeTest): boolean => test(type, key, resource)
   const named = new Set([...decision.policies, ...decision.errors])
   const facts: ExplainedFact[] = []
-  for (const rule of [...prepared.forbids, ...prepared.permits]) {
+  for (const rule of [...prepared.forbids.all, ...prepared.permits.all]) {
     if (!named.has(rule.id)) continue
     const reason = failureOf(rule, prepared)
     if (reason !== null) facts.push({ policy: rule.id, text: `policy \`${rule.id}\` cannot be evaluated: ${reason}` })
     else if (rule.effect === 'forbid') facts.push(...forbidFacts(rule, prepared))
   }
-  if (decision.effect === 'deny' && !prepared.permits.some((rule) => inScope(rule.resource) && failsNowhere(rule, prepared))) {
+  if (decision.effect === 'deny' && !prepared.permits.all.some((rule) => inScope(rule.resource) && failsNowhere(rule, prepared))) {
     facts.push(...missingPermit(query, prepared, permits, inScope))
   }
   if (facts.length === 0) facts.push({ policy: null, text: 'the engine and its shadow did not agree, so the request is refused' })
@@ -127,7 +127,7 @@ function missingPermit(
   permits: readonly LoadedRule[],
   inScope: (test: ScopeTest) => boolean,
 ): readonly ExplainedFact[] {
-  const near = prepared.permits
+  const near = prepared.permits.all
     .filter((rule) => inScope(rule.resource))
     .map((rule) => ({ rule, found: blames(rule, prepared, false) }))
     .filter(({ found }) => found.some(({ changeable }) => changeable))

@@ -40,7 +40,9 @@ const POWERFUL: ReadonlySet<string> = new Set([
   'deploy',
   'useKey',
   'rotateKey',
+  'destroyKey',
   'readAudit',
+  'exportAudit',
   'manageAccess',
   'administer',
 ])

@@ -1,4 +1,4 @@
-import type { FilterAction, LimitRule, Obligations } from '#foundation/core'
+import { COLUMN_MASKS, type ColumnMask, type FilterAction, type LimitRule, type Obligations, stricterMask } from '#foundation/core'
 
 /** What the annotations of one policy say. */
 export interface PolicyAnnotations {
@@ -50,7 +50,17 @@ export function readAnnotations(
     if (wanted !== 'both' && wanted !== effect) throw new Error(`the annotation \`@${name}\` has no meaning on a ${effect}`)
     if (annotations[name] === null || annotations[name] === '') throw new Error(`the annotation \`@${name}\` has no value`)
   }
-  const { id = null, description = null, refusal = null, filter_input, filter_output, limit, rows_per_call } = annotations
+  const {
+    id = null,
+    description = null,
+    refusal = null,
+    filter_input,
+    filter_output,
+    limit,
+    rows_per_call,
+    mask_columns,
+    hide_columns,
+  } = annotations
   if (id !== null && (id.length > MAX_ID_LENGTH || !/^[\w.:#/-]+$/.test(id)))
     throw new Error('an `@id` has up to 128 letters, digits and `_.:#/-`')
   if (refusal !== null && refusal !== 'purpose') throw new Error('`@refusal` knows only "purpose"')
@@ -63,6 +73,7 @@ export function readAnnotations(
       filterOutput: readFilter('filter_output', filter_output, entities),
       limits: readLimits(limit),
       maxRowsPerCall: readRowsPerCall(rows_per_call),
+      ...readColumns(mask_columns, hide_columns),
     }),
   }
 }
@@ -75,6 +86,8 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['filter_output', 'permit'],
   ['limit', 'permit'],
   ['rows_per_call', 'permit'],
+  ['mask_columns', 'permit'],
+  ['hide_columns', 'permit'],
 ])
 
 function items(name: string, text: string): readonly string[] {
@@ -116,16 +129,41 @@ function readRowsPerCall(text: string | null | undefined): number | null {
   return Number(text)
 }
 
+/** Names of columns as the header of a CSV file has them, but for commas and equals signs. */
+function readColumns(masked: string | null | undefined, hidden: string | null | undefined): Pick<Obligations, 'columns'> {
+  const masks = new Map<string, ColumnMask>()
+  const add = (annotation: string, column: string, mask: ColumnMask): void => {
+    if (masks.has(column)) throw new Error(`\`@${annotation}\` names \`${column}\` twice`)
+    masks.set(column, mask)
+  }
+  for (const item of masked ? items('mask_columns', masked) : []) {
+    const [, column, mask] = /^([^=]*[^=\s])\s*=\s*([a-z0-9]+)$/.exec(item) ?? []
+    if (column === undefined || !(MASKS as readonly string[]).includes(mask ?? ''))
+      throw new Error(`\`@mask_columns\` is a list of \`COLUMN=${MASKS.join('|')}\``)
+    add('mask_columns', column, mask as ColumnMask)
+  }
+  for (const column of hidden ? items('hide_columns', hidden) : []) {
+    if (column === '' || column.includes('=')) throw new Error('`@hide_columns` is a list of names of columns')
+    add('hide_columns', column, 'hide')
+  }
+  if (masks.size === 0) return {}
+  return { columns: Object.freeze(Object.fromEntries([...masks].sort(([a], [b]) => (a < b ? -1 : 1)))) }
+}
+const MASKS = COLUMN_MASKS.filter((mask) => mask !== 'hide')
+
 function byUnitAndWindow(left: LimitRule, right: LimitRule): number {
   if (left.unit !== right.unit) return left.unit < right.unit ? -1 : 1
   return left.windowMs - right.windowMs
 }
 
-/** Adds up what several satisfied permits ask for: every rule applies, and of two that speak of the same thing the stricter. */
-export function mergeObligations(all: readonly Obligations[]): Obligations {
+/**
+ * Adds up what several satisfied permits ask for: every rule applies, and of two that speak of the same thing the stricter.
+ * @param unsaid what a permit means for a column that it does not speak of.
+ */
+export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask = 'keep'): Obligations {
   const [only] = all
   if (only === undefined) return NO_OBLIGATIONS
-  if (all.length === 1) return only
+  if (all.length === 1 && unsaid === 'keep') return only
   const limits = new Map<string, LimitRule>()
   for (const rule of all.flatMap((one) => one.limits)) {
     const key = `${rule.unit} ${rule.windowMs}`
@@ -138,7 +176,18 @@ export function mergeObligations(all: readonly Obligations[]): Obligations {
     filterOutput: mergeFilters(all.map((one) => one.filterOutput)),
     limits: Object.freeze([...limits.values()].sort(byUnitAndWindow)),
     maxRowsPerCall: rows.length > 0 ? Math.min(...rows) : null,
+    ...mergeColumns(all, unsaid),
   })
+}
+
+function mergeColumns(all: readonly Obligations[], unsaid: ColumnMask): Pick<Obligations, 'columns'> {
+  const spoken = all.map(({ columns = {} }): Readonly<Record<string, ColumnMask>> => ({ default: unsaid, ...columns }))
+  const names = new Set(spoken.flatMap((one) => Object.keys(one)))
+  if (unsaid === 'keep' && all.every(({ columns }) => columns === undefined)) return {}
+  const said = (one: Readonly<Record<string, ColumnMask>>, name: string): ColumnMask =>
+    (Object.hasOwn(one, name) ? one[name] : one['default']) ?? unsaid
+  const merged = [...names].sort().map((name) => [name, spoken.map((one) => said(one, name)).reduce(stricterMask)] as const)
+  return { columns: Object.freeze(Object.fromEntries(merged)) }
 }
 
 function mergeFilters(all: readonly Readonly<Record<string, FilterAction>>[]): Readonly<Record<string, FilterAction>> {

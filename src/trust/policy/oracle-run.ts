@@ -3,6 +3,7 @@ import type { Cedar } from './cedar.ts'
 import { OPERATOR_NAMES } from './compile-expression.ts'
 import { compilePolicy, type PolicyJson, type Rule } from './compile-policy.ts'
 import { type GeneratedRequest, OracleGenerator, uidJson, type World } from './oracle-generator.ts'
+import { type Trap, TRAPS, trapsIn } from './oracle-traps.ts'
 
 export interface OracleReport {
   readonly pairs: number
@@ -11,6 +12,8 @@ export interface OracleReport {
   readonly erred: number
   /** How many pairs had the operator in their policy set. */
   readonly operators: ReadonlyMap<string, number>
+  /** How many pairs had the construct in their policy set. */
+  readonly traps: ReadonlyMap<Trap, number>
   readonly mismatches: readonly string[]
   readonly ms: number
 }
@@ -20,14 +23,28 @@ const REQUESTS_PER_SET = 50
 // A handful shows what is wrong; a broken engine would give thousands.
 const MAX_MISMATCHES = 10
 
+export interface OracleBounds {
+  /** Ends when this much time has passed and `atLeast` pairs were compared. */
+  readonly stopAfterMs?: number
+  readonly atLeast?: number
+  readonly requestsPerSet?: number
+}
+
 /** Decides `pairs` generated (policy set, request) pairs by both engines and compares effect, reasons and erring policies. */
-export function runOracle(cedar: Cedar, seed: number, pairs: number, requestsPerSet = REQUESTS_PER_SET): OracleReport {
+export function runOracle(
+  cedar: Cedar,
+  seed: number,
+  pairs: number,
+  { stopAfterMs = Infinity, atLeast = 0, requestsPerSet = REQUESTS_PER_SET }: OracleBounds = {},
+): OracleReport {
   const started = performance.now()
   const generator = new OracleGenerator(seed)
   const operators = new Map(OPERATOR_NAMES.map((name) => [name, 0]))
+  const traps = new Map(TRAPS.map((name) => [name, 0]))
   const mismatches: string[] = []
+  const goesOn = (): boolean => done < atLeast || performance.now() - started < stopAfterMs
   let [done, allowed, erred] = [0, 0, 0]
-  while (done < pairs && mismatches.length < MAX_MISMATCHES) {
+  while (done < pairs && goesOn() && mismatches.length < MAX_MISMATCHES) {
     const texts = Array.from({ length: POLICIES_PER_SET }, () => generator.policy())
     const rules = texts.map((text, index) => compilePolicy(`p${index}`, parse(cedar, text)))
     const setId = `oracle-${seed}`
@@ -36,8 +53,10 @@ export function runOracle(cedar: Cedar, seed: number, pairs: number, requestsPer
     const world = generator.world()
     const present = new Set<string>()
     for (const rule of rules) for (const { body } of rule.conditions) collectOperators(body, present)
+    const trapped = new Set(rules.flatMap(({ json }) => [...trapsIn(json)]))
     for (let i = 0; i < requestsPerSet && done < pairs; i++, done++) {
       for (const name of present) operators.set(name, (operators.get(name) ?? 0) + 1)
+      for (const name of trapped) traps.set(name, (traps.get(name) ?? 0) + 1)
       const request = generator.request(world)
       const ours = ask(rules, world, request)
       const theirs = askCedar(cedar, setId, world, request)
@@ -50,7 +69,7 @@ export function runOracle(cedar: Cedar, seed: number, pairs: number, requestsPer
       }
     }
   }
-  return { pairs: done, allowed, erred, operators, mismatches, ms: performance.now() - started }
+  return { pairs: done, allowed, erred, operators, traps, mismatches, ms: performance.now() - started }
 }
 
 function parse(cedar: Cedar, text: string): PolicyJson {

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { RedoubtError } from '#foundation/core'
-import { defaultPolicyFiles } from './bundled.ts'
+import { defaultInvariants, defaultPolicyFiles } from './bundled.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { MAX_FILE_CHARACTERS } from './policy-text.ts'
 
@@ -48,8 +48,13 @@ export function readPolicyFile(path: string, name: string): string {
 }
 
 /** Adds an operator's files to the bundled ones; a file of the same name takes the bundled one's place. */
-export function withDefaultPolicies(files: readonly PolicyFile[]): readonly PolicyFile[] {
+export const withDefaultPolicies = (files: readonly PolicyFile[]): readonly PolicyFile[] => over(defaultPolicyFiles(), files)
+
+/** Adds an operator's statements to the bundled ones, as `withDefaultPolicies`. */
+export const withDefaultInvariants = (files: readonly PolicyFile[]): readonly PolicyFile[] => over(defaultInvariants(), files)
+
+function over(bundled: readonly PolicyFile[], files: readonly PolicyFile[]): readonly PolicyFile[] {
   const byName = new Map<string, PolicyFile>()
-  for (const file of [...defaultPolicyFiles(), ...files]) byName.set(file.name, file)
+  for (const file of [...bundled, ...files]) byName.set(file.name, file)
   return [...byName.values()]
 }

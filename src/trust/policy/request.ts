@@ -30,9 +30,18 @@ function isId(id: unknown): boolean {
   return typeof id === 'string' && id.length <= MAX_ID_LENGTH && id.isWellFormed()
 }
 
-/** Converts contexts, keeping parsed addresses. One per engine. */
+/**
+ * Converts contexts, keeping parsed addresses. One per engine. Every field is checked; those that no policy reads are then left out,
+ * which no policy can tell.
+ */
 export class ContextConverter {
   readonly #addresses = new Map<string, IpAddress>()
+  readonly #read: ReadonlySet<string>
+
+  /** @param read names of the fields that are read. */
+  constructor(read: ReadonlySet<string> = CONTEXT_FIELDS) {
+    this.#read = read
+  }
 
   /** @returns null when a field is missing, mistyped or unknown. @throws {EvaluationFailure} for an address Cedar refuses. */
   convert(context: DecisionContext): RecordValue | null {
@@ -78,25 +87,28 @@ export class ContextConverter {
       return null
     }
     const fields = new Map<string, Value>()
-    fields.set('now', new DateTime(now + 0))
-    fields.set('hour', hour + 0)
-    fields.set('weekday', weekday + 0)
-    fields.set('purpose', purpose)
-    fields.set('legalBasis', legalBasis)
-    fields.set('sourceAddress', this.#address(sourceAddress))
-    fields.set('profile', profile)
-    fields.set('mfaLevel', mfaLevel + 0)
-    fields.set('risk', risk + 0)
-    fields.set('workingHours', workingHours)
-    fields.set('network', network)
-    fields.set('country', country)
-    fields.set('firstSeenNetwork', firstSeenNetwork)
-    fields.set('firstSeenDevice', firstSeenDevice)
-    fields.set('mfaAge', mfaAge + 0)
-    fields.set('tokenBinding', tokenBinding)
-    fields.set('onBehalfBy', onBehalfBy)
-    fields.set('approvals', approvals + 0)
-    fields.set('breakGlass', breakGlass)
+    const read = this.#read
+    // Parsed although no policy may read it: an address that Cedar refuses is no request.
+    const address = this.#address(sourceAddress)
+    if (read.has('now')) fields.set('now', new DateTime(now + 0))
+    if (read.has('hour')) fields.set('hour', hour + 0)
+    if (read.has('weekday')) fields.set('weekday', weekday + 0)
+    if (read.has('purpose')) fields.set('purpose', purpose)
+    if (read.has('legalBasis')) fields.set('legalBasis', legalBasis)
+    if (read.has('sourceAddress')) fields.set('sourceAddress', address)
+    if (read.has('profile')) fields.set('profile', profile)
+    if (read.has('mfaLevel')) fields.set('mfaLevel', mfaLevel + 0)
+    if (read.has('risk')) fields.set('risk', risk + 0)
+    if (read.has('workingHours')) fields.set('workingHours', workingHours)
+    if (read.has('network')) fields.set('network', network)
+    if (read.has('country')) fields.set('country', country)
+    if (read.has('firstSeenNetwork')) fields.set('firstSeenNetwork', firstSeenNetwork)
+    if (read.has('firstSeenDevice')) fields.set('firstSeenDevice', firstSeenDevice)
+    if (read.has('mfaAge')) fields.set('mfaAge', mfaAge + 0)
+    if (read.has('tokenBinding')) fields.set('tokenBinding', tokenBinding)
+    if (read.has('onBehalfBy')) fields.set('onBehalfBy', onBehalfBy)
+    if (read.has('approvals')) fields.set('approvals', approvals + 0)
+    if (read.has('breakGlass')) fields.set('breakGlass', breakGlass)
     return new RecordValue(fields)
   }
 

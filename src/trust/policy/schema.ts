@@ -85,7 +85,10 @@ function attributesOf(shape: TypeJson | undefined): EntityType['attributes'] {
   return new Map(
     Object.entries(shape?.attributes ?? {}).map(([name, type]) => [
       name,
-      { convert: converterOf(type), required: type.required !== false },
+      // A reference (to a row) is never a fact of a request: a caller that gives one is refused.
+      type.type === 'Entity'
+        ? { convert: () => undefined, required: false }
+        : { convert: converterOf(type), required: type.required !== false },
     ]),
   )
 }

@@ -14,13 +14,13 @@ const MARKS: Readonly<Record<Finding['state'], string>> = {
 }
 
 /** @param checkConfiguration reads the configuration as the server would; throws what is wrong with it. */
-export function doctorCommand(checkConfiguration: () => void): Command {
+export function doctorCommand(checkConfiguration: () => void | Promise<void>): Command {
   return new Command('doctor').description('tell what is wrong here and how to mend it').action(
     run(async ({ client, output, place }) => {
       const now = systemClock.now()
       const findings: readonly Finding[] = [
         nodeCheck(),
-        configurationCheck(checkConfiguration),
+        await configurationCheck(checkConfiguration),
         diskCheck(place),
         ...permissionChecks(place),
         authorityCheck(place, now),
@@ -36,9 +36,9 @@ export function doctorCommand(checkConfiguration: () => void): Command {
   )
 }
 
-function configurationCheck(check: () => void): Finding {
+async function configurationCheck(check: () => void | Promise<void>): Promise<Finding> {
   try {
-    check()
+    await check()
     return ok('configuration', 'valid')
   } catch (thrown) {
     const error = asRedoubtError(thrown)

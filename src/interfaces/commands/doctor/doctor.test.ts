@@ -153,6 +153,7 @@ describe('the doctor finds at the server', () => {
       problem: null,
     },
     insecure: [],
+    conditions: { principals: 3, countryFile: { type: 'Country', builtAt: now - DAY_MS }, problem: null },
   }
   const place503 = { name: 'ops', waiting: 2, failures: 4, problem: 'status 503', delivered: 0, givenUp: 1 }
 
@@ -175,6 +176,13 @@ describe('the doctor finds at the server', () => {
       { upstreams: [{ name: 'main', ok: false, detail: 'cannot be reached' }] },
       'upstream',
       'problem',
+    ],
+    ['habits that cannot be saved', { conditions: { ...healthy.conditions, problem: 'ERR_STORAGE_IO' } }, 'habits', 'problem'],
+    [
+      'an old file of countries',
+      { conditions: { ...healthy.conditions, countryFile: { type: 'Country', builtAt: now - 200 * DAY_MS } } },
+      'country file',
+      'warning',
     ],
     ['alerts that nobody acknowledged', { alerts: { ...healthy.alerts, open: { info: 0, warning: 2, critical: 1 } } }, 'alerts', 'warning'],
     ['alerts that cannot be saved', { alerts: { ...healthy.alerts, unsaved: 4, problem: 'ERR_STORAGE_IO' } }, 'alerts', 'problem'],

@@ -1,6 +1,7 @@
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { asRedoubtError } from '#foundation/core'
 import type { AlertsHealth } from '#governance/alerts'
+import type { ConditionsHealth } from '#trust/conditions'
 import type { Client } from '../client.ts'
 import { alertChecks } from './alert-checks.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
@@ -24,6 +25,7 @@ export interface Status {
     readonly outside: readonly { readonly name: string; readonly size: number; readonly problem: string | null }[]
   }
   readonly alerts: AlertsHealth
+  readonly conditions: ConditionsHealth
   readonly insecure: readonly { readonly what: string; readonly mend: string }[]
 }
 
@@ -98,6 +100,28 @@ function handshake(options: ConnectionOptions): Promise<Handshake | string> {
   })
 }
 
+/** A file of countries older than this is wrong about many addresses. */
+const OLD_COUNTRIES_MS = 180 * 86_400_000
+
+function conditionChecks({ problem: trouble, principals, countryFile }: ConditionsHealth, now: number): readonly Finding[] {
+  return [
+    trouble === null
+      ? ok('habits', `of ${principals} callers`)
+      : problem(
+          'habits',
+          `they cannot be saved (${trouble})`,
+          'free disk space and check the permissions of conditions.db; after a restart what was learnt since would seem new',
+        ),
+    ...(countryFile === null
+      ? []
+      : [
+          now - countryFile.builtAt < OLD_COUNTRIES_MS
+            ? ok('country file', `${countryFile.type}, built ${new Date(countryFile.builtAt).toISOString().slice(0, 10)}`)
+            : warning('country file', `it is older than half a year (${countryFile.type})`, 'replace the file and start the server again'),
+        ]),
+  ]
+}
+
 /** What the server knows of itself. */
 export function statusChecks(status: Status, now: number): readonly Finding[] {
   const drift = Math.abs(status.now - now)
@@ -133,6 +157,7 @@ export function statusChecks(status: Status, now: number): readonly Finding[] {
           ),
     ),
     ...alertChecks(status.alerts),
+    ...conditionChecks(status.conditions, now),
     ...status.upstreams.map((upstream) =>
       upstream.ok
         ? ok('upstream', upstream.name)

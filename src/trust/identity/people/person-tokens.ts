@@ -48,8 +48,19 @@ export class PersonTokens {
     const mfaLevel = this.#people.bestLevelOf(userId)
     const { roles, purpose, legalBasis, factsAt } = record
     const token = { id: '', issuer, expiresAt: 0 }
-    const nothingShown = { authTime: null, sessionId: null, tokenBinding: 'none', onBehalfBy: '' } as const
-    return { facts: factsAt[mfaLevel], name: userId, roles, purpose, legalBasis, mfaLevel, ...nothingShown, token }
+    return {
+      facts: factsAt[mfaLevel],
+      name: userId,
+      roles,
+      purpose,
+      legalBasis,
+      mfaLevel,
+      authTime: null,
+      sessionId: null,
+      tokenBinding: 'none',
+      onBehalfBy: '',
+      token,
+    }
   }
 
   /** For what runs: as `judge`, without counting as use. */
@@ -74,6 +85,7 @@ function principalOf(record: PersonRecord, token: PersonToken, mfaLevel: 1 | 2 |
     authTime: token.person.authTime,
     sessionId: token.person.sessionId,
     tokenBinding: token.binding.kind,
+    ...(token.binding.thumbprint === '' ? {} : { keyThumbprint: token.binding.thumbprint }),
     onBehalfBy: '',
     token: { id: token.id, issuer: token.issuer, expiresAt: token.expiresAt },
   }

@@ -1,6 +1,7 @@
 import { createHash, type KeyObject, sign } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AuditSink, type Clock, type ErrorCode, type JsonObject, newId } from '#foundation/core'
+import { sourceAddress } from '#trust/conditions'
 import type { Account, Accounts } from '../accounts.ts'
 import type { Artifacts } from '../artifacts.ts'
 import type { Principal } from '../authenticator.ts'
@@ -60,7 +61,7 @@ export class ServiceTokens {
   async handle(req: IncomingMessage, res: ServerResponse, form: URLSearchParams): Promise<void> {
     const { throttle, refused, bindings } = this.#options
     const claimed = claimedClient(form)
-    const source = sourceOf(req.socket.remoteAddress)
+    const source = sourceOf(sourceAddress(req))
     const wait = throttle.admit(source, claimed)
     if (wait !== null) return this.slowDown(res, wait, claimed)
     const granted = await this.#grant(req, form, source, claimed)

@@ -3,6 +3,7 @@ import { compileExpression, type Compiled, type Expression } from '../compile-ex
 import { EvaluationFailure } from '../evaluation-failure.ts'
 import type { LoadedRule, PolicySet } from '../policy-set.ts'
 import type { PolicyRequest } from '../request.ts'
+import { readsRow } from '../row-reads.ts'
 import type { PolicySchema } from '../schema.ts'
 import { type Part, partOf, RequestMaker } from './concrete.ts'
 import { type Assignment, type Constants, type Reads, readsOf, valuesOf, type VariableValue } from './reads.ts'
@@ -91,11 +92,7 @@ export function abstractionOf(
   const gather = (expressions: readonly Expression[], where: string | null): void => {
     for (const expression of expressions) atomsOf(expression, atoms)
     for (const [key, atom] of atoms)
-      if (!reads.has(key))
-        reads.set(
-          key,
-          named(where, () => readsOf(atom, kinds, schema)),
-        )
+      if (!reads.has(key)) reads.set(key, readsRow(atom) ? readsOfRow(key) : named(where, () => readsOf(atom, kinds, schema)))
   }
   for (const rule of rules) gather(testsOf(rule, kinds, schema) ?? [], `policy \`${rule.id}\` (${rule.file}:${rule.line})`)
   gather(extra, null)
@@ -117,6 +114,14 @@ export function abstractionOf(
     atoms: [...atoms.values()],
     requests: clusters.reduce((product, { representatives }) => product * representatives.length, 1),
   }
+}
+
+/** What a row holds is not part of a request: a test of it may come out either way, whatever else is the case. */
+const ROW = 'row:'
+export const isOfRow = (variable: string): boolean => variable.startsWith(ROW)
+
+function readsOfRow(key: string): Reads {
+  return { variables: new Set([`${ROW}${key}`]), strings: new Set(), entities: [], addresses: [], instants: [], numbers: [] }
 }
 
 function named<T>(where: string | null, work: () => T): T {
@@ -155,11 +160,16 @@ interface ClusterParts {
 function clusterOf(keys: readonly string[], { atoms, reads, places, kinds, schema, maker, fixed }: ClusterParts): Cluster {
   const own = keys.map((key) => reads.get(key)).filter((one) => one !== undefined)
   const variables = [...new Set(own.flatMap((one) => [...one.variables]))].sort()
+  if (variables.every(isOfRow)) {
+    const either = ([NO, YES] as const).map((truth) => ({ assignment: new Map(), truths: [truth] }))
+    return { variables, places: keys.map((key) => places.get(key) ?? -1), parts: new Set(), representatives: either }
+  }
   const constants: Constants = {
     strings: new Set(own.flatMap((one) => [...one.strings])),
     entities: own.flatMap((one) => one.entities),
     addresses: own.flatMap((one) => one.addresses),
     instants: own.flatMap((one) => one.instants),
+    numbers: own.flatMap((one) => one.numbers),
   }
   const values = variables.map((variable) => fixed.get(variable) ?? valuesOf(variable, variables, constants, kinds, schema))
   const tries = values.reduce((product, { length }) => product * length, 1)

@@ -5,9 +5,12 @@ import type { Expression } from '../compile-expression.ts'
 import type { PolicyJson } from '../compile-policy.ts'
 import type { PolicyFile } from '../policy-file.ts'
 import { invalid, splitPolicies } from '../policy-text.ts'
+import { readsRow } from '../row-reads.ts'
 import type { PolicySchema } from '../schema.ts'
 import { readYaml } from '../yaml-document.ts'
 
+/** How the files of statements end; they lie beside the policies. */
+export const INVARIANTS_SUFFIX = '.invariants.yaml'
 const PRINCIPALS = ['User', 'ServiceAccount'] as const
 const RESOURCES = ['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account'] as const
 const MAX_INVARIANTS = 200
@@ -50,10 +53,14 @@ export interface Invariant {
   readonly line: number
 }
 
-/** @throws {RedoubtError} `ERR_POLICY_INVALID` with file and line: not YAML, not of the schema, or a condition that Cedar refuses. */
-export function readInvariants(cedar: Cedar, schema: PolicySchema, file: PolicyFile): readonly Invariant[] {
-  const { value, lineOf } = readYaml(file, invariantFile)
+/** @throws {RedoubtError} `ERR_POLICY_INVALID` with file and line: not YAML, not of the schema, an id twice, or a condition that Cedar refuses. */
+export function readInvariants(cedar: Cedar, schema: PolicySchema, files: readonly PolicyFile[]): readonly Invariant[] {
   const ids = new Set<string>()
+  return files.flatMap((file) => readFile(cedar, schema, file, ids))
+}
+
+function readFile(cedar: Cedar, schema: PolicySchema, file: PolicyFile, ids: Set<string>): readonly Invariant[] {
+  const { value, lineOf } = readYaml(file, invariantFile)
   return value.invariants.map((one, index) => {
     const line = lineOf(['invariants', index])
     if (ids.has(one.id)) throw invalid(file.name, line, `the id \`${one.id}\` is taken`)
@@ -87,6 +94,7 @@ function conditionOf(cedar: Cedar, schema: PolicySchema, one: z.output<typeof in
   const json = parsed.json as PolicyJson
   const [condition] = json.conditions
   if (!condition || json.conditions.length !== 1) throw wrong('the condition is not one expression')
+  if (readsRow(condition.body)) throw wrong('a statement is about requests, and a row is not known when one is decided')
   const answer = cedar.validate({
     schema: schema.text,
     policies: { staticPolicies: { invariant: policy.text } },

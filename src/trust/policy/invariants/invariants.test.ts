@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Action, type DecisionQuery, type FactValue, LEGAL_BASES, ORDINARY_REQUEST, type RedoubtError } from '#foundation/core'
+import { type Action, type DecisionQuery, type FactValue, LEGAL_BASES, MFA_NEVER, type RedoubtError } from '#foundation/core'
 import { defaultInvariants } from '../bundled.ts'
 import { compileExpression } from '../compile-expression.ts'
 import { EvaluationFailure } from '../evaluation-failure.ts'
 import { defaultPolicyFiles, loadPolicies, type PolicyEngine } from '../index.ts'
-import { ContextConverter, convertEntity, PolicyRequest } from '../request.ts'
+import { CONTEXT_FIELDS, ContextConverter, convertEntity, PolicyRequest } from '../request.ts'
 import { type Abstraction, abstractionOf, allKinds } from './abstraction.ts'
 import { ATTRIBUTES } from './domains.ts'
 import { grantsByRole } from './grants.ts'
@@ -19,10 +19,9 @@ beforeAll(async () => {
 })
 
 const withFile = (text: string): Promise<PolicyEngine> => loadPolicies({ files: [...defaultPolicyFiles(), { name: 'mine.cedar', text }] })
-const statement = (lines: string): { name: string; text: string } => ({
-  name: 'mine.invariants.yaml',
-  text: `invariants:\n  - id: mine\n    statement: what is said\n${lines.replace(/^/gm, '    ')}\n`,
-})
+const statement = (lines: string): readonly { name: string; text: string }[] => [
+  { name: 'mine.invariants.yaml', text: `invariants:\n  - id: mine\n    statement: what is said\n${lines.replace(/^/gm, '    ')}\n` },
+]
 const prove = async (lines: string, by = engine, options = {}) => {
   const { proofs } = await proveInvariants(by, statement(lines), options)
   return proofs[0]
@@ -100,6 +99,16 @@ describe('the invariants of the bundled policies', () => {
     })
   })
 
+  it('find a hole one second wide, and one of a single approval (B3, B7)', async () => {
+    const hole = await withFile(`permit (principal, action == Action::"rotateKey", resource is Key)
+      when { context.mfaAge > 28799 && context.mfaAge < 28801 && context.approvals == 7 };`)
+    const lines =
+      'actions: [rotateKey]\nresources: [Key]\nwhen: "!(principal in Role::\\"administrator\\" || principal in Role::\\"security-officer\\")"'
+    const proof = await prove(lines, hole)
+    expect(proof?.counterexample?.facts).toMatchObject({ 'context.mfaAge': 28_800, 'context.approvals': 7 })
+    expect(hole.decide(proof!.counterexample!.query).effect).toBe('allow')
+  })
+
   it('find what an always-statement promises and the policies refuse', async () => {
     const lines = 'expect: always\nactions: [readAudit]\nonlyRoles: [auditor]\nwhen: context.risk <= 80 && context.mfaLevel >= 2'
     expect((await prove(lines))?.verdict).toBe('holds')
@@ -125,6 +134,9 @@ describe('enumeration', () => {
   it.each([
     ['context.purpose like "credit-*"', '`like` on `context.purpose`'],
     ['context.now.toTime() < duration("8h")', '`context.now` other than compared with a constant'],
+    ['context.mfaAge + 1 > 300', '`context.mfaAge` other than compared with a constant'],
+    ['context.mfaAge < context.approvals', '`context.mfaAge` other than compared with a constant'],
+    ['[300, 900].contains(context.mfaAge)', '`context.mfaAge` other than compared with a constant'],
     ['context.now.offset(duration("1d")) > datetime("2026-01-01")', '`context.now` other than'],
   ])('refuses what it does not cover, naming policy and test: %s', async (condition, words) => {
     const odd = await withFile(`@id("odd") permit (principal, action == Action::"invoke", resource is Model) when { ${condition} };`)
@@ -141,9 +153,10 @@ describe('enumeration', () => {
     const names = [...schema.entityTypes].flatMap(([type, { attributes }]) =>
       [...attributes.keys()].map((name) => `${type === 'User' || type === 'ServiceAccount' ? 'principal' : 'resource'}.${name}`),
     )
-    for (const name of names) expect([...ATTRIBUTES.keys()]).toContain(name)
-    for (const name of ['now', 'hour', 'weekday', 'purpose', 'legalBasis', 'sourceAddress', 'profile', 'mfaLevel', 'risk'])
-      expect([...ATTRIBUTES.keys()]).toContain(`context.${name}`)
+    // Of a row nothing is taken for known.
+    const rows = new Set(['resource.row', 'resource.text', 'resource.integer'])
+    for (const name of names) if (!rows.has(name)) expect([...ATTRIBUTES.keys()]).toContain(name)
+    for (const name of CONTEXT_FIELDS) expect([...ATTRIBUTES.keys()]).toContain(`context.${name}`)
   })
 
   it('represents every request by one that is decided alike, by the same policies', async () => {
@@ -155,7 +168,12 @@ describe('enumeration', () => {
       forbid (principal, action == Action::"export", resource) when { principal has mfaLevel && principal.mfaLevel < 1 };
       forbid (principal, action == Action::"invoke", resource is Model) when { context.risk * 9007199254740991 * 30 > 5 && context.hour == 4 };
       permit (principal in Role::"auditor", action == Action::"export", resource is Dataset) when { resource.purposes.isEmpty() || resource.legalBases.contains(principal.legalBasis) };
-      forbid (principal, action, resource) when { context.sourceAddress.isLoopback() && context.sourceAddress.isIpv6() };`)
+      forbid (principal, action, resource) when { context.sourceAddress.isLoopback() && context.sourceAddress.isIpv6() };
+      forbid (principal, action, resource) when { (context.mfaAge > 900 && 3600 >= context.mfaAge) || context.mfaAge == 86400 };
+      permit (principal, action == Action::"export", resource is Dataset) when { context.approvals >= 2 && context.tokenBinding != "none" };
+      forbid (principal, action, resource) when { context.network == "guests" && context.country != "CH" && context.onBehalfBy != "a" };
+      forbid (principal, action, resource) when { (context.breakGlass && !context.workingHours) || (context.firstSeenNetwork && context.firstSeenDevice) };
+      permit (principal in Group::"night", action == Action::"invoke", resource is Endpoint) when { resource.sandbox == context.breakGlass };`)
     const { schema } = tricky.set
     const kinds = allKinds(schema).filter(({ action }) => action === 'invoke' || action === 'export')
     const abstractions = new Map(kinds.map((one) => [one, abstractionOf(tricky.set, one, [])]))
@@ -181,6 +199,7 @@ describe('enumeration', () => {
           id: fc.constantFrom('x', 'y'),
           roles: fc.subarray(['auditor', 'application', 'data-scientist', 'privacy-officer', 'bootstrap', 'wizard']),
           own: fc.record({ purpose, legalBasis: fc.constantFrom(...LEGAL_BASES), mfaLevel: fc.option(fc.integer({ min: 0, max: 3 })) }),
+          groups: fc.subarray(['night', 'day', 'auditor']),
           system: fc.subarray(['closed', 'open']),
           sensitivity: fc.integer({ min: 0, max: 3 }),
           purposes,
@@ -196,9 +215,20 @@ describe('enumeration', () => {
             profile: fc.constantFrom('development' as const, 'production' as const),
             mfaLevel: fc.integer({ min: 0, max: 3 }),
             risk: fc.integer({ min: 0, max: 100 }),
+            workingHours: fc.boolean(),
+            network: fc.constantFrom('', 'guests', 'office'),
+            country: fc.constantFrom('', 'CH', 'DE'),
+            firstSeenNetwork: fc.boolean(),
+            firstSeenDevice: fc.boolean(),
+            // Each side of each boundary, and far from all of them.
+            mfaAge: fc.constantFrom(0, 899, 900, 901, 3599, 3600, 3601, 86_399, 86_400, 86_401, 5_000_000, MFA_NEVER),
+            tokenBinding: fc.constantFrom('none' as const, 'dpop' as const, 'mtls' as const),
+            onBehalfBy: fc.constantFrom('', 'a', 'some-service'),
+            approvals: fc.constantFrom(0, 1, 2, 3, 50, Number.MAX_SAFE_INTEGER),
+            breakGlass: fc.boolean(),
           }),
         }),
-        ({ kinds, id, roles, own, system, sensitivity, purposes, legalBases, flags, context }) => {
+        ({ kinds, id, roles, groups, own, system, sensitivity, purposes, legalBases, flags, context }) => {
           const { mfaLevel, ...rest } = own
           const [signed, quarantined, foreign, sandbox] = flags
           const attributes: Record<string, Record<string, FactValue>> = {
@@ -211,7 +241,7 @@ describe('enumeration', () => {
               type: kinds.principal,
               id,
               attributes: { ...rest, ...(mfaLevel === null ? {} : { mfaLevel }) },
-              parents: roles.map((role) => ({ type: 'Role', id: role })),
+              parents: [...roles.map((role) => ({ type: 'Role', id: role })), ...groups.map((group) => ({ type: 'Group', id: group }))],
             },
             action: kinds.action as Action,
             resource: {
@@ -220,7 +250,7 @@ describe('enumeration', () => {
               attributes: attributes[kinds.resource] ?? {},
               parents: system.map((id) => ({ type: 'System', id })),
             },
-            context: { ...ORDINARY_REQUEST, ...context },
+            context,
           }
           const alike = representativeOf(abstractions.get(kinds) as Abstraction, query, tricky)
           const { effect, policies, errors } = tricky.decide(query)

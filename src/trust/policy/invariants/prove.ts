@@ -3,9 +3,11 @@ import type { Expression } from '../compile-expression.ts'
 import { loadCedar } from '../cedar.ts'
 import type { PolicyEngine } from '../engine.ts'
 import type { PolicyFile } from '../policy-file.ts'
-import { type Abstraction, abstractionOf, allKinds, holdsRole } from './abstraction.ts'
+import type { PolicySet } from '../policy-set.ts'
+import { type Abstraction, abstractionOf, allKinds, holdsRole, isOfRow } from './abstraction.ts'
 import { DEFAULT_MAX_REQUESTS, demandBound, forEachRequest } from './enumerate.ts'
 import { type Invariant, readInvariants } from './invariant-file.ts'
+import { changeBetween } from './change.ts'
 import { type Kinds, overAtoms, simplify, type Truth, YES } from './simplify.ts'
 
 /** A request for which the statement does not hold, and what allowed or refused it. */
@@ -38,20 +40,28 @@ export interface ProofReport {
 
 /**
  * Decides, by the engine itself, one request of each class that the policies and the invariants can tell apart.
- * @throws {RedoubtError} `ERR_POLICY_INVALID` for the file, `ERR_POLICY_ENUMERATION` when it cannot be exhaustive.
+ * @throws {RedoubtError} `ERR_POLICY_INVALID` for a file, `ERR_POLICY_ENUMERATION` when it cannot be exhaustive.
  */
 export async function proveInvariants(
   engine: PolicyEngine,
-  file: PolicyFile,
-  options: { readonly maxRequests?: number } = {},
+  files: readonly PolicyFile[],
+  options: {
+    readonly maxRequests?: number
+    /** Policies for which all of these statements are known to hold: what the difference cannot have changed is not decided again. */
+    readonly provenFor?: PolicySet | undefined
+  } = {},
 ): Promise<ProofReport> {
   const { schema } = engine.set
-  const invariants = readInvariants(await loadCedar(), schema, file)
+  const change = options.provenFor === undefined ? null : changeBetween(options.provenFor, engine.set)
+  const inherited = new Set<Invariant>()
+  const invariants = readInvariants(await loadCedar(), schema, files)
   const groups = allKinds(schema).flatMap((kinds) => {
     const here = invariants.filter(
       (one) => one.actions.has(kinds.action) && one.principals.has(kinds.principal) && one.resources.has(kinds.resource),
     )
-    return here.length === 0 ? [] : [groupOf(engine, kinds, here)]
+    const touched = change === null ? here : here.filter(({ expect }) => change(kinds)[expect])
+    for (const one of here) if (!touched.includes(one)) inherited.add(one)
+    return touched.length === 0 ? [] : [groupOf(engine, kinds, touched)]
   })
   const requests = demandBound(
     groups.map(({ abstraction }) => abstraction),
@@ -64,7 +74,14 @@ export async function proveInvariants(
     const counterexample = found.get(one) ?? null
     const count = decided.get(one) ?? 0
     const { id, statement, expect } = one
-    return { id, statement, expect, verdict: counterexample ? 'fails' : count === 0 ? 'vacuous' : 'holds', decided: count, counterexample }
+    return {
+      id,
+      statement,
+      expect,
+      verdict: counterexample ? 'fails' : count === 0 && !inherited.has(one) ? 'vacuous' : 'holds',
+      decided: count,
+      counterexample,
+    }
   })
   return { policySet: engine.digest, holds: proofs.every(({ verdict }) => verdict === 'holds'), proofs, requests, groups: groups.length }
 }
@@ -120,11 +137,13 @@ function proveGroup(
 function hasOnly(query: DecisionQuery, roles: readonly string[] | null): boolean {
   if (roles === null) return true
   const { parents } = query.principal
-  return parents.length > 0 && parents.every(({ id }) => roles.includes(id))
+  return parents.length > 0 && parents.every(({ type, id }) => type === 'Role' && roles.includes(id))
 }
 
 function factsOf(query: DecisionQuery, { clusters }: Abstraction): Readonly<Record<string, unknown>> {
-  const variables = clusters.flatMap(({ variables }) => variables).filter((variable) => !variable.endsWith('#parents'))
+  const variables = clusters
+    .flatMap(({ variables }) => variables)
+    .filter((variable) => !variable.endsWith('#parents') && !isOfRow(variable))
   return Object.fromEntries(variables.toSorted().map((variable) => [variable.replace('#id', ''), valueIn(query, variable)]))
 }
 

@@ -19,6 +19,7 @@ export interface Reads {
   readonly entities: { readonly type: string; readonly id: string }[]
   readonly addresses: string[]
   readonly instants: number[]
+  readonly numbers: number[]
 }
 
 const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>='])
@@ -26,7 +27,7 @@ const CONSTRUCTORS: ReadonlySet<string> = new Set(['ip', 'datetime', 'duration',
 
 /** @throws {RedoubtError} `ERR_POLICY_ENUMERATION` for a test that no finite set of values represents. */
 export function readsOf(atom: Expression, kinds: Kinds, schema: PolicySchema): Reads {
-  const reads: Reads = { variables: new Set(), strings: new Set(), entities: [], addresses: [], instants: [] }
+  const reads: Reads = { variables: new Set(), strings: new Set(), entities: [], addresses: [], instants: [], numbers: [] }
   visit(atom, { atom, kinds, schema, reads })
   const bare = ['principal', 'resource'].filter((name) => reads.variables.delete(name)) as ('principal' | 'resource')[]
   for (const name of bare) {
@@ -64,7 +65,7 @@ function visit(expression: unknown, at: Visit): void {
     const variable = `${String(left['Var'])}.${typeof attr === 'string' ? attr : attr.join('.')}`
     const known = ATTRIBUTES.get(variable)
     if (left['Var'] === undefined || !known) throw notCovered(at.atom, `\`${variable.replace('undefined', '…')}\``)
-    if (known.domain.kind === 'instant') readInstant(variable, at)
+    if (known.domain.kind === 'instant' || known.domain.kind === 'number') readBoundary(variable, at)
     reads.variables.add(variable)
     return
   }
@@ -99,15 +100,16 @@ function readAddress(expression: Expression, at: Visit): void {
   at.reads.addresses.push(String(literal?.Value))
 }
 
-/** An instant is compared with constants, and with nothing else: below, at and above each is then all there is. */
-function readInstant(variable: string, at: Visit): void {
+/** An instant or an open number is compared with constants, and with nothing else: below, at and above each is then all there is. */
+function readBoundary(variable: string, at: Visit): void {
   const [name, operand] = operatorOf(at.atom)
   const { left, right } = operand as { readonly left?: Expression; readonly right?: Expression }
   const isIt = (side: Expression | undefined): boolean => side !== undefined && printExpression(side) === variable
   const other = isIt(left) ? right : isIt(right) ? left : undefined
   const value = other && COMPARISONS.has(name) ? constantOf(other, at.kinds, at.schema) : undefined
-  if (!(value instanceof DateTime)) throw notCovered(at.atom, `\`${variable}\` other than compared with a constant`)
-  at.reads.instants.push(Number(value.epochMs))
+  if (value instanceof DateTime) at.reads.instants.push(Number(value.epochMs))
+  else if (typeof value === 'number') at.reads.numbers.push(value)
+  else throw notCovered(at.atom, `\`${variable}\` other than compared with a constant`)
 }
 
 function notCovered(atom: Expression, what: string): RedoubtError {
@@ -120,6 +122,7 @@ export interface Constants {
   readonly entities: readonly { readonly type: string; readonly id: string }[]
   readonly addresses: readonly string[]
   readonly instants: readonly number[]
+  readonly numbers: readonly number[]
 }
 
 /**
@@ -151,6 +154,7 @@ function attributeValues(domain: Domain, together: readonly string[], constants:
   if (domain.kind === 'finite') return domain.values
   if (domain.kind === 'address') return addresses(constants.addresses)
   if (domain.kind === 'instant') return instants(constants.instants)
+  if (domain.kind === 'number') return numbers(constants.numbers, domain)
   const kindOf = (variable: string): string | undefined => ATTRIBUTES.get(variable)?.domain.kind
   const scalars = together.filter((variable) => kindOf(variable) === 'text').length
   const known = new Set([...constants.strings, ...together.flatMap(finiteTexts)])
@@ -182,6 +186,11 @@ const SOME_INSTANT = Date.UTC(2026, 0, 5, 12)
 function instants(constants: readonly number[]): readonly FactValue[] {
   const values = constants.flatMap((at) => [at - 1, at, at + 1]).filter((at) => at >= 0)
   return [SOME_INSTANT, ...values].filter(distinct)
+}
+
+function numbers(constants: readonly number[], { min, max }: { readonly min: number; readonly max: number }): readonly FactValue[] {
+  const values = constants.flatMap((at) => [at - 1, at, at + 1]).filter((at) => at >= min && at <= max)
+  return [min, max, ...values].filter(distinct)
 }
 
 /** Networks that a test may speak of without naming them. */

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ACTIONS, type RedoubtError, ROLES } from '#foundation/core'
-import { defaultPolicyTable } from '../bundled.ts'
+import { defaultPolicyTables } from '../bundled.ts'
 import { defaultPolicyFiles, loadPolicies, type PolicyEngine } from '../index.ts'
 import { demandTables, runTables } from './run-tables.ts'
 import { readTable } from './table-file.ts'
@@ -31,10 +31,12 @@ cases:
 
 describe('the table of the bundled policies', () => {
   it('holds, for each role, action and type of resource (B1, B2)', () => {
-    const report = runTables(engine, [defaultPolicyTable()])
+    const report = runTables(engine, defaultPolicyTables())
     expect(report.failures).toEqual([])
     const cells = new Set(
-      readTable(defaultPolicyTable()).map(({ principal, action, resource }) => `${principal.parents[0]?.id} ${action} ${resource.type}`),
+      defaultPolicyTables()
+        .flatMap(readTable)
+        .map(({ principal, action, resource }) => `${principal.parents[0]?.id} ${action} ${resource.type}`),
     )
     for (const role of ROLES)
       for (const action of ACTIONS)
@@ -48,7 +50,7 @@ describe('the table of the bundled policies', () => {
     for (const { id, text } of engine.policies) {
       const without = await loadPolicies({ files: files.map((file) => ({ ...file, text: file.text.replace(text, '') })) })
       expect(without.policies.length, id).toBe(engine.policies.length - 1)
-      expect(runTables(without, [defaultPolicyTable()]).failures.length, id).toBeGreaterThan(0)
+      expect(runTables(without, defaultPolicyTables()).failures.length, id).toBeGreaterThan(0)
     }
   })
 })

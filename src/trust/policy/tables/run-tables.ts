@@ -1,4 +1,4 @@
-import { type Decision, type Obligations, RedoubtError } from '#foundation/core'
+import { type Decision, type Obligations, RedoubtError, type RowCells } from '#foundation/core'
 import type { PolicyEngine } from '../engine.ts'
 import type { PolicyFile } from '../policy-file.ts'
 import { readTable, type TableCase } from './table-file.ts'
@@ -51,7 +51,14 @@ export function demandTables(engine: PolicyEngine, files: readonly PolicyFile[])
 function differencesOf(one: TableCase, decision: Decision): readonly string[] {
   const found: string[] = []
   const by = [...decision.policies, ...decision.errors]
-  if (decision.effect !== one.expect) {
+  const { rows } = decision
+  // Without a row a decision for some rows is an allow: somebody will be shown something.
+  if (one.row && rows && decision.effect === 'allow') {
+    const admitted = rows.admits(cellsOf(one.row))
+    if (admitted === null) return [`expected ${one.expect}, and ${quoted(decision.policies)} cannot be evaluated for the row`]
+    if (admitted !== (one.expect === 'allow'))
+      return [`expected ${one.expect}, the row is ${admitted ? '' : 'not '}admitted by ${quoted(by)}`]
+  } else if (decision.effect !== one.expect) {
     const why = by.length > 0 ? ` by ${quoted(by)}` : decision.effect === 'deny' ? ', for no policy permits it' : ''
     found.push(`expected ${one.expect}, decided ${decision.effect}${why}`)
     return found
@@ -63,6 +70,17 @@ function differencesOf(one: TableCase, decision: Decision): readonly string[] {
   return found
 }
 
+const cellsOf = (row: NonNullable<TableCase['row']>): RowCells => ({
+  text(column) {
+    const value = Object.hasOwn(row, column) ? row[column] : null
+    return typeof value === 'string' ? value : null
+  },
+  integer(column) {
+    const value = Object.hasOwn(row, column) ? row[column] : null
+    return typeof value === 'number' ? value : null
+  },
+})
+
 const quoted = (ids: readonly string[]): string => (ids.length === 0 ? 'none' : ids.map((id) => `\`${id}\``).join(', '))
 
 function obligationDifferences(wanted: NonNullable<TableCase['obligations']>, got: Obligations): readonly string[] {
@@ -72,6 +90,10 @@ function obligationDifferences(wanted: NonNullable<TableCase['obligations']>, go
       const holds = got[name][entity] ?? got[name]['default'] ?? 'allow'
       if (holds !== action) found.push(`expected ${name} ${entity}=${action}, got ${holds}`)
     }
+  }
+  for (const [column, mask] of Object.entries(wanted.columns ?? {})) {
+    const holds = (Object.hasOwn(got.columns ?? {}, column) ? got.columns?.[column] : got.columns?.['default']) ?? 'keep'
+    if (holds !== mask) found.push(`expected the column ${column}=${mask}, got ${holds}`)
   }
   const limits = got.limits.map(({ unit, amount, windowMs }) => `${unit} ${amount}/${windowWords(windowMs)}`)
   for (const limit of wanted.limits ?? [])

@@ -2,8 +2,11 @@ import { z } from 'zod'
 import {
   type Action,
   ACTIONS,
+  COLUMN_MASKS,
+  type ColumnMask,
   type DecisionContext,
   type EntityFacts,
+  type EntityUid,
   type FactValue,
   LEGAL_BASES,
   MFA_NEVER,
@@ -28,6 +31,8 @@ const principal = z.strictObject({
   type: z.enum(['ServiceAccount', 'User']).default('ServiceAccount'),
   id: id.default('someone'),
   roles: z.array(id).max(16).default([]),
+  /** Names of groups; the roles that they have are to be named beside them. */
+  groups: z.array(id).max(64).default([]),
   purpose: text.default('credit-scoring'),
   legalBasis: z.enum(LEGAL_BASES).default('contract'),
   mfaLevel: z.int().min(0).max(3).optional(),
@@ -72,12 +77,18 @@ const obligations = z.strictObject({
   /** As in `@limit`: `rows 100000/1h`. */
   limits: z.array(z.string().max(64)).max(64).optional(),
   rowsPerCall: z.int().min(1).nullable().optional(),
+  /** What is done to columns of a data set. */
+  columns: z.record(z.string().max(200), z.enum(COLUMN_MASKS)).optional(),
 })
+/** Cells of one row; what is not named has no value. */
+const row = z.record(z.string().max(200), z.union([z.string().max(4096), z.int()]))
 const testCase = z.strictObject({
   name: z.string().min(1).max(200),
   principal: principal.prefault({}),
   action: z.enum(ACTIONS),
   resource,
+  /** A row of the data set that the case is about: `allow` then means that the row takes part. */
+  row: row.optional(),
   context: context.prefault({}),
   expect: z.enum(['allow', 'deny']),
   code: z.enum(['ERR_POLICY_DENIED', 'ERR_POLICY_PURPOSE', 'ERR_POLICY_ERROR']).optional(),
@@ -88,7 +99,7 @@ const testCase = z.strictObject({
 })
 const grid = z.strictObject({
   name: z.string().min(1).max(200),
-  principal: principal.omit({ roles: true }).prefault({}),
+  principal: principal.omit({ roles: true, groups: true }).prefault({}),
   context: context.prefault({}),
   attributes: attributes.prefault({}),
   /** Role, action, types of resource that are allowed; every other action and type is denied. */
@@ -103,6 +114,7 @@ export interface ExpectedObligations {
   readonly filterOutput?: Readonly<Record<string, string>> | undefined
   readonly limits?: readonly string[] | undefined
   readonly rowsPerCall?: number | null | undefined
+  readonly columns?: Readonly<Record<string, ColumnMask>> | undefined
 }
 
 /** One row of a truth table. */
@@ -114,6 +126,7 @@ export interface TableCase {
   readonly action: Action
   readonly resource: EntityFacts
   readonly context: DecisionContext
+  readonly row: Readonly<Record<string, string | number>> | null
   readonly expect: 'allow' | 'deny'
   readonly code: string | null
   readonly policies: readonly string[] | null
@@ -145,11 +158,14 @@ export function readTable(file: PolicyFile): readonly TableCase[] {
     if (one.expect === 'allow' && one.code !== undefined) throw invalid(file.name, line, 'a case that expects `allow` has no code')
     if (one.expect === 'deny' && one.obligations !== undefined)
       throw invalid(file.name, line, 'a case that expects `deny` has no obligations')
+    if (one.row && one.resource.type !== 'Dataset') throw invalid(file.name, line, 'only a data set has rows')
+    const parents = [...uids('Role', one.principal.roles), ...uids('Group', one.principal.groups)]
     return {
-      ...facts(one, one.principal.roles, (type) => attributesOf(type, one.resource.attributes, one.principal, file.name, line)),
+      ...facts(one, parents, (type) => attributesOf(type, one.resource.attributes, one.principal, file.name, line)),
       name: one.name,
       file: file.name,
       line,
+      row: one.row ?? null,
       expect: one.expect,
       code: one.code ?? null,
       policies: one.policies ?? null,
@@ -163,10 +179,11 @@ export function readTable(file: PolicyFile): readonly TableCase[] {
         resourceType.options.map((type): TableCase => {
           const ask = { principal: one.principal, action, resource: { type, id: 'one' }, context: one.context }
           return {
-            ...facts(ask, [role], (type) => attributesOf(type, one.attributes, one.principal, file.name, line, true)),
+            ...facts(ask, uids('Role', [role]), (type) => attributesOf(type, one.attributes, one.principal, file.name, line, true)),
             name: `${one.name}: ${role} ${action} ${type}`,
             file: file.name,
             line: lineOf(['grids', index, 'roles', role]),
+            row: null,
             expect: row[action]?.includes(type) === true ? 'allow' : 'deny',
             code: null,
             policies: null,
@@ -181,22 +198,24 @@ export function readTable(file: PolicyFile): readonly TableCase[] {
 }
 
 interface Ask {
-  readonly principal: Omit<z.output<typeof principal>, 'roles'>
+  readonly principal: Omit<z.output<typeof principal>, 'roles' | 'groups'>
   readonly action: Action
   readonly resource: { readonly type: string; readonly id: string }
   readonly context: z.output<typeof context>
 }
 
+const uids = (type: string, ids: readonly string[]): readonly EntityUid[] => ids.map((id) => ({ type, id }))
+
 function facts(
   { principal, action, resource, context }: Ask,
-  roles: readonly string[],
+  parents: readonly EntityUid[],
   attributesFor: (type: string) => EntityFacts['attributes'],
 ): Pick<TableCase, 'principal' | 'action' | 'resource' | 'context'> {
   const { type, id, purpose, legalBasis, mfaLevel, name } = principal
   const own = { purpose, legalBasis, ...(mfaLevel === undefined ? {} : { mfaLevel }), ...(name === undefined ? {} : { name }) }
   const given = Object.fromEntries(Object.entries(context).filter(([, value]) => value !== undefined))
   return {
-    principal: { type, id, attributes: own, parents: roles.map((role) => ({ type: 'Role', id: role })) },
+    principal: { type, id, attributes: own, parents },
     action,
     resource: { type: resource.type, id: resource.id, attributes: attributesFor(resource.type), parents: [] },
     context: {

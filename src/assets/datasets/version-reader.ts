@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { type AuditSink, type JsonObject, RedoubtError } from '#foundation/core'
+import { openObject } from '#foundation/crypto'
+import type { DurableFolder } from '#foundation/storage'
+import type { Keys, KeyUse } from '#trust/keys'
+import type { DatasetVersion, RowGroup } from './dataset-version.ts'
+import { decodeManifest, describeForAudit, type Manifest } from './manifest.ts'
+import { groupPath, indexPath, manifestPath, resourceOf } from './object-paths.ts'
+import { decodeRowGroup } from './row-group-codec.ts'
+import { findRows } from './subject-index.ts'
+
+interface VersionPorts {
+  readonly objects: DurableFolder
+  readonly keys: Keys
+  readonly audit: AuditSink
+}
+
+/** An event of this room, with what a use says of itself. */
+export function dataEvent(type: string, use: KeyUse, details: JsonObject): Parameters<AuditSink['record']>[0] {
+  return {
+    type,
+    actor: use.principal,
+    action: type.slice(type.indexOf('.') + 1),
+    resource: use.resource,
+    outcome: 'success',
+    purpose: use.purpose,
+    details,
+    ...(use.requestId === undefined ? {} : { requestId: use.requestId }),
+  }
+}
+
+/** Reads one version for one use. */
+export class VersionReader {
+  readonly version: DatasetVersion
+  readonly #ports: VersionPorts
+  readonly #use: KeyUse
+
+  constructor(ports: VersionPorts, version: DatasetVersion, use: KeyUse) {
+    this.#ports = ports
+    this.version = version
+    this.#use = use
+  }
+
+  async record(type: string, details: JsonObject = {}): Promise<void> {
+    await this.#ports.audit.record(dataEvent(type, this.#use, { ...describeForAudit(this.version), ...details }))
+  }
+
+  async manifest(): Promise<Manifest> {
+    return decodeManifest(await this.#open(manifestPath(this.version.id), 'manifest'), this.version)
+  }
+
+  async *groups(): AsyncGenerator<RowGroup> {
+    const manifest = await this.manifest()
+    if (manifest.groups.reduce((sum, { rows }) => sum + rows, 0) !== this.version.rows)
+      throw new RedoubtError('ERR_STORAGE_CORRUPT', 'a manifest has another number of rows than it states')
+    for (const [number, { rows, digest }] of manifest.groups.entries()) {
+      const bytes = await this.#open(groupPath(this.version.id, number), `group-${number}`)
+      requireDigest(bytes, digest)
+      yield decodeRowGroup(bytes, rows, manifest.columns)
+    }
+  }
+
+  async rowsOf(pseudonym: string): Promise<readonly number[]> {
+    const { subjectIndex } = await this.manifest()
+    if (subjectIndex === null) throw new RedoubtError('ERR_DATA_COLUMN', 'the data set was imported without a subject column')
+    const bytes = await this.#open(indexPath(this.version.id), 'subjects')
+    requireDigest(bytes, subjectIndex)
+    return findRows(bytes, pseudonym)
+  }
+
+  async #open(path: string, part: string): Promise<Uint8Array> {
+    const { objects, keys } = this.#ports
+    const object = await openObject(objects, path, (wrapped) => keys.unwrap(wrapped, this.#use), {
+      resource: resourceOf(this.version.id, part),
+    })
+    return object.readAll()
+  }
+}
+
+function requireDigest(bytes: Uint8Array, digest: string): void {
+  if (createHash('sha256').update(bytes).digest('hex') !== digest)
+    throw new RedoubtError('ERR_STORAGE_CORRUPT', 'a stored object does not match the manifest of its data set')
+}

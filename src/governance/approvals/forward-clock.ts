@@ -1,0 +1,49 @@
+import type { Clock } from '#foundation/core'
+import type { Statements } from './statements.ts'
+
+/** A correction by NTP; more is someone setting the clock. */
+export const SET_BACK_MS = 5_000
+
+/**
+ * The room's time: never behind the wall clock, and never behind what passed by the monotonic clock, so that nothing lasts longer, and
+ * nothing that is over comes back, because the clock was set back. What was last seen is kept for the next start.
+ */
+export class ForwardClock implements Clock {
+  readonly #clock: Clock
+  readonly #statements: Statements
+  #at: number
+  #monotonic: number
+
+  /** @throws {RedoubtError} `ERR_STORAGE_IO`. */
+  constructor(clock: Clock, statements: Statements) {
+    this.#clock = clock
+    this.#statements = statements
+    const [row] = statements.all<{ readonly seen_at: number }>('SELECT seen_at FROM room_time')
+    this.#at = Math.max(row?.seen_at ?? 0, clock.now())
+    this.#monotonic = clock.monotonic()
+  }
+
+  now(): number {
+    const monotonic = this.#clock.monotonic()
+    this.#at = Math.max(this.#clock.now(), Math.floor(this.#at + monotonic - this.#monotonic))
+    this.#monotonic = monotonic
+    return this.#at
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic()
+  }
+
+  /** How far the wall clock is behind the time that has been seen, in milliseconds. Grows when the clock is set back. */
+  lag(): number {
+    return this.now() - this.#clock.now()
+  }
+
+  /** @throws {RedoubtError} `ERR_STORAGE_IO`. */
+  keep(): void {
+    this.#statements.run(
+      'INSERT INTO room_time (one, seen_at) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET seen_at = MAX(seen_at, excluded.seen_at)',
+      this.now(),
+    )
+  }
+}

@@ -1,0 +1,7 @@
+export { type AccessReviewCampaign, type ReviewedAccounts, type ReviewItem } from './access-reviews.ts'
+export { type Approval, type ApprovalInFull, type Approvers, uidText } from './approval.ts'
+export { type ApprovalsConfig, approvalsConfig } from './config.ts'
+export { type Exceptions, openExceptions } from './exceptions.ts'
+export type { Doer } from './four-eyes.ts'
+export type { GrantShown } from './grant.ts'
+export { type Payload, payloadDigest, payloadText } from './payload.ts'

@@ -1,0 +1,162 @@
+import type { FastifyRequest } from 'fastify'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { type DecisionContext, type DecisionQuery, ORDINARY_REQUEST } from '#foundation/core'
+import type { Identity, Principal } from '#trust/identity'
+import { approversOf } from './approvers.ts'
+import type { ControlPlane } from './control-plane.ts'
+import { orExcepted, stillExcepted } from './exceptional.ts'
+
+const MODEL = { type: 'Model', id: 'credit', attributes: {}, parents: [] }
+const CALLER = { type: 'User', id: 'carol', attributes: {}, parents: [] }
+const request = { method: 'POST', params: {}, query: {}, body: { version: 1 }, routeOptions: { url: '/x' }, redoubtRequestId: 'req_1' }
+const query = {
+  principal: CALLER,
+  action: 'deploy',
+  resource: MODEL,
+  context: { ...ORDINARY_REQUEST, profile: 'production' } as DecisionContext,
+} as const satisfies DecisionQuery
+
+/** What the policies allow, what there is of exceptions, and what was done with them. */
+let allows: (context: DecisionContext) => boolean
+let approved: { id: string; count: number } | null
+let granted: string | null
+let asked: unknown[]
+let spent: string[]
+let spendable: boolean
+beforeEach(() => {
+  allows = () => false
+  approved = granted = null
+  asked = []
+  spent = []
+  spendable = true
+})
+
+const plane = {
+  policies: {
+    decide: ({ context }: DecisionQuery) => ({ effect: allows(context) ? 'allow' : 'deny', policies: [], errors: [], code: null }),
+  },
+  exceptions: {
+    approvals: (ask: unknown) => {
+      asked.push(ask)
+      return approved
+    },
+    spend: (id: string, requestId: string) => {
+      spent.push(`${id} ${requestId}`)
+      return spendable
+    },
+    stillApproved: () => approved?.count ?? 0,
+    breakGlass: () => granted,
+    fourEyes: { offer: () => 'off_1' },
+  },
+} as unknown as ControlPlane
+const refusal = { effect: 'deny', code: 'ERR_POLICY_DENIED', policies: [], errors: [] } as never
+const outcome = (change: object = {}, decision = refusal) =>
+  orExcepted(plane, { ...request, ...change } as unknown as FastifyRequest, query, decision, {})
+
+describe('a no (B1, B8)', () => {
+  it('stays a no that neither approvals nor a grant would lift, and asks for nothing', () => {
+    granted = 'bg_1'
+    const { refusal: error, used } = outcome()
+    expect(error?.code).toBe('ERR_POLICY_DENIED')
+    expect([used, asked, spent]).toEqual([null, [], []])
+  })
+
+  it('tells how many approvals would lift it, and how to ask', () => {
+    allows = ({ approvals }) => approvals >= 2
+    expect(outcome().refusal).toMatchObject({
+      code: 'ERR_APPROVAL_REQUIRED',
+      message: 'policy asks for 2 approvals of this',
+      evidence: { needed: 2, approval: 'off_1' },
+    })
+  })
+
+  it('is lifted by enough approvals, spent before it is a yes', () => {
+    allows = ({ approvals }) => approvals >= 2
+    approved = { id: 'apr_1', count: 1 }
+    expect(outcome().refusal?.code).toBe('ERR_APPROVAL_REQUIRED')
+    expect(spent).toEqual([])
+    approved = { id: 'apr_1', count: 2 }
+    expect(outcome()).toMatchObject({ refusal: null, details: { approval: 'apr_1', approvals: 2 }, used: { approval: 'apr_1' } })
+    expect(spent).toEqual(['apr_1 req_1'])
+  })
+
+  it('stays a no when another took the approval a moment before', () => {
+    allows = ({ approvals }) => approvals >= 1
+    approved = { id: 'apr_1', count: 1 }
+    spendable = false
+    expect(outcome().refusal?.code).toBe('ERR_APPROVAL_REQUIRED')
+  })
+
+  it('is lifted by no approval where what would be done is not known beforehand', () => {
+    allows = ({ approvals }) => approvals >= 1
+    approved = { id: 'apr_1', count: 1 }
+    expect(outcome({ body: { pipe: () => undefined } }).refusal?.code).toBe('ERR_POLICY_DENIED')
+    expect([...asked.map((ask) => (ask as { payloadDigest: unknown }).payloadDigest), ...spent]).toEqual([null])
+  })
+
+  it('is lifted by a grant that the policies honour, and by it alone', () => {
+    allows = ({ breakGlass }) => breakGlass
+    expect(outcome().refusal?.code).toBe('ERR_POLICY_DENIED')
+    granted = 'bg_1'
+    expect(outcome()).toMatchObject({ refusal: null, details: { breakGlass: 'bg_1' }, used: { breakGlass: 'bg_1', approval: null } })
+  })
+
+  it('of policies that cannot be evaluated is lifted by nothing', () => {
+    allows = ({ approvals, breakGlass }) => approvals > 0 || breakGlass
+    approved = { id: 'apr_1', count: 5 }
+    granted = 'bg_1'
+    expect(outcome({}, { effect: 'deny', code: 'ERR_POLICY_ERROR', policies: [], errors: ['p'] } as never).refusal?.code).toBe(
+      'ERR_POLICY_ERROR',
+    )
+  })
+})
+
+describe('work that goes on under an exception (B8)', () => {
+  const still = (used: { approval: string | null; breakGlass: string | null } | null) =>
+    stillExcepted(plane, used, { facts: CALLER } as unknown as Principal, 'deploy', MODEL)
+
+  it('has what it began with while that lasts, and no longer', () => {
+    approved = { id: 'apr_1', count: 2 }
+    granted = 'bg_1'
+    expect(still(null)).toEqual({})
+    expect(still({ approval: 'apr_1', breakGlass: null })).toEqual({ approvals: 2, breakGlass: false })
+    expect(still({ approval: null, breakGlass: 'bg_1' })).toEqual({ approvals: 0, breakGlass: true })
+    granted = 'bg_2'
+    expect(still({ approval: null, breakGlass: 'bg_1' })).toEqual({ approvals: 0, breakGlass: false })
+  })
+})
+
+describe('who may approve', () => {
+  const account = { name: 'app', disabled: false }
+  const identity = {
+    serviceAccounts: { get: (name: string) => (name === 'app' ? account : null), principal: () => ({ facts: CALLER }) },
+    people: { find: (id: string) => (id === 'carol' ? { ...account, facts: CALLER } : null) },
+  } as unknown as Identity
+  const may = (profile: 'development' | 'production', id = 'app', type = 'ServiceAccount') =>
+    approversOf({ identity, policies: plane.policies, profile }).mayApprove({ type, id }, MODEL, query.context)
+
+  it('is no program in production, nobody disabled and nobody unknown, and whoever the policies allow', () => {
+    allows = () => true
+    expect([may('production'), may('development'), may('development', 'gone'), may('production', 'ghost', 'User')]).toEqual([
+      false,
+      true,
+      false,
+      false,
+    ])
+    expect([may('production', 'carol', 'User'), may('production', 'root', 'System')]).toEqual([true, false])
+    account.disabled = true
+    expect([may('development'), may('production', 'carol', 'User')]).toEqual([false, false])
+    account.disabled = false
+    allows = () => false
+    expect(may('development')).toBe(false)
+    // Neither an approval nor broken glass makes an approver.
+    allows = ({ approvals, breakGlass }) => approvals > 0 || breakGlass
+    expect(
+      approversOf({ identity, policies: plane.policies, profile: 'development' }).mayApprove({ type: 'ServiceAccount', id: 'app' }, MODEL, {
+        ...query.context,
+        approvals: 9,
+        breakGlass: true,
+      }),
+    ).toBe(false)
+  })
+})

@@ -1,0 +1,17 @@
+import { type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core'
+import type { ControlPlane } from './control-plane.ts'
+
+/** A resource by name, as the policies see it; of a model, the version that serves, else the latest. @throws {RedoubtError} `ERR_NOT_FOUND`. */
+export function resourceFacts(plane: Pick<ControlPlane, 'registry' | 'datasets' | 'endpoints'>, { type, id }: EntityUid): EntityFacts {
+  if (type === 'Model') {
+    const version = plane.registry.deployed(id) ?? plane.registry.get(id)
+    if (version) return plane.registry.facts(version)
+  } else if (type === 'Dataset') {
+    const version = plane.datasets.get(id)
+    if (version) return plane.datasets.facts(version)
+  } else if (type === 'Endpoint') {
+    const route = plane.endpoints.find((endpoint) => endpoint.id === id)
+    if (route) return route
+  } else return { type, id, attributes: {}, parents: [] }
+  throw new RedoubtError('ERR_NOT_FOUND', `there is no ${type.toLowerCase()} \`${id}\``)
+}

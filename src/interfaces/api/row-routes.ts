@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { accessOf, aggregate, csvOf, MAX_FIRST_ROWS, MIN_GROUP_ROWS } from '#assets/datasets'
+import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core'
+import { SWEEP_INTERVAL_MS } from '#gateway/pipeline'
+import type { ControlPlane } from './control-plane.ts'
+import { demandDecision, mayGoOn, permits } from './guard.ts'
+import type { Lanes } from './heavy-work.ts'
+import { until } from './long-operation.ts'
+import { objectName } from './names.ts'
+
+const DEFAULT_ROWS = 20
+const columnName = z.string().min(1).max(200)
+const name = z.strictObject({ name: objectName })
+const rowsQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(MAX_FIRST_ROWS).default(DEFAULT_ROWS),
+  column: z
+    .union([columnName, z.array(columnName).max(MAX_FIRST_ROWS)])
+    .optional()
+    .transform((value) => (value === undefined ? null : [value].flat())),
+  /** Asks for masks although the whole may be seen. */
+  masked: z.enum(['true', 'false']).default('false'),
+})
+const aggregateBody = z.strictObject({ groupBy: columnName.optional(), mean: columnName.optional() })
+/** How long a reader of an export may take for what is in the buffers. */
+const STALL_MS = 60_000
+
+/** Rows of data sets as the policies let them be seen: some rows, counts and averages, or all of them as a file. */
+export const rowRoutes =
+  (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
+  async (app) => {
+    const known = (name: string) => {
+      const version = plane.datasets.get(name)
+      if (!version) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
+      return version
+    }
+    const begin = async (request: FastifyRequest, action: 'view' | 'viewMasked' | 'query' | 'export', dataset: string) => {
+      const version = known(dataset)
+      const facts: EntityFacts = plane.datasets.facts(version)
+      const { principal, decision } = await demandDecision(plane, request, action, facts)
+      const requestId = request.redoubtRequestId
+      const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Dataset', id: version.name }, requestId }
+      return { version, decision, use, refused: mayGoOn(plane, request, action, () => plane.datasets.facts(version), decision) }
+    }
+
+    app.get(
+      '/datasets/:name/rows',
+      {
+        schema: {
+          summary: 'The first rows that the caller may see, masked where it may see them masked only',
+          params: name,
+          querystring: rowsQuery,
+        },
+      },
+      async (request) => {
+        const { limit, column, masked } = request.query
+        const facts = plane.datasets.facts(known(request.params.name))
+        const whole = masked === 'false' && (permits(plane, request, 'view', facts) || !permits(plane, request, 'viewMasked', facts))
+        const action = whole ? 'view' : 'viewMasked'
+        const { version, decision, use } = await begin(request, action, request.params.name)
+        const most = Math.min(limit, decision.obligations.maxRowsPerCall ?? limit)
+        const access = accessOf(action, decision, { limit: most })
+        const first = await lanes.downloads.run(() => plane.datasets.first(version, use, access, most, column ?? undefined))
+        const { columns, rows, masked: maskedColumns, hidden, condition, failed, more } = first
+        return {
+          name: version.name,
+          version: version.version,
+          access: action,
+          columns: columns.map(({ name, type }) => ({ name, type, masked: maskedColumns.includes(name) })),
+          hiddenColumns: hidden.length,
+          rowCondition: condition,
+          rows,
+          rowsNotEvaluable: failed,
+          more,
+        }
+      },
+    )
+
+    app.post(
+      '/datasets/:name/query',
+      {
+        schema: {
+          summary: `Counts and averages over the rows that the caller may use, by group; groups under ${MIN_GROUP_ROWS} rows are not told`,
+          params: name,
+          body: aggregateBody,
+        },
+      },
+      async (request) => {
+        const { groupBy, mean } = request.body
+        const { version, decision, use, refused } = await begin(request, 'query', request.params.name)
+        const access = accessOf('query', decision, { groupBy: groupBy ?? null, mean: mean ?? null })
+        const watch = watched(refused)
+        try {
+          const reading = plane.datasets.read(version, use, access)
+          const answer = await lanes.downloads.run(() => aggregate(reading, { groupBy, mean }, watch.signal), watch.signal)
+          const reason = refused()
+          if (reason) throw reason
+          return { name: version.name, version: version.version, rowCondition: reading.condition, smallestGroup: MIN_GROUP_ROWS, ...answer }
+        } finally {
+          watch.end()
+        }
+      },
+    )
+
+    app.post(
+      '/datasets/:name/export',
+      { schema: { summary: 'All rows that the caller may take out, as CSV, with their digest (RFC 9530) behind them', params: name } },
+      async (request, reply) => {
+        const { version, decision, use, refused } = await begin(request, 'export', request.params.name)
+        const reading = plane.datasets.read(version, use, accessOf('export', decision))
+        const watch = watched(refused)
+        try {
+          await lanes.downloads.run(async () => {
+            const chunks = until(csvOf(reading), watch.signal)
+            // What fails before the first rows is answered as any refusal.
+            const first = await chunks.next()
+            await sendCsv(reply, watch.abort, first.done ? null : first.value, chunks, (sent) =>
+              plane.datasets.exported(version, use, { ...sent, rows: reading.tally.admitted, failed: reading.tally.failed }),
+            )
+          }, watch.signal)
+        } catch (thrown) {
+          if (!reply.sent) throw thrown
+          // No trailer follows, so whoever reads knows that the file is not whole.
+          plane.logger.warn({ requestId: request.id, code: asRedoubtError(thrown).code }, 'an export broke off')
+          reply.raw.destroy()
+        } finally {
+          watch.end()
+        }
+      },
+    )
+  }
+
+/** Asks again and again whether the caller may go on (B8). */
+function watched(refused: () => RedoubtError | null): {
+  readonly signal: AbortSignal
+  readonly abort: (reason: RedoubtError) => void
+  readonly end: () => void
+} {
+  const controller = new AbortController()
+  const timer = setInterval(() => {
+    const reason = refused()
+    if (reason) controller.abort(reason)
+  }, SWEEP_INTERVAL_MS)
+  return { signal: controller.signal, abort: (reason) => controller.abort(reason), end: () => clearInterval(timer) }
+}
+
+/** Streams at the reader's pace. The end is sent once `complete` has made the record of it durable. */
+async function sendCsv(
+  reply: FastifyReply,
+  abort: (reason: RedoubtError) => void,
+  first: Uint8Array | null,
+  rest: AsyncIterable<Uint8Array>,
+  complete: (sent: { readonly digest: string; readonly bytes: number }) => Promise<void>,
+): Promise<void> {
+  reply.hijack()
+  const out = reply.raw
+  const gone = (): void => {
+    if (!out.writableFinished) abort(new RedoubtError('ERR_INPUT_TIMEOUT', 'the client closed the connection'))
+  }
+  if (out.destroyed) gone()
+  else out.once('close', gone)
+  out.writeHead(200, {
+    'content-type': 'text/csv; charset=utf-8; header=present',
+    'cache-control': 'no-store',
+    'x-request-id': reply.request.id,
+    trailer: 'Repr-Digest',
+  })
+  const hash = createHash('sha256')
+  let bytes = 0
+  const send = async (chunk: Uint8Array): Promise<void> => {
+    hash.update(chunk)
+    bytes += chunk.byteLength
+    if (!out.write(chunk)) await drained(out)
+  }
+  if (first) await send(first)
+  for await (const chunk of rest) await send(chunk)
+  const digest = hash.digest()
+  await complete({ digest: digest.toString('hex'), bytes })
+  out.addTrailers({ 'Repr-Digest': `sha-256=:${digest.toString('base64')}:` })
+  out.end()
+}
+
+async function drained(out: FastifyReply['raw']): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const timer = setTimeout(() => reject(new RedoubtError('ERR_INPUT_TIMEOUT', 'the reader of the export stands still')), STALL_MS)
+  const closed = (): void => reject(new RedoubtError('ERR_INPUT_TIMEOUT', 'the client closed the connection'))
+  out.once('drain', resolve).once('close', closed)
+  try {
+    await promise
+  } finally {
+    clearTimeout(timer)
+    out.off('drain', resolve).off('close', closed)
+  }
+}

@@ -1,0 +1,410 @@
+import {
+  type AlertSink,
+  asRedoubtError,
+  type AuditEvent,
+  type AuditSink,
+  type Clock,
+  type ConditionFacts,
+  type ConditionRequest,
+  type ConditionSource,
+  type EntityUid,
+  type ErrorCode,
+  type JsonObject,
+} from '#foundation/core'
+import type { Database } from '#foundation/storage'
+import type { Logger } from '#foundation/telemetry'
+import type { ConditionsConfig } from './config.ts'
+import type { Countries } from './country-file.ts'
+import { endpointName, Habits, type Seen, SLOT_MS } from './habits.ts'
+import { Networks } from './networks.ts'
+import type { LocalTime } from './organisation-time.ts'
+import { Places } from './places.ts'
+import { assess, type Asked, type Reason, REASONS } from './risk.ts'
+import { HabitStore } from './store.ts'
+
+const DAY_MS = 86_400_000
+const HOUR_MS = 3_600_000
+const SAVE_INTERVAL_MS = 10_000
+/** Of one save, so that it is short; the rest follows with the next. */
+const MAX_SAVED_AT_ONCE = 400
+/** What is asked at a risk of this or more is learnt at a sixteenth: an intruder does not make itself usual within hours. */
+const DOUBTFUL_RISK = 50
+const DOUBTFUL_SHARE = 1 / 16
+/** One caller deviates once an hour, and all of them together so often; what is beyond is an alert without an entry of its own. */
+const MAX_EVENTS_AN_HOUR = 200
+/** Below the threshold by so much, a caller may deviate anew. */
+const CALM = 20
+const SELF: EntityUid = { type: 'System', id: 'conditions' }
+
+const REFUSED_BY_POLICY: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>(['ERR_POLICY_DENIED', 'ERR_POLICY_PURPOSE'])
+const REFUSED_BY_LIMIT: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
+  'ERR_LIMIT_REQUESTS',
+  'ERR_LIMIT_ROWS',
+  'ERR_LIMIT_TOKENS',
+  'ERR_LIMIT_CALL_SIZE',
+])
+/** Clients run into limits without bad intent, and then often. */
+const LIMIT_WEIGHT = 0.25
+
+export interface ConditionsOptions {
+  /** A database of its own: its writes are synchronous and must never meet an open transaction of another room. */
+  readonly database: Database<unknown>
+  readonly audit: AuditSink
+  readonly alerts: AlertSink
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly config: ConditionsConfig
+  readonly localTime: LocalTime
+  readonly countries: Countries
+  /** 32 bytes; keys the hashes of networks and devices, the same after a restart. */
+  readonly hashKey: Uint8Array
+  /** 0: only `save` saves. */
+  readonly saveIntervalMs?: number
+}
+
+/** Why the risk of a caller's last request was what it was. */
+export interface RiskExplanation {
+  readonly principal: EntityUid
+  /** Of its last request; what decays was as of then. */
+  readonly risk: number
+  readonly at: number
+  readonly learning: boolean
+  readonly since: number
+  readonly requests: number
+  readonly reasons: readonly { readonly reason: Reason; readonly points: number; readonly most: number; readonly means: string }[]
+  readonly usual: {
+    /** 0 to 23, in the organisation's zone, the busiest first. */
+    readonly hours: readonly number[]
+    readonly networks: number
+    readonly devices: number
+    readonly endpoints: readonly { readonly endpoint: string; readonly share: number }[]
+    /** Requests in five minutes that it seldom exceeds; 0 while nothing is known. */
+    readonly requestsInFiveMinutes: number
+  }
+}
+
+export interface Conditions extends ConditionSource {
+  /** What the record says of a caller's conduct. Never throws. */
+  observe(event: AuditEvent): void
+  /** Null for a caller that was never seen. */
+  explain(principal: EntityUid): RiskExplanation | null
+  health(): ConditionsHealth
+  /** Saves what changed. @throws {RedoubtError} `ERR_STORAGE_IO`, `ERR_STORAGE_FULL`. */
+  save(): void
+  close(): Promise<void>
+}
+
+export interface ConditionsHealth {
+  readonly principals: number
+  readonly countryFile: { readonly type: string; readonly builtAt: number } | null
+  /** Code of the error that keeps habits from being saved; null when they are. */
+  readonly problem: ErrorCode | null
+}
+
+interface Judged {
+  readonly request: ConditionRequest | null
+  readonly habits: Habits | null
+  readonly asked: Asked
+  readonly risk: number
+}
+const NOTHING_ASKED: Asked = {
+  at: 0,
+  slot: 0,
+  hourOfWeek: 0,
+  firstSeenNetwork: false,
+  endpoint: undefined,
+  unit: 1,
+  weeks: 0,
+  learning: true,
+}
+const NOTHING_JUDGED: Judged = { request: null, habits: null, asked: NOTHING_ASKED, risk: 0 }
+
+/** @throws {RedoubtError} `ERR_STORAGE_IO` when the habits cannot be read. */
+export function openConditions(options: ConditionsOptions): Conditions {
+  return new ConditionsRoom(options)
+}
+
+class ConditionsRoom implements Conditions {
+  readonly #options: ConditionsOptions
+  readonly #places: Places
+  readonly #store: HabitStore
+  /** By type, then id: nothing is joined for a look-up. */
+  readonly #types = new Map<string, Map<string, Habits>>()
+  readonly #changed = new Set<Habits>()
+  readonly #forgotten = new Set<EntityUid>()
+  /** Weights are in units of this moment. */
+  readonly #landmark: number
+  readonly #halfLifeMs: number
+  readonly #learningMs: number
+  readonly #newForMs: number
+  /** What was judged last, with its points: a request is mostly noted right after its facts were asked for. */
+  #judged: Judged = NOTHING_JUDGED
+  readonly #points = new Float64Array(REASONS.length)
+  readonly #timer: NodeJS.Timeout | null
+  #size = 0
+  #unitSlot = Number.NaN
+  #unit = 1
+  #eventHour = Number.NaN
+  #events = 0
+  #problem: ErrorCode | null = null
+
+  constructor(options: ConditionsOptions) {
+    this.#options = options
+    const { config, clock, database, countries, hashKey } = options
+    this.#landmark = clock.now()
+    this.#halfLifeMs = config.halfLifeDays * DAY_MS
+    this.#learningMs = config.learningDays * DAY_MS
+    this.#newForMs = config.newForHours * HOUR_MS
+    this.#places = new Places({ networks: new Networks(config.networks), countries, hashKey })
+    this.#store = new HabitStore(database)
+    const make = (uid: EntityUid, since: number): Habits => new Habits(uid, since, REASONS.length)
+    for (const habits of this.#store.load(config.maxPrincipals, make, (savedAt) => this.#unitAt(savedAt))) this.#keep(habits)
+    const interval = options.saveIntervalMs ?? SAVE_INTERVAL_MS
+    this.#timer = interval === 0 ? null : setInterval(() => this.#saveQuietly(), interval)
+    this.#timer?.unref()
+  }
+
+  factsOf(principal: EntityUid, request: ConditionRequest): ConditionFacts {
+    const { receivedAt } = request
+    const place = this.#places.at(request.sourceAddress)
+    const moment = this.#options.localTime.at(receivedAt)
+    const habits = this.#types.get(principal.type)?.get(principal.id)
+    let firstSeenNetwork = false
+    let firstSeenDevice = false
+    let risk = 0
+    if (habits !== undefined) {
+      const learning = this.#learns(habits, receivedAt)
+      if (!learning) {
+        firstSeenNetwork = this.#isNew(habits.networks.get(place.networkKey), receivedAt)
+        firstSeenDevice = this.#isNew(habits.devices.get(this.#places.device(request.userAgent, request.keyThumbprint)), receivedAt)
+      }
+      risk = this.#assess(habits, request, this.#asked(habits, request, learning, firstSeenNetwork))
+    }
+    return { workingHours: moment.workingHours, network: place.network, country: place.country, firstSeenNetwork, firstSeenDevice, risk }
+  }
+
+  note(principal: EntityUid, request: ConditionRequest, allowed: boolean, freshFactors: boolean): void {
+    const { receivedAt } = request
+    const habits = this.#habitsOf(principal, receivedAt)
+    const learning = this.#learns(habits, receivedAt)
+    const { networkKey } = this.#places.at(request.sourceAddress)
+    if (this.#judged.request !== request || this.#judged.habits !== habits) {
+      const firstSeen = !learning && this.#isNew(habits.networks.get(networkKey), receivedAt)
+      this.#assess(habits, request, this.#asked(habits, request, learning, firstSeen))
+    }
+    const { asked, risk } = this.#judged
+    this.#judged = NOTHING_JUDGED
+    habits.points.set(this.#points)
+    habits.risk = risk
+    const { slot, unit } = asked
+    const doubtful = risk >= DOUBTFUL_RISK
+    const weight = allowed ? (doubtful ? unit * DOUBTFUL_SHARE : unit) : 0
+    habits.request(receivedAt, slot, asked.hourOfWeek, weight)
+    // Nor does an intruder's network become old by being used.
+    if (allowed && (!doubtful || freshFactors)) {
+      const confirmed = learning || freshFactors
+      habits.useNetwork(networkKey, receivedAt, confirmed)
+      habits.useDevice(this.#places.device(request.userAgent, request.keyThumbprint), receivedAt, confirmed)
+    }
+    if (allowed && asked.endpoint !== undefined) habits.useEndpoint(asked.endpoint, slot, weight)
+    this.#changed.add(habits)
+    if (risk >= this.#options.config.alertAt) this.#deviates(habits, receivedAt)
+    else if (risk < this.#options.config.alertAt - CALM) habits.alerted = false
+  }
+
+  observe(event: AuditEvent): void {
+    if (event.outcome === 'success' || event.code === undefined) return
+    const habits = this.#types.get(event.actor.type)?.get(event.actor.id)
+    if (habits === undefined) return
+    const now = this.#options.clock.now()
+    if (event.type === 'authentication.refused') {
+      const count = event.details?.['count']
+      habits.fail(now, typeof count === 'number' && count > 0 ? count : 1)
+    } else if (event.type === 'inference.refusal' || event.type === 'control.refusal') {
+      const weight = REFUSED_BY_POLICY.has(event.code) ? 1 : REFUSED_BY_LIMIT.has(event.code) ? LIMIT_WEIGHT : 0
+      // Who is refused for its risk does not stay refused for being refused.
+      if (weight === 0 || habits.risk >= this.#options.config.alertAt) return
+      habits.refuse(now, weight)
+    } else return
+    this.#changed.add(habits)
+  }
+
+  explain(principal: EntityUid): RiskExplanation | null {
+    const habits = this.#types.get(principal.type)?.get(principal.id)
+    if (habits === undefined) return null
+    const total = Math.max(Number.MIN_VALUE, habits.active)
+    return {
+      principal: habits.uid,
+      risk: habits.risk,
+      at: habits.lastAt,
+      learning: this.#learns(habits, this.#options.clock.now()),
+      since: habits.since,
+      requests: habits.requests,
+      reasons: reasonsOf(habits.points),
+      usual: {
+        hours: Array.from(habits.day, (weight, hour) => ({ weight, hour }))
+          .filter(({ weight }) => weight / total > 0.02)
+          .sort((left, right) => right.weight - left.weight)
+          .map(({ hour }) => hour),
+        networks: habits.networks.size,
+        devices: habits.devices.size,
+        endpoints: [...habits.endpoints]
+          .map(([endpoint, { weight }]) => ({ endpoint, share: Math.min(1, Math.round((weight / total) * 1_000) / 1_000) }))
+          .sort((left, right) => right.share - left.share)
+          .slice(0, 20),
+        requestsInFiveMinutes: Math.round(habits.inSlot.ordinary),
+      },
+    }
+  }
+
+  health(): ConditionsHealth {
+    return { principals: this.#size, countryFile: this.#options.countries.file, problem: this.#problem }
+  }
+
+  save(): void {
+    const changed: Habits[] = []
+    for (const habits of this.#changed) {
+      if (changed.length === MAX_SAVED_AT_ONCE) break
+      changed.push(habits)
+    }
+    if (changed.length + this.#forgotten.size === 0) return
+    const now = this.#options.clock.now()
+    this.#store.save(changed, this.#forgotten, now, this.#unitAt(now))
+    for (const habits of changed) this.#changed.delete(habits)
+    this.#forgotten.clear()
+    this.#problem = null
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer)
+    while (this.#changed.size + this.#forgotten.size > 0) {
+      this.#saveQuietly()
+      if (this.#problem !== null) return
+    }
+  }
+
+  #saveQuietly(): void {
+    try {
+      this.save()
+    } catch (thrown) {
+      const { code } = asRedoubtError(thrown)
+      if (this.#problem === null) this.#options.logger.error({ code, err: thrown }, 'habits could not be saved')
+      this.#problem = code
+    }
+  }
+
+  #assess(habits: Habits, request: ConditionRequest, asked: Asked): number {
+    const risk = assess(habits, asked, this.#points)
+    this.#judged = { request, habits, asked, risk }
+    return risk
+  }
+
+  #asked(habits: Habits, request: ConditionRequest, learning: boolean, firstSeenNetwork: boolean): Asked {
+    const { receivedAt: at, endpoint } = request
+    const { hour, weekday } = this.#options.localTime.at(at)
+    return {
+      at,
+      slot: Math.floor(at / SLOT_MS),
+      hourOfWeek: weekday * 24 + hour,
+      firstSeenNetwork,
+      endpoint: endpoint === undefined ? undefined : endpointName(endpoint),
+      unit: this.#unitAt(at),
+      weeks: Math.min(1, Math.max(0, at - habits.since) / this.#learningMs),
+      learning,
+    }
+  }
+
+  #learns(habits: Habits, at: number): boolean {
+    return habits.requests < this.#options.config.learningRequests && at - habits.since < this.#learningMs
+  }
+
+  #isNew(seen: Seen | undefined, at: number): boolean {
+    return seen === undefined || (!seen.confirmed && at - seen.firstAt < this.#newForMs)
+  }
+
+  /** What one busy slot weighs at a moment: twice as much after each half-life, so that what is older weighs less. */
+  #unitAt(at: number): number {
+    const slot = Math.floor(at / SLOT_MS)
+    if (slot !== this.#unitSlot) {
+      this.#unit = 2 ** ((slot * SLOT_MS - this.#landmark) / this.#halfLifeMs)
+      this.#unitSlot = slot
+    }
+    return this.#unit
+  }
+
+  #habitsOf(principal: EntityUid, at: number): Habits {
+    const known = this.#types.get(principal.type)?.get(principal.id)
+    if (known !== undefined) return known
+    const made = new Habits(principal, at, REASONS.length)
+    this.#keep(made)
+    return made
+  }
+
+  #keep(habits: Habits): void {
+    const { type, id } = habits.uid
+    let ofType = this.#types.get(type)
+    if (ofType === undefined) this.#types.set(type, (ofType = new Map()))
+    if (this.#size >= this.#options.config.maxPrincipals) this.#forgetOne()
+    ofType.set(id, habits)
+    this.#size++
+  }
+
+  /** Looks at all, which is rare: callers beyond the bound are made by an administrator, one by one. */
+  #forgetOne(): void {
+    let oldest: Habits | null = null
+    for (const ofType of this.#types.values())
+      for (const habits of ofType.values()) if (oldest === null || habits.lastAt < oldest.lastAt) oldest = habits
+    if (oldest === null) return
+    this.#types.get(oldest.uid.type)?.delete(oldest.uid.id)
+    this.#changed.delete(oldest)
+    this.#forgotten.add(oldest.uid)
+    this.#size--
+  }
+
+  #deviates(habits: Habits, at: number): void {
+    if (habits.alerted || at - habits.alertedAt < HOUR_MS) return
+    habits.alerted = true
+    habits.alertedAt = at
+    const { alerts, audit, logger } = this.#options
+    const { uid, risk } = habits
+    const details: JsonObject = {
+      risk,
+      reasons: Object.fromEntries(reasonsOf(habits.points).map(({ reason, points }) => [reason, points])),
+      requests: habits.requests,
+    }
+    alerts.raise({
+      kind: 'behaviour.deviation',
+      severity: risk > 80 ? 'critical' : 'warning',
+      summary: `${uid.type}::${uid.id} does what is unusual of it (risk ${risk})`,
+      subject: uid,
+      key: `${uid.type}::${uid.id}`,
+      details,
+    })
+    if (!this.#mayRecord(at)) return
+    audit
+      .record({ type: 'behaviour.deviation', actor: SELF, action: 'observe', resource: uid, outcome: 'success', details })
+      .catch((error: unknown) => logger.error({ err: error }, 'a deviation could not be recorded'))
+  }
+
+  #mayRecord(at: number): boolean {
+    const hour = Math.floor(at / HOUR_MS)
+    if (hour !== this.#eventHour) [this.#eventHour, this.#events] = [hour, 0]
+    return ++this.#events <= MAX_EVENTS_AN_HOUR
+  }
+}
+
+function reasonsOf(points: Float64Array): RiskExplanation['reasons'] {
+  return REASONS.map(({ name, most, means }, n) => ({ reason: name, points: Math.round(points[n] ?? 0), most, means }))
+    .filter((one) => one.points > 0)
+    .sort((left, right) => right.points - left.points)
+}
+
+/** A sink that records in `audit` and tells the conditions of it: refusals of a caller, wherever they were given, raise its risk. */
+export function watchConduct(audit: AuditSink, conditions: Pick<Conditions, 'observe'>): AuditSink {
+  return {
+    record(event) {
+      conditions.observe(event)
+      return audit.record(event)
+    },
+  }
+}

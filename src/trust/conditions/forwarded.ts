@@ -1,0 +1,152 @@
+import type { IncomingMessage } from 'node:http'
+import { RedoubtError } from '#foundation/core'
+import { addressBytes, canonicalAddress } from './address.ts'
+import { Networks } from './networks.ts'
+
+/** More proxies in a row are a loop or an attack. */
+const MAX_HOPS = 32
+const MAX_CHARACTERS = 4_096
+const MAX_CACHED = 10_000
+const UNKNOWN_ADDRESS = '0.0.0.0'
+
+declare module 'node:http' {
+  interface IncomingMessage {
+    /** Canonical address of the caller, once `SourceAddresses.settle` found it. */
+    redoubtSource?: string
+  }
+}
+
+/**
+ * The caller's address: what `SourceAddresses.settle` found at the door of the server, else the other end of the connection.
+ * Canonical; IPv4 callers of a dual-stack socket appear as IPv4.
+ */
+export function sourceAddress(request: IncomingMessage): string {
+  return request.redoubtSource ?? canonicalAddress(request.socket.remoteAddress ?? '') ?? UNKNOWN_ADDRESS
+}
+
+/**
+ * Who calls, behind proxies that the operator named. `forwarded` (RFC 7239) and `x-forwarded-for` count only on connections from these;
+ * the caller is the rightmost hop that is none of them, for what stands left of it anyone may have written. From everyone else both
+ * are ignored.
+ */
+export class SourceAddresses {
+  readonly #trusted: Networks | null
+  /** Whether an address is a trusted proxy's. */
+  readonly #known = new Map<string, boolean>()
+
+  /** @param trustedProxies CIDR ranges, checked by the configuration. */
+  constructor(trustedProxies: readonly string[]) {
+    this.#trusted = trustedProxies.length === 0 ? null : new Networks({ proxies: trustedProxies })
+  }
+
+  /**
+   * Finds the caller of a request and marks the request with it. Once, before anything asks.
+   * @throws {RedoubtError} `ERR_FORWARDED_INVALID` when a trusted proxy sends what is malformed, names no address, or names two callers.
+   */
+  settle(request: IncomingMessage): void {
+    const peer = canonicalAddress(request.socket.remoteAddress ?? '') ?? UNKNOWN_ADDRESS
+    request.redoubtSource = this.#trusted !== null && this.#isTrusted(peer) ? this.#behind(peer, request) : peer
+  }
+
+  #behind(peer: string, { headers }: IncomingMessage): string {
+    const forwarded = headers['forwarded']
+    const xForwardedFor = headers['x-forwarded-for']
+    const byStandard = forwarded === undefined ? null : this.#caller(forwardedHops(forwarded))
+    const byCustom = xForwardedFor === undefined ? null : this.#caller(customHops(xForwardedFor))
+    // A proxy writes one of the two and may pass the other on as its client wrote it: only what agrees can be told from that.
+    if (byStandard !== null && byCustom !== null && byStandard !== byCustom) throw invalid('the headers name two callers')
+    return byStandard ?? byCustom ?? peer
+  }
+
+  /** @param hops nearest proxy's first. */
+  #caller(hops: Iterable<string>): string {
+    let caller: string | null = null
+    let count = 0
+    for (const hop of hops) {
+      if (++count > MAX_HOPS) throw invalid('there are too many hops')
+      caller = addressOf(hop)
+      if (!this.#isTrusted(caller)) return caller
+    }
+    if (caller === null) throw invalid('it names nobody')
+    return caller
+  }
+
+  #isTrusted(address: string): boolean {
+    let trusted = this.#known.get(address)
+    if (trusted === undefined) {
+      const bytes = addressBytes(address)
+      trusted = bytes !== null && this.#trusted?.nameOf(bytes) === 'proxies'
+      if (this.#known.size >= MAX_CACHED) this.#known.clear()
+      this.#known.set(address, trusted)
+    }
+    return trusted
+  }
+}
+
+/** Hops of `x-forwarded-for`, the last first. What stands left of the caller is not even looked at. */
+function* customHops(value: string | readonly string[]): Generator<string> {
+  const text = joined(value)
+  for (let end = text.length; end >= 0;) {
+    const start = text.lastIndexOf(',', end - 1)
+    yield text.slice(start + 1, end).trim()
+    if (start < 0) return
+    end = start
+  }
+}
+
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e]|\\\\[\\t\\x20-\\x7e])*"'
+const PAIR = new RegExp(`(${TOKEN})=(?:(${TOKEN})|(${QUOTED}))`, 'y')
+const SEPARATOR = /[ \t]*(,)[ \t]*|(;)/y
+
+/**
+ * The `for` parameters of `forwarded`, the last first. Read whole and strictly: a quotation mark that a client leaves open must not
+ * swallow what the proxy appends.
+ * @see RFC 7239 §4
+ */
+function forwardedHops(value: string | readonly string[]): readonly string[] {
+  const text = joined(value).trim()
+  const hops: string[] = []
+  let names = new Set<string>()
+  for (let at = 0; ;) {
+    PAIR.lastIndex = at
+    const pair = PAIR.exec(text)
+    if (pair === null) throw invalid('`forwarded` is malformed')
+    const [whole, name = '', token, quoted] = pair
+    const parameter = name.toLowerCase()
+    if (names.has(parameter)) throw invalid('`forwarded` names a parameter twice in one element')
+    names.add(parameter)
+    if (parameter === 'for') hops.push(token ?? (quoted ?? '').slice(1, -1).replace(/\\(.)/g, '$1'))
+    at += whole.length
+    if (at === text.length) {
+      if (!names.has('for')) throw invalid('an element of `forwarded` has no `for`')
+      return hops.reverse()
+    }
+    SEPARATOR.lastIndex = at
+    const separator = SEPARATOR.exec(text)
+    if (separator === null) throw invalid('`forwarded` is malformed')
+    at += separator[0].length
+    if (separator[1] === undefined) continue
+    // Each proxy says for whom: an element without it would move the others by one.
+    if (!names.has('for')) throw invalid('an element of `forwarded` has no `for`')
+    names = new Set()
+  }
+}
+
+function joined(value: string | readonly string[]): string {
+  const text = typeof value === 'string' ? value : value.join(',')
+  if (text.length > MAX_CHARACTERS) throw invalid('the header is too long')
+  return text
+}
+
+const WITH_PORT = /^(?:(\d{1,3}(?:\.\d{1,3}){3})(?::\d{1,5})?|\[([0-9a-fA-F:.]+)\](?::\d{1,5})?)$/
+
+/** An address, with or without a port; `unknown` and names of a proxy's own (RFC 7239 §6.2, §6.3) are none. */
+function addressOf(hop: string): string {
+  const [, v4, v6] = WITH_PORT.exec(hop) ?? []
+  const address = hop.includes('%') ? null : canonicalAddress(v4 ?? v6 ?? hop)
+  if (address === null) throw invalid('a hop is no address')
+  return address
+}
+
+const invalid = (why: string): RedoubtError => new RedoubtError('ERR_FORWARDED_INVALID', `a proxy's headers are refused: ${why}`)
