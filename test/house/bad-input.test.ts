@@ -53,6 +53,22 @@ const TARGETS: readonly Target[] = [
   control('POST', '/service-accounts/:name/rotate', { certificate: 'none' }, { certificate: 7 }),
   control('POST', '/enrolment-links', null, {}),
   control('POST', '/alerts/:id/acknowledge', null, {}),
+  control('POST', '/alerts/test', null, {}),
+  control('POST', '/approvals', { offer: `off_${'A'.repeat(22)}`, reason: 'a test' }, { reason: 7 }),
+  control('POST', '/approvals/:id/approve', { digest: 'a'.repeat(64) }, { digest: 7 }),
+  control('POST', '/approvals/:id/deny', { reason: 'a test' }, { reason: 7 }),
+  control('POST', '/approvals/:id/withdraw', null, {}),
+  control(
+    'POST',
+    '/break-glass',
+    { action: 'administer', resource: { type: 'Model', id: 'credit' }, reason: 'a test', minutes: 1 },
+    { minutes: '1' },
+  ),
+  control('POST', '/break-glass/:id/end', null, {}),
+  control('POST', '/break-glass/:id/review', { finding: 'a test' }, { finding: 7 }),
+  control('POST', '/access/reviews', { days: 1 }, { days: '1' }),
+  control('POST', '/access/reviews/:id/items/:item/attest', null, {}),
+  control('POST', '/access/reviews/:id/items/:item/revoke', null, {}),
   control('POST', '/users', { loginName: 'never', roles: ['auditor'], purpose: 'x', legalBasis: 'contract' }, { loginName: 7 }),
   control('POST', '/users/:id/disable', null, {}),
   control('POST', '/users/:id/enable', null, {}),
@@ -61,6 +77,8 @@ const TARGETS: readonly Target[] = [
   control('POST', '/users/:id/recoveries', null, {}),
   control('POST', '/recoveries/:id/approve', null, {}),
   control('POST', '/me/links', null, {}),
+  control('POST', '/datasets/:name/query', { groupBy: 'employment' }, { groupBy: ['employment'] }),
+  control('POST', '/datasets/:name/export', null, {}),
   control('POST', '/models/:name/train', { dataset: 'credit', algorithm: 'logistic' }, { seed: '1' }),
   control('POST', '/models/:name/deploy', { version: 1 }, { version: '1' }),
   control('POST', '/models/:name/quarantine', { reason: 'a test' }, { reason: 7 }),
@@ -188,7 +206,7 @@ describe('bad input on every route that takes a body', () => {
   it('refuses a member of the wrong type and names it', async () => {
     await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, mistyped }) => (good === null ? null : JSON.stringify({ ...good, ...mistyped })))
     for (const body of ['[]', '7', '"text"', 'true']) await everywhere(/400 ERR_INPUT_INVALID$/, () => body)
-    await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, path }) => (good === null || path.endsWith('/deploy') ? null : 'null'))
+    await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, path }) => (good === null || /\/(?:deploy|rotate)$/.test(path) ? null : 'null'))
   })
 
   it('refuses unknown members (control plane and Open Inference Protocol)', async () => {

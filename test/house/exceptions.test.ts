@@ -18,7 +18,7 @@ let bob: HouseAccount
 let oncall: HouseAccount
 beforeAll(async () => {
   writeFileSync(join(folder, 'two.cedar'), TWO)
-  house = await openHouse((configuration) => ({ ...configuration, policies: folder }))
+  house = await openHouse((configuration) => ({ ...configuration, policies: folder }), { holdInvariants: true })
   deployer = await house.account('releases', 'deployer')
   alice = await house.account('alice', 'deployer')
   bob = await house.account('bob', 'security-officer')
@@ -199,6 +199,17 @@ describe('an access review over the whole server (B1)', () => {
     const entries = await house.entries({ type: 'access.review.revoke' })
     expect(entries[0]?.event).toMatchObject({ actor: { id: 'cli' }, details: { account: 'ServiceAccount::two-hats', role: 'application' } })
   }, 60_000)
+})
+
+describe('a policy that breaks an invariant (B1)', () => {
+  it('is not activated, and the answer holds a request for which it breaks', async () => {
+    const text = '@id("shut") forbid (principal, action == Action::"readAudit", resource) when { context.hour == 3 };'
+    const answer = await house.call('PUT', '/api/v1/policies/shut', { token: house.token, json: { text } })
+    expect(answer.status).toBe(422)
+    expect(answer.json).toMatchObject({ code: 'ERR_POLICY_INVARIANT', invariant: 'auditor-can-audit', decidedBy: 'shut' })
+    expect(JSON.parse(answer.json.counterexample)).toMatchObject({ action: 'readAudit', facts: { 'context.hour': 3 } })
+    expect((await get('/policies', { token: house.token })).files.map(({ name }: { name: string }) => name)).not.toContain('shut.cedar')
+  }, 120_000)
 })
 
 describe('a test of the places of alerts', () => {

@@ -72,7 +72,11 @@ export interface House {
 }
 
 /** @param change alters the configuration that the server starts with. */
-export async function openHouse(change: (configuration: Configuration) => Configuration = (same) => same): Promise<House> {
+/** @param holdInvariants takes seconds for each change of policies, so only where a test is about it. */
+export async function openHouse(
+  change: (configuration: Configuration) => Configuration = (same) => same,
+  { holdInvariants = false }: { readonly holdInvariants?: boolean } = {},
+): Promise<House> {
   const folder = mkdtempSync(join(tmpdir(), 'redoubt-house-'))
   const upstream = await startWatchedUpstream()
   const chat = upstreamsSchema.parse({
@@ -87,6 +91,7 @@ export async function openHouse(change: (configuration: Configuration) => Config
     kdf: QUICK_KDF,
     environment: {},
     starterRows: STARTER_ROWS,
+    ...(holdInvariants ? {} : { holdInvariants }),
   })
   await server.ready
   const ca = readFileSync(server.caPath, 'utf8')

@@ -16,7 +16,11 @@ export function decideAgain(
   state: Authorised,
 ): RedoubtError | null {
   const { principal, call, received } = state
-  const request = conditionRequest(principal, { ...received, receivedAt: house.clock.now() }, call.endpoint)
+  const request = conditionRequest(
+    principal,
+    { receivedAt: house.clock.now(), sourceAddress: received.sourceAddress, userAgent: received.userAgent },
+    call.endpoint,
+  )
   const context = decisionContext(house, principal, request)
   const resource = call.presentResource?.() ?? call.resource
   const asked = { principal: principal.facts, action: 'invoke', resource } as const

@@ -30,14 +30,14 @@ export const accessReviewRoutes =
       {
         schema: {
           summary: 'Begin an access review of all accounts and roles as they are now',
-          body: z.strictObject({ days: z.number().int().min(1).max(365).optional() }).nullish(),
+          body: z.strictObject({ days: z.number().int().min(1).max(365).optional() }),
         },
       },
       async (request, reply) => {
         await demand(plane, request, 'manageAccess', access)
         return reply
           .code(201)
-          .send(await plane.exceptions.accessReviews.start(request.body?.days ?? plane.accessReviewDays, doerOf(request)))
+          .send(await plane.exceptions.accessReviews.start(request.body.days ?? plane.accessReviewDays, doerOf(request)))
       },
     )
 

@@ -21,7 +21,7 @@ const newAccount = z.strictObject({
     .strictObject({ roles: z.array(z.enum(ROLES)).min(1).max(8), purposes: z.array(z.string().max(128)).min(1).max(16) })
     .optional(),
 })
-const newKey = z.strictObject({ certificate: z.string().max(16_384).optional() })
+const newKey = z.strictObject({ certificate: z.string().max(16_384).optional() }).nullish()
 
 /** A month: who works with something does so within it. */
 const REVIEW_PERIOD_MS = 30 * 86_400_000
@@ -76,7 +76,7 @@ export const accessRoutes =
       },
       async (request) => {
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.name))
-        return plane.identity.serviceAccounts.replaceKey(request.params.name, principal.facts, request.body.certificate)
+        return plane.identity.serviceAccounts.replaceKey(request.params.name, principal.facts, request.body?.certificate)
       },
     )
 

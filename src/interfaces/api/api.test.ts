@@ -101,7 +101,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', `/api/v1/approvals/${APPROVAL}/withdraw`, {}, 'view', /withdraw/],
   ['GET', '/api/v1/break-glass', {}, 'view', /list grants/],
   ['POST', `/api/v1/break-glass/bg_${'A'.repeat(22)}/end`, {}, 'respond', /end grant/],
-  ['POST', '/api/v1/access/reviews', {}, 'manageAccess', /start access review/],
+  ['POST', '/api/v1/access/reviews', { json: {} }, 'manageAccess', /start access review/],
   ['POST', `/api/v1/access/reviews/${REVIEW}/items/1/attest`, {}, 'manageAccess', /attest/],
   ['POST', `/api/v1/access/reviews/${REVIEW}/items/1/revoke`, {}, 'manageAccess', /revoke/],
   ['POST', `/api/v1/alerts/alr_${'A'.repeat(22)}/acknowledge`, {}, 'respond', /acknowledge alert/],

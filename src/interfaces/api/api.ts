@@ -20,9 +20,9 @@ import { keyRoutes } from './key-routes.ts'
 import { modelRoutes } from './model-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { problemOf } from './problem.ts'
+import { rowRoutes } from './row-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { userRoutes } from './user-routes.ts'
-import { rowRoutes } from './row-routes.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 16

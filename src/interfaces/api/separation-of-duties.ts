@@ -21,12 +21,12 @@ const SEPARATE: readonly SeparateDuties[] = [
   {
     id: 'make-and-deploy',
     why: 'makes models and puts them into service',
-    one: ['trainOn', 'register', 'editPipeline'],
-    other: ['deploy'],
+    one: ['trainOn', 'register', 'editPipeline', 'runPipeline'],
+    other: ['deploy', 'rollback'],
   },
   { id: 'access-and-audit', why: 'grants access and reads the record of it', one: ['manageAccess'], other: ['readAudit'] },
   { id: 'access-and-data', why: 'grants access and uses data', one: ['manageAccess'], other: ['trainOn', 'export', 'invoke'] },
-  { id: 'keys-and-data', why: 'handles keys and takes data', one: ['rotateKey', 'useKey'], other: ['trainOn', 'export'] },
+  { id: 'keys-and-data', why: 'handles keys and takes data', one: ['rotateKey', 'destroyKey', 'useKey'], other: ['trainOn', 'export'] },
   { id: 'policies-and-data', why: 'changes what is allowed and uses data', one: ['administer'], other: ['trainOn', 'export', 'invoke'] },
   { id: 'erase-and-make', why: 'erases data and trains on them', one: ['erase'], other: ['trainOn', 'editPipeline'] },
 ]

@@ -1,6 +1,7 @@
 import { IncomingMessage, type ServerResponse } from 'node:http'
 import { asRedoubtError } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
+import { sourceAddress } from '#trust/conditions'
 import type { EnrolmentPages } from './enrolment-pages.ts'
 import { single } from './client-assertion.ts'
 import { answer, answerOAuthError, answerProblem, readBody } from './http.ts'
@@ -97,7 +98,7 @@ export function createRouter(options: RouterOptions): (req: IncomingMessage, res
       const form = new URLSearchParams(body.toString('utf8'))
       // Clients of the house stand for people, whose grants are the authorization server's; every other client is a program.
       if (signIn.client(single(form, 'client_id') ?? '') === undefined) return serviceTokens.handle(req, res, form)
-      const wait = endpoints.throttle.pace(addressKey(req.socket.remoteAddress))
+      const wait = endpoints.throttle.pace(addressKey(sourceAddress(req)))
       if (wait !== null) return serviceTokens.slowDown(res, wait, null)
     }
     if (path === '/oauth/revoke') return revoke(endpoints, req, res, body)

@@ -10,8 +10,7 @@ export interface OracleShare {
   readonly atLeast: number
 }
 
-// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
-const say = (report: OracleReport): void => parentPort?.postMessage(report)
-
 const { seed, pairs, stopAfterMs, atLeast } = workerData as OracleShare
-say(runOracle(await loadCedar(), seed, pairs, { stopAfterMs, atLeast }))
+const report: OracleReport = runOracle(await loadCedar(), seed, pairs, { stopAfterMs, atLeast })
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+parentPort?.postMessage(report)

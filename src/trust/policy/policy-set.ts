@@ -42,6 +42,17 @@ export interface ReadPolicies {
   readonly problems: readonly RedoubtError[]
 }
 
+/** Digests of sets that the validator had nothing to say about, and policies as it parsed them: both depend on the text alone. */
+const soundSets = new Map<string, true>()
+const parsed = new Map<string, PolicyJson>()
+const SOUND = { errors: [], warnings: [] }
+const MAX_REMEMBERED = 4096
+
+function remember<T>(known: Map<string, T>, key: string, value: T): void {
+  if (known.size >= MAX_REMEMBERED) known.clear()
+  known.set(key, value)
+}
+
 // It does not change while the process runs, and takes a fifth of a load to read.
 let bundled: PolicySchema | null = null
 
@@ -71,12 +82,13 @@ export async function readPolicySet(
   if (problems.length > 0) return { cedar, set: null, problems }
   const rules = readRules(cedar, schema, texts, filterEntities, attempt)
   if (problems.length > 0) return { cedar, set: null, problems }
-  const validation = attempt(() => validate(cedar, schema, rules))
-  problems.push(...(validation?.errors ?? []))
-  if (!validation || problems.length > 0) return { cedar, set: null, problems }
   const digest = createHash('sha256')
     .update(canonicalJson({ schema: schema.text, policies: rules.map(({ id, text }) => ({ id, text })) }))
     .digest('hex')
+  const validation = soundSets.has(digest) ? SOUND : attempt(() => validate(cedar, schema, rules))
+  problems.push(...(validation?.errors ?? []))
+  if (!validation || problems.length > 0) return { cedar, set: null, problems }
+  if (validation.warnings.length === 0) remember(soundSets, digest, true)
   return { cedar, set: { schema, rules, digest, warnings: validation.warnings }, problems }
 }
 
@@ -152,13 +164,19 @@ function demandRowActions(rule: Rule, { actions }: PolicySchema, asks: { readonl
 }
 
 function parse(cedar: Cedar, source: PolicyText): PolicyJson {
+  const known = parsed.get(source.text)
+  if (known) return known
   let answer: ReturnType<Cedar['policyToJson']>
   try {
     answer = cedar.policyToJson(source.text)
   } catch (cause) {
     throw invalid(source.file, source.line, 'the parser gave up on the policy', cause)
   }
-  if (answer.type === 'success') return answer.json as PolicyJson
+  if (answer.type === 'success') {
+    const json = answer.json as PolicyJson
+    remember(parsed, source.text, json)
+    return json
+  }
   const [error] = answer.errors
   const message = (error?.message ?? 'the policy does not parse').replace('failed to parse policy from string: ', '')
   throw invalid(source.file, lineIn(source, error?.sourceLocations?.[0]?.start), message)

@@ -133,18 +133,11 @@ class RowPolicyWriter {
   }
 }
 
-const cells = (row: Row): RowCells => {
-  const of = (name: string): unknown => (Object.hasOwn(row, name) ? row[name] : null)
-  return {
-    text(name) {
-      const value = of(name)
-      return typeof value === 'string' ? value : null
-    },
-    integer(name) {
-      const value = of(name)
-      return typeof value === 'number' ? value : null
-    },
-  }
+function cells(row: Row): RowCells {
+  const cell = (name: string): string | number | null => (Object.hasOwn(row, name) ? (row[name] ?? null) : null)
+  const text = (name: string): string | null => (typeof cell(name) === 'string' ? (cell(name) as string) : null)
+  const integer = (name: string): number | null => (typeof cell(name) === 'number' ? (cell(name) as number) : null)
+  return { text, integer }
 }
 
 export function runRowOracle(cedar: Cedar, seed: number, pairs: number): RowOracleReport {

@@ -26,12 +26,14 @@ interface FirstTest {
   readonly constant: Value
 }
 
-/** Fewer are asked one by one at the same cost. */
-const WORTH_AN_INDEX = 4
+/** Fewer are asked one by one at the same cost: of one kind, and in all. */
+const WORTH_LOOKING_UP = 4
+const WORTH_AN_INDEX = 12
 
 type Select = (request: Evaluation, into: LoadedRule[]) => void
 
 export function indexRules(rules: readonly LoadedRule[]): RuleIndex {
+  if (rules.length < WORTH_AN_INDEX) return { all: rules, of: () => rules }
   const asked: LoadedRule[] = []
   const groups = new Map<string, { readonly rules: LoadedRule[]; readonly select: (rules: readonly LoadedRule[]) => Select }>()
   const put = (group: string, rule: LoadedRule, select: (rules: readonly LoadedRule[]) => Select): void => {
@@ -47,7 +49,7 @@ export function indexRules(rules: readonly LoadedRule[]): RuleIndex {
   }
   const selects: Select[] = []
   for (const { rules: own, select } of groups.values()) {
-    if (own.length < WORTH_AN_INDEX) asked.push(...own)
+    if (own.length < WORTH_LOOKING_UP) asked.push(...own)
     else selects.push(select(own))
   }
   if (selects.length === 0) return { all: rules, of: () => rules }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asRedoubtError, type AuditSink, type Clock, ERROR_TABLE, type ErrorCode } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
+import { sourceAddress } from '#trust/conditions'
 import type { Adapter, OidcContext, PersonToken, Provider } from 'oidc-provider'
 import type { Artifacts } from '../artifacts.ts'
 import { answer } from '../http.ts'
@@ -284,6 +285,6 @@ const queryOf = (req: IncomingMessage): URLSearchParams => {
 }
 
 export const sourceOf = (req: IncomingMessage): { readonly sourceAddress: string; readonly userAgent: string } => ({
-  sourceAddress: (req.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+  sourceAddress: sourceAddress(req),
   userAgent: (req.headers['user-agent'] ?? '').slice(0, 256),
 })

@@ -33,7 +33,8 @@ const problem = (work: Promise<unknown>): Promise<RedoubtError> =>
   )
 
 describe('the invariants of the bundled policies', () => {
-  it('hold for every class of requests (B1, B2, C4)', async () => {
+  // Some 4 s alone; the bound is for a machine that does eight other things.
+  it('hold for every class of requests (B1, B2, C4)', { timeout: 60_000 }, async () => {
     const report = await proveInvariants(engine, defaultInvariants())
     expect(report.proofs.filter(({ verdict }) => verdict !== 'holds')).toEqual([])
     expect(report.holds).toBe(true)
