@@ -105,6 +105,21 @@ const FORMS = [
   '/enrol/:token/complete',
   '/enrol/:token/totp/begin',
   '/enrol/:token/totp/complete',
+  '/oauth/device-authorization',
+]
+/** Forms of pages, which answer people in words. */
+const PAGES = [
+  '/sign-in',
+  '/sign-in/passkey',
+  '/sign-in/code',
+  '/sign-in/recovery',
+  '/sign-in/cancel',
+  '/consent',
+  '/device',
+  '/device/decide',
+  '/sessions/end',
+  '/sessions/factor',
+  '/sign-out',
 ]
 
 function control(method: Target['method'], path: string, good: Target['good'], mistyped: Target['mistyped']): Target {
@@ -165,7 +180,7 @@ async function everywhere(wanted: RegExp, body: (target: Target) => string | Uin
 describe('bad input on every route that takes a body', () => {
   it('is tested on every POST and PUT route that there is', () => {
     const taking = house.server.routes.filter(({ method }) => method === 'POST' || method === 'PUT').map(({ path }) => path)
-    const tested = [...TARGETS.map(({ path }) => path), ...STREAMS.map(({ path }) => path.split('?')[0] ?? ''), ...FORMS]
+    const tested = [...TARGETS.map(({ path }) => path), ...STREAMS.map(({ path }) => path.split('?')[0] ?? ''), ...FORMS, ...PAGES]
     expect(taking.toSorted()).toEqual(tested.toSorted())
   })
 
@@ -362,6 +377,16 @@ describe('bad input on the routes that read streams', () => {
 })
 
 describe('bad input on the routes open to anyone', () => {
+  it('refuses oversized and unfit forms of pages', async () => {
+    const type = 'application/x-www-form-urlencoded'
+    for (const path of PAGES) {
+      const large = await house.call('POST', path, { body: 'a'.repeat(20_000), headers: { 'content-type': type } })
+      expect(`${path} ${large.status}`).toBe(`${path} 413`)
+      const unfit = await house.call('POST', path, { body: '\u0000', headers: { 'content-type': 'text/plain' } })
+      expect(`${path} ${unfit.status}`).toMatch(/ 4\d\d$/)
+    }
+  })
+
   it('refuses oversized and unfit bodies in the shape of the route', async () => {
     for (const path of FORMS) {
       const url = path.replace(':token', 'A'.repeat(43))
