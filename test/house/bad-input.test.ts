@@ -117,6 +117,21 @@ const FORMS = [
   '/enrol/:token/complete',
   '/enrol/:token/totp/begin',
   '/enrol/:token/totp/complete',
+  '/oauth/device-authorization',
+]
+/** Forms of pages, which answer people in words. */
+const PAGES = [
+  '/sign-in',
+  '/sign-in/passkey',
+  '/sign-in/code',
+  '/sign-in/recovery',
+  '/sign-in/cancel',
+  '/consent',
+  '/device',
+  '/device/decide',
+  '/sessions/end',
+  '/sessions/factor',
+  '/sign-out',
 ]
 
 /** Forms of pages, which people see. */
@@ -180,7 +195,7 @@ async function everywhere(wanted: RegExp, body: (target: Target) => string | Uin
 describe('bad input on every route that takes a body', () => {
   it('is tested on every POST and PUT route that there is', () => {
     const taking = house.server.routes.filter(({ method }) => method === 'POST' || method === 'PUT').map(({ path }) => path)
-    const tested = [...TARGETS.map(({ path }) => path), ...STREAMS.map(({ path }) => path.split('?')[0] ?? ''), ...FORMS]
+    const tested = [...TARGETS.map(({ path }) => path), ...STREAMS.map(({ path }) => path.split('?')[0] ?? ''), ...FORMS, ...PAGES]
     expect(taking.toSorted()).toEqual(tested.toSorted())
   })
 
@@ -221,7 +236,7 @@ describe('bad input on every route that takes a body', () => {
   it('refuses a member of the wrong type and names it', async () => {
     await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, mistyped }) => (good === null ? null : JSON.stringify({ ...good, ...mistyped })))
     for (const body of ['[]', '7', '"text"', 'true']) await everywhere(/400 ERR_INPUT_INVALID$/, () => body)
-    await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, path }) => (good === null || path.endsWith('/deploy') ? null : 'null'))
+    await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, path }) => (good === null || /\/(?:deploy|rotate)$/.test(path) ? null : 'null'))
   })
 
   it('refuses unknown members (control plane and Open Inference Protocol)', async () => {
@@ -377,6 +392,16 @@ describe('bad input on the routes that read streams', () => {
 })
 
 describe('bad input on the routes open to anyone', () => {
+  it('refuses oversized and unfit forms of pages', async () => {
+    const type = 'application/x-www-form-urlencoded'
+    for (const path of PAGES) {
+      const large = await house.call('POST', path, { body: 'a'.repeat(20_000), headers: { 'content-type': type } })
+      expect(`${path} ${large.status}`).toBe(`${path} 413`)
+      const unfit = await house.call('POST', path, { body: '\u0000', headers: { 'content-type': 'text/plain' } })
+      expect(`${path} ${unfit.status}`).toMatch(/ 4\d\d$/)
+    }
+  })
+
   it('refuses oversized and unfit bodies in the shape of the route', async () => {
     for (const path of FORMS) {
       const url = path.replace(':token', 'A'.repeat(43))
