@@ -60,6 +60,8 @@ const TARGETS: readonly Target[] = [
   control('POST', '/users/:id/recoveries', null, {}),
   control('POST', '/recoveries/:id/approve', null, {}),
   control('POST', '/me/links', null, {}),
+  control('POST', '/datasets/:name/query', { groupBy: 'employment' }, { groupBy: ['employment'] }),
+  control('POST', '/datasets/:name/export', null, {}),
   control('POST', '/models/:name/train', { dataset: 'credit', algorithm: 'logistic' }, { seed: '1' }),
   control('POST', '/models/:name/deploy', { version: 1 }, { version: '1' }),
   control('POST', '/models/:name/quarantine', { reason: 'a test' }, { reason: 7 }),

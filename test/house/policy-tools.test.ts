@@ -179,11 +179,11 @@ describe('access review report', () => {
     expect((await house.call('POST', '/v2/models/credit/infer', { token: scorer.token, json: starterRow() })).status).toBe(200)
     const { json } = await redoubt('access', 'review', 'report', '--since', '1d', '--json')
     const account = (name: string) => json.accounts.find((one: { name: string }) => one.name === name)
-    expect(account('scorer')).toMatchObject({ requests: 1, used: ['invoke Model'], narrower: { role: 'business-user' } })
+    expect(account('scorer')).toMatchObject({ requests: 1, used: ['invoke Model'], narrower: { role: 'application' } })
     expect(account('idler')).toMatchObject({ requests: 0, unusedRoles: ['auditor'] })
     const words = await redoubt('access', 'review', 'report')
     expect(words.out).toContain('idler (auditor), made within it')
-    expect(words.out).toContain('scorer: `business-user` (5 acts) in place of ml-engineer (13)')
+    expect(words.out).toContain('scorer: `application` (5 acts) in place of ml-engineer (17)')
     expect(narrow(words.out)).toBe(true)
     expect((await redoubt('access', 'review', 'report', '--since', 'ever')).code).toBe(2)
     // Reading the record is for those who may.
