@@ -84,11 +84,26 @@ const FORMS = [
   '/oauth/token',
   '/oauth/revoke',
   '/oauth/introspect',
+  '/oauth/device-authorization',
+  '/sign-in',
+  '/sign-in/passkey',
+  '/sign-in/code',
+  '/sign-in/recovery',
+  '/sign-in/cancel',
+  '/consent',
+  '/device',
+  '/device/decide',
+  '/sessions/end',
+  '/sessions/factor',
+  '/sign-out',
   '/enrol/:token/begin',
   '/enrol/:token/complete',
   '/enrol/:token/totp/begin',
   '/enrol/:token/totp/complete',
 ]
+
+/** Forms of pages, which people see. */
+const PAGES = /^\/(?:sign-in|sign-out|consent|device|sessions)/
 
 function control(method: Target['method'], path: string, good: Target['good'], mistyped: Target['mistyped']): Target {
   return { method, path: `/api/v1${path}`, surface: 'problem', good, mistyped, maxBytes: CONTROL_BYTES }
@@ -356,7 +371,8 @@ describe('bad input on the routes open to anyone', () => {
       expect(large.json.code).toBe('ERR_INPUT_TOO_LARGE')
       const unfit = await house.call('POST', url, { body: '\u0000', headers: { 'content-type': 'text/plain' } })
       expect(`${path} ${unfit.status}`).toMatch(/ 4\d\d$/)
-      if (path.startsWith('/oauth/')) expect(typeof unfit.json.error).toBe('string')
+      if (PAGES.test(path)) expect(unfit.text).toMatch(/<code>ERR_[A-Z_]+<\/code>/)
+      else if (path.startsWith('/oauth/')) expect(typeof unfit.json.error).toBe('string')
       else expect(typeof unfit.json.code).toBe('string')
     }
   })
