@@ -50,6 +50,7 @@ const TARGETS: readonly Target[] = [
     { roles: 'application' },
   ),
   control('POST', '/service-accounts/:name/disable', null, {}),
+  control('POST', '/service-accounts/:name/rotate', { certificate: 'none' }, { certificate: 7 }),
   control('POST', '/enrolment-links', null, {}),
   control('POST', '/alerts/:id/acknowledge', null, {}),
   control('POST', '/users', { loginName: 'never', roles: ['auditor'], purpose: 'x', legalBasis: 'contract' }, { loginName: 7 }),
