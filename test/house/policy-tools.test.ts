@@ -179,7 +179,7 @@ describe('access review report', () => {
     expect((await house.call('POST', '/v2/models/credit/infer', { token: scorer.token, json: starterRow() })).status).toBe(200)
     const { json } = await redoubt('access', 'review', 'report', '--since', '1d', '--json')
     const account = (name: string) => json.accounts.find((one: { name: string }) => one.name === name)
-    expect(account('scorer')).toMatchObject({ requests: 1, used: ['invoke Model'], narrower: { role: 'business-user' } })
+    expect(account('scorer')).toMatchObject({ requests: 1, used: ['invoke Model'], narrower: { role: 'application' } })
     expect(account('idler')).toMatchObject({ requests: 0, unusedRoles: ['auditor'] })
     const words = await redoubt('access', 'review', 'report')
     expect(words.out).toContain('idler (auditor), made within it')
