@@ -21,6 +21,8 @@ export async function grantsByRole(engine: PolicyEngine, profile: DecisionContex
   const fixed = new Map<string, readonly VariableValue[]>([
     ['principal#parents', ROLES.map((role) => [`Role::${role}`])],
     ['context.profile', [profile]],
+    // What only broken glass opens is nobody's to have.
+    ['context.breakGlass', [false]],
   ])
   for (const kinds of allKinds(set.schema)) {
     if (kinds.principal !== 'ServiceAccount') continue
