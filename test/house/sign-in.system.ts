@@ -1,80 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openChromium, picture, type TestChromium, type Visit } from '../../src/trust/identity/chromium.fixtures.ts'
 import { type House, openHouse } from './house.fixture.ts'
+import { heading, OwnMachine, type Ran, withKey } from './own-machine.fixture.ts'
 
 /** The first day: the whole server, its own certificate, a browser with a security key, and the command line as a process of its own. */
-const root = fileURLToPath(new URL('../..', import.meta.url))
-
 let house: House
 let chromium: TestChromium
 let ada: Visit
-/** Home of a person on another machine: no secrets of the server, only its certificate. */
-let home: string
+let machine: OwnMachine
+const run = (...words: readonly string[]): Promise<Ran> => machine.run(...words)
+const login: OwnMachine['login'] = (...words) => machine.login(...words)
 
 beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), 'redoubt-home-'))
   house = await openHouse()
+  machine = new OwnMachine(house.server.url, house.server.caPath)
   chromium = await openChromium(house.ca)
   ada = await chromium.visit({ width: 1200 })
 })
 afterAll(async () => {
   await chromium?.close()
   await house?.close()
-  rmSync(home, { recursive: true, force: true })
+  machine?.remove()
 })
-
-interface Ran {
-  readonly status: number | null
-  readonly out: string
-  readonly err: string
-}
-
-function start(...words: readonly string[]): { readonly process: ChildProcess; readonly ended: Promise<Ran>; line(): Promise<string> } {
-  const child = spawn(process.execPath, [join(root, 'src/cli.ts'), ...words], {
-    cwd: home,
-    env: {
-      PATH: process.env['PATH'],
-      HOME: home,
-      XDG_CONFIG_HOME: join(home, 'config'),
-      REDOUBT_URL: house.server.url,
-      REDOUBT_CA: house.server.caPath,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let out = ''
-  let err = ''
-  child.stdout.on('data', (part: Buffer) => (out += part.toString()))
-  child.stderr.on('data', (part: Buffer) => (err += part.toString()))
-  const ended = new Promise<Ran>((resolve) => child.once('close', (status) => resolve({ status, out, err })))
-  const line = async (): Promise<string> => {
-    for (let i = 0; i < 600 && !out.includes('\n') && child.exitCode === null; i++) await new Promise((resolve) => setTimeout(resolve, 50))
-    if (!out.includes('\n')) throw new Error(`no line: ${err}`)
-    return out.slice(0, out.indexOf('\n'))
-  }
-  return { process: child, ended, line }
-}
-const run = (...words: readonly string[]): Promise<Ran> => start(...words).ended
-const heading = (page: Page, name: string): Promise<void> => page.getByRole('heading', { name, level: 1 }).waitFor()
-
-/** `redoubt login` as a person does it: the command prints, the browser answers. */
-async function login({ page }: Visit, answer: (page: Page) => Promise<void>, ...words: readonly string[]): Promise<Ran> {
-  const running = start('login', '--json', ...words)
-  const prompt = JSON.parse(await running.line()) as { userCode: string; verificationUriComplete: string }
-  await page.goto(prompt.verificationUriComplete)
-  await answer(page)
-  await heading(page, 'Is this your code?')
-  expect(await page.locator('p.code').innerText()).toBe(prompt.userCode)
-  await page.getByRole('button', { name: 'Allow', exact: true }).click()
-  await heading(page, 'Connected')
-  return running.ended
-}
-const withKey = async (page: Page): Promise<void> => page.getByRole('button', { name: 'Sign in with a passkey' }).click()
 
 describe('the first day (B3, B4, B5, B8)', () => {
   it('the first administrator enrols, and signs in at the command line from another machine', async () => {

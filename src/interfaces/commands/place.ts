@@ -54,7 +54,9 @@ export function findPlace(options: PlaceOptions, environment: NodeJS.ProcessEnv 
   const ca = environment['REDOUBT_CA'] || undefined
   const systemAuthorities = ca === SYSTEM_AUTHORITIES
   const caPath = ca === undefined || systemAuthorities ? join(dataDir, 'ca.pem') : resolve(ca)
-  const loginDir = existsSync(secretsDir) ? secretsDir : join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'redoubt')
+  // Whether this is the server's host, by what the server itself left here: keys of accounts are written on other hosts too.
+  const loginDir =
+    told !== null && existsSync(secretsDir) ? secretsDir : join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'redoubt')
   return { url: url.replace(/\/$/, ''), dataDir, secretsDir, loginDir, caPath, systemAuthorities }
 }
 
