@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { createVitest } from 'vitest/node'
 
 export interface Asked {
-  /** A file that was changed since the last run, below the working directory. */
-  readonly changed: string | null
+  /** Files that were changed since the last run, below the working directory. */
+  readonly changed: readonly string[]
   readonly test: string
   readonly names: readonly string[]
 }
@@ -23,7 +23,7 @@ const vitest = await createVitest('test', { root, watch: false, isolate: true, r
 
 process.on('message', ({ changed, test, names }: Asked) => {
   const run = async (): Promise<readonly Ran[]> => {
-    if (changed !== null) vitest.invalidateFile(join(root, changed))
+    for (const file of changed) vitest.invalidateFile(join(root, file))
     vitest.setGlobalTestNamePattern(new RegExp(names.map((name) => RegExp.escape(name)).join('|')))
     const specifications = (await vitest.globTestSpecifications([test])).filter(({ moduleId }) => moduleId === join(root, test))
     const { testModules } = await vitest.runTestSpecifications(specifications)

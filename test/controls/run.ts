@@ -68,14 +68,14 @@ async function attempt(copy: string, runner: Runner, { file, find, replace, test
     path,
     source.replace(find, () => replace),
   )
-  runner.changed = file
+  runner.changed.add(file)
   try {
     const ran = await runner.run(test, [name])
     if (!ran) return 'the test run gave no report'
     return testsNamed(ran, name).some(({ state }) => state === 'failed') ? null : 'the test stays green'
   } finally {
     writeFileSync(path, source)
-    runner.changed = file
+    runner.changed.add(file)
   }
 }
 
@@ -87,8 +87,8 @@ class Runner {
   readonly #copy: string
   #child: ChildProcess | null = null
   #runs = 0
-  /** The file that differs from what the last run saw. */
-  changed: string | null = null
+  /** Files that differ from what the last run saw: one that was put back, and the next. */
+  readonly changed = new Set<string>()
 
   constructor(copy: string) {
     this.#copy = copy
@@ -98,8 +98,8 @@ class Runner {
     if (this.#runs++ % RUNS_A_PROCESS === 0) this.end()
     this.#child ??= await this.#start()
     const child = this.#child
-    const asked: Asked = { changed: this.changed, test, names }
-    this.changed = null
+    const asked: Asked = { changed: [...this.changed], test, names }
+    this.changed.clear()
     // What a disabled bound lets run for ever does not listen to a polite signal.
     const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS)
     const ran = await new Promise<readonly Ran[] | null>((resolve) => {
