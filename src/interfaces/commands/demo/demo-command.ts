@@ -175,7 +175,7 @@ class Stage {
         run: async () => {
           await this.#policy(
             policy,
-            `@id("${policy}")\n@limit("requests ${QUOTA}/1d")\npermit (principal, action == Action::"invoke", resource == Model::"${model}");\n`,
+            `@id("${policy}")\n@limit("requests ${QUOTA}/1d")\npermit (principal in Role::"application", action == Action::"invoke", resource == Model::"${model}");\n`,
           )
           for (let i = 0; i < QUOTA; i++) {
             const scored = await score(client, model, token)
