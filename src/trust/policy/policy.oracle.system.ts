@@ -4,13 +4,13 @@ import type { OracleReport } from './oracle-run.ts'
 import type { OracleShare } from './oracle.worker.ts'
 
 const THREADS = 2
-/** All of them, however long it takes, when the variable is set; else what four minutes allow. */
+/** All of them, however long it takes, when the variable is set; else what two minutes allow, a hundred thousand at least. */
 const ASKED = process.env['REDOUBT_ORACLE_PAIRS']
 const PAIRS = Number(ASKED ?? 1_000_000)
-const MINUTES = ASKED === undefined ? 4 : Infinity
+const MINUTES = ASKED === undefined ? 2 : Infinity
 // A million take a quarter of an hour to an hour.
 const TIMEOUT_MS = 6 * 3_600_000
-const AT_LEAST = Math.min(PAIRS, 20_000)
+const AT_LEAST = Math.min(PAIRS, 100_000)
 
 function share(seed: number): Promise<OracleReport> {
   const workerData: OracleShare = {
