@@ -19,6 +19,7 @@ import { riskCommand } from './access-risk-command.ts'
 import { table } from './output.ts'
 import type { Place } from './place.ts'
 import { run } from './program.ts'
+import { repeated } from './repeated.ts'
 import { roleOption } from './role-option.ts'
 import { sessionCommands, userCommands } from './user-commands.ts'
 
@@ -46,8 +47,6 @@ interface CreateOptions {
   readonly actForRole?: string | readonly string[]
   readonly actForPurpose?: string | readonly string[]
 }
-
-const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export function accessCommands(): Command[] {
   const access = new Command('access').description('people, accounts of programs, sessions, and reviews of who may do what')

@@ -6,6 +6,7 @@ import { nodeFolder } from '#foundation/storage'
 import { type Finding, type Verdict, verifyLog, type VerifyLogOptions, verifyProof } from '#trust/audit'
 import { table } from './output.ts'
 import { EXIT, portNumber, run } from './program.ts'
+import { repeated } from './repeated.ts'
 import { LOG_KEY_FILE } from './place.ts'
 import { runWitness } from './run-witness.ts'
 
@@ -29,7 +30,6 @@ const index = (text: string): number => {
   if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('an index is a whole number')
   return value
 }
-const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 const name = (value: unknown): string => {
   const { type, id } = (value ?? {}) as { type?: string; id?: string }

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { repeated } from './repeated.ts'
 import { rowCommands } from './row-commands.ts'
 
 interface DatasetVersion {
@@ -24,8 +25,6 @@ interface ImportOptions {
   readonly purpose: readonly string[]
   readonly legalBasis: string
 }
-
-const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 export function dataCommands(): Command[] {
   const data = new Command('data').description('data sets: import, list, rows, query, export, remove')

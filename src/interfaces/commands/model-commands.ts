@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { repeated } from './repeated.ts'
 
 interface ModelVersion {
   readonly name: string
@@ -22,7 +23,6 @@ const integer = (text: string): number => {
   if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('a whole number is wanted')
   return value
 }
-const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 const state = (version: ModelVersion): string => (version.quarantined ? 'quarantined' : version.deployed ? 'deployed' : '')
 
 export function modelCommands(): Command[] {

@@ -13,6 +13,7 @@ import type { Client } from './client.ts'
 import { namedFile, namedPolicies } from './policy-files.ts'
 import { checkWords, proofWords, tableWords } from './policy-words.ts'
 import { EXIT, run } from './program.ts'
+import { repeated } from './repeated.ts'
 
 interface CheckCommandOptions {
   readonly purpose?: readonly string[]
@@ -20,7 +21,6 @@ interface CheckCommandOptions {
   readonly strict?: boolean
 }
 
-const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 const PATHS = 'files or folders; without one, the configured folder'
 
 function bound(text: string): number {

@@ -3,11 +3,11 @@ import { LEGAL_BASES } from '#foundation/core'
 import type { EnrolmentLink, Factor, ListedSession, Person, Recovery } from '#trust/identity'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { repeated } from './repeated.ts'
 import { roleOption } from './role-option.ts'
 
 type User = Omit<Person, 'facts'> & { readonly loginName?: string | null }
 
-const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 const path = (...parts: readonly (string | undefined)[]): string => parts.map((part) => `/${encodeURIComponent(part ?? '')}`).join('')
 const time = (at: number | null): string => (at === null ? '-' : new Date(at).toISOString().slice(0, 19).replace('T', ' '))
 const linkWords = ({ url, expiresAt }: EnrolmentLink): string =>
