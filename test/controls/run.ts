@@ -61,7 +61,12 @@ async function attempt(copy: string, runner: Runner, { file, find, replace, test
   const names = controls.filter((other) => other.test === test).map((other) => other.name)
   let baseline = baselines.get(test)
   if (!baseline) baselines.set(test, (baseline = runner.run(test, names)))
-  const before = testsNamed(await baseline, name)
+  let before = testsNamed(await baseline, name)
+  if (before.length === 0 || before.some(({ state }) => state !== 'passed')) {
+    // Asked once more, alone and in a process of its own: a busy machine lets tests run out of time.
+    runner.end()
+    before = testsNamed(await runner.run(test, [name]), name)
+  }
   if (before.length === 0) return `no test is named \`${name}\``
   if (before.some(({ state }) => state !== 'passed')) return 'the test is not green to begin with'
   writeFileSync(
