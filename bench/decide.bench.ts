@@ -32,7 +32,8 @@ async function run(): Promise<readonly Row[]> {
     // Accounts of one role that invokes nothing by default, so that the limits are the benchmark's alone.
     const permit = BENCH_POLICY.replaceAll(/principal == ServiceAccount::"bench"/g, 'principal in Role::"deployer"')
     const bundled = (await loadPolicies()).policies.length + 2
-    for (const count of [50, 500]) {
+    for (const wanted of [50, 500]) {
+      const count = Math.max(wanted, bundled) // the bundled ones alone may be more than fifty
       const files = [...policyFiles(count, bundled), { name: 'permit.cedar', text: permit }]
       const engine = await loadPolicies({ files })
       if (engine.policies.length !== count) throw new Error(`there are ${engine.policies.length} policies`)
@@ -74,12 +75,12 @@ async function run(): Promise<readonly Row[]> {
       const note = `${ACCOUNTS} accounts, ${MODELS} models; the settling of the call before is in it`
       rows.push(
         { what: `${what}, p50`, value: percentile(times, 0.5), unit: 'µs', target: null, comparator: '<=', note },
-        { what: `${what}, p99`, value: percentile(times, 0.99), unit: 'µs', target: count === 50 ? TARGET_US : 40, comparator: '<=' },
+        { what: `${what}, p99`, value: percentile(times, 0.99), unit: 'µs', target: wanted === 50 ? TARGET_US : 40, comparator: '<=' },
         {
           what: `${what}, p99.9`,
           value: percentile(times, 0.999),
           unit: 'µs',
-          target: count === 50 ? TAIL_TARGET_US : null,
+          target: wanted === 50 ? TAIL_TARGET_US : null,
           comparator: '<=',
         },
       )
