@@ -258,8 +258,8 @@ async function start(
   })
   closers.push(() => exceptions.close())
   const objects = nodeFolder(directory.at('objects'))
-  const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer })
-  const registry = openRegistry({ database, objects, keys, audit, clock })
+  const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer, environment: profile })
+  const registry = openRegistry({ database, objects, keys, audit, clock, environment: profile })
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())
@@ -299,7 +299,7 @@ async function start(
     exceptions,
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
   }
-  const facts = endpointFacts()
+  const facts = endpointFacts(profile)
   const readiness = new Readiness()
   metrics.observe({
     log: () => log.health(),

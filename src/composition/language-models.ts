@@ -48,13 +48,21 @@ function configured({ chat }: Configuration, environment: NodeJS.ProcessEnv): Up
 }
 
 /** What policies may know of a language-model route; the same object for the same route, so that the engine converts it once. */
-export function endpointFacts(): (route: UpstreamRoute) => EntityFacts {
+export function endpointFacts(environment: string): (route: UpstreamRoute) => EntityFacts {
   const known = new WeakMap<UpstreamRoute, EntityFacts>()
   return (route) => {
     let facts = known.get(route)
     if (!facts) {
       const attributes = { sensitivity: SENSITIVITIES.indexOf(route.sensitivity), purposes: route.purposes, sandbox: route.sandbox }
-      facts = { type: 'Endpoint', id: route.model, attributes, parents: [{ type: 'System', id: 'redoubt' }] }
+      facts = {
+        type: 'Endpoint',
+        id: route.model,
+        attributes,
+        parents: [
+          { type: 'System', id: 'redoubt' },
+          { type: 'Environment', id: environment },
+        ],
+      }
       known.set(route, facts)
     }
     return facts

@@ -51,6 +51,7 @@ export function memoryDatasets(): Datasets {
     audit,
     clock: systemClock,
     sealer: memorySealer,
+    environment: 'development',
   })
 }
 

@@ -32,6 +32,7 @@ beforeEach(() => {
     audit: { record },
     clock: new ManualClock(0),
     sealer,
+    environment: 'development',
   })
 })
 

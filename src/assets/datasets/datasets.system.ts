@@ -55,6 +55,7 @@ it('imports and reads the census table on disk with the real keyring and log, an
     audit,
     clock,
     sealer: keyring.sealer,
+    environment: 'development',
   })
   const by = { type: 'ServiceAccount', id: 'importer' }
   async function* source(): AsyncGenerator<Uint8Array> {

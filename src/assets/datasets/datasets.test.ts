@@ -36,6 +36,7 @@ function open(): Datasets {
     audit,
     clock: new ManualClock(1_700_000_000_000),
     sealer,
+    environment: 'development',
   })
 }
 
@@ -129,7 +130,10 @@ describe('import and read', () => {
       type: 'Dataset',
       id: 'people',
       attributes: { sensitivity: 3, purposes: ['credit-scoring'], legalBases: ['contract'] },
-      parents: [],
+      parents: [
+        { type: 'DatasetVersion', id: 'people/1' },
+        { type: 'Environment', id: 'development' },
+      ],
     })
     expect(datasets.facts(datasets.get('people')!)).toBe(datasets.facts(version))
   })
@@ -272,6 +276,7 @@ describe('at rest', () => {
       audit: { record: async () => ({ index: 0, leafHash: '' }) },
       clock: new ManualClock(0),
       sealer,
+      environment: 'development' as const,
     }
     const forged = openDatasets(ports)
     const version = await forged.import(chunks('i\n1\n'), OPTIONS)
@@ -384,7 +389,8 @@ describe('faults', () => {
       objects = new MemoryFolder()
       datasets = open()
       const keys = memoryKeys()
-      const ports = { database, keys, audit: { record: async () => ({ index: 0, leafHash: '' }) }, clock: new ManualClock(0), sealer }
+      const audit = { record: async () => ({ index: 0, leafHash: '' }) }
+      const ports = { database, keys, audit, clock: new ManualClock(0), sealer, environment: 'development' as const }
       const version = await openDatasets({ ...ports, objects }).import(chunks(PEOPLE), OPTIONS)
       let state = seed
       const survivor = objects.powerCut(() => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647)

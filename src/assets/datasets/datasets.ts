@@ -19,6 +19,8 @@ export interface DatasetsOptions {
   readonly audit: AuditSink
   readonly clock: Clock
   readonly sealer: SubjectSealer
+  /** Where the house runs; policies know it as parent of each data set. */
+  readonly environment: 'development' | 'production'
 }
 
 /** Data sets at rest: encrypted, typed, versioned, every use recorded. Who may is decided by the caller. */
@@ -84,7 +86,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
     get: (name, version) => catalogue.get(name, version),
     facts(version) {
       let known = facts.get(version.id)
-      if (!known) facts.set(version.id, (known = factsOf(requireKnown(catalogue, version))))
+      if (!known) facts.set(version.id, (known = factsOf(requireKnown(catalogue, version), options.environment)))
       return known
     },
     read: (version, use, access) => readRows(reader(version, use), access),
@@ -116,12 +118,15 @@ export function openDatasets(options: DatasetsOptions): Datasets {
   }
 }
 
-function factsOf(version: DatasetVersion): EntityFacts {
+function factsOf(version: DatasetVersion, environment: string): EntityFacts {
   return {
     type: 'Dataset',
     id: version.name,
     attributes: { sensitivity: SENSITIVITIES.indexOf(version.sensitivity), purposes: version.purposes, legalBases: [version.legalBasis] },
-    parents: [],
+    parents: [
+      { type: 'DatasetVersion', id: `${version.name}/${version.version}` },
+      { type: 'Environment', id: environment },
+    ],
   }
 }
 

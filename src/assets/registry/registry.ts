@@ -123,6 +123,8 @@ export function openRegistry(options: {
   readonly keys: Keys
   readonly audit: AuditSink
   readonly clock: Clock
+  /** Where the house runs; policies know it as parent of each model. */
+  readonly environment: 'development' | 'production'
 }): Registry {
   const { keys, audit, clock } = options
   const tables = openTables(options.database)
@@ -138,7 +140,7 @@ export function openRegistry(options: {
   function keep(version: ModelVersion): ModelVersion {
     const versions = entries.get(version.name) ?? new Map<number, Entry>()
     entries.set(version.name, versions)
-    versions.set(version.version, { version, facts: factsOf(version) })
+    versions.set(version.version, { version, facts: factsOf(version, options.environment) })
     return version
   }
 
@@ -430,7 +432,7 @@ function registration(manifest: ModelManifest): JsonObject {
   }
 }
 
-function factsOf(version: ModelVersion): EntityFacts {
+function factsOf(version: ModelVersion, environment: string): EntityFacts {
   return {
     ...modelUid(version.name),
     attributes: {
@@ -440,7 +442,10 @@ function factsOf(version: ModelVersion): EntityFacts {
       quarantined: version.quarantined,
       foreign: version.foreign,
     },
-    parents: [],
+    parents: [
+      { type: 'ModelVersion', id: `${version.name}/${version.version}` },
+      { type: 'Environment', id: environment },
+    ],
   }
 }
 

@@ -71,6 +71,33 @@ describe('a truth table', () => {
     expect(quarantined?.facts[0]).toContain('resource.quarantined')
   })
 
+  it('asks about one version and one environment (B2)', async () => {
+    const own = await loadPolicies({
+      files: [
+        ...defaultPolicyFiles(),
+        {
+          name: 'mine.cedar',
+          text: `
+            @id("withdrawn") forbid (principal, action == Action::"invoke", resource in ModelVersion::"credit/2");
+            @id("try-out") forbid (principal, action == Action::"invoke", resource in Environment::"production") unless { resource != Model::"try-out" };`,
+        },
+      ],
+    })
+    const first = scoring('expect: allow')
+    expect(failures(first, own)).toEqual([])
+    expect(failures(first.replace('id: credit', 'id: credit, version: 2'), own)[0]?.differences).toEqual([
+      'expected allow, decided deny by `withdrawn`',
+    ])
+    const development = first.replace('id: credit', 'id: try-out').replace('expect:', 'context: { profile: development }\n    expect:')
+    expect(failures(development, own)).toEqual([])
+    expect(
+      failures(
+        first.replace('id: credit', 'id: try-out').replace('expect:', 'context: { profile: production, mfaLevel: 2 }\n    expect:'),
+        own,
+      )[0]?.differences[0],
+    ).toContain('`try-out`')
+  })
+
   it('compares code, deciding policies and obligations when they are named', () => {
     expect(failures(scoring('expect: allow\n    policies: [application-view]'))[0]?.differences[0]).toContain(
       '`application-view` to decide',

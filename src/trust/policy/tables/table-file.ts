@@ -48,7 +48,13 @@ const attributes = z.strictObject({
   sandbox: z.boolean().optional(),
 })
 const resourceType = z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account'])
-const resource = z.strictObject({ type: resourceType, id: id.default('one'), attributes: attributes.prefault({}) })
+const resource = z.strictObject({
+  type: resourceType,
+  id: id.default('one'),
+  /** Of a data set or model: the version that is asked about. */
+  version: z.int().min(1).default(1),
+  attributes: attributes.prefault({}),
+})
 const context = z.strictObject({
   now: z.iso.datetime({ offset: true }).optional(),
   hour: z.int().min(0).max(23).optional(),
@@ -177,7 +183,7 @@ export function readTable(file: PolicyFile): readonly TableCase[] {
     return Object.entries(one.roles).flatMap(([role, row]) =>
       ACTIONS.flatMap((action) =>
         resourceType.options.map((type): TableCase => {
-          const ask = { principal: one.principal, action, resource: { type, id: 'one' }, context: one.context }
+          const ask = { principal: one.principal, action, resource: { type, id: 'one', version: 1 }, context: one.context }
           return {
             ...facts(ask, uids('Role', [role]), (type) => attributesOf(type, one.attributes, one.principal, file.name, line, true)),
             name: `${one.name}: ${role} ${action} ${type}`,
@@ -200,7 +206,7 @@ export function readTable(file: PolicyFile): readonly TableCase[] {
 interface Ask {
   readonly principal: Omit<z.output<typeof principal>, 'roles' | 'groups'>
   readonly action: Action
-  readonly resource: { readonly type: string; readonly id: string }
+  readonly resource: { readonly type: string; readonly id: string; readonly version: number }
   readonly context: z.output<typeof context>
 }
 
@@ -217,7 +223,12 @@ function facts(
   return {
     principal: { type, id, attributes: own, parents },
     action,
-    resource: { type: resource.type, id: resource.id, attributes: attributesFor(resource.type), parents: [] },
+    resource: {
+      type: resource.type,
+      id: resource.id,
+      attributes: attributesFor(resource.type),
+      parents: containersOf(resource, context.profile ?? NOON.profile),
+    },
     context: {
       ...NOON,
       purpose,
@@ -227,6 +238,13 @@ function facts(
       ...(context.now === undefined ? {} : { now: Date.parse(context.now) }),
     },
   }
+}
+
+/** What a data set, model or endpoint lies in, as its room tells the policies: version and environment. */
+function containersOf({ type, id, version }: Ask['resource'], environment: string): readonly EntityUid[] {
+  const within = { type: 'Environment', id: environment }
+  if (type === 'Endpoint') return [within]
+  return type === 'Dataset' || type === 'Model' ? [{ type: `${type}Version`, id: `${id}/${version}` }, within] : []
 }
 
 /** @param spread whether attributes are given for several types at once: each takes its own. */
