@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runProgram } from '#interfaces/commands'
 import { createProgram } from '../../src/composition/program.ts'
 import { mlp } from '../fixtures/onnx-models.ts'
-import { type House, openHouse } from './house.fixture.ts'
+import { type House, openHouse, starterRow } from './house.fixture.ts'
 
 let house: House
 let folder: string
@@ -249,6 +249,31 @@ describe('keys and policies', () => {
     expect((await json('policy', 'remove', 'closed')).digest).not.toBe(put.digest)
     writeFileSync(file, 'permit (principal')
     await refused('ERR_POLICY_INVALID', 'policy', 'put', file)
+  })
+})
+
+describe('redoubt limits suggest', () => {
+  it('proposes limits from what was used, beside those in force (C4)', async () => {
+    const { token } = await house.account('limited')
+    for (let n = 0; n < 3; n++)
+      expect((await house.call('POST', '/v2/models/credit/infer', { token, json: starterRow() })).status).toBe(200)
+    const answer = await json('limits', 'suggest', '--since', '24h', '--headroom', '2')
+    const own = answer.limits.find(({ endpoint }: { endpoint: string }) => endpoint === 'Model::credit')
+    expect(own.proposed.map(({ unit, refused }: { unit: string; refused: number }) => `${unit} ${refused}`)).toEqual([
+      'requests 0',
+      'requests 0',
+      'rows 0',
+      'rows 0',
+    ])
+    expect(own.proposed[0]).toMatchObject({ windowMs: 60_000, peak: 3, amount: 6 })
+    expect(own).toMatchObject({
+      role: 'application',
+      present: [{ unit: 'requests' }, { unit: 'rows', windowMs: 3_600_000, amount: 200_000 }],
+    })
+    const { out } = await redoubt('limits', 'suggest')
+    expect(out).toMatch(/@limit\("requests \d+\/1m, requests \d+\/1d, rows \d+\/1h, rows \d+\/1d"\)/)
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+    expect((await redoubt('limits', 'suggest', '--keep', '7')).code).toBe(2)
   })
 })
 

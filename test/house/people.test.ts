@@ -56,6 +56,13 @@ describe('redoubt access users (B2, B3)', () => {
     expect(await json('access', 'users', 'roles', user.id, '--role', 'auditor')).toMatchObject({ roles: ['auditor'], epoch: 1 })
     expect(await json('access', 'users', 'groups', user.id, '--group', 'audit')).toMatchObject({ groups: ['audit'] })
     expect(await json('access', 'users', 'groups', user.id)).toMatchObject({ groups: [] })
+    const why = ['policy', 'why', '--action', 'readAudit', '--resource', 'Log::audit', '--account']
+    const level = '@id("key-for-the-log") forbid (principal, action == Action::"readAudit", resource) when { context.mfaLevel < 3 };'
+    expect((await house.call('PUT', '/api/v1/policies/level', { token: house.token, json: { text: level } })).status).toBe(200)
+    expect(await json(...why, 'ada@example.org')).toMatchObject({ decision: { effect: 'allow' } })
+    expect(await json(...why, user.id, '--mfa-level', '2')).toMatchObject({ decision: { effect: 'deny', policies: ['key-for-the-log'] } })
+    expect((await redoubt(...why, 'nobody')).err).toContain('neither an account nor a person')
+    expect((await house.call('DELETE', '/api/v1/policies/level', { token: house.token })).status).toBe(200)
     expect((await redoubt('access', 'users', 'link', user.id)).err).toContain('ERR_CONFLICT')
     expect(await json('access', 'users', 'recover', user.id)).toMatchObject({ userId: user.id, approvals: [] })
     const [recovery] = await json('access', 'users', 'recoveries')

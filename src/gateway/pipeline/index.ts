@@ -1,7 +1,7 @@
 export { Cancellation } from './cancellation.ts'
 export { conditionRequest, decisionContext, noteAnswer } from './decide.ts'
 export type { House } from './house.ts'
-export { onBehalf } from './inference-event.ts'
+export { callerDetails } from './inference-event.ts'
 export { keyedDigest } from './keyed-digest.ts'
 export { infer } from './pipeline.ts'
 export type { Reply } from './reply.ts'

@@ -27,7 +27,7 @@ export function inferenceEvent(type: string, state: Resolved | Authorised, parts
       surface: received.surface.name,
       tokenId: principal.token.id,
       inputDigest,
-      ...onBehalf(principal),
+      ...callerDetails(principal),
       ...('breakGlass' in state && state.breakGlass !== null ? { breakGlass: state.breakGlass } : {}),
       ...call.details,
       ...parts.details,
@@ -36,8 +36,13 @@ export function inferenceEvent(type: string, state: Resolved | Authorised, parts
   }
 }
 
-/** The service that acts for the person who is the actor of the record. */
-export const onBehalf = ({ onBehalfBy }: Pick<Principal, 'onBehalfBy'>): JsonObject => (onBehalfBy === '' ? {} : { onBehalfBy })
+/** Of a person: the level of the factors shown; of one for whom a service acts, that service. */
+export function callerDetails({ facts, mfaLevel, onBehalfBy }: Pick<Principal, 'facts' | 'mfaLevel' | 'onBehalfBy'>): JsonObject {
+  if (onBehalfBy !== '') return { onBehalfBy, mfaLevel }
+  return facts.type === 'User' ? { mfaLevel } : NO_DETAILS
+}
+
+const NO_DETAILS: JsonObject = {}
 
 /** The engine gives the same frozen decision for the same policies; so does this, and the log writes it once. */
 const picked = new WeakMap<Decision, RecordedDecision>()

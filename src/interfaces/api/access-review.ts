@@ -1,15 +1,12 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { asRedoubtError, type JsonObject, type Role, ROLES } from '#foundation/core'
 import type { AuditLog } from '#trust/audit'
 import type { ServiceAccount } from '#trust/identity'
 import { grantOf, type Grants, grantsByRole, type PolicyEngine } from '#trust/policy'
+import { readBack } from './past-entries.ts'
 import { conflictsOf, type DutyConflict } from './separation-of-duties.ts'
 
 /** Entries that say that something was allowed, and done. */
 const USES = ['control.admission', 'inference.admission'] as const
-/** Read at a time, so that requests are answered in between; and at most of each type, so that a review ends. */
-const PAGE = 200
-const MAX_ENTRIES = 200_000
 
 export interface ReviewedAccount {
   readonly name: string
@@ -53,7 +50,8 @@ export interface ReviewParts {
 
 /** Least privilege from the record: what each account's roles grant beside what it did. */
 export async function reviewAccess({ log, accounts, engine, profile, from, to }: ReviewParts): Promise<AccessReview> {
-  const uses = await usesSince(log, from, to)
+  const uses = new Map<string, Use>()
+  const { complete, readBackTo, entries } = await readBack({ log, from, to }, USES, (event) => note(event, uses))
   let grants: Grants | null = null
   let grantsUnknown: string | null = null
   try {
@@ -61,8 +59,7 @@ export async function reviewAccess({ log, accounts, engine, profile, from, to }:
   } catch (thrown) {
     grantsUnknown = asRedoubtError(thrown).message
   }
-  const { complete, readBackTo, entries } = uses
-  const reviewed = accounts.map((account) => reviewOf(account, uses.byAccount.get(account.name), grants))
+  const reviewed = accounts.map((account) => reviewOf(account, uses.get(account.name), grants))
   return { from, to, complete, readBackTo, entries, policySet: engine.digest, grantsUnknown, accounts: reviewed }
 }
 
@@ -70,38 +67,6 @@ interface Use {
   requests: number
   readonly acts: Set<string>
 }
-interface Uses {
-  readonly byAccount: ReadonlyMap<string, Use>
-  readonly complete: boolean
-  readonly readBackTo: number
-  readonly entries: number
-}
-
-async function usesSince(log: ReviewParts['log'], from: number, to: number): Promise<Uses> {
-  const byAccount = new Map<string, Use>()
-  let [complete, readBackTo, entries] = [true, from, 0]
-  for (const type of USES) {
-    let before: number | null = null
-    for (let read = 0; ;) {
-      await nextTurn()
-      const page = log.search({ type, from, to, limit: PAGE, ...(before === null ? {} : { before }) })
-      for (const { event } of page.entries) note(event, byAccount)
-      read += page.entries.length
-      entries += page.entries.length
-      // The index may lag behind a log that grows fast: what is not in it was not read.
-      if (before === null && page.upTo < log.size() - PAGE) complete = false
-      before = page.next
-      if (before === null) break
-      if (read >= MAX_ENTRIES) {
-        complete = false
-        readBackTo = Math.max(readBackTo, Number(page.entries.at(-1)?.event['time'] ?? from))
-        break
-      }
-    }
-  }
-  return { byAccount, complete, readBackTo, entries }
-}
-
 function note(event: JsonObject, byAccount: Map<string, Use>): void {
   const actor = event['actor'] as { readonly type?: unknown; readonly id?: unknown } | undefined
   const resource = event['resource'] as { readonly type?: unknown } | undefined

@@ -92,6 +92,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
     /explain/,
   ],
   ['GET', '/api/v1/policies/why/req_1', {}, 'readAudit', /search log/],
+  ['GET', '/api/v1/limits/suggestions', {}, 'readAudit', /search log/],
   ['GET', '/api/v1/alerts', {}, 'view', /list alerts/],
   ['POST', '/api/v1/alerts/test', {}, 'respond', /test places/],
   ['POST', '/api/v1/approvals', { json: { offer: `off_${'A'.repeat(22)}`, reason: 'r' } }, 'view', /request approval/],

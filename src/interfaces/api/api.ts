@@ -17,6 +17,7 @@ import { datasetRoutes } from './dataset-routes.ts'
 import { authenticate, demand, systemPart } from './guard.ts'
 import { HeavyWork, type Lanes } from './heavy-work.ts'
 import { keyRoutes } from './key-routes.ts'
+import { limitRoutes } from './limit-routes.ts'
 import { modelRoutes } from './model-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { problemOf } from './problem.ts'
@@ -118,6 +119,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     keyRoutes,
     auditRoutes,
     policyRoutes,
+    limitRoutes,
     alertRoutes,
     userRoutes,
     sessionRoutes,

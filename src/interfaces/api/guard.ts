@@ -12,7 +12,7 @@ import {
   type ErrorCode,
   RedoubtError,
 } from '#foundation/core'
-import { conditionRequest, decisionContext, noteAnswer, onBehalf } from '#gateway/pipeline'
+import { callerDetails, conditionRequest, decisionContext, noteAnswer } from '#gateway/pipeline'
 import { sourceAddress } from '#trust/conditions'
 import { credentialsOf, type Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
@@ -92,7 +92,7 @@ function eventOf(request: FastifyRequest, principal: Principal, action: Action, 
     ...(code === null ? {} : { code }),
     requestId: request.redoubtRequestId,
     purpose: principal.purpose,
-    details: { method: request.method, route: request.routeOptions.url ?? '', tokenId: principal.token.id, ...onBehalf(principal) },
+    details: { method: request.method, route: request.routeOptions.url ?? '', tokenId: principal.token.id, ...callerDetails(principal) },
   }
 }
 

@@ -7,6 +7,7 @@ import type { About } from './exceptional.ts'
 import { demand, systemPart, theLog } from './guard.ts'
 import { type PolicyChange, recorded, reloadPolicies } from './policy-change.ts'
 import { resourceFacts } from './resource-facts.ts'
+import { supposedCaller } from './supposed-caller.ts'
 
 const fileName = z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/) })
 /** What of a recorded event a decision can be explained from. */
@@ -16,10 +17,14 @@ const decided = z.object({
   resource: z.object({ type: z.string(), id: z.string() }),
   time: z.number(),
   code: z.string().optional(),
+  details: z.object({ mfaLevel: z.number().optional() }).optional(),
   decision: z.object({ effect: z.string(), policies: z.array(z.string()), policySet: z.string() }),
 })
 const whyBody = z.strictObject({
-  account: z.string().min(1).max(64),
+  /** A service account, or a person by id or login name. */
+  account: z.string().min(1).max(256),
+  /** At which a person is supposed to have signed in. */
+  mfaLevel: z.number().int().min(0).max(3).optional(),
   action: z.enum(ACTIONS),
   resource: z.strictObject({
     type: z.enum(['Model', 'Dataset', 'Endpoint', 'System', 'Log', 'Key', 'Account']),
@@ -104,8 +109,8 @@ export const policyRoutes =
           .entries.map((entry) => decided.safeParse(entry.event))
           .find((entry) => entry.success)?.data
         if (!found) throw new RedoubtError('ERR_NOT_FOUND', `the log has no decision of request \`${requestId}\``)
-        const { actor, action, resource, time, code, decision } = found
-        const principal = plane.identity.serviceAccounts.principal(actor.id)
+        const { actor, action, resource, time, code, details, decision } = found
+        const principal = supposedCaller(plane, actor.id, details?.mfaLevel)
         if (!principal) throw new RedoubtError('ERR_NOT_FOUND', `there is no account \`${actor.id}\``)
         const context = decisionContext(plane, principal, { receivedAt: time, sourceAddress: '127.0.0.1' })
         const explanation = plane.policies.engine.why({
@@ -121,9 +126,9 @@ export const policyRoutes =
 
     app.post('/policies/why', { schema: { summary: 'Decide a hypothetical request and explain it', body: whyBody } }, async (request) => {
       await demand(plane, request, 'view', systemPart('policies'))
-      const { account, action, resource, at, sourceAddress } = request.body
-      const principal = plane.identity.serviceAccounts.principal(account)
-      if (!principal) throw new RedoubtError('ERR_NOT_FOUND', `there is no account \`${account}\``)
+      const { account, mfaLevel, action, resource, at, sourceAddress } = request.body
+      const principal = supposedCaller(plane, account, mfaLevel)
+      if (!principal) throw new RedoubtError('ERR_NOT_FOUND', `there is neither an account nor a person \`${account}\``)
       const context = decisionContext(plane, principal, { receivedAt: at ?? plane.clock.now(), sourceAddress })
       return plane.policies.engine.why({ principal: principal.facts, action, resource: resourceFacts(plane, resource), context })
     })

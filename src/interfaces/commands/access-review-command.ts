@@ -1,33 +1,21 @@
 import { existsSync } from 'node:fs'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command } from 'commander'
 import type { AccessReview, ReviewedAccount } from '#interfaces/api'
 import { accountFilePath } from '#trust/identity'
 import { addCampaignCommands } from './access-campaign-commands.ts'
 import { indented } from './policy-words.ts'
 import { run } from './program.ts'
+import { sinceOption } from './since-option.ts'
 
-const UNITS: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 }
-const DEFAULT_PERIOD = '30d'
 /** Grants named in words; `--json` names all. */
 const MAX_NAMED = 6
-
-function period(text: string): number {
-  const [, count, unit = ''] = /^(\d{1,4})([hdw])$/.exec(text) ?? []
-  const ms = Number(count) * (UNITS[unit] ?? 0)
-  if (!(ms > 0)) throw new InvalidArgumentError('a period is written like `24h`, `30d` or `8w`')
-  return ms
-}
 
 export function reviewCommand(): Command {
   const review = new Command('review').description('who may do what, beside what they did')
   review
     .command('report')
     .description('least privilege from the record: unused grants, narrower roles, conflicts')
-    .addOption(
-      new Option('--since <period>', 'how far to look back: `24h`, `30d`, `8w`')
-        .argParser(period)
-        .default(period(DEFAULT_PERIOD), DEFAULT_PERIOD),
-    )
+    .addOption(sinceOption())
     .action(
       run<{ since: number }>(async ({ client, output, place }, options) => {
         const report = await client.call<AccessReview>(`/access/review?from=${Date.now() - options.since}`)

@@ -7,6 +7,7 @@ import { run } from './program.ts'
 
 interface WhyOptions {
   readonly request?: string
+  readonly mfaLevel?: number
   readonly account?: string
   readonly action: string
   readonly resource?: string
@@ -61,7 +62,8 @@ export function policyCommands(configured: () => string | undefined): Command[] 
     .command('why')
     .description('decide a hypothetical request and say what decided it, and what would change it')
     .option('--request <id>', 'explain the recorded decision of this request (`x-request-id`)')
-    .option('--account <name>', 'service account that asks')
+    .option('--account <name>', 'who asks: a service account, or a person by login name or id')
+    .addOption(new Option('--mfa-level <level>', 'of a person: 0 to 3 (hardware-bound); the best unless given').argParser(Number))
     .addOption(new Option('--action <action>', 'what it asks for').choices(ACTIONS).default('invoke'))
     .option('--resource <Type::id>', 'for instance `Model::credit` or `Endpoint::assistant`')
     .option('--at <time>', 'ISO 8601; now unless given')
@@ -84,6 +86,7 @@ export function policyCommands(configured: () => string | undefined): Command[] 
           method: 'POST',
           json: {
             account: options.account,
+            ...(options.mfaLevel === undefined ? {} : { mfaLevel: options.mfaLevel }),
             action: options.action,
             resource,
             ...(at === undefined ? {} : { at }),
