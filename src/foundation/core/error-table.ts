@@ -178,6 +178,11 @@ export const ERROR_TABLE = {
   ERR_SESSION_ENDED: entry(401, 'the session has ended', 'sign in again'),
   ERR_ACCOUNT_CHANGED: entry(401, 'the rights of the account were changed since', 'sign in again'),
   ERR_ACCESS_SELF: entry(403, 'nobody changes their own rights', 'ask another person who manages access'),
+  ERR_TOKEN_DELEGATED: entry(
+    403,
+    'a program that acts for a person does not act on their account',
+    'let the person do it themselves, signed in with their own factors',
+  ),
   ERR_RECOVERY_SELF: entry(403, 'recovery is agreed to by other people', 'ask two others who manage access'),
 
   // policy

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
 import type { Person, Recovery } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
-import { accountOf, callerOf, demand, systemPart } from './guard.ts'
+import { accountOf, demand, systemPart } from './guard.ts'
+import { notDelegated, ownCaller } from './own-caller.ts'
 
 const id = (prefix: string) => z.string().regex(new RegExp(`^${prefix}_[A-Za-z0-9_-]{22}$`), `an id of the form \`${prefix}_…\``)
 const user = z.strictObject({ id: id('user') })
@@ -95,15 +96,15 @@ export const userRoutes =
     )
 
     app.post('/me/links', { schema: { summary: 'A one-use link to add a security key to one’s own account' } }, async (request) => {
-      const { facts, authTime, mfaLevel } = callerOf(request)
-      if (facts.type !== 'User' || authTime === null || mfaLevel < 1) throw new RedoubtError('ERR_MFA_REQUIRED')
-      return everyone().enrolment.ownLink({ authTime, mfaLevel: mfaLevel as 1 | 2 | 3, recovered: false }, facts.id)
+      const { authTime, mfaLevel, userId } = ownCaller(request)
+      return everyone().enrolment.ownLink({ authTime, mfaLevel, recovered: false }, userId)
     })
 
     app.post(
       '/users/:id/recoveries',
       { schema: { summary: 'Ask for a new enrolment link for a person who lost every key; two others must agree', params: user } },
       async (request, reply) => {
+        notDelegated(request)
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
         return reply.code(201).send({ recovery: await everyone().lostKey.request(request.params.id, principal.facts) })
       },
@@ -123,6 +124,7 @@ export const userRoutes =
         },
       },
       async (request) => {
+        notDelegated(request)
         const open = everyone()
           .lostKey.list()
           .find((recovery: Recovery) => recovery.id === request.params.id)
