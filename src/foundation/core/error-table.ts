@@ -178,6 +178,11 @@ export const ERROR_TABLE = {
   ERR_SESSION_ENDED: entry(401, 'the session has ended', 'sign in again'),
   ERR_ACCOUNT_CHANGED: entry(401, 'the rights of the account were changed since', 'sign in again'),
   ERR_ACCESS_SELF: entry(403, 'nobody changes their own rights', 'ask another person who manages access'),
+  ERR_ACCESS_LAST_ADMINISTRATOR: entry(
+    409,
+    'the last administrator who can sign in stays',
+    'enrol another administrator first, then take this one away',
+  ),
   ERR_TOKEN_DELEGATED: entry(
     403,
     'a program that acts for a person does not act on their account',

@@ -80,9 +80,8 @@ export class Enrolment {
 
   /** Whether anyone can sign in as administrator: else the server prints a link for whoever sits at its terminal. */
   administratorEnrolled(): boolean {
-    return this.#options.people
-      .list()
-      .some(({ roles, disabled, factors }) => roles.includes('administrator') && !disabled && factors.passkeys > 0)
+    const { people } = this.#options
+    return people.list().some((person) => people.isAdministrator(person))
   }
 
   /**

@@ -77,6 +77,11 @@ export class PersonStore {
     return record.factors.totp && !record.powerful ? 1 : 0
   }
 
+  /** Who can sign in as administrator: an administrator without a key cannot. */
+  isAdministrator({ roles, disabled, factors }: PersonRecord): boolean {
+    return roles.includes('administrator') && !disabled && factors.passkeys > 0
+  }
+
   list(): readonly PersonRecord[] {
     return [...this.#people.values()].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
   }
