@@ -16,6 +16,7 @@ import { COSE_ALGORITHMS, verifyRegistration, type RegistrationResponse, type Ve
 import type { WriteQueue } from '../write-queue.ts'
 import { factorId, type FactorStore } from './factor-store.ts'
 import type { EnrolmentLink, SignedIn } from './people.ts'
+import type { PersonChanges } from './person-changes.ts'
 import type { PersonRecord, PersonStore } from './person-store.ts'
 import { isPowerful, type KeyModels, refusalOfKey } from './powerful-roles.ts'
 import { newRecoveryCodes, recoveryDigest } from './recovery-codes.ts'
@@ -34,6 +35,7 @@ const FIRST_ADMINISTRATOR_ROLES: readonly Role[] = ['administrator', 'security-o
 export interface EnrolmentOptions {
   readonly raw: DatabaseSync
   readonly queue: WriteQueue
+  readonly changes: PersonChanges
   readonly audit: AuditSink
   readonly clock: Clock
   readonly sealer: SubjectSealer
@@ -104,12 +106,12 @@ export class Enrolment {
         'ERR_CONFLICT',
         'the person has enrolled before: they add keys themselves, and lost keys take a recovery by two others',
       )
-    return this.#newLink(userId, by)
+    return this.#newLink(person, by)
   }
 
   /** After two others agreed. */
   createRecoveryLink(userId: string, by: EntityUid): Promise<EnrolmentLink> {
-    return this.#newLink(this.#options.roster.require(userId).id, by)
+    return this.#newLink(this.#options.roster.require(userId), by)
   }
 
   /** For oneself. @throws {RedoubtError} `ERR_MFA_REQUIRED`. */
@@ -119,10 +121,10 @@ export class Enrolment {
     // One phished code must not become a key for good: it takes two factors, or a recovery code from the drawer.
     const enough = shown.mfaLevel >= 2 || (shown.recovered && !person.powerful)
     if (!fresh || !enough || person.disabled) throw new RedoubtError('ERR_MFA_REQUIRED')
-    return this.#newLink(userId, { type: 'User', id: userId })
+    return this.#newLink(person, { type: 'User', id: userId })
   }
 
-  /** Null when the link is used, expired or unknown, or its person is disabled. */
+  /** Null when the link is used, expired or unknown, or its person is disabled or not who it was made for any more. */
   kindOf(token: string): LinkKind | null {
     const link = this.#linkOf(token)
     if (link === null) return null
@@ -218,7 +220,9 @@ export class Enrolment {
     await queue.write(() => raw.prepare('DELETE FROM identity_enrolment_links WHERE expires_at < ?').run(now - KEEP_LINKS_MS))
   }
 
-  async #newLink(userId: string | null, by: EntityUid): Promise<EnrolmentLink> {
+  /** For the person as they are now: what changes their rights or factors ends the link, also while it is being made. */
+  async #newLink(person: PersonRecord | null, by: EntityUid): Promise<EnrolmentLink> {
+    const userId = person?.id ?? null
     const { raw, queue, audit, clock, issuer, linkMinutes } = this.#options
     const token = randomBytes(32).toString('base64url')
     const expiresAt = clock.now() + linkMinutes * 60_000
@@ -235,8 +239,8 @@ export class Enrolment {
     await queue.write(() => {
       raw.prepare('DELETE FROM identity_enrolment_links WHERE used_at IS NULL AND user_id IS ?').run(userId)
       raw
-        .prepare('INSERT INTO identity_enrolment_links (token_digest, expires_at, user_id) VALUES (?, ?, ?)')
-        .run(digestOf(token), expiresAt, userId)
+        .prepare('INSERT INTO identity_enrolment_links (token_digest, expires_at, user_id, epoch) VALUES (?, ?, ?, ?)')
+        .run(digestOf(token), expiresAt, userId, person?.epoch ?? null)
     })
     for (const digest of replaced) this.#pending.delete(digest)
     return { url: `${issuer}/enrol/${token}`, expiresAt }
@@ -246,12 +250,14 @@ export class Enrolment {
     if (!TOKEN.test(token)) return null
     const { raw, clock, people } = this.#options
     const digest = digestOf(token)
-    const row = raw.prepare('SELECT expires_at, used_at, user_id FROM identity_enrolment_links WHERE token_digest = ?').get(digest) as
-      | { expires_at: number; used_at: number | null; user_id: string | null }
-      | undefined
+    const row = raw
+      .prepare('SELECT expires_at, used_at, user_id, epoch FROM identity_enrolment_links WHERE token_digest = ?')
+      .get(digest) as { expires_at: number; used_at: number | null; user_id: string | null; epoch: number | null } | undefined
     if (row === undefined || row.used_at !== null || row.expires_at <= clock.now()) return null
     const person = row.user_id === null ? null : people.get(row.user_id)
     if (row.user_id !== null && (person === null || person.disabled)) return null
+    // Made for who the person was: other rights, a factor less, disabled and enabled again, and it is worth nothing.
+    if (person !== null && person.epoch !== row.epoch) return null
     return { digest, person }
   }
 
@@ -317,7 +323,7 @@ export class Enrolment {
     person: PersonRecord,
     added: { readonly credential: VerifiedCredential } | { readonly totp: { readonly secret: Uint8Array; readonly step: number } },
   ): Promise<Enrolled> {
-    const { clock, factors, people, queue, sealer } = this.#options
+    const { changes, clock, factors, people, sealer } = this.#options
     const { id: userId } = person
     const now = clock.now()
     const recoveryCodes = person.powerful || person.factors.recoveryCodes > 0 ? [] : newRecoveryCodes()
@@ -328,23 +334,34 @@ export class Enrolment {
         ? { sealed: await sealTotp(sealer, userId, added.totp.secret), lastStep: added.totp.step, createdAt: now, lastUsedAt: null }
         : null
     const details = 'credential' in added ? detailsOf(added.credential) : { totp: true }
-    await this.#recorded(this.#event(userId, { ...details, recoveryCodes: digests.length }), () =>
-      queue.write(() => {
-        this.#spend(digest)
-        const present = people.get(userId)
-        // Roles may have become powerful, or the person disabled, since the link was opened.
-        if (present === null || present.disabled || (present.powerful && !person.powerful)) throw new RedoubtError('ERR_ENROLMENT_INVALID')
-        if (credential !== null) factors.storeCredential(credential)
-        if (totp !== null) factors.storeTotp(userId, totp)
-        if (digests.length > 0) factors.storeCodes(userId, digests)
-        people.save({ ...present, enrolledAt: present.enrolledAt ?? now })
-      }),
-    )
-    if (credential !== null) factors.keepCredential(credential)
-    if (totp !== null) factors.keepTotp(userId, totp)
-    if (digests.length > 0) factors.keepCodes(userId, digests)
-    const present = people.get(userId)
-    if (present !== null) people.keep({ ...present, enrolledAt: present.enrolledAt ?? now })
+    const demandSame = (present: PersonRecord | null): PersonRecord => {
+      // Rights and factors are those that the link was made for, or it is for someone else.
+      if (present === null || present.disabled || present.epoch !== person.epoch) throw new RedoubtError('ERR_ENROLMENT_INVALID')
+      return present
+    }
+    await this.#recorded(this.#event(userId, { ...details, recoveryCodes: digests.length }), async () => {
+      try {
+        await changes.widen(
+          userId,
+          (present) => ({ ...demandSame(present), enrolledAt: present.enrolledAt ?? now }),
+          () => {
+            this.#spend(digest)
+            if (credential !== null) factors.storeCredential(credential)
+            if (totp !== null) factors.storeTotp(userId, totp)
+            if (digests.length > 0) factors.storeCodes(userId, digests)
+          },
+        )
+        // In the turn in which the factor becomes effective: whoever takes factors away after this sees it.
+        demandSame(people.get(userId))
+        if (credential !== null) factors.keepCredential(credential)
+        if (totp !== null) factors.keepTotp(userId, totp)
+        if (digests.length > 0) factors.keepCodes(userId, digests)
+        people.refresh(userId)
+      } catch (thrown) {
+        await changes.store(userId, () => factors.restore(userId, credential?.id ?? null))
+        throw thrown
+      }
+    })
     return { recoveryCodes }
   }
 

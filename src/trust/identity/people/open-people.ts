@@ -12,6 +12,7 @@ import { FactorStore } from './factor-store.ts'
 import { canonicalLoginName, loginDigest } from './login-name.ts'
 import { LostKey } from './lost-key.ts'
 import type { People } from './people.ts'
+import { PersonChanges } from './person-changes.ts'
 import { describePerson, PersonStore } from './person-store.ts'
 import { PersonTokens } from './person-tokens.ts'
 import { RecoveryCheck } from './recovery-codes.ts'
@@ -72,9 +73,24 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
     absoluteMs: config.sessionHours * HOUR_MS,
   })
   const guard = new AttemptGuard(raw, queue, clock, (text) => sealer.pseudonym(text))
-  const roster = new Roster({ people, factors, sessions, queue, audit, clock, sealer, announce })
+  const changes = new PersonChanges(people, queue, announce)
+  const roster = new Roster({ people, factors, sessions, queue, changes, audit, clock, sealer, announce })
   const linkMinutes = config.enrolmentLinkMinutes
-  const enrolment = new Enrolment({ raw, queue, audit, clock, sealer, people, factors, roster, issuer, linkMinutes, models, roots })
+  const enrolment = new Enrolment({
+    raw,
+    queue,
+    changes,
+    audit,
+    clock,
+    sealer,
+    people,
+    factors,
+    roster,
+    issuer,
+    linkMinutes,
+    models,
+    roots,
+  })
   const lostKey = new LostKey({
     raw,
     queue,

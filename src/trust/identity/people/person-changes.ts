@@ -37,12 +37,13 @@ export class PersonChanges {
 
   /**
    * @param merge what becomes of the person as they are at that moment; asked again when they were narrowed on the way.
+   * @param more statements of the transaction that is made first; not repeated when `merge` is asked again.
    * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CONFLICT`, and what `merge` throws.
    */
-  widen(userId: string, merge: (present: PersonRecord) => PersonState): Promise<PersonRecord> {
+  widen(userId: string, merge: (present: PersonRecord) => PersonState, more?: () => void): Promise<PersonRecord> {
     return this.#inTurn(userId, async () => {
       for (let round = 0; round < MAX_ROUNDS; round++) {
-        const written = await this.#write(userId, merge, round > 0)
+        const written = await this.#write(userId, merge, round === 0 ? more : undefined, round > 0)
         if (this.#people.get(userId) === written.present) return this.#people.keep(written.next)
       }
       await this.#save(userId)
@@ -53,6 +54,7 @@ export class PersonChanges {
   async #write(
     userId: string,
     merge: (present: PersonRecord) => PersonState,
+    more: (() => void) | undefined,
     again: boolean,
   ): Promise<{ readonly present: PersonRecord; readonly next: PersonState }> {
     try {
@@ -60,6 +62,7 @@ export class PersonChanges {
         const present = this.#people.get(userId)
         if (present === null) throw new RedoubtError('ERR_NOT_FOUND', 'there is no such person')
         const next = merge(present)
+        more?.()
         this.#people.save(next)
         return { present, next }
       })

@@ -16,7 +16,7 @@ import type { FactorStore } from './factor-store.ts'
 import { factorId } from './factor-store.ts'
 import { loginDigest, requireLoginName } from './login-name.ts'
 import type { NewPerson } from './people.ts'
-import { PersonChanges } from './person-changes.ts'
+import type { PersonChanges } from './person-changes.ts'
 import type { PersonRecord, PersonState, PersonStore } from './person-store.ts'
 import type { SessionStore } from './session-store.ts'
 
@@ -47,6 +47,7 @@ export interface RosterParts {
   readonly factors: FactorStore
   readonly sessions: SessionStore
   readonly queue: WriteQueue
+  readonly changes: PersonChanges
   readonly audit: AuditSink
   readonly clock: Clock
   readonly sealer: SubjectSealer
@@ -59,13 +60,11 @@ export interface RosterParts {
  */
 export class Roster {
   readonly #parts: RosterParts
-  readonly #changes: PersonChanges
   /** Names that are being given away. */
   readonly #taking = new Set<string>()
 
   constructor(parts: RosterParts) {
     this.#parts = parts
-    this.#changes = new PersonChanges(parts.people, parts.queue, parts.announce)
   }
 
   /** @throws {RedoubtError} `ERR_INPUT_INVALID`; `ERR_CONFLICT` when someone has the name, in any spelling. */
@@ -128,8 +127,8 @@ export class Roster {
     const before = this.require(userId)
     this.#demandAnother(before)
     // Of who is disabled already too: whoever is enabling them at this moment did not know of this.
-    this.#changes.narrow({ ...before, disabled: true, epoch: before.epoch + 1 })
-    await this.#changes.store(userId)
+    this.#parts.changes.narrow({ ...before, disabled: true, epoch: before.epoch + 1 })
+    await this.#parts.changes.store(userId)
     await this.#parts.sessions.endAll(userId, by)
     await this.#record('access.person.disable', userId, by, { details: { epoch: this.require(userId).epoch } })
     return this.require(userId)
@@ -139,7 +138,7 @@ export class Roster {
     const before = this.require(userId)
     if (!before.disabled) return before
     await this.#record('access.person.enable', userId, by, {})
-    return this.#changes.widen(userId, (present) => {
+    return this.#parts.changes.widen(userId, (present) => {
       // Who was enabled and disabled again on the way stays disabled: this call knew nothing of the reason.
       if (present.epoch !== before.epoch) throw new RedoubtError('ERR_CONFLICT', CHANGED_MEANWHILE)
       return { ...present, disabled: false }
@@ -160,14 +159,14 @@ export class Roster {
     // First what is taken away, then the record, then what is added.
     if (kept.roles.length < before.roles.length || kept.groups.length < before.groups.length) {
       if (!kept.roles.includes('administrator')) this.#demandAnother(before)
-      this.#changes.narrow({ ...before, ...kept, epoch: before.epoch + 1 })
-      await this.#changes.store(userId)
+      this.#parts.changes.narrow({ ...before, ...kept, epoch: before.epoch + 1 })
+      await this.#parts.changes.store(userId)
     }
     await this.#record('access.person.change', userId, by, {
       details: { roles: [...next.roles], groups: [...next.groups], before: { roles: [...before.roles], groups: [...before.groups] } },
     })
     if (next.roles.length === kept.roles.length && next.groups.length === kept.groups.length) return this.require(userId)
-    const record = await this.#changes.widen(userId, (present) => ({
+    const record = await this.#parts.changes.widen(userId, (present) => ({
       ...present,
       roles: merged(before.roles, next.roles, present.roles),
       groups: merged(before.groups, next.groups, present.groups),
@@ -188,8 +187,8 @@ export class Roster {
       if (before.factors.passkeys === 1) this.#demandAnother(before)
       factors.dropCredential(credential)
     } else factors.dropTotp(userId)
-    this.#changes.narrow({ ...before, epoch: before.epoch + 1 })
-    await this.#changes.store(userId, () => {
+    this.#parts.changes.narrow({ ...before, epoch: before.epoch + 1 })
+    await this.#parts.changes.store(userId, () => {
       if (credential !== undefined) factors.removeCredential(credential.id)
       else factors.removeTotp(userId)
     })
@@ -207,8 +206,8 @@ export class Roster {
     for (const credential of credentials) factors.dropCredential(credential)
     factors.dropTotp(userId)
     factors.dropCodes(userId)
-    this.#changes.narrow({ ...before, epoch: before.epoch + 1 })
-    await this.#changes.store(userId, () => {
+    this.#parts.changes.narrow({ ...before, epoch: before.epoch + 1 })
+    await this.#parts.changes.store(userId, () => {
       for (const { id } of credentials) factors.removeCredential(id)
       factors.removeTotp(userId)
       factors.removeCodes(userId)

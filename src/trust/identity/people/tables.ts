@@ -63,4 +63,8 @@ export const PEOPLE_MIGRATIONS: Migrations = [
     PRIMARY KEY (user_id, source_digest)
   );
   `,
+  // A link from before has no epoch and fits nobody: it lives for minutes, and a new one is made.
+  `
+  ALTER TABLE identity_enrolment_links ADD COLUMN epoch INTEGER;
+  `,
 ]
