@@ -183,6 +183,16 @@ export const ERROR_TABLE = {
     'the last administrator who can sign in stays',
     'enrol another administrator first, then take this one away',
   ),
+  ERR_RECOVERY_APPROVER: entry(
+    403,
+    'whoever agrees must be independent of who asks and of whom it is for',
+    'ask someone else, or refuse the request and let someone else make it',
+  ),
+  ERR_ACCESS_PROGRAM: entry(
+    403,
+    'programs neither make nor change people in powerful roles',
+    'let a person who manages access do it, signed in themselves',
+  ),
   ERR_TOKEN_DELEGATED: entry(
     403,
     'a program that acts for a person does not act on their account',

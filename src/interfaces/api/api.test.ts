@@ -116,6 +116,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', `/api/v1/users/${USER}/recoveries`, {}, 'manageAccess', /request recovery/],
   ['GET', '/api/v1/recoveries', {}, 'manageAccess', /^$/],
   ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/approve`, {}, 'manageAccess', /approve recovery/],
+  ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/deny`, {}, 'manageAccess', /deny recovery/],
   ['GET', `/api/v1/sessions?user=${USER}`, {}, 'manageAccess', /list sessions/],
   ['DELETE', `/api/v1/sessions/ses_${'A'.repeat(22)}`, {}, 'manageAccess', /end session/],
   ['GET', '/api/v1/status', {}, 'view', /status/],
@@ -131,6 +132,7 @@ const TESTED_ELSEWHERE = [
 const FOR_EVERYONE_WITH_A_TOKEN = [
   'GET /api/v1/whoami',
   'POST /api/v1/me/links',
+  'GET /api/v1/me/recoveries',
   'GET /api/v1/approvals',
   'GET /api/v1/datasets',
   'GET /api/v1/models',
@@ -174,6 +176,8 @@ describe('every route of the control plane', () => {
     ['POST', '/api/v1/me/links', undefined],
     ['POST', `/api/v1/users/${USER}/recoveries`, undefined],
     ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/approve`, undefined],
+    ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/deny`, undefined],
+    ['POST', `/api/v1/access/reviews/${REVIEW}/items/1/revoke`, undefined],
     ['POST', `/api/v1/approvals/${APPROVAL}/approve`, { digest: 'a'.repeat(64) }],
     ['POST', `/api/v1/approvals/${APPROVAL}/deny`, { reason: 'no' }],
   ])('is closed to a program that acts for a person where it is about the person themselves: %s %s (B5)', async (method, path, json) => {

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { RedoubtError } from '#foundation/core'
+import type { Acting, Principal } from '#trust/identity'
 import { callerOf } from './guard.ts'
 
 /** A person who is here themselves: with a session of their own and the factors that they showed for it. */
@@ -27,5 +28,8 @@ export function ownCaller(request: FastifyRequest): OwnCaller {
 export function notDelegated(request: FastifyRequest): void {
   if (callerOf(request).onBehalfBy !== '') throw new RedoubtError('ERR_TOKEN_DELEGATED')
 }
+
+/** Who acts on people, and through which program: power is given by people themselves. */
+export const actingOf = ({ facts: { type, id }, onBehalfBy }: Principal): Acting => ({ type, id, onBehalfBy })
 
 const isLevel = (level: number): level is 1 | 2 | 3 => level === 1 || level === 2 || level === 3

@@ -1,19 +1,11 @@
-import { createHash, randomBytes } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
-import {
-  asRedoubtError,
-  type AuditSink,
-  type Clock,
-  type EntityUid,
-  newId,
-  RedoubtError,
-  type Role,
-  type SubjectSealer,
-} from '#foundation/core'
+import { asRedoubtError, type AuditSink, type Clock, newId, RedoubtError, type Role, type SubjectSealer } from '#foundation/core'
 import type { PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server'
 import type { AttestationRoots } from '../attestation-roots.ts'
 import { COSE_ALGORITHMS, verifyRegistration, type RegistrationResponse, type VerifiedCredential } from '../webauthn.ts'
 import type { WriteQueue } from '../write-queue.ts'
+import { type Acting, demandPerson, makerOf } from './acting.ts'
+import { digestOf, EnrolmentLinks, type UsableLink } from './enrolment-links.ts'
 import { factorId, type FactorStore } from './factor-store.ts'
 import type { EnrolmentLink, SignedIn } from './people.ts'
 import type { PersonChanges } from './person-changes.ts'
@@ -25,11 +17,9 @@ import { keyUri, newTotpSecret, sealTotp, stepOf } from './totp.ts'
 
 /** Long enough to find the key in a drawer; the page asks for a new challenge when it is over. */
 const CHALLENGE_LIFETIME_MS = 5 * 60 * 1000
-const KEEP_LINKS_MS = 24 * 60 * 60 * 1000
 /** How long ago two factors may have been shown by whoever adds one to their own account. */
 const FRESH_MS = 5 * 60 * 1000
 const MAX_PASSKEYS = 10
-const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const FIRST_ADMINISTRATOR_ROLES: readonly Role[] = ['administrator', 'security-officer']
 
 export interface EnrolmentOptions {
@@ -47,6 +37,8 @@ export interface EnrolmentOptions {
   readonly linkMinutes: number
   readonly models: KeyModels
   readonly roots: AttestationRoots | null
+  /** The account of the command line, where it acts in place of people. */
+  readonly isBootstrap: (account: string) => boolean
 }
 
 export interface Enrolled {
@@ -66,18 +58,20 @@ interface Pending {
 
 /**
  * Enrolment of a factor by a one-use link: for the first administrator, who is made by it, and for everyone else, who exists already.
- * The link's token is 256 random bits and only its digest is stored. A challenge serves one attempt, successful or not. The person's
+ * A challenge serves one attempt, successful or not. The person's
  * name goes to the authenticator and, sealed under the person's key, to log and database.
  * @see Web Authentication Level 3 §7.1
  */
 export class Enrolment {
   readonly #options: EnrolmentOptions
+  readonly #links: EnrolmentLinks
   /** Links whose new factor is being recorded and stored. */
   readonly #completing = new Set<string>()
   readonly #pending = new Map<string, Pending>()
 
   constructor(options: EnrolmentOptions) {
     this.#options = options
+    this.#links = new EnrolmentLinks(options)
   }
 
   /** Whether anyone can sign in as administrator: else the server prints a link for whoever sits at its terminal. */
@@ -88,30 +82,32 @@ export class Enrolment {
 
   /**
    * For a first administrator. A new link makes every older unused one of this kind invalid.
-   * @throws {RedoubtError} `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`; no link is valid then.
+   * @throws {RedoubtError} `ERR_ACCESS_PROGRAM`, `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`; no link is valid then.
    */
-  createLink(by: EntityUid): Promise<EnrolmentLink> {
-    return this.#newLink(null, by)
+  async createLink(by: Acting): Promise<EnrolmentLink> {
+    demandPerson(by, this.#options.isBootstrap)
+    return this.#links.make(null, by)
   }
 
   /**
    * For a person who never had a factor. Whoever had one adds to it themselves, or is helped by two others: a single administrator
    * cannot come to sign in as someone else.
-   * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CONFLICT`.
+   * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CONFLICT`, `ERR_ACCESS_PROGRAM`.
    */
-  async createPersonLink(userId: string, by: EntityUid): Promise<EnrolmentLink> {
+  async createPersonLink(userId: string, by: Acting): Promise<EnrolmentLink> {
     const person = this.#options.roster.require(userId)
     if (person.enrolledAt !== null)
       throw new RedoubtError(
         'ERR_CONFLICT',
         'the person has enrolled before: they add keys themselves, and lost keys take a recovery by two others',
       )
-    return this.#newLink(person, by)
+    if (person.powerful) demandPerson(by, this.#options.isBootstrap)
+    return this.#links.make(person, by)
   }
 
   /** After two others agreed. */
-  createRecoveryLink(userId: string, by: EntityUid): Promise<EnrolmentLink> {
-    return this.#newLink(this.#options.roster.require(userId), by)
+  createRecoveryLink(userId: string, by: Acting): Promise<EnrolmentLink> {
+    return this.#links.make(this.#options.roster.require(userId), by)
   }
 
   /** For oneself. @throws {RedoubtError} `ERR_MFA_REQUIRED`. */
@@ -121,12 +117,12 @@ export class Enrolment {
     // One phished code must not become a key for good: it takes two factors, or a recovery code from the drawer.
     const enough = shown.mfaLevel >= 2 || (shown.recovered && !person.powerful)
     if (!fresh || !enough || person.disabled) throw new RedoubtError('ERR_MFA_REQUIRED')
-    return this.#newLink(person, { type: 'User', id: userId })
+    return this.#links.make(person, { type: 'User', id: userId })
   }
 
   /** Null when the link is used, expired or unknown, or its person is disabled or not who it was made for any more. */
   kindOf(token: string): LinkKind | null {
-    const link = this.#linkOf(token)
+    const link = this.#links.find(token)
     if (link === null) return null
     if (link.person === null) return 'first-administrator'
     return link.person.powerful ? 'person' : 'person-with-totp'
@@ -134,7 +130,7 @@ export class Enrolment {
 
   /** @returns what the browser needs to make a credential, or null when the link is not usable. @param displayName for a first administrator. */
   async begin(token: string, displayName: string | null): Promise<PublicKeyCredentialCreationOptionsJSON | null> {
-    const link = this.#linkOf(token)
+    const link = this.#links.find(token)
     if (link === null) return null
     const { factors, issuer, models, roster } = this.#options
     const { person } = link
@@ -183,16 +179,16 @@ export class Enrolment {
     if (factors.credentialsOf(pending.userId).length >= MAX_PASSKEYS)
       throw new RedoubtError('ERR_CONFLICT', `a person has at most ${MAX_PASSKEYS} keys`)
     return this.#once(link.digest, async () => {
-      if (link.person !== null) return this.#add(link.digest, link.person, { credential })
+      if (link.person !== null) return this.#add(link, link.person, { credential })
       if (displayName === null) throw new RedoubtError('ERR_INPUT_INVALID', 'the person has no name')
-      await this.#enrolFirst(link.digest, pending.userId, displayName, credential)
+      await this.#enrolFirst(link, pending.userId, displayName, credential)
       return { recoveryCodes: [] }
     })
   }
 
   /** A new secret for a code generator; null when the link is not usable. @throws {RedoubtError} `ERR_FACTOR_NOT_ALLOWED` for powerful people. */
   async beginTotp(token: string): Promise<{ readonly uri: string; readonly secret: string } | null> {
-    const link = this.#linkOf(token)
+    const link = this.#links.find(token)
     if (link === null) return null
     if (link.person === null || link.person.powerful) throw new RedoubtError('ERR_FACTOR_NOT_ALLOWED')
     const secret = newTotpSecret()
@@ -209,56 +205,13 @@ export class Enrolment {
     if (step === null) throw new RedoubtError('ERR_TOTP_CODE')
     const { person } = link
     const totp = { secret: pending.secret, step }
-    return this.#once(link.digest, () => this.#add(link.digest, person, { totp }))
+    return this.#once(link.digest, () => this.#add(link, person, { totp }))
   }
 
-  /** Used and expired links go a day after their time. */
   async purge(): Promise<void> {
-    const { raw, queue, clock } = this.#options
-    const now = clock.now()
+    const now = this.#options.clock.now()
     for (const [link, { expiresAt }] of this.#pending) if (expiresAt <= now) this.#pending.delete(link)
-    await queue.write(() => raw.prepare('DELETE FROM identity_enrolment_links WHERE expires_at < ?').run(now - KEEP_LINKS_MS))
-  }
-
-  /** For the person as they are now: what changes their rights or factors ends the link, also while it is being made. */
-  async #newLink(person: PersonRecord | null, by: EntityUid): Promise<EnrolmentLink> {
-    const userId = person?.id ?? null
-    const { raw, queue, audit, clock, issuer, linkMinutes } = this.#options
-    const token = randomBytes(32).toString('base64url')
-    const expiresAt = clock.now() + linkMinutes * 60_000
-    await audit.record({
-      type: 'access.enrolment.link',
-      actor: { type: by.type, id: by.id },
-      action: 'manageAccess',
-      resource: userId === null ? { type: 'System', id: 'identity' } : { type: 'Account', id: userId },
-      outcome: 'success',
-      details: { expiresAt },
-    })
-    const older = raw.prepare('SELECT token_digest FROM identity_enrolment_links WHERE used_at IS NULL AND user_id IS ?')
-    const replaced = (older.all(userId) as { token_digest: string }[]).map((row) => row.token_digest)
-    await queue.write(() => {
-      raw.prepare('DELETE FROM identity_enrolment_links WHERE used_at IS NULL AND user_id IS ?').run(userId)
-      raw
-        .prepare('INSERT INTO identity_enrolment_links (token_digest, expires_at, user_id, epoch) VALUES (?, ?, ?, ?)')
-        .run(digestOf(token), expiresAt, userId, person?.epoch ?? null)
-    })
-    for (const digest of replaced) this.#pending.delete(digest)
-    return { url: `${issuer}/enrol/${token}`, expiresAt }
-  }
-
-  #linkOf(token: string): { readonly digest: string; readonly person: PersonRecord | null } | null {
-    if (!TOKEN.test(token)) return null
-    const { raw, clock, people } = this.#options
-    const digest = digestOf(token)
-    const row = raw
-      .prepare('SELECT expires_at, used_at, user_id, epoch FROM identity_enrolment_links WHERE token_digest = ?')
-      .get(digest) as { expires_at: number; used_at: number | null; user_id: string | null; epoch: number | null } | undefined
-    if (row === undefined || row.used_at !== null || row.expires_at <= clock.now()) return null
-    const person = row.user_id === null ? null : people.get(row.user_id)
-    if (row.user_id !== null && (person === null || person.disabled)) return null
-    // Made for who the person was: other rights, a factor less, disabled and enabled again, and it is worth nothing.
-    if (person !== null && person.epoch !== row.epoch) return null
-    return { digest, person }
+    await this.#links.purge()
   }
 
   #wait(token: string, pending: Omit<Pending, 'expiresAt'>): void {
@@ -267,10 +220,10 @@ export class Enrolment {
 
   /** The link, and what was begun on it: taken out before anything is awaited, so that a challenge can be answered once, whatever the answer is worth. */
   #take(token: string): {
-    readonly link: { readonly digest: string; readonly person: PersonRecord | null }
+    readonly link: UsableLink
     readonly pending: Pending | null
   } {
-    const link = this.#linkOf(token)
+    const link = this.#links.find(token)
     if (link === null) throw new RedoubtError('ERR_ENROLMENT_INVALID')
     const pending = this.#pending.get(link.digest) ?? null
     this.#pending.delete(link.digest)
@@ -288,7 +241,7 @@ export class Enrolment {
     }
   }
 
-  async #enrolFirst(digest: string, userId: string, displayName: string, credential: VerifiedCredential): Promise<void> {
+  async #enrolFirst(link: UsableLink, userId: string, displayName: string, credential: VerifiedCredential): Promise<void> {
     const { roster, clock, factors, people, queue } = this.#options
     const now = clock.now()
     const build = (name: Pick<PersonRecord, 'loginDigest' | 'loginSealed'>) =>
@@ -303,12 +256,14 @@ export class Enrolment {
         epoch: 0,
         createdAt: now,
         enrolledAt: now,
+        createdBy: link.madeBy,
+        enrolledBy: link.madeBy,
       }) as const
     await roster.take(displayName, userId, build, async (state) => {
       const event = this.#event(userId, { roles: [...FIRST_ADMINISTRATOR_ROLES], ...detailsOf(credential) })
       await this.#recorded({ ...event, personal: [{ subject: userId, fields: { displayName } }] }, () =>
         queue.write(() => {
-          this.#spend(digest)
+          this.#links.spend(link.digest)
           people.insert(state)
           factors.storeCredential({ ...credential, userId, createdAt: now, lastUsedAt: null })
         }),
@@ -319,7 +274,7 @@ export class Enrolment {
   }
 
   async #add(
-    digest: string,
+    link: UsableLink,
     person: PersonRecord,
     added: { readonly credential: VerifiedCredential } | { readonly totp: { readonly secret: Uint8Array; readonly step: number } },
   ): Promise<Enrolled> {
@@ -334,6 +289,8 @@ export class Enrolment {
         ? { sealed: await sealTotp(sealer, userId, added.totp.secret), lastStep: added.totp.step, createdAt: now, lastUsedAt: null }
         : null
     const details = 'credential' in added ? detailsOf(added.credential) : { totp: true }
+    // Whoever adds to what they have does it themselves, and stays whose they were.
+    const enrolledBy = link.madeBy === makerOf({ type: 'User', id: userId }) ? person.enrolledBy : link.madeBy
     const demandSame = (present: PersonRecord | null): PersonRecord => {
       // Rights and factors are those that the link was made for, or it is for someone else.
       if (present === null || present.disabled || present.epoch !== person.epoch) throw new RedoubtError('ERR_ENROLMENT_INVALID')
@@ -343,9 +300,9 @@ export class Enrolment {
       try {
         await changes.widen(
           userId,
-          (present) => ({ ...demandSame(present), enrolledAt: present.enrolledAt ?? now }),
+          (present) => ({ ...demandSame(present), enrolledAt: present.enrolledAt ?? now, enrolledBy }),
           () => {
-            this.#spend(digest)
+            this.#links.spend(link.digest)
             if (credential !== null) factors.storeCredential(credential)
             if (totp !== null) factors.storeTotp(userId, totp)
             if (digests.length > 0) factors.storeCodes(userId, digests)
@@ -386,19 +343,7 @@ export class Enrolment {
       throw error
     }
   }
-
-  /** Replicas share the database and not our memory: the update decides, and only one of them changes a row. */
-  #spend(digest: string): void {
-    const { raw, clock } = this.#options
-    const now = clock.now()
-    const used = raw
-      .prepare('UPDATE identity_enrolment_links SET used_at = ? WHERE token_digest = ? AND used_at IS NULL AND expires_at > ?')
-      .run(now, digest, now)
-    if (used.changes !== 1) throw new RedoubtError('ERR_ENROLMENT_INVALID')
-  }
 }
-
-const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex')
 
 const detailsOf = (credential: VerifiedCredential) => ({
   credential: factorId(credential.id),

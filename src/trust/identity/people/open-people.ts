@@ -39,6 +39,8 @@ export interface PeopleOptions {
   readonly config: IdentityConfig
   readonly alerts: AlertSink | null
   readonly announce: (id: string) => void
+  /** The account of the command line, where it acts in place of people. */
+  readonly isBootstrap: (account: string) => boolean
   readonly refused: (code: ErrorCode, known: EntityUid | null) => void
   readonly answerFloorMs: number
 }
@@ -53,7 +55,7 @@ export interface OpenedPeople {
 
 /** Opens everyone: tables, people, factors, sessions. @throws {RedoubtError} `ERR_CONFIG_INVALID`; what the database throws. */
 export function openPeople(options: PeopleOptions): OpenedPeople {
-  const { database, queue, audit, clock, sealer, issuer, config, alerts, announce, refused, answerFloorMs } = options
+  const { database, queue, audit, clock, sealer, issuer, config, alerts, announce, isBootstrap, refused, answerFloorMs } = options
   migrate(database, 'trust/identity/people', PEOPLE_MIGRATIONS)
   const raw: DatabaseSync = database.raw
   const models: ReadonlySet<string> = new Set(config.hardwareKeys)
@@ -74,30 +76,14 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
   })
   const guard = new AttemptGuard(raw, queue, clock, (text) => sealer.pseudonym(text))
   const changes = new PersonChanges(people, queue, announce)
-  const roster = new Roster({ people, factors, sessions, queue, changes, audit, clock, sealer, announce })
+  const roster = new Roster({ people, factors, sessions, queue, changes, audit, clock, sealer, announce, isBootstrap })
   const linkMinutes = config.enrolmentLinkMinutes
-  const enrolment = new Enrolment({
-    raw,
-    queue,
-    changes,
-    audit,
-    clock,
-    sealer,
-    people,
-    factors,
-    roster,
-    issuer,
-    linkMinutes,
-    models,
-    roots,
-  })
+  const stores = { raw, queue, changes, audit, clock, sealer, people, factors, roster }
+  const enrolment = new Enrolment({ ...stores, issuer, linkMinutes, models, roots, isBootstrap })
   const lostKey = new LostKey({
-    raw,
-    queue,
-    audit,
-    clock,
-    roster,
+    ...stores,
     alerts,
+    isBootstrap,
     createLink: (userId, by) => enrolment.createRecoveryLink(userId, by),
   })
   const checks = { people, factors, guard, queue, clock, sealer, refused }
@@ -149,6 +135,7 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
         request: (userId, by) => lostKey.request(userId, by),
         list: () => lostKey.list(),
         approve: (recoveryId, by) => lostKey.approve(recoveryId, by),
+        deny: (recoveryId, by) => lostKey.deny(recoveryId, by),
       },
     },
     async maintain() {

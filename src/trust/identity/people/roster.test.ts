@@ -85,6 +85,46 @@ describe('people (B3)', () => {
     expect((await fixture.reopen()).people.find(person.id)?.roles).toEqual(people.find(person.id)?.roles)
   })
 
+  it.each([
+    ['a program', { type: 'ServiceAccount', id: 'automation' }],
+    ['a program that acts for an administrator', { ...ADMIN, onBehalfBy: 'automation' }],
+  ])('get no power from %s, nor a link when they have it', async (_who, by) => {
+    await fixture.account('automation', { roles: ['administrator'] })
+    const { people } = fixture.identity
+    const ask = (loginName: string, role: 'administrator' | 'auditor') =>
+      people.create({ loginName, roles: [role], purpose: 'audit', legalBasis: 'contract' }, by)
+    const refused = { code: 'ERR_ACCESS_PROGRAM' }
+    await expect(ask('puppet', 'administrator')).rejects.toMatchObject(refused)
+    expect(people.byLoginName('puppet')).toBeNull()
+    // What is not powerful a program makes, as identity systems do, and never more of it.
+    const { person } = await ask('eve', 'auditor')
+    await expect(people.change(person.id, { roles: ['auditor', 'security-officer'] }, by)).rejects.toMatchObject(refused)
+    const officer = await newPerson(fixture, 'ada', ['security-officer'])
+    await expect(people.change(officer.person.id, { roles: ['auditor'] }, by)).rejects.toMatchObject(refused)
+    await expect(people.change(officer.person.id, { groups: [] }, by)).rejects.toMatchObject(refused)
+    await expect(people.enrolment.createLink(officer.person.id, by)).rejects.toMatchObject(refused)
+    await expect(fixture.identity.createEnrolmentLink(by)).rejects.toMatchObject(refused)
+    // Taking everything away at once is for whoever sees an attack first; giving it back is not.
+    await people.disable(officer.person.id, by)
+    await expect(people.enable(officer.person.id, by)).rejects.toMatchObject(refused)
+    expect(
+      people
+        .list()
+        .map(({ roles }) => roles.join())
+        .toSorted(),
+    ).toEqual(['auditor', 'security-officer'])
+  })
+
+  it('get their power from the account of the command line where it acts in place of people: in development', async () => {
+    const ask = { name: 'local-cli', roles: ['bootstrap'], purpose: 'set-up', legalBasis: 'contract' } as const
+    await fixture.identity.createBootstrapAccount(ask, ADMIN)
+    const by = { type: 'ServiceAccount', id: 'local-cli' }
+    const person = { roles: ['administrator'], purpose: 'audit', legalBasis: 'contract' } as const
+    expect((await fixture.identity.people.create({ ...person, loginName: 'ada' }, by)).person).toMatchObject({ powerful: true })
+    const production = await fixture.reopen({ profile: 'production' })
+    await expect(production.people.create({ ...person, loginName: 'eve' }, by)).rejects.toMatchObject({ code: 'ERR_ACCESS_PROGRAM' })
+  })
+
   it('lose a factor, and with it every session and token', async () => {
     const ada = await personWithKey(fixture, 'ada')
     const { people } = fixture.identity
@@ -109,7 +149,7 @@ it('has an administrator while one can sign in: else the terminal of the server 
   await people.disable(person.id, ADMIN)
   // Two others help whoever lost every key; until the link is used nobody can sign in.
   const officers = await Promise.all(['bob', 'carol'].map((name) => personWithKey(fixture, name, ['security-officer'])))
-  const { id } = await people.lostKey.request(ada.person.id, ADMIN)
+  const { id } = await people.lostKey.request(ada.person.id, { type: 'User', id: officers[0]!.person.id })
   for (const officer of officers) await people.lostKey.approve(id, { type: 'User', id: officer.person.id })
   expect(fixture.identity.administratorEnrolled()).toBe(false)
 })

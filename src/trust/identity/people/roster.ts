@@ -1,7 +1,6 @@
 import {
   type AuditSink,
   type Clock,
-  type EntityUid,
   type JsonObject,
   LEGAL_BASES,
   newId,
@@ -12,12 +11,14 @@ import {
 } from '#foundation/core'
 import { z } from 'zod'
 import type { WriteQueue } from '../write-queue.ts'
+import { type Acting, demandPerson, makerOf } from './acting.ts'
 import type { FactorStore } from './factor-store.ts'
 import { factorId } from './factor-store.ts'
 import { loginDigest, requireLoginName } from './login-name.ts'
 import type { NewPerson } from './people.ts'
 import type { PersonChanges } from './person-changes.ts'
 import type { PersonRecord, PersonState, PersonStore } from './person-store.ts'
+import { isPowerful } from './powerful-roles.ts'
 import type { SessionStore } from './session-store.ts'
 
 const MAX_PEOPLE = 100_000
@@ -52,6 +53,8 @@ export interface RosterParts {
   readonly clock: Clock
   readonly sealer: SubjectSealer
   readonly announce: (id: string) => void
+  /** The account of the command line, where it acts in place of people. */
+  readonly isBootstrap: (account: string) => boolean
 }
 
 /**
@@ -67,16 +70,18 @@ export class Roster {
     this.#parts = parts
   }
 
-  /** @throws {RedoubtError} `ERR_INPUT_INVALID`; `ERR_CONFLICT` when someone has the name, in any spelling. */
-  async create(ask: NewPerson, by: EntityUid): Promise<PersonRecord> {
+  /** @throws {RedoubtError} `ERR_INPUT_INVALID`; `ERR_CONFLICT` when someone has the name, in any spelling; `ERR_ACCESS_PROGRAM`. */
+  async create(ask: NewPerson, by: Acting): Promise<PersonRecord> {
     const { people, clock } = this.#parts
     const { loginName, ...state } = valid(newPerson, ask)
+    this.#demandPersonFor(by, state.roles)
     if (people.size >= MAX_PEOPLE) throw new RedoubtError('ERR_CONFLICT', `there are ${MAX_PEOPLE} people already`)
     const id = newId('user')
+    const made = { enrolledAt: null, createdBy: makerOf(by), enrolledBy: null }
     return this.take(
       loginName,
       id,
-      (name) => ({ id, ...name, ...state, disabled: false, epoch: 0, createdAt: clock.now(), enrolledAt: null }),
+      (name) => ({ id, ...name, ...state, disabled: false, epoch: 0, createdAt: clock.now(), ...made }),
       async (state, canonical) => {
         await this.#record('access.person.create', id, by, {
           details: { roles: [...state.roles], groups: [...state.groups], purpose: state.purpose, legalBasis: state.legalBasis },
@@ -123,7 +128,7 @@ export class Roster {
   }
 
   /** @throws {RedoubtError} `ERR_ACCESS_LAST_ADMINISTRATOR`. */
-  async disable(userId: string, by: EntityUid): Promise<PersonRecord> {
+  async disable(userId: string, by: Acting): Promise<PersonRecord> {
     const before = this.require(userId)
     this.#demandAnother(before)
     // Of who is disabled already too: whoever is enabling them at this moment did not know of this.
@@ -134,9 +139,10 @@ export class Roster {
     return this.require(userId)
   }
 
-  async enable(userId: string, by: EntityUid): Promise<PersonRecord> {
+  async enable(userId: string, by: Acting): Promise<PersonRecord> {
     const before = this.require(userId)
     if (!before.disabled) return before
+    this.#demandPersonFor(by, before.roles)
     await this.#record('access.person.enable', userId, by, {})
     return this.#parts.changes.widen(userId, (present) => {
       // Who was enabled and disabled again on the way stays disabled: this call knew nothing of the reason.
@@ -145,16 +151,17 @@ export class Roster {
     })
   }
 
-  /** @throws {RedoubtError} `ERR_INPUT_INVALID`, `ERR_ACCESS_SELF`, `ERR_ACCESS_LAST_ADMINISTRATOR`. */
+  /** @throws {RedoubtError} `ERR_INPUT_INVALID`, `ERR_ACCESS_SELF`, `ERR_ACCESS_LAST_ADMINISTRATOR`, `ERR_ACCESS_PROGRAM`. */
   async change(
     userId: string,
     ask: { readonly roles?: readonly Role[]; readonly groups?: readonly string[] },
-    by: EntityUid,
+    by: Acting,
   ): Promise<PersonRecord> {
     const wanted = valid(rights, ask)
     if (by.type === 'User' && by.id === userId) throw new RedoubtError('ERR_ACCESS_SELF')
     const before = this.require(userId)
     const next = { roles: wanted.roles ?? before.roles, groups: wanted.groups ?? before.groups }
+    this.#demandPersonFor(by, [...before.roles, ...next.roles])
     const kept = { roles: both(before.roles, next.roles), groups: both(before.groups, next.groups) }
     // First what is taken away, then the record, then what is added.
     if (kept.roles.length < before.roles.length || kept.groups.length < before.groups.length) {
@@ -177,7 +184,7 @@ export class Roster {
   }
 
   /** Ends sessions too: one of them may be of whoever has the factor. @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_ACCESS_LAST_ADMINISTRATOR`. */
-  async removeFactor(userId: string, id: string, by: EntityUid): Promise<PersonRecord> {
+  async removeFactor(userId: string, id: string, by: Acting): Promise<PersonRecord> {
     const { factors, sessions } = this.#parts
     const before = this.require(userId)
     const credential = factors.credentialsOf(userId).find((one) => factorId(one.id) === id)
@@ -198,7 +205,7 @@ export class Roster {
   }
 
   /** Everything that could sign the person in, and every session. Effective and durable when it resolves; the caller records it. */
-  async removeAllFactors(userId: string, by: EntityUid): Promise<number> {
+  async removeAllFactors(userId: string, by: Acting): Promise<number> {
     const { factors, sessions } = this.#parts
     const before = this.require(userId)
     const credentials = factors.credentialsOf(userId)
@@ -214,6 +221,11 @@ export class Roster {
     })
     await sessions.endAll(userId, by)
     return removed
+  }
+
+  /** @param roles those of the person before and after. */
+  #demandPersonFor(by: Acting, roles: readonly Role[]): void {
+    if (isPowerful(roles)) demandPerson(by, this.#parts.isBootstrap)
   }
 
   /**
@@ -236,7 +248,7 @@ export class Roster {
   async #record(
     type: string,
     userId: string,
-    by: EntityUid,
+    by: Acting,
     more: { readonly details?: JsonObject; readonly personal?: readonly { readonly subject: string; readonly fields: JsonObject }[] },
   ): Promise<void> {
     await this.#parts.audit.record({

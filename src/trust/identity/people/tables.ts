@@ -67,4 +67,12 @@ export const PEOPLE_MIGRATIONS: Migrations = [
   `
   ALTER TABLE identity_enrolment_links ADD COLUMN epoch INTEGER;
   `,
+  // Who made a person, and the link by which somebody enrolled as them, could be that somebody. Of before it is not known.
+  `
+  ALTER TABLE identity_enrolment_links ADD COLUMN made_by TEXT;
+  ALTER TABLE identity_users ADD COLUMN created_by TEXT;
+  ALTER TABLE identity_users ADD COLUMN enrolled_by TEXT;
+  ALTER TABLE identity_recoveries ADD COLUMN requested_by TEXT;
+  ALTER TABLE identity_recoveries ADD COLUMN denied_at INTEGER;
+  `,
 ]
