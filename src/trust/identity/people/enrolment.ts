@@ -81,11 +81,12 @@ export class Enrolment {
   }
 
   /**
-   * For a first administrator. A new link makes every older unused one of this kind invalid.
-   * @throws {RedoubtError} `ERR_ACCESS_PROGRAM`, `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`; no link is valid then.
+   * For a first administrator, while there is none. A new link makes every older unused one of this kind invalid.
+   * @throws {RedoubtError} `ERR_CONFLICT`, `ERR_ACCESS_PROGRAM`, `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`; no link is valid then.
    */
   async createLink(by: Acting): Promise<EnrolmentLink> {
     demandPerson(by, this.#options.isBootstrap)
+    if (this.administratorEnrolled()) throw alreadyOne()
     return this.#links.make(null, by)
   }
 
@@ -124,7 +125,7 @@ export class Enrolment {
   kindOf(token: string): LinkKind | null {
     const link = this.#links.find(token)
     if (link === null) return null
-    if (link.person === null) return 'first-administrator'
+    if (link.person === null) return this.administratorEnrolled() ? null : 'first-administrator'
     return link.person.powerful ? 'person' : 'person-with-totp'
   }
 
@@ -132,6 +133,7 @@ export class Enrolment {
   async begin(token: string, displayName: string | null): Promise<PublicKeyCredentialCreationOptionsJSON | null> {
     const link = this.#links.find(token)
     if (link === null) return null
+    this.#demandOpen(link)
     const { factors, issuer, models, roster } = this.#options
     const { person } = link
     const name = person === null ? displayName : await roster.loginNameOf(person.id)
@@ -214,6 +216,11 @@ export class Enrolment {
     await this.#links.purge()
   }
 
+  /** A link for a first administrator is worth nothing when there is one. */
+  #demandOpen({ person }: UsableLink): void {
+    if (person === null && this.administratorEnrolled()) throw alreadyOne()
+  }
+
   #wait(token: string, pending: Omit<Pending, 'expiresAt'>): void {
     this.#pending.set(digestOf(token), { ...pending, expiresAt: this.#options.clock.now() + CHALLENGE_LIFETIME_MS })
   }
@@ -225,6 +232,7 @@ export class Enrolment {
   } {
     const link = this.#links.find(token)
     if (link === null) throw new RedoubtError('ERR_ENROLMENT_INVALID')
+    this.#demandOpen(link)
     const pending = this.#pending.get(link.digest) ?? null
     this.#pending.delete(link.digest)
     return { link, pending: pending !== null && pending.expiresAt > this.#options.clock.now() ? pending : null }
@@ -264,6 +272,8 @@ export class Enrolment {
       await this.#recorded({ ...event, personal: [{ subject: userId, fields: { displayName } }] }, () =>
         queue.write(() => {
           this.#links.spend(link.digest)
+          // Two links of this kind, used at once or made by a replica: what is stored decides.
+          if (people.administratorStored()) throw alreadyOne()
           people.insert(state)
           factors.storeCredential({ ...credential, userId, createdAt: now, lastUsedAt: null })
         }),
@@ -344,6 +354,8 @@ export class Enrolment {
     }
   }
 }
+
+const alreadyOne = (): RedoubtError => new RedoubtError('ERR_CONFLICT', 'there is an administrator, who makes everyone else')
 
 const detailsOf = (credential: VerifiedCredential) => ({
   credential: factorId(credential.id),

@@ -157,13 +157,12 @@ export class LostKey {
     await this.#record(granted ? 'access.recovery.grant' : 'access.recovery.approve', request, by)
     await queue.write(() => {
       // While it was recorded someone may have said no, and whoever agreed may have lost what they agreed with.
-      if (!this.#open.has(id)) throw new RedoubtError('ERR_NOT_FOUND', 'the request was refused meanwhile')
       const enough = this.#approvers.counting(request).length >= APPROVALS_NEEDED
       if (granted && !enough) throw new RedoubtError('ERR_CONFLICT', 'an approval does not count any more; look at the request again')
       const stored = raw
         .prepare('UPDATE identity_recoveries SET approvals = ?, granted_at = ? WHERE id = ? AND granted_at IS NULL AND denied_at IS NULL')
         .run(JSON.stringify(approvals), granted ? clock.now() : null, id)
-      if (stored.changes !== 1) throw new RedoubtError('ERR_NOT_FOUND', 'there is no such open request')
+      if (stored.changes !== 1 || !this.#open.has(id)) throw new RedoubtError('ERR_NOT_FOUND', 'the request was refused meanwhile')
     })
     if (!granted) {
       // Unless someone said no since.

@@ -88,6 +88,15 @@ export class PersonStore {
     return roles.includes('administrator') && !disabled && factors.passkeys > 0
   }
 
+  /** As `isAdministrator` of anyone, by what is stored: for the transaction that would make the first one. */
+  administratorStored(): boolean {
+    const found = this.#raw.prepare(
+      `SELECT 1 FROM identity_users WHERE disabled = 0 AND roles LIKE '%"administrator"%'
+         AND id IN (SELECT user_id FROM identity_credentials) LIMIT 1`,
+    )
+    return found.get() !== undefined
+  }
+
   list(): readonly PersonRecord[] {
     return [...this.#people.values()].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
   }
