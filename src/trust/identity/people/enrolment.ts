@@ -149,7 +149,7 @@ export class Enrolment {
       userDisplayName: name,
       timeout: CHALLENGE_LIFETIME_MS,
       // Without it browsers hide the model of the authenticator.
-      attestationType: powerful && models.size > 0 ? 'direct' : 'none',
+      attestationType: powerful && models.aaguids.size > 0 ? 'direct' : 'none',
       supportedAlgorithmIDs: [...COSE_ALGORITHMS],
       authenticatorSelection: { residentKey: 'preferred', userVerification: 'required' },
       excludeCredentials: factors.credentialsOf(userId).map(({ id }) => ({ id })),
@@ -166,17 +166,20 @@ export class Enrolment {
     const { issuer, factors, models, roots, clock } = this.#options
     const { link, pending } = this.#take(token)
     if (pending?.challenge === undefined) throw new RedoubtError('ERR_WEBAUTHN_CHALLENGE')
-    const credential = await verifyRegistration(response, {
+    const verified = await verifyRegistration(response, {
       challenge: pending.challenge,
       origin: issuer,
       relyingParty: new URL(issuer).hostname,
     })
-    if (typeof credential === 'string') throw new RedoubtError(credential)
+    if (typeof verified === 'string') throw new RedoubtError(verified)
     const powerful = link.person?.powerful ?? isPowerful(FIRST_ADMINISTRATOR_ROLES)
+    // The model is what the key says of itself unless its maker's certificate says so too; only that is kept as attestation.
+    const vouched = roots !== null && roots.vouchFor(verified.chain, clock.now())
+    const credential = vouched ? verified : { ...verified, attestation: 'none' }
     const unfit = refusalOfKey(credential, powerful, models)
     if (unfit !== null) throw new RedoubtError(unfit)
-    // The model is what the key says of itself unless its maker's certificate says so too.
-    if (powerful && roots !== null && !roots.vouchFor(credential.chain, clock.now())) throw new RedoubtError('ERR_WEBAUTHN_AUTHENTICATOR')
+    // Without certificates of makers the word of the key is taken, but it has to be given under its signature.
+    if (powerful && models.aaguids.size > 0 && verified.attestation === 'none') throw new RedoubtError('ERR_WEBAUTHN_AUTHENTICATOR')
     if (factors.credential(credential.id) !== null) throw new RedoubtError('ERR_WEBAUTHN_CREDENTIAL', 'the key is enrolled already')
     if (factors.credentialsOf(pending.userId).length >= MAX_PASSKEYS)
       throw new RedoubtError('ERR_CONFLICT', `a person has at most ${MAX_PASSKEYS} keys`)

@@ -58,8 +58,8 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
   const { database, queue, audit, clock, sealer, issuer, config, alerts, announce, isBootstrap, refused, answerFloorMs } = options
   migrate(database, 'trust/identity/people', PEOPLE_MIGRATIONS)
   const raw: DatabaseSync = database.raw
-  const models: ReadonlySet<string> = new Set(config.hardwareKeys)
   const roots: AttestationRoots | null = config.attestationRoots === undefined ? null : readAttestationRoots(config.attestationRoots)
+  const models = { aaguids: new Set(config.hardwareKeys), vouched: roots !== null }
 
   const factors = new FactorStore(raw)
   const people = new PersonStore(raw, factors, models)

@@ -171,7 +171,7 @@ export interface People {
   disable(userId: string, by: Acting): Promise<Person>
   enable(userId: string, by: Acting): Promise<Person>
   /**
-   * Ends the access tokens of the person, not the sessions: a new token has the new rights. What is taken away takes effect on the next
+   * Ends the access tokens of the person: a new token has the new rights. Sessions go on, unless a powerful role is given. What is taken away takes effect on the next
    * request and before it is recorded; what is added is recorded first.
    */
   change(userId: string, change: { readonly roles?: readonly Role[]; readonly groups?: readonly string[] }, by: Acting): Promise<Person>

@@ -18,7 +18,7 @@ import { loginDigest, requireLoginName } from './login-name.ts'
 import type { NewPerson } from './people.ts'
 import type { PersonChanges } from './person-changes.ts'
 import type { PersonRecord, PersonState, PersonStore } from './person-store.ts'
-import { isPowerful } from './powerful-roles.ts'
+import { isPowerful, POWERFUL_ROLES } from './powerful-roles.ts'
 import type { SessionStore } from './session-store.ts'
 
 const MAX_PEOPLE = 100_000
@@ -157,6 +157,7 @@ export class Roster {
     ask: { readonly roles?: readonly Role[]; readonly groups?: readonly string[] },
     by: Acting,
   ): Promise<PersonRecord> {
+    const { sessions } = this.#parts
     const wanted = valid(rights, ask)
     if (by.type === 'User' && by.id === userId) throw new RedoubtError('ERR_ACCESS_SELF')
     const before = this.require(userId)
@@ -180,6 +181,8 @@ export class Roster {
       epoch: present.epoch + 1,
     }))
     this.#parts.announce(userId)
+    // With power come other factors: they are asked for anew, in sessions and token families that begin with them.
+    if (record.roles.some((role) => POWERFUL_ROLES.includes(role) && !before.roles.includes(role))) await sessions.endAll(userId, by)
     return record
   }
 
