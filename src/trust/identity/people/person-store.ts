@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { EntityFacts, LegalBasis, Role } from '#foundation/core'
+import type { EntityFacts, ErrorCode, LegalBasis, Role } from '#foundation/core'
 import type { FactorStore } from './factor-store.ts'
 import type { MfaLevel, Person } from './people.ts'
 import { isPowerful, type KeyModels, levelOfKey, refusalOfKey } from './powerful-roles.ts'
@@ -211,6 +211,15 @@ function build(state: PersonState, factors: Person['factors'], before: PersonRec
     factsAt,
     facts: factsAt[0],
   }
+}
+
+/**
+ * What became of a person while their factor was judged: with other rights another factor may be asked for, and a factor may be one
+ * that was just taken away. @returns null when nothing did.
+ */
+export function faultSince(judged: PersonRecord, present: PersonRecord | null): ErrorCode | null {
+  if (present === null || present.disabled) return 'ERR_ACCOUNT_DISABLED'
+  return present.epoch === judged.epoch ? null : 'ERR_ACCOUNT_CHANGED'
 }
 
 /** The person without what only this room uses; fit to be shown. */
