@@ -178,6 +178,26 @@ export const ERROR_TABLE = {
   ERR_SESSION_ENDED: entry(401, 'the session has ended', 'sign in again'),
   ERR_ACCOUNT_CHANGED: entry(401, 'the rights of the account were changed since', 'sign in again'),
   ERR_ACCESS_SELF: entry(403, 'nobody changes their own rights', 'ask another person who manages access'),
+  ERR_ACCESS_LAST_ADMINISTRATOR: entry(
+    409,
+    'the last administrator who can sign in stays',
+    'enrol another administrator first, then take this one away',
+  ),
+  ERR_RECOVERY_APPROVER: entry(
+    403,
+    'whoever agrees must be independent of who asks and of whom it is for',
+    'ask someone else, or refuse the request and let someone else make it',
+  ),
+  ERR_ACCESS_PROGRAM: entry(
+    403,
+    'programs neither make nor change people in powerful roles',
+    'let a person who manages access do it, signed in themselves',
+  ),
+  ERR_TOKEN_DELEGATED: entry(
+    403,
+    'a program that acts for a person does not act on their account',
+    'let the person do it themselves, signed in with their own factors',
+  ),
   ERR_RECOVERY_SELF: entry(403, 'recovery is agreed to by other people', 'ask two others who manage access'),
 
   // policy

@@ -5,6 +5,7 @@ import { RedoubtError } from '#foundation/core'
 import { doerOf } from './approval-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, demand, permits, systemPart, theLog } from './guard.ts'
+import { notDelegated } from './own-caller.ts'
 
 const reviewId = z.strictObject({ id: z.string().regex(/^rev_[A-Za-z0-9_-]{22}$/) })
 const itemOf = reviewId.extend({ item: z.coerce.number().int().min(1).max(100_000) })
@@ -59,6 +60,7 @@ export const accessReviewRoutes =
           },
         },
         async (request) => {
+          notDelegated(request)
           const { id, item } = request.params
           const found = plane.exceptions.accessReviews.get(id).items.find((one) => one.item === item)
           if (!found) throw new RedoubtError('ERR_NOT_FOUND', `the review has no item ${item}`)

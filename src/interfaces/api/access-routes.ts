@@ -5,6 +5,7 @@ import { BINDINGS } from '#trust/identity'
 import { reviewAccess } from './access-review.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, callerOf, demand, systemPart, theLog } from './guard.ts'
+import { actingOf } from './own-caller.ts'
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'lower case letters, digits, dots, dashes and underscores, at most 63')
 const newAccount = z.strictObject({
@@ -114,7 +115,7 @@ export const accessRoutes =
       { schema: { summary: 'A new one-use link to enrol the administrator’s security key' } },
       async (request) => {
         const principal = await demand(plane, request, 'manageAccess', systemPart('enrolment'))
-        return plane.identity.createEnrolmentLink(principal.facts)
+        return plane.identity.createEnrolmentLink(actingOf(principal))
       },
     )
   }

@@ -133,6 +133,7 @@ export async function testPlane(): Promise<TestPlane> {
           // Looked at for the question to the policies.
           list: () => [],
           approve: act('approve recovery'),
+          deny: act('deny recovery'),
         },
         sessions: {
           get: (id: string) => ({ id, userId: `user_${'B'.repeat(22)}` }),

@@ -117,6 +117,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', `/api/v1/users/${USER}/recoveries`, {}, 'manageAccess', /request recovery/],
   ['GET', '/api/v1/recoveries', {}, 'manageAccess', /^$/],
   ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/approve`, {}, 'manageAccess', /approve recovery/],
+  ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/deny`, {}, 'manageAccess', /deny recovery/],
   ['GET', `/api/v1/sessions?user=${USER}`, {}, 'manageAccess', /list sessions/],
   ['DELETE', `/api/v1/sessions/ses_${'A'.repeat(22)}`, {}, 'manageAccess', /end session/],
   ['GET', '/api/v1/status', {}, 'view', /status/],
@@ -132,6 +133,7 @@ const TESTED_ELSEWHERE = [
 const FOR_EVERYONE_WITH_A_TOKEN = [
   'GET /api/v1/whoami',
   'POST /api/v1/me/links',
+  'GET /api/v1/me/recoveries',
   'GET /api/v1/approvals',
   'GET /api/v1/datasets',
   'GET /api/v1/models',
@@ -167,6 +169,29 @@ describe('every route of the control plane', () => {
       expect(answer.headers.get('www-authenticate')).toContain('Bearer')
     }
     expect([plane.queries, plane.events, plane.done]).toEqual([[], [], []])
+  })
+
+  it.each([
+    ['GET', '/api/v1/sessions', undefined],
+    ['DELETE', `/api/v1/sessions/ses_${'A'.repeat(22)}`, undefined],
+    ['POST', '/api/v1/me/links', undefined],
+    ['POST', `/api/v1/users/${USER}/recoveries`, undefined],
+    ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/approve`, undefined],
+    ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/deny`, undefined],
+    ['POST', `/api/v1/access/reviews/${REVIEW}/items/1/revoke`, undefined],
+    ['POST', `/api/v1/approvals/${APPROVAL}/approve`, { digest: 'a'.repeat(64) }],
+    ['POST', `/api/v1/approvals/${APPROVAL}/deny`, { reason: 'no' }],
+  ])('is closed to a program that acts for a person where it is about the person themselves: %s %s (B5)', async (method, path, json) => {
+    // The owner of the session that the fixture knows, with a token that was given in exchange for theirs.
+    const facts = { ...caller.facts, type: 'User', id: `user_${'B'.repeat(22)}` }
+    const own = { ...caller, facts, mfaLevel: 3, authTime: Date.now(), sessionId: `ses_${'A'.repeat(22)}` }
+    plane.caller = { ...own, onBehalfBy: 'assistant' }
+    const ask = json === undefined ? {} : { json }
+    expect(await call(method, path, ask)).toMatchObject({ status: 403, body: { code: 'ERR_TOKEN_DELEGATED' } })
+    expect(plane.done).toEqual([])
+    plane.caller = own
+    expect((await call(method, path, ask)).status).toBeLessThan(300)
+    expect(plane.done).toHaveLength(1)
   })
 
   it('tells a person which factors would do, and a program that it may not (B7, RFC 9470)', async () => {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { RedoubtError } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, callerOf, demand, systemPart } from './guard.ts'
+import { ownCaller } from './own-caller.ts'
 
 const query = z.strictObject({
   user: z
@@ -25,7 +26,8 @@ export const sessionRoutes =
       async (request) => {
         const caller = callerOf(request)
         const { user = caller.facts.id } = request.query
-        if (user !== caller.facts.id || caller.facts.type !== 'User') await demand(plane, request, 'manageAccess', accountOf(user))
+        if (user === caller.facts.id && caller.facts.type === 'User') ownCaller(request)
+        else await demand(plane, request, 'manageAccess', accountOf(user))
         return { current: caller.sessionId, sessions: await all().list(user) }
       },
     )
@@ -38,7 +40,8 @@ export const sessionRoutes =
         const session = all().get(request.params.id)
         const own = session !== null && caller.facts.type === 'User' && session.userId === caller.facts.id
         // Whether there is such a session is told to those who may end it.
-        if (!own) await demand(plane, request, 'manageAccess', session === null ? systemPart('access') : accountOf(session.userId))
+        if (own) ownCaller(request)
+        else await demand(plane, request, 'manageAccess', session === null ? systemPart('access') : accountOf(session.userId))
         if (session === null) throw new RedoubtError('ERR_NOT_FOUND', 'there is no such session')
         await all().end(session.id, caller.facts)
         return { id: session.id, ended: true }

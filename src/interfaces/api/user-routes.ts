@@ -4,6 +4,7 @@ import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
 import type { Person, Recovery } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, callerOf, demand, systemPart } from './guard.ts'
+import { actingOf, notDelegated, ownCaller } from './own-caller.ts'
 
 const id = (prefix: string) => z.string().regex(new RegExp(`^${prefix}_[A-Za-z0-9_-]{22}$`), `an id of the form \`${prefix}_…\``)
 const user = z.strictObject({ id: id('user') })
@@ -36,7 +37,7 @@ export const userRoutes =
       { schema: { summary: 'Create a person; the answer holds a one-use link to enrol a security key', body: newUser } },
       async (request, reply) => {
         const principal = await demand(plane, request, 'manageAccess', systemPart('access'))
-        const { person, link } = await everyone().create(request.body, principal.facts)
+        const { person, link } = await everyone().create(request.body, actingOf(principal))
         return reply.code(201).send({ user: await named(person), link })
       },
     )
@@ -51,13 +52,13 @@ export const userRoutes =
       { schema: { summary: 'Disable a person: ends sessions and tokens, cuts what runs', params: user } },
       async (request) => {
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-        return { user: shown(await everyone().disable(request.params.id, principal.facts)) }
+        return { user: shown(await everyone().disable(request.params.id, actingOf(principal))) }
       },
     )
 
     app.post('/users/:id/enable', { schema: { summary: 'Enable a person again', params: user } }, async (request) => {
       const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-      return { user: shown(await everyone().enable(request.params.id, principal.facts)) }
+      return { user: shown(await everyone().enable(request.params.id, actingOf(principal))) }
     })
 
     app.put(
@@ -67,7 +68,7 @@ export const userRoutes =
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
         const { roles, groups } = request.body
         const change = { ...(roles === undefined ? {} : { roles }), ...(groups === undefined ? {} : { groups }) }
-        return { user: shown(await everyone().change(request.params.id, change, principal.facts)) }
+        return { user: shown(await everyone().change(request.params.id, change, actingOf(principal))) }
       },
     )
 
@@ -81,7 +82,7 @@ export const userRoutes =
       },
       async (request) => {
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-        return { user: shown(await everyone().removeFactor(request.params.id, request.params.factor, principal.facts)) }
+        return { user: shown(await everyone().removeFactor(request.params.id, request.params.factor, actingOf(principal))) }
       },
     )
 
@@ -90,22 +91,22 @@ export const userRoutes =
       { schema: { summary: 'A new one-use enrolment link for a person who never enrolled', params: user } },
       async (request) => {
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-        return everyone().enrolment.createLink(request.params.id, principal.facts)
+        return everyone().enrolment.createLink(request.params.id, actingOf(principal))
       },
     )
 
     app.post('/me/links', { schema: { summary: 'A one-use link to add a security key to one’s own account' } }, async (request) => {
-      const { facts, authTime, mfaLevel } = callerOf(request)
-      if (facts.type !== 'User' || authTime === null || mfaLevel < 1) throw new RedoubtError('ERR_MFA_REQUIRED')
-      return everyone().enrolment.ownLink({ authTime, mfaLevel: mfaLevel as 1 | 2 | 3, recovered: false }, facts.id)
+      const { authTime, mfaLevel, userId } = ownCaller(request)
+      return everyone().enrolment.ownLink({ authTime, mfaLevel, recovered: false }, userId)
     })
 
     app.post(
       '/users/:id/recoveries',
       { schema: { summary: 'Ask for a new enrolment link for a person who lost every key; two others must agree', params: user } },
       async (request, reply) => {
+        notDelegated(request)
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
-        return reply.code(201).send({ recovery: await everyone().lostKey.request(request.params.id, principal.facts) })
+        return reply.code(201).send({ recovery: await everyone().lostKey.request(request.params.id, actingOf(principal)) })
       },
     )
 
@@ -123,15 +124,46 @@ export const userRoutes =
         },
       },
       async (request) => {
-        const open = everyone()
-          .lostKey.list()
-          .find((recovery: Recovery) => recovery.id === request.params.id)
-        const principal = await demand(plane, request, 'manageAccess', open === undefined ? systemPart('access') : accountOf(open.userId))
+        notDelegated(request)
+        const open = openRecovery(plane, request.params.id)
+        const principal = await demand(plane, request, 'manageAccess', open === null ? systemPart('access') : accountOf(open.userId))
         if (principal.mfaLevel < 2) throw new RedoubtError('ERR_MFA_REQUIRED')
-        return everyone().lostKey.approve(request.params.id, principal.facts)
+        return everyone().lostKey.approve(request.params.id, actingOf(principal))
       },
     )
+
+    app.post(
+      '/recoveries/:id/deny',
+      {
+        schema: {
+          summary: 'Refuse a recovery for good: by the person concerned, who has a key after all, or by whoever may agree to it',
+          params: z.strictObject({ id: id('rec') }),
+        },
+      },
+      async (request) => {
+        const caller = callerOf(request)
+        const open = openRecovery(plane, request.params.id)
+        if (open !== null && caller.facts.type === 'User' && open.userId === caller.facts.id) ownCaller(request)
+        else {
+          notDelegated(request)
+          await demand(plane, request, 'manageAccess', open === null ? systemPart('access') : accountOf(open.userId))
+        }
+        return { recovery: await everyone().lostKey.deny(request.params.id, actingOf(caller)) }
+      },
+    )
+
+    app.get('/me/recoveries', { schema: { summary: 'Open requests for a new enrolment link for oneself' } }, async (request) => {
+      const { userId } = ownCaller(request)
+      return {
+        recoveries: everyone()
+          .lostKey.list()
+          .filter((recovery) => recovery.userId === userId),
+      }
+    })
   }
+
+const openRecovery = (plane: ControlPlane, id: string): Recovery | null =>
+  plane.identity.people.lostKey.list().find((recovery) => recovery.id === id) ?? null
 
 /** @throws {RedoubtError} `ERR_NOT_FOUND`. */
 function found(plane: ControlPlane, userId: string): Person {

@@ -164,9 +164,10 @@ export function userCommands(): Command {
   users
     .command('recoveries')
     .description('list open requests for people who lost every key')
+    .option('--mine', 'only those for yourself, which takes no right')
     .action(
-      run(async ({ client, output }) => {
-        const { recoveries } = await client.call<{ recoveries: readonly Recovery[] }>('/recoveries')
+      run<{ mine?: boolean }>(async ({ client, output }, { mine = false }) => {
+        const { recoveries } = await client.call<{ recoveries: readonly Recovery[] }>(mine ? '/me/recoveries' : '/recoveries')
         const rows = recoveries.map((one) => [one.id, one.userId, time(one.expiresAt), one.approvals.join(',') || '-'])
         output.result(recoveries, table(['id', 'person', 'until', 'agreed'], rows))
       }),
@@ -182,6 +183,16 @@ export function userCommands(): Command {
           json: {},
         })
         output.result(answer, answer.link === null ? 'agreed; one more person has to' : `agreed\n${linkWords(answer.link)}`)
+      }),
+    )
+
+  users
+    .command('deny <recovery>')
+    .description('refuse a recovery for good: of someone, or of yourself while you have a key')
+    .action(
+      run(async ({ client, output }, _options, id) => {
+        const { recovery } = await client.call<{ recovery: Recovery }>(path('recoveries', id, 'deny'), { method: 'POST', json: {} })
+        output.result(recovery, `refused      ${recovery.id}; nobody gets a link by it`)
       }),
     )
   return users

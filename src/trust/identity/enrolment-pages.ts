@@ -31,6 +31,7 @@ type Step = (typeof STEPS)[number]
 const refusedHere = (error: unknown): error is RedoubtError =>
   error instanceof RedoubtError &&
   (error.code === 'ERR_ENROLMENT_INVALID' ||
+    error.code === 'ERR_CONFLICT' ||
     error.code.startsWith('ERR_WEBAUTHN') ||
     error.code === 'ERR_TOTP_CODE' ||
     error.code === 'ERR_FACTOR_NOT_ALLOWED')

@@ -71,7 +71,8 @@ describe('enrolment of the first administrator (B3)', () => {
       counter: 7,
       aaguid: '00112233-4455-6677-8899-aabbccddeeff',
       transports: '["usb"]',
-      attestation: 'packed',
+      // Nobody vouched for it.
+      attestation: 'none',
       backup_eligible: 1,
       backed_up: 1,
     })
@@ -122,6 +123,39 @@ describe('enrolment of the first administrator (B3)', () => {
     const next = new URL((await fixture.identity.createEnrolmentLink(ADMIN)).url).pathname
     expect((await fetch(fixture.url + link)).status).toBe(403)
     expect((await complete(makeCredential({ challenge: await begin(next) }), next)).status).toBe(200)
+  })
+
+  it('works only while there is no administrator: a link cannot be made afterwards, and one from before cannot be used', async () => {
+    // As a replica has made it: a second link that ours did not replace.
+    const other = '/enrol/' + randomBytes(32).toString('base64url')
+    const store = () =>
+      fixture.database.raw
+        .prepare('INSERT INTO identity_enrolment_links (token_digest, expires_at) VALUES (?, ?)')
+        .run(createHash('sha256').update(other.slice('/enrol/'.length)).digest('hex'), fixture.clock.now() + 600_000)
+    store()
+    const [mine, theirs] = [await begin(), await begin(other)]
+    let open = (): void => undefined
+    fixture.audit.gate = new Promise((resolve) => {
+      open = resolve
+    })
+    const both = [
+      call('complete', { displayName: 'Ada', credential: makeCredential({ challenge: mine }) }),
+      call('complete', { displayName: 'Eve', credential: makeCredential({ challenge: theirs }) }, other),
+    ]
+    // Both are verified and wait for the log.
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    open()
+    const answers = await Promise.all(both)
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 409])
+    expect(answers.find(({ status }) => status === 409)?.body).toMatchObject({ code: 'ERR_CONFLICT' })
+    expect(fixture.identity.people.list()).toHaveLength(1)
+    await expect(fixture.identity.createEnrolmentLink(ADMIN)).rejects.toMatchObject({ code: 'ERR_CONFLICT' })
+    fixture.database.raw.exec('DELETE FROM identity_enrolment_links')
+    store()
+    expect((await fetch(fixture.url + other)).status).toBe(403)
+    expect((await call('begin', { displayName: 'Eve' }, other)).body).toMatchObject({ code: 'ERR_CONFLICT' })
+    expect((await complete(makeCredential({ challenge: 'x' }), other)).body).toMatchObject({ code: 'ERR_CONFLICT' })
+    expect(fixture.identity.people.list()).toHaveLength(1)
   })
 
   it('makes one administrator of two browsers on one link', async () => {

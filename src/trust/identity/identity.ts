@@ -24,6 +24,7 @@ import { type IdentityConfig, identityConfig } from './config.ts'
 import { Denylist } from './denylist.ts'
 import { enrolmentPages } from './enrolment-pages.ts'
 import { ANSWER_FLOOR_MS, openPeople } from './people/open-people.ts'
+import type { Acting } from './people/acting.ts'
 import type { EnrolmentLink, People } from './people/people.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
@@ -90,7 +91,7 @@ export interface Identity {
   /** People, their factors and their sessions. */
   readonly people: People
   /** For a first administrator; everyone else is made by `people.create`. */
-  createEnrolmentLink(by: EntityUid): Promise<EnrolmentLink>
+  createEnrolmentLink(by: Acting): Promise<EnrolmentLink>
   administratorEnrolled(): boolean
   /** Purges what has expired and closes windows of refusals; runs by itself every ten seconds. */
   maintain(): Promise<void>
@@ -151,6 +152,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     config,
     alerts: options.alerts ?? null,
     announce,
+    isBootstrap: (account) => profile === 'development' && (accounts.get(account)?.roles.includes('bootstrap') ?? false),
     refused,
     answerFloorMs: options.answerFloorMs ?? ANSWER_FLOOR_MS,
   })

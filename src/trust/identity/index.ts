@@ -18,6 +18,7 @@ export { type Identity, type IdentityOptions, openIdentity } from './identity.ts
 export { type IssuedAccessToken, requestToken, revokeToken, type TokenAsk } from './request-token.ts'
 export { OPEN_ROUTES, type OpenRoute } from './routes.ts'
 export { type DevicePrompt, Login, type LoginOptions, type StepUp } from './sign-in/login.ts'
+export type { Acting } from './people/acting.ts'
 export type {
   Claimant,
   EnrolmentLink,

@@ -6,7 +6,7 @@ import type { AttemptGuard } from './attempt-guard.ts'
 import { resolveClaimant } from './claimants.ts'
 import type { Credential, FactorStore } from './factor-store.ts'
 import type { Claimant, SignedIn, SignInRefusal, SignInSource } from './people.ts'
-import { describePerson, type PersonStore } from './person-store.ts'
+import { describePerson, faultSince, type PersonRecord, type PersonStore } from './person-store.ts'
 import { type KeyModels, levelOfKey, refusalOfKey } from './powerful-roles.ts'
 import { type AssertionResponse, verifyAssertion } from './verify-assertion.ts'
 
@@ -44,6 +44,10 @@ interface Pending {
   readonly claimed: { readonly userId: string | null } | null
   readonly expiresAt: number
 }
+
+type Judged =
+  | { readonly verdict: ErrorCode; readonly known: EntityUid | null }
+  | { readonly verdict: Credential; readonly known: EntityUid; readonly person: PersonRecord }
 
 export const SIGN_IN_FAILED: SignInRefusal = Object.freeze({ code: 'ERR_SIGN_IN', retryAfterSeconds: 0 })
 
@@ -93,7 +97,7 @@ export class Assertions {
     const attempt = guard.admit(null, source.sourceAddress)
     if ('retryAfterSeconds' in attempt) return this.#refuse('ERR_SIGN_IN_LOCKED', null, attempt.retryAfterSeconds)
     const judged = await this.#judge(pending, response)
-    if (typeof judged.verdict === 'string') {
+    if (!('person' in judged)) {
       await attempt.failed()
       if (judged.verdict === 'ERR_WEBAUTHN_COUNTER' && judged.known !== null) this.#alertCopy(judged.known)
       return this.#refuse(judged.verdict, judged.known)
@@ -101,15 +105,13 @@ export class Assertions {
     const credential = judged.verdict
     factors.keepCredential(credential)
     await queue.write(() => factors.storeUse(credential))
-    const person = people.get(credential.userId)
-    // Asked last: whatever was taken away while the disk was busy is taken away.
-    if (person === null || person.disabled || factors.credential(credential.id) === null) {
-      await attempt.failed()
-      return this.#refuse('ERR_ACCOUNT_DISABLED', person?.facts ?? null)
-    }
-    await attempt.succeeded(credential.userId)
+    // Whatever was taken away while the disk was busy is taken away, and other rights may ask for another key.
+    let changed = faultSince(judged.person, people.get(credential.userId))
+    await (changed === null ? attempt.succeeded(credential.userId) : attempt.failed())
+    changed ??= faultSince(judged.person, people.get(credential.userId))
+    if (changed !== null) return this.#refuse(changed, judged.known)
     return {
-      person: describePerson(person),
+      person: describePerson(judged.person),
       amr: [credential.backupEligible ? 'swk' : 'hwk', 'user', 'mfa'],
       mfaLevel: levelOfKey(credential, this.#parts.models),
       authTime: clock.now(),
@@ -123,10 +125,7 @@ export class Assertions {
   }
 
   /** @returns the credential with its new counter, or why not. Everything after the verification is one turn of the event loop. */
-  async #judge(
-    pending: Pending | undefined,
-    response: AssertionResponse,
-  ): Promise<{ readonly verdict: Credential | ErrorCode; readonly known: EntityUid | null }> {
+  async #judge(pending: Pending | undefined, response: AssertionResponse): Promise<Judged> {
     const { clock, factors, issuer, people, models } = this.#parts
     if (pending === undefined || pending.expiresAt <= clock.now()) return { verdict: 'ERR_WEBAUTHN_CHALLENGE', known: null }
     const owner = factors.credential(response.id)?.userId ?? null
@@ -137,12 +136,12 @@ export class Assertions {
       origin: issuer,
       relyingParty: new URL(issuer).hostname,
     })
-    const known = key === null ? null : { type: 'User', id: key.userId }
     if (key === null) {
       // Faults of the data come first; that the signature is not of the decoy says nothing.
       const fault = typeof verified === 'string' && verified !== 'ERR_WEBAUTHN_SIGNATURE' ? verified : 'ERR_WEBAUTHN_CREDENTIAL'
-      return { verdict: fault, known }
+      return { verdict: fault, known: null }
     }
+    const known = { type: 'User', id: key.userId }
     if (typeof verified === 'string') return { verdict: verified, known }
     const present = factors.credential(response.id)
     const person = people.get(key.userId)
@@ -154,7 +153,7 @@ export class Assertions {
     if (verified.backupEligible !== present.backupEligible) return { verdict: 'ERR_WEBAUTHN_SYNCED', known }
     const unfit = refusalOfKey(present, person.powerful, models)
     if (unfit !== null) return { verdict: unfit, known }
-    return { verdict: { ...present, counter: verified.counter, backedUp: verified.backedUp, lastUsedAt: clock.now() }, known }
+    return { verdict: { ...present, counter: verified.counter, backedUp: verified.backedUp, lastUsedAt: clock.now() }, known, person }
   }
 
   /** The ids of a person's keys, or for a name that nobody has an id that only this server can tell from a real one (§14.6.2). */

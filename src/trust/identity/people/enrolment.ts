@@ -1,21 +1,14 @@
-import { createHash, randomBytes } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
-import {
-  asRedoubtError,
-  type AuditSink,
-  type Clock,
-  type EntityUid,
-  newId,
-  RedoubtError,
-  type Role,
-  type SubjectSealer,
-} from '#foundation/core'
+import { asRedoubtError, type AuditSink, type Clock, newId, RedoubtError, type Role, type SubjectSealer } from '#foundation/core'
 import type { PublicKeyCredentialCreationOptionsJSON } from '@simplewebauthn/server'
 import type { AttestationRoots } from '../attestation-roots.ts'
 import { COSE_ALGORITHMS, verifyRegistration, type RegistrationResponse, type VerifiedCredential } from '../webauthn.ts'
 import type { WriteQueue } from '../write-queue.ts'
+import { type Acting, demandPerson, makerOf } from './acting.ts'
+import { digestOf, EnrolmentLinks, type UsableLink } from './enrolment-links.ts'
 import { factorId, type FactorStore } from './factor-store.ts'
 import type { EnrolmentLink, SignedIn } from './people.ts'
+import type { PersonChanges } from './person-changes.ts'
 import type { PersonRecord, PersonStore } from './person-store.ts'
 import { isPowerful, type KeyModels, refusalOfKey } from './powerful-roles.ts'
 import { newRecoveryCodes, recoveryDigest } from './recovery-codes.ts'
@@ -24,16 +17,15 @@ import { keyUri, newTotpSecret, sealTotp, stepOf } from './totp.ts'
 
 /** Long enough to find the key in a drawer; the page asks for a new challenge when it is over. */
 const CHALLENGE_LIFETIME_MS = 5 * 60 * 1000
-const KEEP_LINKS_MS = 24 * 60 * 60 * 1000
 /** How long ago two factors may have been shown by whoever adds one to their own account. */
 const FRESH_MS = 5 * 60 * 1000
 const MAX_PASSKEYS = 10
-const TOKEN = /^[A-Za-z0-9_-]{43}$/
 const FIRST_ADMINISTRATOR_ROLES: readonly Role[] = ['administrator', 'security-officer']
 
 export interface EnrolmentOptions {
   readonly raw: DatabaseSync
   readonly queue: WriteQueue
+  readonly changes: PersonChanges
   readonly audit: AuditSink
   readonly clock: Clock
   readonly sealer: SubjectSealer
@@ -45,6 +37,8 @@ export interface EnrolmentOptions {
   readonly linkMinutes: number
   readonly models: KeyModels
   readonly roots: AttestationRoots | null
+  /** The account of the command line, where it acts in place of people. */
+  readonly isBootstrap: (account: string) => boolean
 }
 
 export interface Enrolled {
@@ -64,53 +58,57 @@ interface Pending {
 
 /**
  * Enrolment of a factor by a one-use link: for the first administrator, who is made by it, and for everyone else, who exists already.
- * The link's token is 256 random bits and only its digest is stored. A challenge serves one attempt, successful or not. The person's
+ * A challenge serves one attempt, successful or not. The person's
  * name goes to the authenticator and, sealed under the person's key, to log and database.
  * @see Web Authentication Level 3 §7.1
  */
 export class Enrolment {
   readonly #options: EnrolmentOptions
+  readonly #links: EnrolmentLinks
   /** Links whose new factor is being recorded and stored. */
   readonly #completing = new Set<string>()
   readonly #pending = new Map<string, Pending>()
 
   constructor(options: EnrolmentOptions) {
     this.#options = options
+    this.#links = new EnrolmentLinks(options)
   }
 
   /** Whether anyone can sign in as administrator: else the server prints a link for whoever sits at its terminal. */
   administratorEnrolled(): boolean {
-    return this.#options.people
-      .list()
-      .some(({ roles, disabled, factors }) => roles.includes('administrator') && !disabled && factors.passkeys > 0)
+    const { people } = this.#options
+    return people.list().some((person) => people.isAdministrator(person))
   }
 
   /**
-   * For a first administrator. A new link makes every older unused one of this kind invalid.
-   * @throws {RedoubtError} `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`; no link is valid then.
+   * For a first administrator, while there is none. A new link makes every older unused one of this kind invalid.
+   * @throws {RedoubtError} `ERR_CONFLICT`, `ERR_ACCESS_PROGRAM`, `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`; no link is valid then.
    */
-  createLink(by: EntityUid): Promise<EnrolmentLink> {
-    return this.#newLink(null, by)
+  async createLink(by: Acting): Promise<EnrolmentLink> {
+    demandPerson(by, this.#options.isBootstrap)
+    if (this.administratorEnrolled()) throw alreadyOne()
+    return this.#links.make(null, by)
   }
 
   /**
    * For a person who never had a factor. Whoever had one adds to it themselves, or is helped by two others: a single administrator
    * cannot come to sign in as someone else.
-   * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CONFLICT`.
+   * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CONFLICT`, `ERR_ACCESS_PROGRAM`.
    */
-  async createPersonLink(userId: string, by: EntityUid): Promise<EnrolmentLink> {
+  async createPersonLink(userId: string, by: Acting): Promise<EnrolmentLink> {
     const person = this.#options.roster.require(userId)
     if (person.enrolledAt !== null)
       throw new RedoubtError(
         'ERR_CONFLICT',
         'the person has enrolled before: they add keys themselves, and lost keys take a recovery by two others',
       )
-    return this.#newLink(userId, by)
+    if (person.powerful) demandPerson(by, this.#options.isBootstrap)
+    return this.#links.make(person, by)
   }
 
   /** After two others agreed. */
-  createRecoveryLink(userId: string, by: EntityUid): Promise<EnrolmentLink> {
-    return this.#newLink(this.#options.roster.require(userId).id, by)
+  createRecoveryLink(userId: string, by: Acting): Promise<EnrolmentLink> {
+    return this.#links.make(this.#options.roster.require(userId), by)
   }
 
   /** For oneself. @throws {RedoubtError} `ERR_MFA_REQUIRED`. */
@@ -120,21 +118,22 @@ export class Enrolment {
     // One phished code must not become a key for good: it takes two factors, or a recovery code from the drawer.
     const enough = shown.mfaLevel >= 2 || (shown.recovered && !person.powerful)
     if (!fresh || !enough || person.disabled) throw new RedoubtError('ERR_MFA_REQUIRED')
-    return this.#newLink(userId, { type: 'User', id: userId })
+    return this.#links.make(person, { type: 'User', id: userId })
   }
 
-  /** Null when the link is used, expired or unknown, or its person is disabled. */
+  /** Null when the link is used, expired or unknown, or its person is disabled or not who it was made for any more. */
   kindOf(token: string): LinkKind | null {
-    const link = this.#linkOf(token)
+    const link = this.#links.find(token)
     if (link === null) return null
-    if (link.person === null) return 'first-administrator'
+    if (link.person === null) return this.administratorEnrolled() ? null : 'first-administrator'
     return link.person.powerful ? 'person' : 'person-with-totp'
   }
 
   /** @returns what the browser needs to make a credential, or null when the link is not usable. @param displayName for a first administrator. */
   async begin(token: string, displayName: string | null): Promise<PublicKeyCredentialCreationOptionsJSON | null> {
-    const link = this.#linkOf(token)
+    const link = this.#links.find(token)
     if (link === null) return null
+    this.#demandOpen(link)
     const { factors, issuer, models, roster } = this.#options
     const { person } = link
     const name = person === null ? displayName : await roster.loginNameOf(person.id)
@@ -150,7 +149,7 @@ export class Enrolment {
       userDisplayName: name,
       timeout: CHALLENGE_LIFETIME_MS,
       // Without it browsers hide the model of the authenticator.
-      attestationType: powerful && models.size > 0 ? 'direct' : 'none',
+      attestationType: powerful && models.aaguids.size > 0 ? 'direct' : 'none',
       supportedAlgorithmIDs: [...COSE_ALGORITHMS],
       authenticatorSelection: { residentKey: 'preferred', userVerification: 'required' },
       excludeCredentials: factors.credentialsOf(userId).map(({ id }) => ({ id })),
@@ -167,31 +166,34 @@ export class Enrolment {
     const { issuer, factors, models, roots, clock } = this.#options
     const { link, pending } = this.#take(token)
     if (pending?.challenge === undefined) throw new RedoubtError('ERR_WEBAUTHN_CHALLENGE')
-    const credential = await verifyRegistration(response, {
+    const verified = await verifyRegistration(response, {
       challenge: pending.challenge,
       origin: issuer,
       relyingParty: new URL(issuer).hostname,
     })
-    if (typeof credential === 'string') throw new RedoubtError(credential)
+    if (typeof verified === 'string') throw new RedoubtError(verified)
     const powerful = link.person?.powerful ?? isPowerful(FIRST_ADMINISTRATOR_ROLES)
+    // The model is what the key says of itself unless its maker's certificate says so too; only that is kept as attestation.
+    const vouched = roots !== null && roots.vouchFor(verified.chain, clock.now())
+    const credential = vouched ? verified : { ...verified, attestation: 'none' }
     const unfit = refusalOfKey(credential, powerful, models)
     if (unfit !== null) throw new RedoubtError(unfit)
-    // The model is what the key says of itself unless its maker's certificate says so too.
-    if (powerful && roots !== null && !roots.vouchFor(credential.chain, clock.now())) throw new RedoubtError('ERR_WEBAUTHN_AUTHENTICATOR')
+    // Without certificates of makers the word of the key is taken, but it has to be given under its signature.
+    if (powerful && models.aaguids.size > 0 && verified.attestation === 'none') throw new RedoubtError('ERR_WEBAUTHN_AUTHENTICATOR')
     if (factors.credential(credential.id) !== null) throw new RedoubtError('ERR_WEBAUTHN_CREDENTIAL', 'the key is enrolled already')
     if (factors.credentialsOf(pending.userId).length >= MAX_PASSKEYS)
       throw new RedoubtError('ERR_CONFLICT', `a person has at most ${MAX_PASSKEYS} keys`)
     return this.#once(link.digest, async () => {
-      if (link.person !== null) return this.#add(link.digest, link.person, { credential })
+      if (link.person !== null) return this.#add(link, link.person, { credential })
       if (displayName === null) throw new RedoubtError('ERR_INPUT_INVALID', 'the person has no name')
-      await this.#enrolFirst(link.digest, pending.userId, displayName, credential)
+      await this.#enrolFirst(link, pending.userId, displayName, credential)
       return { recoveryCodes: [] }
     })
   }
 
   /** A new secret for a code generator; null when the link is not usable. @throws {RedoubtError} `ERR_FACTOR_NOT_ALLOWED` for powerful people. */
   async beginTotp(token: string): Promise<{ readonly uri: string; readonly secret: string } | null> {
-    const link = this.#linkOf(token)
+    const link = this.#links.find(token)
     if (link === null) return null
     if (link.person === null || link.person.powerful) throw new RedoubtError('ERR_FACTOR_NOT_ALLOWED')
     const secret = newTotpSecret()
@@ -208,52 +210,18 @@ export class Enrolment {
     if (step === null) throw new RedoubtError('ERR_TOTP_CODE')
     const { person } = link
     const totp = { secret: pending.secret, step }
-    return this.#once(link.digest, () => this.#add(link.digest, person, { totp }))
+    return this.#once(link.digest, () => this.#add(link, person, { totp }))
   }
 
-  /** Used and expired links go a day after their time. */
   async purge(): Promise<void> {
-    const { raw, queue, clock } = this.#options
-    const now = clock.now()
+    const now = this.#options.clock.now()
     for (const [link, { expiresAt }] of this.#pending) if (expiresAt <= now) this.#pending.delete(link)
-    await queue.write(() => raw.prepare('DELETE FROM identity_enrolment_links WHERE expires_at < ?').run(now - KEEP_LINKS_MS))
+    await this.#links.purge()
   }
 
-  async #newLink(userId: string | null, by: EntityUid): Promise<EnrolmentLink> {
-    const { raw, queue, audit, clock, issuer, linkMinutes } = this.#options
-    const token = randomBytes(32).toString('base64url')
-    const expiresAt = clock.now() + linkMinutes * 60_000
-    await audit.record({
-      type: 'access.enrolment.link',
-      actor: { type: by.type, id: by.id },
-      action: 'manageAccess',
-      resource: userId === null ? { type: 'System', id: 'identity' } : { type: 'Account', id: userId },
-      outcome: 'success',
-      details: { expiresAt },
-    })
-    const older = raw.prepare('SELECT token_digest FROM identity_enrolment_links WHERE used_at IS NULL AND user_id IS ?')
-    const replaced = (older.all(userId) as { token_digest: string }[]).map((row) => row.token_digest)
-    await queue.write(() => {
-      raw.prepare('DELETE FROM identity_enrolment_links WHERE used_at IS NULL AND user_id IS ?').run(userId)
-      raw
-        .prepare('INSERT INTO identity_enrolment_links (token_digest, expires_at, user_id) VALUES (?, ?, ?)')
-        .run(digestOf(token), expiresAt, userId)
-    })
-    for (const digest of replaced) this.#pending.delete(digest)
-    return { url: `${issuer}/enrol/${token}`, expiresAt }
-  }
-
-  #linkOf(token: string): { readonly digest: string; readonly person: PersonRecord | null } | null {
-    if (!TOKEN.test(token)) return null
-    const { raw, clock, people } = this.#options
-    const digest = digestOf(token)
-    const row = raw.prepare('SELECT expires_at, used_at, user_id FROM identity_enrolment_links WHERE token_digest = ?').get(digest) as
-      | { expires_at: number; used_at: number | null; user_id: string | null }
-      | undefined
-    if (row === undefined || row.used_at !== null || row.expires_at <= clock.now()) return null
-    const person = row.user_id === null ? null : people.get(row.user_id)
-    if (row.user_id !== null && (person === null || person.disabled)) return null
-    return { digest, person }
+  /** A link for a first administrator is worth nothing when there is one. */
+  #demandOpen({ person }: UsableLink): void {
+    if (person === null && this.administratorEnrolled()) throw alreadyOne()
   }
 
   #wait(token: string, pending: Omit<Pending, 'expiresAt'>): void {
@@ -262,11 +230,12 @@ export class Enrolment {
 
   /** The link, and what was begun on it: taken out before anything is awaited, so that a challenge can be answered once, whatever the answer is worth. */
   #take(token: string): {
-    readonly link: { readonly digest: string; readonly person: PersonRecord | null }
+    readonly link: UsableLink
     readonly pending: Pending | null
   } {
-    const link = this.#linkOf(token)
+    const link = this.#links.find(token)
     if (link === null) throw new RedoubtError('ERR_ENROLMENT_INVALID')
+    this.#demandOpen(link)
     const pending = this.#pending.get(link.digest) ?? null
     this.#pending.delete(link.digest)
     return { link, pending: pending !== null && pending.expiresAt > this.#options.clock.now() ? pending : null }
@@ -283,7 +252,7 @@ export class Enrolment {
     }
   }
 
-  async #enrolFirst(digest: string, userId: string, displayName: string, credential: VerifiedCredential): Promise<void> {
+  async #enrolFirst(link: UsableLink, userId: string, displayName: string, credential: VerifiedCredential): Promise<void> {
     const { roster, clock, factors, people, queue } = this.#options
     const now = clock.now()
     const build = (name: Pick<PersonRecord, 'loginDigest' | 'loginSealed'>) =>
@@ -298,12 +267,16 @@ export class Enrolment {
         epoch: 0,
         createdAt: now,
         enrolledAt: now,
+        createdBy: link.madeBy,
+        enrolledBy: link.madeBy,
       }) as const
     await roster.take(displayName, userId, build, async (state) => {
       const event = this.#event(userId, { roles: [...FIRST_ADMINISTRATOR_ROLES], ...detailsOf(credential) })
       await this.#recorded({ ...event, personal: [{ subject: userId, fields: { displayName } }] }, () =>
         queue.write(() => {
-          this.#spend(digest)
+          this.#links.spend(link.digest)
+          // Two links of this kind, used at once or made by a replica: what is stored decides.
+          if (people.administratorStored()) throw alreadyOne()
           people.insert(state)
           factors.storeCredential({ ...credential, userId, createdAt: now, lastUsedAt: null })
         }),
@@ -314,11 +287,11 @@ export class Enrolment {
   }
 
   async #add(
-    digest: string,
+    link: UsableLink,
     person: PersonRecord,
     added: { readonly credential: VerifiedCredential } | { readonly totp: { readonly secret: Uint8Array; readonly step: number } },
   ): Promise<Enrolled> {
-    const { clock, factors, people, queue, sealer } = this.#options
+    const { changes, clock, factors, people, sealer } = this.#options
     const { id: userId } = person
     const now = clock.now()
     const recoveryCodes = person.powerful || person.factors.recoveryCodes > 0 ? [] : newRecoveryCodes()
@@ -329,23 +302,36 @@ export class Enrolment {
         ? { sealed: await sealTotp(sealer, userId, added.totp.secret), lastStep: added.totp.step, createdAt: now, lastUsedAt: null }
         : null
     const details = 'credential' in added ? detailsOf(added.credential) : { totp: true }
-    await this.#recorded(this.#event(userId, { ...details, recoveryCodes: digests.length }), () =>
-      queue.write(() => {
-        this.#spend(digest)
-        const present = people.get(userId)
-        // Roles may have become powerful, or the person disabled, since the link was opened.
-        if (present === null || present.disabled || (present.powerful && !person.powerful)) throw new RedoubtError('ERR_ENROLMENT_INVALID')
-        if (credential !== null) factors.storeCredential(credential)
-        if (totp !== null) factors.storeTotp(userId, totp)
-        if (digests.length > 0) factors.storeCodes(userId, digests)
-        people.save({ ...present, enrolledAt: present.enrolledAt ?? now })
-      }),
-    )
-    if (credential !== null) factors.keepCredential(credential)
-    if (totp !== null) factors.keepTotp(userId, totp)
-    if (digests.length > 0) factors.keepCodes(userId, digests)
-    const present = people.get(userId)
-    if (present !== null) people.keep({ ...present, enrolledAt: present.enrolledAt ?? now })
+    // Whoever adds to what they have does it themselves, and stays whose they were.
+    const enrolledBy = link.madeBy === makerOf({ type: 'User', id: userId }) ? person.enrolledBy : link.madeBy
+    const demandSame = (present: PersonRecord | null): PersonRecord => {
+      // Rights and factors are those that the link was made for, or it is for someone else.
+      if (present === null || present.disabled || present.epoch !== person.epoch) throw new RedoubtError('ERR_ENROLMENT_INVALID')
+      return present
+    }
+    await this.#recorded(this.#event(userId, { ...details, recoveryCodes: digests.length }), async () => {
+      try {
+        await changes.widen(
+          userId,
+          (present) => ({ ...demandSame(present), enrolledAt: present.enrolledAt ?? now, enrolledBy }),
+          () => {
+            this.#links.spend(link.digest)
+            if (credential !== null) factors.storeCredential(credential)
+            if (totp !== null) factors.storeTotp(userId, totp)
+            if (digests.length > 0) factors.storeCodes(userId, digests)
+          },
+        )
+        // In the turn in which the factor becomes effective: whoever takes factors away after this sees it.
+        demandSame(people.get(userId))
+        if (credential !== null) factors.keepCredential(credential)
+        if (totp !== null) factors.keepTotp(userId, totp)
+        if (digests.length > 0) factors.keepCodes(userId, digests)
+        people.refresh(userId)
+      } catch (thrown) {
+        await changes.store(userId, () => factors.restore(userId, credential?.id ?? null))
+        throw thrown
+      }
+    })
     return { recoveryCodes }
   }
 
@@ -370,19 +356,9 @@ export class Enrolment {
       throw error
     }
   }
-
-  /** Replicas share the database and not our memory: the update decides, and only one of them changes a row. */
-  #spend(digest: string): void {
-    const { raw, clock } = this.#options
-    const now = clock.now()
-    const used = raw
-      .prepare('UPDATE identity_enrolment_links SET used_at = ? WHERE token_digest = ? AND used_at IS NULL AND expires_at > ?')
-      .run(now, digest, now)
-    if (used.changes !== 1) throw new RedoubtError('ERR_ENROLMENT_INVALID')
-  }
 }
 
-const digestOf = (token: string): string => createHash('sha256').update(token).digest('hex')
+const alreadyOne = (): RedoubtError => new RedoubtError('ERR_CONFLICT', 'there is an administrator, who makes everyone else')
 
 const detailsOf = (credential: VerifiedCredential) => ({
   credential: factorId(credential.id),

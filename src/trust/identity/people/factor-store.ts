@@ -193,6 +193,15 @@ export class FactorStore {
     this.#raw.prepare('DELETE FROM identity_recovery_codes WHERE user_id = ?').run(userId)
   }
 
+  /** Storage as memory has it, after a factor was stored that did not become effective. @param credentialId null when it was none. */
+  restore(userId: string, credentialId: string | null): void {
+    if (credentialId !== null && this.credential(credentialId) === null) this.removeCredential(credentialId)
+    const totp = this.totp(userId)
+    if (totp === null) this.removeTotp(userId)
+    else this.storeTotp(userId, totp)
+    this.storeCodes(userId, [...(this.#codes.get(userId) ?? [])])
+  }
+
   #codesOf(userId: string): Set<string> {
     const codes = this.#codes.get(userId) ?? new Set<string>()
     this.#codes.set(userId, codes)

@@ -12,6 +12,7 @@ import { FactorStore } from './factor-store.ts'
 import { canonicalLoginName, loginDigest } from './login-name.ts'
 import { LostKey } from './lost-key.ts'
 import type { People } from './people.ts'
+import { PersonChanges } from './person-changes.ts'
 import { describePerson, PersonStore } from './person-store.ts'
 import { PersonTokens } from './person-tokens.ts'
 import { RecoveryCheck } from './recovery-codes.ts'
@@ -38,6 +39,8 @@ export interface PeopleOptions {
   readonly config: IdentityConfig
   readonly alerts: AlertSink | null
   readonly announce: (id: string) => void
+  /** The account of the command line, where it acts in place of people. */
+  readonly isBootstrap: (account: string) => boolean
   readonly refused: (code: ErrorCode, known: EntityUid | null) => void
   readonly answerFloorMs: number
 }
@@ -52,11 +55,11 @@ export interface OpenedPeople {
 
 /** Opens everyone: tables, people, factors, sessions. @throws {RedoubtError} `ERR_CONFIG_INVALID`; what the database throws. */
 export function openPeople(options: PeopleOptions): OpenedPeople {
-  const { database, queue, audit, clock, sealer, issuer, config, alerts, announce, refused, answerFloorMs } = options
+  const { database, queue, audit, clock, sealer, issuer, config, alerts, announce, isBootstrap, refused, answerFloorMs } = options
   migrate(database, 'trust/identity/people', PEOPLE_MIGRATIONS)
   const raw: DatabaseSync = database.raw
-  const models: ReadonlySet<string> = new Set(config.hardwareKeys)
   const roots: AttestationRoots | null = config.attestationRoots === undefined ? null : readAttestationRoots(config.attestationRoots)
+  const models = { aaguids: new Set(config.hardwareKeys), vouched: roots !== null }
 
   const factors = new FactorStore(raw)
   const people = new PersonStore(raw, factors, models)
@@ -72,16 +75,15 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
     absoluteMs: config.sessionHours * HOUR_MS,
   })
   const guard = new AttemptGuard(raw, queue, clock, (text) => sealer.pseudonym(text))
-  const roster = new Roster({ people, factors, sessions, queue, audit, clock, sealer, announce })
+  const changes = new PersonChanges(people, queue, announce)
+  const roster = new Roster({ people, factors, sessions, queue, changes, audit, clock, sealer, announce, isBootstrap })
   const linkMinutes = config.enrolmentLinkMinutes
-  const enrolment = new Enrolment({ raw, queue, audit, clock, sealer, people, factors, roster, issuer, linkMinutes, models, roots })
+  const stores = { raw, queue, changes, audit, clock, sealer, people, factors, roster }
+  const enrolment = new Enrolment({ ...stores, issuer, linkMinutes, models, roots, isBootstrap })
   const lostKey = new LostKey({
-    raw,
-    queue,
-    audit,
-    clock,
-    roster,
+    ...stores,
     alerts,
+    isBootstrap,
     createLink: (userId, by) => enrolment.createRecoveryLink(userId, by),
   })
   const checks = { people, factors, guard, queue, clock, sealer, refused }
@@ -133,6 +135,7 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
         request: (userId, by) => lostKey.request(userId, by),
         list: () => lostKey.list(),
         approve: (recoveryId, by) => lostKey.approve(recoveryId, by),
+        deny: (recoveryId, by) => lostKey.deny(recoveryId, by),
       },
     },
     async maintain() {

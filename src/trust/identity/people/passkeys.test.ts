@@ -225,7 +225,8 @@ describe('keys for powerful roles (B3)', () => {
     expect(fixture.audit.of('authentication.refused').map(({ code }) => code)).toEqual(attempts.map(([code]) => code))
     const key = new SoftwareKey()
     expect((await enrolKey(fixture, link.url, key, { format: 'packed' })).status).toBe(200)
-    expect(succeeded(await signIn(fixture, { person, key }))).toMatchObject({ mfaLevel: 3 })
+    // Its model is its own word: enough to be let in, not to count as hardware.
+    expect(succeeded(await signIn(fixture, { person, key }))).toMatchObject({ mfaLevel: 2 })
     // Everyone else may bring what they have, and gets no third level for it.
     const bob = await personWithKey(fixture, 'bob', ['data-scientist'], { aaguid: OTHER })
     expect(succeeded(await signIn(fixture, bob))).toMatchObject({ mfaLevel: 2 })
@@ -246,16 +247,42 @@ describe('keys for powerful roles (B3)', () => {
     const attestationRoots = join(mkdtempSync(join(tmpdir(), 'redoubt-roots-')), 'roots.pem')
     writeFileSync(attestationRoots, maker.root)
     fixture = await openFixture({ config: { hardwareKeys: [AAGUID], attestationRoots } })
-    const { link } = await newPerson(fixture, 'ada', ['administrator'])
+    const { person, link } = await newPerson(fixture, 'ada', ['administrator'])
     for (const other of [null, stranger])
       expect((await enrolKey(fixture, link.url, new SoftwareKey(), { format: 'packed' }, other)).body).toMatchObject({
         code: 'ERR_WEBAUTHN_AUTHENTICATOR',
       })
-    expect((await enrolKey(fixture, link.url, new SoftwareKey(), {}, maker)).status).toBe(200)
+    const key = new SoftwareKey()
+    expect((await enrolKey(fixture, link.url, key, {}, maker)).status).toBe(200)
+    expect(succeeded(await signIn(fixture, { person, key }))).toMatchObject({ mfaLevel: 3 })
     const late = await newPerson(fixture, 'eve', ['administrator'])
     fixture.clock.advance(2 * 3_600_000)
     const after = await fixture.identity.people.enrolment.createLink(late.person.id, ADMIN)
     expect((await enrolKey(fixture, after.url, new SoftwareKey(), {}, maker)).body).toMatchObject({ code: 'ERR_WEBAUTHN_AUTHENTICATOR' })
+  })
+
+  it('W11 keeps the word of a key for nothing: enrolled without power, it is no listed key with it', async () => {
+    await fixture.close()
+    const [maker, stranger] = await Promise.all([makeMaker(Date.now()), makeMaker(Date.now())])
+    const attestationRoots = join(mkdtempSync(join(tmpdir(), 'redoubt-roots-')), 'roots.pem')
+    writeFileSync(attestationRoots, maker.root)
+    fixture = await openFixture({ config: { hardwareKeys: [AAGUID], attestationRoots } })
+    const { people } = fixture.identity
+    for (const [name, by] of [
+      ['self', null],
+      ['stranger', stranger],
+    ] as const) {
+      const { person, link } = await newPerson(fixture, name)
+      const key = new SoftwareKey()
+      expect((await enrolKey(fixture, link.url, key, { format: 'packed' }, by)).status).toBe(200)
+      const stored = fixture.database.raw.prepare('SELECT aaguid, attestation FROM identity_credentials WHERE user_id = ?')
+      expect(stored.get(person.id)).toEqual({ aaguid: AAGUID, attestation: 'none' })
+      expect(succeeded(await signIn(fixture, { person, key }))).toMatchObject({ mfaLevel: 2 })
+      await people.change(person.id, { roles: ['deployer'] }, ADMIN)
+      expect(await signIn(fixture, { person, key })).toEqual(FAILED)
+      expect(fixture.identity.serviceAccounts.principal(person.id)).toMatchObject({ mfaLevel: 0 })
+    }
+    expect(refusedCodes(fixture)).toEqual(['ERR_WEBAUTHN_AUTHENTICATOR', 'ERR_WEBAUTHN_AUTHENTICATOR'])
   })
 
   it('holds for the first administrator too', async () => {

@@ -1,5 +1,6 @@
 import type { EntityFacts, EntityUid, ErrorCode, LegalBasis, Role } from '#foundation/core'
 import type { PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/server'
+import type { Acting } from './acting.ts'
 import type { AssertionResponse } from './verify-assertion.ts'
 
 /** 1 one factor, 2 two factors, 3 two factors of which one is a key that cannot leave its hardware. */
@@ -131,7 +132,7 @@ export interface Recovery {
   readonly userId: string
   readonly requestedAt: number
   readonly expiresAt: number
-  /** Ids of the people who agreed so far. */
+  /** Ids of the people who agreed so far, as far as their yes counts now. */
   readonly approvals: readonly string[]
 }
 
@@ -161,26 +162,28 @@ export interface People {
      * A one-use link to add a passkey (or TOTP, for who is not powerful), for a person who never had a factor. A newer link of the
      * same person replaces it. @throws {RedoubtError} `ERR_CONFLICT` for who had one: they make their own, or two others help them.
      */
-    createLink(userId: string, by: EntityUid): Promise<EnrolmentLink>
+    createLink(userId: string, by: Acting): Promise<EnrolmentLink>
     /** For oneself. @throws {RedoubtError} `ERR_MFA_REQUIRED` unless two factors or a recovery code were shown within five minutes. */
     ownLink(signedIn: Pick<SignedIn, 'mfaLevel' | 'authTime' | 'recovered'>, userId: string): Promise<EnrolmentLink>
   }
 
-  create(ask: NewPerson, by: EntityUid): Promise<{ readonly person: Person; readonly link: EnrolmentLink }>
-  disable(userId: string, by: EntityUid): Promise<Person>
-  enable(userId: string, by: EntityUid): Promise<Person>
+  create(ask: NewPerson, by: Acting): Promise<{ readonly person: Person; readonly link: EnrolmentLink }>
+  disable(userId: string, by: Acting): Promise<Person>
+  enable(userId: string, by: Acting): Promise<Person>
   /**
-   * Ends the access tokens of the person, not the sessions: a new token has the new rights. What is taken away takes effect on the next
+   * Ends the access tokens of the person: a new token has the new rights. Sessions go on, unless a powerful role is given. What is taken away takes effect on the next
    * request and before it is recorded; what is added is recorded first.
    */
-  change(userId: string, change: { readonly roles?: readonly Role[]; readonly groups?: readonly string[] }, by: EntityUid): Promise<Person>
+  change(userId: string, change: { readonly roles?: readonly Role[]; readonly groups?: readonly string[] }, by: Acting): Promise<Person>
   /** Ends tokens and sessions. */
-  removeFactor(userId: string, factorId: string, by: EntityUid): Promise<Person>
+  removeFactor(userId: string, factorId: string, by: Acting): Promise<Person>
 
   readonly lostKey: {
-    request(userId: string, by: EntityUid): Promise<Recovery>
+    request(userId: string, by: Acting): Promise<Recovery>
     list(): readonly Recovery[]
     /** The second of two people other than the one concerned ends all factors and sessions and gets the new link. */
-    approve(recoveryId: string, by: EntityUid): Promise<{ readonly recovery: Recovery; readonly link: EnrolmentLink | null }>
+    approve(recoveryId: string, by: Acting): Promise<{ readonly recovery: Recovery; readonly link: EnrolmentLink | null }>
+    /** For good. By someone who may agree, or by the person concerned. */
+    deny(recoveryId: string, by: Acting): Promise<Recovery>
   }
 }

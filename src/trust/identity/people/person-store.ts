@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { EntityFacts, LegalBasis, Role } from '#foundation/core'
+import type { EntityFacts, ErrorCode, LegalBasis, Role } from '#foundation/core'
 import type { FactorStore } from './factor-store.ts'
 import type { MfaLevel, Person } from './people.ts'
 import { isPowerful, type KeyModels, levelOfKey, refusalOfKey } from './powerful-roles.ts'
@@ -19,6 +19,10 @@ export interface PersonState {
   readonly createdAt: number
   /** When the first factor was enrolled. From then on no single administrator can make a link in the person's name. */
   readonly enrolledAt: number | null
+  /** Who made the person, as `makerOf` says it; null when that is not known. */
+  readonly createdBy: string | null
+  /** Who else made the last link by which a factor was enrolled, and could have used it; null when nobody did or it is not known. */
+  readonly enrolledBy: string | null
 }
 
 export interface PersonRecord extends Person, PersonState {
@@ -38,6 +42,8 @@ interface Row {
   readonly epoch: number
   readonly created_at: number
   readonly enrolled_at: number | null
+  readonly created_by: string | null
+  readonly enrolled_by: string | null
 }
 
 /** Everyone, in SQLite and in memory. `insert` and `save` are statements for the room's write queue; `keep` is what makes a change effective. */
@@ -77,6 +83,20 @@ export class PersonStore {
     return record.factors.totp && !record.powerful ? 1 : 0
   }
 
+  /** Who can sign in as administrator: an administrator without a key cannot. */
+  isAdministrator({ roles, disabled, factors }: PersonRecord): boolean {
+    return roles.includes('administrator') && !disabled && factors.passkeys > 0
+  }
+
+  /** As `isAdministrator` of anyone, by what is stored: for the transaction that would make the first one. */
+  administratorStored(): boolean {
+    const found = this.#raw.prepare(
+      `SELECT 1 FROM identity_users WHERE disabled = 0 AND roles LIKE '%"administrator"%'
+         AND id IN (SELECT user_id FROM identity_credentials) LIMIT 1`,
+    )
+    return found.get() !== undefined
+  }
+
   list(): readonly PersonRecord[] {
     return [...this.#people.values()].sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
   }
@@ -98,8 +118,8 @@ export class PersonStore {
   insert(state: PersonState): void {
     this.#raw
       .prepare(
-        `INSERT INTO identity_users (id, login_digest, login_sealed, roles, member_of, purpose, legal_basis, disabled, epoch, created_at, enrolled_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO identity_users (id, login_digest, login_sealed, roles, member_of, purpose, legal_basis, disabled, epoch, created_at, enrolled_at, created_by, enrolled_by)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         state.id,
@@ -113,13 +133,23 @@ export class PersonStore {
         state.epoch,
         state.createdAt,
         state.enrolledAt,
+        state.createdBy,
+        state.enrolledBy,
       )
   }
 
   save(state: PersonState): void {
     this.#raw
-      .prepare('UPDATE identity_users SET roles = ?, member_of = ?, disabled = ?, epoch = ?, enrolled_at = ? WHERE id = ?')
-      .run(JSON.stringify(state.roles), JSON.stringify(state.groups), state.disabled ? 1 : 0, state.epoch, state.enrolledAt, state.id)
+      .prepare('UPDATE identity_users SET roles = ?, member_of = ?, disabled = ?, epoch = ?, enrolled_at = ?, enrolled_by = ? WHERE id = ?')
+      .run(
+        JSON.stringify(state.roles),
+        JSON.stringify(state.groups),
+        state.disabled ? 1 : 0,
+        state.epoch,
+        state.enrolledAt,
+        state.enrolledBy,
+        state.id,
+      )
   }
 }
 
@@ -136,11 +166,27 @@ function fromRow(row: Row): PersonState {
     epoch: row.epoch,
     createdAt: row.created_at,
     enrolledAt: row.enrolled_at,
+    createdBy: row.created_by,
+    enrolledBy: row.enrolled_by,
   }
 }
 
 function build(state: PersonState, factors: Person['factors'], before: PersonRecord | null): PersonRecord {
-  const { id, loginDigest, loginSealed, roles, groups, purpose, legalBasis, disabled, epoch, createdAt, enrolledAt } = state
+  const {
+    id,
+    loginDigest,
+    loginSealed,
+    roles,
+    groups,
+    purpose,
+    legalBasis,
+    disabled,
+    epoch,
+    createdAt,
+    enrolledAt,
+    createdBy,
+    enrolledBy,
+  } = state
   const parents = [...roles.map((role) => ({ type: 'Role', id: role })), ...groups.map((group) => ({ type: 'Group', id: group }))]
   const at = (mfaLevel: number): EntityFacts => ({ type: 'User', id, attributes: { purpose, legalBasis, mfaLevel }, parents })
   const same = before !== null && before.roles === roles && before.groups === groups
@@ -158,11 +204,22 @@ function build(state: PersonState, factors: Person['factors'], before: PersonRec
     epoch,
     createdAt,
     enrolledAt,
+    createdBy,
+    enrolledBy,
     factors,
     powerful,
     factsAt,
     facts: factsAt[0],
   }
+}
+
+/**
+ * What became of a person while their factor was judged: with other rights another factor may be asked for, and a factor may be one
+ * that was just taken away. @returns null when nothing did.
+ */
+export function faultSince(judged: PersonRecord, present: PersonRecord | null): ErrorCode | null {
+  if (present === null || present.disabled) return 'ERR_ACCOUNT_DISABLED'
+  return present.epoch === judged.epoch ? null : 'ERR_ACCOUNT_CHANGED'
 }
 
 /** The person without what only this room uses; fit to be shown. */

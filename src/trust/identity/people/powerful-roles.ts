@@ -10,12 +10,17 @@ export interface KeyProperties {
   readonly aaguid: string
   /** Backup eligible: the private key may be copied to other devices (Web Authentication Level 3 §6.1.3). */
   readonly backupEligible: boolean
-  /** Attestation format: `none` says that nobody stands for the AAGUID, not even the key itself. */
+  /** Attestation format where a certificate of a maker vouched for it; else `none`: nobody but the key itself stands for the AAGUID. */
   readonly attestation: string
 }
 
-/** The configured models of authenticators, by AAGUID in lower case; empty when none is named. */
-export type KeyModels = ReadonlySet<string>
+/** The configured models of authenticators. */
+export interface KeyModels {
+  /** AAGUIDs in lower case; empty when none is named. */
+  readonly aaguids: ReadonlySet<string>
+  /** Whether certificates of makers are configured: then no key's own word is taken for its model. */
+  readonly vouched: boolean
+}
 
 /** Why a key may not serve a person of these roles; null when it may. */
 export function refusalOfKey(
@@ -23,14 +28,19 @@ export function refusalOfKey(
   powerful: boolean,
   models: KeyModels,
 ): 'ERR_WEBAUTHN_SYNCED' | 'ERR_WEBAUTHN_AUTHENTICATOR' | null {
-  if (!powerful || models.size === 0) return null
+  if (!powerful || models.aaguids.size === 0) return null
   if (key.backupEligible) return 'ERR_WEBAUTHN_SYNCED'
   return listed(key, models) ? null : 'ERR_WEBAUTHN_AUTHENTICATOR'
 }
 
-/** A verified passkey is two factors; a third level for one that cannot leave its hardware, as far as that is known. */
+/**
+ * A verified passkey is two factors; a third level for one that cannot leave its hardware, as far as that is known. Where models are
+ * named it is known of those alone for which a maker vouched: anyone can write an AAGUID into a key made of software.
+ */
 export function levelOfKey(key: KeyProperties, models: KeyModels): MfaLevel {
-  return key.backupEligible || (models.size > 0 && !listed(key, models)) ? 2 : 3
+  if (key.backupEligible) return 2
+  return models.aaguids.size === 0 || (vouched(key) && listed(key, models)) ? 3 : 2
 }
 
-const listed = (key: KeyProperties, models: KeyModels): boolean => key.attestation !== 'none' && models.has(key.aaguid)
+const listed = (key: KeyProperties, models: KeyModels): boolean => models.aaguids.has(key.aaguid) && (!models.vouched || vouched(key))
+const vouched = (key: KeyProperties): boolean => key.attestation !== 'none'

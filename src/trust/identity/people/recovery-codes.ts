@@ -6,7 +6,7 @@ import type { AttemptGuard } from './attempt-guard.ts'
 import { resolveClaimant } from './claimants.ts'
 import type { FactorStore } from './factor-store.ts'
 import type { Claimant, SignedIn, SignInRefusal, SignInSource } from './people.ts'
-import { describePerson, type PersonStore } from './person-store.ts'
+import { describePerson, faultSince, type PersonStore } from './person-store.ts'
 
 const CODES = 10
 /** Crockford's base32: no letter that is read as another. 16 of them are 80 bits, so a keyed hash needs no slowness. */
@@ -65,8 +65,9 @@ export class RecoveryCheck {
     await queue.write(() => factors.removeCode(person.id, digest))
     await attempt.succeeded(person.id)
     const present = people.get(person.id)
-    if (present === null || present.disabled) {
-      this.#parts.refused('ERR_ACCOUNT_DISABLED', person.facts)
+    const changed = faultSince(person, present)
+    if (changed !== null || present === null) {
+      this.#parts.refused(changed ?? 'ERR_ACCOUNT_UNKNOWN', person.facts)
       return SIGN_IN_FAILED
     }
     return { person: describePerson(present), amr: ['otp'], mfaLevel: 1, authTime: clock.now(), recovered: true }

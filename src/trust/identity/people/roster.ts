@@ -1,7 +1,6 @@
 import {
   type AuditSink,
   type Clock,
-  type EntityUid,
   type JsonObject,
   LEGAL_BASES,
   newId,
@@ -12,11 +11,14 @@ import {
 } from '#foundation/core'
 import { z } from 'zod'
 import type { WriteQueue } from '../write-queue.ts'
+import { type Acting, demandPerson, makerOf } from './acting.ts'
 import type { FactorStore } from './factor-store.ts'
 import { factorId } from './factor-store.ts'
 import { loginDigest, requireLoginName } from './login-name.ts'
 import type { NewPerson } from './people.ts'
+import type { PersonChanges } from './person-changes.ts'
 import type { PersonRecord, PersonState, PersonStore } from './person-store.ts'
+import { isPowerful, POWERFUL_ROLES } from './powerful-roles.ts'
 import type { SessionStore } from './session-store.ts'
 
 const MAX_PEOPLE = 100_000
@@ -46,10 +48,13 @@ export interface RosterParts {
   readonly factors: FactorStore
   readonly sessions: SessionStore
   readonly queue: WriteQueue
+  readonly changes: PersonChanges
   readonly audit: AuditSink
   readonly clock: Clock
   readonly sealer: SubjectSealer
   readonly announce: (id: string) => void
+  /** The account of the command line, where it acts in place of people. */
+  readonly isBootstrap: (account: string) => boolean
 }
 
 /**
@@ -65,16 +70,18 @@ export class Roster {
     this.#parts = parts
   }
 
-  /** @throws {RedoubtError} `ERR_INPUT_INVALID`; `ERR_CONFLICT` when someone has the name, in any spelling. */
-  async create(ask: NewPerson, by: EntityUid): Promise<PersonRecord> {
+  /** @throws {RedoubtError} `ERR_INPUT_INVALID`; `ERR_CONFLICT` when someone has the name, in any spelling; `ERR_ACCESS_PROGRAM`. */
+  async create(ask: NewPerson, by: Acting): Promise<PersonRecord> {
     const { people, clock } = this.#parts
     const { loginName, ...state } = valid(newPerson, ask)
+    this.#demandPersonFor(by, state.roles)
     if (people.size >= MAX_PEOPLE) throw new RedoubtError('ERR_CONFLICT', `there are ${MAX_PEOPLE} people already`)
     const id = newId('user')
+    const made = { enrolledAt: null, createdBy: makerOf(by), enrolledBy: null }
     return this.take(
       loginName,
       id,
-      (name) => ({ id, ...name, ...state, disabled: false, epoch: 0, createdAt: clock.now(), enrolledAt: null }),
+      (name) => ({ id, ...name, ...state, disabled: false, epoch: 0, createdAt: clock.now(), ...made }),
       async (state, canonical) => {
         await this.#record('access.person.create', id, by, {
           details: { roles: [...state.roles], groups: [...state.groups], purpose: state.purpose, legalBasis: state.legalBasis },
@@ -120,96 +127,118 @@ export class Roster {
     }
   }
 
-  async disable(userId: string, by: EntityUid): Promise<PersonRecord> {
+  /** @throws {RedoubtError} `ERR_ACCESS_LAST_ADMINISTRATOR`. */
+  async disable(userId: string, by: Acting): Promise<PersonRecord> {
     const before = this.require(userId)
-    const after = before.disabled ? before : this.#narrow({ ...before, disabled: true, epoch: before.epoch + 1 })
-    await this.#save(after)
+    this.#demandAnother(before)
+    // Of who is disabled already too: whoever is enabling them at this moment did not know of this.
+    this.#parts.changes.narrow({ ...before, disabled: true, epoch: before.epoch + 1 })
+    await this.#parts.changes.store(userId)
     await this.#parts.sessions.endAll(userId, by)
-    await this.#record('access.person.disable', userId, by, { details: { epoch: after.epoch } })
+    await this.#record('access.person.disable', userId, by, { details: { epoch: this.require(userId).epoch } })
     return this.require(userId)
   }
 
-  async enable(userId: string, by: EntityUid): Promise<PersonRecord> {
-    const { people } = this.#parts
-    if (!this.require(userId).disabled) return this.require(userId)
+  async enable(userId: string, by: Acting): Promise<PersonRecord> {
+    const before = this.require(userId)
+    if (!before.disabled) return before
+    this.#demandPersonFor(by, before.roles)
     await this.#record('access.person.enable', userId, by, {})
-    const after = { ...this.require(userId), disabled: false }
-    await this.#save(after)
-    return people.keep(after)
+    return this.#parts.changes.widen(userId, (present) => {
+      // Who was enabled and disabled again on the way stays disabled: this call knew nothing of the reason.
+      if (present.epoch !== before.epoch) throw new RedoubtError('ERR_CONFLICT', CHANGED_MEANWHILE)
+      return { ...present, disabled: false }
+    })
   }
 
+  /** @throws {RedoubtError} `ERR_INPUT_INVALID`, `ERR_ACCESS_SELF`, `ERR_ACCESS_LAST_ADMINISTRATOR`, `ERR_ACCESS_PROGRAM`. */
   async change(
     userId: string,
     ask: { readonly roles?: readonly Role[]; readonly groups?: readonly string[] },
-    by: EntityUid,
+    by: Acting,
   ): Promise<PersonRecord> {
-    const { people } = this.#parts
+    const { sessions } = this.#parts
     const wanted = valid(rights, ask)
     if (by.type === 'User' && by.id === userId) throw new RedoubtError('ERR_ACCESS_SELF')
     const before = this.require(userId)
     const next = { roles: wanted.roles ?? before.roles, groups: wanted.groups ?? before.groups }
-    const kept = {
-      roles: before.roles.filter((role) => next.roles.includes(role)),
-      groups: before.groups.filter((group) => next.groups.includes(group)),
-    }
-    const narrows = kept.roles.length < before.roles.length || kept.groups.length < before.groups.length
+    this.#demandPersonFor(by, [...before.roles, ...next.roles])
+    const kept = { roles: both(before.roles, next.roles), groups: both(before.groups, next.groups) }
     // First what is taken away, then the record, then what is added.
-    if (narrows) await this.#save(this.#narrow({ ...before, ...kept, epoch: before.epoch + 1 }))
+    if (kept.roles.length < before.roles.length || kept.groups.length < before.groups.length) {
+      if (!kept.roles.includes('administrator')) this.#demandAnother(before)
+      this.#parts.changes.narrow({ ...before, ...kept, epoch: before.epoch + 1 })
+      await this.#parts.changes.store(userId)
+    }
     await this.#record('access.person.change', userId, by, {
       details: { roles: [...next.roles], groups: [...next.groups], before: { roles: [...before.roles], groups: [...before.groups] } },
     })
-    const present = this.require(userId)
-    const widens = next.roles.length > kept.roles.length || next.groups.length > kept.groups.length
-    if (!widens) return present
-    // Only what is asked for now and was there before or is added here: a change in between has narrowed for good.
-    const after = {
+    if (next.roles.length === kept.roles.length && next.groups.length === kept.groups.length) return this.require(userId)
+    const record = await this.#parts.changes.widen(userId, (present) => ({
       ...present,
-      roles: next.roles.filter((role) => present.roles.includes(role) || !before.roles.includes(role)),
-      groups: next.groups.filter((group) => present.groups.includes(group) || !before.groups.includes(group)),
+      roles: merged(before.roles, next.roles, present.roles),
+      groups: merged(before.groups, next.groups, present.groups),
       epoch: present.epoch + 1,
-    }
-    await this.#save(after)
-    const record = people.keep(after)
+    }))
     this.#parts.announce(userId)
+    // With power come other factors: they are asked for anew, in sessions and token families that begin with them.
+    if (record.roles.some((role) => POWERFUL_ROLES.includes(role) && !before.roles.includes(role))) await sessions.endAll(userId, by)
     return record
   }
 
-  /** Ends sessions too: one of them may be of whoever has the factor. @throws {RedoubtError} `ERR_NOT_FOUND`. */
-  async removeFactor(userId: string, id: string, by: EntityUid): Promise<PersonRecord> {
-    const { factors, sessions, queue } = this.#parts
+  /** Ends sessions too: one of them may be of whoever has the factor. @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_ACCESS_LAST_ADMINISTRATOR`. */
+  async removeFactor(userId: string, id: string, by: Acting): Promise<PersonRecord> {
+    const { factors, sessions } = this.#parts
     const before = this.require(userId)
     const credential = factors.credentialsOf(userId).find((one) => factorId(one.id) === id)
-    if (id === 'totp' && factors.totp(userId) !== null) {
-      factors.dropTotp(userId)
-      await queue.write(() => factors.removeTotp(userId))
-    } else if (credential !== undefined) {
+    const totp = id === 'totp' && factors.totp(userId) !== null
+    if (credential === undefined && !totp) throw new RedoubtError('ERR_NOT_FOUND', 'the person has no such factor')
+    if (credential !== undefined) {
+      if (before.factors.passkeys === 1) this.#demandAnother(before)
       factors.dropCredential(credential)
-      await queue.write(() => factors.removeCredential(credential.id))
-    } else throw new RedoubtError('ERR_NOT_FOUND', 'the person has no such factor')
-    await this.#save(this.#narrow({ ...before, epoch: before.epoch + 1 }))
+    } else factors.dropTotp(userId)
+    this.#parts.changes.narrow({ ...before, epoch: before.epoch + 1 })
+    await this.#parts.changes.store(userId, () => {
+      if (credential !== undefined) factors.removeCredential(credential.id)
+      else factors.removeTotp(userId)
+    })
     await sessions.endAll(userId, by)
     await this.#record('access.factor.remove', userId, by, { details: { factor: id } })
     return this.require(userId)
   }
 
   /** Everything that could sign the person in, and every session. Effective and durable when it resolves; the caller records it. */
-  async removeAllFactors(userId: string, by: EntityUid): Promise<number> {
-    const { factors, sessions, queue } = this.#parts
+  async removeAllFactors(userId: string, by: Acting): Promise<number> {
+    const { factors, sessions } = this.#parts
     const before = this.require(userId)
     const credentials = factors.credentialsOf(userId)
     const removed = credentials.length + (factors.totp(userId) === null ? 0 : 1)
     for (const credential of credentials) factors.dropCredential(credential)
     factors.dropTotp(userId)
     factors.dropCodes(userId)
-    const after = this.#narrow({ ...before, epoch: before.epoch + 1 })
-    await queue.write(() => {
+    this.#parts.changes.narrow({ ...before, epoch: before.epoch + 1 })
+    await this.#parts.changes.store(userId, () => {
       for (const { id } of credentials) factors.removeCredential(id)
       factors.removeTotp(userId)
       factors.removeCodes(userId)
-      this.#parts.people.save(after)
     })
     await sessions.endAll(userId, by)
     return removed
+  }
+
+  /** @param roles those of the person before and after. */
+  #demandPersonFor(by: Acting, roles: readonly Role[]): void {
+    if (isPowerful(roles)) demandPerson(by, this.#parts.isBootstrap)
+  }
+
+  /**
+   * Before the person ceases to be an administrator who can sign in. Looked at in the turn in which it is done: of two administrators
+   * who take the rights of each other at once one is told no.
+   */
+  #demandAnother(person: PersonRecord): void {
+    const { people } = this.#parts
+    if (people.isAdministrator(person) && !people.list().some((other) => other.id !== person.id && people.isAdministrator(other)))
+      throw new RedoubtError('ERR_ACCESS_LAST_ADMINISTRATOR')
   }
 
   /** @throws {RedoubtError} `ERR_NOT_FOUND`. */
@@ -219,21 +248,10 @@ export class Roster {
     return record
   }
 
-  /** Effective on the next request, and on what runs now. */
-  #narrow(state: PersonState): PersonRecord {
-    const record = this.#parts.people.keep(state)
-    this.#parts.announce(record.id)
-    return record
-  }
-
-  async #save(state: PersonState): Promise<void> {
-    await this.#parts.queue.write(() => this.#parts.people.save(state))
-  }
-
   async #record(
     type: string,
     userId: string,
-    by: EntityUid,
+    by: Acting,
     more: { readonly details?: JsonObject; readonly personal?: readonly { readonly subject: string; readonly fields: JsonObject }[] },
   ): Promise<void> {
     await this.#parts.audit.record({
@@ -245,6 +263,19 @@ export class Roster {
       ...more,
     })
   }
+}
+
+const CHANGED_MEANWHILE = 'the person was changed by someone else meanwhile; look at them and try again'
+
+const both = <Value>(some: readonly Value[], others: readonly Value[]): Value[] => some.filter((one) => others.includes(one))
+
+/**
+ * What is asked for on top of what others did meanwhile: what they took away is not given back, and what they gave stays.
+ * @param before what whoever asks has looked at, @param next what they want of it, @param present what it is by now.
+ */
+function merged<Value>(before: readonly Value[], next: readonly Value[], present: readonly Value[]): Value[] {
+  const wanted = next.filter((one) => present.includes(one) || !before.includes(one))
+  return [...wanted, ...present.filter((one) => !before.includes(one) && !next.includes(one))]
 }
 
 function valid<Output>(schema: z.ZodType<Output>, ask: unknown): Output {

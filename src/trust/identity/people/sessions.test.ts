@@ -206,6 +206,21 @@ describe('access tokens of people (B3, B4, B8)', () => {
     expect(principal(authenticate(personToken(fixture, opened.session))).roles).toEqual(['business-user'])
   })
 
+  it('end with their sessions, and every family of refresh tokens, when a powerful role is given', async () => {
+    const token = personToken(fixture, opened.session)
+    const changing = fixture.identity.people.change(ada.person.id, { roles: ['data-scientist', 'deployer'] }, ADMIN)
+    await changing
+    expect(authenticate(token)).toEqual({ code: 'ERR_SESSION_ENDED' })
+    expect(fixture.identity.people.sessions.get(opened.session.id)).toBeNull()
+    expect((await fixture.reopen()).people.sessions.bySecret(opened.secret)).toBeNull()
+    // Another powerful role on top of one is more power; one that stays is not.
+    const next = await fixture.identity.people.sessions.open(succeeded(await signIn(fixture, ada)), HOME)
+    await fixture.identity.people.change(ada.person.id, { roles: ['deployer', 'auditor'] }, ADMIN)
+    expect(fixture.identity.people.sessions.get(next.session.id)).not.toBeNull()
+    await fixture.identity.people.change(ada.person.id, { roles: ['deployer', 'administrator'] }, ADMIN)
+    expect(fixture.identity.people.sessions.get(next.session.id)).toBeNull()
+  })
+
   it('do not serve another person, nor a session that never was', async () => {
     const eve = await personWithKey(fixture, 'eve')
     expect(authenticate(personToken(fixture, opened.session, { sub: eve.person.id }))).toEqual({ code: 'ERR_SESSION_ENDED' })

@@ -63,4 +63,22 @@ export const PEOPLE_MIGRATIONS: Migrations = [
     PRIMARY KEY (user_id, source_digest)
   );
   `,
+  // A link from before has no epoch and fits nobody: it lives for minutes, and a new one is made.
+  `
+  ALTER TABLE identity_enrolment_links ADD COLUMN epoch INTEGER;
+  `,
+  // What keys of people without power said of themselves was kept without anyone vouching for it.
+  `
+  UPDATE identity_credentials SET attestation = 'none' WHERE user_id IN (
+    SELECT id FROM identity_users WHERE NOT (roles LIKE '%"administrator"%' OR roles LIKE '%"security-officer"%'
+      OR roles LIKE '%"privacy-officer"%' OR roles LIKE '%"deployer"%'));
+  `,
+  // Who made a person, and the link by which somebody enrolled as them, could be that somebody. Of before it is not known.
+  `
+  ALTER TABLE identity_enrolment_links ADD COLUMN made_by TEXT;
+  ALTER TABLE identity_users ADD COLUMN created_by TEXT;
+  ALTER TABLE identity_users ADD COLUMN enrolled_by TEXT;
+  ALTER TABLE identity_recoveries ADD COLUMN requested_by TEXT;
+  ALTER TABLE identity_recoveries ADD COLUMN denied_at INTEGER;
+  `,
 ]

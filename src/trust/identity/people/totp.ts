@@ -6,7 +6,7 @@ import type { AttemptGuard } from './attempt-guard.ts'
 import { NOBODY, resolveClaimant } from './claimants.ts'
 import type { FactorStore } from './factor-store.ts'
 import type { Claimant, SignedIn, SignInRefusal, SignInSource } from './people.ts'
-import { describePerson, type PersonStore } from './person-store.ts'
+import { describePerson, faultSince, type PersonStore } from './person-store.ts'
 
 /** RFC 4226 §4 R6 asks for 160 bits. */
 const SECRET_BYTES = 20
@@ -95,8 +95,9 @@ export class TotpCheck {
     await queue.write(() => factors.storeStep(person.id, step, clock.now()))
     await attempt.succeeded(person.id)
     const present = people.get(person.id)
-    if (present === null || present.disabled) {
-      this.#parts.refused('ERR_ACCOUNT_DISABLED', person.facts)
+    const changed = faultSince(person, present)
+    if (changed !== null || present === null) {
+      this.#parts.refused(changed ?? 'ERR_ACCOUNT_UNKNOWN', person.facts)
       return SIGN_IN_FAILED
     }
     return { person: describePerson(present), amr: ['otp'], mfaLevel: 1, authTime: clock.now(), recovered: false }

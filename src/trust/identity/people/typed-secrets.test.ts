@@ -60,6 +60,27 @@ describe('codes of a generator (RFC 6238, B3)', () => {
     expect(refusedCodes(fixture)).toEqual(['ERR_FACTOR_NOT_ALLOWED', 'ERR_RECOVERY_CODE'])
   })
 
+  it.each([
+    ['other rights', (id: string) => fixture.identity.people.change(id, { groups: [] }, ADMIN)],
+    ['the code generator gone', (id: string) => fixture.identity.people.removeFactor(id, 'totp', ADMIN)],
+    [
+      'being disabled and enabled',
+      async (id: string) => {
+        await fixture.identity.people.disable(id, ADMIN)
+        await fixture.identity.people.enable(id, ADMIN)
+      },
+    ],
+  ] as const)('sign nobody in who changed while the code was judged: %s; nor do recovery codes', async (_what, change) => {
+    const bob = await personWithTotp('bob')
+    const { people } = fixture.identity
+    const judging = [verify('bob', bob.code()), people.recovery.use({ loginName: 'bob' }, bob.recoveryCodes[0]!, HOME)]
+    // Both are found right and wait for the disk by then, or are about to be.
+    await change(bob.person.id)
+    expect(await Promise.all(judging)).toEqual([FAILED, FAILED])
+    expect(refusedCodes(fixture)).toContain('ERR_ACCOUNT_CHANGED')
+    expect(await people.sessions.list(bob.person.id)).toEqual([])
+  })
+
   it('T01 are taken once, and none older than the last, over a restart and two at a time', async () => {
     const bob = await personWithTotp('bob')
     const code = bob.code()

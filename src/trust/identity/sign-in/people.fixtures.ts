@@ -126,6 +126,6 @@ export function fakePeople(clock: ManualClock): FakePeople {
       return person
     },
     removeFactor: ABSENT,
-    lostKey: { request: ABSENT, list: () => [], approve: ABSENT },
+    lostKey: { request: ABSENT, list: () => [], approve: ABSENT, deny: ABSENT },
   }
 }
