@@ -2,4 +2,5 @@ export { type Conditions, type ConditionsHealth, openConditions, type RiskExplan
 export { type ConditionsConfig, conditionsConfig, rangeText } from './config.ts'
 export { openCountries } from './country-file.ts'
 export { SourceAddresses, sourceAddress } from './forwarded.ts'
+export { subscriberOf } from './subscriber.ts'
 export { type LocalTime, localTime } from './organisation-time.ts'

@@ -14,6 +14,7 @@ import {
 } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
+import { subscriberOf } from '#trust/conditions'
 import type { Keys } from '#trust/keys'
 import { Accounts, type CreatedAccount, describe, type NewAccount, type ServiceAccount } from './accounts.ts'
 import { Artifacts } from './artifacts.ts'
@@ -179,6 +180,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     clock,
     logger,
     revokeToken,
+    knows: opened.knows,
     refused: (code) => refused(code, null),
   })
   const handler = createRouter({
@@ -193,6 +195,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       audit,
       clock,
       throttle,
+      pacePerson: (address) => throttle.pace(subscriberOf(address), opened.knows(address)),
       inspect(text) {
         const examined = authenticator.inspect(text)
         return typeof examined === 'string' ? examined : examined.token

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AuditEvent, AuditSink, Clock, EntityUid, ErrorCode } from '#foundation/core'
-import { sourceAddress } from '#trust/conditions'
+import { sourceAddress, subscriberOf } from '#trust/conditions'
 import type { Account, Accounts } from './accounts.ts'
 import type { Artifacts } from './artifacts.ts'
 import { authenticateClient, claimedClient, single } from './client-assertion.ts'
 import { answer, answerJson, answerOAuthError, mediaType } from './http.ts'
-import { type ClientThrottle, sourceOf } from './services/client-throttle.ts'
+import type { ClientThrottle, Wait } from './services/client-throttle.ts'
 import { certificateOf } from './services/credentials.ts'
 import { confirmationOf } from './services/token-binding.ts'
 import type { AccessToken } from './verify-access-token.ts'
@@ -21,6 +21,8 @@ export interface TokenEndpoints {
   /** Revokes for this process at once, durably when it resolves. */
   readonly revoke: (token: AccessToken) => Promise<boolean>
   readonly throttle: ClientThrottle
+  /** The rate of requests that clients of the house make for people, by where they come from. */
+  readonly pacePerson: (sourceAddress: string) => Wait | null
   readonly refused: (code: ErrorCode, claimedClient: string | null) => void
   /** Clients of the house, which have no secret: what they show is the refresh token itself. */
   readonly houseClients: {
@@ -104,7 +106,7 @@ async function readCall(
   }
   const form = new URLSearchParams(body.toString('utf8'))
   const claimed = claimedClient(form)
-  const source = sourceOf(sourceAddress(req))
+  const source = subscriberOf(sourceAddress(req))
   const wait = endpoints.throttle.admit(source, claimed)
   if (wait !== null) {
     endpoints.refused(wait.code, claimed)

@@ -1,14 +1,14 @@
 import { createHash, type KeyObject, sign } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AuditSink, type Clock, type ErrorCode, type JsonObject, newId } from '#foundation/core'
-import { sourceAddress } from '#trust/conditions'
+import { sourceAddress, subscriberOf } from '#trust/conditions'
 import type { Account, Accounts } from '../accounts.ts'
 import type { Artifacts } from '../artifacts.ts'
 import type { Principal } from '../authenticator.ts'
 import { authenticateClient, claimedClient, single } from '../client-assertion.ts'
 import { answerJson, answerOAuthError, mediaType } from '../http.ts'
 import type { AccessToken } from '../verify-access-token.ts'
-import { type ClientThrottle, sourceOf, type Wait } from './client-throttle.ts'
+import type { ClientThrottle, Wait } from './client-throttle.ts'
 import { certificateOf } from './credentials.ts'
 import { PROOF_WINDOW_SECONDS } from './dpop-proof.ts'
 import { confirmationOf, type TokenBinding, type TokenBindings, UNBOUND } from './token-binding.ts'
@@ -61,7 +61,7 @@ export class ServiceTokens {
   async handle(req: IncomingMessage, res: ServerResponse, form: URLSearchParams): Promise<void> {
     const { throttle, refused, bindings } = this.#options
     const claimed = claimedClient(form)
-    const source = sourceOf(sourceAddress(req))
+    const source = subscriberOf(sourceAddress(req))
     const wait = throttle.admit(source, claimed)
     if (wait !== null) return this.slowDown(res, wait, claimed)
     const granted = await this.#grant(req, form, source, claimed)
