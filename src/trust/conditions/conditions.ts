@@ -19,7 +19,7 @@ import { endpointName, Habits, type Seen, SLOT_MS } from './habits.ts'
 import { Networks } from './networks.ts'
 import type { LocalTime } from './organisation-time.ts'
 import { Places } from './places.ts'
-import { assess, type Asked, type Reason, REASONS } from './risk.ts'
+import { assess, type Asked, type Reason, REASONS, standing } from './risk.ts'
 import { HabitStore } from './store.ts'
 
 const DAY_MS = 86_400_000
@@ -84,7 +84,7 @@ export interface RiskExplanation {
 }
 
 export interface Conditions extends ConditionSource {
-  /** What the record says of a caller's conduct. Never throws. */
+  /** What the record says of a caller's conduct; where a service acts for a person, of the service's. Never throws. */
   observe(event: AuditEvent): void
   /** Null for a caller that was never seen. */
   explain(principal: EntityUid): RiskExplanation | null
@@ -180,6 +180,10 @@ class ConditionsRoom implements Conditions {
       }
       risk = this.#assess(habits, request, this.#asked(habits, request, learning, firstSeenNetwork))
     }
+    // Whoever may not go on as itself does not go on through a service.
+    const { actingFor } = request
+    const person = actingFor === undefined ? undefined : this.#types.get(actingFor.type)?.get(actingFor.id)
+    if (person !== undefined) risk = Math.max(risk, standing(person, receivedAt))
     return { workingHours: moment.workingHours, network: place.network, country: place.country, firstSeenNetwork, firstSeenDevice, risk }
   }
 
@@ -214,7 +218,9 @@ class ConditionsRoom implements Conditions {
 
   observe(event: AuditEvent): void {
     if (event.outcome === 'success' || event.code === undefined) return
-    const habits = this.#types.get(event.actor.type)?.get(event.actor.id)
+    const service = event.details?.['onBehalfBy']
+    const habits =
+      typeof service === 'string' ? this.#types.get('ServiceAccount')?.get(service) : this.#types.get(event.actor.type)?.get(event.actor.id)
     if (habits === undefined) return
     const now = this.#options.clock.now()
     if (event.type === 'authentication.refused') {
