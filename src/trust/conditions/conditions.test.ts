@@ -320,12 +320,12 @@ describe('a deviation (B6)', () => {
   it('of everybody at once does not fill the log', () => {
     const test = new TestConditions({ config: { learningRequests: 10, alertAt: 30 } })
     const night = START + 20 * DAY_MS + 3 * HOUR_MS
-    for (let n = 0; n < 300; n++) {
-      const account = { type: 'ServiceAccount', id: `account-${n}` }
-      test.ask(account, { at: START })
-      for (let minute = 0; minute < 600; minute += 5) test.ask(account, { at: START + 8 * HOUR_MS + minute * 60_000 })
-      test.ask(account, { at: night, address: ELSEWHERE, endpoint: 'export Dataset' })
+    const all = (circumstances: Circumstances): void => {
+      for (let n = 0; n < 300; n++) test.ask({ type: 'ServiceAccount', id: `account-${n}` }, circumstances)
     }
+    all({ at: START })
+    for (let minute = 0; minute < 600; minute += 5) all({ at: START + 8 * HOUR_MS + minute * 60_000 })
+    all({ at: night, address: ELSEWHERE, endpoint: 'export Dataset' })
     expect(test.alerts).toHaveLength(300)
     expect(test.events.length).toBeLessThanOrEqual(200)
   })
