@@ -20,8 +20,7 @@ export class Rate {
 
   /** Requests in this span so far. @param span the number of the span since the epoch. */
   countIn(span: number): number {
-    // A request that comes in late, from a span that is over, is one of those under way.
-    return span <= this.#span ? this.#count : 0
+    return span === this.#span ? this.#count : 0
   }
 
   /** Counts one request. @param weight of the span, in the units of the caller's habits. */
