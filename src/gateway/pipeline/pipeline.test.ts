@@ -241,9 +241,9 @@ describe('each step refuses, on record, in the shape of the surface', () => {
     })
 
     it.each([
-      ['token', 'ERR_TOKEN_REVOKED', (house: TestHouse) => (house.invalid = 'ERR_TOKEN_REVOKED')],
-      ['account', 'ERR_ACCOUNT_DISABLED', (house: TestHouse) => (house.invalid = 'ERR_ACCOUNT_DISABLED')],
-      ['model', 'ERR_MODEL_QUARANTINED', (house: TestHouse) => (house.unservable = new RedoubtError('ERR_MODEL_QUARANTINED'))],
+      ['token', 'ERR_TOKEN_REVOKED', (house: TestHouse): void => void (house.invalid = 'ERR_TOKEN_REVOKED')],
+      ['account', 'ERR_ACCOUNT_DISABLED', (house: TestHouse): void => void (house.invalid = 'ERR_ACCOUNT_DISABLED')],
+      ['model', 'ERR_MODEL_QUARANTINED', (house: TestHouse): void => void (house.unservable = new RedoubtError('ERR_MODEL_QUARANTINED'))],
     ] as const)('and does not leave when the %s ended meanwhile (B8)', async (_what, code, end) => {
       const { reply, done } = begin({ text: 'x', answer: large })
       // The model has answered; the answer is being searched.
