@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import type { ErrorCode } from '#foundation/core'
+import { countHeader, type ErrorCode } from '#foundation/core'
+import { MAX_TOKEN_CHARACTERS } from '../compact-jws.ts'
 
 /** What a request carries beside its token to show that it may use it. */
 export interface Possession {
@@ -31,24 +32,18 @@ export function credentialsOf(request: IncomingMessage, response: ServerResponse
   const { rawHeaders, headers } = request
   return {
     authorization: headers.authorization,
-    authorizationCount: count(rawHeaders, 'authorization'),
+    authorizationCount: countHeader(rawHeaders, 'authorization'),
     url: request.url ?? '/',
     possession: {
       method: request.method ?? '',
       proof: typeof headers['dpop'] === 'string' ? headers['dpop'] : undefined,
-      proofCount: headers['dpop'] === undefined ? 0 : count(rawHeaders, 'dpop'),
+      proofCount: headers['dpop'] === undefined ? 0 : countHeader(rawHeaders, 'dpop'),
       certificate: () => certificateOf(request.socket),
       setHeader: (name, value) => {
         if (!response.headersSent) response.setHeader(name, value)
       },
     },
   }
-}
-
-function count(rawHeaders: readonly string[], name: string): number {
-  let found = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]!.length === name.length && rawHeaders[i]!.toLowerCase() === name) found++
-  return found
 }
 
 /** TLS 1.3 knows no renegotiation, so a connection has one certificate for its life. */
@@ -71,6 +66,9 @@ type Located =
   | { readonly code: ErrorCode; readonly text: ''; readonly scheme: 'bearer' }
   | { readonly code: null; readonly text: string; readonly scheme: Scheme }
 
+/** A scheme, a space and the longest token. */
+const MAX_AUTHORIZATION_CHARACTERS = 'bearer '.length + MAX_TOKEN_CHARACTERS
+
 const misplaced = (code: ErrorCode): Located => ({ code, text: '', scheme: 'bearer' })
 
 /**
@@ -82,7 +80,7 @@ export function locateToken({ authorization, authorizationCount, url }: Credenti
   if (url.includes('?') && namesToken(url)) return misplaced('ERR_TOKEN_PLACEMENT')
   if (authorization === undefined || authorization === '') return misplaced('ERR_TOKEN_MISSING')
   // The parser's own cap comes before any work on the text; the pattern below is linear, but so is a megabyte.
-  if (authorization.length > 8_200) return misplaced('ERR_TOKEN_TOO_LARGE')
+  if (authorization.length > MAX_AUTHORIZATION_CHARACTERS) return misplaced('ERR_TOKEN_TOO_LARGE')
   const [, scheme, text] = SCHEME.exec(authorization) ?? []
   if (scheme === undefined || text === undefined) return misplaced('ERR_TOKEN_MALFORMED')
   return { code: null, text, scheme: scheme.length === 'dpop'.length ? 'dpop' : 'bearer' }

@@ -1,6 +1,6 @@
 import { createHash, type KeyObject, sign } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type AuditSink, type Clock, type ErrorCode, type JsonObject, newId } from '#foundation/core'
+import { type AuditSink, type Clock, countHeader, type ErrorCode, type JsonObject, newId } from '#foundation/core'
 import { sourceAddress, subscriberOf } from '#trust/conditions'
 import type { Account, Accounts } from '../accounts.ts'
 import type { Artifacts } from '../artifacts.ts'
@@ -108,8 +108,7 @@ export class ServiceTokens {
   /** What the token will be bound to, shown in this request; used up if it can be. */
   async #bind(req: IncomingMessage, account: Account, certificate: string | null): Promise<TokenBinding | TokenRefusal> {
     const { artifacts, bindings } = this.#options
-    const proofs =
-      req.headers['dpop'] === undefined ? 0 : req.rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === 'dpop').length
+    const proofs = countHeader(req.rawHeaders, 'dpop')
     if (account.binding === 'mtls') {
       if (proofs > 0) return refusal('invalid_dpop_proof', 'ERR_TOKEN_SCHEME')
       if (certificate === null || certificate !== account.certificate) return refusal('invalid_client', 'ERR_CLIENT_CERTIFICATE', 401)
