@@ -31,7 +31,7 @@ export const ERROR_TABLE = {
   ERR_FORWARDED_INVALID: entry(
     400,
     'a trusted proxy says in no clear way whom it forwards for',
-    'let the proxy append the caller’s address to `x-forwarded-for` or `forwarded`, and to one of them only',
+    'let the proxy append the caller’s address to `x-forwarded-for` or `forwarded`, and to one of them only, and write the client’s certificate itself, once',
   ),
   ERR_INTERNAL: entry(500, 'the request could not be answered', 'look up the request id in the server log'),
   ERR_DRAINING: entry(503, 'the server is shutting down', 'send the request again shortly'),

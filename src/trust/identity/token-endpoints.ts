@@ -116,7 +116,7 @@ async function readCall(
   const rules = {
     audiences: [endpoints.issuer, `${endpoints.issuer}${path}`],
     now: endpoints.clock.now(),
-    certificate: certificateOf(req.socket),
+    certificate: certificateOf(req),
   }
   const client = await authenticateClient(form, endpoints, rules)
   if (typeof client === 'string') {

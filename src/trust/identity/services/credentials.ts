@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { countHeader, type ErrorCode } from '#foundation/core'
+import { forwardedCertificate } from '#trust/conditions'
 import { MAX_TOKEN_CHARACTERS } from '../compact-jws.ts'
 
 /** What a request carries beside its token to show that it may use it. */
@@ -11,7 +12,7 @@ export interface Possession {
   /** The `dpop` header, and how often it was sent. */
   readonly proof: string | undefined
   readonly proofCount: number
-  /** SHA-256 thumbprint of the certificate by which this very connection was made; null without one. */
+  /** SHA-256 thumbprint of the caller's certificate (`certificateOf`); null without one. */
   readonly certificate: () => string | null
   /** Sets a header of the answer, whatever the answer will be. */
   readonly setHeader: (name: string, value: string) => void
@@ -27,7 +28,8 @@ export interface Credentials {
   readonly possession?: Possession
 }
 
-/** All that a request says about who makes it. Headers that name a certificate or another address are not among it: whoever calls writes them. */
+/** All that a request says about who makes it. Headers that name a certificate or another address count from
+ * named proxies alone, and were read at the door: whoever calls writes them. */
 export function credentialsOf(request: IncomingMessage, response: ServerResponse): Credentials {
   const { rawHeaders, headers } = request
   return {
@@ -38,7 +40,7 @@ export function credentialsOf(request: IncomingMessage, response: ServerResponse
       method: request.method ?? '',
       proof: typeof headers['dpop'] === 'string' ? headers['dpop'] : undefined,
       proofCount: headers['dpop'] === undefined ? 0 : countHeader(rawHeaders, 'dpop'),
-      certificate: () => certificateOf(request.socket),
+      certificate: () => certificateOf(request),
       setHeader: (name, value) => {
         if (!response.headersSent) response.setHeader(name, value)
       },
@@ -46,15 +48,26 @@ export function credentialsOf(request: IncomingMessage, response: ServerResponse
   }
 }
 
+/**
+ * `x5t#S256` of the caller's certificate (RFC 8705 §3.1): the one that the other end of this very connection proved to hold in the
+ * handshake. On a connection of a named proxy it is the one that the proxy forwards and never the proxy's own. Null without one.
+ */
+export function certificateOf(request: IncomingMessage): string | null {
+  const forwarded = forwardedCertificate(request)
+  if (forwarded === undefined) return certificateOfConnection(request.socket)
+  return forwarded === null ? null : thumbprintOf(forwarded)
+}
+
+const thumbprintOf = (der: Uint8Array): string => createHash('sha256').update(der).digest('base64url')
+
 /** TLS 1.3 knows no renegotiation, so a connection has one certificate for its life. */
 const certificates = new WeakMap<Socket, string | null>()
 
-/** @returns `x5t#S256` of the certificate that the other end proved to hold in the handshake (RFC 8705 §3.1); null without one. */
-export function certificateOf(socket: Socket): string | null {
+function certificateOfConnection(socket: Socket): string | null {
   let thumbprint = certificates.get(socket)
   if (thumbprint === undefined) {
     const certificate = (socket as Partial<TLSSocket>).getPeerX509Certificate?.()
-    thumbprint = certificate === undefined ? null : createHash('sha256').update(certificate.raw).digest('base64url')
+    thumbprint = certificate === undefined ? null : thumbprintOf(certificate.raw)
     certificates.set(socket, thumbprint)
   }
   return thumbprint

@@ -84,7 +84,7 @@ export class ServiceTokens {
     if (mediaType(req) !== 'application/x-www-form-urlencoded') return refusal('invalid_request', 'ERR_INPUT_CONTENT_TYPE')
     const grantType = single(form, 'grant_type')
     if (grantType === null || req.headers.authorization !== undefined) return refusal('invalid_request', 'ERR_TOKEN_REQUEST')
-    const certificate = certificateOf(req.socket)
+    const certificate = certificateOf(req)
     const rules = { audiences: [issuer, issuer + TOKEN_PATH], now: clock.now(), certificate }
     const account = await authenticateClient(form, this.#options, rules)
     if (typeof account === 'string' || (production && account.roles.includes('bootstrap'))) {
