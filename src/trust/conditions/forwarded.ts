@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { countHeader, RedoubtError } from '#foundation/core'
+import { RedoubtError } from '#foundation/core'
 import { addressBytes, canonicalAddress } from './address.ts'
 import { Networks } from './networks.ts'
 
@@ -72,13 +72,13 @@ export class SourceAddresses {
     if (proxied) request.redoubtCertificate = this.#certificateBehind(request)
   }
 
-  #certificateBehind({ headers, rawHeaders }: IncomingMessage): Uint8Array | null {
+  #certificateBehind({ headers }: IncomingMessage): Uint8Array | null {
     const name = this.#certificateHeader
     const value = headers[name ?? '']
     if (name === null || value === undefined) return null
     const [, base64] = (typeof value === 'string' && value.length <= MAX_CERTIFICATE_CHARACTERS && BYTE_SEQUENCE.exec(value)) || []
-    // A client that sends the header too must not have its line taken for the proxy's.
-    if (base64 === undefined || countHeader(rawHeaders, name) !== 1) throw invalid(`\`${name}\` is not one certificate between colons`)
+    // A line that a client sends too is joined to the proxy's, and neither is taken.
+    if (base64 === undefined) throw invalid(`\`${name}\` is not one certificate between colons`)
     return Buffer.from(base64, 'base64')
   }
 
