@@ -31,6 +31,7 @@ import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
 import { ClientThrottle } from './services/client-throttle.ts'
 import type { Credentials } from './services/credentials.ts'
 import { KnownSources } from './services/known-sources.ts'
+import { ProofTime, MAINTENANCE_INTERVAL_MS } from './services/proof-time.ts'
 import { SERVICE_MIGRATIONS } from './services/tables.ts'
 import { TokenBindings } from './services/token-binding.ts'
 import { ServiceTokens } from './services/token-endpoint.ts'
@@ -38,7 +39,6 @@ import { SignIn } from './sign-in/sign-in.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WriteQueue } from './write-queue.ts'
 
-const MAINTENANCE_INTERVAL_MS = 10_000
 const SELF: EntityUid = { type: 'System', id: 'identity' }
 
 export interface IdentityOptions {
@@ -140,7 +140,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const refusedClient = (code: ErrorCode, claimed: string | null): void =>
     refused(code, claimed === null ? null : (accounts.get(claimed)?.facts ?? null))
 
-  const bindings = new TokenBindings({ issuer, clock, nonceRequired: config.dpopNonce === 'required' })
+  const proofTime = new ProofTime(raw, queue)
+  const bindings = new TokenBindings({ issuer, clock, nonceRequired: config.dpopNonce === 'required', takenBefore: proofTime.before })
   const throttle = new ClientThrottle(clock, new KnownSources(raw, queue, clock), config.tokenRequestsPerMinute)
   const opened = openPeople({
     database,
@@ -237,7 +238,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
 
   const maintain = async (): Promise<void> => {
     refusals.flush()
-    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), opened.maintain()])
+    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), opened.maintain(), proofTime.keep(bindings.proofTakenAt)])
   }
   const timer = setInterval(() => {
     maintain().catch((error: unknown) => logger.error({ err: error }, 'identity maintenance failed'))
@@ -290,6 +291,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     async close() {
       clearInterval(timer)
       refusals.flush({ all: true })
+      await proofTime.keep(bindings.proofTakenAt)
       await queue.write(() => undefined)
     },
   }
