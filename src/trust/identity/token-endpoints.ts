@@ -40,6 +40,9 @@ export async function revoke(endpoints: TokenEndpoints, req: IncomingMessage, re
   const form = new URLSearchParams(mediaType(req) === 'application/x-www-form-urlencoded' ? body.toString('utf8') : '')
   const house = single(form, 'client_id')
   if (house !== null && endpoints.houseClients.has(house)) {
+    // Such a client shows nothing but the token: without a pace, whoever guesses would have an oracle and a way to keep the disk busy.
+    const wait = endpoints.pacePerson(sourceAddress(req))
+    if (wait !== null) return slowDown(endpoints, res, wait, null)
     const shown = single(form, 'token')
     if (shown === null) return answerOAuthError(res, 400, 'invalid_request', 'ERR_TOKEN_REQUEST')
     const access = endpoints.inspect(shown)
@@ -93,6 +96,12 @@ export async function introspect(endpoints: TokenEndpoints, req: IncomingMessage
   })
 }
 
+/** @see RFC 6585 §4 */
+function slowDown(endpoints: TokenEndpoints, res: ServerResponse, { code, seconds }: Wait, claimed: string | null): void {
+  endpoints.refused(code, claimed)
+  answerOAuthError(res, 429, 'slow_down', code, { 'retry-after': String(seconds) })
+}
+
 async function readCall(
   endpoints: TokenEndpoints,
   path: string,
@@ -109,8 +118,7 @@ async function readCall(
   const source = subscriberOf(sourceAddress(req))
   const wait = endpoints.throttle.admit(source, claimed)
   if (wait !== null) {
-    endpoints.refused(wait.code, claimed)
-    answerOAuthError(res, 429, 'slow_down', wait.code, { 'retry-after': String(wait.seconds) })
+    slowDown(endpoints, res, wait, claimed)
     return null
   }
   const rules = {

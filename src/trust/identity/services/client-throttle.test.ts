@@ -177,6 +177,28 @@ describe('the token endpoint under attack', () => {
       expect((await fixture.post(path, 'client_id=nobody&token=x')).status).toBe(429)
   })
 
+  it('covers revocation and introspection in the name of the house’s own clients, which have nothing to show but the token', async () => {
+    for (const path of ['/oauth/revoke', '/oauth/introspect']) {
+      const slow = await openFixture({ config: { tokenRequestsPerMinute: 5 } })
+      try {
+        const statuses: number[] = []
+        for (let i = 0; i < 7; i++) statuses.push((await slow.post(path, `client_id=redoubt-cli&token=guess-${i}`)).status)
+        expect(statuses.slice(0, 5), path).not.toContain(429)
+        expect(statuses.slice(5), path).toEqual([429, 429])
+        const refused = await slow.post(path, 'client_id=redoubt-cli&token=x')
+        expect(await refused.json()).toMatchObject({ error: 'slow_down', code: 'ERR_TOKEN_RATE' })
+        expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+        // One pace for all of it: no endpoint is a way around another.
+        for (const other of ['/oauth/token', '/oauth/revoke', '/oauth/introspect'])
+          expect((await slow.post(other, 'client_id=redoubt-cli&token=x&grant_type=refresh_token&refresh_token=x')).status, other).toBe(429)
+        slow.clock.advance(60_000)
+        expect((await slow.post('/oauth/revoke', 'client_id=redoubt-cli&token=x')).status).toBe(200)
+      } finally {
+        await slow.close()
+      }
+    }
+  })
+
   it('holds one source to its rate, whatever it asks for', async () => {
     const slow = await openFixture({ config: { tokenRequestsPerMinute: 5 } })
     try {
