@@ -354,7 +354,8 @@ async function start(
   const table = { ...parts, metrics: () => metrics.text() }
   const routes = routeTable(table)
   const hosts = new Set(configuration.server.names.map((name) => name.toLowerCase()))
-  handle = createHandler(table, routes, hosts, new SourceAddresses(configuration.server.trustedProxies))
+  const { trustedProxies, clientCertificateHeader } = configuration.server
+  handle = createHandler(table, routes, hosts, new SourceAddresses(trustedProxies, clientCertificateHeader ?? null))
 
   if (profile === 'development') await ensureBootstrapAccount(identity, configuration.secretsDir)
   writeFileSync(

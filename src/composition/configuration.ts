@@ -43,6 +43,13 @@ export const configurationSchema = z.strictObject({
         .max(256)
         .default([])
         .describe('CIDR ranges of proxies whose `forwarded` and `x-forwarded-for` say who calls; from all others both are ignored'),
+      clientCertificateHeader: z
+        .string()
+        .regex(/^[A-Za-z][A-Za-z0-9-]{0,63}$/, 'must be the name of a header, like `Client-Cert`')
+        .optional()
+        .describe(
+          'header in which the trusted proxies forward the certificate of their client (RFC 9440); without it no certificate passes a proxy',
+        ),
       bodyTimeoutMs: z
         .number()
         .int()

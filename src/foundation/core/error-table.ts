@@ -31,7 +31,7 @@ export const ERROR_TABLE = {
   ERR_FORWARDED_INVALID: entry(
     400,
     'a trusted proxy says in no clear way whom it forwards for',
-    'let the proxy append the caller’s address to `x-forwarded-for` or `forwarded`, and to one of them only',
+    'let the proxy append the caller’s address to `x-forwarded-for` or `forwarded`, and to one of them only, and write the client’s certificate itself, once',
   ),
   ERR_INTERNAL: entry(500, 'the request could not be answered', 'look up the request id in the server log'),
   ERR_DRAINING: entry(503, 'the server is shutting down', 'send the request again shortly'),
@@ -116,7 +116,7 @@ export const ERROR_TABLE = {
   ERR_DPOP_NONCE: entry(401, 'the proof has to carry a nonce of this server', 'sign a new proof with the nonce in `dpop-nonce`'),
   ERR_DPOP_REPLAYED: entry(401, 'the proof was used before', 'sign a new proof for each request'),
   ERR_DPOP_BINDING: entry(401, 'the proof is by another key than the token is bound to', 'use the key that the token was asked for with'),
-  ERR_DPOP_EXHAUSTED: entry(429, 'too many proofs by one key', 'wait a minute; bind the tokens of busy programs to a certificate'),
+  ERR_DPOP_EXHAUSTED: entry(429, 'too many proofs by one account', 'wait a minute; bind the tokens of busy programs to a certificate'),
   ERR_TOKEN_DOWNGRADE: entry(401, 'the token is bound to a key and came without proof', 'send it as `authorization: DPoP …` with a proof'),
   ERR_TOKEN_SCHEME: entry(
     401,

@@ -145,6 +145,11 @@ export interface ConditionRequest {
   readonly keyThumbprint?: string | undefined
   /** What is asked for, as a name to count under; left out when that is no matter. */
   readonly endpoint?: string | undefined
+  /**
+   * The person for whom the caller, a service, acts. The conduct is the service's; what the person is suspected of counts against it too,
+   * and nothing of it becomes usual of the person.
+   */
+  readonly actingFor?: EntityUid | undefined
 }
 
 export type ConditionFacts = Pick<DecisionContext, 'workingHours' | 'network' | 'country' | 'firstSeenNetwork' | 'firstSeenDevice' | 'risk'>

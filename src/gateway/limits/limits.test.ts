@@ -24,7 +24,7 @@ const rows = (amount: number, windowMs = 60_000): LimitRule => ({ unit: 'rows', 
 const take = (
   limits: Limits,
   rules: readonly LimitRule[],
-  use: { tokens?: number; rows?: number; principal?: string; endpoint?: string } = {},
+  use: { tokens?: number; rows?: number; principal?: string; actor?: string; endpoint?: string } = {},
 ): Taken | Exceeded => limits.take({ principal: 'app', endpoint: 'chat', rules, requests: 1, ...use })
 
 function taken(result: Taken | Exceeded): Taken {
@@ -68,6 +68,28 @@ describe('limits (C4)', () => {
     expect(take(limits, rules, { endpoint: 'other' }).allowed).toBe(true)
     expect(take(limits, [requests(1, 61_000)]).allowed).toBe(true)
     expect(take(limits, rules, { principal: 'appchat', endpoint: '' }).allowed).toBe(true)
+  })
+
+  it('charges who acts for principals beside them: with the tokens of many it gets no more than with one', () => {
+    const limits = openLimits({ database: memory(), clock: new ManualClock(NOW) })
+    const rules = [requests(3), tokens(100)]
+    const use = { actor: 'helper', tokens: 20 }
+    for (const principal of ['ann', 'ben', 'cid']) expect(take(limits, rules, { ...use, principal }).allowed).toBe(true)
+    expect(exceeded(take(limits, rules, { ...use, principal: 'dan' })).code).toBe('ERR_LIMIT_REQUESTS')
+    // All or none: what the helper was refused, Dan was not charged with, nor is anyone by what others do for them.
+    const [left] = taken(take(limits, rules, { principal: 'dan' })).states
+    expect(left?.remaining).toBe(2)
+    // Its own requests are of the same windows, and a principal that acts for itself pays once.
+    expect(take(limits, rules, { principal: 'helper' }).allowed).toBe(false)
+    expect(taken(take(limits, rules, { principal: 'eve', actor: 'eve' })).states[0]?.remaining).toBe(2)
+  })
+
+  it('shows who acts for a principal what is left to both, and gives back to both', () => {
+    const limits = openLimits({ database: memory(), clock: new ManualClock(NOW) })
+    const rules = [tokens(100)]
+    taken(take(limits, rules, { principal: 'ann', actor: 'helper', tokens: 60 })).settle({ tokens: 10 })
+    expect(taken(take(limits, rules, { principal: 'ben', actor: 'helper', tokens: 30 })).states).toMatchObject([{ remaining: 60 }])
+    expect(taken(take(limits, rules, { principal: 'ann', tokens: 0 })).states).toMatchObject([{ remaining: 90 }])
   })
 
   it('takes from all rules or from none', () => {

@@ -8,6 +8,8 @@ const KEYS_FULL_RETRY_MS = 1000
 
 export interface LimitAsk {
   readonly principal: string
+  /** Whoever acts for the principal: charged with the same, in windows of its own, under the same rules. */
+  readonly actor?: string
   readonly endpoint: string
   readonly rules: readonly LimitRule[]
   readonly requests: 1
@@ -46,7 +48,7 @@ export interface Exceeded {
 
 export interface Limits {
   /**
-   * Takes from all rules or from none. Never do more than `amount` pass in any rolling window of a rule, not over a restart or crash either;
+   * Takes from all rules, of the principal and of who acts for it, or from none. Never do more than `amount` pass in any rolling window of a rule, not over a restart or crash either;
    * rows and tokens count as passing at any moment between `take` and `settle`. Synchronous; a durable write is due once per block of an
    * amount (see `UsageWindow`), not on each call.
    * @throws {RedoubtError} `ERR_STORAGE_FULL`, `ERR_STORAGE_IO` if use cannot be recorded, `ERR_INPUT_INVALID` for an amount that is no count,
@@ -102,10 +104,13 @@ export function openLimits(options: { readonly database: Database<unknown>; read
       const all: UsageWindow[] = []
       let worst: LimitRule | null = null
       let retryAfterMs = 0
-      for (const rule of rules) {
+      const callers = ask.actor === undefined || ask.actor === ask.principal ? 1 : 2
+      for (let i = 0; i < callers * rules.length; i++) {
+        const rule = rules[i % rules.length]!
+        const caller = i < rules.length ? ask.principal : ask.actor!
         checkRule(rule)
         const need = needed(ask, rule.unit)
-        const window = windows.get(ask.principal, ask.endpoint, rule.unit, rule.windowMs, now)
+        const window = windows.get(caller, ask.endpoint, rule.unit, rule.windowMs, now)
         if (window === null) return refuse(rule, KEYS_FULL_RETRY_MS, [])
         window.passed.expire(now)
         all.push(window)
@@ -126,7 +131,12 @@ export function openLimits(options: { readonly database: Database<unknown>; read
         windows.lease(charged, now)
         for (const window of charged) window.take(now)
       }
-      const states = all.map((window, i) => stateOf(window, rules[i]!.amount, now))
+      const states = rules.map(({ amount }, i) => {
+        const own = stateOf(all[i]!, amount, now)
+        const ofActor = callers === 1 ? own : stateOf(all[i + rules.length]!, amount, now)
+        // What is left is what is left to both.
+        return ofActor.remaining < own.remaining ? ofActor : own
+      })
       if (worst !== null) return refuse(worst, retryAfterMs, states)
       const reserved: UsageWindow[] = []
       const amounts: number[] = []

@@ -64,6 +64,19 @@ describe('the circumstances of an inference (B7, B8)', () => {
     })
   })
 
+  it('are those of the service that acts for a person, who is named beside it', async () => {
+    const who = person({ authTime: Date.UTC(2026, 5, 1, 11, 59), onBehalfBy: 'helper' })
+    const judged: EntityUid[] = []
+    test = await testHouse({ conditions: { ...conditions, factsOf: (uid) => (judged.push(uid), facts) }, principal: who })
+    const { received } = test.request({ model: 'credit' })
+    await infer(test.house, received)
+    const helper = { type: 'ServiceAccount', id: 'helper' }
+    // At the decision, and when the model is about to be asked.
+    expect(judged).toEqual([helper, helper])
+    expect(noted).toMatchObject([{ who: helper, request: { actingFor: { type: 'User', id: 'user_anna' } }, allowed: true, fresh: false }])
+    expect(test.taken).toMatchObject([{ principal: 'User::user_anna', actor: 'ServiceAccount::helper' }])
+  })
+
   it('decide: a caller at high risk is refused, and told as refused', async () => {
     facts = { ...ORDINARY, risk: 81 }
     expect((await ask({ model: 'credit' })).sent?.status).toBe(403)

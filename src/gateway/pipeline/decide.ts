@@ -1,4 +1,12 @@
-import { type ConditionRequest, type Decision, type DecisionContext, type DecisionQuery, MFA_NEVER, RedoubtError } from '#foundation/core'
+import {
+  type ConditionRequest,
+  type Decision,
+  type DecisionContext,
+  type DecisionQuery,
+  type EntityUid,
+  MFA_NEVER,
+  RedoubtError,
+} from '#foundation/core'
 import type { Principal } from '#trust/identity'
 import type { House } from './house.ts'
 import type { Authorised, Received, Refused, Resolved } from './states.ts'
@@ -46,7 +54,7 @@ function behindBrokenGlass(
 
 /** What the conditions may know of a request. @param endpoint what it asks for, as a name to count under. */
 export function conditionRequest(
-  principal: Pick<Principal, 'keyThumbprint'>,
+  principal: Pick<Principal, 'keyThumbprint' | 'facts' | 'onBehalfBy'>,
   received: Pick<Received, 'receivedAt' | 'sourceAddress' | 'userAgent'>,
   endpoint: string,
 ): ConditionRequest {
@@ -56,7 +64,13 @@ export function conditionRequest(
     userAgent: received.userAgent,
     keyThumbprint: principal.keyThumbprint,
     endpoint,
+    ...(principal.onBehalfBy === '' ? {} : { actingFor: principal.facts }),
   }
+}
+
+/** Whose conduct a request is: of a person for whom a service acts, the service's, which chooses when, from where and how often. */
+export function actorOf({ facts, onBehalfBy }: Pick<Principal, 'facts' | 'onBehalfBy'>): EntityUid {
+  return onBehalfBy === '' ? facts : { type: 'ServiceAccount', id: onBehalfBy }
 }
 
 type Circumstances = Pick<House, 'localTime' | 'profile' | 'conditions'>
@@ -66,7 +80,7 @@ type Caller = Pick<Principal, 'facts' | 'purpose' | 'legalBasis' | 'mfaLevel' | 
 export function decisionContext(house: Circumstances, principal: Caller, request: ConditionRequest): DecisionContext {
   const { receivedAt, sourceAddress } = request
   const { hour, weekday } = house.localTime.at(receivedAt)
-  const facts = house.conditions.factsOf(principal.facts, request)
+  const facts = house.conditions.factsOf(actorOf(principal), request)
   return {
     now: receivedAt,
     hour,
@@ -104,7 +118,7 @@ export function noteAnswer(
   // Where a service acts for a person, the place is the service's.
   const fresh =
     principal.onBehalfBy === '' && principal.mfaLevel >= FRESH_LEVEL && mfaAge(principal.authTime, request.receivedAt) <= FRESH_SECONDS
-  house.conditions.note(principal.facts, request, allowed, fresh)
+  house.conditions.note(actorOf(principal), request, allowed, fresh)
 }
 
 /** Seconds since a person showed their factors. @param authTime epoch milliseconds; null for programs, which show none. */

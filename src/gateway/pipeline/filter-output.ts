@@ -3,6 +3,7 @@ import { compilePlan } from '#gateway/filters'
 import type { House } from './house.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
+import { reasonToKeep } from './serve.ts'
 import type { Filtered, Refused, ServedState } from './states.ts'
 import type { WholeServed } from './surface.ts'
 
@@ -16,7 +17,13 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
   }
   const inspection = new Inspection(compilePlan(state.decision.obligations.filterOutput), 'ERR_FILTER_BLOCKED_OUTPUT')
   if (served.bytes < LARGE_BYTES) return filtered(house, state, served, inspection)
-  return inspection.searchAhead((look) => served.visitTexts(look)).then(() => filtered(house, state, served, inspection))
+  return inspection
+    .searchAhead((look) => served.visitTexts(look))
+    .then(() => {
+      // The search gave way to others, who may have revoked the token, disabled the account or quarantined the model.
+      const refused = reasonToKeep(house, state)
+      return refused === null ? filtered(house, state, served, inspection) : { refused, state }
+    })
 }
 
 function filtered(house: House, state: ServedState, served: WholeServed, inspection: Inspection): Filtered | Refused {

@@ -240,6 +240,22 @@ describe('each step refuses, on record, in the shape of the surface', () => {
       expect(turns).toBeGreaterThan((2 * large.length) / SLICE_UNITS)
     })
 
+    it.each([
+      ['token', 'ERR_TOKEN_REVOKED', (house: TestHouse): void => void (house.invalid = 'ERR_TOKEN_REVOKED')],
+      ['account', 'ERR_ACCOUNT_DISABLED', (house: TestHouse): void => void (house.invalid = 'ERR_ACCOUNT_DISABLED')],
+      ['model', 'ERR_MODEL_QUARANTINED', (house: TestHouse): void => void (house.unservable = new RedoubtError('ERR_MODEL_QUARANTINED'))],
+    ] as const)('and does not leave when the %s ended meanwhile (B8)', async (_what, code, end) => {
+      const { reply, done } = begin({ text: 'x', answer: large })
+      // The model has answered; the answer is being searched.
+      await until(() => test.asked.length > 0)
+      await new Promise((resolve) => setImmediate(resolve))
+      end(test)
+      await done
+      expect(JSON.parse(reply.sent?.body ?? '')).toEqual({ error: code, requestId: 'req_1' })
+      expect(refusal()).toMatchObject({ code, details: { admission: 0 } })
+      expect(test.log.of('inference.completion')).toEqual([])
+    })
+
     it('and refused for a value in its last slice, in and out (C6)', async () => {
       expectRefused(await ask({ text: `${large} ${API_KEY}` }), 'ERR_FILTER_BLOCKED_INPUT')
       expect(test.asked).toEqual([])

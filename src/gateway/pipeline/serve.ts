@@ -1,17 +1,18 @@
-import { asRedoubtError } from '#foundation/core'
+import { asRedoubtError, type RedoubtError } from '#foundation/core'
 import { compilePlan } from '#gateway/filters'
 import { decideAgain } from './decide-again.ts'
 import type { House } from './house.ts'
+import type { RunningStream } from './running-streams.ts'
 import type { Admitted, Refused, ServedState } from './states.ts'
 
 /** Asks the model. While it runs, the token, the model and the decision are looked at again and again (B8). */
 export async function serve(house: House, state: Admitted): Promise<ServedState | Refused> {
-  const { call, principal, cancellation, received, decision, subject } = state
-  const running = { principal, call, cancellation, decideAgain: () => decideAgain(house, state) }
+  const { call, cancellation, received, decision, subject } = state
+  const running = runningOf(house, state)
   const leave = house.streams.add(running)
   try {
     // Since the token was verified a body has arrived, at the caller's pace, and a record was written: what was true then need not be now.
-    const reason = cancellation.reason ?? house.streams.reasonToEnd(running)
+    const reason = reasonToEnd(house, running)
     if (reason) throw reason
     const outputPlan = compilePlan(decision.obligations.filterOutput)
     const served = await call.serve({ requestId: received.requestId, subject, outputPlan, cancellation, out: received.reply })
@@ -22,3 +23,14 @@ export async function serve(house: House, state: Admitted): Promise<ServedState 
     leave()
   }
 }
+
+const runningOf = (house: House, state: Admitted): RunningStream => {
+  const { call, principal, cancellation } = state
+  return { principal, call, cancellation, decideAgain: () => decideAgain(house, state) }
+}
+
+const reasonToEnd = (house: House, running: RunningStream): RedoubtError | null =>
+  running.cancellation.reason ?? house.streams.reasonToEnd(running)
+
+/** Why an answer that took its time may not leave now, whatever was true when it was begun (B8); null when it may. */
+export const reasonToKeep = (house: House, state: Admitted): RedoubtError | null => reasonToEnd(house, runningOf(house, state))

@@ -13,9 +13,11 @@ it('counts a person and a program of the same name apart (C4)', () => {
       {
         received: { reply: { setHeaders: () => undefined } },
         call: { cost: {}, endpoint: 'Model/credit' },
-        principal: { facts: { type, id: 'alex' } },
+        principal: { facts: { type, id: 'alex' }, onBehalfBy: type === 'User' ? 'helper' : '' },
         decision: { obligations: { limits: [], maxRowsPerCall: null } },
       } as unknown as Authorised,
     )
   expect(new Set(asks.map(({ principal }) => principal)).size).toBe(2)
+  // And the service that acts for the person with them.
+  expect(asks.map(({ actor }) => actor)).toEqual(['ServiceAccount::helper', undefined])
 })

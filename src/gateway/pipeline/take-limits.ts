@@ -1,9 +1,13 @@
-import { RedoubtError } from '#foundation/core'
+import { type EntityUid, RedoubtError } from '#foundation/core'
 import { limitHeaders } from '#gateway/limits'
+import { actorOf } from './decide.ts'
 import type { House } from './house.ts'
 import type { Authorised, Limited, Refused } from './states.ts'
 
-/** Reserves requests, rows and tokens under every limit of the decision, all or none (C4). */
+/**
+ * Reserves requests, rows and tokens under every limit of the decision, all or none (C4). A service that acts for a person is charged
+ * beside the person: with many people's tokens it gets no more than with one.
+ */
 export function takeLimits(house: House, state: Authorised): Limited | Refused {
   const { received, call, principal, decision } = state
   const { maxRowsPerCall, limits: rules } = decision.obligations
@@ -13,9 +17,14 @@ export function takeLimits(house: House, state: Authorised): Limited | Refused {
     })
     return { refused, state }
   }
-  // With its type: a person and a program may bear the same name.
-  const { type, id } = principal.facts
-  const answer = house.limits.take({ principal: `${type}::${id}`, endpoint: call.endpoint, rules, requests: 1, ...call.cost })
+  const answer = house.limits.take({
+    principal: nameOf(principal.facts),
+    ...(principal.onBehalfBy === '' ? {} : { actor: nameOf(actorOf(principal)) }),
+    endpoint: call.endpoint,
+    rules,
+    requests: 1,
+    ...call.cost,
+  })
   if (answer.allowed) {
     // Whatever is answered from here on, a stream too, tells the caller what is left.
     received.reply.setHeaders(limitHeaders(answer.states))
@@ -27,3 +36,6 @@ export function takeLimits(house: House, state: Authorised): Limited | Refused {
   })
   return { refused, state, limits, retryAfterMs }
 }
+
+/** With its type: a person and a program may bear the same name. */
+const nameOf = ({ type, id }: EntityUid): string => `${type}::${id}`

@@ -1,7 +1,6 @@
 export { chatRoutes } from './chat-routes.ts'
 export { BODY_TIMEOUT_MS, collectBody } from './collect-body.ts'
 export { httpReply } from './http-reply.ts'
-export { countHeader } from './raw-headers.ts'
 export { openInferenceRoutes } from './open-inference-routes.ts'
 export { inferenceErrorAnswer } from './open-inference-surface.ts'
 export { renderOpenAiError } from './openai-errors.ts'

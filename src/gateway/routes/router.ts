@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { newId, RedoubtError } from '#foundation/core'
+import { countHeader, newId, RedoubtError } from '#foundation/core'
 import type { SourceAddresses } from '#trust/conditions'
-import { countHeader } from './raw-headers.ts'
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD'

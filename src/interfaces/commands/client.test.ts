@@ -1,10 +1,10 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dirname, join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createCertificateAuthority, issueServerCertificate, TLS_OPTIONS } from '#foundation/crypto'
 import { requestToken } from '#trust/identity'
 import { Client } from './client.ts'
@@ -121,5 +121,50 @@ describe('a command that is asked for more (RFC 9470, B7)', () => {
       refusal = null
       arrived.length = 0
     }
+  })
+})
+
+describe('a command whose session has ended (B5)', () => {
+  const problem = { code: 'ERR_SESSION_ENDED', detail: 'sign in again' }
+  const ended = { challenge: 'Bearer error="invalid_token"', problem }
+
+  /** A client of whoever is logged in, with the file of the login. */
+  function loggedIn(): Client {
+    const one = new Client({ ...findPlace({ url, dataDir: join(folder, 'data') }, { REDOUBT_CA: ours }), loginDir: join(folder, 'config') })
+    mkdirSync(dirname(one.login.path), { recursive: true })
+    const kept = { server: one.place.url, refreshToken: 'r', accessToken: 'of.the.login', expiresAt: Date.now() + 600_000 }
+    writeFileSync(one.login.path, JSON.stringify(kept), { mode: 0o600 })
+    expect(one.login.exists()).toBe(true)
+    return one
+  }
+  const asks = [(one: Client) => one.call('/keys'), (one: Client) => one.long('/keys', {}), (one: Client) => one.download('/keys')] as const
+  beforeEach(() => {
+    refusal = ended
+  })
+  afterEach(() => {
+    refusal = null
+    arrived.length = 0
+    delete process.env['REDOUBT_TOKEN']
+  })
+
+  it.each(asks)('says so of the token in REDOUBT_TOKEN, and keeps the stored login (%#)', async (ask) => {
+    const one = loggedIn()
+    process.env['REDOUBT_TOKEN'] = 'of.the.environment'
+    await expect(ask(one)).rejects.toMatchObject({
+      code: 'ERR_SESSION_ENDED',
+      message: expect.stringContaining('REDOUBT_TOKEN') as unknown,
+    })
+    expect(arrived).toEqual(['Bearer of.the.environment'])
+    expect(one.login.exists()).toBe(true)
+  })
+
+  it.each(asks)('forgets the stored login when it is that login’s session (%#)', async (ask) => {
+    const one = loggedIn()
+    await expect(ask(one)).rejects.toMatchObject({
+      code: 'ERR_SESSION_ENDED',
+      message: expect.stringContaining('run `redoubt login`') as unknown,
+    })
+    expect(arrived).toEqual(['Bearer of.the.login'])
+    expect(one.login.exists()).toBe(false)
   })
 })

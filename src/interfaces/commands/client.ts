@@ -42,6 +42,8 @@ export class Client {
   /** Whoever signed in at this command line. */
   readonly login: Login
   #token: string | null = null
+  /** Whether the token that was sent last is of the stored login. */
+  #actsByLogin = false
 
   constructor(place: Place, token: string | null = null) {
     this.place = place
@@ -54,7 +56,10 @@ export class Client {
     const given = this.#token ?? process.env['REDOUBT_TOKEN']
     if (given !== undefined) return given
     const own = await this.login.accessToken()
-    if (own !== null) return own
+    if (own !== null) {
+      this.#actsByLogin = true
+      return own
+    }
     this.#token = await this.#bootstrapToken()
     return this.#token
   }
@@ -144,7 +149,7 @@ export class Client {
   /** One call of the control plane whose answer is a stream. @throws {RedoubtError} with the server's code. */
   async download(path: string, ask: Ask = {}): Promise<IncomingMessage> {
     const response = await this.#open(`/api/v1${path}`, ask)
-    if ((response.statusCode ?? 500) >= 400) throw problemError(await collect(response))
+    if ((response.statusCode ?? 500) >= 400) throw this.#refused(response.headers, await collect(response))
     return response
   }
 
@@ -155,8 +160,15 @@ export class Client {
 
   #refused(headers: IncomingMessage['headers'], body: Buffer): RedoubtError {
     const error = refusalOf(headers, body)
+    if (error.code !== 'ERR_SESSION_ENDED') return error
+    // Whose session has ended is whose token was sent: a token that was given says nothing of the stored login.
+    if (!this.#actsByLogin) {
+      if (process.env['REDOUBT_TOKEN'] === undefined) return error
+      const words = 'the session of the token in REDOUBT_TOKEN has ended; set a new one, or unset it to go on as whoever is logged in'
+      return new RedoubtError(error.code, words, { evidence: error.evidence })
+    }
     // Tokens of a session that was ended elsewhere open nothing any more; the next command is not to try them again.
-    if (error.code !== 'ERR_SESSION_ENDED' || !this.login.forget()) return error
+    if (!this.login.forget()) return error
     return new RedoubtError(error.code, 'your session has ended; run `redoubt login`', { evidence: error.evidence })
   }
 

@@ -20,6 +20,7 @@ export interface Circumstances {
   readonly endpoint?: string
   readonly allowed?: boolean
   readonly fresh?: boolean
+  readonly actingFor?: EntityUid
 }
 
 export class TestConditions {
@@ -39,7 +40,7 @@ export class TestConditions {
   }
 
   /** Asks for the facts of a request, as a policy sees them, and then notes it. */
-  ask(principal: EntityUid, { at, address, agent, key, endpoint, allowed, fresh }: Circumstances = {}): ConditionFacts {
+  ask(principal: EntityUid, { at, address, agent, key, endpoint, allowed, fresh, actingFor }: Circumstances = {}): ConditionFacts {
     if (at !== undefined) this.clock.setNow(at)
     const request = {
       receivedAt: this.clock.now(),
@@ -47,6 +48,7 @@ export class TestConditions {
       userAgent: agent ?? 'client/1.0',
       keyThumbprint: key,
       endpoint: endpoint ?? 'Model/credit',
+      actingFor,
     }
     const facts = this.room.factsOf(principal, request)
     this.room.note(principal, request, allowed ?? facts.risk <= 80, fresh ?? false)

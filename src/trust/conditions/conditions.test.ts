@@ -58,6 +58,51 @@ describe('circumstances (B7)', () => {
   })
 })
 
+describe('conduct of a service for a person (B7)', () => {
+  const acting = { address: ELSEWHERE, agent: 'helper/1', endpoint: 'Model/other', actingFor: ANNA }
+
+  it('is the service’s: the person’s places, hours and rate stay as they were', () => {
+    const test = settled()
+    const before = JSON.stringify(test.room.explain(ANNA))
+    const monday = test.clock.now() + 9 * HOUR_MS
+    for (let n = 0; n < 300; n++) test.ask(SCORER, { ...acting, at: monday + n * 1_000 })
+    expect(JSON.stringify(test.room.explain(ANNA))).toBe(before)
+    expect(test.ask(ANNA, { at: monday + HOUR_MS, address: ELSEWHERE, agent: 'helper/1' })).toMatchObject({
+      firstSeenNetwork: true,
+      firstSeenDevice: true,
+    })
+    // What it does with a person's token is unlike it as what it does with its own.
+    expect(test.room.explain(SCORER)?.risk).toBeGreaterThan(60)
+    expect(test.room.explain(SCORER)?.requests).toBeGreaterThan(300)
+  })
+
+  it('charges refusals to the service, whoever the record names as the actor', () => {
+    const test = settled()
+    const monday = test.clock.now() + 9 * HOUR_MS
+    test.ask(SCORER, { at: monday })
+    test.ask(ANNA, { at: monday })
+    const event = refusal('ERR_POLICY_DENIED', ANNA)
+    for (let n = 0; n < 40; n++) test.room.observe({ ...event, details: { onBehalfBy: SCORER.id } })
+    expect(test.ask(ANNA, { at: monday + 1_000 }).risk).toBe(0)
+    expect(test.ask(SCORER, { at: monday + 1_000 }).risk).toBe(40)
+  })
+
+  it('is held to what the person is suspected of: nobody goes on through a service who may not go on', () => {
+    const test = settled()
+    const monday = test.clock.now() + 9 * HOUR_MS
+    expect(test.ask(SCORER, { at: monday, actingFor: ANNA }).risk).toBe(0)
+    for (let n = 0; n < 40; n++) test.room.observe(refusal('ERR_POLICY_DENIED', ANNA))
+    expect(test.ask(SCORER, { at: monday + 1_000, actingFor: ANNA }).risk).toBe(40)
+    expect(test.ask(SCORER, { at: monday + 1_000 }).risk).toBe(0)
+    for (let n = 0; n < 200; n++) test.ask(ANNA, { at: monday + 2_000 + n, address: ELSEWHERE, endpoint: 'Model/other' })
+    const own = test.room.explain(ANNA)!.risk
+    expect(own).toBeGreaterThan(80)
+    expect(test.ask(SCORER, { at: monday + 3_000, actingFor: ANNA }).risk).toBe(own)
+    // For an hour; nothing of it is the service's own.
+    expect(test.ask(SCORER, { at: monday + 2 * HOUR_MS, actingFor: ANNA }).risk).toBe(0)
+  })
+})
+
 describe('a place seen first (B7)', () => {
   it('is none while a caller is learnt', () => {
     const test = new TestConditions()
@@ -275,12 +320,12 @@ describe('a deviation (B6)', () => {
   it('of everybody at once does not fill the log', () => {
     const test = new TestConditions({ config: { learningRequests: 10, alertAt: 30 } })
     const night = START + 20 * DAY_MS + 3 * HOUR_MS
-    for (let n = 0; n < 300; n++) {
-      const account = { type: 'ServiceAccount', id: `account-${n}` }
-      test.ask(account, { at: START })
-      for (let minute = 0; minute < 600; minute += 5) test.ask(account, { at: START + 8 * HOUR_MS + minute * 60_000 })
-      test.ask(account, { at: night, address: ELSEWHERE, endpoint: 'export Dataset' })
+    const all = (circumstances: Circumstances): void => {
+      for (let n = 0; n < 300; n++) test.ask({ type: 'ServiceAccount', id: `account-${n}` }, circumstances)
     }
+    all({ at: START })
+    for (let minute = 0; minute < 600; minute += 5) all({ at: START + 8 * HOUR_MS + minute * 60_000 })
+    all({ at: night, address: ELSEWHERE, endpoint: 'export Dataset' })
     expect(test.alerts).toHaveLength(300)
     expect(test.events.length).toBeLessThanOrEqual(200)
   })

@@ -15,11 +15,12 @@ import type { Database } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
 import type { ConditionsConfig } from './config.ts'
 import type { Countries } from './country-file.ts'
+import { ForwardTime } from './forward-time.ts'
 import { endpointName, Habits, type Seen, SLOT_MS } from './habits.ts'
 import { Networks } from './networks.ts'
 import type { LocalTime } from './organisation-time.ts'
 import { Places } from './places.ts'
-import { assess, type Asked, type Reason, REASONS } from './risk.ts'
+import { assess, type Asked, type Reason, REASONS, standing } from './risk.ts'
 import { HabitStore } from './store.ts'
 
 const DAY_MS = 86_400_000
@@ -84,7 +85,7 @@ export interface RiskExplanation {
 }
 
 export interface Conditions extends ConditionSource {
-  /** What the record says of a caller's conduct. Never throws. */
+  /** What the record says of a caller's conduct; where a service acts for a person, of the service's. Never throws. */
   observe(event: AuditEvent): void
   /** Null for a caller that was never seen. */
   explain(principal: EntityUid): RiskExplanation | null
@@ -128,6 +129,8 @@ class ConditionsRoom implements Conditions {
   readonly #options: ConditionsOptions
   readonly #places: Places
   readonly #store: HabitStore
+  /** All times but those of the calendar are by this one. */
+  readonly #time: ForwardTime
   /** By type, then id: nothing is joined for a look-up. */
   readonly #types = new Map<string, Map<string, Habits>>()
   readonly #changed = new Set<Habits>()
@@ -151,12 +154,13 @@ class ConditionsRoom implements Conditions {
   constructor(options: ConditionsOptions) {
     this.#options = options
     const { config, clock, database, countries, hashKey } = options
-    this.#landmark = clock.now()
     this.#halfLifeMs = config.halfLifeDays * DAY_MS
     this.#learningMs = config.learningDays * DAY_MS
     this.#newForMs = config.newForHours * HOUR_MS
     this.#places = new Places({ networks: new Networks(config.networks), countries, hashKey })
     this.#store = new HabitStore(database)
+    this.#time = new ForwardTime(clock, this.#store.latest())
+    this.#landmark = this.#time.now()
     const make = (uid: EntityUid, since: number): Habits => new Habits(uid, since, REASONS.length)
     for (const habits of this.#store.load(config.maxPrincipals, make, (savedAt) => this.#unitAt(savedAt))) this.#keep(habits)
     const interval = options.saveIntervalMs ?? SAVE_INTERVAL_MS
@@ -165,32 +169,36 @@ class ConditionsRoom implements Conditions {
   }
 
   factsOf(principal: EntityUid, request: ConditionRequest): ConditionFacts {
-    const { receivedAt } = request
+    const at = this.#time.at(request.receivedAt)
     const place = this.#places.at(request.sourceAddress)
-    const moment = this.#options.localTime.at(receivedAt)
+    const moment = this.#options.localTime.at(request.receivedAt)
     const habits = this.#types.get(principal.type)?.get(principal.id)
     let firstSeenNetwork = false
     let firstSeenDevice = false
     let risk = 0
     if (habits !== undefined) {
-      const learning = this.#learns(habits, receivedAt)
+      const learning = this.#learns(habits, at)
       if (!learning) {
-        firstSeenNetwork = this.#isNew(habits.networks.get(place.networkKey), receivedAt)
-        firstSeenDevice = this.#isNew(habits.devices.get(this.#places.device(request.userAgent, request.keyThumbprint)), receivedAt)
+        firstSeenNetwork = this.#isNew(habits.networks.get(place.networkKey), at)
+        firstSeenDevice = this.#isNew(habits.devices.get(this.#places.device(request.userAgent, request.keyThumbprint)), at)
       }
-      risk = this.#assess(habits, request, this.#asked(habits, request, learning, firstSeenNetwork))
+      risk = this.#assess(habits, request, this.#asked(habits, request, at, learning, firstSeenNetwork))
     }
+    // Whoever may not go on as itself does not go on through a service.
+    const { actingFor } = request
+    const person = actingFor === undefined ? undefined : this.#types.get(actingFor.type)?.get(actingFor.id)
+    if (person !== undefined) risk = Math.max(risk, standing(person, at))
     return { workingHours: moment.workingHours, network: place.network, country: place.country, firstSeenNetwork, firstSeenDevice, risk }
   }
 
   note(principal: EntityUid, request: ConditionRequest, allowed: boolean, freshFactors: boolean): void {
-    const { receivedAt } = request
-    const habits = this.#habitsOf(principal, receivedAt)
-    const learning = this.#learns(habits, receivedAt)
+    const at = this.#time.at(request.receivedAt)
+    const habits = this.#habitsOf(principal, at)
+    const learning = this.#learns(habits, at)
     const { networkKey } = this.#places.at(request.sourceAddress)
     if (this.#judged.request !== request || this.#judged.habits !== habits) {
-      const firstSeen = !learning && this.#isNew(habits.networks.get(networkKey), receivedAt)
-      this.#assess(habits, request, this.#asked(habits, request, learning, firstSeen))
+      const firstSeen = !learning && this.#isNew(habits.networks.get(networkKey), at)
+      this.#assess(habits, request, this.#asked(habits, request, at, learning, firstSeen))
     }
     const { asked, risk } = this.#judged
     this.#judged = NOTHING_JUDGED
@@ -199,24 +207,26 @@ class ConditionsRoom implements Conditions {
     const { slot, unit } = asked
     const doubtful = risk >= DOUBTFUL_RISK
     const weight = allowed ? (doubtful ? unit * DOUBTFUL_SHARE : unit) : 0
-    habits.request(receivedAt, slot, asked.hourOfWeek, weight)
+    habits.request(at, slot, asked.hourOfWeek, weight)
     // Nor does an intruder's network become old by being used.
     if (allowed && (!doubtful || freshFactors)) {
       const confirmed = learning || freshFactors
-      habits.useNetwork(networkKey, receivedAt, confirmed)
-      habits.useDevice(this.#places.device(request.userAgent, request.keyThumbprint), receivedAt, confirmed)
+      habits.useNetwork(networkKey, at, confirmed)
+      habits.useDevice(this.#places.device(request.userAgent, request.keyThumbprint), at, confirmed)
     }
     if (allowed && asked.endpoint !== undefined) habits.useEndpoint(asked.endpoint, slot, weight)
     this.#changed.add(habits)
-    if (risk >= this.#options.config.alertAt) this.#deviates(habits, receivedAt)
+    if (risk >= this.#options.config.alertAt) this.#deviates(habits, at)
     else if (risk < this.#options.config.alertAt - CALM) habits.alerted = false
   }
 
   observe(event: AuditEvent): void {
     if (event.outcome === 'success' || event.code === undefined) return
-    const habits = this.#types.get(event.actor.type)?.get(event.actor.id)
+    const service = event.details?.['onBehalfBy']
+    const habits =
+      typeof service === 'string' ? this.#types.get('ServiceAccount')?.get(service) : this.#types.get(event.actor.type)?.get(event.actor.id)
     if (habits === undefined) return
-    const now = this.#options.clock.now()
+    const now = this.#time.now()
     if (event.type === 'authentication.refused') {
       const count = event.details?.['count']
       habits.fail(now, typeof count === 'number' && count > 0 ? count : 1)
@@ -236,9 +246,9 @@ class ConditionsRoom implements Conditions {
     return {
       principal: habits.uid,
       risk: habits.risk,
-      at: habits.lastAt,
-      learning: this.#learns(habits, this.#options.clock.now()),
-      since: habits.since,
+      at: this.#time.shown(habits.lastAt),
+      learning: this.#learns(habits, this.#time.now()),
+      since: this.#time.shown(habits.since),
       requests: habits.requests,
       reasons: reasonsOf(habits.points),
       usual: {
@@ -268,7 +278,7 @@ class ConditionsRoom implements Conditions {
       changed.push(habits)
     }
     if (changed.length + this.#forgotten.size === 0) return
-    const now = this.#options.clock.now()
+    const now = this.#time.now()
     this.#store.save(changed, this.#forgotten, now, this.#unitAt(now))
     for (const habits of changed) this.#changed.delete(habits)
     this.#forgotten.clear()
@@ -299,9 +309,9 @@ class ConditionsRoom implements Conditions {
     return risk
   }
 
-  #asked(habits: Habits, request: ConditionRequest, learning: boolean, firstSeenNetwork: boolean): Asked {
-    const { receivedAt: at, endpoint } = request
-    const { hour, weekday } = this.#options.localTime.at(at)
+  #asked(habits: Habits, request: ConditionRequest, at: number, learning: boolean, firstSeenNetwork: boolean): Asked {
+    const { receivedAt, endpoint } = request
+    const { hour, weekday } = this.#options.localTime.at(receivedAt)
     return {
       at,
       slot: Math.floor(at / SLOT_MS),

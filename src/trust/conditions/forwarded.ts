@@ -8,11 +8,20 @@ const MAX_HOPS = 32
 const MAX_CHARACTERS = 4_096
 const MAX_CACHED = 10_000
 const UNKNOWN_ADDRESS = '0.0.0.0'
+/** Certificates are a kilobyte or two. */
+const MAX_CERTIFICATE_CHARACTERS = 16_384
+/** RFC 8941 §3.3.5, as RFC 9440 §2.1 wants it: base64 with its padding, between colons. */
+const BYTE_SEQUENCE = /^:((?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?):$/
 
 declare module 'node:http' {
   interface IncomingMessage {
     /** Canonical address of the caller, once `SourceAddresses.settle` found it. */
     redoubtSource?: string
+    /**
+     * DER of the certificate by which the caller connected to a named proxy; null when the connection is a named proxy's and it names
+     * none. Absent when the caller connected by itself: then the certificate is that of the connection.
+     */
+    redoubtCertificate?: Uint8Array | null
   }
 }
 
@@ -24,28 +33,53 @@ export function sourceAddress(request: IncomingMessage): string {
   return request.redoubtSource ?? canonicalAddress(request.socket.remoteAddress ?? '') ?? UNKNOWN_ADDRESS
 }
 
+/** What a named proxy says of the caller's certificate; undefined when the caller connected by itself. */
+export const forwardedCertificate = (request: IncomingMessage): Uint8Array | null | undefined => request.redoubtCertificate
+
 /**
  * Who calls, behind proxies that the operator named. `forwarded` (RFC 7239) and `x-forwarded-for` count only on connections from these;
  * the caller is the rightmost hop that is none of them, for what stands left of it anyone may have written. From everyone else both
  * are ignored.
+ * A named proxy may connect with a certificate of its own, which says nothing of the caller: behind a proxy the caller's is the one in
+ * the header that the operator named (RFC 9440, `Client-Cert`), or none.
  */
 export class SourceAddresses {
   readonly #trusted: Networks | null
   /** Whether an address is a trusted proxy's. */
   readonly #known = new Map<string, boolean>()
 
-  /** @param trustedProxies CIDR ranges, checked by the configuration. */
-  constructor(trustedProxies: readonly string[]) {
+  /** Lower case. */
+  readonly #certificateHeader: string | null
+
+  /**
+   * @param trustedProxies CIDR ranges, checked by the configuration.
+   * @param certificateHeader in which they forward their client's certificate; null when they do not.
+   */
+  constructor(trustedProxies: readonly string[], certificateHeader: string | null = null) {
+    this.#certificateHeader = certificateHeader?.toLowerCase() ?? null
     this.#trusted = trustedProxies.length === 0 ? null : new Networks({ proxies: trustedProxies })
   }
 
   /**
    * Finds the caller of a request and marks the request with it. Once, before anything asks.
-   * @throws {RedoubtError} `ERR_FORWARDED_INVALID` when a trusted proxy sends what is malformed, names no address, or names two callers.
+   * @throws {RedoubtError} `ERR_FORWARDED_INVALID` when a trusted proxy sends what is malformed, names no address, or names two callers
+   *   or certificates.
    */
   settle(request: IncomingMessage): void {
     const peer = canonicalAddress(request.socket.remoteAddress ?? '') ?? UNKNOWN_ADDRESS
-    request.redoubtSource = this.#trusted !== null && this.#isTrusted(peer) ? this.#behind(peer, request) : peer
+    const proxied = this.#trusted !== null && this.#isTrusted(peer)
+    request.redoubtSource = proxied ? this.#behind(peer, request) : peer
+    if (proxied) request.redoubtCertificate = this.#certificateBehind(request)
+  }
+
+  #certificateBehind({ headers }: IncomingMessage): Uint8Array | null {
+    const name = this.#certificateHeader
+    const value = headers[name ?? '']
+    if (name === null || value === undefined) return null
+    const [, base64] = (typeof value === 'string' && value.length <= MAX_CERTIFICATE_CHARACTERS && BYTE_SEQUENCE.exec(value)) || []
+    // A line that a client sends too is joined to the proxy's, and neither is taken.
+    if (base64 === undefined) throw invalid(`\`${name}\` is not one certificate between colons`)
+    return Buffer.from(base64, 'base64')
   }
 
   #behind(peer: string, { headers }: IncomingMessage): string {

@@ -88,9 +88,19 @@ export class Habits {
     this.active += more
   }
 
+  /** The slot under way, so that a restart does not learn it a second time. */
+  saveSlot(unit: number): readonly [slot: number, weight: number] {
+    return [this.#slot, this.#slotWeight / unit]
+  }
+
+  restoreSlot([slot, weight]: readonly [slot: number, weight: number], unit: number): void {
+    this.#slot = slot
+    this.#slotWeight = weight * unit
+  }
+
   useEndpoint(name: string, slot: number, unit: number): void {
     const known = this.endpoints.get(name)
-    if (known?.lastSlot === slot) return
+    if (known !== undefined && slot <= known.lastSlot) return
     // Last in the order of the map: first to go is what was not used for longest.
     this.endpoints.delete(name)
     this.endpoints.set(name, { weight: (known?.weight ?? 0) + unit, lastSlot: slot })

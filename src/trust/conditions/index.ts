@@ -1,5 +1,6 @@
 export { type Conditions, type ConditionsHealth, openConditions, type RiskExplanation, watchConduct } from './conditions.ts'
 export { type ConditionsConfig, conditionsConfig, rangeText } from './config.ts'
 export { openCountries } from './country-file.ts'
-export { SourceAddresses, sourceAddress } from './forwarded.ts'
+export { forwardedCertificate, SourceAddresses, sourceAddress } from './forwarded.ts'
+export { subscriberOf } from './subscriber.ts'
 export { type LocalTime, localTime } from './organisation-time.ts'

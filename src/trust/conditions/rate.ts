@@ -3,6 +3,8 @@ const BINS = 41
 /** The share of busy spans in which a caller asks for less than its ordinary rate. */
 const ORDINARY_SHARE = 0.99
 
+export type SpanUnderWay = readonly [span: number, count: number, weight: number]
+
 /** How many requests of one caller come in spans of one length: the span under way, and a decayed histogram of those before. */
 export class Rate {
   readonly #bins = new Float64Array(BINS)
@@ -39,6 +41,17 @@ export class Rate {
   /** @param unit what the weights are divided by. */
   save(unit: number): number[] {
     return Array.from(this.#bins, (weight) => Math.round((weight / unit) * 1_000) / 1_000)
+  }
+
+  /** The span under way, so that a restart does not begin it anew. */
+  saveSpan(unit: number): SpanUnderWay {
+    return [this.#span, this.#count, Math.round((this.#weight / unit) * 1_000) / 1_000]
+  }
+
+  restoreSpan([span, count, weight]: SpanUnderWay, unit: number): void {
+    this.#span = span
+    this.#count = count
+    this.#weight = weight * unit
   }
 
   restore(bins: readonly number[], unit: number): void {

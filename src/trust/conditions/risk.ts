@@ -33,6 +33,8 @@ const RATE_OCTAVES = 2
 const REFUSALS_FROM = 2
 const REFUSALS_TO = 20
 const FAILURES_TO = 20
+/** So long a caller's last risk is held against those who act for it. */
+const STANDING_MS = 60 * 60 * 1000
 
 export interface Asked {
   readonly at: number
@@ -53,8 +55,8 @@ export interface Asked {
 export function assess(habits: Habits, asked: Asked, points: Float64Array): number {
   points.fill(0)
   const { at, unit } = asked
-  points[REFUSALS] = REASONS[REFUSALS].most * clamp((habits.refusalsAt(at) - REFUSALS_FROM) / (REFUSALS_TO - REFUSALS_FROM))
-  points[CREDENTIALS] = REASONS[CREDENTIALS].most * clamp(habits.failuresAt(at) / FAILURES_TO)
+  points[REFUSALS] = refusalPoints(habits, at)
+  points[CREDENTIALS] = credentialPoints(habits, at)
   if (!asked.learning) {
     const active = habits.active / unit
     const known = clamp(active / ENOUGH_SLOTS)
@@ -72,6 +74,17 @@ export function assess(habits: Habits, asked: Asked, points: Float64Array): numb
   for (const each of points) sum += each
   return Math.min(100, Math.round(sum))
 }
+
+/** How unlike itself a caller acted until the moment, without a request of its own: for those who act for it. 0 to 100. */
+export function standing(habits: Habits, at: number): number {
+  const conduct = refusalPoints(habits, at) + credentialPoints(habits, at)
+  const last = at - habits.lastAt < STANDING_MS ? habits.risk : 0
+  return Math.min(100, Math.round(Math.max(conduct, last)))
+}
+
+const refusalPoints = (habits: Habits, at: number): number =>
+  REASONS[REFUSALS].most * clamp((habits.refusalsAt(at) - REFUSALS_FROM) / (REFUSALS_TO - REFUSALS_FROM))
+const credentialPoints = (habits: Habits, at: number): number => REASONS[CREDENTIALS].most * clamp(habits.failuresAt(at) / FAILURES_TO)
 
 /** How many times its ordinary rate a caller reaches with one more request. */
 const excess = (rate: Rate, span: number, least: number): number => (rate.countIn(span) + 1) / Math.max(least, rate.ordinary)

@@ -1,5 +1,6 @@
 import { type Database, migrate, type Migrations, storageError } from '#foundation/storage'
 import type { Habits, Seen } from './habits.ts'
+import type { SpanUnderWay } from './rate.ts'
 
 const MIGRATIONS: Migrations = [
   `CREATE TABLE habits (
@@ -24,7 +25,11 @@ interface Body {
   readonly inHour: readonly number[]
   readonly networks: readonly SeenRow[]
   readonly devices: readonly SeenRow[]
-  readonly endpoints: readonly (readonly [name: string, weight: number])[]
+  readonly endpoints: readonly (readonly [name: string, weight: number, lastSlot?: number])[]
+  /** What is under way; absent in what was saved before it was kept. */
+  readonly slot?: readonly [slot: number, weight: number]
+  readonly spanOfSlot?: SpanUnderWay
+  readonly spanOfHour?: SpanUnderWay
   readonly refusals: number
   readonly failures: number
   readonly alertedAt: number | null
@@ -38,6 +43,12 @@ export class HabitStore {
   constructor(database: Database<unknown>) {
     this.#database = database
     migrate(database, 'trust/conditions', MIGRATIONS)
+  }
+
+  /** When habits were last saved; 0 when none are. */
+  latest(): number {
+    const row = this.#database.raw.prepare('SELECT max(saved_at) AS latest FROM habits').get() as { readonly latest: number | null }
+    return row.latest ?? 0
   }
 
   /** The callers heard of last, at most `most`; what cannot be read is left out and learnt anew. */
@@ -98,7 +109,10 @@ function bodyOf(habits: Habits, now: number, unit: number): Body {
     inHour: habits.inHour.save(unit),
     networks: seen(habits.networks),
     devices: seen(habits.devices),
-    endpoints: [...habits.endpoints].map(([name, { weight }]) => [name, rounded(weight / unit)]),
+    endpoints: [...habits.endpoints].map(([name, { weight, lastSlot }]) => [name, rounded(weight / unit), lastSlot]),
+    slot: habits.saveSlot(unit),
+    spanOfSlot: habits.inSlot.saveSpan(unit),
+    spanOfHour: habits.inHour.saveSpan(unit),
     refusals: rounded(habits.refusalsAt(now)),
     failures: rounded(habits.failuresAt(now)),
     alertedAt: Number.isFinite(habits.alertedAt) ? habits.alertedAt : null,
@@ -120,7 +134,10 @@ function restore(habits: Habits, body: Body, savedAt: number, unit: number): voi
     [habits.devices, body.devices],
   ] as const)
     for (const [key, firstAt, lastAt, confirmed] of rows) map.set(key, { firstAt, lastAt, confirmed: confirmed === 1 })
-  for (const [name, weight] of body.endpoints) habits.endpoints.set(name, { weight: weight * unit, lastSlot: -1 })
+  for (const [name, weight, lastSlot] of body.endpoints) habits.endpoints.set(name, { weight: weight * unit, lastSlot: lastSlot ?? -1 })
+  if (body.slot !== undefined) habits.restoreSlot(body.slot, unit)
+  if (body.spanOfSlot !== undefined) habits.inSlot.restoreSpan(body.spanOfSlot, unit)
+  if (body.spanOfHour !== undefined) habits.inHour.restoreSpan(body.spanOfHour, unit)
   habits.refusals = body.refusals
   habits.refusedAt = savedAt
   habits.failures = body.failures

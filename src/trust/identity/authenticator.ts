@@ -120,7 +120,7 @@ export class Authenticator {
     let answer = this.#judge(verified, now)
     if (typeof answer !== 'string') {
       // Last of all, because a proof is used up by it.
-      const code = this.#options.bindings.judge(verified.token.binding, located.text, located.scheme, credentials)
+      const code = this.#options.bindings.judge(verified.token.binding, located.text, located.scheme, credentials, holderOf(verified))
       if (code === null) return answer
       answer = code
     }
@@ -239,6 +239,12 @@ export class Authenticator {
     const { sub } = jws.payload
     return typeof sub === 'string' ? (this.#options.accounts.get(sub)?.facts ?? this.#options.people.known(sub)) : null
   }
+}
+
+/** Whoever acts with a token: of one by which a service acts for a person, the service. */
+function holderOf({ token, slot }: Verified): EntityUid {
+  if (token.actor !== null) return { type: 'ServiceAccount', id: token.actor.account }
+  return { type: slot === null ? 'User' : 'ServiceAccount', id: token.account }
 }
 
 /** An account that takes bound tokens only has no use for others, whoever signed them. */

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { openChromium, picture as keep, type TestChromium, type Visit, type VisitOptions } from './chromium.fixtures.ts'
 import { openTlsServer, type TlsServer } from './tls-server.fixtures.ts'
 import { ADMIN, type Fixture, openFixture } from './identity.fixtures.ts'
+import { HOME } from './people/people.fixtures.ts'
 
 let fixture: Fixture
 let server: TlsServer
@@ -131,7 +132,7 @@ describe('the enrolment page in a browser (B3)', () => {
     expect(fixture.identity.people.find(person.id)?.factors.passkeys).toBe(1)
 
     const { assertion } = fixture.identity.people
-    const { handle, options } = await assertion.begin({ loginName: 'ada@example.org' })
+    const { handle, options } = await assertion.begin({ loginName: 'ada@example.org' }, HOME)
     const response = await page.evaluate(async (json) => {
       const bytes = (text: string) => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
       const text = (buffer: ArrayBuffer) =>

@@ -14,6 +14,7 @@ import {
 } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
+import { subscriberOf } from '#trust/conditions'
 import type { Keys } from '#trust/keys'
 import { Accounts, type CreatedAccount, describe, type NewAccount, type ServiceAccount } from './accounts.ts'
 import { Artifacts } from './artifacts.ts'
@@ -31,6 +32,7 @@ import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
 import { ClientThrottle } from './services/client-throttle.ts'
 import type { Credentials } from './services/credentials.ts'
 import { KnownSources } from './services/known-sources.ts'
+import { ProofTime, MAINTENANCE_INTERVAL_MS } from './services/proof-time.ts'
 import { SERVICE_MIGRATIONS } from './services/tables.ts'
 import { TokenBindings } from './services/token-binding.ts'
 import { ServiceTokens } from './services/token-endpoint.ts'
@@ -38,7 +40,6 @@ import { SignIn } from './sign-in/sign-in.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WriteQueue } from './write-queue.ts'
 
-const MAINTENANCE_INTERVAL_MS = 10_000
 const SELF: EntityUid = { type: 'System', id: 'identity' }
 
 export interface IdentityOptions {
@@ -140,7 +141,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const refusedClient = (code: ErrorCode, claimed: string | null): void =>
     refused(code, claimed === null ? null : (accounts.get(claimed)?.facts ?? null))
 
-  const bindings = new TokenBindings({ issuer, clock, nonceRequired: config.dpopNonce === 'required' })
+  const proofTime = new ProofTime(raw, queue)
+  const bindings = new TokenBindings({ issuer, clock, nonceRequired: config.dpopNonce === 'required', takenBefore: proofTime.before })
   const throttle = new ClientThrottle(clock, new KnownSources(raw, queue, clock), config.tokenRequestsPerMinute)
   const opened = openPeople({
     database,
@@ -181,6 +183,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     clock,
     logger,
     revokeToken,
+    knows: opened.knows,
     refused: (code) => refused(code, null),
   })
   const handler = createRouter({
@@ -195,6 +198,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       audit,
       clock,
       throttle,
+      pacePerson: (address) => throttle.pace(subscriberOf(address), opened.knows(address)),
       inspect(text) {
         const examined = authenticator.inspect(text)
         return typeof examined === 'string' ? examined : examined.token
@@ -236,7 +240,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
 
   const maintain = async (): Promise<void> => {
     refusals.flush()
-    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), opened.maintain()])
+    await Promise.all([denylist.purge(clock.now()), artifacts.purge(), opened.maintain(), proofTime.keep(bindings.proofTakenAt)])
   }
   const timer = setInterval(() => {
     maintain().catch((error: unknown) => logger.error({ err: error }, 'identity maintenance failed'))
@@ -289,6 +293,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     async close() {
       clearInterval(timer)
       refusals.flush({ all: true })
+      await proofTime.keep(bindings.proofTakenAt)
       await queue.write(() => undefined)
     },
   }

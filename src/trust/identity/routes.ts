@@ -6,7 +6,6 @@ import type { EnrolmentPages } from './enrolment-pages.ts'
 import { single } from './client-assertion.ts'
 import { answer, answerOAuthError, answerProblem, readBody } from './http.ts'
 import { PROOF_ALGORITHMS } from './services/challenge.ts'
-import { sourceOf as addressKey } from './services/client-throttle.ts'
 import { SERVICE_GRANTS, type ServiceTokens, TOKEN_PATH } from './services/token-endpoint.ts'
 import { BROWSER_HEADER, PROVIDER_COOKIES, SOURCE_HEADER } from './sign-in/flows.ts'
 import { type Arrival, type SignIn, sourceOf } from './sign-in/sign-in.ts'
@@ -98,7 +97,7 @@ export function createRouter(options: RouterOptions): (req: IncomingMessage, res
       const form = new URLSearchParams(body.toString('utf8'))
       // Clients of the house stand for people, whose grants are the authorization server's; every other client is a program.
       if (signIn.client(single(form, 'client_id') ?? '') === undefined) return serviceTokens.handle(req, res, form)
-      const wait = endpoints.throttle.pace(addressKey(sourceAddress(req)))
+      const wait = endpoints.pacePerson(sourceAddress(req))
       if (wait !== null) return serviceTokens.slowDown(res, wait, null)
     }
     if (path === '/oauth/revoke') return revoke(endpoints, req, res, body)

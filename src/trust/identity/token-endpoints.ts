@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AuditEvent, AuditSink, Clock, EntityUid, ErrorCode } from '#foundation/core'
-import { sourceAddress } from '#trust/conditions'
+import { sourceAddress, subscriberOf } from '#trust/conditions'
 import type { Account, Accounts } from './accounts.ts'
 import type { Artifacts } from './artifacts.ts'
 import { authenticateClient, claimedClient, single } from './client-assertion.ts'
 import { answer, answerJson, answerOAuthError, mediaType } from './http.ts'
-import { type ClientThrottle, sourceOf } from './services/client-throttle.ts'
+import type { ClientThrottle, Wait } from './services/client-throttle.ts'
 import { certificateOf } from './services/credentials.ts'
 import { confirmationOf } from './services/token-binding.ts'
 import type { AccessToken } from './verify-access-token.ts'
@@ -21,6 +21,8 @@ export interface TokenEndpoints {
   /** Revokes for this process at once, durably when it resolves. */
   readonly revoke: (token: AccessToken) => Promise<boolean>
   readonly throttle: ClientThrottle
+  /** The rate of requests that clients of the house make for people, by where they come from. */
+  readonly pacePerson: (sourceAddress: string) => Wait | null
   readonly refused: (code: ErrorCode, claimedClient: string | null) => void
   /** Clients of the house, which have no secret: what they show is the refresh token itself. */
   readonly houseClients: {
@@ -38,6 +40,9 @@ export async function revoke(endpoints: TokenEndpoints, req: IncomingMessage, re
   const form = new URLSearchParams(mediaType(req) === 'application/x-www-form-urlencoded' ? body.toString('utf8') : '')
   const house = single(form, 'client_id')
   if (house !== null && endpoints.houseClients.has(house)) {
+    // Such a client shows nothing but the token: without a pace, whoever guesses would have an oracle and a way to keep the disk busy.
+    const wait = endpoints.pacePerson(sourceAddress(req))
+    if (wait !== null) return slowDown(endpoints, res, wait, null)
     const shown = single(form, 'token')
     if (shown === null) return answerOAuthError(res, 400, 'invalid_request', 'ERR_TOKEN_REQUEST')
     const access = endpoints.inspect(shown)
@@ -91,6 +96,12 @@ export async function introspect(endpoints: TokenEndpoints, req: IncomingMessage
   })
 }
 
+/** @see RFC 6585 §4 */
+function slowDown(endpoints: TokenEndpoints, res: ServerResponse, { code, seconds }: Wait, claimed: string | null): void {
+  endpoints.refused(code, claimed)
+  answerOAuthError(res, 429, 'slow_down', code, { 'retry-after': String(seconds) })
+}
+
 async function readCall(
   endpoints: TokenEndpoints,
   path: string,
@@ -104,17 +115,16 @@ async function readCall(
   }
   const form = new URLSearchParams(body.toString('utf8'))
   const claimed = claimedClient(form)
-  const source = sourceOf(sourceAddress(req))
+  const source = subscriberOf(sourceAddress(req))
   const wait = endpoints.throttle.admit(source, claimed)
   if (wait !== null) {
-    endpoints.refused(wait.code, claimed)
-    answerOAuthError(res, 429, 'slow_down', wait.code, { 'retry-after': String(wait.seconds) })
+    slowDown(endpoints, res, wait, claimed)
     return null
   }
   const rules = {
     audiences: [endpoints.issuer, `${endpoints.issuer}${path}`],
     now: endpoints.clock.now(),
-    certificate: certificateOf(req.socket),
+    certificate: certificateOf(req),
   }
   const client = await authenticateClient(form, endpoints, rules)
   if (typeof client === 'string') {

@@ -4,6 +4,7 @@ import type { PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/serv
 import type { WriteQueue } from '../write-queue.ts'
 import type { AttemptGuard } from './attempt-guard.ts'
 import { resolveClaimant } from './claimants.ts'
+import { type Expiring, PendingChallenges } from './pending-challenges.ts'
 import type { Credential, FactorStore } from './factor-store.ts'
 import type { Claimant, SignedIn, SignInRefusal, SignInSource } from './people.ts'
 import { describePerson, faultSince, type PersonRecord, type PersonStore } from './person-store.ts'
@@ -12,8 +13,6 @@ import { type AssertionResponse, verifyAssertion } from './verify-assertion.ts'
 
 /** Long enough to find the key in a drawer. */
 const CHALLENGE_LIFETIME_MS = 5 * 60 * 1000
-/** Challenges out at once; the oldest goes. */
-const MAX_CHALLENGES = 10_000
 /** A P-256 key (COSE) whose private half nobody has: what unknown credentials are verified against, so that they take as long. */
 const DECOY_KEY = new Uint8Array(
   Buffer.from(
@@ -38,11 +37,10 @@ export interface AssertionParts {
   readonly refused: (code: ErrorCode, known: EntityUid | null) => void
 }
 
-interface Pending {
+interface Pending extends Expiring {
   readonly challenge: string
   /** Whose keys may answer: anyone's when null, nobody's when the name is unknown. */
   readonly claimed: { readonly userId: string | null } | null
-  readonly expiresAt: number
 }
 
 type Judged =
@@ -58,13 +56,17 @@ export const SIGN_IN_FAILED: SignInRefusal = Object.freeze({ code: 'ERR_SIGN_IN'
  */
 export class Assertions {
   readonly #parts: AssertionParts
-  readonly #pending = new Map<string, Pending>()
+  readonly #pending: PendingChallenges<Pending>
 
   constructor(parts: AssertionParts) {
     this.#parts = parts
+    this.#pending = new PendingChallenges(parts.clock, (address) => parts.guard.knows(address))
   }
 
-  async begin(claimant: Claimant | null): Promise<{ readonly handle: string; readonly options: PublicKeyCredentialRequestOptionsJSON }> {
+  async begin(
+    claimant: Claimant | null,
+    source: SignInSource,
+  ): Promise<{ readonly handle: string; readonly options: PublicKeyCredentialRequestOptionsJSON }> {
     const { clock, issuer, people, sealer } = this.#parts
     const claimed = claimant === null ? null : resolveClaimant(claimant, people, sealer)
     const { generateAuthenticationOptions } = await import('@simplewebauthn/server')
@@ -77,23 +79,19 @@ export class Assertions {
         : { allowCredentials: this.#allowed(claimed.target.key, claimed.person?.id ?? null).map((id) => ({ id })) }),
     })
     const handle = newId('sig')
-    this.#pending.set(handle, {
+    const pending: Pending = {
       challenge: options.challenge,
       claimed: claimed === null ? null : { userId: claimed.person?.id ?? null },
       expiresAt: clock.now() + CHALLENGE_LIFETIME_MS,
-    })
-    for (const oldest of this.#pending.keys()) {
-      if (this.#pending.size <= MAX_CHALLENGES) break
-      this.#pending.delete(oldest)
     }
+    this.#pending.add(handle, pending, source.sourceAddress)
     return { handle, options }
   }
 
   async complete(handle: string, response: AssertionResponse, source: SignInSource): Promise<SignedIn | SignInRefusal> {
     const { clock, guard, factors, people, queue } = this.#parts
-    const pending = this.#pending.get(handle)
     // INVARIANT: taken out before anything is awaited, so that a challenge can be answered once, whatever the answer is worth.
-    this.#pending.delete(handle)
+    const pending = this.#pending.take(handle)
     const attempt = guard.admit(null, source.sourceAddress)
     if ('retryAfterSeconds' in attempt) return this.#refuse('ERR_SIGN_IN_LOCKED', null, attempt.retryAfterSeconds)
     const judged = await this.#judge(pending, response)
@@ -120,14 +118,13 @@ export class Assertions {
   }
 
   purge(): void {
-    const now = this.#parts.clock.now()
-    for (const [handle, { expiresAt }] of this.#pending) if (expiresAt <= now) this.#pending.delete(handle)
+    this.#pending.purge()
   }
 
   /** @returns the credential with its new counter, or why not. Everything after the verification is one turn of the event loop. */
   async #judge(pending: Pending | undefined, response: AssertionResponse): Promise<Judged> {
     const { clock, factors, issuer, people, models } = this.#parts
-    if (pending === undefined || pending.expiresAt <= clock.now()) return { verdict: 'ERR_WEBAUTHN_CHALLENGE', known: null }
+    if (pending === undefined) return { verdict: 'ERR_WEBAUTHN_CHALLENGE', known: null }
     const owner = factors.credential(response.id)?.userId ?? null
     const fits = owner !== null && fitsClaim(pending, owner, response.response.userHandle ?? null)
     const key = fits ? factors.credential(response.id) : null

@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '#foundation/core'
+import { subscriberOf } from '#trust/conditions'
 import type { WriteQueue } from '../write-queue.ts'
 
 const SECOND = 1_000
@@ -15,8 +15,8 @@ const SOURCE = { free: 20, lockFrom: 40, lockMs: 5 * MINUTE, maxMs: HOUR } as co
 const FORGET_MS = 24 * HOUR
 const KNOWN_SOURCE_MS = 90 * 24 * HOUR
 const KNOWN_SOURCES_PER_PERSON = 16
-/** Buckets of sources and of names that nobody has: as many as strangers can make us keep. */
-const MAX_STRANGE_BUCKETS = 20_000
+/** Buckets of sources and of names that nobody has: as many as strangers can make us keep. Beyond, the one counted longest ago goes. */
+export const MAX_STRANGE_BUCKETS = 20_000
 
 type Schedule = typeof PERSON | typeof SOURCE
 
@@ -65,8 +65,10 @@ export class AttemptGuard {
   readonly #buckets = new Map<string, Bucket>()
   /** Oldest first; those of persons are not among them. */
   readonly #strange = new Set<string>()
-  /** `user source` → when it was last used. */
+  /** By person, source → when it was last used. */
   readonly #known = new Map<string, Map<string, number>>()
+  /** Source → when anyone last signed in from there. */
+  readonly #places = new Map<string, number>()
 
   constructor(raw: DatabaseSync, queue: WriteQueue, clock: Clock, digest: (text: string) => string) {
     this.#raw = raw
@@ -88,17 +90,26 @@ export class AttemptGuard {
       source_digest: string
       seen_at: number
     }[]
-    for (const { user_id: userId, source_digest: source, seen_at: seenAt } of known) this.#sourcesOf(userId).set(source, seenAt)
+    for (const { user_id: userId, source_digest: source, seen_at: seenAt } of known) {
+      this.#sourcesOf(userId).set(source, seenAt)
+      this.#places.set(source, Math.max(seenAt, this.#places.get(source) ?? 0))
+    }
   }
 
   get size(): number {
     return this.#buckets.size
   }
 
+  /** Whether anyone signed in from this subscriber in the last ninety days. Where nobody is named yet, it tells who is no stranger. */
+  knows(sourceAddress: string): boolean {
+    const seenAt = this.#places.get(this.#sourceOf(sourceAddress))
+    return seenAt !== undefined && seenAt + KNOWN_SOURCE_MS > this.#clock.now()
+  }
+
   /** @param target null when nobody is named yet: then only the source is counted. */
   admit(target: Target | null, sourceAddress: string): Attempt | Locked {
     const now = this.#clock.now()
-    const source = this.#digest(`source ${networkOf(sourceAddress)}`)
+    const source = this.#sourceOf(sourceAddress)
     const keys: { readonly key: string; readonly schedule: Schedule }[] = [{ key: `source ${source}`, schedule: SOURCE }]
     if (target !== null) {
       const known = this.#isKnown(target.userId, source, now)
@@ -131,6 +142,7 @@ export class AttemptGuard {
       .filter(([, { lastAt, blockedUntil }]) => lastAt + FORGET_MS < now && blockedUntil < now)
       .map(([key]) => key)
     for (const key of gone) this.#drop(key)
+    for (const [source, seenAt] of this.#places) if (seenAt + KNOWN_SOURCE_MS <= now) this.#places.delete(source)
     if (gone.length > 0) await this.#store(gone)
   }
 
@@ -184,6 +196,7 @@ export class AttemptGuard {
     const sources = this.#sourcesOf(userId)
     sources.delete(source)
     sources.set(source, now)
+    this.#places.set(source, now)
     const forgotten = [...sources.keys()].slice(0, Math.max(0, sources.size - KNOWN_SOURCES_PER_PERSON))
     for (const one of forgotten) sources.delete(one)
     await this.#queue.write(() => {
@@ -196,6 +209,10 @@ export class AttemptGuard {
     })
   }
 
+  #sourceOf(sourceAddress: string): string {
+    return this.#digest(`source ${subscriberOf(sourceAddress)}`)
+  }
+
   #sourcesOf(userId: string): Map<string, number> {
     const sources = this.#known.get(userId) ?? new Map<string, number>()
     this.#known.set(userId, sources)
@@ -204,17 +221,3 @@ export class AttemptGuard {
 }
 
 const OF_PERSON = 'person '
-
-/** An IPv4 address, or the /64 that one subscriber of IPv6 is given. */
-export function networkOf(address: string): string {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '')
-  if (!isIPv6(plain)) return plain
-  const [head = '', tail] = plain.split('%', 1)[0]!.toLowerCase().split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const groups = tail === undefined ? left : [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`
-}

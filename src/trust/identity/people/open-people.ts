@@ -50,6 +50,8 @@ export interface OpenedPeople {
   readonly people: People
   readonly tokens: PersonTokens
   readonly enrolment: Enrolment
+  /** Whether anyone signed in from there before. */
+  readonly knows: (sourceAddress: string) => boolean
   maintain(): Promise<void>
 }
 
@@ -100,6 +102,7 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
   return {
     tokens: new PersonTokens(people, sessions),
     enrolment,
+    knows: (sourceAddress) => guard.knows(sourceAddress),
     people: {
       find(userId) {
         const record = people.get(userId)
@@ -113,7 +116,7 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
       loginNameOf: (userId) => roster.loginNameOf(userId),
       factorsOf: (userId) => factors.factorsOf(userId),
       assertion: {
-        begin: (claimant) => assertions.begin(claimant),
+        begin: (claimant, source) => assertions.begin(claimant, source),
         complete: (handle, response, source) => assertions.complete(handle, response, source),
       },
       totp: { verify: (claimant, code, source) => evenly(totp.verify(claimant, code, source)) },

@@ -32,7 +32,7 @@ describe('signing in with a passkey (B3)', () => {
     expect(people.find(ada.person.id)?.factors).toMatchObject({ passkeys: 2, totp: false })
     for (const key of [ada.key, second])
       for (const claimant of [{ loginName: ' ADA@example.org' }, { userId: ada.person.id }, null]) {
-        const { handle, options } = await people.assertion.begin(claimant)
+        const { handle, options } = await people.assertion.begin(claimant, HOME)
         expect(options).toMatchObject({ rpId: 'gateway.example', userVerification: 'required' })
         expect(options.allowCredentials?.map(({ id }) => id)).toEqual(
           claimant === null ? undefined : [ada.key.credentialId, second.credentialId],
@@ -53,7 +53,7 @@ describe('signing in with a passkey (B3)', () => {
     const ada = await personWithKey(fixture, 'ada')
     succeeded(await signIn(fixture, ada, { counter: 50 }))
     const again = await fixture.reopen()
-    const { handle, options } = await again.people.assertion.begin(null)
+    const { handle, options } = await again.people.assertion.begin(null, HOME)
     const response = ada.key.assert({ challenge: options.challenge, origin: ISSUER, userHandle: ada.person.id, counter: 50 })
     expect(await again.people.assertion.complete(handle, response as unknown as AssertionResponse, HOME)).toEqual(FAILED)
     expect(refusedCodes(fixture)).toEqual(['ERR_WEBAUTHN_COUNTER'])
@@ -65,7 +65,7 @@ describe('signing in with a passkey (B3)', () => {
     fixture.database.raw.exec('UPDATE identity_credentials SET counter = 0')
     const again = await fixture.reopen()
     for (let i = 0; i < 2; i++) {
-      const { handle, options } = await again.people.assertion.begin(null)
+      const { handle, options } = await again.people.assertion.begin(null, HOME)
       const response = ada.key.assert({ challenge: options.challenge, origin: ISSUER, userHandle: ada.person.id, counter: 0 })
       succeeded(await again.people.assertion.complete(handle, response as unknown as AssertionResponse, HOME))
     }
@@ -108,7 +108,7 @@ describe('the rows of the credential table (B3), each with its own code in the l
       [null, ada.person.id],
       [null, undefined],
     ] as const) {
-      const { handle, options } = await people.assertion.begin(claimant)
+      const { handle, options } = await people.assertion.begin(claimant, HOME)
       const response = eve.key.assert({ challenge: options.challenge, origin: ISSUER, ...(userHandle === undefined ? {} : { userHandle }) })
       expect(await people.assertion.complete(handle, response as unknown as AssertionResponse, HOME)).toEqual(FAILED)
     }
@@ -118,8 +118,8 @@ describe('the rows of the credential table (B3), each with its own code in the l
   it('W01, W10 refuses a replay: after success, after failure, under another handle, and after five minutes', async () => {
     const ada = await personWithKey(fixture, 'ada')
     const { assertion } = fixture.identity.people
-    const first = await assertion.begin({ userId: ada.person.id })
-    const second = await assertion.begin({ userId: ada.person.id })
+    const first = await assertion.begin({ userId: ada.person.id }, HOME)
+    const second = await assertion.begin({ userId: ada.person.id }, HOME)
     const response = ada.key.assert({
       challenge: first.options.challenge,
       origin: ISSUER,
@@ -135,7 +135,7 @@ describe('the rows of the credential table (B3), each with its own code in the l
     }) as unknown as AssertionResponse
     // The failure above has spent it.
     expect(await assertion.complete(second.handle, good, HOME)).toEqual(FAILED)
-    const late = await assertion.begin({ userId: ada.person.id })
+    const late = await assertion.begin({ userId: ada.person.id }, HOME)
     fixture.clock.advance(5 * 60 * 1000)
     const slow = ada.key.assert({
       challenge: late.options.challenge,
@@ -149,7 +149,7 @@ describe('the rows of the credential table (B3), each with its own code in the l
   it('W10 lets one of two simultaneous answers in', async () => {
     const ada = await personWithKey(fixture, 'ada')
     const { assertion } = fixture.identity.people
-    const { handle, options } = await assertion.begin(null)
+    const { handle, options } = await assertion.begin(null, HOME)
     const response = ada.key.assert({
       challenge: options.challenge,
       origin: ISSUER,
@@ -169,7 +169,7 @@ describe('the rows of the credential table (B3), each with its own code in the l
   it('refuses a key that was removed, when it signs in and when it had begun to', async () => {
     const ada = await personWithKey(fixture, 'ada')
     const { people } = fixture.identity
-    const { handle, options } = await people.assertion.begin({ userId: ada.person.id })
+    const { handle, options } = await people.assertion.begin({ userId: ada.person.id }, HOME)
     const [factor] = people.factorsOf(ada.person.id)
     await people.removeFactor(ada.person.id, factor!.id, ADMIN)
     const response = ada.key.assert({ challenge: options.challenge, origin: ISSUER, userHandle: ada.person.id })
@@ -188,7 +188,7 @@ describe('the rows of the credential table (B3), each with its own code in the l
       { ...whole.response, authenticatorData: 'AAAA' },
       { ...whole.response, signature: 'AAAA' },
     ]) {
-      const { handle } = await assertion.begin(null)
+      const { handle } = await assertion.begin(null, HOME)
       expect(await assertion.complete(handle, { ...whole, response }, ELSEWHERE)).toEqual(FAILED)
     }
   })

@@ -64,7 +64,7 @@ export async function signIn(
   wrong: Partial<Asserting> = {},
   source: SignInSource = HOME,
 ): Promise<SignedIn | SignInRefusal> {
-  const { handle, options } = await fixture.identity.people.assertion.begin({ userId: person.id })
+  const { handle, options } = await fixture.identity.people.assertion.begin({ userId: person.id }, HOME)
   const response = key.assert({ challenge: options.challenge, origin: ISSUER, userHandle: person.id, ...wrong })
   return fixture.identity.people.assertion.complete(handle, response as unknown as AssertionResponse, source)
 }

@@ -148,7 +148,10 @@ export interface People {
 
   readonly assertion: {
     /** Null: a discoverable credential says who it is. An unknown name gets options of the same shape as a known one. */
-    begin(claimant: Claimant | null): Promise<{ readonly handle: string; readonly options: PublicKeyCredentialRequestOptionsJSON }>
+    begin(
+      claimant: Claimant | null,
+      source: SignInSource,
+    ): Promise<{ readonly handle: string; readonly options: PublicKeyCredentialRequestOptionsJSON }>
     /** The challenge behind the handle is spent, whatever the answer is worth. Each refusal is in the log with its own reason. */
     complete(handle: string, response: AssertionResponse, source: SignInSource): Promise<SignedIn | SignInRefusal>
   }

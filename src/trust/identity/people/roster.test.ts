@@ -358,7 +358,7 @@ it('knows people of before: an administrator that an older version enrolled sign
   const again = await fixture.reopen()
   const [person] = again.people.list()
   expect(person).toMatchObject({ roles: ['administrator', 'security-officer'], powerful: true, factors: { passkeys: 1 } })
-  const { handle, options } = await again.people.assertion.begin(null)
+  const { handle, options } = await again.people.assertion.begin(null, HOME)
   const response = key.assert({ challenge: options.challenge, origin: ISSUER, userHandle: person!.id })
   expect(await again.people.assertion.complete(handle, response as never, HOME)).toMatchObject({ mfaLevel: 3 })
 })

@@ -262,7 +262,7 @@ describe('names that nobody has', () => {
       answers.push(await people.recovery.use({ loginName }, '0000-0000-0000-0000', { ...ELSEWHERE, sourceAddress: '203.0.113.51' }))
       fixture.clock.advance(3_000)
     }
-    const { options } = await people.assertion.begin({ loginName })
+    const { options } = await people.assertion.begin({ loginName }, HOME)
     answers.push(
       Object.keys(options).sort(),
       options.allowCredentials?.map((one) => [Object.keys(one), one.id.length]),
@@ -286,7 +286,7 @@ describe('names that nobody has', () => {
 
   it('get the same invented key each time, and each name its own', async () => {
     const ids = async (loginName: string) =>
-      (await fixture.identity.people.assertion.begin({ loginName })).options.allowCredentials?.map(({ id }) => id)
+      (await fixture.identity.people.assertion.begin({ loginName }, HOME)).options.allowCredentials?.map(({ id }) => id)
     expect(await ids('nobody')).toEqual(await ids('Nobody '))
     expect(await ids('nobody')).not.toEqual(await ids('no-one'))
   })

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net'
 import type { Clock, ErrorCode } from '#foundation/core'
 import type { KnownSources } from './known-sources.ts'
 import { RateOfSources } from './rate-of-sources.ts'
@@ -11,7 +10,8 @@ const LONGEST_WAIT_OF_SOURCE_MS = 15 * 60_000
 const LONGEST_WAIT_OF_ACCOUNT_MS = 60_000
 /** After so long without a failure all is forgotten. */
 const FORGET_AFTER_MS = 30 * 60_000
-const MAX_ENTRIES = 10_000
+/** Sources, and names of accounts, with failures. Beyond, the one whose last failure is longest ago is forgotten: its count begins anew. */
+export const MAX_ENTRIES = 10_000
 
 export interface Wait {
   readonly code: Extract<ErrorCode, 'ERR_TOKEN_RATE' | 'ERR_CLIENT_THROTTLED'>
@@ -20,7 +20,8 @@ export interface Wait {
 }
 
 /**
- * Slows and locks whoever fails to authenticate as a client, by source and by the account it claims, before any signature is looked at.
+ * Slows and locks whoever fails to authenticate as a client, by source (`subscriberOf`) and by the account it claims, before any signature
+ * is looked at.
  * A source from which an account authenticated before is shut out from that account by nothing that strangers do: it is let through to
  * the verification, with an allowance of requests of its own. An account that does not exist is treated as one that does.
  */
@@ -28,11 +29,14 @@ export class ClientThrottle {
   readonly #sources: Failures
   readonly #accounts: Failures
   readonly #rate: RateOfSources
+  /** Of its own, so that strangers who use up the memory of the other leave those who are known alone. */
+  readonly #rateOfKnown: RateOfSources
   readonly #known: KnownSources
 
   constructor(clock: Clock, known: KnownSources, requestsPerMinute: number) {
     this.#known = known
     this.#rate = new RateOfSources(clock, requestsPerMinute)
+    this.#rateOfKnown = new RateOfSources(clock, requestsPerMinute)
     this.#sources = new Failures(clock, FREE_FAILURES_OF_SOURCE, LONGEST_WAIT_OF_SOURCE_MS)
     this.#accounts = new Failures(clock, FREE_FAILURES_OF_ACCOUNT, LONGEST_WAIT_OF_ACCOUNT_MS)
   }
@@ -40,21 +44,29 @@ export class ClientThrottle {
   /** @returns how long to wait, or null when the attempt may be looked at. */
   admit(source: string, account: string | null): Wait | null {
     const known = account !== null && this.#known.has(account, source)
-    const tooOften = this.pace(known ? `${source} ${account}` : source)
+    const tooOften = this.pace(known ? `${source} ${account}` : source, known)
     if (tooOften !== null || known) return tooOften
     const locked = Math.max(this.#sources.wait(source), account === null ? 0 : this.#accounts.wait(account))
     return locked > 0 ? { code: 'ERR_CLIENT_THROTTLED', seconds: Math.ceil(locked / 1000) } : null
   }
 
-  /** The rate alone: for requests that show something else than who the client is. */
-  pace(source: string): Wait | null {
-    const waitMs = this.#rate.take(source)
+  /**
+   * The rate alone: for requests that show something else than who the client is.
+   * @param known whether somebody authenticated from there before: what strangers use up is not theirs.
+   */
+  pace(source: string, known: boolean): Wait | null {
+    const waitMs = (known ? this.#rateOfKnown : this.#rate).take(source)
     return waitMs > 0 ? { code: 'ERR_TOKEN_RATE', seconds: Math.ceil(waitMs / 1000) } : null
   }
 
   failed(source: string, account: string | null): void {
     this.#sources.note(source)
     if (account !== null) this.#accounts.note(account)
+  }
+
+  /** Sources and names of accounts whose failures are remembered: at most `MAX_ENTRIES` of each. */
+  get size(): { readonly sources: number; readonly accounts: number } {
+    return { sources: this.#sources.size, accounts: this.#accounts.size }
   }
 
   /** A success ends no lock: whoever has an account of their own could buy back failures with it. */
@@ -75,6 +87,10 @@ class Failures {
     this.#longestMs = longestMs
   }
 
+  get size(): number {
+    return this.#entries.size
+  }
+
   wait(key: string): number {
     return Math.max(0, (this.#entries.get(key)?.lockedUntil ?? 0) - this.#clock.monotonic())
   }
@@ -89,19 +105,4 @@ class Failures {
     this.#entries.set(key, { count, lastAt: now, lockedUntil: now + waitMs })
     if (this.#entries.size > MAX_ENTRIES) this.#entries.delete(this.#entries.keys().next().value!)
   }
-}
-
-/** What counts as one source: an IPv4 address, or the 64-bit prefix that one IPv6 subscriber has at least. */
-export function sourceOf(address: string | undefined): string {
-  if (address === undefined) return 'unknown'
-  const plain = address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
-  if (!isIPv6(plain)) return plain
-  const [head = '', tail] = plain.split('%')[0]!.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const behind = tail === undefined || tail === '' ? [] : tail.split(':')
-  const left = tail === undefined ? 0 : Math.max(0, 8 - groups.length - behind.length)
-  return `${[...groups, ...Array.from({ length: left }, () => '0'), ...behind]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
 }

@@ -2,7 +2,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Clock } from '#foundation/core'
 import type { WriteQueue } from '../write-queue.ts'
 
-const MAX_PER_ACCOUNT = 64
+/** Beyond, the source that was written longest ago goes. */
+export const MAX_PER_ACCOUNT = 64
 const REMEMBERED_MS = 90 * 86_400_000
 /** A source that comes back is written again only after this time. */
 const REFRESH_MS = 86_400_000

@@ -3,6 +3,8 @@ import type { Clock } from '#foundation/core'
 /** Sources told apart at once; beyond this all further ones share one allowance until some are forgotten. */
 const MAX_SOURCES = 10_000
 const OVERFLOW = ''
+/** Looking for sources to forget takes as long as there are many: not at each request of a flood. */
+const SWEEP_EVERY_MS = 1_000
 
 /**
  * How often one source may ask: `perMinute` on average, a minute's worth at once. GCRA, so that a source that asks too often waits no
@@ -15,6 +17,7 @@ export class RateOfSources {
   readonly #clock: Clock
   readonly #spacingMs: number
   readonly #burstMs: number
+  #sweptAt = Number.NEGATIVE_INFINITY
 
   constructor(clock: Clock, perMinute: number) {
     this.#clock = clock
@@ -34,6 +37,8 @@ export class RateOfSources {
 
   #hasRoom(now: number): boolean {
     if (this.#next.size < MAX_SOURCES) return true
+    if (now - this.#sweptAt < SWEEP_EVERY_MS) return false
+    this.#sweptAt = now
     for (const [source, due] of this.#next) if (due <= now) this.#next.delete(source)
     return this.#next.size < MAX_SOURCES
   }

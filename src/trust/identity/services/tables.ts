@@ -13,4 +13,5 @@ export const SERVICE_MIGRATIONS: Migrations = [
     PRIMARY KEY (account, source)
   );
   `,
+  'CREATE TABLE identity_proof_time (one INTEGER PRIMARY KEY CHECK (one = 1), taken_at INTEGER NOT NULL)',
 ]

@@ -1,4 +1,4 @@
-import type { Clock, ErrorCode, JsonObject } from '#foundation/core'
+import type { Clock, EntityUid, ErrorCode, JsonObject } from '#foundation/core'
 import type { Credentials, Scheme } from './credentials.ts'
 import { DpopMemory } from './dpop-memory.ts'
 import { DpopNonces } from './dpop-nonces.ts'
@@ -38,6 +38,8 @@ export interface BindingOptions {
   readonly clock: Clock
   /** Whether every proof must carry a nonce of ours, not only those that could be old. */
   readonly nonceRequired: boolean
+  /** Epoch milliseconds until which earlier processes may have taken proofs. */
+  readonly takenBefore: number
 }
 
 /** Whether whoever sends a token is the one it was given to, asked of every request. Synchronous, no I/O. */
@@ -49,20 +51,28 @@ export class TokenBindings {
   readonly #nonces: DpopNonces
   readonly #memory: DpopMemory
 
-  constructor({ issuer, clock, nonceRequired }: BindingOptions) {
+  constructor({ issuer, clock, nonceRequired, takenBefore }: BindingOptions) {
     this.#issuer = issuer
     this.#clock = clock
     this.#nonceRequired = nonceRequired
     this.#nonces = new DpopNonces(clock)
-    this.#memory = new DpopMemory(clock, this.#nonces)
+    this.#memory = new DpopMemory(clock, this.#nonces, takenBefore)
   }
 
   get nonce(): string {
     return this.#nonces.current()
   }
 
-  /** @returns why the token may not be used with what came along, or null. A proof is used up by a yes. */
-  judge(binding: TokenBinding, token: string, scheme: Scheme, { url, possession }: Credentials): ErrorCode | null {
+  /** When a proof was taken last, epoch milliseconds. */
+  get proofTakenAt(): number {
+    return this.#memory.latest
+  }
+
+  /**
+   * @param holder the account that acts with the token, with its type.
+   * @returns why the token may not be used with what came along, or null. A proof is used up by a yes.
+   */
+  judge(binding: TokenBinding, token: string, scheme: Scheme, { url, possession }: Credentials, holder: EntityUid): ErrorCode | null {
     const proofs = possession?.proofCount ?? 0
     if (binding.kind !== 'dpop') {
       if (scheme === 'dpop' || proofs > 0) return 'ERR_TOKEN_SCHEME'
@@ -79,7 +89,7 @@ export class TokenBindings {
       now,
     })
     if (typeof proof === 'string') return proof
-    const code = this.#lacksNonce(proof) ? 'ERR_DPOP_NONCE' : this.#memory.take(proof, now)
+    const code = this.#lacksNonce(proof) ? 'ERR_DPOP_NONCE' : this.#memory.take(proof, `${holder.type}::${holder.id}`, now)
     // A client that is told in time never has to ask twice.
     if (code === null && proof.nonce !== null && proof.nonce !== this.#nonces.current())
       possession.setHeader('dpop-nonce', this.#nonces.current())

@@ -1,14 +1,14 @@
 import { createHash, type KeyObject, sign } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type AuditSink, type Clock, type ErrorCode, type JsonObject, newId } from '#foundation/core'
-import { sourceAddress } from '#trust/conditions'
+import { type AuditSink, type Clock, countHeader, type ErrorCode, type JsonObject, newId } from '#foundation/core'
+import { sourceAddress, subscriberOf } from '#trust/conditions'
 import type { Account, Accounts } from '../accounts.ts'
 import type { Artifacts } from '../artifacts.ts'
 import type { Principal } from '../authenticator.ts'
 import { authenticateClient, claimedClient, single } from '../client-assertion.ts'
 import { answerJson, answerOAuthError, mediaType } from '../http.ts'
 import type { AccessToken } from '../verify-access-token.ts'
-import { type ClientThrottle, sourceOf, type Wait } from './client-throttle.ts'
+import type { ClientThrottle, Wait } from './client-throttle.ts'
 import { certificateOf } from './credentials.ts'
 import { PROOF_WINDOW_SECONDS } from './dpop-proof.ts'
 import { confirmationOf, type TokenBinding, type TokenBindings, UNBOUND } from './token-binding.ts'
@@ -61,7 +61,7 @@ export class ServiceTokens {
   async handle(req: IncomingMessage, res: ServerResponse, form: URLSearchParams): Promise<void> {
     const { throttle, refused, bindings } = this.#options
     const claimed = claimedClient(form)
-    const source = sourceOf(sourceAddress(req))
+    const source = subscriberOf(sourceAddress(req))
     const wait = throttle.admit(source, claimed)
     if (wait !== null) return this.slowDown(res, wait, claimed)
     const granted = await this.#grant(req, form, source, claimed)
@@ -84,7 +84,7 @@ export class ServiceTokens {
     if (mediaType(req) !== 'application/x-www-form-urlencoded') return refusal('invalid_request', 'ERR_INPUT_CONTENT_TYPE')
     const grantType = single(form, 'grant_type')
     if (grantType === null || req.headers.authorization !== undefined) return refusal('invalid_request', 'ERR_TOKEN_REQUEST')
-    const certificate = certificateOf(req.socket)
+    const certificate = certificateOf(req)
     const rules = { audiences: [issuer, issuer + TOKEN_PATH], now: clock.now(), certificate }
     const account = await authenticateClient(form, this.#options, rules)
     if (typeof account === 'string' || (production && account.roles.includes('bootstrap'))) {
@@ -108,8 +108,7 @@ export class ServiceTokens {
   /** What the token will be bound to, shown in this request; used up if it can be. */
   async #bind(req: IncomingMessage, account: Account, certificate: string | null): Promise<TokenBinding | TokenRefusal> {
     const { artifacts, bindings } = this.#options
-    const proofs =
-      req.headers['dpop'] === undefined ? 0 : req.rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === 'dpop').length
+    const proofs = countHeader(req.rawHeaders, 'dpop')
     if (account.binding === 'mtls') {
       if (proofs > 0) return refusal('invalid_dpop_proof', 'ERR_TOKEN_SCHEME')
       if (certificate === null || certificate !== account.certificate) return refusal('invalid_client', 'ERR_CLIENT_CERTIFICATE', 401)

@@ -1,7 +1,7 @@
 import type { Clock } from '#foundation/core'
 
 /** Keys counted at once. Beyond this the oldest is dropped: who floods with new keys is slowed by the bound on all of them together. */
-const MAX_KEYS = 10_000
+export const MAX_KEYS = 10_000
 
 interface Window {
   readonly startedAt: number
@@ -25,6 +25,11 @@ export class Attempts {
     this.#windowMs = bounds.windowMs
     this.#perKey = bounds.perKey
     this.#together = bounds.together
+  }
+
+  /** Keys that are counted: at most `MAX_KEYS`. */
+  get size(): number {
+    return this.#windows.size
   }
 
   /** Milliseconds to wait; 0 when an attempt may be made. Counts nothing. */

@@ -1,4 +1,5 @@
 import { RedoubtError } from '#foundation/core'
+import { subscriberOf } from '#trust/conditions'
 import type { Person } from '../people/people.ts'
 import { rightsOf } from './consent-page.ts'
 import { DEVICE_CODE_SECONDS, type WaitingDevice } from './device-codes.ts'
@@ -54,7 +55,7 @@ async function confirm(parts: SignInParts, visit: Visit, person: Person, typed: 
 
 /** Looks a code up, counting what is wrong. @returns null when the answer has been given. */
 function guess(parts: SignInParts, visit: Visit, person: Person, typed: string): WaitingDevice | null {
-  const keys = [`person ${person.id}`, `source ${visit.source.sourceAddress}`]
+  const keys = [`person ${person.id}`, `source ${subscriberOf(visit.source.sourceAddress)}`]
   const wait = Math.max(...keys.map((key) => parts.codeAttempts.wait(key)))
   if (wait > 0) {
     parts.refused('ERR_SIGN_IN_LOCKED')

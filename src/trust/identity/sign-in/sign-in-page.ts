@@ -128,7 +128,7 @@ function wordsFor({ code, retryAfterSeconds }: SignInRefusal): string {
 
 async function render(parts: SignInParts, visit: Visit, situation: Situation, status: number, problem: string | null): Promise<void> {
   const { claimant, flow } = situation
-  const { handle, options } = await parts.people.assertion.begin(claimant)
+  const { handle, options } = await parts.people.assertion.begin(claimant, visit.source)
   const signedIn = visit.signedIn
   const known = claimant !== null && 'userId' in claimant && signedIn !== null ? await nameOf(parts, signedIn.person) : null
   const typed = claimant !== null && 'loginName' in claimant ? claimant.loginName : null

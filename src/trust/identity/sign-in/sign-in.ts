@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asRedoubtError, type AuditSink, type Clock, ERROR_TABLE, type ErrorCode } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
-import { sourceAddress } from '#trust/conditions'
+import { sourceAddress, subscriberOf } from '#trust/conditions'
 import type { Adapter, OidcContext, PersonToken, Provider } from 'oidc-provider'
 import type { Artifacts } from '../artifacts.ts'
 import { answer } from '../http.ts'
@@ -30,6 +30,8 @@ export interface SignInOptions {
   readonly logger: Logger
   /** Ends an access token for this process at once, durably when it resolves. */
   readonly revokeToken: (id: string, expiresAt: number) => Promise<unknown>
+  /** Whether anyone signed in from this address before. */
+  readonly knows: (sourceAddress: string) => boolean
   readonly refused: (code: ErrorCode) => void
 }
 
@@ -77,13 +79,13 @@ export class SignIn {
   readonly #options: SignInOptions
   readonly #parts: SignInParts
   readonly #files: ReadonlyMap<string, readonly [type: string, content: string]>
-  readonly #beginnings: Attempts
+  readonly #beginnings: { readonly known: Attempts; readonly strangers: Attempts }
   #provider: Provider | null = null
 
   constructor(options: SignInOptions) {
     const { issuer, people, artifacts, audit, clock } = options
     this.#options = options
-    this.#beginnings = new Attempts(clock, BEGINNINGS)
+    this.#beginnings = { known: new Attempts(clock, BEGINNINGS), strangers: new Attempts(clock, BEGINNINGS) }
     this.#files = new Map(
       Object.entries(FILES).map(([path, [type, file]]) => [
         path,
@@ -168,14 +170,17 @@ export class SignIn {
     return { ...claims, jti: issue.id, iat: issue.issuedAt, exp: issue.expiresAt }
   }
 
-  /** False when too much was begun from there, or altogether, in the last minute: authorization requests and device codes. */
+  /** False when too much was begun from there, or by all strangers or all known places together, in the last minute: authorization requests and device codes. */
   mayBegin(req: IncomingMessage): boolean {
     const { sourceAddress } = sourceOf(req)
-    if (this.#beginnings.wait(sourceAddress) > 0) {
+    const subscriber = subscriberOf(sourceAddress)
+    // Counted apart, so that strangers from everywhere do not use up what is for the places where people sign in.
+    const beginnings = this.#options.knows(sourceAddress) ? this.#beginnings.known : this.#beginnings.strangers
+    if (beginnings.wait(subscriber) > 0) {
       this.#options.refused('ERR_LIMIT_REQUESTS')
       return false
     }
-    this.#beginnings.count(sourceAddress)
+    beginnings.count(subscriber)
     return true
   }
 
