@@ -315,6 +315,61 @@ describe('counts and means', () => {
     expect((await ask(text, { groupBy: 'g' }, access({ g: 'redact' }))).groups).toEqual([{ value: '***', rows: 50 }])
   })
 
+  describe('of a data set that says whom its rows are about', () => {
+    /** `many` rows of each of `people` persons, in group `g`. */
+    const visits = (g: string, people: number, many: number, first = 0): string =>
+      Array.from({ length: people * many }, (_, n) => `${g},p-${first + (n % people)},${n}\n`).join('')
+    const askOf = async (rows: string, wanted: Parameters<typeof aggregate>[1], with_: RowAccess = EVERY_ROW_WHOLE) =>
+      aggregate(datasets.read(await load(`g,who,x\n${rows}`, { subject: 'who' }), USE, with_), wanted)
+
+    it('are told of ten people and more, however many rows one person has (A1)', async () => {
+      const rows = visits('a', 30, 2) + visits('b', 9, 50, 100) + visits('c', 10, 1, 200) + visits('d', 1, 40, 300)
+      const answer = await askOf(rows, { groupBy: 'g', mean: 'x' })
+      expect(answer.groups?.map(({ value, rows }) => [value, rows])).toEqual([
+        ['a', 60],
+        ['c', 10],
+      ])
+      expect(answer.suppressed).toBe(2)
+      expect(await askOf(visits('a', 9, 100), { mean: 'x' })).toEqual({ rows: null, mean: null })
+      expect(await askOf(visits('a', 10, 1), {})).toEqual({ rows: 10 })
+    })
+
+    it('count those of whom a row does not say as one person', async () => {
+      const nobody = 'a,,1\n'.repeat(100)
+      expect(await askOf(visits('a', 8, 1) + nobody, {})).toEqual({ rows: null })
+      expect(await askOf(visits('a', 9, 1) + nobody, {})).toEqual({ rows: 109 })
+    })
+
+    it('do not give few people away by what is missing from the total, who have rows in several groups or many', async () => {
+      // Left out: the same five persons twice, with twenty rows; these are no ten people.
+      const rows = visits('a', 30, 1) + visits('b', 12, 1, 100) + visits('c', 5, 2, 200) + visits('d', 5, 2, 200)
+      expect(await askOf(rows, { groupBy: 'g' })).toMatchObject({ groups: [{ value: 'a' }], suppressed: 3 })
+      const enough = visits('a', 30, 1) + visits('b', 12, 1, 100) + visits('c', 5, 2, 200) + visits('d', 5, 2, 300)
+      expect((await askOf(enough, { groupBy: 'g' })).groups).toHaveLength(2)
+    })
+
+    it('average the values of ten people and more, where rows of ten lack one too', async () => {
+      const rows = `${visits('a', 30, 1)}${visits('b', 2, 20, 100)}${visits('b', 30, 1, 200).replaceAll(/,\d+$/gm, ',')}${visits('c', 15, 1, 300)}`
+      const answer = await askOf(rows, { groupBy: 'g', mean: 'x' })
+      expect(answer.groups?.map(({ value, mean }) => [value, mean !== null])).toEqual([
+        ['b', false],
+        ['a', true],
+        // With it the sum of the two persons of `b` would be what is left.
+        ['c', false],
+      ])
+    })
+
+    it('are neither by the column that says whom, nor of it, masked or not', async () => {
+      const rows = 'a,1,2\n'.repeat(20)
+      for (const wanted of [{ groupBy: 'who' }, { mean: 'who' }])
+        for (const mask of ['keep', 'coarse'] as const)
+          await expect(askOf(rows, wanted, access({ who: mask }))).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN', message: /says whom/ })
+      await expect(askOf(rows, { groupBy: 'who' }, access({ who: 'hide' }))).rejects.toMatchObject({
+        message: 'there is no column `who` for you',
+      })
+    })
+  })
+
   it('are refused by a column of real numbers, of text to average, or of too many values', async () => {
     await expect(ask('g,x\na,1.5\n', { groupBy: 'x' })).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })
     await expect(ask('g,x\na,1\n', { mean: 'g' })).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })

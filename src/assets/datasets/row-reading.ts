@@ -13,6 +13,10 @@ export interface RowReading extends AsyncIterable<RowGroup> {
   readonly condition: string | null
   /** Counts so far. */
   readonly tally: Readonly<RowTally>
+  /** The column that says whom each row is about; null when there is none. It may be hidden. */
+  readonly subject: string | null
+  /** The same groups, with whom each row is about: to count people, never to be shown. In place of going through the rows. */
+  readonly withSubjects: AsyncIterable<Taken>
 }
 
 export type Cell = string | number | null
@@ -41,7 +45,9 @@ export function readRows(opened: VersionReader, access: RowAccess): RowReading {
   async function* groups(): AsyncGenerator<RowGroup> {
     for await (const { group } of admittedGroups(opened, admitted, access)) yield group
   }
-  return { columns, masked, hidden, condition: access.rows?.digest ?? null, tally, [Symbol.asyncIterator]: groups }
+  const withSubjects = { [Symbol.asyncIterator]: () => admittedGroups(opened, admitted, access) }
+  const { subject } = opened.version
+  return { columns, masked, hidden, condition: access.rows?.digest ?? null, tally, subject, withSubjects, [Symbol.asyncIterator]: groups }
 }
 
 async function* admittedGroups(opened: VersionReader, admitted: AdmittedRows, access: RowAccess): AsyncGenerator<Taken> {

@@ -210,7 +210,15 @@ export async function testPlane(): Promise<TestPlane> {
       remove: act('remove dataset'),
       read: act(
         'read dataset',
-        Object.assign([], { columns: [], masked: [], hidden: [], condition: null, tally: { read: 0, admitted: 0, failed: 0 } }),
+        Object.assign([], {
+          columns: [],
+          masked: [],
+          hidden: [],
+          condition: null,
+          tally: { read: 0, admitted: 0, failed: 0 },
+          subject: null,
+          withSubjects: [],
+        }),
       ),
       first: async () => act('read rows', { columns: [], masked: [], hidden: [], condition: null, rows: [], failed: 0, more: false })(),
       exported: async () => act('record export')(),

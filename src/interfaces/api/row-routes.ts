@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { accessOf, aggregate, csvOf, MAX_FIRST_ROWS, MIN_GROUP_ROWS } from '#assets/datasets'
+import { accessOf, aggregate, csvOf, MAX_FIRST_ROWS, MIN_GROUP_SIZE } from '#assets/datasets'
 import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core'
 import { SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { ControlPlane } from './control-plane.ts'
@@ -82,7 +82,7 @@ export const rowRoutes =
       '/datasets/:name/query',
       {
         schema: {
-          summary: `Counts and averages over the rows that the caller may use, by group; groups under ${MIN_GROUP_ROWS} rows are not told`,
+          summary: `Counts and averages over the rows that the caller may use, by group; groups of fewer than ${MIN_GROUP_SIZE} people are not told`,
           params: name,
           body: aggregateBody,
         },
@@ -97,7 +97,7 @@ export const rowRoutes =
           const answer = await lanes.downloads.run(() => aggregate(reading, { groupBy, mean }, watch.signal), watch.signal)
           const reason = refused()
           if (reason) throw reason
-          return { name: version.name, version: version.version, rowCondition: reading.condition, smallestGroup: MIN_GROUP_ROWS, ...answer }
+          return { name: version.name, version: version.version, rowCondition: reading.condition, smallestGroup: MIN_GROUP_SIZE, ...answer }
         } finally {
           watch.end()
         }
