@@ -34,7 +34,7 @@ export const accessReviewRoutes =
         },
       },
       async (request, reply) => {
-        await demand(plane, request, 'manageAccess', access)
+        await demand(plane, request, 'manageAccess', access, { notDelegated: true })
         return reply
           .code(201)
           .send(await plane.exceptions.accessReviews.start(request.body.days ?? plane.accessReviewDays, doerOf(request)))
@@ -62,7 +62,7 @@ export const accessReviewRoutes =
           const { id, item } = request.params
           const found = plane.exceptions.accessReviews.get(id).items.find((one) => one.item === item)
           if (!found) throw new RedoubtError('ERR_NOT_FOUND', `the review has no item ${item}`)
-          await demand(plane, request, 'manageAccess', accountOf(found.account.id))
+          await demand(plane, request, 'manageAccess', accountOf(found.account.id), { notDelegated: true })
           return plane.exceptions.accessReviews[verdict](id, item, doerOf(request))
         },
       )

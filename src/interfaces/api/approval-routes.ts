@@ -76,7 +76,7 @@ export const approvalRoutes =
       async (request) => {
         const { id } = request.params
         const { resourceFacts } = plane.exceptions.fourEyes.get(id)
-        const principal = await demand(plane, request, 'approve', resourceFacts)
+        const principal = await demand(plane, request, 'approve', resourceFacts, { notDelegated: true })
         const { digest, comment } = request.body
         return shown(
           await plane.exceptions.fourEyes.approve(
@@ -96,7 +96,7 @@ export const approvalRoutes =
       async (request) => {
         const { id } = request.params
         const { resourceFacts } = plane.exceptions.fourEyes.get(id)
-        const principal = await demand(plane, request, 'approve', resourceFacts)
+        const principal = await demand(plane, request, 'approve', resourceFacts, { notDelegated: true })
         return shown(
           await plane.exceptions.fourEyes.deny(
             id,

@@ -126,7 +126,8 @@ export const userRoutes =
         const open = everyone()
           .lostKey.list()
           .find((recovery: Recovery) => recovery.id === request.params.id)
-        const principal = await demand(plane, request, 'manageAccess', open === undefined ? systemPart('access') : accountOf(open.userId))
+        const account = open === undefined ? systemPart('access') : accountOf(open.userId)
+        const principal = await demand(plane, request, 'manageAccess', account, { notDelegated: true })
         if (principal.mfaLevel < 2) throw new RedoubtError('ERR_MFA_REQUIRED')
         return everyone().lostKey.approve(request.params.id, principal.facts)
       },
