@@ -141,7 +141,7 @@ describe('rows under a condition', () => {
     const version = await load(TABLE)
     events.length = 0
     expect(() => datasets.read(version, USE, wrong)).toThrowError(expect.objectContaining({ code: 'ERR_DATA_COLUMN' }))
-    await expect(datasets.first(version, USE, wrong, 5)).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })
+    await expect(datasets.first(version, USE, wrong, { limit: 5 })).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })
     expect(events).toEqual([])
   })
 
@@ -215,7 +215,7 @@ describe('the record of a reading', () => {
     const version = await load(TABLE, { subject: 'who' })
     events.length = 0
     const condition = where((row) => row.text('region') !== 'south')
-    const first = await datasets.first(version, USE, access({ who: 'hide' }, condition), 10, ['income'])
+    const first = await datasets.first(version, USE, access({ who: 'hide' }, condition), { limit: 10, columns: ['income'] })
     expect(first).toMatchObject({ rows: [[41_234], [17]], condition: DIGEST, hidden: ['who'], more: false })
     expect(events.at(-1)).toMatchObject({
       type: 'data.rows',
@@ -223,18 +223,31 @@ describe('the record of a reading', () => {
     })
     expect(JSON.stringify(events)).not.toContain(sealer.pseudonym('bob'))
     auditFails = ({ type }) => type === 'data.rows'
-    await expect(datasets.first(version, USE, EVERY_ROW_WHOLE, 10)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    await expect(datasets.first(version, USE, EVERY_ROW_WHOLE, { limit: 10 })).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+  })
+
+  it('has no rows that were not shown, because the reading was ended before', async () => {
+    const version = await load(TABLE)
+    events.length = 0
+    const ended = new AbortController()
+    const condition = where(() => {
+      ended.abort(new Error('revoked'))
+      return true
+    })
+    const asked = datasets.first(version, USE, access({}, condition), { limit: 10, signal: ended.signal })
+    await expect(asked).rejects.toThrow('revoked')
+    expect(events.map(({ type }) => type)).toEqual(['data.read'])
   })
 
   it('holds bounded lists of columns, and first rows are bounded in number', async () => {
     const names = Array.from({ length: 300 }, (_, n) => `column-${n}`)
     const version = await load(`${names.join(',')}\n${`${names.map(() => 1).join(',')}\n`.repeat(2000)}`)
     events.length = 0
-    const { rows, more } = await datasets.first(version, USE, access({ default: 'redact' }), 5000)
+    const { rows, more } = await datasets.first(version, USE, access({ default: 'redact' }), { limit: 5000 })
     expect([rows.length, more]).toEqual([333, true])
     expect(events[0]?.details?.['maskedColumns']).toMatchObject({ count: 300 })
     expect(JSON.stringify(events[0]?.details?.['maskedColumns']).length).toBeLessThan(1000)
-    await expect(datasets.first(version, USE, access({ 'column-1': 'hide' }), 1, ['column-1'])).rejects.toMatchObject({
+    await expect(datasets.first(version, USE, access({ 'column-1': 'hide' }), { limit: 1, columns: ['column-1'] })).rejects.toMatchObject({
       code: 'ERR_DATA_COLUMN',
     })
   })

@@ -50,7 +50,12 @@ export function readRows(opened: VersionReader, access: RowAccess): RowReading {
   return { columns, masked, hidden, condition: access.rows?.digest ?? null, tally, subject, withSubjects, [Symbol.asyncIterator]: groups }
 }
 
-async function* admittedGroups(opened: VersionReader, admitted: AdmittedRows, access: RowAccess): AsyncGenerator<Taken> {
+async function* admittedGroups(
+  opened: VersionReader,
+  admitted: AdmittedRows,
+  access: RowAccess,
+  signal?: AbortSignal,
+): AsyncGenerator<Taken> {
   const columns = (names: readonly string[]): JsonObject => ({ count: names.length, names: names.slice(0, MAX_NAMED_COLUMNS) })
   await opened.record('data.read', {
     access: access.action,
@@ -60,6 +65,8 @@ async function* admittedGroups(opened: VersionReader, admitted: AdmittedRows, ac
     ...access.asked,
   })
   for await (const group of opened.groups()) {
+    // Also where no row is admitted for long: what may not go on ends.
+    signal?.throwIfAborted()
     const taken = admitted.take(group)
     if (taken) yield taken
   }
@@ -70,12 +77,13 @@ export interface FirstRowsAsk {
   /** Names, in the order wanted; all when left out. */
   readonly columns?: readonly string[] | undefined
   readonly pseudonym: (subject: string) => string
+  readonly signal?: AbortSignal | undefined
 }
 
 export async function firstRows(
   opened: VersionReader,
   access: RowAccess,
-  { limit, columns: wanted, pseudonym }: FirstRowsAsk,
+  { limit, columns: wanted, pseudonym, signal }: FirstRowsAsk,
 ): Promise<FirstRows> {
   const admitted = new AdmittedRows(opened.version, access)
   const { masked, hidden, tally } = admitted
@@ -84,7 +92,7 @@ export async function firstRows(
   const rows: Cell[][] = []
   const subjects = new Set<string>()
   let [text, more] = [0, false]
-  reading: for await (const { group, subjects: named } of admittedGroups(opened, admitted, access)) {
+  reading: for await (const { group, subjects: named } of admittedGroups(opened, admitted, access, signal)) {
     const byName = new Map(group.columns.map((column) => [column.name, column]))
     for (let place = 0; place < group.rows; place++) {
       if (rows.length === most || text > MAX_FIRST_TEXT) {
@@ -98,6 +106,7 @@ export async function firstRows(
       if (subject !== null) subjects.add(pseudonym(subject))
     }
   }
+  signal?.throwIfAborted()
   // Whose rows these are is in the record before anyone sees them.
   await opened.record('data.rows', { access: access.action, shown: rows.length, failed: tally.failed, subjects: [...subjects] })
   return { columns, masked, hidden, condition: access.rows?.digest ?? null, rows, failed: tally.failed, more }
