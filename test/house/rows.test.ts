@@ -149,13 +149,16 @@ describe('a row that a policy hides', () => {
       for (const ask of [
         ['--group-by', 'ward'],
         ['--group-by', 'age'],
-        ['--group-by', 'patient'],
       ]) {
         const { code, all } = await redoubt(account, 'data', 'query', name, ...ask)
         expect(code).toBe(0)
         expect(all).toContain('119 rows')
         hidden(all)
       }
+      // Whom a row is about is nothing to group by.
+      const { code, all } = await redoubt(account, 'data', 'query', name, '--group-by', 'patient')
+      expect([code, all.includes('ERR_DATA_COLUMN')]).toEqual([1, true])
+      hidden(all)
     }
     const file = out('without.csv')
     expect((await redoubt(officer, 'data', 'export', 'people', '--out', file)).code).toBe(0)

@@ -142,7 +142,7 @@ describe('rows under a condition', () => {
     const version = await load(TABLE)
     events.length = 0
     expect(() => datasets.read(version, USE, wrong)).toThrowError(expect.objectContaining({ code: 'ERR_DATA_COLUMN' }))
-    await expect(datasets.first(version, USE, wrong, 5)).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })
+    await expect(datasets.first(version, USE, wrong, { limit: 5 })).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })
     expect(events).toEqual([])
   })
 
@@ -216,7 +216,7 @@ describe('the record of a reading', () => {
     const version = await load(TABLE, { subject: 'who' })
     events.length = 0
     const condition = where((row) => row.text('region') !== 'south')
-    const first = await datasets.first(version, USE, access({ who: 'hide' }, condition), 10, ['income'])
+    const first = await datasets.first(version, USE, access({ who: 'hide' }, condition), { limit: 10, columns: ['income'] })
     expect(first).toMatchObject({ rows: [[41_234], [17]], condition: DIGEST, hidden: ['who'], more: false })
     expect(events.at(-1)).toMatchObject({
       type: 'data.rows',
@@ -224,18 +224,31 @@ describe('the record of a reading', () => {
     })
     expect(JSON.stringify(events)).not.toContain(sealer.pseudonym('bob'))
     auditFails = ({ type }) => type === 'data.rows'
-    await expect(datasets.first(version, USE, EVERY_ROW_WHOLE, 10)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    await expect(datasets.first(version, USE, EVERY_ROW_WHOLE, { limit: 10 })).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+  })
+
+  it('has no rows that were not shown, because the reading was ended before', async () => {
+    const version = await load(TABLE)
+    events.length = 0
+    const ended = new AbortController()
+    const condition = where(() => {
+      ended.abort(new Error('revoked'))
+      return true
+    })
+    const asked = datasets.first(version, USE, access({}, condition), { limit: 10, signal: ended.signal })
+    await expect(asked).rejects.toThrow('revoked')
+    expect(events.map(({ type }) => type)).toEqual(['data.read'])
   })
 
   it('holds bounded lists of columns, and first rows are bounded in number', async () => {
     const names = Array.from({ length: 300 }, (_, n) => `column-${n}`)
     const version = await load(`${names.join(',')}\n${`${names.map(() => 1).join(',')}\n`.repeat(2000)}`)
     events.length = 0
-    const { rows, more } = await datasets.first(version, USE, access({ default: 'redact' }), 5000)
+    const { rows, more } = await datasets.first(version, USE, access({ default: 'redact' }), { limit: 5000 })
     expect([rows.length, more]).toEqual([333, true])
     expect(events[0]?.details?.['maskedColumns']).toMatchObject({ count: 300 })
     expect(JSON.stringify(events[0]?.details?.['maskedColumns']).length).toBeLessThan(1000)
-    await expect(datasets.first(version, USE, access({ 'column-1': 'hide' }), 1, ['column-1'])).rejects.toMatchObject({
+    await expect(datasets.first(version, USE, access({ 'column-1': 'hide' }), { limit: 1, columns: ['column-1'] })).rejects.toMatchObject({
       code: 'ERR_DATA_COLUMN',
     })
   })
@@ -314,6 +327,61 @@ describe('counts and means', () => {
     await expect(ask(text, { mean: 'x' }, access({ x: 'hide' }))).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })
     await expect(ask(text, { mean: 'x' }, access({ x: 'redact' }))).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })
     expect((await ask(text, { groupBy: 'g' }, access({ g: 'redact' }))).groups).toEqual([{ value: '***', rows: 50 }])
+  })
+
+  describe('of a data set that says whom its rows are about', () => {
+    /** `many` rows of each of `people` persons, in group `g`. */
+    const visits = (g: string, people: number, many: number, first = 0): string =>
+      Array.from({ length: people * many }, (_, n) => `${g},p-${first + (n % people)},${n}\n`).join('')
+    const askOf = async (rows: string, wanted: Parameters<typeof aggregate>[1], with_: RowAccess = EVERY_ROW_WHOLE) =>
+      aggregate(datasets.read(await load(`g,who,x\n${rows}`, { subject: 'who' }), USE, with_), wanted)
+
+    it('are told of ten people and more, however many rows one person has (A1)', async () => {
+      const rows = visits('a', 30, 2) + visits('b', 9, 50, 100) + visits('c', 10, 1, 200) + visits('d', 1, 40, 300)
+      const answer = await askOf(rows, { groupBy: 'g', mean: 'x' })
+      expect(answer.groups?.map(({ value, rows }) => [value, rows])).toEqual([
+        ['a', 60],
+        ['c', 10],
+      ])
+      expect(answer.suppressed).toBe(2)
+      expect(await askOf(visits('a', 9, 100), { mean: 'x' })).toEqual({ rows: null, mean: null })
+      expect(await askOf(visits('a', 10, 1), {})).toEqual({ rows: 10 })
+    })
+
+    it('count those of whom a row does not say as one person', async () => {
+      const nobody = 'a,,1\n'.repeat(100)
+      expect(await askOf(visits('a', 8, 1) + nobody, {})).toEqual({ rows: null })
+      expect(await askOf(visits('a', 9, 1) + nobody, {})).toEqual({ rows: 109 })
+    })
+
+    it('do not give few people away by what is missing from the total, who have rows in several groups or many', async () => {
+      // Left out: the same five persons twice, with twenty rows; these are no ten people.
+      const rows = visits('a', 30, 1) + visits('b', 12, 1, 100) + visits('c', 5, 2, 200) + visits('d', 5, 2, 200)
+      expect(await askOf(rows, { groupBy: 'g' })).toMatchObject({ groups: [{ value: 'a' }], suppressed: 3 })
+      const enough = visits('a', 30, 1) + visits('b', 12, 1, 100) + visits('c', 5, 2, 200) + visits('d', 5, 2, 300)
+      expect((await askOf(enough, { groupBy: 'g' })).groups).toHaveLength(2)
+    })
+
+    it('average the values of ten people and more, where rows of ten lack one too', async () => {
+      const rows = `${visits('a', 30, 1)}${visits('b', 2, 20, 100)}${visits('b', 30, 1, 200).replaceAll(/,\d+$/gm, ',')}${visits('c', 15, 1, 300)}`
+      const answer = await askOf(rows, { groupBy: 'g', mean: 'x' })
+      expect(answer.groups?.map(({ value, mean }) => [value, mean !== null])).toEqual([
+        ['b', false],
+        ['a', true],
+        // With it the sum of the two persons of `b` would be what is left.
+        ['c', false],
+      ])
+    })
+
+    it('are neither by the column that says whom, nor of it, masked or not', async () => {
+      const rows = 'a,1,2\n'.repeat(20)
+      for (const wanted of [{ groupBy: 'who' }, { mean: 'who' }])
+        for (const mask of ['keep', 'coarse'] as const)
+          await expect(askOf(rows, wanted, access({ who: mask }))).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN', message: /says whom/ })
+      await expect(askOf(rows, { groupBy: 'who' }, access({ who: 'hide' }))).rejects.toMatchObject({
+        message: 'there is no column `who` for you',
+      })
+    })
   })
 
   it('are refused by a column of real numbers, of text to average, or of too many values', async () => {

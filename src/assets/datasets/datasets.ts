@@ -9,7 +9,7 @@ import type { ColumnProfile } from './manifest.ts'
 import { FOLDER, idsWithObjects } from './object-paths.ts'
 import type { ImportOptions } from './options.ts'
 import type { RowAccess } from './row-access.ts'
-import { type FirstRows, firstRows, readRows, type RowReading } from './row-reading.ts'
+import { type FirstRows, firstRows, type FirstRowsAsk, readRows, type RowReading } from './row-reading.ts'
 import { dataEvent, VersionReader } from './version-reader.ts'
 
 export interface DatasetsOptions {
@@ -22,6 +22,8 @@ export interface DatasetsOptions {
   /** Where the house runs; policies know it as parent of each data set. */
   readonly environment: 'development' | 'production'
 }
+
+export type FirstAsk = Omit<FirstRowsAsk, 'pseudonym'>
 
 /** Data sets at rest: encrypted, typed, versioned, every use recorded. Who may is decided by the caller. */
 export interface Datasets {
@@ -47,9 +49,9 @@ export interface Datasets {
   /**
    * The first rows that the access admits, masked as it says: at most `limit` and 1,000 of them, 100,000 cells, 8 Mi characters. A
    * `data.rows` event that names, by pseudonym, whom they are about is durable before this resolves (HIPAA 45 CFR 164.312(b)).
-   * @throws {RedoubtError} as `read`.
+   * @throws {RedoubtError} as `read`; the signal's reason, and then no row was recorded as shown.
    */
-  first(version: DatasetVersion, use: KeyUse, access: RowAccess, limit: number, columns?: readonly string[]): Promise<FirstRows>
+  first(version: DatasetVersion, use: KeyUse, access: RowAccess, ask: FirstAsk): Promise<FirstRows>
   /** Records that an export is complete, before its last byte. */
   exported(
     version: DatasetVersion,
@@ -90,8 +92,8 @@ export function openDatasets(options: DatasetsOptions): Datasets {
       return known
     },
     read: (version, use, access) => readRows(reader(version, use), access),
-    first: (version, use, access, limit, columns) =>
-      firstRows(reader(version, use), access, { limit, columns, pseudonym: (subject) => options.sealer.pseudonym(subject) }),
+    first: (version, use, access, ask) =>
+      firstRows(reader(version, use), access, { ...ask, pseudonym: (subject) => options.sealer.pseudonym(subject) }),
     exported: (version, use, facts) => reader(version, use).record('data.export', facts),
     async profile(version, use) {
       const opened = reader(version, use)

@@ -3,6 +3,6 @@ export type { ColumnDescription, ColumnType, DatasetVersion, RowGroup } from './
 export type { ColumnProfile } from './manifest.ts'
 export type { ImportOptions } from './options.ts'
 export { accessOf, EVERY_ROW_WHOLE, type RowAccess } from './row-access.ts'
-export { aggregate, type Aggregate, MIN_GROUP_ROWS } from './aggregate.ts'
+export { aggregate, type Aggregate, MIN_GROUP_SIZE } from './aggregate.ts'
 export { csvOf } from './csv-writer.ts'
 export { type Cell, type FirstRows, MAX_FIRST_ROWS, type RowReading } from './row-reading.ts'

@@ -13,6 +13,10 @@ export interface RowReading extends AsyncIterable<RowGroup> {
   readonly condition: string | null
   /** Counts so far. */
   readonly tally: Readonly<RowTally>
+  /** The column that says whom each row is about; null when there is none. It may be hidden. */
+  readonly subject: string | null
+  /** The same groups, with whom each row is about: to count people, never to be shown. In place of going through the rows. */
+  readonly withSubjects: AsyncIterable<Taken>
 }
 
 export type Cell = string | number | null
@@ -41,10 +45,17 @@ export function readRows(opened: VersionReader, access: RowAccess): RowReading {
   async function* groups(): AsyncGenerator<RowGroup> {
     for await (const { group } of admittedGroups(opened, admitted, access)) yield group
   }
-  return { columns, masked, hidden, condition: access.rows?.digest ?? null, tally, [Symbol.asyncIterator]: groups }
+  const withSubjects = { [Symbol.asyncIterator]: () => admittedGroups(opened, admitted, access) }
+  const { subject } = opened.version
+  return { columns, masked, hidden, condition: access.rows?.digest ?? null, tally, subject, withSubjects, [Symbol.asyncIterator]: groups }
 }
 
-async function* admittedGroups(opened: VersionReader, admitted: AdmittedRows, access: RowAccess): AsyncGenerator<Taken> {
+async function* admittedGroups(
+  opened: VersionReader,
+  admitted: AdmittedRows,
+  access: RowAccess,
+  signal?: AbortSignal,
+): AsyncGenerator<Taken> {
   const columns = (names: readonly string[]): JsonObject => ({ count: names.length, names: names.slice(0, MAX_NAMED_COLUMNS) })
   await opened.record('data.read', {
     access: access.action,
@@ -54,6 +65,8 @@ async function* admittedGroups(opened: VersionReader, admitted: AdmittedRows, ac
     ...access.asked,
   })
   for await (const group of opened.groups()) {
+    // Also where no row is admitted for long: what may not go on ends.
+    signal?.throwIfAborted()
     const taken = admitted.take(group)
     if (taken) yield taken
   }
@@ -64,12 +77,13 @@ export interface FirstRowsAsk {
   /** Names, in the order wanted; all when left out. */
   readonly columns?: readonly string[] | undefined
   readonly pseudonym: (subject: string) => string
+  readonly signal?: AbortSignal | undefined
 }
 
 export async function firstRows(
   opened: VersionReader,
   access: RowAccess,
-  { limit, columns: wanted, pseudonym }: FirstRowsAsk,
+  { limit, columns: wanted, pseudonym, signal }: FirstRowsAsk,
 ): Promise<FirstRows> {
   const admitted = new AdmittedRows(opened.version, access)
   const { masked, hidden, tally } = admitted
@@ -78,7 +92,7 @@ export async function firstRows(
   const rows: Cell[][] = []
   const subjects = new Set<string>()
   let [text, more] = [0, false]
-  reading: for await (const { group, subjects: named } of admittedGroups(opened, admitted, access)) {
+  reading: for await (const { group, subjects: named } of admittedGroups(opened, admitted, access, signal)) {
     const byName = new Map(group.columns.map((column) => [column.name, column]))
     for (let place = 0; place < group.rows; place++) {
       if (rows.length === most || text > MAX_FIRST_TEXT) {
@@ -92,6 +106,7 @@ export async function firstRows(
       if (subject !== null) subjects.add(pseudonym(subject))
     }
   }
+  signal?.throwIfAborted()
   // Whose rows these are is in the record before anyone sees them.
   await opened.record('data.rows', { access: access.action, shown: rows.length, failed: tally.failed, subjects: [...subjects] })
   return { columns, masked, hidden, condition: access.rows?.digest ?? null, rows, failed: tally.failed, more }

@@ -195,7 +195,7 @@ export const ERROR_TABLE = {
   ),
   ERR_TOKEN_DELEGATED: entry(
     403,
-    'a program that acts for a person does not act on their account',
+    'a program that acts for a person does not do this',
     'let the person do it themselves, signed in with their own factors',
   ),
   ERR_RECOVERY_SELF: entry(403, 'recovery is agreed to by other people', 'ask two others who manage access'),

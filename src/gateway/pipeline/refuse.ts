@@ -1,7 +1,7 @@
 import { asRedoubtError, type RedoubtError } from '#foundation/core'
 import { limitHeaders } from '#gateway/limits'
 import type { House } from './house.ts'
-import { inferenceEvent, onBehalf } from './inference-event.ts'
+import { inferenceEvent, callerDetails } from './inference-event.ts'
 import type { Admitted, Filtered, Inspected, Limited, Received, Refused, ServedState } from './states.ts'
 import { challengeOf } from './step-up.ts'
 import type { Usage } from './surface.ts'
@@ -54,7 +54,7 @@ function refusalEvent(refusal: Refused): Parameters<House['audit']['record']>[0]
     requestId: state.received.requestId,
     purpose: state.principal.purpose,
     ...parts,
-    details: { ...onBehalf(state.principal), ...parts.details },
+    details: { ...callerDetails(state.principal), ...parts.details },
   }
 }
 

@@ -80,14 +80,16 @@ export class BreakGlass {
     if (!Number.isInteger(ask.minutes) || ask.minutes < 1 || ask.minutes > config.maxMinutes)
       throw new RedoubtError('ERR_INPUT_INVALID', `a grant lasts from 1 to ${config.maxMinutes} minutes`)
     this.settleTimes()
-    const overdue = store.unreviewedSince(clock.now() - config.reviewHours * HOUR_MS).find(({ principal }) => sameEntity(principal, by.uid))
-    if (overdue && config.blockUnreviewed)
-      throw new RedoubtError('ERR_BREAK_GLASS_REVIEW', `the grant \`${overdue.id}\` was not reviewed in time`, {
-        evidence: { grant: overdue.id },
-      })
+    const unreviewed = config.blockUnreviewed ? store.unreviewedOf(by.uid) : []
+    const overdueSince = clock.now() - config.reviewHours * HOUR_MS
+    const overdue = unreviewed.find(({ startedAt }) => startedAt <= overdueSince)
+    if (overdue) refuseUnreviewed(overdue, 'was not reviewed in time')
     const running = [...this.#running.values()]
     if (running.some((one) => sameEntity(one.principal, by.uid) && one.action === ask.action && sameEntity(one.resource, ask.resource)))
       throw new RedoubtError('ERR_CONFLICT', 'you have a grant for this that has not ended')
+    // The minutes of a grant are its bound only if its end is not simply followed by another.
+    const earlier = unreviewed.find(({ id, resource }) => !this.#running.has(id) && sameEntity(resource, ask.resource))
+    if (earlier) refuseUnreviewed(earlier, 'was for the same object, and nobody has reviewed it yet')
     if (running.length >= MAX_RUNNING || running.filter(({ principal }) => sameEntity(principal, by.uid)).length >= MAX_RUNNING_OF_ONE)
       throw new RedoubtError('ERR_CONFLICT', 'too many grants run; end one')
     const who = uidText(by.uid)
@@ -224,8 +226,10 @@ export class BreakGlass {
   /** Ends what is over, keeps that it is, and records it. Never rejects. */
   async settle(): Promise<void> {
     try {
+      const ran = this.#running.size > 0
       this.settleTimes()
-      if (this.#running.size > 0) this.#options.clock.keep()
+      // Also at the end: what is over must not come back with an earlier time after a crash.
+      if (ran || this.#toEnd.size > 0) this.#options.clock.keep()
       await this.#recordEnds(null)
     } catch (thrown) {
       this.#options.logger.error({ err: asRedoubtError(thrown) }, 'what is due of break-glass could not be done')
@@ -300,4 +304,8 @@ export class BreakGlass {
   #shown(grant: Grant): GrantShown {
     return { ...grant, active: this.#running.has(grant.id), reviewDueAt: grant.startedAt + this.#options.config.reviewHours * HOUR_MS }
   }
+}
+
+function refuseUnreviewed({ id }: Grant, why: string): never {
+  throw new RedoubtError('ERR_BREAK_GLASS_REVIEW', `the grant \`${id}\` ${why}`, { evidence: { grant: id } })
 }

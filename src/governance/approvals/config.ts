@@ -28,7 +28,9 @@ export const approvalsConfig = z.strictObject({
       blockUnreviewed: z
         .boolean()
         .default(true)
-        .describe('whoever has a grant whose review is overdue gets no new one; false only tells of it'),
+        .describe(
+          'whoever has a grant whose review is overdue gets no new one, and nobody a second one for the same object before the first is reviewed; false only tells of it',
+        ),
     })
     .prefault({}),
   accessReviewDays: z

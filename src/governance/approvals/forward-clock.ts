@@ -11,23 +11,23 @@ export const SET_BACK_MS = 5_000
 export class ForwardClock implements Clock {
   readonly #clock: Clock
   readonly #statements: Statements
-  #at: number
-  #monotonic: number
+  /** An instant that was seen, and the monotonic time then. Kept as they are while the wall clock is behind: no fraction is ever lost. */
+  #seen: { readonly at: number; readonly monotonic: number }
 
   /** @throws {RedoubtError} `ERR_STORAGE_IO`. */
   constructor(clock: Clock, statements: Statements) {
     this.#clock = clock
     this.#statements = statements
     const [row] = statements.all<{ readonly seen_at: number }>('SELECT seen_at FROM room_time')
-    this.#at = Math.max(row?.seen_at ?? 0, clock.now())
-    this.#monotonic = clock.monotonic()
+    this.#seen = { at: Math.max(row?.seen_at ?? 0, clock.now()), monotonic: clock.monotonic() }
   }
 
   now(): number {
     const monotonic = this.#clock.monotonic()
-    this.#at = Math.max(this.#clock.now(), Math.floor(this.#at + monotonic - this.#monotonic))
-    this.#monotonic = monotonic
-    return this.#at
+    const passed = this.#seen.at + Math.floor(monotonic - this.#seen.monotonic)
+    const wall = this.#clock.now()
+    if (wall > passed) this.#seen = { at: wall, monotonic }
+    return Math.max(wall, passed)
   }
 
   monotonic(): number {

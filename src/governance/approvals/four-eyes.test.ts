@@ -112,6 +112,32 @@ describe('four eyes (B1, B8)', () => {
     expect(world.room.stillApproved(id, MODEL)).toBe(1)
   })
 
+  it('let go on what began under them while nobody took them back (B8)', async () => {
+    const change = { action: 'view', payload: '{"act":3}' } as const
+    const approved = async (): Promise<string> => {
+      const id = await asked(world, change)
+      expect(await approve(id, 'alice', anOffer(change).digest)).toBe('done')
+      expect(world.room.stillApproved(id, MODEL)).toBe(1)
+      return id
+    }
+    const denied = await approved()
+    await world.room.fourEyes.deny(denied, 'no more', by('bob'), CONTEXT)
+    expect(world.room.stillApproved(denied, MODEL)).toBe(0)
+    const withdrawn = await approved()
+    await world.room.fourEyes.withdraw(withdrawn, by('requester'))
+    expect(world.room.stillApproved(withdrawn, MODEL)).toBe(0)
+    const expired = await approved()
+    world.clock.advance(24 * HOUR_MS)
+    expect(world.room.stillApproved(expired, MODEL)).toBe(0)
+    // What is approved once is spent by its beginning, and goes on.
+    const once = await asked(world)
+    await approve(once, 'alice')
+    expect(world.room.spend(once, 'req_1')).toBe(true)
+    expect(world.room.stillApproved(once, MODEL)).toBe(1)
+    world.approvers.delete('alice')
+    expect(world.room.stillApproved(once, MODEL)).toBe(0)
+  })
+
   it('take no approval of another digest', async () => {
     const id = await asked(world)
     expect(await approve(id, 'alice', payloadDigest('{"act":2}'))).toBe('ERR_APPROVAL_DIGEST')

@@ -163,8 +163,11 @@ export class FourEyes {
 
   /** As `ExceptionSource.stillApproved`. */
   stillApproved(id: string, resource: EntityFacts): number {
-    const approval = this.#options.store.get(id)
-    return approval ? this.#counting(approval, resource) : 0
+    const { store, clock } = this.#options
+    const approval = store.get(id)
+    // Spent is how an act begins that is approved once; whatever else closed it ends what goes on under it.
+    if (!approval || !(approval.state === 'used' || isLive(approval, clock.now()))) return 0
+    return this.#counting(approval, resource)
   }
 
   async #end(approval: StoredApproval, state: 'denied' | 'withdrawn', type: string, reason: string, by: Doer): Promise<ApprovalInFull> {

@@ -58,6 +58,11 @@ export class GrantStore {
     return this.#all('WHERE reviewed_at IS NULL AND started_at <= ? ORDER BY started_at LIMIT 1000', startedBefore)
   }
 
+  /** Oldest first. */
+  unreviewedOf({ type, id }: EntityUid): readonly Grant[] {
+    return this.#all('WHERE reviewed_at IS NULL AND principal_type = ? AND principal_id = ? ORDER BY started_at LIMIT 1000', type, id)
+  }
+
   end(id: string, at: number, cause: string): void {
     this.#statements.run('UPDATE break_glass SET ended_at = ?, end_cause = ? WHERE id = ? AND ended_at IS NULL', at, cause, id)
   }

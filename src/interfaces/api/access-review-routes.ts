@@ -5,7 +5,6 @@ import { RedoubtError } from '#foundation/core'
 import { doerOf } from './approval-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, demand, permits, systemPart, theLog } from './guard.ts'
-import { notDelegated } from './own-caller.ts'
 
 const reviewId = z.strictObject({ id: z.string().regex(/^rev_[A-Za-z0-9_-]{22}$/) })
 const itemOf = reviewId.extend({ item: z.coerce.number().int().min(1).max(100_000) })
@@ -35,7 +34,7 @@ export const accessReviewRoutes =
         },
       },
       async (request, reply) => {
-        await demand(plane, request, 'manageAccess', access)
+        await demand(plane, request, 'manageAccess', access, { notDelegated: true })
         return reply
           .code(201)
           .send(await plane.exceptions.accessReviews.start(request.body.days ?? plane.accessReviewDays, doerOf(request)))
@@ -60,11 +59,10 @@ export const accessReviewRoutes =
           },
         },
         async (request) => {
-          notDelegated(request)
           const { id, item } = request.params
           const found = plane.exceptions.accessReviews.get(id).items.find((one) => one.item === item)
           if (!found) throw new RedoubtError('ERR_NOT_FOUND', `the review has no item ${item}`)
-          await demand(plane, request, 'manageAccess', accountOf(found.account.id))
+          await demand(plane, request, 'manageAccess', accountOf(found.account.id), { notDelegated: true })
           return plane.exceptions.accessReviews[verdict](id, item, doerOf(request))
         },
       )

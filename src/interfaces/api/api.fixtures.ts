@@ -70,19 +70,27 @@ export interface TestPlane {
   logDown: boolean
   /** What the next thing done throws. */
   failure: unknown
+  /** How first rows are read, when it is set. */
+  first: ((signal: AbortSignal) => Promise<never>) | null
+  /** What the rows of a data set are, when it is set: groups of one column `a` of texts. */
+  groups: (() => AsyncIterable<unknown>) | null
   close(): Promise<void>
 }
+
+async function* noGroups(): AsyncGenerator {}
 
 export async function testPlane(): Promise<TestPlane> {
   const events: AuditEvent[] = []
   const queries: DecisionQuery[] = []
   const done: string[] = []
-  const state: Pick<TestPlane, 'effect' | 'rule' | 'caller' | 'logDown' | 'failure'> = {
+  const state: Pick<TestPlane, 'effect' | 'rule' | 'caller' | 'logDown' | 'failure' | 'first' | 'groups'> = {
     effect: 'allow',
     rule: null,
     caller,
     logDown: false,
     failure: null,
+    first: null,
+    groups: null,
   }
   const noted: boolean[] = []
   const act = (what: string, answer: unknown = {}): (() => unknown) => {
@@ -209,11 +217,17 @@ export async function testPlane(): Promise<TestPlane> {
       facts: facts('Dataset'),
       import: act('import', version),
       remove: act('remove dataset'),
-      read: act(
-        'read dataset',
-        Object.assign([], { columns: [], masked: [], hidden: [], condition: null, tally: { read: 0, admitted: 0, failed: 0 } }),
-      ),
-      first: async () => act('read rows', { columns: [], masked: [], hidden: [], condition: null, rows: [], failed: 0, more: false })(),
+      read: () => {
+        act('read dataset')()
+        const groups = state.groups?.() ?? noGroups()
+        const facts = { columns: [{ name: 'a' }], masked: [], hidden: [], condition: null, tally: { read: 0, admitted: 0, failed: 0 } }
+        return { ...facts, subject: null, withSubjects: groups, [Symbol.asyncIterator]: () => groups[Symbol.asyncIterator]() }
+      },
+      first: async (...[, , , { signal }]: readonly [unknown, unknown, unknown, { readonly signal: AbortSignal }]) => {
+        act('read rows')()
+        if (state.first) return state.first(signal)
+        return { columns: [], masked: [], hidden: [], condition: null, rows: [], failed: 0, more: false }
+      },
       exported: async () => act('record export')(),
     },
     registry: {
@@ -281,6 +295,18 @@ export async function testPlane(): Promise<TestPlane> {
     },
     set failure(failure) {
       state.failure = failure
+    },
+    get first() {
+      return state.first
+    },
+    set first(first) {
+      state.first = first
+    },
+    get groups() {
+      return state.groups
+    },
+    set groups(groups) {
+      state.groups = groups
     },
     async close() {
       await api.close()

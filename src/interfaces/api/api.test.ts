@@ -270,6 +270,38 @@ describe('every route of the control plane', () => {
   })
 })
 
+describe('a program that acts for a person (B1, B4)', () => {
+  const NOT_LENT: readonly (readonly [path: string, json: object])[] = [
+    [`/approvals/${APPROVAL}/approve`, { digest: 'a'.repeat(64) }],
+    [`/approvals/${APPROVAL}/deny`, { reason: 'r' }],
+    ['/break-glass', { action: 'administer', resource: { type: 'Model', id: 'credit' }, reason: 'r' }],
+    [`/break-glass/bg_${'A'.repeat(22)}/review`, { finding: 'f' }],
+    ['/access/reviews', {}],
+    [`/access/reviews/${REVIEW}/items/1/attest`, {}],
+    [`/access/reviews/${REVIEW}/items/1/revoke`, {}],
+    [`/recoveries/rec_${'A'.repeat(22)}/approve`, {}],
+  ]
+
+  it('agrees to nothing, excepts nothing and reviews nothing, whatever the policies say, and the record says why', async () => {
+    const person = { ...caller, facts: { ...caller.facts, type: 'User', id: USER }, mfaLevel: 3 as const }
+    plane.caller = { ...person, onBehalfBy: 'assistant' }
+    for (const [path, json] of NOT_LENT) {
+      plane.events.length = 0
+      const answer = await call('POST', `/api/v1${path}`, json === undefined ? {} : { json })
+      expect(`${path} ${answer.status} ${answer.body.code}`).toBe(`${path} 403 ERR_TOKEN_DELEGATED`)
+      expect(plane.events).toMatchObject([{ type: 'control.refusal', code: 'ERR_TOKEN_DELEGATED', details: { onBehalfBy: 'assistant' } }])
+    }
+    expect(plane.done).toEqual([])
+    // The person does.
+    plane.caller = person
+    for (const [path, json] of NOT_LENT) {
+      const answer = await call('POST', `/api/v1${path}`, { json })
+      expect(answer.body.code, path).not.toBe('ERR_TOKEN_DELEGATED')
+    }
+    expect(plane.done).toEqual(expect.arrayContaining(['approve', 'deny', 'review grant', 'start access review', 'attest', 'revoke']))
+  })
+})
+
 describe('break-glass in production (B3)', () => {
   const ASK = { json: { action: 'invoke', resource: { type: 'Log', id: 'audit' }, reason: 'r' } }
 

@@ -4,7 +4,6 @@ import { z } from 'zod'
 import type { Approval, ApprovalInFull, Doer } from '#governance/approvals'
 import type { ControlPlane } from './control-plane.ts'
 import { callerOf, contextOf, demand, permits, systemPart } from './guard.ts'
-import { notDelegated } from './own-caller.ts'
 
 const approvalId = z.strictObject({ id: z.string().regex(/^apr_[A-Za-z0-9_-]{22}$/) })
 const digest = z.string().regex(/^[0-9a-f]{64}$/)
@@ -75,11 +74,9 @@ export const approvalRoutes =
         },
       },
       async (request) => {
-        // Another pair of eyes is a person's own, not those of a program that acts for them.
-        notDelegated(request)
         const { id } = request.params
         const { resourceFacts } = plane.exceptions.fourEyes.get(id)
-        const principal = await demand(plane, request, 'approve', resourceFacts)
+        const principal = await demand(plane, request, 'approve', resourceFacts, { notDelegated: true })
         const { digest, comment } = request.body
         return shown(
           await plane.exceptions.fourEyes.approve(
@@ -97,11 +94,9 @@ export const approvalRoutes =
       '/approvals/:id/deny',
       { schema: { summary: 'Refuse it for good', params: approvalId, body: z.strictObject({ reason: words }) } },
       async (request) => {
-        // Another pair of eyes is a person's own, not those of a program that acts for them.
-        notDelegated(request)
         const { id } = request.params
         const { resourceFacts } = plane.exceptions.fourEyes.get(id)
-        const principal = await demand(plane, request, 'approve', resourceFacts)
+        const principal = await demand(plane, request, 'approve', resourceFacts, { notDelegated: true })
         return shown(
           await plane.exceptions.fourEyes.deny(
             id,

@@ -9,6 +9,8 @@ export function approversOf({ identity, policies, profile }: Pick<ControlPlane, 
     mayApprove(approver, resource, context) {
       // Two programs are no four eyes. In development there may be nobody else.
       if (approver.type !== 'User' && profile === 'production') return false
+      // Nor is a program that a person lent its rights to.
+      if (context.onBehalfBy !== '') return false
       const principal = presentFacts(identity, approver)
       if (principal === null) return false
       const query = { principal, action: 'approve' as const, resource, context: { ...context, approvals: 0, breakGlass: false } }

@@ -39,7 +39,7 @@ export const breakGlassRoutes =
       '/break-glass',
       { schema: { summary: 'Break the glass: one action on one object for minutes; raises a critical alert', body: startBody } },
       async (request, reply) => {
-        const principal = await demand(plane, request, 'respond', theGlass)
+        const principal = await demand(plane, request, 'respond', theGlass, { notDelegated: true })
         // The policies say so too; a file of the operator's that replaces them must not open this to programs.
         if (plane.profile === 'production' && (principal.facts.type !== 'User' || principal.mfaLevel < 2))
           throw new RedoubtError('ERR_BREAK_GLASS', 'in production the glass is broken by people with two factors')
@@ -72,7 +72,7 @@ export const breakGlassRoutes =
         schema: { summary: 'Say what a grant was used for; by another person', params: grantId, body: z.strictObject({ finding: words }) },
       },
       async (request) => {
-        const { facts } = await demand(plane, request, 'respond', reviews)
+        const { facts } = await demand(plane, request, 'respond', reviews, { notDelegated: true })
         if (plane.profile === 'production' && facts.type !== 'User')
           throw new RedoubtError('ERR_BREAK_GLASS', 'in production a person reviews it')
         return plane.exceptions.grants.review(request.params.id, request.body.finding, doerOf(request))

@@ -101,6 +101,34 @@ describe('a no (B1, B8)', () => {
     expect(outcome()).toMatchObject({ refusal: null, details: { breakGlass: 'bg_1' }, used: { breakGlass: 'bg_1', approval: null } })
   })
 
+  it('about a data set is lifted for the version that was looked at, and not for a later one, whatever the route says of it', () => {
+    allows = ({ approvals }) => approvals >= 1
+    const datasets = { get: () => ({ version: stored, digest: `digest-${stored}` }) }
+    let stored = 1
+    const digestNow = (dataset: object): unknown => {
+      const about = { ...query, action: 'view', resource: { type: 'Dataset', id: 'credit', attributes: {}, parents: [] } } as const
+      const got = { ...plane, datasets } as unknown as ControlPlane
+      return orExcepted(got, { ...request, ...dataset } as unknown as FastifyRequest, about, refusal, {}).details['payloadDigest']
+    }
+    const first = digestNow({})
+    expect(first).toMatch(/^[0-9a-f]{64}$/)
+    expect(digestNow({})).toBe(first)
+    stored = 2
+    expect(digestNow({})).not.toBe(first)
+    stored = 1
+    expect(digestNow({})).toBe(first)
+  })
+
+  it('is told what a route fills in only where approvals would lift it', () => {
+    const meant = (): never => {
+      throw new Error('asked')
+    }
+    const ask = () => orExcepted(plane, request as unknown as FastifyRequest, query, refusal, { meant })
+    expect(ask().refusal?.code).toBe('ERR_POLICY_DENIED')
+    allows = ({ approvals }) => approvals >= 1
+    expect(ask).toThrow('asked')
+  })
+
   it('of policies that cannot be evaluated is lifted by nothing', () => {
     allows = ({ approvals, breakGlass }) => approvals > 0 || breakGlass
     approved = { id: 'apr_1', count: 5 }
@@ -149,6 +177,9 @@ describe('who may approve', () => {
     account.disabled = false
     allows = () => false
     expect(may('development')).toBe(false)
+    allows = () => true
+    const lent = approversOf({ identity, policies: plane.policies, profile: 'development' })
+    expect(lent.mayApprove({ type: 'User', id: 'carol' }, MODEL, { ...query.context, onBehalfBy: 'assistant' })).toBe(false)
     // Neither an approval nor broken glass makes an approver.
     allows = ({ approvals, breakGlass }) => approvals > 0 || breakGlass
     expect(

@@ -20,10 +20,12 @@ const MAX_APPROVALS = 5
 
 /** What a route knows of an act beyond the words of the request. */
 export interface About {
-  /** What the request leaves open and the route filled in, such as the version that `latest` is. */
-  readonly meant?: JsonObject
+  /** What the request leaves open and the route filled in, such as the version that `latest` is; a function is asked when approvals matter. */
+  readonly meant?: JsonObject | (() => JsonObject)
   /** Who made what would be acted on; does not approve. */
   readonly author?: EntityUid | null
+  /** What only a person, or a program of its own right, does: to agree, to except and to review is not lent by token exchange (RFC 8693). */
+  readonly notDelegated?: true
 }
 
 /** What lifted a no. */
@@ -55,7 +57,7 @@ export function orExcepted(plane: ControlPlane, request: FastifyRequest, query: 
   const decided = (change: Partial<DecisionContext>): Decision =>
     plane.policies.decide({ ...query, context: { ...query.context, ...change } })
   const needed = approvalsThatHelp(decided)
-  const payload = needed === null ? null : payloadOf(request, query, about)
+  const payload = needed === null ? null : payloadOf(plane, request, query, about)
   const ask: ExceptionAsk = {
     principal: query.principal,
     action: query.action,
@@ -113,11 +115,29 @@ function approvalsThatHelp(decided: (change: Partial<DecisionContext>) => Decisi
   return null
 }
 
-/** Null for a body that is a stream: what is not there yet cannot be approved. */
-function payloadOf(request: FastifyRequest, { principal, action, resource }: DecisionQuery, { meant = {} }: About): string | null {
+/**
+ * Null for a body that is a stream: what is not there yet cannot be approved. An act on a data set is of the version that it has now,
+ * whichever route it comes by: what is imported later nobody has looked at.
+ */
+function payloadOf(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  { principal, action, resource }: DecisionQuery,
+  { meant = {} }: About,
+): string | null {
   const { method, params, query, body } = request
   if (typeof (body as { pipe?: unknown } | null | undefined)?.pipe === 'function') return null
-  return payloadText(principal, action, resource, { method, route: request.routeOptions.url ?? '', params, query, body, meant })
+  const filledIn = typeof meant === 'function' ? meant() : meant
+  const dataset = resource.type === 'Dataset' ? plane.datasets.get(resource.id) : null
+  const version = dataset ? { datasetVersion: { version: dataset.version, digest: dataset.digest } } : {}
+  return payloadText(principal, action, resource, {
+    method,
+    route: request.routeOptions.url ?? '',
+    params,
+    query,
+    body,
+    meant: { ...filledIn, ...version },
+  })
 }
 
 function approvalRequired(

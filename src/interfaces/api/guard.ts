@@ -61,7 +61,7 @@ export async function demandDecision(
 ): Promise<{ readonly principal: Principal; readonly decision: Decision }> {
   const principal = callerOf(request)
   // The token was verified before the body came in, which takes as long as the caller likes.
-  const ended = plane.identity.stillValid(principal)
+  const ended = plane.identity.stillValid(principal) ?? (about.notDelegated && principal.onBehalfBy !== '' ? 'ERR_TOKEN_DELEGATED' : null)
   const circumstances = circumstancesOf(plane, request, principal, action, resource)
   const query = queryOf(plane, principal, action, resource, circumstances)
   const plain = plane.policies.decide(query)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HeavyWork, MAX_RUNNING, MAX_WAITING } from './heavy-work.ts'
+import { HeavyWork, MAX_OF_ONE, MAX_RUNNING, MAX_WAITING } from './heavy-work.ts'
 
 function hold() {
   const ended = Promise.withResolvers<string>()
@@ -52,5 +52,42 @@ describe('heavy work', () => {
     await turn()
     expect(begun).toBe(false)
     await expect(heavy.run(async () => 'x', gone.signal)).rejects.toThrow('left')
+  })
+
+  it('of one caller leaves room for others, and no more of it waits than is bounded', async () => {
+    const heavy = new HeavyWork()
+    const order: string[] = []
+    const own = Array.from({ length: MAX_OF_ONE }, hold)
+    const all = own.map(({ work }, n) =>
+      heavy.run(
+        () => {
+          order.push(`own ${n}`)
+          return work()
+        },
+        undefined,
+        'User::ada',
+      ),
+    )
+    await expect(heavy.run(async () => undefined, undefined, 'User::ada')).rejects.toMatchObject({ code: 'ERR_BUSY' })
+    // Who comes later goes first while the other has its share.
+    expect(
+      await heavy.run(
+        async () => {
+          order.push('other')
+          return 'other'
+        },
+        undefined,
+        'User::bob',
+      ),
+    ).toBe('other')
+    await turn()
+    expect(order).toEqual(['own 0', 'other'])
+    for (const { end } of own) {
+      end()
+      await turn()
+    }
+    await Promise.all(all)
+    expect(order).toEqual(['own 0', 'other', 'own 1', 'own 2', 'own 3'])
+    expect(await heavy.run(async () => 'free again', undefined, 'User::ada')).toBe('free again')
   })
 })

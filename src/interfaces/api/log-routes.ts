@@ -1,5 +1,5 @@
 import { RedoubtError } from '#foundation/core'
-import { conditionRequest, decisionContext, type House, noteAnswer, onBehalf, refusalOf } from '#gateway/pipeline'
+import { conditionRequest, decisionContext, type House, noteAnswer, callerDetails, refusalOf } from '#gateway/pipeline'
 import type { Exchange, Route } from '#gateway/routes'
 import { sourceAddress } from '#trust/conditions'
 import type { AuditLog } from '#trust/audit'
@@ -67,7 +67,7 @@ async function demandReading(house: House, { request, response, requestId, path 
     requestId,
     purpose: principal.purpose,
     decision: { effect: decision.effect, policies: decision.policies, errors: decision.errors, policySet: decision.policySet },
-    details: { path, ...onBehalf(principal) },
+    details: { path, ...callerDetails(principal) },
   })
   if (refusal !== null) throw refusal
 }

@@ -18,15 +18,10 @@ export interface OwnCaller {
  * @throws {RedoubtError} `ERR_TOKEN_DELEGATED` for a program that acts for someone, `ERR_MFA_REQUIRED` for whoever is no person.
  */
 export function ownCaller(request: FastifyRequest): OwnCaller {
-  const { facts, authTime, mfaLevel, sessionId } = callerOf(request)
-  notDelegated(request)
+  const { facts, authTime, mfaLevel, sessionId, onBehalfBy } = callerOf(request)
+  if (onBehalfBy !== '') throw new RedoubtError('ERR_TOKEN_DELEGATED')
   if (facts.type !== 'User' || sessionId === null || authTime === null || !isLevel(mfaLevel)) throw new RedoubtError('ERR_MFA_REQUIRED')
   return { userId: facts.id, sessionId, mfaLevel, authTime }
-}
-
-/** For what a person or, where policies let it, a program does in its own name. @throws {RedoubtError} `ERR_TOKEN_DELEGATED`. */
-export function notDelegated(request: FastifyRequest): void {
-  if (callerOf(request).onBehalfBy !== '') throw new RedoubtError('ERR_TOKEN_DELEGATED')
 }
 
 /** Who acts on people, and through which program: power is given by people themselves. */

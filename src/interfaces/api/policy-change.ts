@@ -1,5 +1,5 @@
 import { asRedoubtError, type AuditSink, type EntityUid } from '#foundation/core'
-import type { Activation, PolicyStore } from './policy-store.ts'
+import type { Activation, Approved, PolicyStore } from './policy-store.ts'
 
 export interface PolicyChange {
   readonly type: 'policy.put' | 'policy.remove' | 'policy.reload'
@@ -43,7 +43,7 @@ export async function recorded(
 }
 
 /** Reads the operator's folder again; all or nothing. @throws {RedoubtError} `ERR_POLICY_INVALID`, `ERR_POLICY_TEST`. */
-export function reloadPolicies(changing: Changing, actor: EntityUid, requestId?: string): Promise<Activation> {
+export function reloadPolicies(changing: Changing, actor: EntityUid, requestId?: string, approved: Approved = {}): Promise<Activation> {
   const change: PolicyChange = { type: 'policy.reload', part: 'policies', actor, ...(requestId === undefined ? {} : { requestId }) }
-  return recorded(changing, change, () => changing.policies.reload())
+  return recorded(changing, change, () => changing.policies.reload(approved))
 }

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { ACTIONS, RedoubtError } from '#foundation/core'
@@ -6,6 +7,7 @@ import type { ControlPlane } from './control-plane.ts'
 import type { About } from './exceptional.ts'
 import { demand, systemPart, theLog } from './guard.ts'
 import { type PolicyChange, recorded, reloadPolicies } from './policy-change.ts'
+import type { Approved } from './policy-store.ts'
 import { resourceFacts } from './resource-facts.ts'
 import { supposedCaller } from './supposed-caller.ts'
 
@@ -38,8 +40,16 @@ const whyBody = z.strictObject({
 export const policyRoutes =
   (plane: ControlPlane): FastifyPluginAsyncZod =>
   async (app) => {
-    /** A change is approved of the policies as they are. */
-    const asOf = (): About => ({ meant: { policySet: plane.policies.engine.digest } })
+    /** A change is approved of the policies as they are, and of the folder as it is where that is read, and held to both when it is made. */
+    const changing = (folder: boolean): { readonly about: About; readonly approved: (request: FastifyRequest) => Approved } => {
+      let meant: { policySet: string; folder?: string | null } | null = null
+      return {
+        about: {
+          meant: () => (meant = { policySet: plane.policies.engine.digest, ...(folder ? { folder: plane.policies.folderDigest() } : {}) }),
+        },
+        approved: ({ exceptionUsed }) => (exceptionUsed?.approval ? (meant ?? {}) : {}),
+      }
+    }
 
     app.get('/policies', { schema: { summary: 'Policy files in force' } }, async (request) => {
       await demand(plane, request, 'view', systemPart('policies'))
@@ -56,7 +66,8 @@ export const policyRoutes =
         },
       },
       async (request) => {
-        const principal = await demand(plane, request, 'administer', systemPart('policies'), asOf())
+        const { about, approved } = changing(false)
+        const principal = await demand(plane, request, 'administer', systemPart('policies'), about)
         const { name } = request.params
         const { text, tests } = request.body
         const change: PolicyChange = {
@@ -65,7 +76,7 @@ export const policyRoutes =
           actor: principal.facts,
           requestId: request.redoubtRequestId,
         }
-        const { after, cases, invariants } = await recorded(plane, change, () => plane.policies.put(name, text, tests))
+        const { after, cases, invariants } = await recorded(plane, change, () => plane.policies.put(name, text, tests, approved(request)))
         return { name, digest: after, cases, invariants }
       },
     )
@@ -74,7 +85,8 @@ export const policyRoutes =
       '/policies/:name',
       { schema: { summary: 'Remove one policy file that was put here, and its truth table', params: fileName } },
       async (request) => {
-        const principal = await demand(plane, request, 'administer', systemPart('policies'), asOf())
+        const { about, approved } = changing(false)
+        const principal = await demand(plane, request, 'administer', systemPart('policies'), about)
         const { name } = request.params
         const change: PolicyChange = {
           type: 'policy.remove',
@@ -82,7 +94,7 @@ export const policyRoutes =
           actor: principal.facts,
           requestId: request.redoubtRequestId,
         }
-        const { after, cases, invariants } = await recorded(plane, change, () => plane.policies.remove(name))
+        const { after, cases, invariants } = await recorded(plane, change, () => plane.policies.remove(name, approved(request)))
         return { name, digest: after, cases, invariants }
       },
     )
@@ -91,8 +103,9 @@ export const policyRoutes =
       '/policies/reload',
       { schema: { summary: 'Read the folder of policies again: all of it takes effect, or nothing' } },
       async (request) => {
-        const principal = await demand(plane, request, 'administer', systemPart('policies'))
-        return reloadPolicies(plane, principal.facts, request.redoubtRequestId)
+        const { about, approved } = changing(true)
+        const principal = await demand(plane, request, 'administer', systemPart('policies'), about)
+        return reloadPolicies(plane, principal.facts, request.redoubtRequestId, approved(request))
       },
     )
 

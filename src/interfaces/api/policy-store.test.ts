@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type DecisionQuery, ORDINARY_REQUEST } from '#foundation/core'
 import { MemoryFolder, replaceFile } from '#foundation/storage'
 import { PolicyStore } from './policy-store.ts'
@@ -117,5 +117,60 @@ describe('PolicyStore', () => {
     await store.put('p7', FORBID)
     await store.remove('p8')
     await store.put('one-more', FORBID)
+  })
+})
+
+describe('a change that was approved (B1, B8)', () => {
+  const approved = () => ({ policySet: store.engine.digest, folder: store.folderDigest() })
+  let path: string
+  beforeEach(async () => {
+    path = mkdtempSync(join(tmpdir(), 'redoubt-approved-'))
+    writeFileSync(join(path, 'mine.cedar'), FORBID)
+    store = await PolicyStore.open({ folder, operatorPath: path, shadowRate: 0, onMismatch: () => undefined })
+  })
+  afterEach(() => rmSync(path, { recursive: true, force: true }))
+
+  it('is of the folder as it was looked at: policies, tables and statements', async () => {
+    const files = {
+      'mine.cedar': forbid('closed', 'one'),
+      'other.cedar': FORBID,
+      'mine.policy-test.yaml': 'cases: []\n',
+      'mine.invariants.yaml': 'invariants: []\n',
+    }
+    for (const [name, text] of Object.entries(files)) {
+      const seen = approved()
+      expect(store.folderDigest()).toBe(seen.folder)
+      writeFileSync(join(path, name), text)
+      await expect(store.reload(seen)).rejects.toMatchObject({ code: 'ERR_APPROVAL_DIGEST' })
+    }
+    expect(effect('one')).toBe('allow')
+    rmSync(join(path, 'mine.policy-test.yaml'))
+    rmSync(join(path, 'mine.invariants.yaml'))
+    await store.reload(approved())
+    expect(effect('one')).toBe('deny')
+  })
+
+  it('is of what is read when its turn comes, not of what was there when it was asked for', async () => {
+    const seen = approved()
+    // Another change is under way; while this one waits, the folder is exchanged.
+    const first = store.put('other', FORBID)
+    const waiting = store.reload({ folder: seen.folder })
+    writeFileSync(join(path, 'mine.cedar'), forbid('closed', 'one'))
+    await first
+    await expect(waiting).rejects.toMatchObject({ code: 'ERR_APPROVAL_DIGEST' })
+    expect(effect('one')).toBe('allow')
+    // A folder that cannot be read is no folder that can be approved.
+    rmSync(path, { recursive: true })
+    expect(store.folderDigest()).toBeNull()
+    await expect(store.reload({ folder: null })).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
+  })
+
+  it('is of the policies as they were: another change in between ends it', async () => {
+    const seen = { policySet: store.engine.digest }
+    const other = store.put('other', forbid('closed', 'two'))
+    const late = [store.put('mine', FORBID, null, seen), store.remove('other', seen), store.reload(seen)]
+    await other
+    for (const change of late) await expect(change).rejects.toMatchObject({ code: 'ERR_APPROVAL_DIGEST' })
+    expect(effect('two')).toBe('deny')
   })
 })

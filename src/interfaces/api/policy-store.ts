@@ -60,6 +60,14 @@ interface Change {
   readonly tests: string | null
 }
 
+/** What an approval of a change was bound to, and what the change is held to when its turn comes; nothing for one that needed none. */
+export interface Approved {
+  /** Digest of the policy set in force. */
+  readonly policySet?: string
+  /** As `folderDigest`. */
+  readonly folder?: string | null
+}
+
 export interface Activation {
   /** Digests of the policy set before and after. */
   readonly before: string
@@ -125,25 +133,50 @@ export class PolicyStore implements Decider {
   /**
    * @param tests the truth table beside the file: text puts it, null takes it away, undefined leaves the one that is there.
    * @throws {RedoubtError} `ERR_POLICY_INVALID`, `ERR_POLICY_TEST`, `ERR_POLICY_INVARIANT`, `ERR_POLICY_ENUMERATION`,
-   *   `ERR_POLICY_PROOF_TIME`; nothing is activated.
+   *   `ERR_POLICY_PROOF_TIME`, `ERR_APPROVAL_DIGEST` when it is not what was approved; nothing is activated.
    */
-  put(name: string, text: string, tests?: string | null): Promise<Activation> {
-    return this.#inTurn(() => this.#put(name, text, tests))
+  put(name: string, text: string, tests?: string | null, approved: Approved = {}): Promise<Activation> {
+    return this.#inTurn(() => {
+      this.#demandApproved(approved)
+      return this.#put(name, text, tests)
+    })
   }
 
-  /** Removes a file that was put here, and its table. */
-  remove(name: string): Promise<Activation> {
-    return this.#inTurn(() => this.#remove(name))
+  /** Removes a file that was put here, and its table. @throws as `put`. */
+  remove(name: string, approved: Approved = {}): Promise<Activation> {
+    return this.#inTurn(() => {
+      this.#demandApproved(approved)
+      return this.#remove(name)
+    })
+  }
+
+  /** SHA-256, hex, over all that `reload` would read now; null when it cannot be read. */
+  folderDigest(): string | null {
+    try {
+      return digestOf(operatorLayer(this.#operatorPath))
+    } catch (thrown) {
+      if (thrown instanceof RedoubtError) return null
+      throw thrown
+    }
   }
 
   /** Reads the operator's folder again: all of it is put in force, or nothing. @throws as `put`. */
-  reload(): Promise<Activation> {
+  reload(approved: Approved = {}): Promise<Activation> {
     return this.#inTurn(async () => {
+      this.#demandApproved(approved)
       const operator = operatorLayer(this.#operatorPath)
+      // Of what was read to be put in force, not of a second reading.
+      if (approved.folder !== undefined && digestOf(operator) !== approved.folder)
+        throw new RedoubtError('ERR_APPROVAL_DIGEST', 'the folder of policies is not what was approved; ask for approval of it as it is')
       const next = await this.#held(operator, stored(this.#folder))
       this.#operator = operator
       return this.#activate(next)
     })
+  }
+
+  #demandApproved({ policySet }: Approved): void {
+    if (policySet !== undefined && policySet !== this.#engine.digest)
+      throw new RedoubtError('ERR_APPROVAL_DIGEST', 'the policies have changed since this was approved; ask for approval of it as they are')
   }
 
   /** One change after another: two at a time would each be validated without the other, and the last would undo the first. */
@@ -261,6 +294,8 @@ function operatorLayer(path: string | null): Layer {
     invariants: readPolicyFolder(path, INVARIANTS_SUFFIX),
   }
 }
+
+const digestOf = (layer: Layer): string => createHash('sha256').update(canonicalJson(layer)).digest('hex')
 
 function stored(folder: DurableFolder): Layer {
   const ending = (suffix: string): readonly PolicyFile[] =>

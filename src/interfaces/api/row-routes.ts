@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { accessOf, aggregate, csvOf, MAX_FIRST_ROWS, MIN_GROUP_ROWS } from '#assets/datasets'
+import { accessOf, aggregate, csvOf, MAX_FIRST_ROWS, MIN_GROUP_SIZE } from '#assets/datasets'
 import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core'
 import { SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { ControlPlane } from './control-plane.ts'
@@ -42,7 +42,8 @@ export const rowRoutes =
       const { principal, decision } = await demandDecision(plane, request, action, facts)
       const requestId = request.redoubtRequestId
       const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Dataset', id: version.name }, requestId }
-      return { version, decision, use, refused: mayGoOn(plane, request, action, () => plane.datasets.facts(version), decision) }
+      const refused = mayGoOn(plane, request, action, () => plane.datasets.facts(version), decision)
+      return { version, decision, use, refused, owner: `${principal.facts.type}::${principal.facts.id}` }
     }
 
     app.get(
@@ -59,10 +60,20 @@ export const rowRoutes =
         const facts = plane.datasets.facts(known(request.params.name))
         const whole = masked === 'false' && (permits(plane, request, 'view', facts) || !permits(plane, request, 'viewMasked', facts))
         const action = whole ? 'view' : 'viewMasked'
-        const { version, decision, use } = await begin(request, action, request.params.name)
+        const { version, decision, use, refused, owner } = await begin(request, action, request.params.name)
         const most = Math.min(limit, decision.obligations.maxRowsPerCall ?? limit)
         const access = accessOf(action, decision, { limit: most })
-        const first = await lanes.downloads.run(() => plane.datasets.first(version, use, access, most, column ?? undefined))
+        // A condition that few rows fulfil reads for long before it has enough.
+        const watch = watched(refused)
+        const first = await lanes.downloads
+          .run(
+            () => plane.datasets.first(version, use, access, { limit: most, columns: column ?? undefined, signal: watch.signal }),
+            watch.signal,
+            owner,
+          )
+          .finally(watch.end)
+        const reason = refused()
+        if (reason) throw reason
         const { columns, rows, masked: maskedColumns, hidden, condition, failed, more } = first
         return {
           name: version.name,
@@ -82,22 +93,22 @@ export const rowRoutes =
       '/datasets/:name/query',
       {
         schema: {
-          summary: `Counts and averages over the rows that the caller may use, by group; groups under ${MIN_GROUP_ROWS} rows are not told`,
+          summary: `Counts and averages over the rows that the caller may use, by group; groups of fewer than ${MIN_GROUP_SIZE} people are not told`,
           params: name,
           body: aggregateBody,
         },
       },
       async (request) => {
         const { groupBy, mean } = request.body
-        const { version, decision, use, refused } = await begin(request, 'query', request.params.name)
+        const { version, decision, use, refused, owner } = await begin(request, 'query', request.params.name)
         const access = accessOf('query', decision, { groupBy: groupBy ?? null, mean: mean ?? null })
         const watch = watched(refused)
         try {
           const reading = plane.datasets.read(version, use, access)
-          const answer = await lanes.downloads.run(() => aggregate(reading, { groupBy, mean }, watch.signal), watch.signal)
+          const answer = await lanes.downloads.run(() => aggregate(reading, { groupBy, mean }, watch.signal), watch.signal, owner)
           const reason = refused()
           if (reason) throw reason
-          return { name: version.name, version: version.version, rowCondition: reading.condition, smallestGroup: MIN_GROUP_ROWS, ...answer }
+          return { name: version.name, version: version.version, rowCondition: reading.condition, smallestGroup: MIN_GROUP_SIZE, ...answer }
         } finally {
           watch.end()
         }
@@ -108,18 +119,19 @@ export const rowRoutes =
       '/datasets/:name/export',
       { schema: { summary: 'All rows that the caller may take out, as CSV, with their digest (RFC 9530) behind them', params: name } },
       async (request, reply) => {
-        const { version, decision, use, refused } = await begin(request, 'export', request.params.name)
+        const { version, decision, use, refused, owner } = await begin(request, 'export', request.params.name)
         const reading = plane.datasets.read(version, use, accessOf('export', decision))
         const watch = watched(refused)
         try {
-          await lanes.downloads.run(async () => {
+          const send = async (): Promise<void> => {
             const chunks = until(csvOf(reading), watch.signal)
             // What fails before the first rows is answered as any refusal.
             const first = await chunks.next()
-            await sendCsv(reply, watch.abort, first.done ? null : first.value, chunks, (sent) =>
+            await sendCsv(reply, watch, first.done ? null : first.value, chunks, (sent) =>
               plane.datasets.exported(version, use, { ...sent, rows: reading.tally.admitted, failed: reading.tally.failed }),
             )
-          }, watch.signal)
+          }
+          await lanes.downloads.run(send, watch.signal, owner)
         } catch (thrown) {
           if (!reply.sent) throw thrown
           // No trailer follows, so whoever reads knows that the file is not whole.
@@ -132,12 +144,14 @@ export const rowRoutes =
     )
   }
 
-/** Asks again and again whether the caller may go on (B8). */
-function watched(refused: () => RedoubtError | null): {
+interface Watch {
   readonly signal: AbortSignal
   readonly abort: (reason: RedoubtError) => void
   readonly end: () => void
-} {
+}
+
+/** Asks again and again whether the caller may go on (B8). */
+function watched(refused: () => RedoubtError | null): Watch {
   const controller = new AbortController()
   const timer = setInterval(() => {
     const reason = refused()
@@ -149,7 +163,7 @@ function watched(refused: () => RedoubtError | null): {
 /** Streams at the reader's pace. The end is sent once `complete` has made the record of it durable. */
 async function sendCsv(
   reply: FastifyReply,
-  abort: (reason: RedoubtError) => void,
+  { signal, abort }: Watch,
   first: Uint8Array | null,
   rest: AsyncIterable<Uint8Array>,
   complete: (sent: { readonly digest: string; readonly bytes: number }) => Promise<void>,
@@ -172,25 +186,31 @@ async function sendCsv(
   const send = async (chunk: Uint8Array): Promise<void> => {
     hash.update(chunk)
     bytes += chunk.byteLength
-    if (!out.write(chunk)) await drained(out)
+    if (!out.write(chunk)) await drained(out, signal)
   }
   if (first) await send(first)
   for await (const chunk of rest) await send(chunk)
   const digest = hash.digest()
+  signal.throwIfAborted()
   await complete({ digest: digest.toString('hex'), bytes })
   out.addTrailers({ 'Repr-Digest': `sha-256=:${digest.toString('base64')}:` })
   out.end()
 }
 
-async function drained(out: FastifyReply['raw']): Promise<void> {
+/** A reader that stands still does not put off the end of what may not go on. */
+async function drained(out: FastifyReply['raw'], signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const timer = setTimeout(() => reject(new RedoubtError('ERR_INPUT_TIMEOUT', 'the reader of the export stands still')), STALL_MS)
   const closed = (): void => reject(new RedoubtError('ERR_INPUT_TIMEOUT', 'the client closed the connection'))
+  const cut = (): void => reject(signal.reason)
+  if (signal.aborted) cut()
+  signal.addEventListener('abort', cut, { once: true })
   out.once('drain', resolve).once('close', closed)
   try {
     await promise
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', cut)
     out.off('drain', resolve).off('close', closed)
   }
 }

@@ -4,7 +4,7 @@ import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
 import type { Person, Recovery } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, callerOf, demand, systemPart } from './guard.ts'
-import { actingOf, notDelegated, ownCaller } from './own-caller.ts'
+import { actingOf, ownCaller } from './own-caller.ts'
 
 const id = (prefix: string) => z.string().regex(new RegExp(`^${prefix}_[A-Za-z0-9_-]{22}$`), `an id of the form \`${prefix}_…\``)
 const user = z.strictObject({ id: id('user') })
@@ -104,8 +104,7 @@ export const userRoutes =
       '/users/:id/recoveries',
       { schema: { summary: 'Ask for a new enrolment link for a person who lost every key; two others must agree', params: user } },
       async (request, reply) => {
-        notDelegated(request)
-        const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id))
+        const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.id), { notDelegated: true })
         return reply.code(201).send({ recovery: await everyone().lostKey.request(request.params.id, actingOf(principal)) })
       },
     )
@@ -124,9 +123,9 @@ export const userRoutes =
         },
       },
       async (request) => {
-        notDelegated(request)
         const open = openRecovery(plane, request.params.id)
-        const principal = await demand(plane, request, 'manageAccess', open === null ? systemPart('access') : accountOf(open.userId))
+        const account = open === null ? systemPart('access') : accountOf(open.userId)
+        const principal = await demand(plane, request, 'manageAccess', account, { notDelegated: true })
         if (principal.mfaLevel < 2) throw new RedoubtError('ERR_MFA_REQUIRED')
         return everyone().lostKey.approve(request.params.id, actingOf(principal))
       },
@@ -144,10 +143,10 @@ export const userRoutes =
         const caller = callerOf(request)
         const open = openRecovery(plane, request.params.id)
         if (open !== null && caller.facts.type === 'User' && open.userId === caller.facts.id) ownCaller(request)
-        else {
-          notDelegated(request)
-          await demand(plane, request, 'manageAccess', open === null ? systemPart('access') : accountOf(open.userId))
-        }
+        else
+          await demand(plane, request, 'manageAccess', open === null ? systemPart('access') : accountOf(open.userId), {
+            notDelegated: true,
+          })
         return { recovery: await everyone().lostKey.deny(request.params.id, actingOf(caller)) }
       },
     )

@@ -114,7 +114,9 @@ function aggregateWords(answer: Aggregate, groupBy: string | undefined, mean: st
     group.rows.toLocaleString('en'),
     ...(mean === undefined ? [] : [number(group.mean)]),
   ])
-  const left = answer.suppressed ? `\n${answer.suppressed} groups are left out: of ${few} rows, or telling of one that is` : ''
+  const left = answer.suppressed
+    ? `\n${answer.suppressed} groups are left out: of ${few} people (or rows, where the data set does not say whom they are about), or telling of one that is`
+    : ''
   return `${table(headings, rows)}\n\n${total}${left}`
 }
 

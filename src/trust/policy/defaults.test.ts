@@ -261,7 +261,12 @@ describe('the bundled policies', () => {
   it('ask administrators for two factors outside development (B3)', () => {
     for (const type of ['User', 'ServiceAccount']) {
       expect(code('administrator', 'manageAccess', bare('Account'), { mfaLevel: 1 }, type)).toBe('ERR_POLICY_DENIED')
-      expect(code('administrator', 'manageAccess', bare('Account'), { mfaLevel: 2 }, type)).toBe('allow')
+      expect(code('administrator', 'rotateKey', bare('Key'), { mfaLevel: 1 }, type)).toBe('ERR_POLICY_DENIED')
+      // A person manages access with a hardware-bound key alone; a program shows no key but its own.
+      expect(code('administrator', 'manageAccess', bare('Account'), { mfaLevel: 2 }, type)).toBe(
+        type === 'User' ? 'ERR_POLICY_DENIED' : 'allow',
+      )
+      expect(code('administrator', 'manageAccess', bare('Account'), { mfaLevel: 3 }, type)).toBe('allow')
       expect(code('administrator', 'manageAccess', bare('Account'), { mfaLevel: 0, profile: 'development' }, type)).toBe('allow')
     }
   })

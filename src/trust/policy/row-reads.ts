@@ -22,7 +22,7 @@ export function readsRow(expression: unknown): boolean {
   let reads = known.get(expression)
   if (reads === undefined) {
     const [name, operand] = operatorOf(expression)
-    reads = isMember(expression, 'row') || operandsOf(name, operand).some(([, part]) => readsRow(part))
+    reads = asksForRow(name, operand) || isMember(expression, 'row') || operandsOf(name, operand).some(([, part]) => readsRow(part))
     known.set(expression, reads)
   }
   return reads
@@ -31,6 +31,20 @@ export function readsRow(expression: unknown): boolean {
 function isMember(expression: unknown, attribute: string): boolean {
   const operand = (expression as Expression)['.'] as { readonly attr?: unknown } | undefined
   return operand?.attr === attribute
+}
+
+/** The types of a row and of its columns: of these there are no entities but those that a reader makes. */
+const ROW_TYPES: ReadonlySet<unknown> = new Set(['Row', 'TextColumns', 'IntegerColumns'])
+
+/**
+ * Whether it asks for a row otherwise than by reading it: `has row`, an entity of a row's types by its name, `is` one of them. Each has
+ * an answer without any row, another than Cedar's, and would decide by it.
+ */
+function asksForRow(name: string, operand: unknown): boolean {
+  const { attr, entity_type: type, __entity: entity } = (operand ?? {}) as Partial<Record<string, unknown>>
+  if (name === 'has') return attr === 'row' || (Array.isArray(attr) && attr.includes('row'))
+  if (name === 'is') return ROW_TYPES.has(type)
+  return name === 'Value' && ROW_TYPES.has((entity as { readonly type?: unknown } | undefined)?.type)
 }
 
 /** Whether it is `resource.row`, `resource.row.text` or `resource.row.integer`. */
@@ -49,9 +63,14 @@ export function demandRowReads(expression: unknown): void {
   const [name, operand] = operatorOf(expression)
   if (name === 'hasTag' || name === 'getTag') {
     const { left, right } = operand as { readonly left: Expression; readonly right: unknown }
-    if (isRowPath(left) && !isMember(left, 'row')) return demandRowReads(right)
+    if (isRowPath(left) && !isMember(left, 'row')) {
+      if (readsRow(right)) throw new Error('a column is named by a text or by what is known of a request, not by what a row holds')
+      return demandRowReads(right)
+    }
   }
-  if (isMember(expression, 'row'))
-    throw new Error('a row is read by `resource.row.text` or `resource.row.integer`, then `.hasTag("column")` and `.getTag("column")`')
+  if (asksForRow(name, operand) || isMember(expression, 'row'))
+    throw new Error(
+      'a row is read only by `resource.row.text` or `resource.row.integer`, then `.hasTag("column")` and `.getTag("column")`; every data set has rows, so do not ask for one',
+    )
   for (const [, part] of operandsOf(name, operand)) demandRowReads(part)
 }

@@ -117,10 +117,37 @@ describe('a policy that reads rows', () => {
     expect(await refusal(policy('action == Action::"view"', 'resource.row.text.getTag("a") == "b"'))).toMatch(/ERR_POLICY_INVALID.*tag/)
   })
 
-  it('names its columns before any row is read: one named by a cell is refused, one named by a fact is known', async () => {
-    const cell = await withFile(`forbid (principal, action == Action::"trainOn", resource is Dataset)
-      when { resource.row.text.hasTag("a") && resource.row.text.hasTag(resource.row.text.getTag("a")) };`)
-    expect(cell.decide(asks('trainOn')).code).toBe('ERR_POLICY_ERROR')
+  it('is refused at load when it asks for a row otherwise than by its columns: that would be decided without any row (B2)', async () => {
+    for (const effect of ['permit', 'forbid'])
+      for (const test of [
+        'resource has row',
+        '!(resource has row)',
+        'resource has row.text',
+        'resource has row.integer && context.risk > 80',
+        'context.risk > 80 || (if resource has row then true else false)',
+        'resource.row is Row',
+        'TextColumns::"".hasTag("region")',
+        'resource.row.text.hasTag("a") && IntegerColumns::"x".hasTag("b")',
+        'Row::"".text.hasTag("region")',
+        '[Row::""].isEmpty()',
+      ])
+        expect(await refusal(`${effect} (principal, action == Action::"view", resource is Dataset) when { ${test} };`), test).toMatch(
+          /^ERR_POLICY_INVALID mine.cedar:1: a row is read only by/,
+        )
+    // Of an act without rows as well: a forbid that is never true is no forbid.
+    expect(await refusal('forbid (principal, action, resource is Dataset) when { resource has row };')).toMatch(/a row is read only by/)
+    const statement = 'invariants:\n  - { id: mine, statement: s, actions: [view], resources: [Dataset], when: resource has row }\n'
+    await expect(proveInvariants(north, [{ name: 'mine.invariants.yaml', text: statement }])).rejects.toMatchObject({
+      code: 'ERR_POLICY_INVALID',
+    })
+  })
+
+  it('names its columns before any row is read: one named by a cell is refused at load, one named by a fact is known', async () => {
+    for (const name of ['resource.row.text.getTag("a")', '(if resource.row.text.hasTag("b") then "c" else "d")'])
+      expect(
+        await refusal(`forbid (principal, action == Action::"trainOn", resource is Dataset)
+          when { resource.row.text.hasTag("a") && resource.row.text.hasTag(${name}) };`),
+      ).toMatch(/ERR_POLICY_INVALID mine.cedar:1: a column is named by a text/)
     const fact = await withFile(`forbid (principal, action == Action::"trainOn", resource is Dataset)
       when { resource.row.text.hasTag(principal.purpose) };`)
     expect(fact.decide(asks('trainOn')).rows?.columns).toEqual([{ name: 'credit-scoring', type: 'text' }])

@@ -32,7 +32,7 @@ const invariant = z.strictObject({
     .array(z.enum(RESOURCES))
     .min(1)
     .default([...RESOURCES]),
-  /** Only accounts that hold at least one of these roles and no other. */
+  /** Only accounts that hold at least one of these roles and no other, whatever groups they are in. */
   onlyRoles: z.array(z.enum(ROLES)).min(1).optional(),
   /** A Cedar expression. */
   when: z.string().min(1).max(4096).default('true'),

@@ -117,6 +117,43 @@ describe('the invariants of the bundled policies', () => {
     expect((await prove(lines, closed))?.counterexample).toMatchObject({ policies: ['closed'], facts: { 'context.weekday': 0 } })
   })
 
+  it('about accounts of a role alone cover those of them who are in a group (B1, B2)', async () => {
+    const lines = 'actions: [query]\nresources: [Dataset]\nonlyRoles: [auditor]'
+    expect((await prove(lines))?.verdict).toBe('holds')
+    const open = await withFile(
+      '@id("night-queries") permit (principal in Group::"night", action == Action::"query", resource is Dataset);',
+    )
+    const proof = await prove(lines, open)
+    expect(proof?.counterexample?.policies).toEqual(['night-queries'])
+    const { query } = proof!.counterexample!
+    expect(query.principal.parents).toContainEqual({ type: 'Group', id: 'night' })
+    expect(query.principal.parents).toContainEqual({ type: 'Role', id: 'auditor' })
+    expect(open.decide(query).effect).toBe('allow')
+    // A statement that names the group describes them, and what a group is forbidden is not always allowed.
+    expect((await prove(`${lines}\nwhen: principal in Group::"day"`))?.verdict).toBe('holds')
+    const closed = await withFile('@id("no-guests") forbid (principal in Group::"guests", action, resource);')
+    const promise = 'expect: always\nactions: [readAudit]\nonlyRoles: [auditor]\nwhen: context.risk <= 80 && context.mfaLevel >= 2'
+    expect((await prove(promise, closed))?.counterexample?.policies).toEqual(['no-guests'])
+  })
+
+  it('about several roles that no policy tells apart need one of them, and miss nothing that is open to each', async () => {
+    const lines = (roles: string): string => `actions: [rotateKey]\nresources: [Key]\nonlyRoles: [${roles}]`
+    const many = 'application, business-user, auditor, data-scientist, ml-engineer'
+    expect((await prove(lines(many)))?.verdict).toBe('holds')
+    const size = async (roles: string): Promise<number> => (await proveInvariants(engine, statement(lines(roles)))).requests
+    expect(await size(many)).toBe(await size('application'))
+    const unless = await withFile(
+      '@id("not-officers") permit (principal, action == Action::"rotateKey", resource is Key) unless { principal in Role::"auditor" };',
+    )
+    expect((await prove(lines(many), unless))?.counterexample?.policies).toEqual(['not-officers'])
+    expect((await prove(lines('auditor, application'), unless))?.counterexample?.policies).toEqual(['not-officers'])
+    expect((await prove(lines('auditor'), unless))?.verdict).toBe('holds')
+    const two = await withFile(`@id("both") permit (principal, action == Action::"rotateKey", resource is Key)
+      when { principal in Role::"business-user" && principal in Role::"ml-engineer" };`)
+    expect((await prove(lines(many), two))?.counterexample?.policies).toEqual(['both'])
+    expect((await prove(lines('application, business-user, auditor'), two))?.verdict).toBe('holds')
+  })
+
   it('call a statement vacuous that describes no request, and never a proof', async () => {
     const report = await proveInvariants(engine, statement('actions: [invoke]\nwhen: context.hour > 3 && context.hour < 2'))
     expect(report).toMatchObject({ holds: false, proofs: [{ verdict: 'vacuous', decided: 0 }] })

@@ -3,8 +3,8 @@ import type { Expression } from '../compile-expression.ts'
 import { loadCedar } from '../cedar.ts'
 import type { PolicyEngine } from '../engine.ts'
 import type { PolicyFile } from '../policy-file.ts'
-import type { PolicySet } from '../policy-set.ts'
-import { type Abstraction, abstractionOf, allKinds, holdsRole, isOfRow } from './abstraction.ts'
+import type { LoadedRule, PolicySet } from '../policy-set.ts'
+import { type Abstraction, abstractionOf, allKinds, holdsRole, isOfRow, testsOf } from './abstraction.ts'
 import { DEFAULT_MAX_REQUESTS, demandBound, forEachRequest } from './enumerate.ts'
 import { type Invariant, readInvariants } from './invariant-file.ts'
 import { changeBetween } from './change.ts'
@@ -93,13 +93,39 @@ interface Group {
 
 function groupOf(engine: PolicyEngine, kinds: Kinds, invariants: readonly Invariant[]): Group {
   const conditions = invariants.map((invariant) => simplify(invariant.condition, kinds, engine.set.schema))
-  const roles = invariants.flatMap(({ onlyRoles }) => (onlyRoles ?? []).map(holdsRole))
-  const abstraction = abstractionOf(engine.set, kinds, [...conditions, ...roles])
+  const roles = distinguishedRoles(invariants, rolesReadBy([...engine.set.rules.flatMap(testsHere), ...conditions]))
+  const abstraction = abstractionOf(engine.set, kinds, [...conditions, ...roles.map(holdsRole)])
   const statements = invariants.map((invariant, index) => ({
     invariant,
     describes: overAtoms(conditions[index] as Expression, abstraction.place),
   }))
   return { abstraction, statements }
+
+  function testsHere(rule: LoadedRule): readonly Expression[] {
+    return testsOf(rule, kinds, engine.set.schema) ?? []
+  }
+}
+
+/**
+ * Roles that `onlyRoles` adds to those that policies and conditions read. Two that none of these reads are decided alike, so of those
+ * that a statement names one stands for all; one that an earlier statement chose does for this one too.
+ */
+function distinguishedRoles(invariants: readonly Invariant[], read: ReadonlySet<string>): readonly string[] {
+  const chosen = new Set<string>()
+  for (const { onlyRoles } of invariants) {
+    const unread = (onlyRoles ?? []).filter((role) => !read.has(role))
+    const [first] = unread
+    if (first !== undefined && !unread.some((role) => chosen.has(role))) chosen.add(first)
+  }
+  return [...chosen]
+}
+
+function rolesReadBy(value: unknown, found = new Set<string>()): ReadonlySet<string> {
+  if (typeof value !== 'object' || value === null) return found
+  const { type, id } = value as { readonly type?: unknown; readonly id?: unknown }
+  if (type === 'Role' && typeof id === 'string') found.add(id)
+  for (const part of Object.values(value)) rolesReadBy(part, found)
+  return found
 }
 
 function proveGroup(
@@ -134,10 +160,14 @@ function proveGroup(
   )
 }
 
+/**
+ * Groups narrow nothing: an account that holds these roles and no other may be in any group, so what a policy gives to a group, or takes
+ * from it, is given to such accounts, or taken from them, too.
+ */
 function hasOnly(query: DecisionQuery, roles: readonly string[] | null): boolean {
   if (roles === null) return true
-  const { parents } = query.principal
-  return parents.length > 0 && parents.every(({ type, id }) => type === 'Role' && roles.includes(id))
+  const held = query.principal.parents.filter(({ type }) => type === 'Role')
+  return held.length > 0 && held.every(({ id }) => roles.includes(id))
 }
 
 function factsOf(query: DecisionQuery, { clusters }: Abstraction): Readonly<Record<string, unknown>> {
