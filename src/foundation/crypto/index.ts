@@ -15,6 +15,7 @@ export { type OpenedObject, openObject, type OpenObjectOptions, readObjectHeader
 export { openBytes, sealBytes, SEALED_OVERHEAD } from './seal-bytes.ts'
 export { removeUnfinished, type SealedObject, sealObject, type SealObjectOptions, sealObjectUndigested } from './seal-object.ts'
 export { SEGMENT_1_MIB, SEGMENT_64_KIB, type SegmentSize } from './segment-layout.ts'
+export { sha256, sha256Into } from './sha256.ts'
 export { openStream, sealStream, type StreamOptions } from './stream.ts'
 export { TLS_OPTIONS } from './tls.ts'
 export type { DataKey, KeyBinding, WrappedKey } from './wrapped-key.ts'

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { sha256Into } from '#foundation/crypto'
 
 const BLOCK_BYTES = 64
 const DIGEST_BYTES = 32
@@ -20,7 +21,7 @@ const keys = new WeakMap<Uint8Array, Padded>()
 export function keyedDigest(key: Uint8Array, message: Uint8Array | string): string {
   const { inner, outer } = paddedKey(key)
   const padded = withMessage(inner, message)
-  outer.set(hash('sha256', padded, 'buffer'), BLOCK_BYTES)
+  sha256Into(outer, BLOCK_BYTES, padded)
   // Prompts do not linger here.
   padded.fill(0, BLOCK_BYTES)
   return hash('sha256', outer, 'hex')

@@ -60,6 +60,35 @@ describe('RunningStreams', () => {
     expect([streams.size, cancellation.reason]).toEqual([0, null])
   })
 
+  it('looks at all that run, in whatever order others leave, and twice for nobody (B8)', () => {
+    const streams = new RunningStreams({ stillValid: () => 'ERR_TOKEN_REVOKED' })
+    const all = Array.from({ length: 5 }, () => {
+      const cancellation = new Cancellation()
+      return { cancellation, leave: streams.add({ principal: principal(), call: call(), cancellation, decideAgain: () => null }) }
+    })
+    for (const i of [1, 4, 1, 0]) all[i]?.leave()
+    expect(streams.size).toBe(2)
+    streams.sweep()
+    expect(all.map(({ cancellation }) => cancellation.reason?.code ?? null)).toEqual([
+      null,
+      null,
+      'ERR_TOKEN_REVOKED',
+      'ERR_TOKEN_REVOKED',
+      null,
+    ])
+  })
+
+  it('looks at the others when one that is cut leaves at once (B8)', () => {
+    const streams = new RunningStreams({ stillValid: () => 'ERR_TOKEN_REVOKED' })
+    const all = Array.from({ length: 3 }, () => {
+      const cancellation = new Cancellation()
+      cancellation.onCancel(streams.add({ principal: principal(), call: call(), cancellation, decideAgain: () => null }))
+      return cancellation
+    })
+    streams.sweep()
+    expect([all.map(({ reason }) => reason?.code), streams.size]).toEqual([Array(3).fill('ERR_TOKEN_REVOKED'), 0])
+  })
+
   it('cuts a stream whose check fails, and looks at the others all the same (fail closed)', () => {
     const streams = new RunningStreams({ stillValid: () => null })
     const [broken, stale] = [new Cancellation(), new Cancellation()]

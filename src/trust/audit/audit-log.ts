@@ -19,6 +19,7 @@ import type { CheckpointSink } from './checkpoint-sinks.ts'
 import { CompactRange } from './compact-range.ts'
 import { MAX_BODY_BYTES } from './entry-bundle.ts'
 import { entryText, parseEntry, type PersonalCommitment, personalOf, splitBody } from './event-entry.ts'
+import { emptyRoot } from './merkle-hash.ts'
 import { Outbox, type SinkState } from './outbox.ts'
 import type { ParallelWriter } from './parallel-writer.ts'
 import { consistencyProof, inclusionProof, type NodeReader } from './prove-merkle.ts'
@@ -146,7 +147,7 @@ async function refuseRollback(log: AppendLog, { outside = [], origin, signer }: 
 }
 
 function rootAt(log: AppendLog, size: number): Buffer {
-  if (size === 0) return hash('sha256', new Uint8Array(), 'buffer')
+  if (size === 0) return Buffer.from(emptyRoot())
   // Peaks of the smaller tree are nodes of the larger one.
   const nodes = publishedNodes(log)
   const range = CompactRange.restore(size, (height) => nodes(height, Math.floor(size / 2 ** height) - 1))

@@ -1,5 +1,5 @@
-import { hash } from 'node:crypto'
 import { RedoubtError } from '#foundation/core'
+import { sha256, sha256Into } from '#foundation/crypto'
 import type { DurableFile, DurableFolder } from '#foundation/storage'
 import { MAX_BODY_BYTES, MAX_ENTRY_BYTES } from './entry-bundle.ts'
 import { HASH_BYTES } from './merkle-hash.ts'
@@ -51,7 +51,7 @@ export function sealBatch(batch: Buffer, segment: number, firstIndex: number, re
   batch.writeUInt32LE(records, 24)
   batch.writeUInt32LE(batch.byteLength - BATCH_HEADER_BYTES, 28)
   batch.fill(0, CHECKSUM_AT, BATCH_HEADER_BYTES)
-  batch.set(hash('sha256', batch, 'buffer'), CHECKSUM_AT)
+  sha256Into(batch, CHECKSUM_AT, batch)
 }
 
 /** Reads the whole batches of a segment; whatever follows the last whole one is a torn tail or of an earlier life. */
@@ -65,7 +65,7 @@ export function* readSegment(bytes: Uint8Array, segment: number): Generator<read
     const batch = Buffer.from(all.subarray(position, end))
     const checksum = Buffer.from(batch.subarray(CHECKSUM_AT, CHECKSUM_AT + HASH_BYTES))
     batch.fill(0, CHECKSUM_AT, BATCH_HEADER_BYTES)
-    if (!hash('sha256', batch, 'buffer').equals(checksum) || readSafeInteger(batch, 8) !== segment) return
+    if (!sha256(batch).equals(checksum) || readSafeInteger(batch, 8) !== segment) return
     const records = readRecords(batch)
     if (records === null) return
     yield records
