@@ -26,6 +26,22 @@ const CHAT = { model: 'assistant', messages: [{ role: 'user', content: 'hello' }
 
 /** Every route that takes JSON. A route that is not here, in `STREAMS` or in `FORMS` fails the first test. */
 const TARGETS: readonly Target[] = [
+  {
+    path: '/v1/completions',
+    method: 'POST',
+    surface: 'openai',
+    good: { model: 'assistant', prompt: 'hello' },
+    mistyped: { prompt: 7 },
+    maxBytes: 4 * MIB,
+  },
+  {
+    path: '/v1/embeddings',
+    method: 'POST',
+    surface: 'openai',
+    good: { model: 'assistant', input: ['hello'] },
+    mistyped: { input: [[]] },
+    maxBytes: 4 * MIB,
+  },
   { path: '/v1/chat/completions', method: 'POST', surface: 'openai', good: CHAT, mistyped: { messages: 'hello' }, maxBytes: 4 * MIB },
   {
     path: '/v2/models/:m/infer',

@@ -144,8 +144,8 @@ describe('the table of routes', () => {
   it('answers unknown paths with 404 in the shape of the surface', async () => {
     const paths = [
       '/',
-      '/v1/embeddings',
-      '/v1/responses',
+      '/v1/images/generations',
+      '/v1/realtime',
       '/v2/repository/index',
       '/api/v1/nothing',
       '/api',

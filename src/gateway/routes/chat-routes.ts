@@ -1,8 +1,11 @@
 import { type EntityFacts, RedoubtError } from '#foundation/core'
 import type { House } from '#gateway/pipeline'
 import type { UpstreamRoute, Upstreams } from '#gateway/serving'
-import { chatSurface } from './chat-surface.ts'
+import { CHAT_COMPLETIONS } from './chat-completions/protocol.ts'
+import { COMPLETIONS } from './completions/protocol.ts'
+import { EMBEDDINGS } from './embeddings/protocol.ts'
 import { inferenceRoute } from './inference-routes.ts'
+import { languageSurface } from './language-surface.ts'
 import { metadataRoute } from './metadata-routes.ts'
 import { openAiHeaders, renderOpenAiError } from './openai-errors.ts'
 import { type ModelEntry, renderModel, renderModelList } from './openai-models.ts'
@@ -15,16 +18,19 @@ export interface ChatRoutesOptions {
   readonly pseudonym: (subject: string) => string
 }
 
-/** OpenAI's surface: chat completions and the list of models. */
+/** The surfaces of language models in OpenAI's shape, and the list of models. */
 export function chatRoutes(options: ChatRoutesOptions): readonly Route[] {
   const { house, upstreams, facts, pseudonym } = options
+  const language = { upstreams, facts, pseudonym, clock: house.clock }
   const json = (requestId: string, body: string) => ({
     status: 200,
     headers: { ...openAiHeaders(requestId), 'content-type': 'application/json' },
     body,
   })
   return [
-    inferenceRoute(house, '/v1/chat/completions', chatSurface({ upstreams, facts, pseudonym, clock: house.clock })),
+    inferenceRoute(house, '/v1/chat/completions', languageSurface(language, CHAT_COMPLETIONS)),
+    inferenceRoute(house, '/v1/completions', languageSurface(language, COMPLETIONS)),
+    inferenceRoute(house, '/v1/embeddings', languageSurface(language, EMBEDDINGS)),
     metadataRoute(
       house,
       '/v1/models',
