@@ -116,6 +116,11 @@ export abstract class EventStream implements LanguageStream {
   /** Filters an identifier or another short text that arrives whole. @throws {Blocked} */
   protected once(text: string): string {
     if (text.length > MAX_IDENTIFIER_LENGTH) throw protocol('an identifier is too long')
+    return this.filtered(text)
+  }
+
+  /** Filters a text that arrives whole, however long; one event bounds it. @throws {Blocked} */
+  protected filtered(text: string): string {
     return filterWhole(text, this.options.createRedactor)
   }
 

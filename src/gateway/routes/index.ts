@@ -4,6 +4,7 @@ export { httpReply } from './http-reply.ts'
 export { countHeader } from './raw-headers.ts'
 export { openInferenceRoutes } from './open-inference-routes.ts'
 export { inferenceErrorAnswer } from './open-inference-surface.ts'
+export { renderAnthropicError } from './messages/errors.ts'
 export { renderOpenAiError } from './openai-errors.ts'
 export { createRouter, type Exchange, type Route } from './router.ts'
 

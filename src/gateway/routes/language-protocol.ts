@@ -54,6 +54,8 @@ export interface StreamOptions {
   readonly publicModel: string
   /** Makes one redactor for each text of the answer. */
   readonly createRedactor: () => StreamRedactor
+  /** As `createRedactor`, for what repeats a text that was looked at: what is found is not counted again. */
+  readonly createSilentRedactor: () => StreamRedactor
   readonly requestId: string
   /** Epoch milliseconds. */
   readonly now: number

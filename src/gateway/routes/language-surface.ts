@@ -146,6 +146,7 @@ function serveStream<Request extends LanguageRequest>(
     const transformer = protocol.openStream?.(request, {
       publicModel: route.model,
       createRedactor: create,
+      createSilentRedactor: () => createRedactor(io.outputPlan),
       requestId: io.requestId,
       now,
     })

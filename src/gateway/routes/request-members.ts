@@ -80,3 +80,6 @@ export function withPerson(body: Branch, pseudonym: string | null): Branch {
   }
   return body
 }
+
+/** A name that the caller sent, fit for a message. It is not told to the record: it could be a person's. */
+export const quotable = (name: string): string => name.slice(0, 64).replace(/[^\x20-\x5f\x61-\x7e]/g, '?')

@@ -7,6 +7,7 @@ export const CARD = '4111 1111 1111 1111'
 export const STREAM_OPTIONS: StreamOptions = {
   publicModel: 'public',
   createRedactor: () => new CardRedactor(),
+  createSilentRedactor: () => new CardRedactor(),
   requestId: 'req_1',
   now: 5_000,
 }
