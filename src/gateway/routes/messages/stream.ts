@@ -115,11 +115,11 @@ export class MessagesStream extends EventStream {
       default:
         throw protocol('a block is of no known type')
     }
-    this.#block = { index: at, type: String(type), telling: null, told: new Set() }
+    this.#block = { index: at, type, telling: null, told: new Set() }
     const started = send({ type: 'content_block_start', index: at, content_block: begins })
     // A block may begin with its first words.
     const first = type === 'text' ? content['text'] : type === 'thinking' ? content['thinking'] : ''
-    return typeof first === 'string' && first !== '' ? started + this.#piece(this.#block, `${String(type)}_delta`, first) : started
+    return typeof first === 'string' && first !== '' ? started + this.#piece(this.#block, `${type}_delta`, first) : started
   }
 
   #delta({ index, delta }: Branch): string {
