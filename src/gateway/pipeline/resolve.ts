@@ -12,7 +12,7 @@ export async function resolve(house: House, state: Authenticated): Promise<Resol
   const { received, principal } = state
   const { surface } = received
   try {
-    if (received.contentType === undefined || !JSON_CONTENT_TYPE.test(received.contentType))
+    if (received.contentType === undefined || !(surface.contentType ?? JSON_CONTENT_TYPE).test(received.contentType))
       throw new RedoubtError('ERR_INPUT_CONTENT_TYPE')
     const body = await received.body(surface.maxBodyBytes)
     const call = surface.resolve({

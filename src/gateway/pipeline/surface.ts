@@ -11,6 +11,8 @@ export interface Surface {
   readonly name: string
   /** Where reading of the body stops. */
   readonly maxBodyBytes: number
+  /** The content type of its bodies; JSON unless said otherwise. */
+  readonly contentType?: RegExp
   /**
    * Understands the body and names what it asks for. Pure: no I/O, no side effect.
    * @throws {RedoubtError} a precise 4xx when the body is not understood or names what does not exist.

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { RedoubtError } from '#foundation/core'
 import { addressBytes, canonicalAddress } from './address.ts'
 import { Networks } from './networks.ts'
@@ -44,11 +44,16 @@ export class SourceAddresses {
    * @throws {RedoubtError} `ERR_FORWARDED_INVALID` when a trusted proxy sends what is malformed, names no address, or names two callers.
    */
   settle(request: IncomingMessage): void {
-    const peer = canonicalAddress(request.socket.remoteAddress ?? '') ?? UNKNOWN_ADDRESS
-    request.redoubtSource = this.#trusted !== null && this.#isTrusted(peer) ? this.#behind(peer, request) : peer
+    request.redoubtSource = this.behind(request.socket.remoteAddress ?? '', request.headers)
   }
 
-  #behind(peer: string, { headers }: IncomingMessage): string {
+  /** As `settle`, for what is no HTTP/1.1 request. @param address of the other end of the connection. @returns the caller's, canonical. */
+  behind(address: string, headers: IncomingHttpHeaders): string {
+    const peer = canonicalAddress(address) ?? UNKNOWN_ADDRESS
+    return this.#trusted !== null && this.#isTrusted(peer) ? this.#named(peer, headers) : peer
+  }
+
+  #named(peer: string, headers: IncomingHttpHeaders): string {
     const forwarded = headers['forwarded']
     const xForwardedFor = headers['x-forwarded-for']
     const byStandard = forwarded === undefined ? null : this.#caller(forwardedHops(forwarded))
