@@ -2,7 +2,8 @@
 import { systemClock, NO_EXCEPTIONS } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
 import { type House, infer, type Received, type Reply, RunningStreams } from '#gateway/pipeline'
-import { chatSurface } from '../src/gateway/routes/chat-surface.ts'
+import { CHAT_COMPLETIONS } from '../src/gateway/routes/chat-completions/protocol.ts'
+import { languageSurface } from '../src/gateway/routes/language-surface.ts'
 import type { UpstreamRoute, Upstreams } from '#gateway/serving'
 import { localTime } from '#trust/conditions'
 import { defaultPolicyFiles, loadPolicies } from '#trust/policy'
@@ -42,6 +43,10 @@ const route: UpstreamRoute = {
   upstream: 'mock',
   upstreamModel: 'mock-1',
   sandbox: false,
+  api: 'openai',
+  retries: 0,
+  agreedUntil: null,
+  fallbacks: [],
   sensitivity: 'internal',
   purposes: [],
   created: 1,
@@ -80,12 +85,8 @@ async function run(): Promise<readonly Row[]> {
       digestKey: Buffer.alloc(32, 7),
       streams: new RunningStreams(rooms.identity),
     }
-    const surface = chatSurface({
-      upstreams: upstreams as Upstreams,
-      facts: () => facts,
-      pseudonym: (subject) => subject,
-      clock: systemClock,
-    })
+    const options = { upstreams: upstreams as Upstreams, facts: () => facts, pseudonym: (subject: string) => subject, clock: systemClock }
+    const surface = languageSurface(options, CHAT_COMPLETIONS)
     const authorization = `Bearer ${await rooms.token(BENCH_ACCOUNT, 'deployer')}`
     let failed = 0
     const one = (n: number): Promise<void> =>

@@ -11,7 +11,7 @@ import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
 import { openLimits } from '#gateway/limits'
 import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
-import type { Route } from '#gateway/routes'
+import { addInferenceService, type Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
 import { openExceptions } from '#governance/approvals'
@@ -37,6 +37,7 @@ import type { Configuration } from './configuration.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createMetrics } from './metrics.ts'
+import { listenGrpc } from './grpc-listener.ts'
 import { listen } from './listener.ts'
 import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
@@ -50,6 +51,8 @@ import { VERSION } from './version.ts'
 export interface Server {
   readonly url: string
   readonly caPath: string
+  /** Where gRPC is served; null when it is not. */
+  readonly grpcPort: number | null
   /** Null once an administrator is enrolled. */
   readonly enrolmentLink: string | null
   readonly sandbox: boolean
@@ -355,7 +358,26 @@ async function start(
   const routes = routeTable(table)
   const hosts = new Set(configuration.server.names.map((name) => name.toLowerCase()))
   const { trustedProxies, clientCertificateHeader } = configuration.server
-  handle = createHandler(table, routes, hosts, new SourceAddresses(trustedProxies, clientCertificateHeader ?? null))
+  const sources = new SourceAddresses(trustedProxies, clientCertificateHeader ?? null)
+  handle = createHandler(table, routes, hosts, sources)
+  const grpc = configuration.server.grpc
+    ? await listenGrpc(
+        { ...configuration.server, port: configuration.server.grpcPort ?? 0, certificates, clock, logger },
+        (server, connectionOf) =>
+          addInferenceService(server, {
+            house,
+            models,
+            registry,
+            version: VERSION,
+            ready: () => readiness.state === 'ready',
+            draining: () => readiness.state === 'draining',
+            sources,
+            connectionOf,
+          }),
+      )
+    : null
+  // As the other listener: closed again without patience when the house does not come to stand.
+  if (grpc) closers.push(() => grpc.close(0))
 
   if (profile === 'development') await ensureBootstrapAccount(identity, configuration.secretsDir)
   writeFileSync(
@@ -365,7 +387,9 @@ async function start(
   )
 
   // The listener is the last to open and the first to close: what runs is drained while the house below still stands.
-  closers.push(() => listener.close(configuration.server.drainMs, () => streams.cutAll()))
+  closers.push(async () => {
+    await Promise.all([listener.close(configuration.server.drainMs, () => streams.cutAll()), grpc?.close(configuration.server.drainMs)])
+  })
   closers.push(() => recordStop(audit))
   // Before anything ends, orchestrators are told to send nothing more.
   closers.push(() => readiness.draining())
@@ -386,6 +410,7 @@ async function start(
   return {
     url: issuer,
     caPath: directory.at('ca.pem'),
+    grpcPort: grpc?.port ?? null,
     enrolmentLink,
     sandbox: assistantIsSandbox,
     routes,

@@ -12,8 +12,9 @@ import { conditionsConfig, rangeText } from '#trust/conditions'
 import { identityConfig } from '#trust/identity'
 import { keysConfigSchema } from '#trust/keys'
 
-/** The port of the documentation; any other port means that gRPC, when it comes, takes a free one. */
+/** The port of the documentation; with any other, gRPC takes a free one. */
 export const DEFAULT_PORT = 8443
+const DEFAULT_GRPC_PORT = 8444
 const DEFAULT_DATA_DIR = './.redoubt/data'
 /** Long enough to answer what runs, short enough for an orchestrator's default patience. */
 const DEFAULT_DRAIN_MS = 5_000
@@ -34,6 +35,14 @@ export const configurationSchema = z.strictObject({
     .strictObject({
       address: z.string().default('127.0.0.1').describe('address to listen on'),
       port: z.number().int().min(0).max(65_535).default(DEFAULT_PORT).describe('TCP port; 0 takes a free one'),
+      grpc: z.boolean().default(true).describe('serves the Open Inference Protocol over gRPC too'),
+      grpcPort: z
+        .number()
+        .int()
+        .min(0)
+        .max(65_535)
+        .optional()
+        .describe('TCP port for gRPC; 8444 unless named, or a free one when `port` is not 8443'),
       names: z
         .array(z.string().min(1))
         .default(['localhost', '127.0.0.1'])
@@ -104,6 +113,7 @@ export type Configuration = z.output<typeof configurationSchema> & { readonly da
 export const ENVIRONMENT: readonly { readonly name: string; readonly meaning: string }[] = [
   { name: 'REDOUBT_CONFIG', meaning: 'path of `redoubt.yaml`' },
   { name: 'REDOUBT_PORT', meaning: 'port to listen on, and where commands look for the server' },
+  { name: 'REDOUBT_GRPC_PORT', meaning: 'port for gRPC; default 8444, or a free one when the port is not 8443' },
   { name: 'REDOUBT_DATA_DIR', meaning: 'data directory; default `./.redoubt/data`' },
   {
     name: 'REDOUBT_SECRETS_DIR',
@@ -127,6 +137,7 @@ export const ENVIRONMENT: readonly { readonly name: string; readonly meaning: st
 export interface Overrides {
   readonly config?: string
   readonly port?: number
+  readonly grpcPort?: number
   readonly dataDir?: string
   readonly secretsDir?: string
 }
@@ -143,7 +154,12 @@ export function configuration(overrides: Overrides, environment: NodeJS.ProcessE
   const secretsDir = resolve(overrides.secretsDir ?? environment['REDOUBT_SECRETS_DIR'] ?? file.secretsDir ?? defaultSecretsDir(dataDir))
   if (secretsDir === dataDir || secretsDir.startsWith(`${dataDir}/`))
     throw new RedoubtError('ERR_CONFIG_INVALID', 'the secrets directory lies in the data directory; what opens the data must lie elsewhere')
-  return { ...file, server: { ...file.server, port }, dataDir, secretsDir }
+  const grpcPort =
+    overrides.grpcPort ??
+    portOf(environment['REDOUBT_GRPC_PORT']) ??
+    file.server.grpcPort ??
+    (port === DEFAULT_PORT ? DEFAULT_GRPC_PORT : 0)
+  return { ...file, server: { ...file.server, port, grpcPort }, dataDir, secretsDir }
 }
 
 export function portOf(text: string | undefined): number | undefined {

@@ -13,6 +13,9 @@ export function greeting(server: Server, configuration: Configuration): string {
   const lines = [
     '',
     `  Redoubt serves at ${server.url}`,
+    ...(server.grpcPort === null
+      ? []
+      : [`  and the Open Inference Protocol over gRPC at ${new URL(server.url).hostname}:${server.grpcPort}`]),
     '',
     ...(server.enrolmentLink === null
       ? []

@@ -13,6 +13,7 @@ import {
   loginCommands,
   modelCommands,
   policyCommands,
+  portNumber,
   trustCommand,
   withGlobalOptions,
 } from '#interfaces/commands'
@@ -39,6 +40,9 @@ export function createProgram(itself: readonly string[]): Command {
     .command('up')
     .description('serve; makes the data directory on first start')
     .addOption(new Option('--config <file>', 'configuration file (REDOUBT_CONFIG); see docs/reference/configuration.md'))
+    .addOption(
+      new Option('--grpc-port <port>', 'port for gRPC (REDOUBT_GRPC_PORT); 8444, or a free one with `--port`').argParser(portNumber),
+    )
     .action((_options, command: Command) => serve(configuration(command.optsWithGlobals())))
 
   const groups = [

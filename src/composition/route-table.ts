@@ -8,6 +8,7 @@ import {
   type Exchange,
   inferenceErrorAnswer,
   openInferenceRoutes,
+  renderAnthropicError,
   renderOpenAiError,
   type Route,
 } from '#gateway/routes'
@@ -117,6 +118,7 @@ function sendError({ house }: Pick<RouteTableOptions, 'house'>, error: RedoubtEr
     response.destroy()
     return
   }
+  if (path === '/v1/messages' || path.startsWith('/v1/messages/')) return write(response, renderAnthropicError(error, requestId))
   if (path.startsWith('/v1/')) return write(response, renderOpenAiError(error, requestId))
   if (path.startsWith('/v2')) return write(response, inferenceErrorAnswer(error, requestId))
   const body = JSON.stringify(problemOf(error, requestId))

@@ -12,7 +12,7 @@ afterAll(() => house.close())
 interface Target {
   readonly path: string
   readonly method: 'POST' | 'PUT'
-  readonly surface: 'openai' | 'open-inference' | 'problem'
+  readonly surface: 'openai' | 'anthropic' | 'open-inference' | 'problem'
   /** A body that would be accepted; null where the route takes none. */
   readonly good: Readonly<Record<string, unknown>> | null
   /** One member of it with a value of the wrong type. */
@@ -24,8 +24,50 @@ const MIB = 1024 * 1024
 const CONTROL_BYTES = 512 * 1024
 const CHAT = { model: 'assistant', messages: [{ role: 'user', content: 'hello' }] }
 
+const MESSAGES = { ...CHAT, max_tokens: 10 }
+
 /** Every route that takes JSON. A route that is not here, in `STREAMS` or in `FORMS` fails the first test. */
 const TARGETS: readonly Target[] = [
+  {
+    path: '/v1/responses',
+    method: 'POST',
+    surface: 'openai',
+    good: { model: 'assistant', input: 'hello' },
+    mistyped: { input: [{ role: 'user' }] },
+    maxBytes: 4 * MIB,
+  },
+  {
+    path: '/v1/messages',
+    method: 'POST',
+    surface: 'anthropic',
+    good: MESSAGES,
+    mistyped: { max_tokens: '10' },
+    maxBytes: 4 * MIB,
+  },
+  {
+    path: '/v1/messages/count_tokens',
+    method: 'POST',
+    surface: 'anthropic',
+    good: { model: MESSAGES.model, messages: MESSAGES.messages },
+    mistyped: { system: 7 },
+    maxBytes: 4 * MIB,
+  },
+  {
+    path: '/v1/completions',
+    method: 'POST',
+    surface: 'openai',
+    good: { model: 'assistant', prompt: 'hello' },
+    mistyped: { prompt: 7 },
+    maxBytes: 4 * MIB,
+  },
+  {
+    path: '/v1/embeddings',
+    method: 'POST',
+    surface: 'openai',
+    good: { model: 'assistant', input: ['hello'] },
+    mistyped: { input: [[]] },
+    maxBytes: 4 * MIB,
+  },
   { path: '/v1/chat/completions', method: 'POST', surface: 'openai', good: CHAT, mistyped: { messages: 'hello' }, maxBytes: 4 * MIB },
   {
     path: '/v2/models/:m/infer',
@@ -147,6 +189,11 @@ function refusal({ surface }: Pick<Target, 'surface'>, answer: Answer): string {
   if (surface === 'openai') {
     const { error } = answer.json
     expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type'])
+    expect(error.type).toBe('invalid_request_error')
+  } else if (surface === 'anthropic') {
+    const { type, error } = answer.json
+    expect(type).toBe('error')
+    expect(Object.keys(error).sort()).toEqual(['message', 'type'])
     expect(error.type).toBe('invalid_request_error')
   } else expect(Object.keys(answer.json)).toEqual(['error'])
   return `${answer.status} ${String(answer.headers['redoubt-code'])}`

@@ -244,11 +244,11 @@ describe('the openai client', () => {
 
   it('is told in OpenAI’s shape about endpoints that there are not', async () => {
     const calls = [
-      client.embeddings.create({ model: 'assistant', input: 'x' }),
-      client.responses.create({ model: 'assistant', input: 'x' }),
+      client.images.generate({ model: 'assistant', prompt: 'x' }),
+      client.responses.retrieve('resp_1'),
       client.moderations.create({ input: 'x' }),
       client.files.list(),
-      client.completions.create({ model: 'assistant', prompt: 'x' }),
+      client.audio.speech.create({ model: 'assistant', voice: 'alloy', input: 'x' }),
     ]
     for (const error of await Promise.all(calls.map((call) => errorOf(call)))) {
       expect(error).toMatchObject({ status: 404, code: 'err_route_unknown', type: 'invalid_request_error' })

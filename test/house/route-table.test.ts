@@ -63,6 +63,12 @@ const guarded = () => house.server.routes.filter(({ access }) => access === 'tok
 
 /** The code of a refusal, read in the shape that the path's surface has. */
 function codeIn(path: string, answer: Answer): string {
+  if (path.startsWith('/v1/messages')) {
+    const { type, error, request_id: requestId } = answer.json
+    expect({ type, requestId }).toEqual({ type: 'error', requestId: answer.headers['request-id'] })
+    expect(error.message).toContain(answer.headers['redoubt-code'])
+    return answer.headers['redoubt-code'] as string
+  }
   if (path.startsWith('/v1/')) {
     const { error } = answer.json
     expect(Object.keys(error).sort()).toEqual(['code', 'message', 'param', 'type'])
@@ -144,8 +150,9 @@ describe('the table of routes', () => {
   it('answers unknown paths with 404 in the shape of the surface', async () => {
     const paths = [
       '/',
-      '/v1/embeddings',
-      '/v1/responses',
+      '/v1/images/generations',
+      '/v1/realtime',
+      '/v1/messages/batches',
       '/v2/repository/index',
       '/api/v1/nothing',
       '/api',

@@ -242,6 +242,11 @@ export const ERROR_TABLE = {
   // filters
   ERR_FILTER_BLOCKED_INPUT: entry(400, 'the input contains values that this endpoint may not receive', 'remove the values'),
   ERR_FILTER_BLOCKED_OUTPUT: entry(400, 'the answer contained values that may not leave', 'ask for something else'),
+  ERR_FILTER_UNREADABLE: entry(
+    400,
+    'the input contains what no filter can read',
+    'send it as text, or have a policy with `@unread_input` let this kind pass',
+  ),
   ERR_FILTER_ENTITY: entry(500, 'a policy asks to filter what no recogniser finds', 'correct the entity in the filter annotation'),
 
   // datasets
@@ -266,6 +271,7 @@ export const ERROR_TABLE = {
   ERR_MODEL_CRASHED: entry(503, 'the model process failed', 'try again; the process was restarted'),
   ERR_MODEL_BUSY: entry(503, 'too many calls wait for this model', 'try again shortly'),
   ERR_MODEL_TIMEOUT: entry(504, 'the model did not answer in time', 'send fewer rows'),
+  ERR_MODEL_SURFACE: entry(400, 'the model is not served at this endpoint', 'call the endpoint that the message names'),
   ERR_UPSTREAM_UNREACHABLE: entry(502, 'the upstream cannot be reached', 'check the upstream with `redoubt doctor`'),
   ERR_UPSTREAM_TIMEOUT: entry(504, 'the upstream did not answer in time', 'try again'),
   ERR_UPSTREAM_RESET: entry(502, 'the upstream broke off', 'try again'),

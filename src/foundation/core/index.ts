@@ -44,6 +44,8 @@ export {
   type Signer,
   type SubjectSealer,
   type TaggedFact,
+  UNREADABLE_KINDS,
+  type UnreadableKind,
 } from './ports.ts'
 export { COLUMN_MASKS, type ColumnMask, type ReadColumn, type RowCells, type RowCondition, stricterMask } from './row-access.ts'
 export { type JsonBounds, parseStrictJson, parseStrictJsonText } from './strict-json.ts'

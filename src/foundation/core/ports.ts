@@ -188,6 +188,10 @@ export interface LimitRule {
 }
 
 /** What must be done with the answer, added up over all satisfied permits, the strictest winning. */
+/** Kinds of input that no text filter can look into. */
+export const UNREADABLE_KINDS = ['token_ids', 'image', 'audio', 'video', 'file'] as const
+export type UnreadableKind = (typeof UNREADABLE_KINDS)[number]
+
 export interface Obligations {
   /** Action per recogniser entity (`EMAIL_ADDRESS`, `CREDIT_CARD`, …); `default` applies to entities not named. */
   readonly filterInput: Readonly<Record<string, FilterAction>>
@@ -195,6 +199,8 @@ export interface Obligations {
   readonly limits: readonly LimitRule[]
   /** Most rows one call may carry; null is no bound of this kind. */
   readonly maxRowsPerCall: number | null
+  /** Kinds of input that may pass although no filter can read them; left out where none may. */
+  readonly unreadInput?: readonly UnreadableKind[]
   /** Masks of columns of a data set by name; `default` applies to columns not named. Left out where no policy speaks of columns. */
   readonly columns?: Readonly<Record<string, ColumnMask>>
 }

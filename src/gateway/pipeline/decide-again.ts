@@ -36,7 +36,7 @@ export function decideAgain(
     : null
 }
 
-function isStricter(now: Obligations['filterOutput'], before: Obligations['filterOutput']): boolean {
+export function isStricter(now: Obligations['filterOutput'], before: Obligations['filterOutput']): boolean {
   const said = (filter: Obligations['filterOutput'], entity: string): number => STRICTNESS[filter[entity] ?? filter['default'] ?? 'allow']
   return [...new Set([...Object.keys(now), ...Object.keys(before)])].some((entity) => said(now, entity) > said(before, entity))
 }

@@ -18,6 +18,7 @@ export type {
   Surface,
   SurfaceAsk,
   TextFilter,
+  UnreadablePart,
   Usage,
   WholeServed,
 } from './surface.ts'

@@ -1,4 +1,4 @@
-import { asRedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { compilePlan } from '#gateway/filters'
 import type { House } from './house.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
@@ -6,7 +6,16 @@ import type { Inspected, Limited, Refused } from './states.ts'
 
 /** Masks or refuses values that this role may not send to this endpoint (C6, C9). At once, but for large bodies. */
 export function inspectInput(_house: House, state: Limited): Inspected | Refused | Promise<Inspected | Refused> {
-  const inspection = new Inspection(compilePlan(state.decision.obligations.filterInput), 'ERR_FILTER_BLOCKED_INPUT')
+  const { filterInput, unreadInput = [] } = state.decision.obligations
+  const unreadable = state.call.unreadable?.find(({ kind }) => !unreadInput.includes(kind))
+  if (unreadable !== undefined) {
+    const { kind, param } = unreadable
+    const refused = new RedoubtError('ERR_FILTER_UNREADABLE', `\`${param}\` is of kind ${kind}, which no filter can read`, {
+      evidence: { kind, param },
+    })
+    return { refused, state }
+  }
+  const inspection = new Inspection(compilePlan(filterInput), 'ERR_FILTER_BLOCKED_INPUT')
   if (state.inputBytes < LARGE_BYTES) return inspected(state, inspection)
   return inspection.searchAhead((look) => state.call.rewriteTexts(look)).then(() => inspected(state, inspection))
 }

@@ -4,6 +4,7 @@ import { keyedDigest } from './keyed-digest.ts'
 import type { Authenticated, Refused, Resolved } from './states.ts'
 
 const MAX_SUBJECT_CHARACTERS = 512
+const none = (): undefined => undefined
 const JSON_CONTENT_TYPE = /^application\/json(;|$)/i
 
 /** What is asked, of which model: the body within bounds, understood by its surface, against something that exists. */
@@ -11,10 +12,16 @@ export async function resolve(house: House, state: Authenticated): Promise<Resol
   const { received, principal } = state
   const { surface } = received
   try {
-    if (received.contentType === undefined || !JSON_CONTENT_TYPE.test(received.contentType))
+    if (received.contentType === undefined || !(surface.contentType ?? JSON_CONTENT_TYPE).test(received.contentType))
       throw new RedoubtError('ERR_INPUT_CONTENT_TYPE')
     const body = await received.body(surface.maxBodyBytes)
-    const call = surface.resolve({ body, parameters: received.parameters, principal, now: received.receivedAt })
+    const call = surface.resolve({
+      body,
+      parameters: received.parameters,
+      principal,
+      header: received.header ?? none,
+      now: received.receivedAt,
+    })
     return {
       ...state,
       call,

@@ -1,5 +1,6 @@
 import { asRedoubtError, type RedoubtError } from '#foundation/core'
 import { compilePlan } from '#gateway/filters'
+import { admitElsewhere } from './admit-elsewhere.ts'
 import { decideAgain } from './decide-again.ts'
 import type { House } from './house.ts'
 import type { RunningStream } from './running-streams.ts'
@@ -15,7 +16,14 @@ export async function serve(house: House, state: Admitted): Promise<ServedState 
     const reason = reasonToEnd(house, running)
     if (reason) throw reason
     const outputPlan = compilePlan(decision.obligations.filterOutput)
-    const served = await call.serve({ requestId: received.requestId, subject, outputPlan, cancellation, out: received.reply })
+    const served = await call.serve({
+      requestId: received.requestId,
+      subject,
+      outputPlan,
+      cancellation,
+      out: received.reply,
+      admitElsewhere: (resource, details) => admitElsewhere(house, state, resource, details),
+    })
     return { ...state, served }
   } catch (thrown) {
     return { refused: cancellation.reason ?? asRedoubtError(thrown), state }

@@ -26,6 +26,8 @@ export interface Received {
   readonly userAgent: string | undefined
   readonly purposeHeader: string | undefined
   readonly subjectHeader: string | undefined
+  /** A header by its name in lower case, for what a surface reads from headers; absent where there are none. */
+  readonly header?: (name: string) => string | undefined
   /** Collects the body within bounds; nothing is read before this is called. */
   readonly body: (maxBytes: number) => Promise<Uint8Array>
   readonly reply: Reply

@@ -1,4 +1,4 @@
-import type { EntityFacts, JsonObject, RedoubtError } from '#foundation/core'
+import type { EntityFacts, JsonObject, RedoubtError, UnreadableKind } from '#foundation/core'
 import type { FilterPlan } from '#gateway/filters'
 import type { Principal } from '#trust/identity'
 import type { Cancellation } from './cancellation.ts'
@@ -11,6 +11,8 @@ export interface Surface {
   readonly name: string
   /** Where reading of the body stops. */
   readonly maxBodyBytes: number
+  /** The content type of its bodies; JSON unless said otherwise. */
+  readonly contentType?: RegExp
   /**
    * Understands the body and names what it asks for. Pure: no I/O, no side effect.
    * @throws {RedoubtError} a precise 4xx when the body is not understood or names what does not exist.
@@ -26,12 +28,21 @@ export interface SurfaceAsk {
   /** Variable parts of the path, in order. */
   readonly parameters: readonly string[]
   readonly principal: Principal
+  /** A header of the request by its name in lower case; undefined when it was not sent. */
+  readonly header: (name: string) => string | undefined
   /** Epoch milliseconds. */
   readonly now: number
 }
 
 /** Returns what may pass of one text; throws to refuse the whole. `place` names the member for messages. */
 export type TextFilter = (text: string, place: string) => string
+
+/** A part of a request that no filter can look into. */
+export interface UnreadablePart {
+  readonly kind: UnreadableKind
+  /** Its place in the body. */
+  readonly param: string
+}
 
 /** One understood request against one resolved model or upstream. */
 export interface Call {
@@ -46,6 +57,8 @@ export interface Call {
   readonly cost: { readonly rows?: number; readonly tokens?: number }
   /** Facts for the record, without personal data: model version and digest, stream or not. */
   readonly details: JsonObject
+  /** What of the input no filter can read; refused unless the decision lets each of these kinds pass. Left out when there is none. */
+  readonly unreadable?: readonly UnreadablePart[]
   /**
    * Passes every text that leaves towards the model through `filter`, in place. Called once before `serve`, and for a large body
    * once before that with a filter that changes nothing.
@@ -65,6 +78,12 @@ export interface ServeIo {
   /** The person the request is about, named by the body or by header; null when nobody is named. */
   readonly subject: string | null
   readonly outputPlan: FilterPlan
+  /**
+   * Asks whether this request may go to another place than the one it was admitted for, and puts on record that it goes there.
+   * @param details as those of the call.
+   * @returns null once the record is durable; else why it may not.
+   */
+  readonly admitElsewhere: (resource: EntityFacts, details: JsonObject) => Promise<RedoubtError | null>
   readonly cancellation: Cancellation
   readonly out: StreamOut
 }

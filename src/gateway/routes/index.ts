@@ -1,8 +1,10 @@
 export { chatRoutes } from './chat-routes.ts'
 export { BODY_TIMEOUT_MS, collectBody } from './collect-body.ts'
 export { httpReply } from './http-reply.ts'
+export { addInferenceService, GRPC_SERVER_OPTIONS } from './open-inference-grpc/service.ts'
 export { openInferenceRoutes } from './open-inference-routes.ts'
 export { inferenceErrorAnswer } from './open-inference-surface.ts'
+export { renderAnthropicError } from './messages/errors.ts'
 export { renderOpenAiError } from './openai-errors.ts'
 export { createRouter, type Exchange, type Route } from './router.ts'
 

@@ -6,11 +6,16 @@ import { credentialsOf } from '#trust/identity'
 import type { Exchange, Route } from './router.ts'
 
 /** A route whose every request goes through the pipeline, in the shape of `surface`. */
-export function inferenceRoute(house: House, path: string, surface: Surface): Route {
-  return { method: 'POST', path, access: 'token', handle: (exchange) => infer(house, receive(house, exchange, surface)) }
+export function inferenceRoute(house: House, path: string, surface: Surface, credentials = credentialsOf): Route {
+  return { method: 'POST', path, access: 'token', handle: (exchange) => infer(house, receive(house, exchange, surface, credentials)) }
 }
 
-function receive(house: House, { requestId, request, response, parameters }: Exchange, surface: Surface): Received {
+function receive(
+  house: House,
+  { requestId, request, response, parameters }: Exchange,
+  surface: Surface,
+  credentials: typeof credentialsOf,
+): Received {
   const reply = httpReply(response)
   reply.setHeaders({ 'x-request-id': requestId })
   return {
@@ -19,12 +24,13 @@ function receive(house: House, { requestId, request, response, parameters }: Exc
     startedAt: house.clock.monotonic(),
     surface,
     parameters,
-    credentials: credentialsOf(request, response),
+    credentials: credentials(request, response),
     contentType: request.headers['content-type'],
     sourceAddress: sourceAddress(request),
     userAgent: request.headers['user-agent'],
     purposeHeader: single(request.headers['redoubt-purpose']),
     subjectHeader: single(request.headers['redoubt-subject']),
+    header: (name) => single(request.headers[name]),
     body: (maxBytes) => collectBody(request, maxBytes, house.bodyTimeoutMs),
     reply,
   }

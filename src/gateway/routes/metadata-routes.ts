@@ -1,7 +1,7 @@
 import { asRedoubtError, type Decision, type DecisionQuery, type EntityFacts, RedoubtError } from '#foundation/core'
 import { conditionRequest, decisionContext, type House, noteAnswer, refusalOf, type Rendered } from '#gateway/pipeline'
 import { sourceAddress } from '#trust/conditions'
-import { credentialsOf, type Principal } from '#trust/identity'
+import { type Credentials, credentialsOf, type Principal } from '#trust/identity'
 import { httpReply } from './http-reply.ts'
 import type { Exchange, Route } from './router.ts'
 
@@ -29,7 +29,7 @@ export function metadataRoute(
       const reply = httpReply(exchange.response)
       reply.setHeaders({ 'x-request-id': exchange.requestId, 'cache-control': 'no-store' })
       try {
-        const rendered = answer(authenticated(house, exchange), exchange.parameters, exchange)
+        const rendered = answer(callerOfExchange(house, exchange), exchange.parameters, exchange)
         reply.send(rendered.status, rendered.headers, rendered.body)
       } catch (thrown) {
         const rendered = renderError(asRedoubtError(thrown), exchange.requestId)
@@ -39,14 +39,20 @@ export function metadataRoute(
   }
 }
 
-function authenticated(house: House, { request, response }: Exchange): Caller {
-  const principal = house.identity.authenticate(credentialsOf(request, response))
+function callerOfExchange(house: House, { request, response }: Exchange): Caller {
+  const from = { sourceAddress: sourceAddress(request), userAgent: request.headers['user-agent'] }
+  return callerOf(house, credentialsOf(request, response), from)
+}
+
+/** Who asks about models. @throws {RedoubtError} when the credentials do not do. */
+export function callerOf(
+  house: House,
+  credentials: Credentials,
+  from: { readonly sourceAddress: string; readonly userAgent: string | undefined },
+): Caller {
+  const principal = house.identity.authenticate(credentials)
   if ('code' in principal) throw new RedoubtError(principal.code)
-  const received = {
-    receivedAt: house.clock.now(),
-    sourceAddress: sourceAddress(request),
-    userAgent: request.headers['user-agent'],
-  }
+  const received = { receivedAt: house.clock.now(), ...from }
   const asked = conditionRequest(principal, received, 'metadata')
   const context = decisionContext(house, principal, asked)
   const query = (resource: EntityFacts): DecisionQuery => ({ principal: principal.facts, action: 'invoke', resource, context })

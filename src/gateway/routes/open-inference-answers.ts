@@ -1,7 +1,28 @@
+import type { Registry } from '#assets/registry'
 import type { RedoubtError } from '#foundation/core'
 import type { InferTensor, TensorSpec } from '#gateway/serving'
 
 /** The bodies of the Open Inference Protocol, as JSON text. */
+
+/** What the protocol calls the runtime. */
+export const PLATFORM = 'onnxruntime_onnx'
+
+/** Versions of a model that there are. */
+export const versionsOf = (registry: Pick<Registry, 'list'>, name: string): readonly number[] =>
+  registry
+    .list()
+    .filter((known) => known.name === name)
+    .map((known) => known.version)
+
+/** What an inference answered. */
+export interface InferResponse {
+  readonly modelName: string
+  readonly modelVersion: number
+  readonly id: string | null
+  readonly outputs: readonly InferTensor[]
+  /** Names of the outputs that were asked for, in that order; null means all. */
+  readonly requested: readonly string[] | null
+}
 
 export function renderServerMetadata(server: { readonly name: string; readonly version: string }): string {
   return JSON.stringify({ name: server.name, version: server.version, extensions: [] })
@@ -24,7 +45,7 @@ export function renderModelMetadata(model: {
   return JSON.stringify({
     name: model.name,
     versions: model.versions.map(String),
-    platform: 'onnxruntime_onnx',
+    platform: PLATFORM,
     inputs: model.inputs.map(tensor),
     outputs: model.outputs.map(tensor),
   })
@@ -35,16 +56,7 @@ export function renderInferenceError(error: Pick<RedoubtError, 'code' | 'message
   return JSON.stringify({ error: `${error.code}: ${error.message}` })
 }
 
-/**
- * @param requested Names of the outputs that were asked for, in that order; null means all.
- */
-export function renderInferResponse(response: {
-  readonly modelName: string
-  readonly modelVersion: number
-  readonly id: string | null
-  readonly outputs: readonly InferTensor[]
-  readonly requested: readonly string[] | null
-}): string {
+export function renderInferResponse(response: InferResponse): string {
   const { requested } = response
   const chosen =
     requested === null ? response.outputs : requested.flatMap((name) => response.outputs.filter((output) => output.name === name))

@@ -5,7 +5,14 @@ import type { ModelServer } from '#gateway/serving'
 import { inferenceRoute } from './inference-routes.ts'
 import { type Caller, metadataRoute } from './metadata-routes.ts'
 import { inferenceErrorAnswer, openInferenceSurface, servedModel } from './open-inference-surface.ts'
-import { renderLive, renderModelMetadata, renderModelReady, renderReady, renderServerMetadata } from './open-inference-answers.ts'
+import {
+  renderLive,
+  renderModelMetadata,
+  renderModelReady,
+  renderReady,
+  renderServerMetadata,
+  versionsOf,
+} from './open-inference-answers.ts'
 import { type InferenceOperation, OPEN_INFERENCE_ROUTES } from './open-inference-paths.ts'
 import type { Route } from './router.ts'
 
@@ -52,11 +59,8 @@ function describe(
   const model = servedModel(models, registry, name, wanted)
   caller.demandInvoke(registry.facts(model.version))
   if (operation === 'model-ready') return renderModelReady(model.version.name, true)
-  const versions = registry
-    .list()
-    .filter((known) => known.name === model.version.name)
-    .map((known) => known.version)
-  return renderModelMetadata({ name: model.version.name, versions, inputs: model.inputs, outputs: model.outputs })
+  const { name: known } = model.version
+  return renderModelMetadata({ name: known, versions: versionsOf(registry, known), inputs: model.inputs, outputs: model.outputs })
 }
 
 function healthRoute(path: string, operation: 'server-live' | 'server-ready', { ready }: OpenInferenceRoutesOptions): Route {

@@ -3,13 +3,13 @@ import { RedoubtError } from '#foundation/core'
 import { type Call, type Rendered, type ServeIo, type Served, challengeOf, type Surface, type TextFilter } from '#gateway/pipeline'
 import type { InferTensor, ModelServer, ServedModel } from '#gateway/serving'
 import { parseInferRequest } from './open-inference.ts'
-import { renderInferenceError, renderInferResponse } from './open-inference-answers.ts'
+import { type InferResponse, renderInferenceError, renderInferResponse } from './open-inference-answers.ts'
 import type { InferRequest } from './open-inference.ts'
 
 /** A thousand rows of a wide table, with room. */
-const MAX_BODY_BYTES = 8 * 1024 * 1024
+export const MAX_BODY_BYTES = 8 * 1024 * 1024
 /** What the wire format allows at all; policies set the bound that counts. */
-const MAX_ROWS = 100_000
+export const MAX_ROWS = 100_000
 /** Predictions of a named subject kept in the record, sealed; more rows are kept by digest alone. */
 const MAX_RECORDED_ROWS = 100
 
@@ -26,7 +26,7 @@ export function openInferenceSurface({ models, registry }: OpenInferenceOptions)
     resolve({ body, parameters: [name, version] }) {
       const model = servedModel(models, registry, name, version)
       const request = parseInferRequest(body, model, { maxBodyBytes: MAX_BODY_BYTES, maxRows: MAX_ROWS })
-      return inferCall(models, registry, model, request)
+      return inferCall({ models, registry, model, request }, renderJson)
     },
     renderError: inferenceErrorAnswer,
     // No operation of this protocol streams.
@@ -56,7 +56,19 @@ export function inferenceErrorAnswer(error: RedoubtError, requestId: string): Re
   return { status: error.status, headers, body: renderInferenceError(error) }
 }
 
-function inferCall(models: ModelServer, registry: Registry, model: ServedModel, request: InferRequest): Call {
+const renderJson = (response: InferResponse): Rendered => ({
+  status: 200,
+  headers: { 'content-type': 'application/json' },
+  body: renderInferResponse(response),
+})
+
+interface InferExchange extends OpenInferenceOptions {
+  readonly model: ServedModel
+  readonly request: InferRequest
+}
+
+/** One inference, whatever wire it came on. @param render the answer in that wire's words. */
+export function inferCall({ models, registry, model, request }: InferExchange, render: (response: InferResponse) => Rendered): Call {
   const { version } = model
   let inputs = request.inputs
   return {
@@ -73,11 +85,18 @@ function inferCall(models: ModelServer, registry: Registry, model: ServedModel, 
       if (registry.get(version.name, version.version)?.quarantined === true) return new RedoubtError('ERR_MODEL_QUARANTINED')
       return models.get(version.name) === model ? null : new RedoubtError('ERR_MODEL_UNDEPLOYED')
     },
-    serve: (io) => serve(model, request, inputs, io),
+    serve: (io) => serve({ model, request, inputs, render }, io),
   }
 }
 
-async function serve(model: ServedModel, request: InferRequest, inputs: readonly InferTensor[], io: ServeIo): Promise<Served> {
+interface Serving {
+  readonly model: ServedModel
+  readonly request: InferRequest
+  readonly inputs: readonly InferTensor[]
+  readonly render: (response: InferResponse) => Rendered
+}
+
+async function serve({ model, request, inputs, render }: Serving, io: ServeIo): Promise<Served> {
   const outputs = await model.infer(inputs, request.rows)
   const reason = io.cancellation.reason
   if (reason) throw reason
@@ -87,17 +106,14 @@ async function serve(model: ServedModel, request: InferRequest, inputs: readonly
     usage: { rows: request.rows },
     bytes: textUnits(outputs),
     visitTexts: (look) => outputs.forEach((tensor) => filteredTensor(tensor, look, 'outputs')),
-    render: (filter) => ({
-      status: 200,
-      headers: { 'content-type': 'application/json' },
-      body: renderInferResponse({
+    render: (filter) =>
+      render({
         modelName: name,
         modelVersion: version,
         id: request.id,
         outputs: outputs.map((tensor) => filteredTensor(tensor, filter, 'outputs')),
         requested: request.outputs,
       }),
-    }),
     ...(io.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: { prediction: outputs.map(recorded) } }),
   }
 }

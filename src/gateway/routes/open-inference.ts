@@ -47,7 +47,15 @@ export function parseInferRequest(
   model: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] },
   bounds: InferBounds,
 ): InferRequest {
-  const document = parseStrictJson(body, { maxBytes: bounds.maxBodyBytes, maxDepth: MAX_DEPTH })
+  return readInferRequest(parseStrictJson(body, { maxBytes: bounds.maxBodyBytes, maxDepth: MAX_DEPTH }), model, bounds)
+}
+
+/** As `parseInferRequest`, for a document that was read already. */
+export function readInferRequest(
+  document: JsonValue,
+  model: { readonly inputs: readonly TensorSpec[]; readonly outputs: readonly TensorSpec[] },
+  bounds: InferBounds,
+): InferRequest {
   if (!isObject(document)) throw invalid('the body is not an object')
   onlyMembers(document, REQUEST_MEMBERS, 'the request')
   const { id, inputs } = document

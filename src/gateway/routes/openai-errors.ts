@@ -21,16 +21,23 @@ export function renderOpenAiError(error: RedoubtError, requestId: string, proces
     ...openAiHeaders(requestId, processingMs),
     'content-type': 'application/json',
     'redoubt-code': error.code,
+    ...finalHeaders(error),
   }
+  // RFC 6750 §3: a 401 names the scheme; `invalid_token` only when there was one.
+  if (error.status === 401) headers['www-authenticate'] = challengeOf(error)
+  return { status: error.status, headers, body: JSON.stringify(openAiErrorBody(error)) }
+}
+
+/** What tells clients whether and when to try again. */
+export function finalHeaders(error: RedoubtError): Record<string, string> {
+  const headers: Record<string, string> = {}
   if (isFinal(error.code)) headers['x-should-retry'] = 'false'
   const retryAfterMs = error.evidence['retryAfterMs']
   if (typeof retryAfterMs === 'number') {
     headers['retry-after-ms'] = String(Math.ceil(retryAfterMs))
     headers['retry-after'] = String(Math.ceil(retryAfterMs / 1000))
   }
-  // RFC 6750 §3: a 401 names the scheme; `invalid_token` only when there was one.
-  if (error.status === 401) headers['www-authenticate'] = challengeOf(error)
-  return { status: error.status, headers, body: JSON.stringify(openAiErrorBody(error)) }
+  return headers
 }
 
 export function openAiErrorBody(error: RedoubtError): OpenAiErrorBody {

@@ -5,8 +5,17 @@ export { type InferTensor, MAX_CALL_ELEMENTS, NULL_INTEGER, type TensorData } fr
 export type { TensorDatatype, TensorSpec } from '#assets/registry'
 
 // upstreams
-export { chatModelSchema, type UpstreamConfig, type UpstreamsConfig, upstreamSchema, upstreamsSchema } from './upstreams/config.ts'
+export {
+  chatModelSchema,
+  UPSTREAM_APIS,
+  type UpstreamApi,
+  type UpstreamConfig,
+  type UpstreamsConfig,
+  upstreamSchema,
+  upstreamsSchema,
+} from './upstreams/config.ts'
 export { type UpstreamExchange, type UpstreamHandler } from './upstreams/exchange.ts'
+export { type Attempt, dispatchInOrder } from './upstreams/failover.ts'
 export { type UpstreamHealth } from './upstreams/probe.ts'
 export { readUpstreamError } from './upstreams/upstream-errors.ts'
 export { createUpstreams, type DispatchOptions, type UpstreamRoute, type Upstreams } from './upstreams/upstreams.ts'

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { RedoubtError } from '#foundation/core'
 import { addressBytes, canonicalAddress } from './address.ts'
 import { Networks } from './networks.ts'
@@ -67,9 +67,15 @@ export class SourceAddresses {
    */
   settle(request: IncomingMessage): void {
     const peer = canonicalAddress(request.socket.remoteAddress ?? '') ?? UNKNOWN_ADDRESS
-    const proxied = this.#trusted !== null && this.#isTrusted(peer)
-    request.redoubtSource = proxied ? this.#behind(peer, request) : peer
+    const proxied = this.isProxy(peer)
+    request.redoubtSource = proxied ? this.#named(peer, request.headers) : peer
     if (proxied) request.redoubtCertificate = this.#certificateBehind(request)
+  }
+
+  /** Whether the other end of a connection is a named proxy. */
+  isProxy(address: string): boolean {
+    const peer = canonicalAddress(address) ?? UNKNOWN_ADDRESS
+    return this.#trusted !== null && this.#isTrusted(peer)
   }
 
   #certificateBehind({ headers }: IncomingMessage): Uint8Array | null {
@@ -82,7 +88,13 @@ export class SourceAddresses {
     return Buffer.from(base64, 'base64')
   }
 
-  #behind(peer: string, { headers }: IncomingMessage): string {
+  /** As `settle`, for what is no HTTP/1.1 request. @param address of the other end of the connection. @returns the caller's, canonical. */
+  behind(address: string, headers: IncomingHttpHeaders): string {
+    const peer = canonicalAddress(address) ?? UNKNOWN_ADDRESS
+    return this.isProxy(peer) ? this.#named(peer, headers) : peer
+  }
+
+  #named(peer: string, headers: IncomingHttpHeaders): string {
     const forwarded = headers['forwarded']
     const xForwardedFor = headers['x-forwarded-for']
     const byStandard = forwarded === undefined ? null : this.#caller(forwardedHops(forwarded))

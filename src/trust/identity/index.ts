@@ -10,7 +10,7 @@ export {
 export type { CreatedAccount, NewAccount, PrivateJwk, PublicJwk, ServiceAccount } from './accounts.ts'
 export type { Principal, Refusal } from './authenticator.ts'
 export { authenticateHeader } from './services/challenge.ts'
-export { type Credentials, credentialsOf } from './services/credentials.ts'
+export { certificateOfConnection, type Credentials, credentialsOf } from './services/credentials.ts'
 export { openProofKey, readProofKey, signProof, thumbprintOf } from './services/proof-key.ts'
 export { type BindingKind, BINDINGS } from './services/token-binding.ts'
 export { type IdentityConfig, identityConfig } from './config.ts'

@@ -105,6 +105,7 @@ describe('loading refuses, with file and line', () => {
       'rows 1/0h',
     ].map((text) => ['limit', text]),
     ...['0', '-1', '1e3', 'many', '1000001', '1.5'].map((text) => ['rows_per_call', text]),
+    ...['all', 'images', 'image, image', 'image,', 'image=allow'].map((text) => ['unread_input', text]),
   ])('a malformed obligation @%s("%s")', async (name, text) => {
     expect(await refusal(`${PERMIT}\n@${name}("${text}") ${PERMIT}`)).toMatch(/^mine\.cedar:2: `@/)
   })
@@ -277,6 +278,13 @@ describe('obligations', () => {
     })
   })
 
+  it('let pass unread only what every satisfied permit lets pass (C6)', () => {
+    const all = [read({ unread_input: 'image, token_ids' }), read({ unread_input: 'token_ids,audio' })]
+    expect(mergeObligations(all).unreadInput).toEqual(['token_ids'])
+    expect(mergeObligations([...all, read({ rows_per_call: '1' })]).unreadInput).toBeUndefined()
+    expect(read({ unread_input: 'token_ids, image' }).unreadInput).toEqual(['image', 'token_ids'])
+  })
+
   it('merge the same in every order and grouping', () => {
     const one = fc.record(
       {
@@ -290,6 +298,7 @@ describe('obligations', () => {
           .tuple(fc.constantFrom('rows', 'tokens'), fc.integer({ min: 1, max: 5 }), fc.constantFrom('1h', '60m', '1d'))
           .map(([unit, amount, window]) => `${unit} ${amount}/${window}`),
         rows_per_call: fc.integer({ min: 1, max: 9 }).map(String),
+        unread_input: fc.subarray(['image', 'audio', 'file'], { minLength: 1 }).map((kinds) => kinds.join(',')),
       },
       { requiredKeys: [] },
     )

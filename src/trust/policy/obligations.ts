@@ -1,4 +1,13 @@
-import { COLUMN_MASKS, type ColumnMask, type FilterAction, type LimitRule, type Obligations, stricterMask } from '#foundation/core'
+import {
+  COLUMN_MASKS,
+  type ColumnMask,
+  type FilterAction,
+  type LimitRule,
+  type Obligations,
+  stricterMask,
+  UNREADABLE_KINDS,
+  type UnreadableKind,
+} from '#foundation/core'
 
 /** What the annotations of one policy say. */
 export interface PolicyAnnotations {
@@ -58,6 +67,7 @@ export function readAnnotations(
     filter_output,
     limit,
     rows_per_call,
+    unread_input,
     mask_columns,
     hide_columns,
   } = annotations
@@ -73,6 +83,7 @@ export function readAnnotations(
       filterOutput: readFilter('filter_output', filter_output, entities),
       limits: readLimits(limit),
       maxRowsPerCall: readRowsPerCall(rows_per_call),
+      ...readUnread(unread_input),
       ...readColumns(mask_columns, hide_columns),
     }),
   }
@@ -86,6 +97,7 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['filter_output', 'permit'],
   ['limit', 'permit'],
   ['rows_per_call', 'permit'],
+  ['unread_input', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
 ])
@@ -127,6 +139,15 @@ function readRowsPerCall(text: string | null | undefined): number | null {
   if (!/^[1-9][0-9]{0,6}$/.test(text) || Number(text) > MAX_ROWS_PER_CALL)
     throw new Error(`\`@rows_per_call\` is a number from 1 to ${MAX_ROWS_PER_CALL}`)
   return Number(text)
+}
+
+function readUnread(text: string | null | undefined): Pick<Obligations, 'unreadInput'> {
+  if (!text) return {}
+  const kinds = items('unread_input', text)
+  for (const [i, kind] of kinds.entries())
+    if (!(UNREADABLE_KINDS as readonly string[]).includes(kind) || kinds.indexOf(kind) !== i)
+      throw new Error(`\`@unread_input\` is a list of \`${UNREADABLE_KINDS.join('|')}\`, each named once`)
+  return { unreadInput: Object.freeze(kinds.toSorted()) as readonly UnreadableKind[] }
 }
 
 /** Names of columns as the header of a CSV file has them, but for commas and equals signs. */
@@ -176,8 +197,16 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     filterOutput: mergeFilters(all.map((one) => one.filterOutput)),
     limits: Object.freeze([...limits.values()].sort(byUnitAndWindow)),
     maxRowsPerCall: rows.length > 0 ? Math.min(...rows) : null,
+    ...mergeUnread(all),
     ...mergeColumns(all, unsaid),
   })
+}
+
+/** What passes unread has to be let pass by every permit: one more permit never loosens what another asks for. */
+function mergeUnread(all: readonly Obligations[]): Pick<Obligations, 'unreadInput'> {
+  const [first, ...others] = all.map(({ unreadInput = [] }) => unreadInput)
+  const kinds = (first ?? []).filter((kind) => others.every((one) => one.includes(kind)))
+  return kinds.length === 0 ? {} : { unreadInput: Object.freeze(kinds) }
 }
 
 function mergeColumns(all: readonly Obligations[], unsaid: ColumnMask): Pick<Obligations, 'columns'> {

@@ -78,11 +78,7 @@ describe('parseChatRequest', () => {
     [{ model: 'm', messages: [{ role: 'root', content: 'x' }] }, 'messages[0].role'],
     [{ model: 'm', messages: [{ role: 'user' }] }, 'messages[0].content'],
     [{ model: 'm', messages: [{ role: 'user', content: 5 }] }, 'messages[0].content'],
-    [
-      { model: 'm', messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] },
-      'messages[0].content[0].type',
-    ],
-    [{ model: 'm', messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] }, 'messages[0].content[0].type'],
+    [{ model: 'm', messages: [{ role: 'user', content: [{ type: 'hologram' }] }] }, 'messages[0].content[0].type'],
     [{ model: 'm', messages: [{ role: 'user', content: [{ type: 'text' }] }] }, 'messages[0].content[0].text'],
     [{ model: 'm', messages: [{ role: 'tool', content: 'x' }] }, 'messages[0].tool_call_id'],
     [{ model: 'm', messages: [{ role: 'user', content: 'x', tool_calls: [] }] }, 'messages[0].tool_calls'],
@@ -182,6 +178,41 @@ describe('ChatRequest.rewriteTexts', () => {
     expect(sent.match(/\[CARD\]/g)).toHaveLength(JSON.stringify(everything).match(/4111/g)?.length ?? 0)
     const { messages: out } = JSON.parse(sent) as { messages: { tool_calls?: { function: { arguments: string } }[] }[] }
     expect(JSON.parse(out[2]?.tool_calls?.[0]?.function.arguments ?? '')).toEqual({ c: '[CARD]', d: '[CARD]' })
+  })
+
+  it('names what no filter can read, leaves it as it is, and looks at what stands beside it (C6)', () => {
+    const image = { url: `data:image/png;base64,4111111111111111` }
+    const request = parseChatRequest(
+      encode({
+        model: 'm',
+        messages: [
+          {
+            role: 'user',
+            content: [
+              { type: 'text', text: CARD },
+              { type: 'image_url', image_url: image, text: CARD },
+              { type: 'input_audio', input_audio: {} },
+              { type: 'file', file: {} },
+              { type: 'text', text: 'x', image_url: CARD },
+            ],
+          },
+        ],
+      }),
+    )
+    expect(request.unreadable).toEqual([
+      { kind: 'image', param: 'messages[0].content[1].type' },
+      { kind: 'audio', param: 'messages[0].content[2].type' },
+      { kind: 'file', param: 'messages[0].content[3].type' },
+    ])
+    request.rewriteTexts(maskCards)
+    const { messages: sent } = JSON.parse(request.toUpstream('r')) as { messages: { content: object[] }[] }
+    expect(sent[0]?.content).toEqual([
+      { type: 'text', text: '[CARD]' },
+      { type: 'image_url', image_url: image, text: '[CARD]' },
+      { type: 'input_audio', input_audio: {} },
+      { type: 'file', file: {} },
+      { type: 'text', text: 'x', image_url: '[CARD]' },
+    ])
   })
 
   it('says the place of each text and stops where the filter refuses', () => {

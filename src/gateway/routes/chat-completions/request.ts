@@ -1,4 +1,19 @@
-import { parseStrictJson, RedoubtError } from '#foundation/core'
+import { parseStrictJson, type RedoubtError, type UnreadableKind } from '#foundation/core'
+import type { UnreadablePart } from '#gateway/pipeline'
+import {
+  bodyObject,
+  flag,
+  integer,
+  invalid,
+  isBranch,
+  MAX_COMPLETION_TOKENS,
+  modelName,
+  object,
+  optionalText,
+  subjectOf,
+  text,
+  withPerson,
+} from '../request-members.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024
@@ -8,23 +23,25 @@ const MAX_PARTS = 1024
 const MAX_TOOLS = 256
 export const MAX_TOOL_CALLS = 128
 export const MAX_CHOICES = 16
-const MAX_COMPLETION_TOKENS = 10_000_000
 const MAX_IDENTIFIER_LENGTH = 512
 /** Reserved for an answer whose request names no bound of its own; settled to what was used. */
 export const DEFAULT_COMPLETION_TOKENS = 1024
 /** Fewer UTF-8 bytes a token than this are rare in any language, so the estimate is high rather than low; it is settled to the usage reported. */
 const BYTES_PER_TOKEN = 3
 
+/** An upper estimate of the tokens of a prompt. @param bytes size of the whole body. */
+export const promptTokensOf = (bytes: number): number => Math.ceil(bytes / BYTES_PER_TOKEN)
+
 const ROLES: ReadonlySet<Tree | undefined> = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function'])
-/** Parts that no text filter can look into. */
-const OPAQUE_PARTS: ReadonlySet<Tree | undefined> = new Set([
-  'image_url',
-  'input_audio',
-  'file',
-  'audio',
-  'video_url',
-  'input_image',
-  'input_file',
+/** Parts that no text filter can look into, by type. */
+const OPAQUE_PARTS: ReadonlyMap<string, UnreadableKind> = new Map([
+  ['image_url', 'image'],
+  ['input_image', 'image'],
+  ['input_audio', 'audio'],
+  ['audio', 'audio'],
+  ['video_url', 'video'],
+  ['file', 'file'],
+  ['input_file', 'file'],
 ])
 const NUMERIC_MEMBERS: ReadonlySet<string> = new Set(['n', 'seed', 'max_tokens', 'max_completion_tokens', 'top_logprobs'])
 const REWRITTEN_MEMBERS: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'user', 'safety_identifier'])
@@ -45,23 +62,28 @@ export class ChatRequest {
   readonly maxCompletionTokens: number | null
   /** The client asked for an answer that is a JSON document. */
   readonly jsonAnswer: boolean
+  /** Parts that no filter can look into. */
+  readonly unreadable: readonly UnreadablePart[]
   readonly #document: Branch
+  readonly #opaque = new Set<Branch>()
 
   constructor(document: Branch, bytes: number) {
     this.#document = document
-    this.model = text(document['model'], 'model', 256)
-    if (this.model === '') throw invalid('`model` is empty', 'model')
+    this.model = modelName(document)
     this.stream = flag(document['stream'], 'stream')
     this.includeUsage = flag(object(document['stream_options'], 'stream_options')?.['include_usage'], 'stream_options.include_usage')
     this.choices = integer(document['n'], 'n', MAX_CHOICES) ?? 1
     this.maxCompletionTokens =
       integer(document['max_completion_tokens'], 'max_completion_tokens', MAX_COMPLETION_TOKENS) ??
       integer(document['max_tokens'], 'max_tokens', MAX_COMPLETION_TOKENS)
-    this.subject =
-      optionalText(document['safety_identifier'], 'safety_identifier', MAX_IDENTIFIER_LENGTH) ??
-      optionalText(document['user'], 'user', MAX_IDENTIFIER_LENGTH)
-    this.promptTokens = Math.ceil(bytes / BYTES_PER_TOKEN)
-    checkMessages(document['messages'])
+    this.subject = subjectOf(document)
+    this.promptTokens = promptTokensOf(bytes)
+    const unreadable: UnreadablePart[] = []
+    checkMessages(document['messages'], (part, kind, param) => {
+      this.#opaque.add(part)
+      unreadable.push({ kind, param })
+    })
+    this.unreadable = unreadable
     checkTools(document)
     refuseAudio(document)
     const format = object(document['response_format'], 'response_format')
@@ -81,6 +103,8 @@ export class ChatRequest {
   rewriteTexts(filter: TextFilter): boolean {
     const exempt = (holder: Branch, member: string): boolean => {
       if (member === 'role') return ROLES.has(holder[member])
+      // It passes unread or not at all; what stands beside it is looked at.
+      if (member === holder['type'] && this.#opaque.has(holder)) return true
       // `model` and the stream options are written anew, `user` and `safety_identifier` leave as pseudonym or not at all.
       return holder === this.#document && (NUMERIC_MEMBERS.has(member) || REWRITTEN_MEMBERS.has(member))
     }
@@ -92,11 +116,7 @@ export class ChatRequest {
    * @param pseudonym stands for the person at the upstream; null leaves the person out.
    */
   toUpstream(upstreamModel: string, pseudonym: string | null = null): string {
-    const body: Branch = { ...this.#document, model: upstreamModel }
-    for (const member of ['safety_identifier', 'user']) {
-      if (pseudonym !== null && typeof body[member] === 'string') body[member] = pseudonym
-      else delete body[member]
-    }
+    const body = withPerson({ ...this.#document, model: upstreamModel }, pseudonym)
     if (this.stream) body['stream_options'] = { include_usage: true }
     else delete body['stream_options']
     return JSON.stringify(body)
@@ -109,11 +129,13 @@ export class ChatRequest {
  */
 export function parseChatRequest(body: Uint8Array, maxBytes = MAX_REQUEST_BYTES): ChatRequest {
   const document = parseStrictJson(body, { maxBytes, maxDepth: MAX_DEPTH }) as Tree
-  if (!isBranch(document)) throw new RedoubtError('ERR_INPUT_INVALID', 'the body is not a JSON object')
-  return new ChatRequest(document, body.byteLength)
+  return new ChatRequest(bodyObject(document), body.byteLength)
 }
 
-function checkMessages(messages: Tree | undefined): void {
+/** Is told of each part that no filter can look into. */
+type Opaque = (part: Branch, kind: UnreadableKind, param: string) => void
+
+function checkMessages(messages: Tree | undefined, opaque: Opaque): void {
   if (messages === undefined) throw invalid('`messages` is missing', 'messages')
   if (!Array.isArray(messages)) throw invalid('`messages` is not an array', 'messages')
   if (messages.length === 0) throw invalid('`messages` is empty', 'messages')
@@ -128,14 +150,14 @@ function checkMessages(messages: Tree | undefined): void {
     if (!assistant && (calls !== null || legacyCall !== null)) throw invalid('only the assistant calls tools', `${place}.tool_calls`)
     if (message['role'] === 'tool') text(message['tool_call_id'], `${place}.tool_call_id`, MAX_IDENTIFIER_LENGTH)
     optionalText(message['name'], `${place}.name`, MAX_IDENTIFIER_LENGTH)
-    if ((message['audio'] ?? null) !== null) throw opaque('audio', `${place}.audio`)
-    checkContent(message['content'], `${place}.content`, assistant)
+    if ((message['audio'] ?? null) !== null) throw textOnly('audio', `${place}.audio`)
+    checkContent(message['content'], `${place}.content`, assistant, opaque)
     if (calls !== null) checkToolCalls(calls, `${place}.tool_calls`)
     if (legacyCall !== null) checkFunction(legacyCall, `${place}.function_call`)
   })
 }
 
-function checkContent(content: Tree | undefined, place: string, optional: boolean): void {
+function checkContent(content: Tree | undefined, place: string, optional: boolean, opaque: Opaque): void {
   if (typeof content === 'string') return
   if (content === undefined || content === null) {
     if (optional) return
@@ -147,8 +169,9 @@ function checkContent(content: Tree | undefined, place: string, optional: boolea
     const at = `${place}[${i}]`
     if (!isBranch(part)) throw invalid('a part is not an object', at)
     const type = part['type']
-    if (typeof type === 'string' && OPAQUE_PARTS.has(type)) throw opaque(type, `${at}.type`)
-    if (type === 'text' || type === 'refusal') text(part[type], `${at}.${type}`, Number.MAX_SAFE_INTEGER)
+    const kind = typeof type === 'string' ? OPAQUE_PARTS.get(type) : undefined
+    if (kind !== undefined) opaque(part, kind, `${at}.type`)
+    else if (type === 'text' || type === 'refusal') text(part[type], `${at}.${type}`, Number.MAX_SAFE_INTEGER)
     else throw invalid('the part is of no known type', `${at}.type`)
   })
 }
@@ -192,48 +215,9 @@ function refuseAudio(document: Branch): void {
   if (modalities !== null && !(Array.isArray(modalities) && modalities.every((modality) => modality === 'text'))) {
     throw invalid('answers are accepted as text only, for only text can be filtered', 'modalities')
   }
-  if ((document['audio'] ?? null) !== null) throw opaque('audio', 'audio')
+  if ((document['audio'] ?? null) !== null) throw textOnly('audio', 'audio')
 }
 
-function isBranch(value: Tree | undefined): value is Branch {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function invalid(message: string, param: string): RedoubtError {
-  return new RedoubtError('ERR_INPUT_INVALID', message, { evidence: { param } })
-}
-
-function opaque(type: string, param: string): RedoubtError {
+function textOnly(type: string, param: string): RedoubtError {
   return invalid(`\`${type}\` is not accepted, for only text can be filtered`, param)
-}
-
-function text(value: Tree | undefined, param: string, maxLength: number): string {
-  if (value === undefined || value === null) throw invalid(`\`${param}\` is missing`, param)
-  if (typeof value !== 'string') throw invalid(`\`${param}\` is not a text`, param)
-  if (value.length > maxLength) throw invalid(`\`${param}\` is longer than ${maxLength} characters`, param)
-  return value
-}
-
-function optionalText(value: Tree | undefined, param: string, maxLength: number): string | null {
-  return value === undefined || value === null ? null : text(value, param, maxLength)
-}
-
-function object(value: Tree | undefined, param: string): Branch | null {
-  if (value === undefined || value === null) return null
-  if (!isBranch(value)) throw invalid(`\`${param}\` is not an object`, param)
-  return value
-}
-
-function flag(value: Tree | undefined, param: string): boolean {
-  if (value === undefined || value === null) return false
-  if (typeof value !== 'boolean') throw invalid(`\`${param}\` is neither true nor false`, param)
-  return value
-}
-
-function integer(value: Tree | undefined, param: string, maximum: number): number | null {
-  if (value === undefined || value === null) return null
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > maximum) {
-    throw invalid(`\`${param}\` is not a whole number from 1 to ${maximum}`, param)
-  }
-  return value
 }

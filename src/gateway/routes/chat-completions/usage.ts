@@ -19,6 +19,17 @@ export function readUsage(usage: unknown): TokenUsage | null {
   return { promptTokens: prompt, completionTokens: completion, totalTokens: prompt + completion, exact: true }
 }
 
+/** As `readUsage`, in the words of the responses and messages APIs. What was read from or written to a cache counts as prompt. */
+export function readInputOutput(usage: unknown): TokenUsage | null {
+  if (typeof usage !== 'object' || usage === null) return null
+  const counts = usage as Record<string, unknown>
+  const { input_tokens: input, output_tokens: output } = counts
+  if (!isCount(input) || !isCount(output)) return null
+  const cached = ['cache_creation_input_tokens', 'cache_read_input_tokens'].map((name) => counts[name]).filter(isCount)
+  const promptTokens = cached.reduce((sum, count) => sum + count, input)
+  return { promptTokens, completionTokens: output, totalTokens: promptTokens + output, exact: true }
+}
+
 /** What is charged for an answer that broke off: each piece at least a token, and never less than its length says. */
 export function estimateUsage(promptTokens: number, pieces: number, characters: number): TokenUsage {
   const completionTokens = Math.max(pieces, Math.ceil(characters / CHARACTERS_PER_TOKEN))

@@ -13,7 +13,8 @@ describe('upstreamsSchema', () => {
       models: { m: { upstream: 'one', model: 'x' } },
     })
     expect(config.upstreams['one']).toMatchObject({ allowLoopbackHttp: false, sandbox: false, chunkTimeoutMs: DEFAULT_CHUNK_TIMEOUT_MS })
-    expect(config.models['m']).toEqual({ upstream: 'one', model: 'x', sensitivity: 'internal', purposes: [] })
+    expect(config.models['m']).toEqual({ upstream: 'one', model: 'x', sensitivity: 'internal', purposes: [], fallbacks: [] })
+    expect(config.upstreams['one']).toMatchObject({ api: 'openai', retries: 1 })
     expect(upstreamsSchema.parse({})).toEqual({ upstreams: {}, models: {} })
   })
 
@@ -44,6 +45,27 @@ describe('upstreamsSchema', () => {
     'not a url',
   ])('refuses %s', (baseUrl) => {
     expect(parse({ baseUrl }).success).toBe(false)
+  })
+
+  it('takes as a fallback only an upstream with an agreement on record that speaks the same API (D4)', () => {
+    const baseUrl = 'https://models.example/v1'
+    const agreement = { reference: 'DPA 2026-14', expires: '2027-06-30' }
+    const config = (two: object, fallback = 'two') =>
+      upstreamsSchema.safeParse({
+        upstreams: { one: { baseUrl }, two: { baseUrl, ...two } },
+        models: { m: { upstream: 'one', model: 'x', fallbacks: [{ upstream: fallback, model: 'y' }] } },
+      })
+    expect(config({ agreement }).success).toBe(true)
+    for (const [result, why] of [
+      [config({}), 'no `agreement` on record'],
+      [config({ agreement, api: 'anthropic' }), 'speaks another API'],
+      [config({ agreement }, 'three'), 'names no entry'],
+    ] as const) {
+      expect(result.success).toBe(false)
+      expect(JSON.stringify(result.error?.issues)).toContain(why)
+    }
+    for (const expires of ['2027-13-01', 'soon', '']) expect(config({ agreement: { reference: 'r', expires } }).success).toBe(false)
+    expect(config({ agreement: { reference: '', expires: '2027-06-30' } }).success).toBe(false)
   })
 
   it('refuses a credential in place of a reference, unknown keys and models that lead nowhere', () => {

@@ -18,10 +18,40 @@ export const DEFAULT_MAX_STREAM_BYTES = 64 * 1024 * 1024
 const secretReference = z.string().regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:.+)$/, 'must be a reference: `env:NAME` or `file:PATH`')
 const timeoutMs = z.int().min(10).max(3_600_000)
 
+/** Once: the caller's own retries multiply with these. */
+export const DEFAULT_RETRIES = 1
+const MAX_RETRIES = 3
+const MAX_FALLBACKS = 8
+
+/** What an upstream speaks. Requests are not translated from one to the other. */
+export const UPSTREAM_APIS = ['openai', 'anthropic'] as const
+export type UpstreamApi = (typeof UPSTREAM_APIS)[number]
+
 export const upstreamSchema = z
   .strictObject({
-    baseUrl: z.url().describe('base address of the OpenAI-compatible API, such as `https://api.openai.com/v1`'),
-    apiKey: secretReference.optional().describe('reference to the bearer credential; left out for an upstream that needs none'),
+    api: z
+      .enum(UPSTREAM_APIS)
+      .default('openai')
+      .describe('what the upstream speaks: `openai` (chat completions, completions, embeddings, responses) or `anthropic` (messages)'),
+    baseUrl: z.url().describe('base address of the API, such as `https://api.openai.com/v1` or `https://api.anthropic.com/v1`'),
+    apiKey: secretReference.optional().describe('reference to the credential; left out for an upstream that needs none'),
+    agreement: z
+      .strictObject({
+        reference: z.string().min(1).max(256).describe('where the agreement is filed'),
+        expires: z.iso.date().describe('its last day, such as `2027-06-30` (UTC)'),
+      })
+      .optional()
+      .describe(
+        'the agreement with whoever runs it (data processing, business associate); only an upstream with one in force is a fallback',
+      ),
+    retries: z
+      .int()
+      .min(0)
+      .max(MAX_RETRIES)
+      .default(DEFAULT_RETRIES)
+      .describe(
+        'how often a request is sent again to the same upstream when it cannot have been answered: no connection, reset or 502, 503, 529 before the first byte',
+      ),
     ca: secretReference.optional().describe('reference to PEM certificates that replace the system roots for this upstream'),
     organization: z
       .string()
@@ -58,15 +88,26 @@ export const upstreamSchema = z
     if (reason !== null) context.addIssue({ code: 'custom', path: ['baseUrl'], message: reason })
   })
 
+const sensitivity = z.enum(SENSITIVITIES)
+const purposes = z.array(z.string().min(1).max(128)).max(64)
+
+const fallbackSchema = z.strictObject({
+  upstream: z.string().describe('name of an entry of `upstreams`, with an agreement on record'),
+  model: z.string().min(1).max(256).describe('name of the model there'),
+  sensitivity: sensitivity.optional().describe('most sensitive data it may receive; that of the model unless named'),
+  purposes: purposes.optional().describe('purposes it may be used for; those of the model unless named'),
+})
+
 export const chatModelSchema = z.strictObject({
   upstream: z.string().describe('name of an entry of `upstreams`'),
   model: z.string().min(1).max(256).describe('name of the model at the upstream'),
-  sensitivity: z.enum(SENSITIVITIES).default('internal').describe('most sensitive data this route may receive'),
-  purposes: z
-    .array(z.string().min(1).max(128))
-    .max(64)
+  sensitivity: sensitivity.default('internal').describe('most sensitive data this route may receive'),
+  purposes: purposes.default([]).describe('purposes the route may be used for; none named: any stated purpose'),
+  fallbacks: z
+    .array(fallbackSchema)
+    .max(MAX_FALLBACKS)
     .default([])
-    .describe('purposes the route may be used for; none named: any stated purpose'),
+    .describe('asked in this order when the upstream does not answer, each only if the policies let this very request go there'),
 })
 
 /** Named upstreams, and the public model names that lead to them. */
@@ -86,11 +127,23 @@ export const upstreamsSchema = z
       if (!Object.hasOwn(config.upstreams, model.upstream)) {
         context.addIssue({ code: 'custom', path: ['models', name, 'upstream'], message: 'names no entry of `upstreams`' })
       }
+      for (const [i, fallback] of model.fallbacks.entries()) {
+        const reason = refuseFallback(config.upstreams, model.upstream, fallback.upstream)
+        if (reason !== null) context.addIssue({ code: 'custom', path: ['models', name, 'fallbacks', i, 'upstream'], message: reason })
+      }
     }
   })
 
 export type UpstreamConfig = z.output<typeof upstreamSchema>
 export type UpstreamsConfig = z.output<typeof upstreamsSchema>
+
+/** @returns why an upstream is no fallback for another, or null. Whether its agreement is in force is asked when it is needed. */
+function refuseFallback(upstreams: Readonly<Record<string, UpstreamConfig>>, first: string, name: string): string | null {
+  const upstream = Object.hasOwn(upstreams, name) ? upstreams[name] : undefined
+  if (upstream === undefined) return 'names no entry of `upstreams`'
+  if (upstream.agreement === undefined) return 'has no `agreement` on record, so nothing falls back to it'
+  return upstream.api === upstreams[first]?.api ? null : 'speaks another API than the upstream of the model'
+}
 
 /** @returns why the address is not acceptable, or null. Plain http needs the upstream's own permission and a loopback name. */
 export function refuseBaseUrl(url: URL, allowLoopbackHttp: boolean): string | null {

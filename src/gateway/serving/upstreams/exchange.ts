@@ -33,7 +33,15 @@ export interface ExchangeBounds {
 }
 
 /** What of an upstream's headers may be seen above: never `set-cookie`, `server`, nor anything that names accounts. */
-const RESPONSE_HEADERS = ['content-type', 'openai-processing-ms', 'openai-version', 'x-request-id', 'retry-after', 'retry-after-ms']
+const RESPONSE_HEADERS = [
+  'content-type',
+  'openai-processing-ms',
+  'openai-version',
+  'x-request-id',
+  'request-id',
+  'retry-after',
+  'retry-after-ms',
+]
 
 /** One request and its answer as an undici dispatch handler; no streams and no promises, for this is the hot path. */
 export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {

@@ -2,7 +2,7 @@ import { createSecureContext } from 'node:tls'
 import { type Clock, RedoubtError, type Sensitivity } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import { Pool } from 'undici'
-import { refuseBaseUrl, type UpstreamConfig, type UpstreamsConfig } from './config.ts'
+import { refuseBaseUrl, type UpstreamApi, type UpstreamConfig, type UpstreamsConfig } from './config.ts'
 import { Exchange, type UpstreamExchange, type UpstreamHandler } from './exchange.ts'
 import { isLoopbackName, loopbackLookup } from './loopback.ts'
 import { probeUpstream, type UpstreamHealth } from './probe.ts'
@@ -24,12 +24,23 @@ export interface UpstreamRoute {
   readonly sandbox: boolean
   readonly sensitivity: Sensitivity
   readonly purposes: readonly string[]
+  readonly api: UpstreamApi
+  /** How often a request that cannot have been answered is sent again. */
+  readonly retries: number
+  /** Epoch milliseconds at which the agreement with whoever runs it ends; null without one on record. */
+  readonly agreedUntil: number | null
+  /** Where to go when this does not answer, in order. */
+  readonly fallbacks: readonly UpstreamRoute[]
   /** Epoch seconds: when this process took the route into service. */
   readonly created: number
 }
 
 export interface DispatchOptions {
   readonly stream: boolean
+  /** Path below the base address, without its first slash; `chat/completions` unless given. */
+  readonly operation?: string
+  /** Header names and values in turn, beside those of the upstream. */
+  readonly headers?: readonly string[]
   /** Sent as `x-client-request-id`, so that both logs can be read side by side. */
   readonly requestId?: string
 }
@@ -38,7 +49,7 @@ export interface Upstreams {
   list(): readonly UpstreamRoute[]
   /** @returns the route of exactly this public name, or null. */
   resolve(model: string): UpstreamRoute | null
-  /** Sends one chat request. Never throws: what goes wrong arrives at `handler.error`, later or during the call. */
+  /** Sends one request. Never throws: what goes wrong arrives at `handler.error`, later or during the call. */
   dispatch(route: UpstreamRoute, body: Uint8Array | string, options: DispatchOptions, handler: UpstreamHandler): UpstreamExchange
   /** Asks each upstream for its models, with its credential. */
   probe(): Promise<readonly UpstreamHealth[]>
@@ -52,9 +63,13 @@ interface Connection {
   readonly config: UpstreamConfig
   readonly url: URL
   readonly pool: Pool
+  /** Path of the base address, without its last slash. */
   readonly path: string
   readonly headers: readonly string[]
 }
+
+/** The protocol version that Anthropic's API is asked for by a client that names none. */
+const ANTHROPIC_VERSION = '2023-06-01'
 
 /**
  * Opens the configured upstreams. Connections are made on first use.
@@ -75,17 +90,38 @@ export function createUpstreams(options: {
   const created = Math.floor(clock.now() / 1000)
   const routes = new Map<string, UpstreamRoute>()
   for (const [model, entry] of Object.entries(options.config.models)) {
-    const connection = connections.get(entry.upstream)
-    if (connection === undefined) throw new RedoubtError('ERR_CONFIG_INVALID', `the model \`${model}\` names an unknown upstream`)
-    const { upstream, model: upstreamModel, sensitivity, purposes } = entry
-    routes.set(model, { model, upstream, upstreamModel, sandbox: connection.config.sandbox, sensitivity, purposes, created })
+    const { sensitivity, purposes } = entry
+    const leadingTo = (to: Place, fallbacks: readonly UpstreamRoute[]): UpstreamRoute => {
+      const { sandbox, api, retries, agreement } = connectionTo(connections, model, to.upstream).config
+      return {
+        model,
+        upstream: to.upstream,
+        upstreamModel: to.model,
+        sandbox,
+        sensitivity: to.sensitivity ?? sensitivity,
+        purposes: to.purposes ?? purposes,
+        api,
+        retries,
+        // The last day counts to its end, wherever on Earth it ends first: in UTC.
+        agreedUntil: agreement === undefined ? null : Date.parse(agreement.expires) + DAY_MS,
+        fallbacks,
+        created,
+      }
+    }
+    routes.set(
+      model,
+      leadingTo(
+        entry,
+        entry.fallbacks.map((fallback) => leadingTo(fallback, [])),
+      ),
+    )
   }
   const listed = [...routes.values()]
 
   return {
     list: () => listed,
     resolve: (model) => routes.get(model) ?? null,
-    dispatch(route, body, { stream, requestId }, handler) {
+    dispatch(route, body, { stream, operation = 'chat/completions', requestId, headers: more }, handler) {
       const connection = connections.get(route.upstream)
       if (connection === undefined) throw new RedoubtError('ERR_INTERNAL', 'the route names an unknown upstream')
       const { config } = connection
@@ -94,7 +130,9 @@ export function createUpstreams(options: {
       const exchange = new Exchange(handler, bounds, logger)
       const headers = [...connection.headers, 'accept', stream ? 'text/event-stream' : 'application/json']
       if (requestId !== undefined) headers.push('x-client-request-id', requestId)
-      connection.pool.dispatch({ method: 'POST', path: connection.path, headers, body }, exchange)
+      if (config.api === 'anthropic' && more?.includes('anthropic-version') !== true) headers.push('anthropic-version', ANTHROPIC_VERSION)
+      if (more !== undefined) headers.push(...more)
+      connection.pool.dispatch({ method: 'POST', path: `${connection.path}/${operation}`, headers, body }, exchange)
       return exchange
     },
     probe: () =>
@@ -104,8 +142,8 @@ export function createUpstreams(options: {
             name,
             url,
             pool,
-            path: path.replace(/chat\/completions$/, 'models'),
-            headers,
+            path: `${path}/models`,
+            headers: config.api === 'anthropic' ? [...headers, 'anthropic-version', ANTHROPIC_VERSION] : headers,
             timeoutMs: config.headersTimeoutMs,
             clock,
             logger,
@@ -116,6 +154,22 @@ export function createUpstreams(options: {
       await Promise.all([...connections.values()].map(({ pool }) => pool.destroy()))
     },
   }
+}
+
+const DAY_MS = 86_400_000
+
+/** Where a request may go: a model of the configuration, or one of its fallbacks. */
+interface Place {
+  readonly upstream: string
+  readonly model: string
+  readonly sensitivity?: Sensitivity | undefined
+  readonly purposes?: readonly string[] | undefined
+}
+
+function connectionTo(connections: ReadonlyMap<string, Connection>, model: string, upstream: string): Connection {
+  const connection = connections.get(upstream)
+  if (connection === undefined) throw new RedoubtError('ERR_CONFIG_INVALID', `the model \`${model}\` names an unknown upstream`)
+  return connection
 }
 
 function connect(name: string, config: UpstreamConfig, resolveSecret: (reference: string) => string): Connection {
@@ -130,7 +184,8 @@ function connect(name: string, config: UpstreamConfig, resolveSecret: (reference
     if (!/^[\x21-\x7e]{1,8192}$/.test(credential)) {
       throw new RedoubtError('ERR_CONFIG_SECRET', `the credential of the upstream \`${name}\` cannot be sent in a header`)
     }
-    headers.push('authorization', `Bearer ${credential}`)
+    if (config.api === 'anthropic') headers.push('x-api-key', credential)
+    else headers.push('authorization', `Bearer ${credential}`)
   }
   if (config.organization !== undefined) headers.push('openai-organization', config.organization)
   if (config.project !== undefined) headers.push('openai-project', config.project)
@@ -153,5 +208,5 @@ function connect(name: string, config: UpstreamConfig, resolveSecret: (reference
           rejectUnauthorized: true,
         },
   })
-  return { name, config, url, pool, headers, path: `${url.pathname.replace(/\/+$/, '')}/chat/completions` }
+  return { name, config, url, pool, headers, path: url.pathname.replace(/\/+$/, '') }
 }

@@ -63,7 +63,7 @@ const thumbprintOf = (der: Uint8Array): string => createHash('sha256').update(de
 /** TLS 1.3 knows no renegotiation, so a connection has one certificate for its life. */
 const certificates = new WeakMap<Socket, string | null>()
 
-function certificateOfConnection(socket: Socket): string | null {
+export function certificateOfConnection(socket: Socket): string | null {
   let thumbprint = certificates.get(socket)
   if (thumbprint === undefined) {
     const certificate = (socket as Partial<TLSSocket>).getPeerX509Certificate?.()

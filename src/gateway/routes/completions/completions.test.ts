@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest'
+import { maskCards } from '../chat-completions/card-redactor.fixture.ts'
+import { CARD, dataOf, encode, runStream, STEPS, STREAM_OPTIONS } from '../routes.fixtures.ts'
+import { parseCompletionAnswer } from './answer.ts'
+import { parseCompletionRequest } from './request.ts'
+import { CompletionStream } from './stream.ts'
+
+const read = (body: object) => parseCompletionRequest(encode({ model: 'm', ...body }))
+
+describe('a request for completions', () => {
+  it('reserves every completion at its longest', () => {
+    const request = read({ prompt: ['a', 'b'], n: 2, best_of: 3, max_tokens: 10, user: 'u' })
+    expect(request).toMatchObject({ choices: 4, subject: 'u', stream: false, unreadable: [] })
+    expect(request.reservation()).toBe(request.promptTokens + 60)
+  })
+
+  it('filters prompts, suffix and everything unknown (C6)', () => {
+    const request = read({ prompt: [CARD, 'x'], suffix: CARD, stop: [CARD], tomorrow: { a: CARD } })
+    request.rewriteTexts(maskCards)
+    const sent = request.toUpstream('real')
+    expect(sent).not.toContain('4111')
+    expect(JSON.parse(sent)).toMatchObject({ model: 'real', prompt: ['[CARD]', 'x'], suffix: '[CARD]' })
+  })
+
+  it('names token ids as what no filter can read (C6)', () => {
+    for (const prompt of [
+      [1, 2, 3],
+      [[1], [2]],
+    ])
+      expect(read({ prompt }).unreadable).toEqual([{ kind: 'token_ids', param: 'prompt' }])
+  })
+
+  it.each([
+    [{}, 'prompt'],
+    [{ prompt: [] }, 'prompt'],
+    [{ prompt: ['a', 1] }, 'prompt'],
+    [{ prompt: [[]] }, 'prompt'],
+    [{ prompt: [1.5] }, 'prompt'],
+    [{ prompt: [-1] }, 'prompt'],
+    [{ prompt: [[1], 'a'] }, 'prompt'],
+    [{ prompt: { a: 1 } }, 'prompt'],
+    [{ prompt: 'a', n: 17 }, 'n'],
+    [{ prompt: Array.from({ length: 9 }, () => 'a'), n: 2 }, 'prompt'],
+    [{ prompt: 'a', max_tokens: 0 }, 'max_tokens'],
+    [{ prompt: 'a', stream: 1 }, 'stream'],
+  ])('refuses %j and names the place', (body, param) => {
+    expect(() => read(body)).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID', evidence: { param } }))
+  })
+})
+
+describe('an answer of completions', () => {
+  const answer = (choices: unknown, more: object = {}) => parseCompletionAnswer(encode({ id: 'c', choices, ...more }))
+
+  it('is filtered, and loses the log probabilities of what was changed (C6)', () => {
+    const logprobs = { tokens: ['4111 1111 1111 1111'] }
+    const parsed = answer(
+      [
+        { index: 0, text: CARD, logprobs, finish_reason: 'stop' },
+        { index: 1, text: 'fine', logprobs: { tokens: ['fine'] }, finish_reason: 'length' },
+      ],
+      { usage: { prompt_tokens: 1, completion_tokens: 2, total_tokens: 3, note: CARD }, provider: CARD },
+    )
+    parsed.rewriteTexts(maskCards)
+    const sent = JSON.parse(parsed.toClient('public', 1_000)) as { choices: unknown[] }
+    expect(JSON.stringify(sent)).not.toContain('4111')
+    expect(sent).toMatchObject({
+      object: 'text_completion',
+      model: 'public',
+      created: 1,
+      choices: [
+        { text: '[CARD]', logprobs: null },
+        { text: 'fine', logprobs: { tokens: ['fine'] } },
+      ],
+      usage: { total_tokens: 3 },
+    })
+    expect(parsed.usage(9)).toMatchObject({ totalTokens: 3, exact: true })
+  })
+
+  it.each([[[]], ['x'], [[{ text: 5, finish_reason: 'stop' }]], [[{ text: 'a' }]], [[{ text: 'a', finish_reason: '4111 1111' }]]])(
+    'refuses the choices %j',
+    (choices) => {
+      expect(() => answer(choices)).toThrow(expect.objectContaining({ code: 'ERR_UPSTREAM_PROTOCOL' }))
+    },
+  )
+})
+
+describe('a stream of completions', () => {
+  const chunk = (text: string, reason: string | null = null, index = 0): string =>
+    `data: ${JSON.stringify({ id: 'cmpl-1', created: 7, model: 'real', note: CARD, choices: [{ index, text, logprobs: { tokens: [text] }, finish_reason: reason }] })}\n\n`
+  const usage = `data: ${JSON.stringify({ id: 'cmpl-1', choices: [], usage: { prompt_tokens: 3, completion_tokens: 4, total_tokens: 7 } })}\n\n`
+  const DONE = 'data: [DONE]\n\n'
+  const stream = (change: object = {}) =>
+    new CompletionStream({ choices: 2, includeUsage: false, promptTokens: 10, ...change }, STREAM_OPTIONS)
+  const textOf = (out: string, index = 0): string =>
+    dataOf(out)
+      .flatMap(({ choices }) => choices)
+      .filter((choice: any) => choice.index === index)
+      .map((choice: any) => choice.text)
+      .join('')
+
+  const upstream = `${[...`Pay ${CARD} now`].map((unit) => chunk(unit)).join('')}${chunk('4111 1111 ', null, 1)}${chunk('1111 1111', null, 1)}${chunk('', 'stop')}${chunk('', 'length', 1)}${usage}${DONE}`
+
+  it('masks values of each choice, byte for byte the same for every chunking (C6)', () => {
+    const whole = runStream(stream({ includeUsage: true }), upstream)
+    expect(textOf(whole)).toBe('Pay [CARD] now')
+    expect(textOf(whole, 1)).toBe('[CARD]')
+    expect(whole).not.toMatch(/4111|real/)
+    expect(whole.endsWith(DONE)).toBe(true)
+    expect(dataOf(whole).at(-1)).toMatchObject({ choices: [], usage: { total_tokens: 7 } })
+    for (const step of STEPS) expect(runStream(stream({ includeUsage: true }), upstream, step)).toBe(whole)
+  })
+
+  it('ends a blocked completion with content_filter, and nothing after the value (C6)', () => {
+    const blocked = stream()
+    const out = runStream(blocked, chunk('so FORB') + chunk('IDDEN secret') + chunk('', 'stop') + DONE)
+    expect(blocked.state).toBe('blocked')
+    expect(textOf(out)).toBe('so ')
+    expect(out).not.toMatch(/IDDEN|secret/)
+    expect(dataOf(out).at(-1)).toMatchObject({ choices: [{ finish_reason: 'content_filter' }] })
+    expect(out.endsWith(DONE)).toBe(true)
+  })
+
+  it.each([
+    ['ends without [DONE]', chunk('x', 'stop'), 'err_upstream_reset'],
+    ['says [DONE] without a reason', chunk('x') + DONE, 'err_upstream_protocol'],
+    ['goes on after the end', chunk('x', 'stop') + chunk('y') + DONE, 'err_upstream_protocol'],
+    ['sends a choice nobody asked for', chunk('x', 'stop', 2) + DONE, 'err_upstream_protocol'],
+    ['sends what is not JSON', 'data: {\n\n', 'err_upstream_protocol'],
+    ['sends an error', `data: ${JSON.stringify({ error: { message: CARD, code: 'server_error' } })}\n\n`, 'err_upstream_refused'],
+  ])('makes an error event of an upstream that %s', (_, bytes, code) => {
+    const failed = stream()
+    const out = runStream(failed, bytes)
+    expect(failed.state).toBe('failed')
+    expect(dataOf(out).at(-1)?.error).toMatchObject({ code })
+    expect(out).not.toMatch(/4111|\[DONE\]/)
+  })
+})

@@ -1,0 +1,230 @@
+import { createHash } from 'node:crypto'
+import { type Clock, type EntityFacts, RedoubtError } from '#foundation/core'
+import { createRedactor, type FilterPlan, type Redactor } from '#gateway/filters'
+import type { Call, ServeIo, Served, StreamServed, Surface, SurfaceAsk } from '#gateway/pipeline'
+import { type Attempt, dispatchInOrder, type UpstreamExchange, type UpstreamRoute, type Upstreams } from '#gateway/serving'
+import type { LanguageProtocol, LanguageRequest } from './language-protocol.ts'
+
+export interface LanguageSurfaceOptions {
+  readonly upstreams: Upstreams
+  /** The policy's view of each route. */
+  facts(route: UpstreamRoute): EntityFacts
+  /** Stands for a person at the upstream. */
+  pseudonym(subject: string): string
+  readonly clock: Clock
+}
+
+/** What a header that is passed on may hold: versions and names of features, so that nothing else rides along. */
+const PLAIN_HEADER = /^[A-Za-z0-9][A-Za-z0-9._, -]{0,255}$/
+
+/** An API of language models as a surface: one request against one upstream or its fallbacks, JSON and SSE. */
+export function languageSurface<Request extends LanguageRequest>(
+  options: LanguageSurfaceOptions,
+  protocol: LanguageProtocol<Request>,
+): Surface {
+  return {
+    name: protocol.name,
+    maxBodyBytes: protocol.maxBodyBytes,
+    resolve(ask) {
+      const request = protocol.parseRequest(ask.body, ask)
+      const route = options.upstreams.resolve(request.model)
+      if (!route) throw new RedoubtError('ERR_MODEL_UNKNOWN', 'there is no such language model', { evidence: { param: 'model' } })
+      if (route.api !== protocol.api) throw otherApi(route)
+      return languageCall({ options, protocol, request, route, now: ask.now, headers: passedHeaders(protocol, ask) })
+    },
+    renderError: (error, requestId) => protocol.renderError(error, requestId),
+    renderStreamError: (error, requestId) => protocol.renderStreamError(error, requestId),
+  }
+}
+
+function otherApi({ api }: UpstreamRoute): RedoubtError {
+  const endpoint = api === 'anthropic' ? '`/v1/messages`' : '`/v1/chat/completions` or another endpoint of that API'
+  return new RedoubtError('ERR_MODEL_SURFACE', `the upstream of this model speaks the ${api} API: call ${endpoint}`, {
+    evidence: { param: 'model' },
+  })
+}
+
+function passedHeaders({ passedHeaders = [] }: Pick<LanguageProtocol, 'passedHeaders'>, { header }: SurfaceAsk): readonly string[] {
+  return passedHeaders.flatMap((name) => {
+    const value = header(name)
+    if (value === undefined) return []
+    if (!PLAIN_HEADER.test(value)) throw new RedoubtError('ERR_INPUT_INVALID', `the header \`${name}\` is not a plain word or list`)
+    return [name, value]
+  })
+}
+
+interface LanguageExchange<Request extends LanguageRequest> {
+  readonly options: LanguageSurfaceOptions
+  readonly protocol: LanguageProtocol<Request>
+  readonly request: Request
+  readonly route: UpstreamRoute
+  readonly now: number
+  readonly headers: readonly string[]
+}
+
+function languageCall<Request extends LanguageRequest>(exchange: LanguageExchange<Request>): Call {
+  const { options, request, route } = exchange
+  // Where the request is now: a fallback takes the place of what did not answer, in decisions and in the record.
+  let at = route
+  return {
+    resource: options.facts(route),
+    presentResource: () => options.facts(at),
+    endpoint: `Endpoint/${route.model}`,
+    subject: request.subject,
+    cost: { tokens: request.reservation() },
+    get details() {
+      return detailsOf(request, at)
+    },
+    ...(request.unreadable.length === 0 ? {} : { unreadable: request.unreadable }),
+    rewriteTexts: (filter) => void request.rewriteTexts(filter),
+    stillServable: () => null,
+    serve(io) {
+      const pseudonym = io.subject === null ? null : options.pseudonym(io.subject)
+      const attempt: Attempt = {
+        route,
+        body: (to) => request.toUpstream(to.upstreamModel, pseudonym),
+        options: { stream: request.stream, requestId: io.requestId, operation: exchange.protocol.operation, headers: exchange.headers },
+        now: () => options.clock.now(),
+        async admit(fallback) {
+          const refused = await io.admitElsewhere(options.facts(fallback), detailsOf(request, fallback))
+          if (refused === null) at = fallback
+          return refused
+        },
+      }
+      return request.stream ? serveStream(exchange, attempt, io) : serveWhole(exchange, attempt, io)
+    },
+  }
+}
+
+const detailsOf = ({ stream }: LanguageRequest, { model, upstream }: UpstreamRoute) => ({ model, upstream, stream })
+
+function serveWhole<Request extends LanguageRequest>(
+  { options, protocol, request, route, now }: LanguageExchange<Request>,
+  attempt: Attempt,
+  io: ServeIo,
+): Promise<Served> {
+  return new Promise((resolve, reject) => {
+    const parts: Uint8Array[] = []
+    const startedAt = options.clock.monotonic()
+    const exchange = dispatchInOrder(options.upstreams, attempt, {
+      start: () => undefined,
+      data: (chunk) => void parts.push(chunk),
+      end() {
+        const answer = protocol.parseAnswer(parts.length === 1 ? parts[0]! : Buffer.concat(parts), request)
+        resolve({
+          kind: 'whole',
+          usage: { tokens: answer.usage(request.promptTokens).totalTokens },
+          bytes: parts.reduce((sum, part) => sum + part.byteLength, 0),
+          visitTexts: (look) => void answer.rewriteTexts(look),
+          render(filter) {
+            answer.rewriteTexts(filter)
+            const headers = {
+              ...protocol.headers(io.requestId, options.clock.monotonic() - startedAt),
+              'content-type': 'application/json',
+            }
+            return { status: 200, headers, body: answer.toClient(route.model, now) }
+          },
+        })
+      },
+      error: reject,
+    })
+    io.cancellation.onCancel((reason) => {
+      exchange.abort(reason.code)
+      reject(reason)
+    })
+  })
+}
+
+/** Each event leaves as soon as no value can still grow into what it holds; the closing ones wait for the record. */
+function serveStream<Request extends LanguageRequest>(
+  { options, protocol, request, route, now }: LanguageExchange<Request>,
+  attempt: Attempt,
+  io: ServeIo,
+): Promise<Served> {
+  return new Promise((resolve, reject) => {
+    const { redactors, create } = redactorsOf(io.outputPlan)
+    const transformer = protocol.openStream?.(request, {
+      publicModel: route.model,
+      createRedactor: create,
+      createSilentRedactor: () => createRedactor(io.outputPlan),
+      requestId: io.requestId,
+      now,
+    })
+    if (transformer === undefined) throw new RedoubtError('ERR_INTERNAL', 'this API does not stream')
+    const digest = createHash('sha256')
+    let started = false
+    let finished = false
+    let exchange: UpstreamExchange | null = null
+
+    const finish = (): void => {
+      if (finished) return
+      finished = true
+      const closing = transformer.closing()
+      resolve({
+        kind: 'stream',
+        closing,
+        usage: { tokens: transformer.usage().totalTokens },
+        outputDigest: digest.update(closing).digest('hex'),
+        findings: added(redactors),
+        blocked: transformer.state === 'blocked',
+        failure: transformer.state === 'blocked' ? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT') : transformer.error,
+      } satisfies StreamServed)
+    }
+    exchange = dispatchInOrder(options.upstreams, attempt, {
+      start() {
+        started = true
+        io.out.start(protocol.headers(io.requestId))
+      },
+      data(chunk) {
+        const text = transformer.push(chunk)
+        if (text !== '') {
+          digest.update(text)
+          if (!io.out.write(text) && transformer.state === 'open') {
+            exchange?.pause()
+            io.out.onDrain(() => exchange?.resume())
+          }
+        }
+        if (transformer.state === 'open') return
+        // The upstream has nothing more to say to us, however much it still sends.
+        exchange?.abort('the stream has ended')
+        finish()
+      },
+      end() {
+        transformer.end()
+        finish()
+      },
+      error(error) {
+        if (!started) {
+          reject(error)
+          return
+        }
+        transformer.fail(error)
+        finish()
+      },
+    })
+    io.cancellation.onCancel((reason) => {
+      exchange?.abort(reason.code)
+      transformer.fail(reason)
+      if (started) finish()
+      else reject(reason)
+    })
+  })
+}
+
+function redactorsOf(plan: FilterPlan): { readonly redactors: readonly Redactor[]; readonly create: () => Redactor } {
+  const redactors: Redactor[] = []
+  return {
+    redactors,
+    create() {
+      const redactor = createRedactor(plan)
+      redactors.push(redactor)
+      return redactor
+    },
+  }
+}
+
+function added(redactors: readonly Redactor[]): ReadonlyMap<string, number> {
+  const total = new Map<string, number>()
+  for (const { findings } of redactors) for (const [entity, count] of findings) total.set(entity, (total.get(entity) ?? 0) + count)
+  return total
+}

@@ -1,0 +1,60 @@
+import { type Branch, rewriteTree, type TextFilter } from '../chat-completions/texts.ts'
+import { estimateUsage, numbersOnly, readInputOutput, type TokenUsage } from '../chat-completions/usage.ts'
+import type { LanguageAnswer } from '../language-protocol.ts'
+import { isBranch } from '../request-members.ts'
+import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
+
+const MAX_BLOCKS = 1024
+
+/** A whole message with its texts, thoughts and tool inputs open to a filter. */
+export class MessageAnswer implements LanguageAnswer {
+  readonly #document: Branch
+
+  constructor(document: Branch) {
+    const { type, role, content, stop_reason: reason } = document
+    if (type !== 'message' || role !== 'assistant') throw protocol('the answer is not a message of the assistant')
+    if (!Array.isArray(content) || content.length > MAX_BLOCKS || !content.every(isBranch)) throw protocol('the message has no content')
+    if (!isWord(reason)) throw protocol('the message has no stop reason')
+    this.#document = document
+  }
+
+  rewriteTexts(filter: TextFilter): void {
+    const written = new Set(['model', 'usage', 'type', 'role', 'stop_reason'])
+    rewriteTree(this.#document, filter, (holder, member) => holder === this.#document && written.has(member), 'ERR_FILTER_BLOCKED_OUTPUT')
+  }
+
+  usage(promptTokens: number): TokenUsage {
+    return readInputOutput(this.#document['usage']) ?? estimateUsage(promptTokens, 1, JSON.stringify(this.#document['content']).length)
+  }
+
+  toClient(publicModel: string): string {
+    const { usage } = this.#document
+    const counts = isBranch(usage) ? numbersOnly(usage) : { input_tokens: 0, output_tokens: 0 }
+    return JSON.stringify({ ...this.#document, model: publicModel, usage: counts })
+  }
+}
+
+/** A number, and nothing else of what the upstream says. Counting is free: nothing is generated. */
+class TokenCountAnswer implements LanguageAnswer {
+  readonly #tokens: number
+
+  constructor({ input_tokens: tokens }: Branch) {
+    if (typeof tokens !== 'number' || !Number.isSafeInteger(tokens) || tokens < 0) throw protocol('the answer is not a count of tokens')
+    this.#tokens = tokens
+  }
+
+  rewriteTexts(): void {}
+
+  usage(): TokenUsage {
+    return { promptTokens: 0, completionTokens: 0, totalTokens: 0, exact: true }
+  }
+
+  toClient(): string {
+    return JSON.stringify({ input_tokens: this.#tokens })
+  }
+}
+
+/** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for anything that is not a whole message. */
+export const parseMessageAnswer = (body: Uint8Array): LanguageAnswer => new MessageAnswer(parseAnswerObject(body))
+/** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for anything that is not a count. */
+export const parseTokenCount = (body: Uint8Array): LanguageAnswer => new TokenCountAnswer(parseAnswerObject(body))

@@ -1,0 +1,66 @@
+import type { Registry } from '#assets/registry'
+import { RedoubtError } from '#foundation/core'
+import { challengeOf, type Rendered, type Surface } from '#gateway/pipeline'
+import type { ModelServer } from '#gateway/serving'
+import { readInferRequest } from '../open-inference.ts'
+import { renderInferResponse } from '../open-inference-answers.ts'
+import { inferCall, MAX_BODY_BYTES, MAX_ROWS, servedModel } from '../open-inference-surface.ts'
+import { requestDocument, responseMessage } from './infer-message.ts'
+import { statusDetails } from './status.ts'
+import type { ModelInferRequest, ModelInferResponse } from './wire.ts'
+
+export interface InferSurface {
+  readonly surface: Surface
+  /** The answer of the one call that this was made for. */
+  message(): ModelInferResponse
+}
+
+/**
+ * `ModelInfer` as a surface, for one call: the message is read, judged and answered as its REST twin would be. The record holds the digest of the
+ * message that came and of the answer's JSON form, so that the same answer has the same digest on both.
+ */
+export function inferSurface(
+  { models, registry }: { readonly models: ModelServer; readonly registry: Registry },
+  decode: (bytes: Buffer) => ModelInferRequest,
+): InferSurface {
+  let answer: ModelInferResponse | null = null
+  const surface: Surface = {
+    name: 'open-inference.grpc',
+    maxBodyBytes: MAX_BODY_BYTES,
+    contentType: /^application\/grpc/,
+    resolve({ body }) {
+      const message = decoded(decode, body)
+      const { model_name: name, model_version: version } = message
+      const model = servedModel(models, registry, name, version === '' ? undefined : version)
+      const request = readInferRequest(requestDocument(message), model, { maxBodyBytes: MAX_BODY_BYTES, maxRows: MAX_ROWS })
+      return inferCall({ models, registry, model, request }, (response): Rendered => {
+        answer = responseMessage({ ...response, raw: message.raw_input_contents.length > 0 })
+        return { status: 200, headers: {}, body: renderInferResponse(response) }
+      })
+    },
+    renderError: (error, requestId) => ({ status: error.status, headers: errorHeaders(error, requestId), body: statusDetails(error) }),
+    renderStreamError: statusDetails,
+  }
+  return {
+    surface,
+    message() {
+      if (answer === null) throw new RedoubtError('ERR_INTERNAL', 'there is no answer')
+      return answer
+    },
+  }
+}
+
+export const errorHeaders = (error: RedoubtError, requestId: string): Record<string, string> => ({
+  'x-request-id': requestId,
+  'redoubt-code': error.code,
+  ...(error.status === 401 ? { 'www-authenticate': challengeOf(error) } : {}),
+})
+
+function decoded(decode: (bytes: Buffer) => ModelInferRequest, body: Uint8Array): ModelInferRequest {
+  try {
+    return decode(Buffer.from(body.buffer, body.byteOffset, body.byteLength))
+  } catch {
+    // The decoder's message may quote what was sent.
+    throw new RedoubtError('ERR_INPUT_MALFORMED', 'the message is not a ModelInferRequest')
+  }
+}

@@ -1,0 +1,102 @@
+import { RedoubtError } from '#foundation/core'
+import { readUpstreamError } from '#gateway/serving'
+import { type Branch, rewriteTree, type TextFilter, type Tree } from '../chat-completions/texts.ts'
+import { estimateUsage, numbersOnly, readInputOutput, type TokenUsage } from '../chat-completions/usage.ts'
+import { filterJsonText } from '../json-text.ts'
+import type { LanguageAnswer } from '../language-protocol.ts'
+import { isBranch } from '../request-members.ts'
+import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
+
+const MAX_ITEMS = 1024
+
+/** What the protocol itself writes in the object of a response. */
+const WRITTEN: ReadonlySet<string> = new Set(['model', 'object', 'status', 'usage', 'created_at', 'completed_at'])
+
+/** Passes every text of one output item through `filter`, in place. Log probabilities spell the texts token by token, so they are dropped. */
+export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolean): void {
+  const { content } = item
+  const parts = Array.isArray(content) ? content.filter(isBranch) : []
+  for (const part of parts) {
+    if ('logprobs' in part) part['logprobs'] = []
+    // Read by what it means even where it was cut off and is no document any more.
+    if (jsonAnswer && typeof part['text'] === 'string')
+      part['text'] = filterJsonText(part['text'], (plain) => filter(plain, 'output.content.text'))
+  }
+  const known = new Set(parts)
+  const exempt = (holder: Branch, member: string): boolean => jsonAnswer && member === 'text' && known.has(holder)
+  rewriteTree(item, filter, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
+}
+
+/** Passes every text of a response through `filter`, in place. */
+export function rewriteResponse(response: Branch, filter: TextFilter, jsonAnswer: boolean): void {
+  // The pseudonym stands for the person at the upstream and nowhere else.
+  for (const member of ['user', 'safety_identifier']) delete response[member]
+  rewriteTree(
+    response,
+    filter,
+    (holder, member) => holder === response && (WRITTEN.has(member) || member === 'output'),
+    'ERR_FILTER_BLOCKED_OUTPUT',
+  )
+  for (const item of itemsOf(response['output'])) rewriteItem(item, filter, jsonAnswer)
+}
+
+/** A response under the public name of the model, with what only the protocol may write. */
+export function writtenResponse(response: Branch, publicModel: string, status: string, now: number): Branch {
+  const { created_at: created, completed_at: completed, usage } = response
+  return {
+    ...response,
+    object: 'response',
+    status,
+    model: publicModel,
+    created_at: typeof created === 'number' && Number.isFinite(created) ? created : Math.floor(now / 1000),
+    ...(completed === undefined ? {} : { completed_at: typeof completed === 'number' && Number.isFinite(completed) ? completed : null }),
+    usage: isBranch(usage) ? numbersOnly(usage) : null,
+    store: false,
+  }
+}
+
+/** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` when the output is no list of items. */
+export function itemsOf(output: Tree | undefined): readonly Branch[] {
+  if (output === undefined || output === null) return []
+  if (!Array.isArray(output) || output.length > MAX_ITEMS || !output.every(isBranch)) throw protocol('the output is not a list of items')
+  return output
+}
+
+/** @throws {RedoubtError} `ERR_UPSTREAM_REFUSED` for a response that says it failed. Its message may quote the prompt, so it is not passed on. */
+export function refuseFailed(response: Branch): void {
+  if (response['status'] === 'failed' || isBranch(response['error']))
+    throw new RedoubtError('ERR_UPSTREAM_REFUSED', 'the upstream says that the response failed', { evidence: readUpstreamError(response) })
+}
+
+/** A whole response with its texts, reasoning and tool calls open to a filter. */
+class ResponseAnswer implements LanguageAnswer {
+  readonly #document: Branch
+  readonly #jsonAnswer: boolean
+
+  constructor(document: Branch, jsonAnswer: boolean) {
+    refuseFailed(document)
+    const { status, output } = document
+    if (status !== 'completed' && status !== 'incomplete') throw protocol('the response has not ended')
+    if (!Array.isArray(output)) throw protocol('the response has no output')
+    itemsOf(output)
+    this.#document = document
+    this.#jsonAnswer = jsonAnswer
+  }
+
+  rewriteTexts(filter: TextFilter): void {
+    rewriteResponse(this.#document, filter, this.#jsonAnswer)
+  }
+
+  usage(promptTokens: number): TokenUsage {
+    return readInputOutput(this.#document['usage']) ?? estimateUsage(promptTokens, 1, JSON.stringify(this.#document['output']).length)
+  }
+
+  toClient(publicModel: string, now: number): string {
+    const { status } = this.#document
+    return JSON.stringify(writtenResponse(this.#document, publicModel, isWord(status) ? status : 'completed', now))
+  }
+}
+
+/** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for anything that is not a whole response, `ERR_UPSTREAM_REFUSED` for one that failed. */
+export const parseResponseAnswer = (body: Uint8Array, { jsonAnswer }: { readonly jsonAnswer: boolean }): LanguageAnswer =>
+  new ResponseAnswer(parseAnswerObject(body), jsonAnswer)

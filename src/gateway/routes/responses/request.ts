@@ -1,0 +1,150 @@
+import { parseStrictJson } from '#foundation/core'
+import type { UnreadablePart } from '#gateway/pipeline'
+import { DEFAULT_COMPLETION_TOKENS, MAX_REQUEST_BYTES, promptTokensOf } from '../chat-completions/request.ts'
+import { type Branch, rewriteTree, type TextFilter, type Tree } from '../chat-completions/texts.ts'
+import type { LanguageRequest } from '../language-protocol.ts'
+import {
+  bodyObject,
+  flag,
+  integer,
+  invalid,
+  isBranch,
+  MAX_COMPLETION_TOKENS,
+  modelName,
+  object,
+  optionalText,
+  quotable,
+  subjectOf,
+  withPerson,
+} from '../request-members.ts'
+import { checkInput, type Opaque, OPAQUE_MEMBERS } from './input.ts'
+
+const MAX_DEPTH = 64
+const MAX_TOOLS = 256
+const ANY_LENGTH = Number.MAX_SAFE_INTEGER
+
+/** Members that are understood. Others would be work or memory of the upstream's own that nothing here sees, so they are refused. */
+const MEMBERS: ReadonlySet<string> = new Set([
+  'background',
+  'include',
+  'input',
+  'instructions',
+  'max_output_tokens',
+  'max_tool_calls',
+  'metadata',
+  'model',
+  'parallel_tool_calls',
+  'previous_response_id',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'reasoning',
+  'safety_identifier',
+  'service_tier',
+  'store',
+  'stream',
+  'stream_options',
+  'temperature',
+  'text',
+  'tool_choice',
+  'tools',
+  'top_logprobs',
+  'top_p',
+  'truncation',
+  'user',
+  'verbosity',
+])
+/** Tools that the caller runs. What the upstream runs by itself reads and sends data past the gateway. */
+const CALLERS_TOOLS: ReadonlySet<Tree | undefined> = new Set(['function', 'custom'])
+const WRITTEN: ReadonlySet<string> = new Set([
+  'model',
+  'stream',
+  'stream_options',
+  'store',
+  'user',
+  'safety_identifier',
+  'max_output_tokens',
+])
+
+/** A request in OpenAI's responses shape that was checked. Owned by one call. */
+export class ResponsesRequest implements LanguageRequest {
+  readonly model: string
+  readonly stream: boolean
+  readonly subject: string | null
+  readonly promptTokens: number
+  readonly unreadable: readonly UnreadablePart[]
+  /** The client asked for an answer that is a JSON document. */
+  readonly jsonAnswer: boolean
+  readonly #maxTokens: number | null
+  readonly #document: Branch
+  readonly #opaque = new Set<Branch>()
+
+  constructor(document: Branch, bytes: number) {
+    this.#document = document
+    this.model = modelName(document)
+    for (const member of Object.keys(document))
+      if (!MEMBERS.has(member)) throw invalid(`the member \`${quotable(member)}\` is not supported`, 'body')
+    this.stream = flag(document['stream'], 'stream')
+    object(document['stream_options'], 'stream_options')
+    refuseMemory(document)
+    this.#maxTokens = integer(document['max_output_tokens'], 'max_output_tokens', MAX_COMPLETION_TOKENS)
+    optionalText(document['instructions'], 'instructions', ANY_LENGTH)
+    const format = object(object(document['text'], 'text')?.['format'], 'text.format')
+    this.jsonAnswer = format !== null && format['type'] !== 'text'
+    const unreadable: UnreadablePart[] = []
+    const opaque: Opaque = (part, kind, param) => {
+      this.#opaque.add(part)
+      unreadable.push({ kind, param })
+    }
+    checkInput(document['input'], opaque)
+    checkTools(document['tools'] ?? null)
+    this.unreadable = unreadable
+    this.subject = subjectOf(document)
+    this.promptTokens = promptTokensOf(bytes)
+  }
+
+  reservation(): number {
+    return this.promptTokens + (this.#maxTokens ?? DEFAULT_COMPLETION_TOKENS)
+  }
+
+  rewriteTexts(filter: TextFilter): boolean {
+    const exempt = (holder: Branch, member: string): boolean =>
+      // It passes unread or not at all; what stands beside it is looked at.
+      this.#opaque.has(holder) ? OPAQUE_MEMBERS.has(member) : holder === this.#document && WRITTEN.has(member)
+    return rewriteTree(this.#document, filter, exempt, 'ERR_FILTER_BLOCKED_INPUT')
+  }
+
+  /** The upstream is always told to keep nothing: what it kept could be asked for past every decision. */
+  toUpstream(upstreamModel: string, pseudonym: string | null): string {
+    const body = withPerson({ ...this.#document, model: upstreamModel, store: false }, pseudonym)
+    for (const member of ['background', 'previous_response_id', 'include', 'stream_options']) delete body[member]
+    return JSON.stringify(body)
+  }
+}
+
+function refuseMemory(document: Branch): void {
+  if (flag(document['store'], 'store'))
+    throw invalid('responses are not stored: send `store: false`, or leave it out, and send the whole conversation as `input`', 'store')
+  if (flag(document['background'], 'background')) throw invalid('responses are not made in the background', 'background')
+  if ((document['previous_response_id'] ?? null) !== null)
+    throw invalid('responses are not stored: send the whole conversation as `input`', 'previous_response_id')
+  const include = document['include'] ?? null
+  if (include !== null && !(Array.isArray(include) && include.length === 0))
+    throw invalid('nothing beyond the texts of an answer is given, for only text can be filtered', 'include')
+}
+
+function checkTools(tools: Tree): void {
+  if (tools === null) return
+  if (!Array.isArray(tools)) throw invalid('`tools` is not an array', 'tools')
+  if (tools.length > MAX_TOOLS) throw invalid(`there are more than ${MAX_TOOLS} tools`, 'tools')
+  for (const [i, tool] of tools.entries()) {
+    if (!isBranch(tool)) throw invalid('a tool is not an object', `tools[${i}]`)
+    if (!CALLERS_TOOLS.has(tool['type']))
+      throw invalid('the tool is none that the caller runs: what the upstream runs by itself cannot be filtered', `tools[${i}].type`)
+  }
+}
+
+/** @throws {RedoubtError} `ERR_INPUT_INVALID` with the place in `evidence.param`, and the errors of `parseStrictJson`. */
+export function parseResponsesRequest(body: Uint8Array): ResponsesRequest {
+  const document = parseStrictJson(body, { maxBytes: MAX_REQUEST_BYTES, maxDepth: MAX_DEPTH }) as Tree
+  return new ResponsesRequest(bodyObject(document), body.byteLength)
+}

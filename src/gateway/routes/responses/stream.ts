@@ -1,0 +1,256 @@
+import { RedoubtError } from '#foundation/core'
+import { readUpstreamError } from '#gateway/serving'
+import { filterWhole, type TextChannel } from '../chat-completions/text-channel.ts'
+import type { Branch, TextFilter, Tree } from '../chat-completions/texts.ts'
+import { readInputOutput } from '../chat-completions/usage.ts'
+import { EventStream } from '../event-stream.ts'
+import { filterJsonText } from '../json-text.ts'
+import type { StreamOptions } from '../language-protocol.ts'
+import { isBranch } from '../request-members.ts'
+import { formatSse, type SseEvent } from '../sse.ts'
+import { isWord, protocol } from '../upstream-answer.ts'
+import { refuseFailed, rewriteItem, rewriteResponse, writtenResponse } from './answer.ts'
+import { blankItem, blankPart } from './blank.ts'
+import { responsesErrorEvent } from './errors.ts'
+import type { ResponsesRequest } from './request.ts'
+
+const MAX_TEXTS = 1024
+const MAX_INDEX = 1024
+
+interface Told {
+  /** Member of the closing event that repeats the whole text. */
+  readonly member: string
+  readonly json: 'always' | 'never' | 'answer'
+}
+
+/** The texts that come in pieces, by the name that the events of each begin with. */
+const TEXTS: Readonly<Record<string, Told>> = {
+  'response.output_text': { member: 'text', json: 'answer' },
+  'response.refusal': { member: 'refusal', json: 'never' },
+  'response.function_call_arguments': { member: 'arguments', json: 'always' },
+  'response.custom_tool_call_input': { member: 'input', json: 'never' },
+  'response.reasoning_summary_text': { member: 'text', json: 'never' },
+  'response.reasoning_text': { member: 'text', json: 'never' },
+}
+/** Members that say which text an event is about. */
+const PLACE = ['item_id', 'output_index', 'content_index', 'summary_index'] as const
+
+/**
+ * The stream of `POST /v1/responses`. Pieces of a text go through a channel of their own; what is repeated whole at the end of a text, an
+ * item and the response is filtered whole. Events that are not known do not go out: they could carry a text in pieces. A value that may
+ * not leave ends the response as `incomplete`, for the reason `content_filter`.
+ */
+export class ResponsesStream extends EventStream {
+  readonly #jsonAnswer: boolean
+  readonly #channels = new Map<string, TextChannel>()
+  /** Texts that came in pieces: what repeats them was counted already. */
+  readonly #told = new Set<string>()
+  readonly #items: Branch[] = []
+  #response: Branch | null = null
+  #last = ''
+  #sequence = 0
+
+  constructor({ jsonAnswer, promptTokens }: Pick<ResponsesRequest, 'jsonAnswer' | 'promptTokens'>, options: StreamOptions) {
+    super(options, promptTokens)
+    this.#jsonAnswer = jsonAnswer
+  }
+
+  protected take(event: SseEvent): string {
+    const data = this.objectOf(event)
+    const { type } = data
+    if (typeof type !== 'string' || (event.event !== '' && event.event !== type)) throw protocol('an event of the stream has no clear name')
+    if (type === 'error' || (data['error'] ?? null) !== null)
+      throw new RedoubtError('ERR_UPSTREAM_REFUSED', 'the upstream broke off with an error', {
+        evidence: readUpstreamError(isBranch(data['error']) ? data : { error: data }),
+      })
+    const cut = type.lastIndexOf('.')
+    const [name, phase] = [type.slice(0, cut), type.slice(cut + 1)]
+    if (Object.hasOwn(TEXTS, name)) {
+      if (phase === 'delta') return this.#delta(name, data)
+      return phase === 'done' ? this.#done(name, data) : ''
+    }
+    switch (type) {
+      case 'response.created':
+      case 'response.queued':
+      case 'response.in_progress':
+        return this.#snapshot(type, data['response'])
+      case 'response.output_item.added':
+        return this.#send(type, data, { item: blankItem(this.#object(data['item']), this.#once) })
+      case 'response.content_part.added':
+      case 'response.reasoning_summary_part.added':
+        return this.#send(type, data, { part: blankPart(this.#object(data['part'])) })
+      case 'response.content_part.done':
+      case 'response.reasoning_summary_part.done':
+        return this.#wholePart(type, data)
+      case 'response.output_item.done':
+        return this.#wholeItem(type, data)
+      case 'response.completed':
+      case 'response.incomplete':
+      case 'response.failed':
+        return this.#end(type, data['response'])
+      default:
+        return ''
+    }
+  }
+
+  #snapshot(type: string, value: Tree | undefined): string {
+    const response = this.#object(value)
+    refuseFailed(response)
+    rewriteResponse(response, this.#filter(false), this.#jsonAnswer)
+    this.#response = { ...writtenResponse(response, this.options.publicModel, 'in_progress', this.options.now), output: [] }
+    return this.#send(type, {}, { response: this.#response })
+  }
+
+  #delta(name: string, data: Branch): string {
+    const { delta } = data
+    if (typeof delta !== 'string') throw protocol('a delta is not a text')
+    return delta === '' ? '' : this.#piece(name, data, this.pushed(this.#channelOf(name, data), delta))
+  }
+
+  #piece(name: string, data: Branch, piece: string): string {
+    if (piece === '') return ''
+    const logprobs = name === 'response.output_text' ? { logprobs: [] } : {}
+    return this.#send(`${name}.delta`, data, { delta: piece, ...logprobs })
+  }
+
+  #done(name: string, data: Branch): string {
+    const { member, json } = TEXTS[name]!
+    const whole = data[member]
+    if (typeof whole !== 'string') throw protocol('a text ends without itself')
+    const key = keyOf(name, data)
+    let out = ''
+    // Some servers tell a text only when it is whole.
+    if (!this.#told.has(key) && whole !== '') out += this.#piece(name, data, this.pushed(this.#channelOf(name, data), whole))
+    const channel = this.#channels.get(key)
+    if (channel !== undefined && this.state === 'open') out += this.#piece(name, data, this.flushed(channel))
+    if (this.state !== 'open') return out
+    this.#channels.delete(key)
+    const filter = this.#filter(false)
+    const text = this.#isJson(json) ? filterJsonText(whole, (plain) => filter(plain, member)) : filter(whole, member)
+    const more = name === 'response.function_call_arguments' && typeof data['name'] === 'string' ? { name: this.#once(data['name']) } : {}
+    const logprobs = name === 'response.output_text' ? { logprobs: [] } : {}
+    return out + this.#send(`${name}.done`, data, { [member]: text, ...more, ...logprobs })
+  }
+
+  #channelOf(name: string, data: Branch): TextChannel {
+    const key = keyOf(name, data)
+    let channel = this.#channels.get(key)
+    if (channel === undefined) {
+      if (this.#told.has(key)) throw protocol('a text goes on after its end')
+      if (this.#told.size >= MAX_TEXTS) throw protocol('the response has too many texts')
+      channel = this.channel(this.#isJson(TEXTS[name]!.json))
+      this.#channels.set(key, channel)
+      this.#told.add(key)
+    }
+    return channel
+  }
+
+  #wholePart(type: string, data: Branch): string {
+    const holder: Branch = { content: [this.#object(data['part'])] }
+    rewriteItem(holder, this.#filter(!this.#cameInPieces(data)), this.#jsonAnswer)
+    const [part] = holder['content'] as Branch[]
+    return this.#send(type, data, { part: part ?? {} })
+  }
+
+  #wholeItem(type: string, data: Branch): string {
+    const open = `|${indexText(data['output_index'])}|`
+    if ([...this.#channels.keys()].some((key) => key.includes(open))) throw protocol('an item ends before its texts')
+    const item = this.#object(data['item'])
+    rewriteItem(item, this.#filter(!this.#cameInPieces(data)), this.#jsonAnswer)
+    this.#items.push(item)
+    return this.#send(type, data, { item })
+  }
+
+  #cameInPieces({ output_index: index }: Branch): boolean {
+    const place = `|${indexText(index)}|`
+    return [...this.#told].some((key) => key.includes(place))
+  }
+
+  #end(type: string, value: Tree | undefined): string {
+    const response = this.#object(value)
+    if (type === 'response.failed') refuseFailed({ ...response, status: 'failed' })
+    refuseFailed(response)
+    if (this.#channels.size > 0) throw protocol('the response ends before its texts')
+    this.counted = readInputOutput(response['usage'])
+    // What no item of the stream has told is looked at here for the first time.
+    rewriteResponse(response, this.#filter(this.#items.length === 0), this.#jsonAnswer)
+    const details = response['incomplete_details']
+    if (isBranch(details) && !isWord(details['reason'])) throw protocol('the reason of an incomplete response is not a word')
+    const status = type.slice('response.'.length)
+    this.#last = this.#send(type, {}, { response: writtenResponse(response, this.options.publicModel, status, this.options.now) })
+    this.complete()
+    return ''
+  }
+
+  protected lastEvents(blocked: boolean): string {
+    if (!blocked) return this.#last
+    if (this.#response === null) return this.errorEvent(new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT'))
+    const { promptTokens, completionTokens, totalTokens } = this.usage()
+    const response: Branch = {
+      ...this.#response,
+      status: 'incomplete',
+      incomplete_details: { reason: 'content_filter' },
+      output: this.#items,
+      usage: {
+        input_tokens: promptTokens,
+        input_tokens_details: { cached_tokens: 0 },
+        output_tokens: completionTokens,
+        output_tokens_details: { reasoning_tokens: 0 },
+        total_tokens: totalTokens,
+      },
+    }
+    return this.#send('response.incomplete', {}, { response })
+  }
+
+  protected errorEvent(error: RedoubtError): string {
+    return responsesErrorEvent(error, this.options.requestId, this.#sequence++)
+  }
+
+  /** @param counted Whether what is found counts: what repeats a text that came in pieces was counted with it. */
+  #filter(counted: boolean): TextFilter {
+    const create = counted ? this.options.createRedactor : this.options.createSilentRedactor
+    return (text) => filterWhole(text, create)
+  }
+
+  readonly #once = (text: string): string => {
+    if (text.length > 512) throw protocol('an identifier is too long')
+    return filterWhole(text, this.options.createSilentRedactor)
+  }
+
+  #isJson(json: Told['json']): boolean {
+    return json === 'always' || (json === 'answer' && this.#jsonAnswer)
+  }
+
+  #object(value: Tree | undefined): Branch {
+    if (!isBranch(value)) throw protocol('an event lacks what it is about')
+    return value
+  }
+
+  /** One event with the place that it is about and nothing else of the upstream's; counted anew, since some were left out and some added. */
+  #send(type: string, about: Branch, rest: Branch): string {
+    const data: Branch = { type, sequence_number: this.#sequence++ }
+    for (const member of PLACE) {
+      const value = about[member]
+      if (value === undefined) continue
+      if (member === 'item_id') {
+        if (typeof value !== 'string') throw protocol('an event names no item')
+        data[member] = this.#once(value)
+      } else {
+        indexText(value)
+        data[member] = value
+      }
+    }
+    return formatSse(JSON.stringify({ ...data, ...rest }), type)
+  }
+}
+
+const keyOf = (name: string, data: Branch): string =>
+  `${name}|${indexText(data['output_index'])}|${indexText(data['content_index'] ?? data['summary_index'])}`
+
+/** @throws {RedoubtError} for what is no index; one that is left out is none of them. */
+function indexText(value: Tree | undefined): string {
+  if (value === undefined) return ''
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= MAX_INDEX)
+    throw protocol('an event has no valid index')
+  return String(value)
+}
