@@ -124,7 +124,7 @@ export class SessionStore implements Sessions {
     }
     await queue.write(() => {
       this.#demandUnchanged(signedIn)
-      this.#demandParent(parent)
+      if (this.#ended(parent)) throw new RedoubtError('ERR_SESSION_ENDED')
       raw
         .prepare(
           `INSERT INTO identity_sessions (id, secret_digest, user_id, mfa_level, amr, auth_time, created_at, last_seen_at, source_sealed)
@@ -133,7 +133,7 @@ export class SessionStore implements Sessions {
         .run(id, live.secretDigest, person.id, mfaLevel, JSON.stringify(amr), authTime, createdAt, now, live.sourceSealed)
     })
     // Whoever was disabled, or lost a factor, while the disk was busy gets no session after all.
-    if (!this.#unchanged(signedIn) || (parent !== null && !this.#live.has(parent.id))) {
+    if (!this.#unchanged(signedIn) || this.#ended(parent)) {
       await this.#forget([id])
       throw new RedoubtError('ERR_SESSION_ENDED')
     }
@@ -224,8 +224,8 @@ export class SessionStore implements Sessions {
     if (!this.#unchanged(signedIn)) throw new RedoubtError('ERR_SESSION_ENDED')
   }
 
-  #demandParent(parent: Live | null): void {
-    if (parent !== null && !this.#live.has(parent.id)) throw new RedoubtError('ERR_SESSION_ENDED')
+  #ended(parent: Live | null): boolean {
+    return parent !== null && !this.#live.has(parent.id)
   }
 
   /** Newest first. */
