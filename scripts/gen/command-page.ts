@@ -22,7 +22,9 @@ export function commandPage(): GeneratedFile {
 # Commands
 
 In a checkout: \`./bin/redoubt …\`, from any folder. Exit codes: 0 done, 1 refused or failed, 2 the command line was not understood.
-The server is found by options, then by \`REDOUBT_*\`, then by \`server.json\` in the data directory. These options go with every command:
+The server is found by options, then by \`REDOUBT_*\`, then by \`server.json\` in the data directory. Without either,
+it is \`./.redoubt/data\` of the folder that you are in, and only when that is yours and closed to others: a checkout of someone else’s must not choose the server that
+your tokens go to. These options go with every command:
 
 ${markdownTable(
   ['option', 'meaning'],

@@ -27,7 +27,7 @@ export function insecureDefaults(
   configuration: Configuration,
   facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean },
 ): readonly InsecureDefault[] {
-  const { profile, passphrase, audit, alerts, chat, server } = configuration
+  const { profile, passphrase, audit, alerts, chat, server, identity } = configuration
   const found: InsecureDefault[] = []
   const add = (when: boolean, what: string, mend: string): void => {
     if (when) found.push({ what, mend })
@@ -51,6 +51,16 @@ export function insecureDefaults(
     !facts.administratorEnrolled,
     'no administrator is enrolled',
     'open the enrolment link, or make a new one with `redoubt access enrol`',
+  )
+  add(
+    profile === 'production' && identity.hardwareKeys.length === 0,
+    'administrators and other powerful people may sign in with any passkey, also with one that is copied between devices',
+    'name the models of security keys that they have under `identity.hardwareKeys`, and their makers’ certificates in `identity.attestationRoots`',
+  )
+  add(
+    profile === 'production' && identity.hardwareKeys.length > 0 && identity.attestationRoots === undefined,
+    'a security key’s own word is taken for its model, which software can give as well; no key counts as hardware',
+    'name the makers’ certificates in `identity.attestationRoots`',
   )
   add(facts.sandbox, 'the language model is the sandbox responder', 'name an upstream under `chat:` or in OPENAI_BASE_URL')
   add(

@@ -118,6 +118,7 @@ const TARGETS: readonly Target[] = [
   control('POST', '/users/:id/links', null, {}),
   control('POST', '/users/:id/recoveries', null, {}),
   control('POST', '/recoveries/:id/approve', null, {}),
+  control('POST', '/recoveries/:id/deny', null, {}),
   control('POST', '/me/links', null, {}),
   control('POST', '/datasets/:name/query', { groupBy: 'employment' }, { groupBy: ['employment'] }),
   control('POST', '/datasets/:name/export', null, {}),

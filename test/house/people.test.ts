@@ -68,6 +68,10 @@ describe('redoubt access users (B2, B3)', () => {
     const [recovery] = await json('access', 'users', 'recoveries')
     // The account of this host is a program.
     expect((await redoubt('access', 'users', 'approve', recovery.id)).err).toContain('ERR_MFA_REQUIRED')
+    expect((await redoubt('access', 'users', 'recoveries', '--mine')).err).toContain('ERR_MFA_REQUIRED')
+    expect(await json('access', 'users', 'deny', recovery.id)).toMatchObject({ id: recovery.id, userId: user.id })
+    expect((await redoubt('access', 'users', 'deny', recovery.id)).err).toContain('ERR_NOT_FOUND')
+    expect(await json('access', 'users', 'recoveries')).toEqual([])
     expect(await json('access', 'sessions', 'list', '--user', user.id)).toMatchObject({ sessions: [] })
     expect((await redoubt('access', 'sessions', 'end', `ses_${'A'.repeat(22)}`)).err).toContain('ERR_NOT_FOUND')
     expect(await json('access', 'users', 'remove-factor', user.id, shown.factors[0].id)).toMatchObject({ factors: { passkeys: 0 } })

@@ -168,6 +168,7 @@ describe('a house that was set up in development and goes into production', () =
       expect(status.profile).toBe('production')
       expect(status.insecure.map(({ what }) => what)).toEqual([
         'no administrator is enrolled',
+        'administrators and other powerful people may sign in with any passkey, also with one that is copied between devices',
         'alerts are sent to nobody: they wait for someone to look',
       ])
       expect(JSON.parse((await get(server, '/v1/models', bearer)).text)).toMatchObject({ data: [] })

@@ -42,6 +42,11 @@ export const ERROR_TABLE = {
   // config
   ERR_CONFIG_INVALID: entry(500, 'the configuration is not valid', 'correct the named key'),
   ERR_CONFIG_SECRET: entry(500, 'a secret reference cannot be resolved', 'check the `env:` or `file:` reference'),
+  ERR_SERVER_FILE: entry(
+    500,
+    'the files here that say which server to use may be of someone else',
+    'name the server with `REDOUBT_URL` and `REDOUBT_CA`, or its folder with `--data-dir` when you trust it',
+  ),
   ERR_CONFIG_INSECURE: entry(500, 'an insecure default is refused in production', 'set the named key'),
 
   // storage

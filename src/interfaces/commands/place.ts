@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { RedoubtError } from '#foundation/core'
+import { strangeIn } from './own-folder.ts'
 
 /** Where the server and its files are, from the command line, the environment and what the server wrote in its data directory. */
 export interface Place {
@@ -33,15 +34,35 @@ interface ServerFile {
   readonly secretsDir: string
 }
 
+const CA_FILE = 'ca.pem'
 const DEFAULT_DATA_DIR = './.redoubt/data'
 const DEFAULT_PORT = 8443
 /** What `REDOUBT_CA` says in place of a path where a public authority vouches for the server. */
 const SYSTEM_AUTHORITIES = 'system'
 
-/** The command line wins over `REDOUBT_*`, these over what the server wrote, that over the defaults. */
-export function findPlace(options: PlaceOptions, environment: NodeJS.ProcessEnv = process.env): Place {
-  const dataDir = resolve(options.dataDir ?? environment['REDOUBT_DATA_DIR'] ?? DEFAULT_DATA_DIR)
-  const told = readServerFile(dataDir)
+/** Who runs the command, and where. */
+export interface Runner {
+  readonly folder: string
+  /** Undefined where the system has no user ids. */
+  readonly uid: number | undefined
+}
+
+/**
+ * The command line wins over `REDOUBT_*`, these over what the server wrote, that over the defaults.
+ * @throws {RedoubtError} `ERR_SERVER_FILE` when the folder was not named and what lies in it may be someone else's.
+ */
+export function findPlace(
+  options: PlaceOptions,
+  environment: NodeJS.ProcessEnv = process.env,
+  runner: Runner = { folder: process.cwd(), uid: process.geteuid?.() },
+): Place {
+  const named = options.dataDir ?? environment['REDOUBT_DATA_DIR']
+  const dataDir = resolve(runner.folder, named ?? DEFAULT_DATA_DIR)
+  // Whoever names a folder has looked where they point; the one that happens to be here must show whose it is.
+  const strange = named === undefined ? strangeIn(dataDir, [SERVER_FILE, CA_FILE], runner.uid) : null
+  const elsewhere = (options.url ?? environment['REDOUBT_URL']) !== undefined && Boolean(environment['REDOUBT_CA'])
+  if (strange !== null && !elsewhere) throw new RedoubtError('ERR_SERVER_FILE', `${strange}; so it is not asked which server this is for`)
+  const told = strange === null ? readServerFile(dataDir) : null
   const port = options.port ?? (environment['REDOUBT_PORT'] ? Number(environment['REDOUBT_PORT']) : undefined)
   const url =
     options.url ??
@@ -53,7 +74,7 @@ export function findPlace(options: PlaceOptions, environment: NodeJS.ProcessEnv 
   const secretsDir = resolve(options.secretsDir ?? environment['REDOUBT_SECRETS_DIR'] ?? told?.secretsDir ?? defaultSecretsDir(dataDir))
   const ca = environment['REDOUBT_CA'] || undefined
   const systemAuthorities = ca === SYSTEM_AUTHORITIES
-  const caPath = ca === undefined || systemAuthorities ? join(dataDir, 'ca.pem') : resolve(ca)
+  const caPath = ca === undefined || systemAuthorities ? join(dataDir, CA_FILE) : resolve(ca)
   // Whether this is the server's host, by what the server itself left here: keys of accounts are written on other hosts too.
   const loginDir =
     told !== null && existsSync(secretsDir) ? secretsDir : join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'redoubt')

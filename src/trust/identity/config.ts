@@ -53,7 +53,9 @@ export const identityConfig = z
       .string()
       .min(1)
       .optional()
-      .describe('PEM file with the makers’ certificates that must vouch for those keys; without it a key’s word is taken for its model'),
+      .describe(
+        'PEM file with the makers’ certificates that must vouch for those keys; without it a key’s word is taken for its model, and it counts as two factors, not as hardware',
+      ),
   })
   .strict()
 

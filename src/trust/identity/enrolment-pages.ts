@@ -3,18 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ErrorCode, parseStrictJson, RedoubtError } from '#foundation/core'
 import { z } from 'zod'
 import { answer, answerJson, answerProblem, mediaType } from './http.ts'
+import { PAGE_HEADERS_OF_ALL } from './page-headers.ts'
 import type { Enrolment } from './people/enrolment.ts'
 import { registrationResponse } from './webauthn.ts'
 
-const PAGE_HEADERS = {
-  // Nothing inline, nothing from elsewhere, no framing: the page may load two files of ours and talk to us.
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  'x-frame-options': 'DENY',
-  'permissions-policy': 'publickey-credentials-create=(self)',
-} as const
+const PAGE_HEADERS = { ...PAGE_HEADERS_OF_ALL, 'permissions-policy': 'publickey-credentials-create=(self)' } as const
 
 const text = (name: string): string => readFileSync(new URL(`./pages/${name}`, import.meta.url), 'utf8')
 

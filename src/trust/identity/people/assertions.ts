@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { type AlertSink, type Clock, type EntityUid, type ErrorCode, newId, type SubjectSealer } from '#foundation/core'
 import type { PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/server'
 import type { WriteQueue } from '../write-queue.ts'
 import type { AttemptGuard } from './attempt-guard.ts'
 import { resolveClaimant } from './claimants.ts'
+import { DecoyCredentials } from './decoy-credentials.ts'
 import { type Expiring, PendingChallenges } from './pending-challenges.ts'
 import type { Credential, FactorStore } from './factor-store.ts'
 import type { Claimant, SignedIn, SignInRefusal, SignInSource } from './people.ts'
@@ -56,10 +56,12 @@ export const SIGN_IN_FAILED: SignInRefusal = Object.freeze({ code: 'ERR_SIGN_IN'
  */
 export class Assertions {
   readonly #parts: AssertionParts
+  readonly #decoys: DecoyCredentials
   readonly #pending: PendingChallenges<Pending>
 
   constructor(parts: AssertionParts) {
     this.#parts = parts
+    this.#decoys = new DecoyCredentials(parts.factors, parts.sealer)
     this.#pending = new PendingChallenges(parts.clock, (address) => parts.guard.knows(address))
   }
 
@@ -153,14 +155,13 @@ export class Assertions {
     return { verdict: { ...present, counter: verified.counter, backedUp: verified.backedUp, lastUsedAt: clock.now() }, known, person }
   }
 
-  /** The ids of a person's keys, or for a name that nobody has an id that only this server can tell from a real one (§14.6.2). */
+  /** The ids of a person's keys, or for a name that nobody has such that only this server can tell from real ones (§14.6.2). */
   #allowed(key: string, userId: string | null): readonly string[] {
-    const { factors, sealer } = this.#parts
-    const decoy = createHash('sha256')
-      .update(sealer.pseudonym(`decoy credential ${key}`))
-      .digest('base64url')
+    const { factors } = this.#parts
+    // Made for everyone, so that it takes as long.
+    const decoys = this.#decoys.idsFor(key)
     const ids = userId === null ? [] : factors.credentialsOf(userId).map(({ id }) => id)
-    return ids.length === 0 ? [decoy] : ids
+    return ids.length === 0 ? decoys : ids
   }
 
   /** The signature was good and the counter was not: two devices hold this key, or one was set back. */

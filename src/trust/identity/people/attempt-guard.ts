@@ -17,6 +17,15 @@ const KNOWN_SOURCE_MS = 90 * 24 * HOUR
 const KNOWN_SOURCES_PER_PERSON = 16
 /** Buckets of sources and of names that nobody has: as many as strangers can make us keep. Beyond, the one counted longest ago goes. */
 export const MAX_STRANGE_BUCKETS = 20_000
+/** Buckets of persons: of everyone there may be, more than are guessed at in a day; those that were guessed at last are kept. */
+const MAX_PERSON_BUCKETS = 200_000
+const MAX_KNOWN_SOURCES = 1_000_000
+/** Rows that one statement deletes: a purge after a flood holds nobody up. */
+const PURGE_BATCH = 2_000
+/** Statements of one purge; what is left goes in the next, seconds later. */
+const PURGE_ROUNDS = 10
+
+const OF_PERSON = 'person '
 
 type Schedule = typeof PERSON | typeof SOURCE
 
@@ -25,6 +34,13 @@ export function waitAfter(failures: number, { free, lockFrom, lockMs, maxMs }: S
   if (failures <= free) return 0
   if (failures < lockFrom) return Math.min(2 ** (failures - free - 1) * SECOND, lockMs)
   return Math.min(2 ** Math.min(failures - lockFrom, 20) * lockMs, maxMs)
+}
+
+interface Row {
+  readonly bucket: string
+  readonly failures: number
+  readonly last_at: number
+  readonly blocked_until: number
 }
 
 interface Bucket {
@@ -65,6 +81,8 @@ export class AttemptGuard {
   readonly #buckets = new Map<string, Bucket>()
   /** Oldest first; those of persons are not among them. */
   readonly #strange = new Set<string>()
+  /** Rows of buckets that memory let go of. */
+  readonly #dropped = new Set<string>()
   /** By person, source → when it was last used. */
   readonly #known = new Map<string, Map<string, number>>()
   /** Source → when anyone last signed in from there. */
@@ -75,21 +93,27 @@ export class AttemptGuard {
     this.#queue = queue
     this.#clock = clock
     this.#digest = digest
-    const buckets = raw.prepare('SELECT * FROM identity_attempts ORDER BY last_at').all() as unknown as {
-      bucket: string
-      failures: number
-      last_at: number
-      blocked_until: number
-    }[]
-    for (const { bucket, failures, last_at: lastAt, blocked_until: blockedUntil } of buckets) {
-      this.#buckets.set(bucket, { failures, lastAt, blockedUntil })
-      if (!bucket.startsWith(OF_PERSON)) this.#strange.add(bucket)
+    // What is live is loaded, and of that no more than is kept in memory anyway: the latest, those of persons apart from what strangers make.
+    const now = clock.now()
+    for (const [likeness, most] of [
+      ['LIKE', MAX_PERSON_BUCKETS],
+      ['NOT LIKE', MAX_STRANGE_BUCKETS],
+    ] as const) {
+      const latest = raw
+        .prepare(
+          `SELECT * FROM identity_attempts WHERE bucket ${likeness} '${OF_PERSON}%' AND (last_at >= ? OR blocked_until > ?)
+             ORDER BY last_at DESC LIMIT ?`,
+        )
+        .all(now - FORGET_MS, now, most) as unknown as Row[]
+      for (const { bucket, failures, last_at: lastAt, blocked_until: blockedUntil } of latest.reverse()) {
+        this.#buckets.set(bucket, { failures, lastAt, blockedUntil })
+        if (likeness === 'NOT LIKE') this.#strange.add(bucket)
+      }
     }
-    const known = raw.prepare('SELECT * FROM identity_known_sources').all() as unknown as {
-      user_id: string
-      source_digest: string
-      seen_at: number
-    }[]
+    const known = raw
+      .prepare('SELECT * FROM identity_known_sources WHERE seen_at > ? ORDER BY seen_at DESC LIMIT ?')
+      .all(now - KNOWN_SOURCE_MS, MAX_KNOWN_SOURCES) as unknown as { user_id: string; source_digest: string; seen_at: number }[]
+    known.reverse()
     for (const { user_id: userId, source_digest: source, seen_at: seenAt } of known) {
       this.#sourcesOf(userId).set(source, seenAt)
       this.#places.set(source, Math.max(seenAt, this.#places.get(source) ?? 0))
@@ -136,14 +160,34 @@ export class AttemptGuard {
     }
   }
 
+  /** Forgets what is over, in memory and in storage: also rows that memory let go of before their time, or never had. */
   async purge(): Promise<void> {
     const now = this.#clock.now()
-    const gone = [...this.#buckets]
-      .filter(([, { lastAt, blockedUntil }]) => lastAt + FORGET_MS < now && blockedUntil < now)
-      .map(([key]) => key)
-    for (const key of gone) this.#drop(key)
+    for (const [key, { lastAt, blockedUntil }] of this.#buckets)
+      if (lastAt + FORGET_MS < now && blockedUntil < now) {
+        this.#buckets.delete(key)
+        this.#strange.delete(key)
+      }
+    for (const [userId, sources] of this.#known) {
+      for (const [source, seenAt] of sources) if (seenAt + KNOWN_SOURCE_MS <= now) sources.delete(source)
+      if (sources.size === 0) this.#known.delete(userId)
+    }
     for (const [source, seenAt] of this.#places) if (seenAt + KNOWN_SOURCE_MS <= now) this.#places.delete(source)
-    if (gone.length > 0) await this.#store(gone)
+    for (const [sql, values] of [
+      [
+        'DELETE FROM identity_attempts WHERE rowid IN (SELECT rowid FROM identity_attempts WHERE last_at < ? AND blocked_until < ? LIMIT ?)',
+        [now - FORGET_MS, now],
+      ],
+      [
+        'DELETE FROM identity_known_sources WHERE rowid IN (SELECT rowid FROM identity_known_sources WHERE seen_at <= ? LIMIT ?)',
+        [now - KNOWN_SOURCE_MS],
+      ],
+    ] as const)
+      for (let round = 0; round < PURGE_ROUNDS; round++) {
+        const { changes } = await this.#queue.write(() => this.#raw.prepare(sql).run(...values, PURGE_BATCH))
+        if (Number(changes) < PURGE_BATCH) break
+      }
+    if (this.#dropped.size > 0) await this.#store([])
   }
 
   #isKnown(userId: string | null, source: string, now: number): boolean {
@@ -161,6 +205,8 @@ export class AttemptGuard {
     for (const oldest of this.#strange) {
       if (this.#strange.size <= MAX_STRANGE_BUCKETS) break
       this.#drop(oldest)
+      // Its row goes with the next write, so that storage holds no more of what strangers make than memory does.
+      this.#dropped.add(oldest)
     }
   }
 
@@ -182,7 +228,9 @@ export class AttemptGuard {
   }
 
   #write(keys: readonly string[]): void {
-    for (const key of keys) {
+    const dropped = [...this.#dropped]
+    this.#dropped.clear()
+    for (const key of [...dropped, ...keys]) {
       const bucket = this.#buckets.get(key)
       if (bucket === undefined) this.#raw.prepare('DELETE FROM identity_attempts WHERE bucket = ?').run(key)
       else
@@ -220,4 +268,3 @@ export class AttemptGuard {
   }
 }
 
-const OF_PERSON = 'person '

@@ -37,6 +37,7 @@ export class FactorStore {
   readonly #raw: DatabaseSync
   readonly #credentials = new Map<string, Credential>()
   readonly #ofPerson = new Map<string, Set<string>>()
+  #ownersVersion = 0
   readonly #totp = new Map<string, TotpSecret>()
   readonly #codes = new Map<string, Set<string>>()
 
@@ -85,6 +86,16 @@ export class FactorStore {
     ]
   }
 
+  /** Who has a passkey. */
+  owners(): readonly string[] {
+    return [...this.#ofPerson].filter(([, ids]) => ids.size > 0).map(([userId]) => userId)
+  }
+
+  /** Another number whenever `owners` may be others. */
+  get ownersVersion(): number {
+    return this.#ownersVersion
+  }
+
   credential(id: string): Credential | null {
     return this.#credentials.get(id) ?? null
   }
@@ -96,6 +107,7 @@ export class FactorStore {
   keepCredential(credential: Credential): void {
     this.#credentials.set(credential.id, credential)
     const ids = this.#ofPerson.get(credential.userId) ?? new Set<string>()
+    if (ids.size === 0) this.#ownersVersion++
     this.#ofPerson.set(credential.userId, ids.add(credential.id))
   }
 
@@ -129,7 +141,9 @@ export class FactorStore {
 
   dropCredential(credential: Credential): void {
     this.#credentials.delete(credential.id)
-    this.#ofPerson.get(credential.userId)?.delete(credential.id)
+    const ids = this.#ofPerson.get(credential.userId)
+    ids?.delete(credential.id)
+    if (ids?.size === 0) this.#ownersVersion++
   }
 
   removeCredential(id: string): void {

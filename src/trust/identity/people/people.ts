@@ -88,11 +88,19 @@ export interface ListedSession extends Session {
 export interface Sessions {
   /** Recorded and durable before it resolves. A new secret each time: whatever a browser held before signing in is worth nothing. */
   open(signedIn: SignedIn, source: SignInSource): Promise<OpenedSession>
+  /**
+   * For a device that someone who is signed in lets act as them: what they showed, when they showed it, and no longer than the session
+   * that it comes from could last. @throws {RedoubtError} `ERR_SESSION_ENDED` when that has ended.
+   */
+  openFrom(sessionId: string, source: SignInSource): Promise<OpenedSession>
   /** By the id in tokens. Null when it ended, was idle too long or is over. Synchronous, cheap; does not count as activity. */
   get(id: string): Session | null
   /** By the secret in the cookie; counts as activity. */
   bySecret(secret: string): Session | null
-  /** Step-up: the same session with more shown and a new secret; the old secret is dead. @throws {RedoubtError} `ERR_SESSION_ENDED`, `ERR_SIGN_IN` for another person. */
+  /**
+   * Step-up: the same session with more shown and a new secret; the old secret is dead. A weaker factor than was shown before raises and
+   * freshens nothing: level and time are those of before. @throws {RedoubtError} `ERR_SESSION_ENDED`, `ERR_SIGN_IN` for another person.
+   */
   raise(id: string, signedIn: SignedIn): Promise<OpenedSession>
   /** Of one person, newest first. */
   list(userId: string): Promise<readonly ListedSession[]>

@@ -3,9 +3,9 @@ import type { DatabaseSync } from 'node:sqlite'
 import { type AuditSink, type Clock, type EntityUid, newId, RedoubtError, type SubjectSealer } from '#foundation/core'
 import type { WriteQueue } from '../write-queue.ts'
 import type { ListedSession, MfaLevel, OpenedSession, Session, Sessions, SignedIn, SignInSource } from './people.ts'
-import type { PersonStore } from './person-store.ts'
+import { describePerson, type PersonStore } from './person-store.ts'
 
-/** Beyond these the oldest of a person ends: nobody works in more places at once, and memory is bounded. */
+/** Beyond these the one of a person that was longest unused ends: nobody works in more places at once, and memory is bounded. */
 const SESSIONS_PER_PERSON = 20
 const MAX_USER_AGENT = 256
 /** Activity is written this seldom; a crash makes sessions seem idle for a little longer than they were, never shorter. */
@@ -83,16 +83,31 @@ export class SessionStore implements Sessions {
   }
 
   async open(signedIn: SignedIn, source: SignInSource): Promise<OpenedSession> {
+    return this.#begin(signedIn, source, null)
+  }
+
+  async openFrom(parentId: string, source: SignInSource): Promise<OpenedSession> {
+    const { clock, people } = this.#parts
+    const parent = this.#live.get(parentId)
+    const person = parent === undefined ? null : people.get(parent.userId)
+    if (parent === undefined || person === null || !this.#alive(parent, clock.now())) throw new RedoubtError('ERR_SESSION_ENDED')
+    const { amr, mfaLevel, authTime } = parent
+    return this.#begin({ person: describePerson(person), amr, mfaLevel, authTime, recovered: false }, source, parent)
+  }
+
+  /** @param parent the session that it comes from, whose factors and whose end it has; null when it begins with factors of its own. */
+  async #begin(signedIn: SignedIn, source: SignInSource, parent: Live | null): Promise<OpenedSession> {
     const { audit, clock, sealer, queue, raw } = this.#parts
     const { person, amr, mfaLevel, authTime } = signedIn
     const now = clock.now()
+    const createdAt = parent?.createdAt ?? now
     const id = newId('ses')
     const secret = newSecret()
     const fields = { sourceAddress: source.sourceAddress, userAgent: source.userAgent.slice(0, MAX_USER_AGENT).toWellFormed() }
     const sealed = await sealer.seal(person.id, Buffer.from(JSON.stringify(fields), 'utf8'), contextOf(id))
     await audit.record({
       ...this.#event('access.session.open', { type: 'User', id: person.id }, person.id),
-      details: { session: id, amr: [...amr], mfaLevel },
+      details: { session: id, amr: [...amr], mfaLevel, ...(parent === null ? {} : { from: parent.id }) },
       personal: [{ subject: person.id, fields }],
     })
     const live: Live = {
@@ -102,27 +117,28 @@ export class SessionStore implements Sessions {
       mfaLevel,
       amr,
       authTime,
-      createdAt: now,
+      createdAt,
       lastSeenAt: now,
       storedSeenAt: now,
       sourceSealed: Buffer.from(sealed.ciphertext).toString('base64url'),
     }
     await queue.write(() => {
       this.#demandUnchanged(signedIn)
+      if (this.#ended(parent)) throw new RedoubtError('ERR_SESSION_ENDED')
       raw
         .prepare(
           `INSERT INTO identity_sessions (id, secret_digest, user_id, mfa_level, amr, auth_time, created_at, last_seen_at, source_sealed)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         )
-        .run(id, live.secretDigest, person.id, mfaLevel, JSON.stringify(amr), authTime, now, now, live.sourceSealed)
+        .run(id, live.secretDigest, person.id, mfaLevel, JSON.stringify(amr), authTime, createdAt, now, live.sourceSealed)
     })
     // Whoever was disabled, or lost a factor, while the disk was busy gets no session after all.
-    if (!this.#unchanged(signedIn)) {
+    if (!this.#unchanged(signedIn) || this.#ended(parent)) {
       await this.#forget([id])
       throw new RedoubtError('ERR_SESSION_ENDED')
     }
     this.#keep(live)
-    const others = this.#of(person.id)
+    const others = this.#of(person.id).toSorted((a, b) => b.lastSeenAt - a.lastSeenAt || b.createdAt - a.createdAt)
     for (const { id: oldest } of others.slice(SESSIONS_PER_PERSON)) await this.end(oldest, { type: 'User', id: person.id })
     return { session: this.#describe(live), secret }
   }
@@ -136,10 +152,9 @@ export class SessionStore implements Sessions {
     const secret = newSecret()
     const raised = {
       secretDigest: digestOf(secret),
-      // What was shown at the beginning was shown: a code on top of a passkey takes nothing away.
-      mfaLevel: mfaLevel > before.mfaLevel ? mfaLevel : before.mfaLevel,
       amr: [...new Set([...before.amr, ...amr])],
-      authTime,
+      // What was shown at the beginning was shown: a code on top of a passkey takes nothing away, and makes nothing fresh of it.
+      ...(mfaLevel < before.mfaLevel ? { mfaLevel: before.mfaLevel, authTime: before.authTime } : { mfaLevel, authTime }),
     }
     await audit.record({
       ...this.#event('access.session.raise', { type: 'User', id: person.id }, person.id),
@@ -149,7 +164,7 @@ export class SessionStore implements Sessions {
       this.#demandUnchanged(signedIn)
       raw
         .prepare('UPDATE identity_sessions SET secret_digest = ?, mfa_level = ?, amr = ?, auth_time = ?, last_seen_at = ? WHERE id = ?')
-        .run(raised.secretDigest, raised.mfaLevel, JSON.stringify(raised.amr), authTime, clock.now(), id)
+        .run(raised.secretDigest, raised.mfaLevel, JSON.stringify(raised.amr), raised.authTime, clock.now(), id)
     })
     const live = this.#live.get(id)
     if (live === undefined || !this.#unchanged(signedIn)) throw new RedoubtError('ERR_SESSION_ENDED')
@@ -207,6 +222,10 @@ export class SessionStore implements Sessions {
 
   #demandUnchanged(signedIn: SignedIn): void {
     if (!this.#unchanged(signedIn)) throw new RedoubtError('ERR_SESSION_ENDED')
+  }
+
+  #ended(parent: Live | null): boolean {
+    return parent !== null && !this.#live.has(parent.id)
   }
 
   /** Newest first. */

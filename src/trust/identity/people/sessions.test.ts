@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ErrorCode } from '#foundation/core'
 import type { Principal } from '../authenticator.ts'
 import { ADMIN, type Fixture, openFixture } from '../identity.fixtures.ts'
-import { bearer, HOME, personToken, personWithKey, signIn, succeeded, type WithKey } from './people.fixtures.ts'
+import { bearer, ELSEWHERE, HOME, personToken, personWithKey, signIn, succeeded, type WithKey } from './people.fixtures.ts'
 import type { OpenedSession } from './people.ts'
 
 const MINUTE = 60_000
@@ -70,6 +70,43 @@ describe('sessions (B5, B8)', () => {
     await expect(sessions.raise(opened.session.id, succeeded(await signIn(fixture, eve)))).rejects.toMatchObject({ code: 'ERR_SIGN_IN' })
     const weaker = { ...succeeded(await signIn(fixture, ada)), mfaLevel: 1 as const, amr: ['otp'] }
     expect((await sessions.raise(opened.session.id, weaker)).session).toMatchObject({ mfaLevel: 3, amr: ['hwk', 'user', 'mfa', 'otp'] })
+  })
+
+  it('are freshened by a factor as strong as the strongest that was shown, and by no weaker one (B3, RFC 9470)', async () => {
+    const { sessions } = fixture.identity.people
+    const began = opened.session.authTime
+    fixture.clock.advance(10 * MINUTE)
+    const strong = succeeded(await signIn(fixture, ada))
+    for (const mfaLevel of [1, 2] as const) {
+      const raised = await sessions.raise(opened.session.id, { ...strong, mfaLevel })
+      expect(raised.session).toMatchObject({ mfaLevel: 3, authTime: began })
+      expect((await fixture.reopen()).people.sessions.get(opened.session.id)).toMatchObject({ mfaLevel: 3, authTime: began })
+      expect(principal(authenticate(personToken(fixture, raised.session))).authTime).toBe(Math.floor(began / 1000) * 1000)
+    }
+    expect((await sessions.raise(opened.session.id, strong)).session).toMatchObject({ mfaLevel: 3, authTime: fixture.clock.now() })
+  })
+
+  it('of a device have the factors, the time and the end of the session that let it in', async () => {
+    const { sessions } = fixture.identity.people
+    for (let i = 0; i < 24; i++) {
+      fixture.clock.advance(29 * MINUTE)
+      sessions.bySecret(opened.secret)
+    }
+    const device = await sessions.openFrom(opened.session.id, { ...ELSEWHERE, userAgent: 'Redoubt command line' })
+    const { createdAt, authTime, mfaLevel, amr } = opened.session
+    expect(device.session).toMatchObject({ createdAt, authTime, mfaLevel, amr, expiresAt: createdAt + 12 * HOUR })
+    for (const room of [sessions, (await fixture.reopen()).people.sessions]) expect(room.get(device.session.id)?.createdAt).toBe(createdAt)
+    fixture.clock.advance(createdAt + 12 * HOUR - fixture.clock.now())
+    expect([sessions.get(opened.session.id), sessions.get(device.session.id)]).toEqual([null, null])
+    await expect(sessions.openFrom(opened.session.id, ELSEWHERE)).rejects.toMatchObject({ code: 'ERR_SESSION_ENDED' })
+  })
+
+  it('of a device do not begin when the session that let it in ends at that moment', async () => {
+    const { sessions } = fixture.identity.people
+    const opening = sessions.openFrom(opened.session.id, ELSEWHERE)
+    await Promise.all([sessions.end(opened.session.id, ADMIN), expect(opening).rejects.toMatchObject({ code: 'ERR_SESSION_ENDED' })])
+    expect(await sessions.list(ada.person.id)).toEqual([])
+    expect((await fixture.reopen()).people.sessions.bySecret(opened.secret)).toBeNull()
   })
 
   it('end after 30 minutes without use and after 12 hours with it', async () => {

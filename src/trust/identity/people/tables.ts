@@ -73,6 +73,11 @@ export const PEOPLE_MIGRATIONS: Migrations = [
     SELECT id FROM identity_users WHERE NOT (roles LIKE '%"administrator"%' OR roles LIKE '%"security-officer"%'
       OR roles LIKE '%"privacy-officer"%' OR roles LIKE '%"deployer"%'));
   `,
+  // For the purge and for the latest at a start.
+  `
+  CREATE INDEX identity_attempts_last ON identity_attempts (last_at);
+  CREATE INDEX identity_known_sources_seen ON identity_known_sources (seen_at);
+  `,
   // Who made a person, and the link by which somebody enrolled as them, could be that somebody. Of before it is not known.
   `
   ALTER TABLE identity_enrolment_links ADD COLUMN made_by TEXT;

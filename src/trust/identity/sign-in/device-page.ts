@@ -124,11 +124,11 @@ export async function decide(parts: SignInParts, visit: Visit): Promise<void> {
     return redirect(visit.res, wayToSignIn({ to: 'device', userCode: device.userCode }, visit))
   await parts.audit.record({ ...event, outcome: 'success' })
   const client = parts.clients.get(device.clientId)
-  const { mfaLevel, amr, authTime } = session
-  const opened = await parts.people.sessions.open(
-    { person, mfaLevel, amr, authTime, recovered: false },
-    { sourceAddress: device.askedFrom, userAgent: client?.name ?? device.clientId },
-  )
+  const opened = await parts.people.sessions.openFrom(session.id, {
+    sourceAddress: device.askedFrom,
+    userAgent: client?.name ?? device.clientId,
+  })
+  const { mfaLevel, amr, authTime } = opened.session
   await parts.artifacts.adapter(DEVICE_SESSION).upsert(opened.session.id, {}, DEVICE_SESSION_SECONDS)
   const grant = await newGrant(parts.provider(), person.id, device.clientId)
   const approved = await parts.devices.approve(device, {

@@ -1,23 +1,17 @@
 import type { ServerResponse } from 'node:http'
 import { ERROR_TABLE, type ErrorCode } from '#foundation/core'
 import { answer } from '../http.ts'
+import { contentSecurityPolicy, PAGE_HEADERS_OF_ALL } from '../page-headers.ts'
 import { html, type Markup } from './html.ts'
 
-/** Nothing inline, nothing from elsewhere, no framing. Forms go to us and, where a flow ends, to the address that was registered for it. */
-const policy = (formTarget: string): string =>
-  `default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'${formTarget}; base-uri 'none'; frame-ancestors 'none'`
-
 export const PAGE_HEADERS = {
+  ...PAGE_HEADERS_OF_ALL,
   'cache-control': 'no-store',
-  'content-security-policy': policy(''),
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
   'permissions-policy': 'publickey-credentials-create=(self), publickey-credentials-get=(self)',
   // Not `no-referrer`: with it browsers hide the origin of a form from us too, by which we know our own.
   'referrer-policy': 'same-origin',
   'strict-transport-security': 'max-age=31536000',
   'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
 } as const
 
 interface Layout {
@@ -76,7 +70,7 @@ const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${tex
 
 /** @param formTarget origin that the page's form may be redirected to, besides ours; browsers hold redirects of forms to the policy too. */
 export function answerPage(res: ServerResponse, status: number, markup: Markup, formTarget: string | null = null): void {
-  const headers = formTarget === null ? PAGE_HEADERS : { ...PAGE_HEADERS, 'content-security-policy': policy(` ${formTarget}`) }
+  const headers = formTarget === null ? PAGE_HEADERS : { ...PAGE_HEADERS, 'content-security-policy': contentSecurityPolicy(formTarget) }
   answer(res, status, 'text/html; charset=utf-8', markup.text, headers)
 }
 

@@ -91,13 +91,18 @@ export function fakePeople(clock: ManualClock): FakePeople {
     recovery: { use: (claimant, code) => verify(claimant, code, true) },
     sessions: {
       open: async (signedIn, source) => keep(newId('ses'), signedIn, source, clock.now()),
+      openFrom: async (id, source) => {
+        const parent = live(sessions.get(id))
+        if (parent === null) throw new RedoubtError('ERR_SESSION_ENDED')
+        return keep(newId('ses'), { ...parent, person: persons.get(parent.userId)!, recovered: false }, source, parent.createdAt)
+      },
       get: (id) => live(sessions.get(id)),
       bySecret: (secret) => live([...sessions.values()].find((kept) => kept.secret === secret)),
       raise: async (id, signedIn) => {
         const kept = sessions.get(id)
         if (kept === undefined) throw new RedoubtError('ERR_SESSION_ENDED')
-        const mfaLevel = signedIn.mfaLevel > kept.session.mfaLevel ? signedIn.mfaLevel : kept.session.mfaLevel
-        return keep(id, { ...signedIn, mfaLevel }, kept.source, kept.session.createdAt)
+        const { mfaLevel, authTime } = signedIn.mfaLevel < kept.session.mfaLevel ? kept.session : signedIn
+        return keep(id, { ...signedIn, mfaLevel, authTime }, kept.source, kept.session.createdAt)
       },
       list: async (userId) =>
         [...sessions.values()]

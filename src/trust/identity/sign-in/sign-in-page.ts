@@ -1,6 +1,6 @@
 import { type ErrorCode, ERROR_TABLE, parseStrictJson, RedoubtError } from '#foundation/core'
 import type { Interaction } from 'oidc-provider'
-import type { Claimant, SignedIn, SignInRefusal } from '../people/people.ts'
+import type { Claimant, Session, SignedIn, SignInRefusal } from '../people/people.ts'
 import { assertionResponse } from '../people/verify-assertion.ts'
 import { html, type Markup } from './html.ts'
 import { answerPage, page, redirect } from './page.ts'
@@ -70,17 +70,16 @@ export async function takeFactor(parts: SignInParts, visit: Visit, factor: 'pass
     if (answered.retryAfterSeconds > 0) visit.res.setHeader('retry-after', String(answered.retryAfterSeconds))
     return render(parts, visit, situation, ERROR_TABLE[answered.code].status, wordsFor(answered))
   }
-  // The session keeps the best that was shown: a weaker factor must not make that look shown just now.
-  const before = visit.signedIn
-  if (before !== null && before.person.id === answered.person.id && answered.mfaLevel < before.session.mfaLevel)
+  const session = await enter(parts, visit, answered)
+  // The session is what counts, here and for the flow. One that is stronger than what was shown now was not freshened by it.
+  if (session.mfaLevel > answered.mfaLevel)
     return render(parts, visit, situation, 403, 'Use a key or code as strong as the one that you signed in with.')
-  await enter(parts, visit, answered)
   // Who had to use a recovery code has nothing else: first a new factor, then whatever they came for.
   if (answered.recovered) {
     const link = await parts.people.enrolment.ownLink(answered, answered.person.id)
     return redirect(visit.res, new URL(link.url).pathname)
   }
-  if (situation.flow !== undefined) await finishFlow(situation.flow, answered)
+  if (situation.flow !== undefined) await finishFlow(situation.flow, session)
   redirect(visit.res, wayTo(situation.destination, visit))
 }
 
@@ -99,21 +98,24 @@ async function judge(parts: SignInParts, visit: Visit, { claimant }: Situation, 
   return factor === 'code' ? people.totp.verify(claimant, code, source) : people.recovery.use(claimant, code, source)
 }
 
-/** A new secret for the browser either way; a session of someone else ends first. */
-async function enter({ people }: SignInParts, visit: Visit, answered: SignedIn): Promise<void> {
+/** A new secret for the browser either way; a session of someone else ends first. @returns the session as it is now. */
+async function enter({ people }: SignInParts, visit: Visit, answered: SignedIn): Promise<Session> {
   const before = visit.signedIn
   if (before !== null && before.person.id === answered.person.id) {
-    visit.browser.signedIn((await people.sessions.raise(before.session.id, answered)).secret)
-    return
+    const raised = await people.sessions.raise(before.session.id, answered)
+    visit.browser.signedIn(raised.secret)
+    return raised.session
   }
   if (before !== null) await people.sessions.end(before.session.id, { type: 'User', id: before.person.id })
-  visit.browser.signedIn((await people.sessions.open(answered, visit.source)).secret)
+  const opened = await people.sessions.open(answered, visit.source)
+  visit.browser.signedIn(opened.secret)
+  return opened.session
 }
 
-async function finishFlow(flow: Interaction, { person, mfaLevel, amr, authTime }: SignedIn): Promise<void> {
+async function finishFlow(flow: Interaction, { userId, mfaLevel, amr, authTime }: Session): Promise<void> {
   flow.result = {
     ...flow.lastSubmission,
-    login: { accountId: person.id, acr: String(mfaLevel), amr: [...amr], ts: Math.floor(authTime / 1000) },
+    login: { accountId: userId, acr: String(mfaLevel), amr: [...amr], ts: Math.floor(authTime / 1000) },
   }
   // The flow began under another session, or none; the library would take the change for an attack, which the seal has excluded.
   if (flow.session?.uid !== undefined) delete flow.session.uid

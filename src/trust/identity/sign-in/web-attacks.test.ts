@@ -169,6 +169,16 @@ describe('signing someone in to another’s account (login CSRF, fixation)', () 
     expect(fixture.audit.of('access.consent')).toEqual([])
   })
 
+  it('writes a consent down before there is a grant, and gives none when it cannot', async () => {
+    const browser = fixture.browser()
+    const form = formOf(await atConsent(browser), '/consent').fields
+    const grants = () => fixture.database.raw.prepare("SELECT count(*) AS n FROM identity_artifacts WHERE model = 'Grant'").get()
+    const before = grants()
+    fixture.audit.down = true
+    expect((await browser.once('POST', '/consent', { ...form, decision: 'yes' })).status).toBe(503)
+    expect(grants()).toEqual(before)
+  })
+
   it('lets nobody consent who is not signed in any more', async () => {
     const browser = fixture.browser()
     const form = formOf(await atConsent(browser), '/consent').fields

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest'
+import { type Configuration, configuration } from './configuration.ts'
+import { insecureDefaults } from './insecure-defaults.ts'
+
+const base = configuration({ port: 0, dataDir: '/nowhere/data' }, {})
+const told = (profile: Configuration['profile'], identity: Partial<Configuration['identity']>): readonly string[] =>
+  insecureDefaults({ ...base, profile, identity: { ...base.identity, ...identity } }, { sandbox: false, administratorEnrolled: true })
+    .filter(({ mend }) => mend.includes('`identity.'))
+    .map(({ what, mend }) => `${what}; ${mend}`)
+
+describe('what production is told of the keys of powerful people (B3)', () => {
+  const hardwareKeys = ['cb69481e-8ff7-4039-93ec-0a2729a154a8']
+
+  it('is that any passkey will do while no models are named, and what to set', () => {
+    expect(told('production', {})).toEqual([expect.stringMatching(/any passkey.*`identity\.hardwareKeys`.*`identity\.attestationRoots`/)])
+  })
+
+  it('is that a key’s word is taken for its model while no maker vouches for it', () => {
+    expect(told('production', { hardwareKeys })).toEqual([expect.stringMatching(/own word.*`identity\.attestationRoots`/)])
+  })
+
+  it('is nothing when both are there; development is told nothing of it', () => {
+    expect(told('production', { hardwareKeys, attestationRoots: '/etc/redoubt/key-makers.pem' })).toEqual([])
+    expect(told('development', {})).toEqual([])
+  })
+})
