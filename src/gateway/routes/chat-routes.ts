@@ -1,7 +1,7 @@
 import { type EntityFacts, RedoubtError } from '#foundation/core'
 import type { House } from '#gateway/pipeline'
 import type { UpstreamRoute, Upstreams } from '#gateway/serving'
-import { chatSurface } from './chat-surface.ts'
+import { CHAT_SURFACE, chatSurface } from './chat-surface.ts'
 import { inferenceRoute } from './inference-routes.ts'
 import { metadataRoute } from './metadata-routes.ts'
 import { openAiHeaders, renderOpenAiError } from './openai-errors.ts'
@@ -27,7 +27,7 @@ export function chatRoutes(options: ChatRoutesOptions): readonly Route[] {
     inferenceRoute(house, '/v1/chat/completions', chatSurface({ upstreams, facts, pseudonym, clock: house.clock })),
     metadataRoute(
       house,
-      '/v1/models',
+      { surface: CHAT_SURFACE, path: '/v1/models' },
       (caller, _parameters, { requestId }) =>
         json(
           requestId,
@@ -42,7 +42,7 @@ export function chatRoutes(options: ChatRoutesOptions): readonly Route[] {
     ),
     metadataRoute(
       house,
-      '/v1/models/:model',
+      { surface: CHAT_SURFACE, path: '/v1/models/:model' },
       (caller, [name], { requestId }) => {
         const route = upstreams.resolve(name ?? '')
         if (!route) throw new RedoubtError('ERR_MODEL_UNKNOWN', 'there is no such language model')

@@ -8,6 +8,9 @@ import { parseChatResponse } from './chat-completions/response.ts'
 import { ChatStreamTransformer } from './chat-completions/stream.ts'
 import { openAiHeaders, renderOpenAiError, streamErrorEvent } from './openai-errors.ts'
 
+/** As the record names it. */
+export const CHAT_SURFACE = 'openai.chat'
+
 export interface ChatSurfaceOptions {
   readonly upstreams: Upstreams
   /** The policy's view of each route. */
@@ -20,7 +23,7 @@ export interface ChatSurfaceOptions {
 /** `POST /v1/chat/completions` in OpenAI's shape, JSON and SSE. */
 export function chatSurface(options: ChatSurfaceOptions): Surface {
   return {
-    name: 'openai.chat',
+    name: CHAT_SURFACE,
     maxBodyBytes: MAX_REQUEST_BYTES,
     resolve({ body, now }) {
       const request = parseChatRequest(body)
