@@ -143,8 +143,7 @@ export class Authenticator {
       answer = code
     }
     if (answer === 'ERR_TOKEN_EXPIRED') this.#cache.delete(key)
-    const actor = { type: verified.slot === null ? 'User' : 'ServiceAccount', id: verified.token.account }
-    return this.#refuse(answer, actor, schemeOf(verified.token.binding.kind), credentials)
+    return this.#refuse(answer, holderOf(verified), schemeOf(verified.token.binding.kind), credentials)
   }
 
   /** What became of a principal since it was authenticated: for streams, which outlive the check at their start. */
