@@ -104,6 +104,31 @@ describe('a token bound to a key (RFC 9449)', () => {
     }
   })
 
+  it.each(SURFACES)(
+    'is asked for as DPoP at %s %s whatever else is wrong with it, with the algorithms of proofs (§7.1)',
+    async (method, path) => {
+      const name = `ended-${method}-${path.replaceAll(/\W/g, '-')}`.toLowerCase()
+      const privateKeyJwk = await made(name, { binding: 'dpop' })
+      const { accessToken } = await requestToken({ baseUrl: house.server.url, accountId: name, privateKeyJwk, ca: house.ca, proofKey: key })
+      const spoiled = `${accessToken.slice(0, -6)}AAAAAA`
+      expect((await house.call('POST', `/api/v1/service-accounts/${name}/disable`, { token: house.token })).status).toBeLessThan(300)
+      for (const [authorization, code] of [
+        [`DPoP ${accessToken}`, 'ERR_ACCOUNT_DISABLED'],
+        [`Bearer ${accessToken}`, 'ERR_ACCOUNT_DISABLED'],
+        [`DPoP ${spoiled}`, 'ERR_TOKEN_SIGNATURE'],
+      ] as const) {
+        const refused = await send(method, path, { authorization, dpop: proof(method, path, { nonce, accessToken }) })
+        expect(refused.status).toBe(401)
+        expect(refused.headers['www-authenticate']).toBe(
+          `DPoP error="invalid_token", error_description="${code}", algs="ES256 EdDSA Ed25519"`,
+        )
+      }
+      // An unbound token is asked for as what it is.
+      const unbound = await send(method, path, { authorization: `DPoP ${house.token}`, dpop: proof(method, path, { nonce }) })
+      expect(unbound.headers['www-authenticate']).toBe('Bearer error="invalid_token", error_description="ERR_TOKEN_SCHEME"')
+    },
+  )
+
   it('is judged by the address of the server, not by the host that the caller names', async () => {
     const elsewhere = signProof(key, { method: 'GET', url: 'https://127.0.0.1/v1/models', accessToken: token, nonce })
     const headers = { authorization: `DPoP ${token}`, dpop: elsewhere, host: '127.0.0.1', 'x-forwarded-host': '127.0.0.1' }

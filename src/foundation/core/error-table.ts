@@ -102,10 +102,14 @@ export const ERROR_TABLE = {
     'the client certificate is missing or not that of the account',
     'connect with the registered certificate',
   ),
-  ERR_CLIENT_THROTTLED: entry(429, 'too many failed attempts', 'wait for the time in `retry-after`'),
+  ERR_CLIENT_THROTTLED: entry(
+    429,
+    'too many failed attempts by this address or account',
+    'wait for the time in `retry-after`, or ask from where the account has authenticated before',
+  ),
   ERR_TOKEN_RATE: entry(
     429,
-    'too many token requests from this address',
+    'too many token requests from this address (of IPv6, its /64)',
     'wait for the time in `retry-after`; use a token until it expires',
   ),
   ERR_DPOP_MISSING: entry(401, 'the proof of possession is missing or sent twice', 'send one `dpop` header with each request'),

@@ -1,6 +1,5 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
-import type { Identity } from '#trust/identity'
-import type { Principal } from '#trust/identity'
+import { type Identity, type Principal, schemeOf } from '#trust/identity'
 import type { Cancellation } from './cancellation.ts'
 import type { Call } from './surface.ts'
 
@@ -77,7 +76,9 @@ export class RunningStreams {
   reasonToEnd({ principal, call, decideAgain }: RunningStream): RedoubtError | null {
     try {
       const code = this.#identity.stillValid(principal)
-      return code ? new RedoubtError(code) : (call.stillServable() ?? decideAgain())
+      return code
+        ? new RedoubtError(code, undefined, { scheme: schemeOf(principal.tokenBinding) })
+        : (call.stillServable() ?? decideAgain())
     } catch (thrown) {
       return asRedoubtError(thrown)
     }

@@ -163,4 +163,15 @@ describe('step-up (B7, RFC 9470)', () => {
     )
     expect(challengeOf(new RedoubtError('ERR_TOKEN_EXPIRED'))).toContain('error="invalid_token"')
   })
+
+  it('is said in the scheme of the token that the person came with (RFC 9449 §7.1)', () => {
+    for (const [tokenBinding, words] of [
+      ['none', /^Bearer error="insufficient_user_authentication", .*acr_values="2"$/],
+      ['mtls', /^Bearer error="insufficient_user_authentication", .*acr_values="2"$/],
+      ['dpop', /^DPoP error="insufficient_user_authentication", .*acr_values="2", algs="ES256 EdDSA Ed25519"$/],
+    ] as const) {
+      const asked = query(person('auditor'), 'readAudit', system('log'), { mfaLevel: 1, tokenBinding })
+      expect(challengeOf(refusalOf(engine, asked, engine.decide(asked)))).toMatch(words)
+    }
+  })
 })

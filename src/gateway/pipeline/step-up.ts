@@ -1,5 +1,5 @@
 import { type Decider, type Decision, type DecisionQuery, type EntityFacts, type ErrorCode, RedoubtError } from '#foundation/core'
-import { authenticateHeader } from '#trust/identity'
+import { authenticateHeader, challenge, schemeOf } from '#trust/identity'
 
 /** How old factors may be, in seconds, the most lenient first: a working day down to a minute. */
 const AGES = [43_200, 28_800, 14_400, 7_200, 3_600, 1_800, 900, 600, 300, 120, 60] as const
@@ -25,6 +25,7 @@ export function refusalOf(decider: Decider, query: DecisionQuery, decision: Deci
   const when = maxAge === null ? '' : `, shown within the last ${maxAge % 3600 === 0 ? `${maxAge / 3600} h` : `${maxAge / 60} min`}`
   return new RedoubtError('ERR_STEP_UP_REQUIRED', `this needs ${FACTORS[level] ?? 'other factors'}${when}`, {
     evidence: { acr_values: String(level), ...(maxAge === null ? {} : { max_age: maxAge }) },
+    scheme: schemeOf(query.context.tokenBinding),
   })
 }
 
@@ -61,8 +62,8 @@ function principalWith(principal: EntityFacts, mfaLevel: number): EntityFacts {
  * What a 401 says in `www-authenticate`: which factors would do (RFC 9470 §3), or what is wrong with the credentials.
  */
 export function challengeOf(error: RedoubtError): string {
-  if (error.code !== 'ERR_STEP_UP_REQUIRED') return authenticateHeader(error.code)
+  if (error.code !== 'ERR_STEP_UP_REQUIRED') return authenticateHeader(error.code, error.scheme)
   const { acr_values: level, max_age: maxAge } = error.evidence
   const asked = [...(level === undefined ? [] : [`acr_values="${level}"`]), ...(maxAge === undefined ? [] : [`max_age="${maxAge}"`])]
-  return ['Bearer error="insufficient_user_authentication"', `error_description="${error.message}"`, ...asked].join(', ')
+  return challenge(error.scheme, ['error="insufficient_user_authentication"', `error_description="${error.message}"`, ...asked])
 }

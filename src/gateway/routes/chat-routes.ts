@@ -39,7 +39,7 @@ export function chatRoutes(options: ChatRoutesOptions): readonly Route[] {
     inferenceRoute(house, '/v1/messages/count_tokens', languageSurface(language, COUNT_TOKENS), messagesCredentials),
     metadataRoute(
       house,
-      '/v1/models',
+      { surface: CHAT_COMPLETIONS.name, path: '/v1/models' },
       (caller, _parameters, { requestId }) =>
         json(
           requestId,
@@ -54,7 +54,7 @@ export function chatRoutes(options: ChatRoutesOptions): readonly Route[] {
     ),
     metadataRoute(
       house,
-      '/v1/models/:model',
+      { surface: CHAT_COMPLETIONS.name, path: '/v1/models/:model' },
       (caller, [name], { requestId }) => {
         const route = upstreams.resolve(name ?? '')
         if (!route) throw new RedoubtError('ERR_MODEL_UNKNOWN', 'there is no such language model')

@@ -41,7 +41,7 @@ export function openInferenceRoutes(options: OpenInferenceRoutesOptions): readon
       default:
         return metadataRoute(
           house,
-          path,
+          { surface: surface.name, path },
           (caller, parameters) => json(200, describe(options, operation, caller, parameters)),
           inferenceErrorAnswer,
         )

@@ -14,7 +14,7 @@ import {
 } from '#foundation/core'
 import { callerDetails, conditionRequest, decisionContext, noteAnswer } from '#gateway/pipeline'
 import { sourceAddress } from '#trust/conditions'
-import { credentialsOf, type Principal } from '#trust/identity'
+import { credentialsOf, type Principal, refusalError, schemeOf } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
 import { type About, type ExceptionUsed, orExcepted, type Outcome, stillExcepted, YES } from './exceptional.ts'
 
@@ -31,7 +31,7 @@ declare module 'fastify' {
 /** Who asks. @throws {RedoubtError} an `ERR_TOKEN_…` or `ERR_ACCOUNT_…` refusal. */
 export function authenticate(plane: ControlPlane, request: FastifyRequest, reply: FastifyReply): Principal {
   const answer = plane.identity.authenticate(credentialsOf(request.raw, reply.raw))
-  if ('code' in answer) throw new RedoubtError(answer.code)
+  if ('code' in answer) throw refusalError(answer)
   return answer
 }
 
@@ -68,7 +68,7 @@ export async function demandDecision(
   const outcome: Outcome =
     ended === null && plain.effect === 'deny' ? orExcepted(plane, request, query, plain, about) : { ...YES, decision: plain }
   const { decision, details, used } = outcome
-  const refusal = ended === null ? outcome.refusal : new RedoubtError(ended)
+  const refusal = ended === null ? outcome.refusal : new RedoubtError(ended, undefined, { scheme: schemeOf(principal.tokenBinding) })
   noteAnswer(plane, principal, circumstances, refusal === null)
   const event = eventOf(request, principal, action, resource, refusal?.code ?? null)
   await plane.audit.record({

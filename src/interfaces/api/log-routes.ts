@@ -3,7 +3,7 @@ import { conditionRequest, decisionContext, type House, noteAnswer, callerDetail
 import type { Exchange, Route } from '#gateway/routes'
 import { sourceAddress } from '#trust/conditions'
 import type { AuditLog } from '#trust/audit'
-import { credentialsOf } from '#trust/identity'
+import { credentialsOf, refusalError } from '#trust/identity'
 import { theLog } from './guard.ts'
 
 const OPEN = 'hashes and signed checkpoints, so that any C2SP monitor can follow the log; no entry is among them'
@@ -48,7 +48,7 @@ export function logRoutes(house: House, audit: AuditLog): readonly Route[] {
 
 async function demandReading(house: House, { request, response, requestId, path }: Exchange): Promise<void> {
   const principal = house.identity.authenticate(credentialsOf(request, response))
-  if ('code' in principal) throw new RedoubtError(principal.code)
+  if ('code' in principal) throw refusalError(principal)
   const received = { receivedAt: house.clock.now(), sourceAddress: sourceAddress(request), userAgent: request.headers['user-agent'] }
   const asked = conditionRequest(principal, received, 'readAudit Log')
   const context = decisionContext(house, principal, asked)

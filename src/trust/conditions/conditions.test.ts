@@ -197,7 +197,7 @@ describe('habits (B5, B6)', () => {
     after.restart()
     expect(after.ask(SCORER, odd).risk).toBe(before.ask(SCORER, odd).risk)
     expect(after.room.explain(SCORER)?.reasons).toEqual(before.room.explain(SCORER)?.reasons)
-    expect(after.room.explain(SCORER)?.reasons.map(({ reason }) => reason)).toEqual(['network', 'hour', 'endpoint'])
+    expect(after.room.explain(SCORER)?.reasons.map(({ reason }) => reason)).toEqual(['network', 'together', 'hour', 'endpoint'])
   })
 
   it('that cannot be read on disk are learnt anew, and no others', async () => {
@@ -287,6 +287,20 @@ describe('refusals of a caller (B6)', () => {
   })
 })
 
+describe('habits of a person (B6)', () => {
+  it('are not taught within hours by an intruder whom nothing refuses', () => {
+    const test = settled()
+    const night = test.clock.now() + HOUR_MS
+    const odd = { address: ELSEWHERE, endpoint: 'export Dataset' }
+    const risks: number[] = []
+    for (let n = 0; n < 36; n++) risks.push(test.ask(ANNA, { ...odd, at: night + n * 5 * 60_000 }).risk)
+    expect(risks[0]).toBeGreaterThanOrEqual(60)
+    expect(risks[0]).toBeLessThanOrEqual(80)
+    // Three hours and thirty-six acts later it is hardly less unlike her.
+    expect(Math.min(...risks), String(risks)).toBeGreaterThanOrEqual(50)
+  })
+})
+
 describe('a deviation (B6)', () => {
   const flood = (test: TestConditions, from: number, minutes: number): void => {
     for (let at = from; at < from + minutes * 60_000; at += 500) test.ask(SCORER, { at, address: ELSEWHERE, endpoint: 'export Dataset' })
@@ -301,7 +315,7 @@ describe('a deviation (B6)', () => {
     expect(test.events[0]).toMatchObject({ type: 'behaviour.deviation', resource: SCORER, outcome: 'success' })
     const { details } = test.events[0]!
     expect(details?.['risk']).toBeGreaterThanOrEqual(70)
-    expect(Object.keys(details?.['reasons'] as object).sort()).toEqual(['endpoint', 'hour', 'network', 'rate'])
+    expect(Object.keys(details?.['reasons'] as object).sort()).toEqual(['endpoint', 'hour', 'network', 'together'])
     expect(JSON.stringify([test.alerts, test.events])).not.toContain('203.0.113')
   })
 

@@ -117,6 +117,7 @@ const NOTHING_ASKED: Asked = {
   unit: 1,
   weeks: 0,
   learning: true,
+  mixBits: 0,
 }
 const NOTHING_JUDGED: Judged = { request: null, habits: null, asked: NOTHING_ASKED, risk: 0 }
 
@@ -214,6 +215,7 @@ class ConditionsRoom implements Conditions {
       habits.useNetwork(networkKey, at, confirmed)
       habits.useDevice(this.#places.device(request.userAgent, request.keyThumbprint), at, confirmed)
     }
+    if (asked.endpoint !== undefined) habits.mix.note(asked.endpoint, slot, at, asked.mixBits)
     if (allowed && asked.endpoint !== undefined) habits.useEndpoint(asked.endpoint, slot, weight)
     this.#changed.add(habits)
     if (risk >= this.#options.config.alertAt) this.#deviates(habits, at)
@@ -321,6 +323,7 @@ class ConditionsRoom implements Conditions {
       unit: this.#unitAt(at),
       weeks: Math.min(1, Math.max(0, at - habits.since) / this.#learningMs),
       learning,
+      mixBits: 0,
     }
   }
 

@@ -1,12 +1,11 @@
 import type { EntityUid } from '#foundation/core'
-import { Rate } from './rate.ts'
+import { EndpointMix } from './endpoint-mix.ts'
+import { hourOf, Rate } from './rate.ts'
 
 /** Requests are counted in slots of five minutes: a slot is busy or not, so that a flood weighs no more than a trickle. */
 export const SLOT_MS = 5 * 60 * 1000
 export const HOURS_OF_WEEK = 168
 export const HOURS_OF_DAY = 24
-/** A second span for rates: who asks seldom asks in bursts, and is fast only by the hour. */
-const SLOTS_OF_HOUR = 12
 /** Least recently used first to go. */
 const MAX_NETWORKS = 64
 const MAX_DEVICES = 32
@@ -48,6 +47,7 @@ export class Habits {
   readonly networks = new Map<string, Seen>()
   readonly devices = new Map<string, Seen>()
   readonly endpoints = new Map<string, Endpoint>()
+  readonly mix = new EndpointMix()
   readonly inSlot = new Rate()
   readonly inHour = new Rate()
   /** The slot under way, and how much of it is learnt. */
@@ -103,8 +103,19 @@ export class Habits {
     if (known !== undefined && slot <= known.lastSlot) return
     // Last in the order of the map: first to go is what was not used for longest.
     this.endpoints.delete(name)
-    this.endpoints.set(name, { weight: (known?.weight ?? 0) + unit, lastSlot: slot })
-    forgetOldest(this.endpoints, MAX_ENDPOINTS)
+    const before = known?.weight ?? 0
+    this.#setEndpoint(name, before, before + unit, slot)
+  }
+
+  restoreEndpoint(name: string, weight: number, lastSlot: number): void {
+    this.#setEndpoint(name, 0, weight, lastSlot)
+  }
+
+  #setEndpoint(name: string, before: number, weight: number, lastSlot: number): void {
+    this.mix.change(before, weight)
+    this.endpoints.set(name, { weight, lastSlot })
+    const forgotten = forgetOldest(this.endpoints, MAX_ENDPOINTS)
+    if (forgotten !== undefined) this.mix.change(forgotten.weight, 0)
   }
 
   useNetwork(key: string, at: number, confirmed: boolean): void {
@@ -138,9 +149,6 @@ export class Habits {
 export const endpointName = (endpoint: string): string =>
   endpoint.length <= MAX_ENDPOINT_CHARACTERS ? endpoint : endpoint.slice(0, MAX_ENDPOINT_CHARACTERS)
 
-/** The hour, since the epoch, that a slot lies in. */
-export const hourOf = (slot: number): number => Math.floor(slot / SLOTS_OF_HOUR)
-
 function use(seen: Map<string, Seen>, key: string, at: number, confirmed: boolean, most: number): void {
   const known = seen.get(key)
   if (known !== undefined) {
@@ -154,10 +162,11 @@ function use(seen: Map<string, Seen>, key: string, at: number, confirmed: boolea
   forgetOldest(seen, most)
 }
 
-function forgetOldest(map: Map<string, unknown>, most: number): void {
-  if (map.size <= most) return
-  for (const oldest of map.keys()) {
+function forgetOldest<Value>(map: Map<string, Value>, most: number): Value | undefined {
+  if (map.size <= most) return undefined
+  for (const [oldest, value] of map) {
     map.delete(oldest)
-    return
+    return value
   }
+  return undefined
 }

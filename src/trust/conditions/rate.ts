@@ -3,6 +3,12 @@ const BINS = 41
 /** The share of busy spans in which a caller asks for less than its ordinary rate. */
 const ORDINARY_SHARE = 0.99
 
+/** A second span for rates, beside the slot: who asks seldom asks in bursts, and is fast only by the hour. */
+const SLOTS_OF_HOUR = 12
+
+/** The hour, since the epoch, that a slot of five minutes lies in. */
+export const hourOf = (slot: number): number => Math.floor(slot / SLOTS_OF_HOUR)
+
 export type SpanUnderWay = readonly [span: number, count: number, weight: number]
 
 /** How many requests of one caller come in spans of one length: the span under way, and a decayed histogram of those before. */

@@ -1,27 +1,33 @@
-import { type Habits, hourOf, HOURS_OF_DAY, HOURS_OF_WEEK } from './habits.ts'
-import type { Rate } from './rate.ts'
+import { type Habits, HOURS_OF_DAY, HOURS_OF_WEEK } from './habits.ts'
+import { hourOf, type Rate } from './rate.ts'
 
 /** What may be unusual of a request, and the most points that each gives. Points add up to the risk, 0 to 100. */
 export const REASONS = [
   { name: 'hour', most: 20, means: 'an hour of the week in which the caller hardly ever works' },
   { name: 'network', most: 25, means: 'a network that the caller was not seen in before' },
-  { name: 'endpoint', most: 20, means: 'something that the caller hardly ever asks for' },
+  { name: 'endpoint', most: 20, means: 'something that the caller hardly ever asks for, or its usual things in another mix' },
   { name: 'rate', most: 40, means: 'many times the requests of its busiest five minutes or hours' },
   { name: 'refusals', most: 40, means: 'refusals by policy or limits in the last minutes' },
   // Anyone can send nonsense in another's name: enough to be seen, too little to lock anybody out.
   { name: 'credentials', most: 10, means: 'refused credentials in its name in the last minutes' },
+  // Programs do not travel: hour, place and task change at once when somebody else has its credentials.
+  { name: 'together', most: 25, means: 'hour, network and endpoint of a program unusual at once' },
 ] as const
 export type Reason = (typeof REASONS)[number]['name']
 
-const [HOUR, NETWORK, ENDPOINT, RATE, REFUSALS, CREDENTIALS] = [0, 1, 2, 3, 4, 5] as const
+const [HOUR, NETWORK, ENDPOINT, RATE, REFUSALS, CREDENTIALS, TOGETHER] = [0, 1, 2, 3, 4, 5, 6] as const
 /** Half a slot in each hour is presumed, so that the silence of a rare caller says little. */
 const PRIOR = 0.5
 /** An hour with less than a twentieth of an even share is as unusual as can be, with a quarter not at all. */
 const QUIET = 0.05
+const DAYS_OF_WEEK = 7
 const ORDINARY = 0.25
 /** What is asked for in every two-hundredth busy slot, and in three of them at least, is usual. */
 const USUAL_SHARE = 0.005
 const USUAL_SLOTS = 3
+/** A mix that surprises by five bits more than usual is remarkable, by twelve as much so as can be. */
+const MIX_FROM = 5
+const MIX_TO = 12
 /** Busy slots before a caller's endpoints and rate say anything in full. */
 const ENOUGH_SLOTS = 50
 /** Fewer requests in five minutes, or an hour, are no flood, whatever was usual. */
@@ -49,6 +55,8 @@ export interface Asked {
   /** 0 to 1: how much of the learning time has passed, for what only time can teach. */
   readonly weeks: number
   readonly learning: boolean
+  /** Written by `assess`: how unusual the mix of endpoints is with this request. */
+  mixBits: number
 }
 
 /** Writes the points of each reason. @returns the risk, a whole number from 0 to 100. Constant time; allocates nothing. */
@@ -63,10 +71,15 @@ export function assess(habits: Habits, asked: Asked, points: Float64Array): numb
     points[HOUR] = REASONS[HOUR].most * asked.weeks * clamp((ORDINARY - busyness(habits, asked.hourOfWeek, unit)) / (ORDINARY - QUIET))
     if (asked.firstSeenNetwork) points[NETWORK] = REASONS[NETWORK].most
     if (asked.endpoint !== undefined && active > 0) {
-      const weight = habits.endpoints.get(asked.endpoint)?.weight ?? 0
-      points[ENDPOINT] =
-        REASONS[ENDPOINT].most * known * clamp(1 - Math.min(weight / habits.active / USUAL_SHARE, weight / unit / USUAL_SLOTS))
+      const used = habits.endpoints.get(asked.endpoint)
+      const weight = used?.weight ?? 0
+      const unusual = clamp(1 - Math.min(weight / habits.active / USUAL_SHARE, weight / unit / USUAL_SLOTS))
+      const busy = habits.inHour.ordinary > LEAST_IN_HOUR
+      asked.mixBits = habits.mix.with(asked.endpoint, weight, asked.slot, at, unit, used?.lastSlot === asked.slot, busy)
+      points[ENDPOINT] = REASONS[ENDPOINT].most * known * Math.max(unusual, clamp((asked.mixBits - MIX_FROM) / (MIX_TO - MIX_FROM)))
     }
+    if (habits.uid.type !== 'User')
+      points[TOGETHER] = REASONS[TOGETHER].most * shareOf(points, HOUR) * shareOf(points, NETWORK) * shareOf(points, ENDPOINT)
     const times = Math.max(excess(habits.inSlot, asked.slot, LEAST_IN_SLOT), excess(habits.inHour, hourOf(asked.slot), LEAST_IN_HOUR))
     if (times > RATE_FROM) points[RATE] = REASONS[RATE].most * known * clamp(Math.log2(times / RATE_FROM) / RATE_OCTAVES)
   }
@@ -89,7 +102,10 @@ const credentialPoints = (habits: Habits, at: number): number => REASONS[CREDENT
 /** How many times its ordinary rate a caller reaches with one more request. */
 const excess = (rate: Rate, span: number, least: number): number => (rate.countIn(span) + 1) / Math.max(least, rate.ordinary)
 
-/** How busy the caller is in such an hour, by the week or by the day, whichever says less; 1 is an even share. */
+/**
+ * How busy the caller is in such an hour, by the week, by the day, or by the other days at that time, whichever says least; 1 is an even
+ * share. The last tells of the weekend of who is silent in it, when it asks so seldom that no hour of the week says much by itself.
+ */
 function busyness(habits: Habits, hour: number, unit: number): number {
   const { week, day } = habits
   const active = habits.active / unit
@@ -101,7 +117,9 @@ function busyness(habits: Habits, hour: number, unit: number): number {
   const inDay = (day[hourOfDay]! + (day[(hourOfDay + HOURS_OF_DAY - 1) % HOURS_OF_DAY]! + day[(hourOfDay + 1) % HOURS_OF_DAY]!) / 4) / unit
   const byWeek = ((inWeek + PRIOR) * HOURS_OF_WEEK) / (active + PRIOR * HOURS_OF_WEEK)
   const byDay = ((inDay + PRIOR) * HOURS_OF_DAY) / (active + PRIOR * HOURS_OF_DAY)
-  return Math.min(byWeek, byDay)
+  const byOtherDays = (inWeek + PRIOR) / (day[hourOfDay]! / unit / DAYS_OF_WEEK + PRIOR)
+  return Math.min(byWeek, byDay, byOtherDays)
 }
 
+const shareOf = (points: Float64Array, reason: number): number => points[reason]! / REASONS[reason]!.most
 const clamp = (value: number): number => Math.min(1, Math.max(0, value))

@@ -28,6 +28,7 @@ interface Body {
   readonly endpoints: readonly (readonly [name: string, weight: number, lastSlot?: number])[]
   /** What is under way; absent in what was saved before it was kept. */
   readonly slot?: readonly [slot: number, weight: number]
+  readonly mix?: readonly [bits: number, at: number]
   readonly spanOfSlot?: SpanUnderWay
   readonly spanOfHour?: SpanUnderWay
   readonly refusals: number
@@ -111,6 +112,7 @@ function bodyOf(habits: Habits, now: number, unit: number): Body {
     devices: seen(habits.devices),
     endpoints: [...habits.endpoints].map(([name, { weight, lastSlot }]) => [name, rounded(weight / unit), lastSlot]),
     slot: habits.saveSlot(unit),
+    mix: habits.mix.save(),
     spanOfSlot: habits.inSlot.saveSpan(unit),
     spanOfHour: habits.inHour.saveSpan(unit),
     refusals: rounded(habits.refusalsAt(now)),
@@ -134,8 +136,9 @@ function restore(habits: Habits, body: Body, savedAt: number, unit: number): voi
     [habits.devices, body.devices],
   ] as const)
     for (const [key, firstAt, lastAt, confirmed] of rows) map.set(key, { firstAt, lastAt, confirmed: confirmed === 1 })
-  for (const [name, weight, lastSlot] of body.endpoints) habits.endpoints.set(name, { weight: weight * unit, lastSlot: lastSlot ?? -1 })
+  for (const [name, weight, lastSlot] of body.endpoints) habits.restoreEndpoint(name, weight * unit, lastSlot ?? -1)
   if (body.slot !== undefined) habits.restoreSlot(body.slot, unit)
+  if (body.mix !== undefined) habits.mix.restore(body.mix)
   if (body.spanOfSlot !== undefined) habits.inSlot.restoreSpan(body.spanOfSlot, unit)
   if (body.spanOfHour !== undefined) habits.inHour.restoreSpan(body.spanOfHour, unit)
   habits.refusals = body.refusals

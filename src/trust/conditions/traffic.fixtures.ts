@@ -86,6 +86,18 @@ export const CALLERS: readonly Caller[] = [
     burst: 2,
     quiet: 3,
   },
+  {
+    name: 'slow service',
+    rate: (hour, weekday) => (office(hour, weekday) ? 3 : 0),
+    addresses: [['10.1.2.30', 1]],
+    endpoints: [
+      ['Model/triage', 0.94],
+      ['view Model', 0.06],
+    ],
+    overtime: 0.05,
+    burst: 1,
+    quiet: 3,
+  },
 ]
 
 /** mulberry32: the same numbers for the same seed. */

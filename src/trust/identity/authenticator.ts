@@ -1,9 +1,19 @@
 import { hash } from 'node:crypto'
-import type { Clock, EntityFacts, EntityUid, ErrorCode, LegalBasis, Role } from '#foundation/core'
+import {
+  type AuthenticationScheme,
+  type Clock,
+  type EntityFacts,
+  type EntityUid,
+  type ErrorCode,
+  type LegalBasis,
+  RedoubtError,
+  type Role,
+} from '#foundation/core'
 import type { Account, Accounts, AccountSlot } from './accounts.ts'
 import { parseCompactJws } from './compact-jws.ts'
 import type { Denylist } from './denylist.ts'
 import type { PersonToken, PersonTokens, PersonView } from './people/person-tokens.ts'
+import { schemeOf } from './services/challenge.ts'
 import { type Credentials, locateToken } from './services/credentials.ts'
 import { narrowed } from './services/delegation.ts'
 import { type BindingKind, type TokenBinding, type TokenBindings, wantsNonce } from './services/token-binding.ts'
@@ -34,7 +44,13 @@ export interface Principal {
 
 export interface Refusal {
   readonly code: ErrorCode
+  /** Left out for Bearer. */
+  readonly scheme?: 'DPoP'
 }
+
+/** A refusal as an error, which knows how to ask for better credentials. */
+export const refusalError = ({ code, scheme }: Refusal): RedoubtError =>
+  new RedoubtError(code, undefined, scheme === undefined ? {} : { scheme })
 
 interface VerifiedAccount {
   readonly token: AccessToken
@@ -73,13 +89,13 @@ export interface AuthenticatorOptions {
   readonly refused: (code: ErrorCode, known: EntityUid | null) => void
 }
 
-/** One frozen object for each code, so that a refusal allocates nothing. */
-const refusals = new Map<ErrorCode, Refusal>()
-function refusal(code: ErrorCode): Refusal {
-  let one = refusals.get(code)
+/** One frozen object for each code and scheme, so that a refusal allocates nothing. */
+const refusals = { Bearer: new Map<ErrorCode, Refusal>(), DPoP: new Map<ErrorCode, Refusal>() }
+function refusal(code: ErrorCode, scheme: AuthenticationScheme): Refusal {
+  let one = refusals[scheme].get(code)
   if (one === undefined) {
-    one = Object.freeze({ code })
-    refusals.set(code, one)
+    one = Object.freeze({ code, ...(scheme === 'DPoP' ? { scheme } : {}) })
+    refusals[scheme].set(code, one)
   }
   return one
 }
@@ -107,13 +123,15 @@ export class Authenticator {
   /** Synchronous; never throws for bad input. */
   authenticate(credentials: Credentials): Principal | Refusal {
     const located = locateToken(credentials)
-    if (located.code !== null) return this.#refuse(located.code, null, credentials)
+    if (located.code !== null) return this.#refuse(located.code, null, 'Bearer', credentials)
     const now = this.#options.clock.now()
     const key = hash('sha256', located.text, 'base64url')
     let verified = this.#cache.get(key)
     if (verified === undefined) {
       const result = this.#verify(located.text, now)
-      if (typeof result === 'string') return this.#refuse(result, this.#claimedActor(located.text), credentials)
+      // What it is bound to is not known; whoever sent it said how it is to be presented.
+      if (typeof result === 'string')
+        return this.#refuse(result, this.#claimedActor(located.text), located.scheme === 'dpop' ? 'DPoP' : 'Bearer', credentials)
       verified = result
       this.#cache.set(key, verified)
     }
@@ -125,8 +143,7 @@ export class Authenticator {
       answer = code
     }
     if (answer === 'ERR_TOKEN_EXPIRED') this.#cache.delete(key)
-    const actor = { type: verified.slot === null ? 'User' : 'ServiceAccount', id: verified.token.account }
-    return this.#refuse(answer, actor, credentials)
+    return this.#refuse(answer, holderOf(verified), schemeOf(verified.token.binding.kind), credentials)
   }
 
   /** What became of a principal since it was authenticated: for streams, which outlive the check at their start. */
@@ -226,10 +243,10 @@ export class Authenticator {
     return verified.principal
   }
 
-  #refuse(code: ErrorCode, known: EntityUid | null, { possession }: Credentials): Refusal {
+  #refuse(code: ErrorCode, known: EntityUid | null, scheme: AuthenticationScheme, { possession }: Credentials): Refusal {
     this.#options.refused(code, known)
     if (wantsNonce(code)) possession?.setHeader('dpop-nonce', this.#options.bindings.nonce)
-    return refusal(code)
+    return refusal(code, scheme)
   }
 
   /** The account an unverified token names, if there is one of that name: useful in the log, and never more than a claim. */

@@ -8,8 +8,8 @@ export {
   writeAccountFile,
 } from './account-file.ts'
 export type { CreatedAccount, NewAccount, PrivateJwk, PublicJwk, ServiceAccount } from './accounts.ts'
-export type { Principal, Refusal } from './authenticator.ts'
-export { authenticateHeader } from './services/challenge.ts'
+export { type Principal, type Refusal, refusalError } from './authenticator.ts'
+export { authenticateHeader, challenge, schemeOf } from './services/challenge.ts'
 export { certificateOfConnection, type Credentials, credentialsOf } from './services/credentials.ts'
 export { openProofKey, readProofKey, signProof, thumbprintOf } from './services/proof-key.ts'
 export { type BindingKind, BINDINGS } from './services/token-binding.ts'

@@ -267,4 +267,3 @@ export class AttemptGuard {
     return sources
   }
 }
-

@@ -207,7 +207,7 @@ export async function openTlsFixture(options: Partial<IdentityOptions> = {}): Pr
     const refused = 'code' in answer
     res.writeHead(refused ? 401 : 200, {
       'content-type': 'application/json',
-      ...(refused ? { 'www-authenticate': authenticateHeader(answer.code) } : {}),
+      ...(refused ? { 'www-authenticate': authenticateHeader(answer.code, answer.scheme ?? 'Bearer') } : {}),
     })
     res.end(JSON.stringify(refused ? answer : { id: answer.facts.id, binding: answer.tokenBinding, onBehalfBy: answer.onBehalfBy }))
   })

@@ -88,6 +88,8 @@ describe('a token by which a service acts for a user (RFC 8693)', () => {
     await end()
     expect(codeOf(use(token))).toBe(code)
     expect(fixture.identity.stillValid(principal)).toBe(code)
+    // Whoever goes on with it is the service, on record and for its conduct.
+    expect(fixture.audit.of('authentication.refused')).toMatchObject([{ code, actor: { type: 'ServiceAccount', id: 'assistant' } }])
   })
 
   it('loses a role with the user', async () => {
