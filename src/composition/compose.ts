@@ -344,6 +344,7 @@ async function start(
       insecure,
       log,
       alerts,
+      grants: exceptions.grants,
       streams,
       keyring,
     }),
