@@ -204,6 +204,7 @@ describe('the record of a reading', () => {
           rowCondition: DIGEST,
           maskedColumns: { count: 1, names: ['who'] },
           hiddenColumns: { count: 1, names: ['region'] },
+          columnsRead: { count: 5, names: ['who', 'born', 'iban', 'income', 'score'] },
         },
       },
     ])
@@ -247,6 +248,13 @@ describe('the record of a reading', () => {
     expect([rows.length, more]).toEqual([333, true])
     expect(events[0]?.details?.['maskedColumns']).toMatchObject({ count: 300 })
     expect(JSON.stringify(events[0]?.details?.['maskedColumns']).length).toBeLessThan(1000)
+    expect(events[0]?.details?.['columnsRead']).toEqual({ count: 300, names })
+    const long = Array.from({ length: 300 }, (_, n) => `${'c'.repeat(190)}${n}`)
+    const wide = await load(`${long.join(',')}\n${long.map(() => 1).join(',')}\n`, { name: 'wide' })
+    events.length = 0
+    await readAll(wide, EVERY_ROW_WHOLE)
+    const { count, names: kept } = (events[0]?.details?.['columnsRead'] ?? {}) as { count: number; names: string[] }
+    expect([count, kept.length > 40, kept.join('').length <= 8_192]).toEqual([300, true, true])
     await expect(datasets.first(version, USE, access({ 'column-1': 'hide' }), { limit: 1, columns: ['column-1'] })).rejects.toMatchObject({
       code: 'ERR_DATA_COLUMN',
     })
