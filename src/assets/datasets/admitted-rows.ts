@@ -89,7 +89,8 @@ function demandColumns(version: DatasetVersion, { rows, masks }: RowAccess): voi
   const types = new Map(version.columns.map(({ name, type }) => [name, type]))
   const refuse = (column: string, problem: string): never => {
     // Which column policies speak of is not for whoever asked: it may be the very one that is hidden from them.
-    const cause = new Error(`a policy ${problem} the column \`${column}\`, which \`${version.name}\` has not`)
+    const advice = types.get(column) === 'real' ? ': it is of real numbers; import it in whole numbers of a smaller unit' : ''
+    const cause = new Error(`a policy ${problem} the column \`${column}\`, which \`${version.name}\` has not${advice}`)
     const words = `the policies do not fit \`${version.name}\`: a column that they speak of is not there, or of another type; the server’s log says which`
     throw new RedoubtError('ERR_DATA_COLUMN', words, { cause })
   }
