@@ -347,6 +347,7 @@ async function start(
       insecure,
       log,
       alerts,
+      grants: exceptions.grants,
       streams,
       keyring,
     }),

@@ -2,6 +2,7 @@ import type { Clock } from '#foundation/core'
 import type { RunningStreams } from '#gateway/pipeline'
 import type { Upstreams } from '#gateway/serving'
 import type { Alerts } from '#governance/alerts'
+import type { BreakGlass } from '#governance/approvals'
 import type { AuditLog } from '#trust/audit'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Identity } from '#trust/identity'
@@ -23,6 +24,7 @@ export interface StatusSources {
   readonly insecure: () => readonly InsecureDefault[]
   readonly log: Pick<AuditLog, 'health'>
   readonly alerts: Pick<Alerts, 'health'>
+  readonly grants: Pick<BreakGlass, 'health'>
   readonly streams: Pick<RunningStreams, 'size'>
   readonly keyring: Pick<Keyring, 'usage'>
 }
@@ -46,6 +48,7 @@ export function serverStatus(of: StatusSources): () => Promise<Readonly<Record<s
     insecure: of.insecure(),
     log: of.log.health(),
     alerts: of.alerts.health(),
+    breakGlass: of.grants.health(),
     runningRequests: of.streams.size,
     keyUses: of.keyring.usage,
   })

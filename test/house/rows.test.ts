@@ -170,7 +170,7 @@ describe('a row that a policy hides', () => {
     )
     const lineage = JSON.parse((await redoubt(scientist, 'model', 'lineage', 'without', '--json')).out)
     const { rows } = lineage.versions[0].lineage.dataset
-    expect(rows).toEqual({ condition: expect.stringMatching(/^[0-9a-f]{64}$/) as string, admitted: COUNT - 1, of: COUNT })
+    expect(rows).toEqual({ condition: expect.stringMatching(/^[0-9a-f]{64}$/) as string, admitted: COUNT - 1 })
     const events = await house.entries({ type: 'data.read', limit: '1' })
     expect(events[0]?.event).toMatchObject({ details: { access: 'trainOn', rowCondition: rows.condition } })
     expect((await house.entries({ type: 'control.admission', resource: 'Dataset::patients', limit: '1' }))[0]?.event).toMatchObject({
@@ -186,6 +186,78 @@ describe('a row that a policy hides', () => {
     const [entry] = await house.entries({ type: 'data.rows', subject: 'patient-1', limit: '1' })
     expect(entry?.event).toMatchObject({ actor: { id: 'officer' }, resource: { id: 'people' } })
     expect(JSON.stringify(entry)).not.toContain('patient-1')
+  })
+})
+
+describe('what is kept back', () => {
+  const HIDE_NOTE = `@id("clerks") @hide_columns("note, patient")
+permit (principal in Role::"business-user", action in [Action::"view", Action::"query"], resource == Dataset::"people");
+`
+
+  it('is not told of by the list of data sets: columns, number of rows, size (B2)', async () => {
+    const clerk = await house.account('clerk', 'business-user')
+    const listed = async (by: HouseAccount) => {
+      const answer = await house.call('GET', '/api/v1/datasets', { token: by.token })
+      return (answer.json.datasets as { name: string; rows: number | null }[]).find(({ name }) => name === 'people')
+    }
+    expect(await listed(clerk)).toBeUndefined()
+    await put('broken', HIDE_NOTE)
+    expect(await listed(scientist)).toMatchObject({ rows: COUNT, subject: 'patient', label: 'late' })
+    const seen = await listed(clerk)
+    expect(seen).toMatchObject({ rows: COUNT, subject: null, columns: [{ name: 'ward' }, { name: 'age' }, { name: 'late' }] })
+    expect(JSON.stringify(seen)).not.toMatch(/note|patient/)
+    await put('closed', HIDE)
+    for (const by of [clerk, scientist]) {
+      const some = await listed(by)
+      expect(some).toMatchObject({ rows: null, bytes: null, groups: null })
+      expect(JSON.stringify(some)).not.toContain(String(COUNT))
+    }
+    expect((await redoubt(scientist, 'data', 'list')).out).toMatch(/people +1 +some/)
+  })
+
+  it('is not told of by what is refused: a hidden column is as one that is not there (B2)', async () => {
+    const clerk = await house.account('second-clerk', 'business-user')
+    await put('broken', HIDE_NOTE)
+    const ask = async (column: string): Promise<unknown[]> => {
+      const rows = await house.call('GET', `/api/v1/datasets/people/rows?column=${column}`, { token: clerk.token })
+      const sent = { token: clerk.token, json: { groupBy: column } }
+      const query = await house.call('POST', '/api/v1/datasets/people/query', sent)
+      return [rows, query].map(({ status, json: { requestId: _id, ...problem } }) => [status, JSON.stringify(problem)])
+    }
+    const nothing = JSON.stringify(await ask('nothing'))
+    expect(nothing).toContain('ERR_DATA_COLUMN')
+    expect(JSON.stringify(await ask('note')).replaceAll('note', 'nothing')).toBe(nothing)
+    expect(JSON.stringify(await ask('patient')).replaceAll('patient', 'nothing')).toBe(nothing)
+    const rows = await house.call('GET', '/api/v1/datasets/people/rows', { token: clerk.token })
+    expect(rows.json.columnsHidden).toBe(true)
+    expect(rows.text).not.toMatch(/note|patient/)
+    // Nor by a policy that does not fit: the column that it speaks of is hidden from whoever asks.
+    await put(
+      'closed',
+      HIDE.replaceAll('ward', 'patient')
+        .replaceAll('.text.', '.integer.')
+        .replace(/\["east".*\)\)/, 'resource.row.integer.getTag("patient") > 0'),
+    )
+    const refused = await house.call('GET', '/api/v1/datasets/people/rows', { token: clerk.token })
+    expect(refused.json.code).toBe('ERR_DATA_COLUMN')
+    expect(refused.text).not.toContain('patient')
+  })
+
+  it('and what is read is in the record by the names of columns, with or without asking for them (E3)', async () => {
+    await put('closed', HIDE)
+    const read = async () => (await house.entries({ type: 'data.read', resource: 'Dataset::people', limit: '1' }))[0]?.event['details']
+    await redoubt(officer, 'data', 'rows', 'people', '--limit', '3')
+    const all = ['patient', 'ward', 'note', 'age', 'late']
+    const condition = { columnsOfCondition: { count: 1, names: ['ward'] } }
+    expect(await read()).toMatchObject({ limit: 3, columnsRead: { count: 5, names: all }, ...condition })
+    await redoubt(officer, 'data', 'rows', 'people', '--columns', 'age,ward')
+    expect(await read()).toMatchObject({ columnsRead: { count: 2, names: ['age', 'ward'] }, ...condition })
+    await redoubt(officer, 'data', 'query', 'people', '--group-by', 'ward', '--mean', 'age')
+    expect(await read()).toMatchObject({ columnsRead: { count: 2, names: ['ward', 'age'] }, groupBy: 'ward', mean: 'age' })
+    await redoubt(officer, 'data', 'query', 'people', '--count')
+    expect(await read()).toMatchObject({ columnsRead: { count: 0, names: [] } })
+    expect((await redoubt(officer, 'data', 'export', 'people', '--out', out('named.csv'))).code).toBe(0)
+    expect(await read()).toMatchObject({ access: 'export', columnsRead: { count: 5, names: all } })
   })
 })
 
@@ -214,7 +286,7 @@ describe('a policy that does not fit the data', () => {
     expect([train.code, train.err.includes('ERR_DATA_COLUMN')]).toEqual([1, true])
   })
 
-  it('that cannot be evaluated for some rows leaves these out and says how many (fails closed)', async () => {
+  it('that cannot be evaluated for some rows leaves these out, and the record alone says how many (fails closed)', async () => {
     await put(
       'broken',
       `forbid (principal, action in Action::"useData", resource == Dataset::"people")
@@ -222,9 +294,14 @@ describe('a policy that does not fit the data', () => {
               && resource.row.integer.getTag("age") * 9007199254740991 * 1024 > 0 };\n`,
     )
     const { out: said } = await redoubt(officer, 'data', 'rows', 'people', '--limit', '1000', '--json')
-    const { rowsNotEvaluable, rows } = JSON.parse(said) as { rowsNotEvaluable: number; rows: unknown[] }
-    expect([rowsNotEvaluable, rows.length]).toEqual([1, COUNT - 1])
+    const { rows, rowCondition, ...rest } = JSON.parse(said) as { rows: unknown[]; rowCondition: string }
+    expect(rows.length).toBe(COUNT - 1)
+    expect(rowCondition).toMatch(/^[0-9a-f]{64}$/)
+    // A number of rows that are kept back, or 1 for this one, would tell of them.
+    expect(Object.keys(rest).toSorted()).toEqual(['access', 'columns', 'columnsHidden', 'more', 'name', 'version'])
     hidden(said)
+    const [shown] = await house.entries({ type: 'data.rows', resource: 'Dataset::people', limit: '1' })
+    expect(shown?.event).toMatchObject({ details: { shown: COUNT - 1, failed: 1 } })
   })
 })
 

@@ -138,10 +138,16 @@ describe('rows under a condition', () => {
       ),
     ],
     ['a mask of a column that is not there', access({ regoin: 'redact' })],
-  ])('are refused before anything is read where a policy speaks of %s', async (_what, wrong) => {
+  ])('are refused before anything is read where a policy speaks of %s', async (what, wrong) => {
     const version = await load(TABLE)
     events.length = 0
     expect(() => datasets.read(version, USE, wrong)).toThrowError(expect.objectContaining({ code: 'ERR_DATA_COLUMN' }))
+    if (what.includes('real'))
+      expect(() => datasets.read(version, USE, wrong)).toThrowError(
+        expect.objectContaining({
+          cause: expect.objectContaining({ message: expect.stringContaining('smaller unit') as string }) as Error,
+        }),
+      )
     await expect(datasets.first(version, USE, wrong, { limit: 5 })).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })
     expect(events).toEqual([])
   })
@@ -205,6 +211,7 @@ describe('the record of a reading', () => {
           rowCondition: DIGEST,
           maskedColumns: { count: 1, names: ['who'] },
           hiddenColumns: { count: 1, names: ['region'] },
+          columnsRead: { count: 5, names: ['who', 'born', 'iban', 'income', 'score'] },
         },
       },
     ])
@@ -248,6 +255,13 @@ describe('the record of a reading', () => {
     expect([rows.length, more]).toEqual([333, true])
     expect(events[0]?.details?.['maskedColumns']).toMatchObject({ count: 300 })
     expect(JSON.stringify(events[0]?.details?.['maskedColumns']).length).toBeLessThan(1000)
+    expect(events[0]?.details?.['columnsRead']).toEqual({ count: 300, names })
+    const long = Array.from({ length: 300 }, (_, n) => `${'c'.repeat(190)}${n}`)
+    const wide = await load(`${long.join(',')}\n${long.map(() => 1).join(',')}\n`, { name: 'wide' })
+    events.length = 0
+    await readAll(wide, EVERY_ROW_WHOLE)
+    const { count, names: kept } = (events[0]?.details?.['columnsRead'] ?? {}) as { count: number; names: string[] }
+    expect([count, kept.length > 40, kept.join('').length <= 8_192]).toEqual([300, true, true])
     await expect(datasets.first(version, USE, access({ 'column-1': 'hide' }), { limit: 1, columns: ['column-1'] })).rejects.toMatchObject({
       code: 'ERR_DATA_COLUMN',
     })

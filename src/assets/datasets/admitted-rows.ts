@@ -88,16 +88,18 @@ export class AdmittedRows {
 function demandColumns(version: DatasetVersion, { rows, masks }: RowAccess): void {
   const types = new Map(version.columns.map(({ name, type }) => [name, type]))
   const refuse = (column: string, problem: string): never => {
-    throw new RedoubtError('ERR_DATA_COLUMN', `a policy ${problem} the column \`${column}\`, which \`${version.name}\` has not`, {
-      evidence: { column },
-    })
+    // Which column policies speak of is not for whoever asked: it may be the very one that is hidden from them.
+    const advice = types.get(column) === 'real' ? ': it is of real numbers; import it in whole numbers of a smaller unit' : ''
+    const cause = new Error(`a policy ${problem} the column \`${column}\`, which \`${version.name}\` has not${advice}`)
+    const words = `the policies do not fit \`${version.name}\`: a column that they speak of is not there, or of another type; the server’s log says which`
+    throw new RedoubtError('ERR_DATA_COLUMN', words, { cause })
   }
   for (const { name, type } of rows?.columns ?? []) if (types.get(name) !== type) refuse(name, `reads as ${type}`)
   for (const name of Object.keys(masks)) if (name !== 'default' && !types.has(name)) refuse(name, 'masks')
 }
 
 /** Who a row is about is never left to a default that shows part of it. */
-function maskOf(version: DatasetVersion, { masks }: RowAccess, name: string): ColumnMask {
+export function maskOf(version: Pick<DatasetVersion, 'subject'>, { masks }: Pick<RowAccess, 'masks'>, name: string): ColumnMask {
   if (name !== 'default' && Object.hasOwn(masks, name)) return masks[name] as ColumnMask
   const unnamed = masks['default'] ?? 'keep'
   return name === version.subject && unnamed !== 'keep' && unnamed !== 'hide' ? 'redact' : unnamed

@@ -10,6 +10,8 @@ export interface RowAccess {
   readonly masks: Readonly<Record<string, ColumnMask>>
   /** What was asked for, for the record: names of columns and bounds, no values. */
   readonly asked?: JsonObject
+  /** Columns of which the answer tells, for the record; all that may be seen unless given. */
+  readonly reads?: readonly string[]
 }
 
 /** Every row, whole: for what the house itself does, on nobody's behalf. */
@@ -20,7 +22,9 @@ export function accessOf(
   action: string,
   decision: Pick<Decision, 'effect' | 'code' | 'rows' | 'obligations'>,
   asked: JsonObject = {},
+  reads?: readonly string[],
 ): RowAccess {
   if (decision.effect !== 'allow') throw new RedoubtError(decision.code ?? 'ERR_POLICY_DENIED')
-  return { action, rows: decision.rows ?? null, masks: decision.obligations.columns ?? {}, asked }
+  const access = { action, rows: decision.rows ?? null, masks: decision.obligations.columns ?? {}, asked }
+  return reads === undefined ? access : { ...access, reads }
 }

@@ -30,8 +30,10 @@ export interface FirstRows extends Pick<RowReading, 'columns' | 'masked' | 'hidd
   readonly more: boolean
 }
 
-/** Columns told in the record by name; the rest are counted. */
+/** Columns that are kept back, told in the record by name; the rest are counted. */
 const MAX_NAMED_COLUMNS = 16
+/** Characters of the names of columns that are read. */
+const MAX_NAMES = 8_192
 /** Most rows of `first`: their pseudonyms fit one entry of the log. */
 export const MAX_FIRST_ROWS = 1000
 const MAX_FIRST_CELLS = 100_000
@@ -42,10 +44,11 @@ const MAX_FIRST_TEXT = 8 * 2 ** 20
 export function readRows(opened: VersionReader, access: RowAccess): RowReading {
   const admitted = new AdmittedRows(opened.version, access)
   const { columns, masked, hidden, tally } = admitted
+  const read = access.reads ?? columns.map(({ name }) => name)
   async function* groups(): AsyncGenerator<RowGroup> {
-    for await (const { group } of admittedGroups(opened, admitted, access)) yield group
+    for await (const { group } of admittedGroups(opened, admitted, access, read)) yield group
   }
-  const withSubjects = { [Symbol.asyncIterator]: () => admittedGroups(opened, admitted, access) }
+  const withSubjects = { [Symbol.asyncIterator]: () => admittedGroups(opened, admitted, access, read) }
   const { subject } = opened.version
   return { columns, masked, hidden, condition: access.rows?.digest ?? null, tally, subject, withSubjects, [Symbol.asyncIterator]: groups }
 }
@@ -54,6 +57,7 @@ async function* admittedGroups(
   opened: VersionReader,
   admitted: AdmittedRows,
   access: RowAccess,
+  read: readonly string[],
   signal?: AbortSignal,
 ): AsyncGenerator<Taken> {
   const columns = (names: readonly string[]): JsonObject => ({ count: names.length, names: names.slice(0, MAX_NAMED_COLUMNS) })
@@ -63,6 +67,9 @@ async function* admittedGroups(
     maskedColumns: columns(admitted.masked),
     hiddenColumns: columns(admitted.hidden),
     ...access.asked,
+    columnsRead: namesOf(read),
+    // Read by the policies, and not told to anyone.
+    columnsOfCondition: namesOf((access.rows?.columns ?? []).map(({ name }) => name)),
   })
   for await (const group of opened.groups()) {
     // Also where no row is admitted for long: what may not go on ends.
@@ -70,6 +77,12 @@ async function* admittedGroups(
     const taken = admitted.take(group)
     if (taken) yield taken
   }
+}
+
+/** Names as far as the record holds them; `count` says how many there are. */
+function namesOf(names: readonly string[]): JsonObject {
+  let characters = 0
+  return { count: names.length, names: names.filter((name) => (characters += name.length) <= MAX_NAMES) }
 }
 
 export interface FirstRowsAsk {
@@ -88,11 +101,12 @@ export async function firstRows(
   const admitted = new AdmittedRows(opened.version, access)
   const { masked, hidden, tally } = admitted
   const columns = wanted ? chosen(admitted.columns, wanted) : admitted.columns
+  const names = columns.map(({ name }) => name)
   const most = Math.max(1, Math.min(limit, MAX_FIRST_ROWS, Math.floor(MAX_FIRST_CELLS / Math.max(1, columns.length))))
   const rows: Cell[][] = []
   const subjects = new Set<string>()
   let [text, more] = [0, false]
-  reading: for await (const { group, subjects: named } of admittedGroups(opened, admitted, access, signal)) {
+  reading: for await (const { group, subjects: named } of admittedGroups(opened, admitted, access, names, signal)) {
     const byName = new Map(group.columns.map((column) => [column.name, column]))
     for (let place = 0; place < group.rows; place++) {
       if (rows.length === most || text > MAX_FIRST_TEXT) {

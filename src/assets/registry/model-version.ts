@@ -17,8 +17,8 @@ export interface Lineage {
     readonly name: string
     readonly version: number
     readonly digest: string
-    /** Where policies kept rows back: digest of their condition, and how many rows were learned from. */
-    readonly rows?: { readonly condition: string; readonly admitted: number; readonly of: number }
+    /** Where policies kept rows back: digest of their condition, and how many rows were learned from. `of` all is in early versions alone. */
+    readonly rows?: { readonly condition: string; readonly admitted: number; readonly of?: number }
   } | null
   readonly pipeline: string
   /** SHA-256 of the code that made it, hex; empty for a foreign model whose code is not known. */
@@ -81,7 +81,10 @@ export const lineageSchema = z
         name: z.string().min(1).max(128),
         version: z.number().int().positive(),
         digest,
-        rows: z.object({ condition: digest, admitted: z.number().int().positive(), of: z.number().int().positive() }).strict().optional(),
+        rows: z
+          .object({ condition: digest, admitted: z.number().int().positive(), of: z.number().int().positive().optional() })
+          .strict()
+          .optional(),
       })
       .strict()
       .nullable(),

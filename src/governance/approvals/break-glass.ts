@@ -13,7 +13,7 @@ import { entity, sameEntity, uidText } from './approval.ts'
 import type { ApprovalsConfig } from './config.ts'
 import { type ForwardClock, SET_BACK_MS } from './forward-clock.ts'
 import type { Doer } from './four-eyes.ts'
-import type { Grant, GrantShown } from './grant.ts'
+import type { BreakGlassHealth, Grant, GrantShown } from './grant.ts'
 import type { GrantStore } from './grant-store.ts'
 
 const MINUTE_MS = 60_000
@@ -195,6 +195,17 @@ export class BreakGlass {
     if (!store.review(id, entity(by.uid), finding, clock.now())) throw new RedoubtError('ERR_CONFLICT', 'it was reviewed already')
     this.#told.delete(id)
     return this.#shown(this.get(id))
+  }
+
+  /** How many grants wait for their review, up to 1,000 each; null when that cannot be read. Never throws. */
+  health(): BreakGlassHealth {
+    const { store, clock, config } = this.#options
+    try {
+      const since = (at: number): number => store.unreviewedSince(at).length
+      return { unreviewed: since(clock.now()), overdue: since(clock.now() - config.reviewHours * HOUR_MS) }
+    } catch {
+      return { unreviewed: null, overdue: null }
+    }
   }
 
   /** Newest first. @throws {RedoubtError} `ERR_STORAGE_IO`. */

@@ -15,7 +15,7 @@ import { Statements } from './statements.ts'
 import { MIGRATIONS } from './tables.ts'
 
 const TICK_MS = 1_000
-const TICKS_OF_A_MINUTE = 60
+const MINUTE_MS = 60_000
 
 /** Exceptions that leave a mark. */
 export interface Exceptions extends ExceptionSource {
@@ -68,7 +68,9 @@ export async function openExceptions(options: ExceptionsOptions): Promise<Except
       return otherwise
     }
   }
-  let ticks = 0
+  // By the time and not by ticks: what a clock that was set forward makes due is told at once.
+  let minute = -1
+  const isNewMinute = (): boolean => minute !== (minute = Math.floor(clock.now() / MINUTE_MS))
   const settle = async (everything: boolean): Promise<void> => {
     await grants.settle()
     if (!everything) return
@@ -78,7 +80,7 @@ export async function openExceptions(options: ExceptionsOptions): Promise<Except
     safely(() => clock.keep(), undefined)
   }
   let settling: Promise<void> | null = null
-  const tick = (): void => void (settling ??= settle(ticks++ % TICKS_OF_A_MINUTE === 0).finally(() => (settling = null)))
+  const tick = (): void => void (settling ??= settle(isNewMinute()).finally(() => (settling = null)))
   const timer = tickMs === 0 ? null : setInterval(tick, tickMs)
   timer?.unref()
   return {

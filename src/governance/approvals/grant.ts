@@ -25,3 +25,9 @@ export interface GrantShown extends Grant {
   readonly active: boolean
   readonly reviewDueAt: number
 }
+
+export interface BreakGlassHealth {
+  readonly unreviewed: number | null
+  /** Of these, those whose review is due. */
+  readonly overdue: number | null
+}

@@ -3,5 +3,6 @@ export { type Approval, type ApprovalInFull, type Approvers, uidText } from './a
 export { type ApprovalsConfig, approvalsConfig } from './config.ts'
 export { type Exceptions, openExceptions } from './exceptions.ts'
 export type { Doer } from './four-eyes.ts'
-export type { GrantShown } from './grant.ts'
+export type { BreakGlass } from './break-glass.ts'
+export type { BreakGlassHealth, GrantShown } from './grant.ts'
 export { type Payload, payloadDigest, payloadText } from './payload.ts'

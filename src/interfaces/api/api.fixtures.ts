@@ -19,7 +19,7 @@ import type { ControlPlane } from './control-plane.ts'
 
 export const TOKEN = 'Bearer good'
 const version = {
-  lineage: { person: { type: 'User', id: 'maker' } },
+  lineage: { person: { type: 'User', id: 'maker' }, dataset: { name: 'credit', rows: { condition: 'c', admitted: 7, of: 4711 } } },
   name: 'credit',
   version: 1,
   columns: [],

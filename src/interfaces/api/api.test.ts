@@ -264,6 +264,11 @@ describe('every route of the control plane', () => {
   it('shows in a list what the caller may view, and no more', async () => {
     expect((await call('GET', '/api/v1/datasets')).body.datasets.length).toBe(1)
     expect((await call('GET', '/api/v1/models')).body.models.length).toBe(1)
+    // How many rows of its data set were kept back is not for whoever may see a model.
+    for (const path of ['/api/v1/models', '/api/v1/models/credit']) {
+      const { text } = await call('GET', path)
+      expect([text.includes('"admitted":7'), text.includes('4711')]).toEqual([true, false])
+    }
     plane.effect = 'deny'
     expect((await call('GET', '/api/v1/datasets')).body.datasets).toEqual([])
     expect((await call('GET', '/api/v1/models')).body.models).toEqual([])

@@ -86,6 +86,8 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
   app.setErrorHandler((thrown: FastifyError | RedoubtError, request, reply) => {
     const error = translated(thrown)
     if (error.status >= 500) plane.logger.warn({ requestId: request.id, code: error.code, err: error.cause ?? error }, 'request failed')
+    // What the caller is not told of the reason, whoever runs the server is.
+    else if (error.cause !== undefined) plane.logger.info({ requestId: request.id, code: error.code, err: error.cause }, 'request refused')
     if (error.status === 408) void reply.header('connection', 'close')
     if (error.status === 401) void reply.header('www-authenticate', challengeOf(error))
     void reply

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { accessOf, visibleVersion } from '#assets/datasets'
 import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
+import { decisionOn, demand, mayGoOn, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { longOperation, until } from './long-operation.ts'
 import { objectName } from './names.ts'
@@ -15,18 +16,27 @@ const importQuery = z.strictObject({
   legalBasis: z.enum(LEGAL_BASES),
 })
 
-/** Who may do any of these with a data set may know that it exists, and which columns it has. */
+/** Who may do any of these with a data set may know that it exists, and of its columns and rows what these acts would tell. */
 const USES = ['view', 'viewMasked', 'query', 'trainOn'] as const
 
 /** Data sets: import of CSV into sealed row groups, and what there is. */
 export const datasetRoutes =
   (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
   async (app) => {
-    app.get('/datasets', { schema: { summary: 'Data sets of which the caller may see or learn something' } }, async (request) => ({
-      datasets: plane.datasets
-        .list()
-        .filter((version) => USES.some((action) => permits(plane, request, action, plane.datasets.facts(version)))),
-    }))
+    app.get(
+      '/datasets',
+      { schema: { summary: 'Data sets of which the caller may see or learn something, as far as it may' } },
+      async (request) => ({
+        datasets: plane.datasets.list().flatMap((version) => {
+          const facts = plane.datasets.facts(version)
+          const accesses = USES.flatMap((action) => {
+            const decision = decisionOn(plane, request, action, facts)
+            return decision.effect === 'allow' ? [accessOf(action, decision)] : []
+          })
+          return accesses.length === 0 ? [] : [visibleVersion(version, accesses)]
+        }),
+      }),
+    )
 
     app.post(
       '/datasets/:name/versions',

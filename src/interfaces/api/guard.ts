@@ -150,9 +150,14 @@ function reasonToEnd(
 
 /** As `demand`, but only to choose what a list shows: not recorded, never throws. */
 export function permits(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): boolean {
+  return decisionOn(plane, request, action, resource).effect === 'allow'
+}
+
+/** As `permits`, for lists that show of a thing what of it may be known. */
+export function decisionOn(plane: ControlPlane, request: FastifyRequest, action: Action, resource: EntityFacts): Decision {
   const principal = callerOf(request)
   const circumstances = circumstancesOf(plane, request, principal, action, resource)
-  return plane.policies.decide(queryOf(plane, principal, action, resource, circumstances)).effect === 'allow'
+  return plane.policies.decide(queryOf(plane, principal, action, resource, circumstances))
 }
 
 /** Habits count acts on kinds of things: which of them is no matter. */

@@ -52,7 +52,7 @@ export const modelRoutes =
       models: plane.registry
         .list()
         .filter((version) => permits(plane, request, 'view', plane.registry.facts(version)))
-        .map((version) => ({ ...version, deployed: plane.registry.deployed(version.name)?.version === version.version })),
+        .map((version) => ({ ...shown(version), deployed: plane.registry.deployed(version.name)?.version === version.version })),
     }))
 
     app.post(
@@ -159,7 +159,8 @@ export const modelRoutes =
         // Versions differ in sensitivity and purposes: who may see one need not see another.
         versions: plane.registry
           .list()
-          .filter((version) => version.name === name && permits(plane, request, 'view', plane.registry.facts(version))),
+          .filter((version) => version.name === name && permits(plane, request, 'view', plane.registry.facts(version)))
+          .map(shown),
       }
     })
 
@@ -226,9 +227,17 @@ const aboutVersion = ({ name, version, digest, lineage }: ModelVersion): About =
   author: lineage.person,
 })
 
-/** What of the data set a model learned from, where that was not all of it. */
+/** What of the data set a model learned from, where that was not all of it. How much was kept back is not for whoever may see the model. */
 function learnedFrom({ condition, tally }: RowReading): Pick<NonNullable<Lineage['dataset']>, 'rows'> {
-  return condition === null ? {} : { rows: { condition, admitted: tally.admitted, of: tally.read } }
+  return condition === null ? {} : { rows: { condition, admitted: tally.admitted } }
+}
+
+/** Without the number of rows of a data set that early versions hold beside those learned from. */
+function shown(version: ModelVersion): ModelVersion {
+  const { dataset } = version.lineage
+  if (!dataset?.rows) return version
+  const { condition, admitted } = dataset.rows
+  return { ...version, lineage: { ...version.lineage, dataset: { ...dataset, rows: { condition, admitted } } } }
 }
 
 /** Fires when the caller leaves before its body has arrived. */

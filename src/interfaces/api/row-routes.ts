@@ -74,16 +74,16 @@ export const rowRoutes =
           .finally(watch.end)
         const reason = refused()
         if (reason) throw reason
-        const { columns, rows, masked: maskedColumns, hidden, condition, failed, more } = first
+        const { columns, rows, masked: maskedColumns, hidden, condition, more } = first
         return {
           name: version.name,
           version: version.version,
           access: action,
           columns: columns.map(({ name, type }) => ({ name, type, masked: maskedColumns.includes(name) })),
-          hiddenColumns: hidden.length,
+          // That something is kept back is told, not how much: a number would tell of rows and columns that may not be known.
+          columnsHidden: hidden.length > 0,
           rowCondition: condition,
           rows,
-          rowsNotEvaluable: failed,
           more,
         }
       },
@@ -101,7 +101,8 @@ export const rowRoutes =
       async (request) => {
         const { groupBy, mean } = request.body
         const { version, decision, use, refused, owner } = await begin(request, 'query', request.params.name)
-        const access = accessOf('query', decision, { groupBy: groupBy ?? null, mean: mean ?? null })
+        const named = [groupBy, mean].filter((column) => column !== undefined)
+        const access = accessOf('query', decision, { groupBy: groupBy ?? null, mean: mean ?? null }, named)
         const watch = watched(refused)
         try {
           const reading = plane.datasets.read(version, use, access)

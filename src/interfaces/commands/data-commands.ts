@@ -17,6 +17,9 @@ interface DatasetVersion {
   readonly label: string | null
 }
 
+/** Of whose rows and columns only what may be known is told. */
+type ListedVersion = Omit<DatasetVersion, 'rows'> & { readonly rows: number | null }
+
 interface ImportOptions {
   readonly name: string
   readonly label?: string
@@ -76,11 +79,11 @@ export function dataCommands(): Command[] {
     .description('list the data sets of which you may see or learn something')
     .action(
       run(async ({ client, output }) => {
-        const { datasets } = await client.call<{ datasets: readonly DatasetVersion[] }>('/datasets')
+        const { datasets } = await client.call<{ datasets: readonly ListedVersion[] }>('/datasets')
         const rows = datasets.map((version) => [
           version.name,
           String(version.version),
-          version.rows.toLocaleString('en'),
+          version.rows === null ? 'some' : version.rows.toLocaleString('en'),
           version.sensitivity,
           version.purposes.join(','),
         ])

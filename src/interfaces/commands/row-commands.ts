@@ -13,10 +13,9 @@ interface Rows {
   readonly version: number
   readonly access: 'view' | 'viewMasked'
   readonly columns: readonly { readonly name: string; readonly type: string; readonly masked: boolean }[]
-  readonly hiddenColumns: number
+  readonly columnsHidden: boolean
   readonly rowCondition: string | null
   readonly rows: readonly (readonly Cell[])[]
-  readonly rowsNotEvaluable: number
   readonly more: boolean
 }
 
@@ -95,10 +94,8 @@ export function rowCommands(data: Command): void {
 function wordsOf(answer: Rows): string {
   const parts = [`${answer.rows.length} rows of \`${answer.name}\` version ${answer.version}${answer.more ? '; there may be more' : ''}`]
   if (answer.access === 'viewMasked') parts.push('you may see this data set masked')
-  if (answer.hiddenColumns > 0) parts.push(`${answer.hiddenColumns} columns are hidden from you`)
+  if (answer.columnsHidden) parts.push('there are columns that are hidden from you')
   if (answer.rowCondition !== null) parts.push(`policies let you see some rows only (condition ${answer.rowCondition.slice(0, 12)}…)`)
-  if (answer.rowsNotEvaluable > 0)
-    parts.push(`${answer.rowsNotEvaluable} rows were left out, because a policy cannot be evaluated for them`)
   return parts.join('\n')
 }
 

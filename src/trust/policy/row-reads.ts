@@ -70,7 +70,7 @@ export function demandRowReads(expression: unknown): void {
   }
   if (asksForRow(name, operand) || isMember(expression, 'row'))
     throw new Error(
-      'a row is read only by `resource.row.text` or `resource.row.integer`, then `.hasTag("column")` and `.getTag("column")`; every data set has rows, so do not ask for one',
+      'a row is read only by `resource.row.text` or `resource.row.integer`, then `.hasTag("column")` and `.getTag("column")`; every data set has rows, so do not ask for one, and name no column of real numbers: import it in whole numbers of a smaller unit',
     )
   for (const [, part] of operandsOf(name, operand)) demandRowReads(part)
 }

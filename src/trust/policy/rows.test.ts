@@ -112,8 +112,10 @@ describe('a policy that reads rows', () => {
       '{a: resource}.a.row.text.hasTag("a")',
       '(if context.breakGlass then resource else resource).row.text.hasTag("a")',
       'resource.row.real.hasTag("a")',
+      'resource.row.decimal.getTag("a").greaterThan(decimal("1.5"))',
     ])
       expect(await refusal(policy('action == Action::"view"', test)), test).toMatch(/^ERR_POLICY_INVALID mine.cedar:1/)
+    expect(await refusal(policy('action == Action::"view"', 'resource.row.real.hasTag("a")'))).toMatch(/in whole numbers of a smaller unit/)
     expect(await refusal(policy('action == Action::"view"', 'resource.row.text.getTag("a") == "b"'))).toMatch(/ERR_POLICY_INVALID.*tag/)
   })
 

@@ -152,6 +152,7 @@ describe('the doctor finds at the server', () => {
       places: [{ name: 'ops', waiting: 0, failures: 0, problem: null, delivered: 3, givenUp: 0 }],
       problem: null,
     },
+    breakGlass: { unreviewed: 0, overdue: 0 },
     insecure: [],
     conditions: { principals: 3, countryFile: { type: 'Country', builtAt: now - DAY_MS }, problem: null },
   }
@@ -190,6 +191,9 @@ describe('the doctor finds at the server', () => {
     ['alerts that the log did not take', { alerts: { ...healthy.alerts, unrecorded: 4 } }, 'alerts in the log', 'problem'],
     ['alerts that made room for others', { alerts: { ...healthy.alerts, lost: 1 } }, 'alerts lost', 'problem'],
     ['a place that takes no alerts', { alerts: { ...healthy.alerts, places: [place503] } }, 'alert place', 'problem'],
+    ['a grant that waits for its review', { breakGlass: { unreviewed: 2, overdue: 0 } }, 'break-glass', 'warning'],
+    ['a review that is overdue', { breakGlass: { unreviewed: 2, overdue: 1 } }, 'break-glass', 'problem'],
+    ['grants that cannot be read', { breakGlass: { unreviewed: null, overdue: null } }, 'break-glass', 'problem'],
     ['an insecure default', { insecure: [{ what: 'the passphrase was generated', mend: 'name one' }] }, 'insecure default', 'warning'],
   ])('%s', (_name, change, check, state) => {
     const found = statusChecks({ ...healthy, ...change }, now).find((finding) => finding.check === check)

@@ -1,8 +1,10 @@
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { asRedoubtError } from '#foundation/core'
 import type { AlertsHealth } from '#governance/alerts'
+import type { BreakGlassHealth } from '#governance/approvals'
 import type { ConditionsHealth } from '#trust/conditions'
 import type { Client } from '../client.ts'
+import { breakGlassCheck } from './break-glass-check.ts'
 import { alertChecks } from './alert-checks.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
 
@@ -25,6 +27,7 @@ export interface Status {
     readonly outside: readonly { readonly name: string; readonly size: number; readonly problem: string | null }[]
   }
   readonly alerts: AlertsHealth
+  readonly breakGlass: BreakGlassHealth
   readonly conditions: ConditionsHealth
   readonly insecure: readonly { readonly what: string; readonly mend: string }[]
 }
@@ -157,6 +160,7 @@ export function statusChecks(status: Status, now: number): readonly Finding[] {
           ),
     ),
     ...alertChecks(status.alerts),
+    breakGlassCheck(status.breakGlass),
     ...conditionChecks(status.conditions, now),
     ...status.upstreams.map((upstream) =>
       upstream.ok
