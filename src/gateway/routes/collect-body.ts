@@ -14,24 +14,27 @@ export function collectBody(request: IncomingMessage, maxBytes: number, timeoutM
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = []
     let size = 0
+    // Taking the listeners off again would cost more than all they do.
+    let over = false
     const timer = setTimeout(() => fail(new RedoubtError('ERR_INPUT_TIMEOUT')), timeoutMs)
-    const done = (): void => {
-      clearTimeout(timer)
-      request.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak)
-    }
     const fail = (error: RedoubtError): void => {
-      done()
+      if (over) return
+      over = true
+      clearTimeout(timer)
       // What still comes is thrown away unread, so that the answer can be sent.
       request.resume()
       reject(error)
     }
     const onData = (chunk: Buffer): void => {
+      if (over) return
       size += chunk.byteLength
       if (size > maxBytes) fail(tooLarge(maxBytes))
       else parts.push(chunk)
     }
     const onEnd = (): void => {
-      done()
+      if (over) return
+      over = true
+      clearTimeout(timer)
       resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts, size))
     }
     const onBreak = (): void => fail(new RedoubtError('ERR_INPUT_MALFORMED', 'the body broke off'))
