@@ -11,7 +11,7 @@ import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
 import { openLimits } from '#gateway/limits'
 import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
-import { addInferenceService, type Route } from '#gateway/routes'
+import { inferenceService, type Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
 import { openExceptions } from '#governance/approvals'
@@ -360,19 +360,17 @@ async function start(
   const sources = new SourceAddresses(configuration.server.trustedProxies)
   handle = createHandler(table, routes, hosts, sources)
   const grpc = configuration.server.grpc
-    ? await listenGrpc(
-        { ...configuration.server, port: configuration.server.grpcPort ?? 0, certificates, clock, logger },
-        (server, connectionOf) =>
-          addInferenceService(server, {
-            house,
-            models,
-            registry,
-            version: VERSION,
-            ready: () => readiness.state === 'ready',
-            draining: () => readiness.state === 'draining',
-            sources,
-            connectionOf,
-          }),
+    ? await listenGrpc({ ...configuration.server, port: configuration.server.grpcPort ?? 0, certificates, clock, logger }, (connectionOf) =>
+        inferenceService({
+          house,
+          models,
+          registry,
+          version: VERSION,
+          ready: () => readiness.state === 'ready',
+          draining: () => readiness.state === 'draining',
+          sources,
+          connectionOf,
+        }),
       )
     : null
   // As the other listener: closed again without patience when the house does not come to stand.
