@@ -35,7 +35,9 @@ A refusal is an answer too: it says which control refused, and it is in the reco
 | surface | where the code stands |
 | --- | --- |
 | control plane \`/api/…\` and what belongs to no surface | \`code\` of \`application/problem+json\` (RFC 9457), with \`requestId\` |
-| \`/v1/…\` (OpenAI) | \`error.code\`, in lower case |
+| \`/v1/messages…\` (Anthropic) | \`error.message\` begins with it; \`redoubt-code\` |
+| \`/v1/…\` (OpenAI) | \`error.code\`, in lower case; \`redoubt-code\` |
+| gRPC | the message of the status begins with it; \`redoubt-code\` in the trailers |
 | \`/v2/…\` (Open Inference Protocol) | \`error\` begins with it, then a colon and the message |
 | \`/oauth/…\` | \`error_description\`, where the refusal is ours; \`error\` is OAuth's own word (RFC 6749 §5.2) |
 | command line | the line \`code\`; with \`--json\`, \`error.code\`; exit code 1, or 2 for \`ERR_USAGE\` |

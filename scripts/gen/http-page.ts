@@ -6,8 +6,13 @@ import { GENERATED_NOTE, type GeneratedFile, markdownTable } from './generated-f
 
 const SURFACES: readonly { readonly title: string; readonly note: string; readonly has: (path: string) => boolean }[] = [
   {
+    title: 'Anthropic',
+    note: 'Messages as Anthropic defines them, in one piece or as server-sent events, in front of an upstream that speaks them. The token may come as `x-api-key`.',
+    has: (path) => path === '/v1/messages' || path.startsWith('/v1/messages/'),
+  },
+  {
     title: 'OpenAI',
-    note: 'Chat completions as OpenAI defines them, in one piece or as server-sent events. `docs/guides/own-upstream.md` says what is enforced.',
+    note: 'Chat completions, responses (without memory), completions and embeddings as OpenAI defines them, in one piece or as server-sent events. `docs/guides/clients.md` has each client, `docs/guides/own-upstream.md` says what is enforced.',
     has: (path) => path.startsWith('/v1/'),
   },
   {
@@ -60,6 +65,9 @@ export async function httpPage(): Promise<GeneratedFile> {
 One TLS 1.3 port, HTTP/1.1. This is the table that the server routes by: ${routes.length} routes, ${open} of them open to anyone, each with its reason. What is not in
 it is refused (\`ERR_ROUTE_UNKNOWN\`, \`ERR_METHOD_NOT_ALLOWED\`). \`token\` means \`authorization: Bearer …\`, followed by a decision of the policies that is
 recorded before anything is done. Every answer carries \`x-request-id\`; refusals of an inference carry \`redoubt-log-index\`, their entry in the log.
+
+The Open Inference Protocol is served over gRPC too, on a port of its own (8444 unless configured), TLS 1.3, HTTP/2: \`ServerLive\` and \`ServerReady\` open to
+anyone, \`ServerMetadata\`, \`ModelReady\`, \`ModelMetadata\` and \`ModelInfer\` with a token. \`docs/guides/clients.md\` has an example.
 
 ${tables.join('\n\n')}
 `,

@@ -11,7 +11,7 @@ import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
 import { openLimits } from '#gateway/limits'
 import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
-import { addInferenceService, type Route } from '#gateway/routes'
+import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
 import { openExceptions } from '#governance/approvals'
@@ -37,11 +37,11 @@ import type { Configuration } from './configuration.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { createMetrics } from './metrics.ts'
-import { listenGrpc } from './grpc-listener.ts'
 import { listen } from './listener.ts'
 import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
+import { startGrpc } from './start-grpc.ts'
 import { passphrase } from './secrets.ts'
 import { endpointFacts, languageModels } from './language-models.ts'
 import { serverStatus } from './server-status.ts'
@@ -361,22 +361,16 @@ async function start(
   const { trustedProxies, clientCertificateHeader } = configuration.server
   const sources = new SourceAddresses(trustedProxies, clientCertificateHeader ?? null)
   handle = createHandler(table, routes, hosts, sources)
-  const grpc = configuration.server.grpc
-    ? await listenGrpc(
-        { ...configuration.server, port: configuration.server.grpcPort ?? 0, certificates, clock, logger },
-        (server, connectionOf) =>
-          addInferenceService(server, {
-            house,
-            models,
-            registry,
-            version: VERSION,
-            ready: () => readiness.state === 'ready',
-            draining: () => readiness.state === 'draining',
-            sources,
-            connectionOf,
-          }),
-      )
-    : null
+  const grpc = await startGrpc(configuration, {
+    house,
+    models,
+    registry,
+    version: VERSION,
+    ready: () => readiness.state === 'ready',
+    draining: () => readiness.state === 'draining',
+    sources,
+    certificates,
+  })
   // As the other listener: closed again without patience when the house does not come to stand.
   if (grpc) closers.push(() => grpc.close(0))
 

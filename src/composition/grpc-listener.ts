@@ -4,7 +4,7 @@ import { Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js'
 import { type Clock, RedoubtError } from '#foundation/core'
 import { TLS_OPTIONS } from '#foundation/crypto'
 import type { Logger } from '#foundation/telemetry'
-import { GRPC_SERVER_OPTIONS } from '#gateway/routes'
+import type { InferenceService } from '#gateway/routes'
 import type { Certificates } from './certificates.ts'
 import { LISTENER_BOUNDS } from './listener.ts'
 
@@ -30,12 +30,13 @@ export interface GrpcListenerOptions {
  */
 export async function listenGrpc(
   options: GrpcListenerOptions,
-  addServices: (server: GrpcServer, connectionOf: (peer: string) => TLSSocket | null) => void,
+  serviceFor: (connectionOf: (peer: string) => TLSSocket | null) => Pick<InferenceService, 'serverOptions' | 'addTo'>,
 ): Promise<GrpcListener> {
   let certificate = await options.certificates.issue()
   const connections = new Map<string, TLSSocket>()
-  const grpc = new GrpcServer(GRPC_SERVER_OPTIONS)
-  addServices(grpc, (peer) => connections.get(peer) ?? null)
+  const service = serviceFor((peer) => connections.get(peer) ?? null)
+  const grpc = new GrpcServer(service.serverOptions)
+  service.addTo(grpc)
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure())
   const server = createServer(
     {

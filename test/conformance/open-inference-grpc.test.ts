@@ -1,9 +1,10 @@
 /** The Open Inference Protocol over gRPC, by the published `@grpc/grpc-js` client, against the whole server. */
+import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { connect } from 'node:tls'
 import { type Client, credentials, loadPackageDefinition, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type House, type HouseAccount, openHouse, starterRow } from '../house/house.fixture.ts'
+import { BODY_TIMEOUT_MS, type House, type HouseAccount, openHouse, starterRow } from '../house/house.fixture.ts'
 
 const PROTO = new URL('../../src/gateway/routes/open-inference-grpc/open_inference.proto', import.meta.url).pathname
 
@@ -191,6 +192,37 @@ describe('the open inference protocol over gRPC', () => {
     })
     expect((await send(path, Buffer.alloc(8 * 1024 * 1024 + 1)))?.code).toBe(status.RESOURCE_EXHAUSTED)
     expect((await send('/inference.GRPCInferenceService/RepositoryIndex', Buffer.alloc(0)))?.code).toBe(status.UNIMPLEMENTED)
+  })
+
+  it('reads no message before it knows who asks, and waits for none for ever (B8)', async () => {
+    const open = (headers: object): Promise<{ readonly headers: IncomingHttpHeaders; readonly after: number }> => {
+      const session = connectHttp2(`https://localhost:${house.server.grpcPort}`, { ca: house.ca })
+      const started = performance.now()
+      return new Promise((resolve, reject) => {
+        // Announced and never sent.
+        const stream = session.request(
+          {
+            ':method': 'POST',
+            ':path': '/inference.GRPCInferenceService/ModelInfer',
+            'content-type': 'application/grpc',
+            te: 'trailers',
+            ...headers,
+          },
+          { endStream: false },
+        )
+        const end = (received: IncomingHttpHeaders): void => {
+          if (received['grpc-status'] === undefined) return
+          resolve({ headers: received, after: performance.now() - started })
+          session.destroy()
+        }
+        stream.on('response', end).on('trailers', end).on('error', reject).resume()
+      })
+    }
+    const stranger = await open({})
+    expect(stranger.headers).toMatchObject({ 'grpc-status': String(status.UNAUTHENTICATED), 'redoubt-code': 'ERR_TOKEN_MISSING' })
+    const slow = await open({ authorization: `Bearer ${account.token}` })
+    expect(slow.headers).toMatchObject({ 'grpc-status': String(status.DEADLINE_EXCEEDED), 'redoubt-code': 'ERR_INPUT_TIMEOUT' })
+    expect(slow.after).toBeGreaterThan(BODY_TIMEOUT_MS - 100)
   })
 
   it('is held to policies and limits like every other surface (B1, C4)', async () => {

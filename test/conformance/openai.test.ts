@@ -1,4 +1,5 @@
 /** The published `openai` package, unchanged, over TLS: every API that it is served. Chat alone: test/house/openai-client.test.ts. */
+import { readFileSync } from 'node:fs'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { API_KEY, CARD, type Conformance, failureOf, isMasked, openConformance } from './conformance.fixture.ts'
@@ -54,15 +55,26 @@ describe('the openai client, chat completions', () => {
       })
     const refused = await failureOf(ask())
     expect(refused).toMatchObject({ status: 400, code: 'err_filter_unreadable', param: 'messages[0].content[1].type' })
-    const text = `@id("sees") @unread_input("image") permit (principal in Role::"seer", action == Action::"invoke", resource is Endpoint);`
+    const put = async (name: string, text: string): Promise<void> => {
+      const answer = await at.house.call('PUT', `/api/v1/policies/${name}`, { token: at.house.token, json: { text } })
+      expect(answer.status, answer.text).toBe(200)
+    }
     // A second permit loosens nothing: only what every one of them lets pass passes.
-    const put = await at.house.call('PUT', '/api/v1/policies/sees', {
-      token: at.house.token,
-      json: { text: text.replace('seer', 'application') },
-    })
-    expect(put.status, put.text).toBe(200)
+    await put(
+      'sees',
+      '@id("sees") @unread_input("image") permit (principal in Role::"application", action == Action::"invoke", resource is Endpoint);',
+    )
     expect(await failureOf(ask())).toMatchObject({ status: 400, code: 'err_filter_unreadable' })
-    await at.house.call('DELETE', '/api/v1/policies/sees', { token: at.house.token })
+    // The file of the default permit, with one annotation more, in its place.
+    const own = readFileSync(new URL('../../src/trust/policy/defaults/application.cedar', import.meta.url), 'utf8')
+    await put(
+      'application',
+      own.replace('@id("application-invoke-endpoint")', '@id("application-invoke-endpoint")\n@unread_input("image")'),
+    )
+    expect((await ask()).choices[0]?.message.content).toBe('ok')
+    expect(at.house.upstream.bodies.at(-1)).toContain(image.image_url.url)
+    for (const name of ['application', 'sees']) await at.house.call('DELETE', `/api/v1/policies/${name}`, { token: at.house.token })
+    expect(await failureOf(ask())).toMatchObject({ status: 400, code: 'err_filter_unreadable' })
   })
 })
 

@@ -1,17 +1,17 @@
 import type { TLSSocket } from 'node:tls'
-import { Metadata, type sendUnaryData, type Server, type ServerUnaryCall } from '@grpc/grpc-js'
+import { Metadata, type sendUnaryData, type Server, type ServerOptions, type ServerUnaryCall } from '@grpc/grpc-js'
 import type { Registry } from '#assets/registry'
 import { asRedoubtError, newId, RedoubtError } from '#foundation/core'
 import { type House, infer } from '#gateway/pipeline'
 import type { ModelServer, ServedModel } from '#gateway/serving'
 import type { SourceAddresses } from '#trust/conditions'
-import { certificateOfConnection, type Credentials } from '#trust/identity'
-import { type Caller, callerOf } from '../metadata-routes.ts'
+import { type Asking, type Caller, callerOf, recordRefusal } from '../metadata-routes.ts'
 import { PLATFORM, versionsOf } from '../open-inference-answers.ts'
 import { MAX_BODY_BYTES, servedModel } from '../open-inference-surface.ts'
+import { Admission } from './admission.ts'
+import { credentialsOf, single, whence } from './caller.ts'
 import { grpcReply } from './reply.ts'
-import { grpcStatus, statusDetails } from './status.ts'
-import { errorHeaders, inferSurface } from './surface.ts'
+import { GRPC_SURFACE, inferSurface, statusOf } from './surface.ts'
 import { loadMethods, type Method, METHODS, type ModelInferRequest, SERVICE } from './wire.ts'
 
 export interface InferenceServiceOptions {
@@ -36,16 +36,29 @@ interface Asked {
 }
 type Answer = (caller: Caller, asked: Asked) => object
 
-/** Options of the gRPC server: what a caller may send before anyone looks at it. */
-export const GRPC_SERVER_OPTIONS = {
-  'grpc.max_receive_message_length': MAX_BODY_BYTES,
-  'grpc.max_concurrent_streams': 100,
-  'grpc.keepalive_timeout_ms': 20_000,
-  'grpc.max_connection_idle_ms': 300_000,
-} as const
+/** What the listener puts on a gRPC server. */
+export interface InferenceService {
+  /** Options of the server: what a caller may send, and who is let to send at all. */
+  readonly serverOptions: ServerOptions
+  addTo(server: Server): void
+}
 
-/** Adds the Open Inference Protocol to a gRPC server, method by method the twin of the REST routes. */
-export function addInferenceService(server: Server, options: InferenceServiceOptions): void {
+/** The Open Inference Protocol over gRPC, method by method the twin of the REST routes. */
+export function inferenceService(options: InferenceServiceOptions): InferenceService {
+  const admission = new Admission(options)
+  return {
+    serverOptions: {
+      'grpc.max_receive_message_length': MAX_BODY_BYTES,
+      'grpc.max_concurrent_streams': 100,
+      'grpc.keepalive_timeout_ms': 20_000,
+      'grpc.max_connection_idle_ms': 60_000,
+      interceptors: [admission.interceptor],
+    },
+    addTo: (server) => addInferenceService(server, options, admission),
+  }
+}
+
+function addInferenceService(server: Server, options: InferenceServiceOptions, admission: Admission): void {
   const methods = loadMethods()
   const definition = Object.fromEntries(
     METHODS.map((name) => {
@@ -58,16 +71,26 @@ export function addInferenceService(server: Server, options: InferenceServiceOpt
   const handlers: Readonly<Record<Method, (call: Call, callback: sendUnaryData<object>) => void>> = {
     ServerLive: (_call, callback) => callback(null, { live: true }),
     ServerReady: (_call, callback) => callback(null, { ready: options.ready() }),
-    ServerMetadata: metadata(options, decode, 'ServerMetadata', () => ({ name: 'redoubt', version: options.version, extensions: [] })),
-    ModelReady: metadata(options, decode, 'ModelReady', (caller, asked) => ({ ready: invocable(options, caller, asked) !== null })),
-    ModelMetadata: metadata(options, decode, 'ModelMetadata', (caller, asked) => modelMetadata(options, invocable(options, caller, asked))),
-    ModelInfer: (call, callback) => void modelInfer(options, (bytes) => decode('ModelInfer', bytes) as ModelInferRequest, call, callback),
+    ServerMetadata: metadata(options, admission, decode, 'ServerMetadata', () => ({
+      name: 'redoubt',
+      version: options.version,
+      extensions: [],
+    })),
+    ModelReady: metadata(options, admission, decode, 'ModelReady', (caller, asked) => ({
+      ready: invocable(options, caller, asked) !== null,
+    })),
+    ModelMetadata: metadata(options, admission, decode, 'ModelMetadata', (caller, asked) =>
+      modelMetadata(options, invocable(options, caller, asked)),
+    ),
+    ModelInfer: (call, callback) =>
+      void modelInfer(options, admission, (bytes) => decode('ModelInfer', bytes) as ModelInferRequest, call, callback),
   }
   server.addService(definition, handlers)
 }
 
 async function modelInfer(
   options: InferenceServiceOptions,
+  admission: Admission,
   decode: (bytes: Buffer) => ModelInferRequest,
   call: Call,
   callback: sendUnaryData<object>,
@@ -79,17 +102,17 @@ async function modelInfer(
     const infers = inferSurface(options, decode)
     const reply = grpcReply(call, callback, () => infers.message())
     reply.setHeaders({ 'x-request-id': requestId })
-    await infer(house, {
+    await infer(admission.houseOf(house, call), {
       requestId,
       receivedAt: house.clock.now(),
       startedAt: house.clock.monotonic(),
       surface: infers.surface,
       parameters: [],
-      credentials: credentialsOf(options, call, 'ModelInfer'),
+      credentials: credentialsOf(call, 'ModelInfer', options),
       contentType: 'application/grpc',
-      ...whence(options, call),
-      purposeHeader: single(call, 'redoubt-purpose'),
-      subjectHeader: single(call, 'redoubt-subject'),
+      ...whence(call, options),
+      purposeHeader: single(call.metadata, 'redoubt-purpose'),
+      subjectHeader: single(call.metadata, 'redoubt-subject'),
       body: async () => call.request,
       reply,
     })
@@ -100,22 +123,30 @@ async function modelInfer(
 
 function metadata(
   options: InferenceServiceOptions,
+  admission: Admission,
   decode: Decode,
   method: Method,
   answer: Answer,
 ): (call: Call, callback: sendUnaryData<object>) => void {
   return (call, callback) => {
     const requestId = newId('req')
+    let caller: Asking | null = null
     try {
       refuseDraining(options)
-      const caller = callerOf(options.house, credentialsOf(options, call, method), whence(options, call))
+      caller = callerOf(admission.houseOf(options.house, call), credentialsOf(call, method, options), whence(call, options))
       const sent = new Metadata()
       sent.set('x-request-id', requestId)
       const message = answer(caller, decode(method, call.request) as Asked)
       call.sendMetadata(sent)
       callback(null, message)
     } catch (thrown) {
-      fail(callback, asRedoubtError(thrown), requestId)
+      const error = asRedoubtError(thrown)
+      // Refusals by identity are recorded by the identity room.
+      if (caller === null) return fail(callback, error, requestId)
+      recordRefusal(options.house, { surface: GRPC_SURFACE, path: `/${SERVICE}/${method}` }, caller, error, requestId).then(
+        () => fail(callback, error, requestId),
+        (failed: unknown) => fail(callback, asRedoubtError(failed, 'ERR_AUDIT_UNAVAILABLE'), requestId),
+      )
     }
   }
 }
@@ -137,47 +168,5 @@ function refuseDraining({ draining }: InferenceServiceOptions): void {
 }
 
 function fail(callback: sendUnaryData<object>, error: RedoubtError, requestId: string): void {
-  const trailers = new Metadata()
-  for (const [name, value] of Object.entries(errorHeaders(error, requestId))) trailers.set(name, value)
-  callback({ code: grpcStatus(error.status), details: statusDetails(error), metadata: trailers })
-}
-
-function credentialsOf({ connectionOf, sources }: InferenceServiceOptions, call: Call, method: Method): Credentials {
-  const all = call.metadata.get('authorization')
-  const proofs = call.metadata.get('dpop')
-  return {
-    authorization: all[0]?.toString(),
-    authorizationCount: all.length,
-    url: `/${SERVICE}/${method}`,
-    possession: {
-      method: 'POST',
-      proof: proofs[0]?.toString(),
-      proofCount: proofs.length,
-      certificate() {
-        const socket = connectionOf(call.getPeer())
-        // A proxy's certificate is not the caller's, and here none is forwarded.
-        return socket === null || sources.isProxy(socket.remoteAddress ?? '') ? null : certificateOfConnection(socket)
-      },
-      setHeader: () => undefined,
-    },
-  }
-}
-
-function whence(
-  { sources, connectionOf }: InferenceServiceOptions,
-  call: Call,
-): { readonly sourceAddress: string; readonly userAgent: string | undefined } {
-  const socket = connectionOf(call.getPeer())
-  const forwarded = single(call, 'forwarded')
-  const xForwardedFor = single(call, 'x-forwarded-for')
-  const headers = {
-    ...(forwarded === undefined ? {} : { forwarded }),
-    ...(xForwardedFor === undefined ? {} : { 'x-forwarded-for': xForwardedFor }),
-  }
-  return { sourceAddress: sources.behind(socket?.remoteAddress ?? '', headers), userAgent: single(call, 'user-agent') }
-}
-
-const single = ({ metadata }: Call, name: string): string | undefined => {
-  const all = metadata.get(name)
-  return all.length === 0 ? undefined : all.map(String).join(',')
+  callback(statusOf(error, requestId))
 }

@@ -1,3 +1,4 @@
+import { Metadata } from '@grpc/grpc-js'
 import type { Registry } from '#assets/registry'
 import { RedoubtError } from '#foundation/core'
 import { challengeOf, type Rendered, type Surface } from '#gateway/pipeline'
@@ -6,8 +7,11 @@ import { readInferRequest } from '../open-inference.ts'
 import { renderInferResponse } from '../open-inference-answers.ts'
 import { inferCall, MAX_BODY_BYTES, MAX_ROWS, servedModel } from '../open-inference-surface.ts'
 import { requestDocument, responseMessage } from './infer-message.ts'
-import { statusDetails } from './status.ts'
+import { grpcStatus, statusDetails } from './status.ts'
 import type { ModelInferRequest, ModelInferResponse } from './wire.ts'
+
+/** As the record names it. */
+export const GRPC_SURFACE = 'open-inference.grpc'
 
 export interface InferSurface {
   readonly surface: Surface
@@ -25,7 +29,7 @@ export function inferSurface(
 ): InferSurface {
   let answer: ModelInferResponse | null = null
   const surface: Surface = {
-    name: 'open-inference.grpc',
+    name: GRPC_SURFACE,
     maxBodyBytes: MAX_BODY_BYTES,
     contentType: /^application\/grpc/,
     resolve({ body }) {
@@ -50,11 +54,18 @@ export function inferSurface(
   }
 }
 
-export const errorHeaders = (error: RedoubtError, requestId: string): Record<string, string> => ({
+const errorHeaders = (error: RedoubtError, requestId: string): Record<string, string> => ({
   'x-request-id': requestId,
   'redoubt-code': error.code,
   ...(error.status === 401 ? { 'www-authenticate': challengeOf(error) } : {}),
 })
+
+/** A refusal as a status: code, sentence, and what there is to say beside it as trailers. */
+export function statusOf(error: RedoubtError, requestId: string): { code: number; details: string; metadata: Metadata } {
+  const metadata = new Metadata()
+  for (const [name, value] of Object.entries(errorHeaders(error, requestId))) metadata.set(name, value)
+  return { code: grpcStatus(error.status), details: statusDetails(error), metadata }
+}
 
 function decoded(decode: (bytes: Buffer) => ModelInferRequest, body: Uint8Array): ModelInferRequest {
   try {
