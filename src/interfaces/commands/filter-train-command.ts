@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
-import { Command, InvalidArgumentError } from 'commander'
-import { packNamesModel, readCorpus, trainNames } from '#gateway/filters'
+import { basename } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { packInjectionModel, packNamesModel, readCorpus, readLabelledRows, trainInjection, trainNames } from '#gateway/filters'
 import { run } from './program.ts'
 import { repeated } from './repeated.ts'
 
@@ -36,6 +37,37 @@ export function filterTrainCommand(): Command {
         output.result(
           { out, bytes: file.byteLength, cuts, ...provenance },
           `wrote \`${out}\`, ${file.byteLength.toLocaleString('en')} bytes, from ${tokens.toLocaleString('en')} words in ${corpora.length} corpora, seed ${seed}`,
+        )
+      }),
+    )
+
+  train
+    .command('injection')
+    .description('train the classifier of injected instructions on labelled texts')
+    .requiredOption('--data <file>', 'JSON Lines of `text` and `label`, 1 for an attack; may be repeated', repeated)
+    .addOption(
+      new Option('--calibration <file>', 'likewise, not learned from: its harmless texts help to set the threshold; may be repeated')
+        .argParser(repeated)
+        .default([]),
+    )
+    .requiredOption('--out <file>', 'file of weights to write')
+    .option('--seed <n>', 'same rows, code and seed give the same bytes', seedNumber, 1)
+    .action(
+      run<{ data: readonly string[]; calibration: readonly string[]; out: string; seed: number }>(async ({ output }, options) => {
+        const { data, calibration, out, seed } = options
+        const files = data.map((path) => ({ name: basename(path), rows: readLabelledRows(path) }))
+        const model = trainInjection(files, {
+          seed,
+          calibration: calibration.flatMap((path) => readLabelledRows(path)),
+          progress: (epoch, epochs) => output.progress('training', epoch, epochs, 'epochs'),
+        })
+        output.progressDone()
+        const file = packInjectionModel(model)
+        writeFileSync(out, file)
+        const rows = files.reduce((sum, { rows }) => sum + rows.length, 0)
+        output.result(
+          { out, bytes: file.byteLength, ...model.provenance },
+          `wrote \`${out}\`, ${file.byteLength.toLocaleString('en')} bytes, from ${rows.toLocaleString('en')} texts in ${files.length} files, seed ${seed}`,
         )
       }),
     )

@@ -47,8 +47,8 @@ const isRow = (row: unknown, size: number): row is readonly number[] =>
 
 /** @throws {RedoubtError} `ERR_USAGE` if the file is no model of names of this version, or was altered. */
 export function unpackNamesModel(file: Uint8Array): NamesModel {
-  const { head, weights: bytes } = unpackWeights<NamesHead>(file, KIND, FEATURES_VERSION, BUCKETS * STRIDE)
-  const { scale, starts, steps, cuts, provenance } = head
+  const { head, weights: bytes } = unpackWeights(file, KIND, FEATURES_VERSION, BUCKETS * STRIDE)
+  const { scale, starts, steps, cuts, provenance } = head as unknown as NamesHead
   const whole =
     bytes.byteLength === BUCKETS * STRIDE &&
     Number.isFinite(scale) &&

@@ -30,7 +30,7 @@ for (let unit = 0; unit < UNITS; unit++) {
   }
   const character = String.fromCharCode(unit)
   if (/[\n\r\u2028\u2029\v\f]/u.test(character)) kinds[unit] = UNIT.lineEnd
-  else if (/[\p{Cf}\u034f\u115f\u1160\u17b4\u17b5\ufe00-\ufe0f]/u.test(character)) kinds[unit] = UNIT.invisible
+  else if (/\p{Default_Ignorable_Code_Point}|\p{Cf}/u.test(character)) kinds[unit] = UNIT.invisible
   else if (/\s/u.test(character)) kinds[unit] = UNIT.space
   else if (/\p{Lu}|\p{Lt}/u.test(character)) kinds[unit] = UNIT.capital
   else if (/[\p{L}\p{M}]/u.test(character)) kinds[unit] = UNIT.letter

@@ -31,12 +31,12 @@ export function packWeights(head: Omit<WeightsHead, 'bytes' | 'sha256'>, weights
  * @param largest most bytes of weights that are unpacked.
  * @throws {RedoubtError} `ERR_USAGE` if it is no such file, of another kind, too large, or not what was written.
  */
-export function unpackWeights<Head extends WeightsHead>(
+export function unpackWeights(
   file: Uint8Array,
   kind: string,
   features: number,
   largest: number,
-): { readonly head: Head; readonly weights: Uint8Array } {
+): { readonly head: WeightsHead & Readonly<Record<string, unknown>>; readonly weights: Uint8Array } {
   const refuse = (why: string): never => {
     throw new RedoubtError('ERR_USAGE', `the model of \`${kind}\` cannot be read: ${why}; train it again with \`redoubt filter train\``)
   }
@@ -45,9 +45,9 @@ export function unpackWeights<Head extends WeightsHead>(
   if (buffer.byteLength < from || buffer.toString('latin1', 0, MAGIC.length) !== MAGIC) return refuse('it is no file of weights')
   const size = buffer.readUInt32LE(MAGIC.length)
   if (size > LARGEST_HEAD || from + size > buffer.byteLength) return refuse('its head is cut off')
-  let head: Head
+  let head: WeightsHead & Readonly<Record<string, unknown>>
   try {
-    head = JSON.parse(buffer.toString('utf8', from, from + size)) as Head
+    head = JSON.parse(buffer.toString('utf8', from, from + size)) as WeightsHead & Readonly<Record<string, unknown>>
   } catch {
     return refuse('its head is not JSON')
   }
