@@ -13,3 +13,4 @@ export { classifyInjection, INJECTION_THRESHOLD, type InjectionSignal, type Inje
 export { type LabelledRow, readLabelledRows } from './injection/labelled-rows.ts'
 export { type InjectionModel, packInjectionModel, shippedInjectionModel, unpackInjectionModel } from './injection/model.ts'
 export { trainInjection } from './injection/train-injection.ts'
+export { scoreWindows } from './injection/score-windows.ts'

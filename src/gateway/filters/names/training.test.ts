@@ -71,6 +71,11 @@ describe('training of the name tagger', () => {
     altered[bytes.length - 1]! ^= 1
     expect(code(() => unpackNamesModel(altered))).toContain('ERR_USAGE')
     expect(code(() => unpackNamesModel(bytes.subarray(0, bytes.length - 40)))).toContain('ERR_USAGE')
+    // Another digest in the head: the zlib data are whole, the weights are not the ones it stands for.
+    const exchanged = Buffer.from(bytes)
+    const digest = exchanged.indexOf('"sha256":"', exchanged.indexOf('"bytes"')) + 10
+    exchanged[digest] = exchanged[digest] === 0x30 ? 0x31 : 0x30
+    expect(code(() => unpackNamesModel(exchanged))).toContain('not the ones that were written')
     expect(code(() => unpackNamesModel(bytes.subarray(0, 10)))).toContain('it is no file of weights')
     expect(code(() => unpackNamesModel(packWeights({ kind: 'injection', features: FEATURES_VERSION }, new Uint8Array(8))))).toContain(
       'one of `injection`',

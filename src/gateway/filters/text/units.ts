@@ -1,4 +1,4 @@
-/** What each UTF-16 unit is to a reader of prose. Built once, in a few milliseconds, from Unicode's own properties. */
+/** What each UTF-16 unit is to a reader of prose, from Unicode's own properties. */
 export const UNIT = {
   space: 0,
   lineEnd: 1,
@@ -12,39 +12,55 @@ export const UNIT = {
 } as const
 
 const UNITS = 0x1_0000
-const kinds = new Uint8Array(UNITS)
-const lowers = new Uint16Array(UNITS)
+/** Between these the tables know no case and few signs: Chinese, Japanese, Korean and their neighbours. */
+const UNCASED = 0x2e80
+const UNCASED_END = 0xfb00
 
-/** From here on the tables know no case and no signs that matter here: Chinese, Japanese, Korean and beyond. */
-const CASED_END = 0x2e80
-
-for (let unit = 0; unit < UNITS; unit++) {
-  lowers[unit] = unit
-  if (unit >= 0xd800 && unit < 0xe000) {
-    kinds[unit] = unit < 0xdc00 ? UNIT.highSurrogate : UNIT.lowSurrogate
-    continue
-  }
-  if (unit >= CASED_END && unit < 0xfb00) {
-    kinds[unit] = unit === 0x3000 ? UNIT.space : unit > 0x3000 && unit < 0x3021 ? UNIT.sign : UNIT.letter
-    continue
-  }
-  const character = String.fromCharCode(unit)
-  if (/[\n\r\u2028\u2029\v\f]/u.test(character)) kinds[unit] = UNIT.lineEnd
-  else if (/\p{Default_Ignorable_Code_Point}|\p{Cf}/u.test(character)) kinds[unit] = UNIT.invisible
-  else if (/\s/u.test(character)) kinds[unit] = UNIT.space
-  else if (/\p{Lu}|\p{Lt}/u.test(character)) kinds[unit] = UNIT.capital
-  else if (/[\p{L}\p{M}]/u.test(character)) kinds[unit] = UNIT.letter
-  else if (/\p{Nd}/u.test(character)) kinds[unit] = UNIT.digit
-  else kinds[unit] = UNIT.sign
-  const lower = character.toLowerCase()
-  if (lower.length === 1) lowers[unit] = lower.charCodeAt(0)
+interface Tables {
+  readonly kinds: Uint8Array
+  readonly lowers: Uint16Array
 }
 
+/** Looks up a stretch of units at once: each class is one search, not one for each unit. Later ones have the last word. */
+function look({ kinds, lowers }: Tables, from: number, end: number): void {
+  let every = ''
+  for (let unit = from; unit < end; unit++) every += String.fromCharCode(unit)
+  const mark = (kind: number, characters: RegExp): void => {
+    for (const run of every.matchAll(characters)) kinds.fill(kind, from + run.index, from + run.index + run[0].length)
+  }
+  mark(UNIT.digit, /\p{Nd}+/gu)
+  mark(UNIT.letter, /[\p{L}\p{M}]+/gu)
+  mark(UNIT.capital, /[\p{Lu}\p{Lt}]+/gu)
+  mark(UNIT.space, /\s+/gu)
+  mark(UNIT.invisible, /[\p{Default_Ignorable_Code_Point}\p{Cf}]+/gu)
+  mark(UNIT.lineEnd, /[\n\r\u2028\u2029\v\f]+/gu)
+  for (const run of every.matchAll(/[\p{Lu}\p{Lt}]/gu)) {
+    const lower = run[0].toLowerCase()
+    if (lower.length === 1) lowers[from + run.index] = lower.charCodeAt(0)
+  }
+}
+
+function build(): Tables {
+  const made = { kinds: new Uint8Array(UNITS).fill(UNIT.sign), lowers: Uint16Array.from({ length: UNITS }, (_, unit) => unit) }
+  look(made, 0, UNCASED)
+  look(made, UNCASED_END, UNITS)
+  const { kinds } = made
+  kinds.fill(UNIT.letter, UNCASED, UNCASED_END)
+  kinds.fill(UNIT.sign, 0x3001, 0x3021)
+  kinds[0x3000] = UNIT.space
+  kinds.fill(UNIT.highSurrogate, 0xd800, 0xdc00)
+  kinds.fill(UNIT.lowSurrogate, 0xdc00, 0xe000)
+  return made
+}
+
+/** Made at the first question, not when the program starts: it takes some milliseconds, and most commands never ask. */
+let tables: Tables | null = null
+
 /** @param unit 0 … 65,535. */
-export const kindOf = (unit: number): number => kinds[unit]!
+export const kindOf = (unit: number): number => (tables ??= build()).kinds[unit]!
 
 /** The lower-case form where it is one unit, else the unit itself. */
-export const lowerOf = (unit: number): number => lowers[unit]!
+export const lowerOf = (unit: number): number => (tables ??= build()).lowers[unit]!
 
 /** Letters, marks and digits: what words are made of. */
 export const isWordUnit = (kind: number): boolean => kind === UNIT.letter || kind === UNIT.capital || kind === UNIT.digit
