@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
-const DATA_FILES = ['**/*.cedar', '**/*.cedarschema', '**/*.html', '**/*.css', '**/*.browser.js', '**/*.yaml', '**/*.proto']
+const DATA_FILES = ['**/*.cedar', '**/*.cedarschema', '**/*.html', '**/*.css', '**/*.browser.js', '**/*.yaml', '**/*.proto', '**/*.weights']
 
 rmSync(dist, { recursive: true, force: true })
 const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {

@@ -1,9 +1,11 @@
 /**
- * `npm run evaluate [-- tabular|filters|served] [--json]`: what the models and the recognisers are worth on public data. `tabular` trains and scores in
- * process, `filters` searches texts, `served` goes the whole way on a server of its own: import, train, deploy, infer over TLS. Ends with 1 when a target is
+ * `npm run evaluate [-- tabular|filters|names|injection|served] [--json]`: what the models and the recognisers are worth on public data. `tabular` trains and scores in
+ * process, `filters` searches texts, `names` trains and measures the tagger, `injection` the classifier, `served` goes the whole way on a server of its own: import, train, deploy, infer over TLS. Ends with 1 when a target is
  * missed; missing data are an error.
  */
 import { evaluateFilters } from './filters.ts'
+import { evaluateInjection } from './injection.ts'
+import { evaluateNames } from './names.ts'
 import { evaluateServed } from './served.ts'
 import { evaluateTabular } from './tabular.ts'
 
@@ -16,6 +18,8 @@ interface Row {
 
 const PARTS: Readonly<Record<string, () => Promise<readonly Row[]> | readonly Row[]>> = {
   filters: evaluateFilters,
+  names: evaluateNames,
+  injection: evaluateInjection,
   tabular: evaluateTabular,
   served: evaluateServed,
 }

@@ -1,0 +1,123 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { StringDecoder } from 'node:string_decoder'
+import { Command, Option } from 'commander'
+import { RedoubtError } from '#foundation/core'
+import {
+  classifyInjection,
+  type InjectionModel,
+  type InjectionVerdict,
+  shippedInjectionModel,
+  unpackInjectionModel,
+} from '#gateway/filters'
+import { readWeights } from './filter-weights.ts'
+import { run } from './program.ts'
+
+/** Largest text, or line, that is classified, in UTF-16 units. */
+const LARGEST_TEXT = 16 * 1024 * 1024
+const CHUNK_BYTES = 256 * 1024
+const STANDARD_INPUT = '-'
+
+/** `redoubt filter classify`: the verdict of a text model on files or standard input, with no server. */
+export function filterClassifyCommand(): Command {
+  return new Command('classify')
+    .description('say of texts whether they were written to steer a model; offline')
+    .argument('[files...]', 'files of text; standard input unless given')
+    .addOption(new Option('--model <model>', 'which text model').choices(['injection']).default('injection'))
+    .addOption(
+      new Option('--format <format>', 'each file is one text, or one JSON object with `text` a line')
+        .choices(['text', 'jsonl'])
+        .default('text'),
+    )
+    .option('--weights <file>', 'weights from `redoubt filter train` in place of those that ship')
+    .action(
+      run<{ format: 'text' | 'jsonl'; weights?: string }>(async ({ output }, { format, weights }, ...files) => {
+        const model = weights === undefined ? shippedInjectionModel() : unpackInjectionModel(readWeights(weights))
+        for (const file of files.length === 0 ? [STANDARD_INPUT] : files) {
+          if (format === 'jsonl') {
+            let number = 0
+            for (const line of linesOf(file)) {
+              number++
+              if (line.trim() === '') continue
+              const verdict = classifyInjection(textOf(line, file, number), model)
+              output.line(output.json ? JSON.stringify(brief(verdict)) : words(`line ${number}`, verdict))
+            }
+          } else report(file, model, output)
+        }
+      }),
+    )
+}
+
+function report(file: string, model: InjectionModel, output: { readonly json: boolean; line(text: string): void }): void {
+  const lines: string[] = []
+  let size = 0
+  for (const line of linesOf(file)) {
+    size += line.length + 1
+    if (size > LARGEST_TEXT) throw tooLarge()
+    lines.push(line)
+  }
+  const verdict = classifyInjection(lines.join('\n'), model)
+  const name = file === STANDARD_INPUT ? 'standard input' : file
+  if (output.json) output.line(JSON.stringify({ ...(file === STANDARD_INPUT ? {} : { file }), ...verdict }))
+  else output.line(words(name, verdict))
+}
+
+const tooLarge = (): RedoubtError => new RedoubtError('ERR_USAGE', `a text is longer than ${LARGEST_TEXT} characters: split it`)
+
+const brief = ({ score, threshold, verdict }: InjectionVerdict): Pick<InjectionVerdict, 'score' | 'threshold' | 'verdict'> => ({
+  score,
+  threshold,
+  verdict,
+})
+
+function words(name: string, { score, verdict, signals }: InjectionVerdict): string {
+  const why = signals.map((signal) => `${signal.name}${signal.decoded.length === 0 ? '' : ` (${signal.decoded.join(', ')})`}`)
+  return `${verdict.padEnd(9)}  ${score.toFixed(3)}  ${name}${why.length === 0 ? '' : `  ${[...new Set(why)].join(', ')}`}`
+}
+
+function textOf(line: string, file: string, number: number): string {
+  try {
+    const { text } = JSON.parse(line) as { text?: unknown }
+    if (typeof text === 'string') return text
+  } catch {
+    // Said below.
+  }
+  throw new RedoubtError(
+    'ERR_USAGE',
+    `${file === STANDARD_INPUT ? 'standard input' : `\`${file}\``} line ${number}: an object with \`text\` is wanted`,
+  )
+}
+
+/** The lines of a file, one at a time, so that a file of any size takes the memory of its longest line. */
+function* linesOf(file: string): Generator<string> {
+  const source = file === STANDARD_INPUT ? 0 : openSync(file, 'r')
+  try {
+    const decoder = new StringDecoder('utf8')
+    const chunk = Buffer.alloc(CHUNK_BYTES)
+    let rest = ''
+    for (;;) {
+      const bytes = readChunk(source, chunk)
+      const lines = (rest + (bytes === 0 ? decoder.end() : decoder.write(chunk.subarray(0, bytes)))).split('\n')
+      rest = lines.pop()!
+      if (rest.length > LARGEST_TEXT) throw tooLarge()
+      yield* lines
+      if (bytes === 0) break
+    }
+    if (rest !== '') yield rest
+  } finally {
+    if (source !== 0) closeSync(source)
+  }
+}
+
+/** Standard input that is a terminal or a slow pipe may have nothing yet. */
+function readChunk(source: number, chunk: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(source, chunk)
+    } catch (thrown) {
+      const { code } = thrown as NodeJS.ErrnoException
+      if (code === 'EOF') return 0
+      if (code !== 'EAGAIN') throw thrown
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    }
+  }
+}

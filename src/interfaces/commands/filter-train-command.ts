@@ -1,0 +1,76 @@
+import { writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { packInjectionModel, packNamesModel, readCorpus, readLabelledRows, trainInjection, trainNames } from '#gateway/filters'
+import { run } from './program.ts'
+import { repeated } from './repeated.ts'
+
+const seedNumber = (text: string): number => {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('a whole number from 0 is wanted')
+  return value
+}
+
+/** `redoubt filter train …`: the text models that ship, or a site's own, from files alone. */
+export function filterTrainCommand(): Command {
+  const train = new Command('train').description('train a text model of the filters from files, offline')
+
+  train
+    .command('names')
+    .description('train the tagger of persons, places and organisations on marked text')
+    .requiredOption(
+      '--corpus <path>',
+      'folder with `train` and perhaps `dev`, as .conll (IOB2) or .jsonl (`text`, `spans`), or one such file; may be repeated',
+      repeated,
+    )
+    .requiredOption('--out <file>', 'file of weights to write')
+    .option('--seed <n>', 'same text, code and seed give the same bytes', seedNumber, 1)
+    .action(
+      run<{ corpus: readonly string[]; out: string; seed: number }>(async ({ output }, { corpus, out, seed }) => {
+        const corpora = corpus.map((path) => readCorpus(path))
+        const model = trainNames(corpora, { seed, progress: (epoch, epochs) => output.progress('training', epoch, epochs, 'epochs') })
+        output.progressDone()
+        const file = packNamesModel(model)
+        writeFileSync(out, file)
+        const { provenance, cuts } = model
+        const tokens = provenance.corpora.reduce((sum, { tokens }) => sum + tokens, 0)
+        output.result(
+          { out, bytes: file.byteLength, cuts, ...provenance },
+          `wrote \`${out}\`, ${file.byteLength.toLocaleString('en')} bytes, from ${tokens.toLocaleString('en')} words in ${corpora.length} corpora, seed ${seed}`,
+        )
+      }),
+    )
+
+  train
+    .command('injection')
+    .description('train the classifier of injected instructions on labelled texts')
+    .requiredOption('--data <file>', 'JSON Lines of `text` and `label`, 1 for an attack; may be repeated', repeated)
+    .addOption(
+      new Option('--calibration <file>', 'likewise, not learned from: its harmless texts help to set the threshold; may be repeated')
+        .argParser(repeated)
+        .default([]),
+    )
+    .requiredOption('--out <file>', 'file of weights to write')
+    .option('--seed <n>', 'same rows, code and seed give the same bytes', seedNumber, 1)
+    .action(
+      run<{ data: readonly string[]; calibration: readonly string[]; out: string; seed: number }>(async ({ output }, options) => {
+        const { data, calibration, out, seed } = options
+        const files = data.map((path) => ({ name: basename(path), rows: readLabelledRows(path) }))
+        const model = trainInjection(files, {
+          seed,
+          calibration: calibration.flatMap((path) => readLabelledRows(path)),
+          progress: (epoch, epochs) => output.progress('training', epoch, epochs, 'epochs'),
+        })
+        output.progressDone()
+        const file = packInjectionModel(model)
+        writeFileSync(out, file)
+        const rows = files.reduce((sum, { rows }) => sum + rows.length, 0)
+        output.result(
+          { out, bytes: file.byteLength, ...model.provenance },
+          `wrote \`${out}\`, ${file.byteLength.toLocaleString('en')} bytes, from ${rows.toLocaleString('en')} texts in ${files.length} files, seed ${seed}`,
+        )
+      }),
+    )
+
+  return train
+}
