@@ -1,4 +1,5 @@
 export { compilePlan, type FilterPlan } from './plan.ts'
+export { ENTITIES } from './presets.ts'
 export { SCORE_THRESHOLD, type Recogniser } from './recogniser.ts'
 export { RECOGNISERS } from './recognisers/registered.ts'
 export { createRedactor, type Redactor, type Scan, scanInSlices, scanText, SLICE_UNITS } from './redactor.ts'

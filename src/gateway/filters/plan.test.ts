@@ -28,7 +28,7 @@ describe('plan (C6)', () => {
   it('does not take inherited members for actions', () => {
     const actions = Object.create({ default: 'allow' }) as Record<string, 'mask'>
     actions['EMAIL_ADDRESS'] = 'mask'
-    expect(compilePlan(actions).planned.map(({ recogniser }) => recogniser.entity)).toEqual(['EMAIL_ADDRESS'])
+    expect(compilePlan(actions).planned.flatMap(({ recogniser }) => recogniser.entities)).toEqual(['EMAIL_ADDRESS'])
   })
 })
 

@@ -105,4 +105,4 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const apiKey: Recogniser = { entity: 'API_KEY', needs: TRAIT.long | TRAIT.dashes, find }
+export const apiKey: Recogniser = { entities: ['API_KEY'], needs: TRAIT.long | TRAIT.dashes, find }

@@ -187,4 +187,4 @@ function valueStart(segment: Segment, run: DigitRun, from: number): number {
   return segment.text[start - 1] === '(' ? start - 1 : start
 }
 
-export const phoneNumber: Recogniser = { entity: 'PHONE_NUMBER', needs: TRAIT.digits, find }
+export const phoneNumber: Recogniser = { entities: ['PHONE_NUMBER'], needs: TRAIT.digits, find }

@@ -1,0 +1,194 @@
+import { isAlphanumericUnit } from '../characters.ts'
+import { ADJACENT, type Contexts, type Lexicon } from '../contexts.ts'
+import { type After, type Match, SCORE_THRESHOLD, type Segment } from '../recogniser.ts'
+import type { Identifier, Labelled } from './identifier.ts'
+
+/** What words near a value add to its score: directly before it, or elsewhere in its context. */
+const ADJACENT_BOOST = 0.5
+const NEAR_BOOST = 0.4
+/** What standing alone adds: the cell of a table, the field of a form. */
+const ALONE_BOOST = 0.25
+/** A code in small letters is less often one. */
+const SMALL_LETTERS = 0.2
+/** Words that may stand between a label and its value. */
+const LABEL_DISTANCE = 1
+const LABEL_PENALTY = 0.1
+const MAX_GROUPS = 8
+const LONGEST = 40
+/** Units between two groups: `12 / 27`. */
+const LONGEST_SEPARATOR = 3
+
+/** A form of some kind of number, with its score. */
+interface Row {
+  readonly identifier: Identifier
+  readonly score: number
+}
+
+/** The tables, ready to look up. */
+export interface IdentifierIndex {
+  readonly byLayout: ReadonlyMap<string, readonly Row[]>
+  /** `byLength[n]`: codes of n letters and digits. */
+  readonly byLength: readonly (readonly Row[])[]
+  readonly labelled: readonly Labelled[]
+  readonly lexicon: Lexicon
+}
+
+export function indexIdentifiers(identifiers: readonly Identifier[], labelled: readonly Labelled[], lexicon: Lexicon): IdentifierIndex {
+  const byLayout = new Map<string, Row[]>()
+  const byLength: Row[][] = Array.from({ length: LONGEST + 1 }, () => [])
+  for (const identifier of identifiers) {
+    lexicon.add(identifier.entity, identifier.context)
+    for (const { layout, score } of identifier.forms) {
+      const rows = byLayout.get(layout)
+      if (rows) rows.push({ identifier, score })
+      else byLayout.set(layout, [{ identifier, score }])
+    }
+    const { code } = identifier
+    if (code) for (let size = code.least; size <= code.most; size++) byLength[size]!.push({ identifier, score: code.score })
+  }
+  for (const { entity, labels } of labelled) lexicon.add(label(entity), labels)
+  return { byLayout, byLength, labelled, lexicon }
+}
+
+/** Labels are apart from context words: a label stands directly before. */
+const label = (entity: string): string => `label ${entity}`
+
+function isAsciiAlphanumeric(unit: number): boolean {
+  return (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
+}
+
+/** The segment with `9` for every digit and `A` for every letter. */
+function layoutOf(text: string): string {
+  return text.replaceAll(/[A-Za-z]/gu, 'A').replaceAll(/\d/gu, '9')
+}
+
+/** Runs of letters and digits: [start, end, start, end, …]. */
+function groupsOf(text: string): readonly number[] {
+  const groups: number[] = []
+  for (let i = 0; i < text.length; i++) {
+    if (!isAsciiAlphanumeric(text.charCodeAt(i))) continue
+    const start = i
+    while (i < text.length && isAsciiAlphanumeric(text.charCodeAt(i))) i++
+    groups.push(start, i)
+  }
+  return groups
+}
+
+/** Whether something longer goes on before `start`: `12-521449382`, `$521449382`, `+521449382`. */
+function goesOnBefore(segment: Segment, start: number): boolean {
+  const unit = segment.unitAt(start - 1)
+  if (unit === 0x2b || unit === 0x24 || unit === 0x20ac || unit === 0xa3 || unit === 0x40) return true
+  if (unit >= 0x80 && isAlphanumericUnit(unit)) return true
+  return (unit === 0x2d || unit === 0x2e || unit === 0x2f) && isAlphanumericUnit(segment.unitAt(start - 2))
+}
+
+function goesOnAfter(text: string, end: number): boolean {
+  const unit = text.charCodeAt(end)
+  if (unit === 0x40 || unit === 0x25 || (unit >= 0x80 && isAlphanumericUnit(unit))) return true
+  return (unit === 0x2d || unit === 0x2e || unit === 0x2f) && isAlphanumericUnit(text.charCodeAt(end + 1))
+}
+
+export function findIdentifiers(segment: Segment, index: IdentifierIndex): readonly Match[] {
+  const { text } = segment
+  const matches: Match[] = []
+  const groups = groupsOf(text)
+  const layout = layoutOf(text)
+  for (let from = 0; from < groups.length; from += 2) {
+    const start = groups[from]!
+    if (goesOnBefore(segment, start)) continue
+    let contexts: Contexts | null = null
+    const around = (): Contexts => (contexts ??= index.lexicon.before(segment, start))
+    for (let to = from + 1; to < groups.length && to < from + MAX_GROUPS * 2; to += 2) {
+      const end = groups[to]!
+      if (end - start > LONGEST) break
+      if (to > from + 1 && groups[to - 1]! - groups[to - 2]! > LONGEST_SEPARATOR) break
+      const form = layout.slice(start, end)
+      const rows = index.byLayout.get(form)
+      const codes = to === from + 1 ? index.byLength[end - start]! : []
+      if ((rows === undefined && codes.length === 0) || goesOnAfter(text, end)) continue
+      // Groups parted by spaces among others of digits: four of a card's are no number of their own.
+      if (form.includes(' ') && (digitGroupAt(layout, start - 2, -1) || digitGroupAt(layout, end + 1, 1))) continue
+      matches.push(...judge(text, start, end, [...(rows ?? []), ...codes], around, index.lexicon))
+    }
+    matches.push(...labelledCode(text, groups, from, around, index))
+  }
+  return matches
+}
+
+/** Whether, a space further on, there is a group of digits alone. */
+function digitGroupAt(layout: string, at: number, step: 1 | -1): boolean {
+  if (layout[at - step] !== ' ' || layout[at] !== '9') return false
+  let i = at
+  while (layout[i] === '9') i += step
+  return layout[i] !== 'A'
+}
+
+/** Every kind of number that the value is by its checks and its context: a policy may name any of them. */
+function judge(text: string, start: number, end: number, rows: readonly Row[], around: () => Contexts, lexicon: Lexicon): readonly Match[] {
+  const written = text.slice(start, end)
+  const compact = written.replaceAll(/[^A-Za-z0-9]/gu, '').toUpperCase()
+  const small = /[a-z]/u.test(written) ? SMALL_LETTERS : 0
+  const matches: Match[] = []
+  const weak: Row[] = []
+  for (const row of rows) {
+    const { entity, valid, code } = row.identifier
+    const distance = around().get(entity)
+    const boost = distance === undefined ? -small : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
+    const score = Math.min(1, row.score + boost)
+    if (code && !code.pattern.test(compact)) continue
+    if (score >= SCORE_THRESHOLD) {
+      if (valid(compact)) matches.push({ start, end, score, entity })
+    } else if (distance === undefined && row.score + NEAR_BOOST >= SCORE_THRESHOLD) weak.push(row)
+  }
+  if (weak.length > 0) matches.push({ start, end, score: 0, resolve: (after) => lift(compact, weak, after, lexicon) })
+  return matches
+}
+
+/** Weak values, by what stands after them. */
+function lift(
+  compact: string,
+  rows: readonly Row[],
+  { text, alone }: After,
+  lexicon: Lexicon,
+): readonly { score: number; entity: string }[] {
+  const contexts = lexicon.after(text)
+  const found: { score: number; entity: string }[] = []
+  for (const { identifier, score } of rows) {
+    const boost = contexts.has(identifier.entity) ? NEAR_BOOST : alone ? ALONE_BOOST : 0
+    if (score + boost >= SCORE_THRESHOLD && identifier.valid(compact)) found.push({ score: score + boost, entity: identifier.entity })
+  }
+  return found
+}
+
+/** One sign stands between the group that begins at `groups[at]` and the one before. */
+const isNext = (groups: readonly number[], at: number): boolean => (groups[at] ?? 0) - (groups[at - 1] ?? 0) === 1
+
+const CODE_SIGN = /[-./_]/u
+
+/** A code directly after its label, its groups joined by single signs. */
+function labelledCode(
+  text: string,
+  groups: readonly number[],
+  from: number,
+  around: () => Contexts,
+  index: IdentifierIndex,
+): readonly Match[] {
+  const start = groups[from]!
+  // The middle of a code: it was looked at from its first group.
+  if (from > 0 && isNext(groups, from) && CODE_SIGN.test(text[start - 1]!) && text[start - 1] !== '_') return []
+  let to = from + 1
+  while (to + 2 < groups.length && isNext(groups, to + 1) && CODE_SIGN.test(text[groups[to]!]!)) to += 2
+  const end = groups[to]!
+  if (end - start > LONGEST || text[end] === '@') return []
+  const code = text.slice(start, end).toUpperCase()
+  if (!/\d/u.test(code)) return []
+  const contexts = around()
+  if (contexts.size === 0) return []
+  const found: Match[] = []
+  for (const { entity, pattern, score } of index.labelled) {
+    const distance = contexts.get(label(entity))
+    if (distance === undefined || distance > LABEL_DISTANCE || !pattern.test(code)) continue
+    found.push({ start, end, score: distance === ADJACENT ? score : score - LABEL_PENALTY, entity })
+  }
+  return found
+}
