@@ -223,6 +223,8 @@ export const ERROR_TABLE = {
   ERR_FILTER_BLOCKED_INPUT: entry(400, 'the input contains values that this endpoint may not receive', 'remove the values'),
   ERR_FILTER_BLOCKED_OUTPUT: entry(400, 'the answer contained values that may not leave', 'ask for something else'),
   ERR_FILTER_ENTITY: entry(500, 'a policy asks to filter what no recogniser finds', 'correct the entity in the filter annotation'),
+  ERR_FILTER_FAILED: entry(500, 'a recogniser failed, so nothing was let through', 'report the recogniser that the message names'),
+  ERR_FILTER_RECOGNISER: entry(422, 'a recogniser of your own is refused', 'write it as the message says'),
 
   // datasets
   ERR_DATA_RAGGED: entry(422, 'a row has another number of fields than the header', 'correct the named line'),

@@ -1,6 +1,6 @@
 import { type FilterAction, RedoubtError } from '#foundation/core'
 import { DEFAULT_ENTITIES, ENTITIES } from './presets.ts'
-import type { Recogniser } from './recogniser.ts'
+import { type Recogniser, SCORE_THRESHOLD } from './recogniser.ts'
 import { RECOGNISERS } from './recognisers/registered.ts'
 
 export interface PlannedRecogniser {
@@ -15,6 +15,15 @@ export interface FilterPlan {
   readonly planned: readonly PlannedRecogniser[]
   /** Union of what they need, for the pass over the text. */
   readonly needs: number
+  /** Findings below it are none. */
+  readonly minScore: number
+}
+
+export interface PlanOptions {
+  /** Recognisers of this site, beside those built in. */
+  readonly own?: readonly Recogniser[]
+  /** Above 0, at most 1; `SCORE_THRESHOLD` unless given. Lower ones also report weak patterns without context. */
+  readonly minScore?: number
 }
 
 const plans = new WeakMap<object, FilterPlan>()
@@ -23,12 +32,15 @@ const plans = new WeakMap<object, FilterPlan>()
  * Turns the actions of a policy into a plan; compiled once for each actions object, which must not change afterwards.
  * `default` applies to the entities of `DEFAULT_ENTITIES` that are not named and is `allow` when absent; dates, ages and the like, which
  * point at nobody by themselves, are masked only where a policy names them.
- * @param own recognisers of this site, beside those built in.
  * @throws {RedoubtError} `ERR_FILTER_ENTITY` if an entity that no recogniser finds is to be masked or blocked: to go on would be to
  *   promise what is not done.
  */
-export function compilePlan(actions: Readonly<Record<string, FilterAction>>, own: readonly Recogniser[] = []): FilterPlan {
-  const known = own.length === 0 ? plans.get(actions) : undefined
+export function compilePlan(
+  actions: Readonly<Record<string, FilterAction>>,
+  { own = [], minScore = SCORE_THRESHOLD }: PlanOptions = {},
+): FilterPlan {
+  const isUsual = own.length === 0 && minScore === SCORE_THRESHOLD
+  const known = isUsual ? plans.get(actions) : undefined
   if (known) return known
   const ownEntities = new Set(own.flatMap(({ entities }) => entities))
   for (const [entity, action] of Object.entries(actions)) {
@@ -51,7 +63,7 @@ export function compilePlan(actions: Readonly<Record<string, FilterAction>>, own
     planned.push({ recogniser, actions: chosen })
     needs |= recogniser.needs
   }
-  const plan: FilterPlan = { planned, needs }
-  if (own.length === 0) plans.set(actions, plan)
+  const plan: FilterPlan = { planned, needs, minScore }
+  if (isUsual) plans.set(actions, plan)
   return plan
 }

@@ -78,11 +78,14 @@ export class Segment {
   readonly text: string
   /** The raw text before it: `BEFORE_UNITS`, fewer only at the start of the text. */
   readonly before: string
+  /** Findings below it are of no use to the caller. */
+  readonly minScore: number
   #runs: readonly DigitRun[] | null = null
 
-  constructor(text: string, before: string) {
+  constructor(text: string, before: string, minScore: number = SCORE_THRESHOLD) {
     this.text = text
     this.before = before
+    this.minScore = minScore
   }
 
   /** The unit at `index`, where -1 and below reach into `before`; NaN outside. */

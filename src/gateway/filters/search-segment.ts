@@ -1,7 +1,8 @@
+import { RedoubtError } from '#foundation/core'
 import { fold } from './characters.ts'
 import { type Candidate, resolveOverlaps } from './overlaps.ts'
 import type { FilterPlan } from './plan.ts'
-import { type After, type Match, SCORE_THRESHOLD, Segment } from './recogniser.ts'
+import { type After, type Match, type Recogniser, Segment } from './recogniser.ts'
 
 // oxlint-disable-next-line no-control-regex -- the first 128 code points are what is meant
 const BEYOND_ASCII = /[^\u0000-\u007f]/
@@ -32,7 +33,7 @@ export function findCandidates(raw: string, before: string, traits: number, beyo
   if ((traits & plan.needs) === 0) return NOTHING
   const folded = beyondAscii ? fold(raw) : { text: raw, origin: null }
   // What stands before is read as what stands inside is: a zero-width unit between two words parts them in neither.
-  const segment = new Segment(folded.text, BEYOND_ASCII.test(before) ? fold(before).text : before)
+  const segment = new Segment(folded.text, BEYOND_ASCII.test(before) ? fold(before).text : before, plan.minScore)
   const placeOf = (index: number): number => (folded.origin ? folded.origin[index]! : index)
   const candidates: Candidate[] = []
   const waiting: Waiting[] = []
@@ -41,7 +42,7 @@ export function findCandidates(raw: string, before: string, traits: number, beyo
     const candidate = ({ start, end, continues }: Match, { score, entity }: Pick<Match, 'score' | 'entity'>): Candidate | null => {
       const name = entity ?? recogniser.entities[0]
       const action = actions.get(name)
-      if (action === undefined || score < SCORE_THRESHOLD) return null
+      if (action === undefined || score < plan.minScore) return null
       return {
         entity: name,
         action,
@@ -52,13 +53,13 @@ export function findCandidates(raw: string, before: string, traits: number, beyo
         ...(continues ? { continues } : {}),
       }
     }
-    for (const match of recogniser.find(segment)) {
+    for (const match of guarded(recogniser, () => recogniser.find(segment))) {
       const { resolve } = match
       if (resolve) {
         const decide = (after: After): readonly Candidate[] => {
           // A value stands alone when nothing but its brackets and its full stop stands beside it.
           const alone = after.alone && match.start <= 1 && segment.text.length - match.end <= 1
-          return resolve({ text: after.text, alone })
+          return guarded(recogniser, () => resolve({ text: after.text, alone }))
             .map((resolved) => candidate(match, resolved))
             .filter((found) => found !== null)
         }
@@ -74,6 +75,18 @@ export function findCandidates(raw: string, before: string, traits: number, beyo
     ({ start, end }) => !candidates.some((sure) => sure.score >= SCORE_SURE && sure.start <= start && sure.end >= end),
   )
   return { candidates, waiting: open }
+}
+
+/** A filter that fails lets nothing through, and says which one it was; what it failed at may be a value, and is not said. */
+function guarded<T>({ entities }: Recogniser, work: () => T): T {
+  try {
+    return work()
+  } catch (thrown) {
+    throw new RedoubtError('ERR_FILTER_FAILED', `the recogniser of \`${entities[0]}\` failed`, {
+      cause: thrown,
+      evidence: { entity: entities[0] },
+    })
+  }
 }
 
 /** Settles what was found by what stands after: disjoint, in order. */

@@ -98,6 +98,14 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       summary: (event) => `${uid(event.actor)} was refused ${config.policyRefusals} times or more by policy within ten minutes`,
     },
     {
+      kind: 'filter.failed',
+      severity: 'critical',
+      types: ['inference.refusal'],
+      when: ({ code }) => code === 'ERR_FILTER_FAILED',
+      subject: resource,
+      summary: (event) => `a recogniser failed and calls of ${uid(event.resource)} are refused`,
+    },
+    {
       kind: 'policy.shadow-mismatch',
       severity: 'critical',
       types: ['policy.mismatch'],

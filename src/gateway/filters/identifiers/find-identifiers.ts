@@ -1,6 +1,6 @@
 import { isAlphanumericUnit } from '../characters.ts'
 import { ADJACENT, type Contexts, type Lexicon } from '../contexts.ts'
-import { type After, type Match, SCORE_THRESHOLD, type Segment } from '../recogniser.ts'
+import type { After, Match, Segment } from '../recogniser.ts'
 import type { Identifier, Labelled } from './identifier.ts'
 
 /** What words near a value add to its score: directly before it, or elsewhere in its context. */
@@ -108,7 +108,7 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
       if ((rows === undefined && codes.length === 0) || goesOnAfter(text, end)) continue
       // Groups parted by spaces among others of digits: four of a card's are no number of their own.
       if (form.includes(' ') && (digitGroupAt(layout, start - 2, -1) || digitGroupAt(layout, end + 1, 1))) continue
-      matches.push(...judge(text, start, end, [...(rows ?? []), ...codes], around, index.lexicon))
+      matches.push(...judge(segment, start, end, [...(rows ?? []), ...codes], around, index.lexicon))
     }
     matches.push(...labelledCode(text, groups, from, around, index))
   }
@@ -124,8 +124,16 @@ function digitGroupAt(layout: string, at: number, step: 1 | -1): boolean {
 }
 
 /** Every kind of number that the value is by its checks and its context: a policy may name any of them. */
-function judge(text: string, start: number, end: number, rows: readonly Row[], around: () => Contexts, lexicon: Lexicon): readonly Match[] {
-  const written = text.slice(start, end)
+function judge(
+  segment: Segment,
+  start: number,
+  end: number,
+  rows: readonly Row[],
+  around: () => Contexts,
+  lexicon: Lexicon,
+): readonly Match[] {
+  const { minScore } = segment
+  const written = segment.text.slice(start, end)
   const compact = written.replaceAll(/[^A-Za-z0-9]/gu, '').toUpperCase()
   const small = /[a-z]/u.test(written) ? SMALL_LETTERS : 0
   const matches: Match[] = []
@@ -136,11 +144,11 @@ function judge(text: string, start: number, end: number, rows: readonly Row[], a
     const boost = distance === undefined ? -small : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
     const score = Math.min(1, row.score + boost)
     if (code && !code.pattern.test(compact)) continue
-    if (score >= SCORE_THRESHOLD) {
+    if (score >= minScore) {
       if (valid(compact)) matches.push({ start, end, score, entity })
-    } else if (distance === undefined && row.score + NEAR_BOOST >= SCORE_THRESHOLD) weak.push(row)
+    } else if (distance === undefined && row.score + NEAR_BOOST >= minScore) weak.push(row)
   }
-  if (weak.length > 0) matches.push({ start, end, score: 0, resolve: (after) => lift(compact, weak, after, lexicon) })
+  if (weak.length > 0) matches.push({ start, end, score: 0, resolve: (after) => lift(compact, weak, minScore, after, lexicon) })
   return matches
 }
 
@@ -148,6 +156,7 @@ function judge(text: string, start: number, end: number, rows: readonly Row[], a
 function lift(
   compact: string,
   rows: readonly Row[],
+  minScore: number,
   { text, alone }: After,
   lexicon: Lexicon,
 ): readonly { score: number; entity: string }[] {
@@ -155,7 +164,7 @@ function lift(
   const found: { score: number; entity: string }[] = []
   for (const { identifier, score } of rows) {
     const boost = contexts.has(identifier.entity) ? NEAR_BOOST : alone ? ALONE_BOOST : 0
-    if (score + boost >= SCORE_THRESHOLD && identifier.valid(compact)) found.push({ score: score + boost, entity: identifier.entity })
+    if (score + boost >= minScore && identifier.valid(compact)) found.push({ score: score + boost, entity: identifier.entity })
   }
   return found
 }

@@ -11,6 +11,7 @@ import { emailAddress } from './email-address.ts'
 import { ibanCode } from './iban-code.ts'
 import { ipAddress } from './ip-address.ts'
 import { macAddress } from './mac-address.ts'
+import { password } from './password.ts'
 import { phoneNumber } from './phone-number.ts'
 import { url } from './url.ts'
 import { usSsn } from './us-ssn.ts'
@@ -18,6 +19,7 @@ import { usSsn } from './us-ssn.ts'
 /** Every recogniser: those of this folder, one a file (a test fails when one is missing here), and the tables of identifiers. */
 export const RECOGNISERS: readonly Recogniser[] = [
   apiKey,
+  password,
   creditCard,
   creditCardTrack,
   emailAddress,

@@ -1,0 +1,13 @@
+import { Command } from 'commander'
+import { filterEntitiesCommand } from './filter-entities-command.ts'
+import { filterRedactCommand } from './filter-redact-command.ts'
+import { filterScanCommand } from './filter-scan-command.ts'
+import { filterTestCommand } from './filter-test-command.ts'
+
+/** Each sub-command in a file of its own. All work offline, without a server and without secrets. */
+export function filterCommands(): Command[] {
+  const filter = new Command('filter').description('find and mask personal data and secrets in texts, offline')
+  for (const command of [filterScanCommand(), filterRedactCommand(), filterTestCommand(), filterEntitiesCommand()])
+    filter.addCommand(command)
+  return [filter]
+}
