@@ -35,6 +35,13 @@ function sedol(code: string): boolean {
   return (10 - (sum % 10)) % 10 === Number(code[6]) && !/[AEIOU]/u.test(code)
 }
 
+/** A month and a year of this century that a card may have. */
+function isExpiry(digits: string): boolean {
+  const month = Number(digits.slice(0, 2))
+  const year = Number(digits.slice(-2))
+  return month >= 1 && month <= 12 && year >= 10 && year <= 50 && (digits.length === 4 || digits.slice(2, 4) === '20')
+}
+
 const COUNTRIES =
   'AD|AE|AF|AG|AI|AL|AM|AO|AR|AT|AU|AZ|BA|BB|BD|BE|BF|BG|BH|BI|BJ|BM|BN|BO|BR|BS|BW|BY|BZ|CA|CD|CG|CH|CI|CL|CM|CN|CO|CR|CU|CV|CY|CZ|DE|DJ|DK|DO|DZ|EC|EE|EG|ES|ET|FI|FJ|FO|FR|GA|GB|GE|GH|GI|GL|GM|GN|GR|GT|HK|HN|HR|HU|ID|IE|IL|IN|IQ|IR|IS|IT|JM|JO|JP|KE|KG|KH|KR|KW|KY|KZ|LA|LB|LI|LK|LT|LU|LV|LY|MA|MC|MD|ME|MG|MK|ML|MM|MN|MO|MR|MT|MU|MX|MY|MZ|NA|NE|NG|NI|NL|NO|NP|NZ|OM|PA|PE|PG|PH|PK|PL|PS|PT|PY|QA|RO|RS|RU|RW|SA|SE|SG|SI|SK|SM|SN|SV|SY|TH|TN|TR|TT|TW|TZ|UA|UG|US|UY|UZ|VA|VE|VN|XK|YE|ZA|ZM|ZW'
 const BIC = new RegExp(String.raw`^[A-Z]{4}(?:${COUNTRIES})[A-Z2-9][A-NP-Z0-9](?:XXX|[A-WYZ0-9][A-Z0-9]{2})?$`, 'u')
@@ -51,7 +58,7 @@ export const FINANCE: readonly Identifier[] = [
   identifier('IN_IFSC', '', always, 'ifsc, ifsc code', { least: 11, most: 11, pattern: /^[A-Z]{4}0[A-Z0-9]{6}$/u, score: 0.45 }),
   identifier('AU_BSB', '999-999:.2 9{6}:.05', always, 'bsb, bsb number'),
   identifier('CREDIT_CARD_CVV', '999:.05 9999:.05', always, 'cvv, cvc, cvv2, cvc2, cid, security code, card verification, verification code, sicherheitscode, prufziffer, kartenprufnummer, cryptogramme, codigo de seguridad, codice di sicurezza, cvv code, pin cvv, cvc code'),
-  identifier('CREDIT_CARD_EXPIRY', '99/99:.1 99/9999:.1 99-99:.05 99-9999:.05 99_/_99:.1 9999:.01', (digits) => Number(digits.slice(0, 2)) >= 1 && Number(digits.slice(0, 2)) <= 12, 'exp, expiry, expires, expiration, exp date, expiration date, expiry date, valid thru, valid until, good thru, gultig bis, gultig, ablaufdatum, date d expiration, expire le, caducidad, vencimiento, valido hasta, scadenza, validade, vervaldatum, vv'),
+  identifier('CREDIT_CARD_EXPIRY', '99/99:.1 99/9999:.1 99-99:.05 99-9999:.05 99_/_99:.1 9999:.01', isExpiry, 'exp, expiry, expires, expiration, exp date, expiration date, expiry date, valid thru, valid until, good thru, gultig bis, gultig, ablaufdatum, date d expiration, expire le, caducidad, vencimiento, valido hasta, scadenza, validade, vervaldatum, vv'),
 ] // prettier-ignore
 
 const ACCOUNT = /^(?=(?:.*\d){4})[A-Z0-9][A-Z0-9-]{3,27}$/u

@@ -10,9 +10,7 @@ const NEAR_BOOST = 0.4
 const ALONE_BOOST = 0.25
 /** A code in small letters is less often one. */
 const SMALL_LETTERS = 0.2
-/** Words that may stand between a label and its value. */
-const LABEL_DISTANCE = 1
-const LABEL_PENALTY = 0.1
+const SHORTEST_CODE = 3
 const MAX_GROUPS = 8
 const LONGEST = 40
 /** Units between two groups: `12 / 27`. */
@@ -27,18 +25,22 @@ interface Row {
 /** The tables, ready to look up. */
 export interface IdentifierIndex {
   readonly byLayout: ReadonlyMap<string, readonly Row[]>
+  /** Every layout up to the end of each of its groups. */
+  readonly heads: ReadonlySet<string>
   /** `byLength[n]`: codes of n letters and digits. */
   readonly byLength: readonly (readonly Row[])[]
-  readonly labelled: readonly Labelled[]
+  readonly labelled: readonly (Labelled & { readonly label: string })[]
   readonly lexicon: Lexicon
 }
 
 export function indexIdentifiers(identifiers: readonly Identifier[], labelled: readonly Labelled[], lexicon: Lexicon): IdentifierIndex {
   const byLayout = new Map<string, Row[]>()
+  const heads = new Set<string>()
   const byLength: Row[][] = Array.from({ length: LONGEST + 1 }, () => [])
   for (const identifier of identifiers) {
     lexicon.add(identifier.entity, identifier.context)
     for (const { layout, score } of identifier.forms) {
+      for (const { index, 0: group } of layout.matchAll(/[9A]+/gu)) heads.add(layout.slice(0, index + group.length))
       const rows = byLayout.get(layout)
       if (rows) rows.push({ identifier, score })
       else byLayout.set(layout, [{ identifier, score }])
@@ -46,20 +48,31 @@ export function indexIdentifiers(identifiers: readonly Identifier[], labelled: r
     const { code } = identifier
     if (code) for (let size = code.least; size <= code.most; size++) byLength[size]!.push({ identifier, score: code.score })
   }
-  for (const { entity, labels } of labelled) lexicon.add(label(entity), labels)
-  return { byLayout, byLength, labelled, lexicon }
+  for (const { entity, labels } of labelled) lexicon.add(labelOf(entity), labels)
+  return { byLayout, heads, byLength, labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity) })), lexicon }
 }
 
 /** Labels are apart from context words: a label stands directly before. */
-const label = (entity: string): string => `label ${entity}`
+const labelOf = (entity: string): string => `label ${entity}`
 
 function isAsciiAlphanumeric(unit: number): boolean {
   return (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
 }
 
-/** The segment with `9` for every digit and `A` for every letter. */
-function layoutOf(text: string): string {
-  return text.replaceAll(/[A-Za-z]/gu, 'A').replaceAll(/\d/gu, '9')
+const NINES = Array.from({ length: LONGEST + 1 }, (_, size) => '9'.repeat(size))
+const LETTERS = Array.from({ length: LONGEST + 1 }, (_, size) => 'A'.repeat(size))
+
+/** The group with `9` for every digit and `A` for every letter; empty when it is longer than any value. */
+function layoutOf(text: string, start: number, end: number): string {
+  const size = end - start
+  if (size > LONGEST) return ''
+  let digits = 0
+  for (let i = start; i < end; i++) if (text.charCodeAt(i) <= 0x39) digits++
+  if (digits === size) return NINES[size]!
+  if (digits === 0) return LETTERS[size]!
+  let layout = ''
+  for (let i = start; i < end; i++) layout += text.charCodeAt(i) <= 0x39 ? '9' : 'A'
+  return layout
 }
 
 /** Runs of letters and digits: [start, end, start, end, …]. */
@@ -92,35 +105,41 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
   const { text } = segment
   const matches: Match[] = []
   const groups = groupsOf(text)
-  const layout = layoutOf(text)
   for (let from = 0; from < groups.length; from += 2) {
     const start = groups[from]!
     if (goesOnBefore(segment, start)) continue
     let contexts: Contexts | null = null
     const around = (): Contexts => (contexts ??= index.lexicon.before(segment, start))
+    let form = ''
     for (let to = from + 1; to < groups.length && to < from + MAX_GROUPS * 2; to += 2) {
       const end = groups[to]!
-      if (end - start > LONGEST) break
-      if (to > from + 1 && groups[to - 1]! - groups[to - 2]! > LONGEST_SEPARATOR) break
-      const form = layout.slice(start, end)
-      const rows = index.byLayout.get(form)
-      const codes = to === from + 1 ? index.byLength[end - start]! : []
-      if ((rows === undefined && codes.length === 0) || goesOnAfter(text, end)) continue
-      // Groups parted by spaces among others of digits: four of a card's are no number of their own.
-      if (form.includes(' ') && (digitGroupAt(layout, start - 2, -1) || digitGroupAt(layout, end + 1, 1))) continue
-      matches.push(...judge(segment, start, end, [...(rows ?? []), ...codes], around, index.lexicon))
+      const separator = to === from + 1 ? '' : text.slice(groups[to - 2]!, groups[to - 1]!)
+      if (end - start > LONGEST || separator.length > LONGEST_SEPARATOR) break
+      form += separator + layoutOf(text, groups[to - 1]!, end)
+      const codes = to === from + 1 ? index.byLength[end - start]! : NO_ROWS
+      const known = index.heads.has(form)
+      if (known || codes.length > 0) {
+        const rows = index.byLayout.get(form) ?? NO_ROWS
+        // Groups parted by spaces among others of digits: four of a card's are no number of their own.
+        const isPart = form.includes(' ') && (digitsStand(text, groups, from - 1) || digitsStand(text, groups, to + 2))
+        if (rows.length + codes.length > 0 && !isPart && !goesOnAfter(text, end))
+          judge(segment, start, end, rows, codes, around, index.lexicon, matches)
+      }
+      if (!known) break
     }
-    matches.push(...labelledCode(text, groups, from, around, index))
+    labelledCode(text, groups, from, around, index, matches)
   }
   return matches
 }
 
-/** Whether, a space further on, there is a group of digits alone. */
-function digitGroupAt(layout: string, at: number, step: 1 | -1): boolean {
-  if (layout[at - step] !== ' ' || layout[at] !== '9') return false
-  let i = at
-  while (layout[i] === '9') i += step
-  return layout[i] !== 'A'
+const NO_ROWS: readonly Row[] = []
+
+/** Whether the group that ends at `groups[at]` is of digits alone, and a space away from its neighbour. */
+function digitsStand(text: string, groups: readonly number[], at: number): boolean {
+  const end = groups[at]
+  if (end === undefined || at < 1) return false
+  const start = groups[at - 1]!
+  return /^\d+$/u.test(text.slice(start, end)) && (text[end] === ' ' || text[start - 1] === ' ')
 }
 
 /** Every kind of number that the value is by its checks and its context: a policy may name any of them. */
@@ -129,27 +148,28 @@ function judge(
   start: number,
   end: number,
   rows: readonly Row[],
+  codes: readonly Row[],
   around: () => Contexts,
   lexicon: Lexicon,
-): readonly Match[] {
+  matches: Match[],
+): void {
   const { minScore } = segment
   const written = segment.text.slice(start, end)
   const compact = written.replaceAll(/[^A-Za-z0-9]/gu, '').toUpperCase()
   const small = /[a-z]/u.test(written) ? SMALL_LETTERS : 0
-  const matches: Match[] = []
   const weak: Row[] = []
-  for (const row of rows) {
-    const { entity, valid, code } = row.identifier
+  const look = (row: Row): void => {
+    const { entity, valid } = row.identifier
     const distance = around().get(entity)
     const boost = distance === undefined ? -small : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
     const score = Math.min(1, row.score + boost)
-    if (code && !code.pattern.test(compact)) continue
     if (score >= minScore) {
       if (valid(compact)) matches.push({ start, end, score, entity })
     } else if (distance === undefined && row.score + NEAR_BOOST >= minScore) weak.push(row)
   }
+  for (const row of rows) look(row)
+  for (const row of codes) if (row.identifier.code!.pattern.test(compact)) look(row)
   if (weak.length > 0) matches.push({ start, end, score: 0, resolve: (after) => lift(compact, weak, minScore, after, lexicon) })
-  return matches
 }
 
 /** Weak values, by what stands after them. */
@@ -181,23 +201,20 @@ function labelledCode(
   from: number,
   around: () => Contexts,
   index: IdentifierIndex,
-): readonly Match[] {
+  matches: Match[],
+): void {
   const start = groups[from]!
   // The middle of a code: it was looked at from its first group.
-  if (from > 0 && isNext(groups, from) && CODE_SIGN.test(text[start - 1]!) && text[start - 1] !== '_') return []
+  if (from > 0 && isNext(groups, from) && CODE_SIGN.test(text[start - 1]!) && text[start - 1] !== '_') return
   let to = from + 1
   while (to + 2 < groups.length && isNext(groups, to + 1) && CODE_SIGN.test(text[groups[to]!]!)) to += 2
   const end = groups[to]!
-  if (end - start > LONGEST || text[end] === '@') return []
+  if (end - start < SHORTEST_CODE || end - start > LONGEST || text[end] === '@') return
   const code = text.slice(start, end).toUpperCase()
-  if (!/\d/u.test(code)) return []
+  if (!/\d/u.test(code)) return
   const contexts = around()
-  if (contexts.size === 0) return []
-  const found: Match[] = []
-  for (const { entity, pattern, score } of index.labelled) {
-    const distance = contexts.get(label(entity))
-    if (distance === undefined || distance > LABEL_DISTANCE || !pattern.test(code)) continue
-    found.push({ start, end, score: distance === ADJACENT ? score : score - LABEL_PENALTY, entity })
+  if (contexts.size === 0) return
+  for (const { entity, label, pattern, score } of index.labelled) {
+    if (contexts.get(label) === ADJACENT && pattern.test(code)) matches.push({ start, end, score, entity })
   }
-  return found
 }

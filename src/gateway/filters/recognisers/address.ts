@@ -3,7 +3,7 @@ import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.
 
 const SCORE = { street: 0.6, weakStreet: 0.35, box: 0.7, city: 0.6 } as const
 /** What a postal code in the same address adds. */
-const POSTCODE_BOOST = 0.25
+const POSTCODE_BOOST = 0.37
 /** Words of a street's name, of a city's. */
 const NAME_WORDS = 5
 const CITY_WORDS = 3
@@ -67,12 +67,14 @@ function numberFirst(all: readonly Word[], i: number): Street | null {
   if (!HOUSE.test(all[i]!.text)) return null
   const next = all[i + 1]
   if (next === undefined || (all[i]!.breaks && !STREETS_BEFORE.has(next.plain))) return null
-  if (STREETS_BEFORE.has(next.plain) && !all[i + 1]!.breaks && !SURE.has(next.plain)) {
+  if (STREETS_BEFORE.has(next.plain) && !next.breaks && !(SURE.has(next.plain) && CAPITAL.test(next.text))) {
     let last = i + 1
     while (last < i + 1 + NAME_WORDS && all[last + 1] && isName(all[last + 1]!) && !(last > i + 1 && all[last]!.breaks)) last++
     while (last > i + 1 && CONNECTORS.has(all[last]!.text)) last--
     if (last > i + 1) return { first: i, last, score: SCORE.street }
   }
+  // Not `1999 the Court`.
+  if (!CAPITAL.test(next.text) && !ORDINAL.test(next.text)) return null
   let best: Street | null = null
   for (let j = i + 1; j <= i + 1 + NAME_WORDS && j < all.length; j++) {
     const word = all[j]!
@@ -158,7 +160,7 @@ function tail(all: readonly Word[], from: number): Tail {
 
 function find(segment: Segment): readonly Match[] {
   const matches: Match[] = []
-  if (!/\p{Lu}/u.test(segment.text)) return matches
+  if (!/[ \n,]/u.test(segment.text) || !/\p{Lu}/u.test(segment.text)) return matches
   const all = wordsOf(segment.text)
   if (all.length < 2) return matches
   for (let i = 0; i < all.length; i++) {
@@ -169,7 +171,7 @@ function find(segment: Segment): readonly Match[] {
       const end = trimmed(all, last)
       matches.push({ start: word.start, end, score: Math.min(1, street.score + (hasPostcode ? POSTCODE_BOOST : 0)) })
       i = last
-    } else if (/^(?:box|postfach|apartado|casella|skrytka)$/u.test(word.plain) && all[i + 1] && /^\d{1,7}$/u.test(all[i + 1]!.text)) {
+    } else if (/^(?:box|postfach|apartado|casella|skrytka)$/u.test(word.plain) && all[i + 1] && /^\d{1,7}\.?$/u.test(all[i + 1]!.text)) {
       const first = i > 0 && /^p\.?\s?o$/u.test(all[i - 1]!.plain) ? i - 1 : i
       const { last } = tail(all, i + 1)
       matches.push({

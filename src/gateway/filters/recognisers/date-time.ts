@@ -75,15 +75,17 @@ function named(segment: Segment, matches: Match[]): void {
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
   const matches: Match[] = []
-  for (const { 0: value, index } of text.matchAll(ISO)) matches.push({ start: index, end: index + value.length, score: SCORE.iso })
-  numeric(segment, matches)
-  for (const { 0: value, index } of text.matchAll(HOUR)) matches.push({ start: index, end: index + value.length, score: SCORE.time })
+  if (/\d[-/.]\d/u.test(text)) {
+    for (const { 0: value, index } of text.matchAll(ISO)) matches.push({ start: index, end: index + value.length, score: SCORE.iso })
+    numeric(segment, matches)
+  }
+  if (/\d ?[AaPp]\.?[Mm]/u.test(text))
+    for (const { 0: value, index } of text.matchAll(HOUR)) matches.push({ start: index, end: index + value.length, score: SCORE.time })
+  // `16:9` is hardly an hour; two digits behind the colon are one, in four signs less surely.
   if (text.includes(':'))
-    for (const { 0: value, index } of text.matchAll(CLOCK)) {
-      // `16:9` and `at line 10:15` are no hours; two digits behind the colon are.
+    for (const { 0: value, index } of text.matchAll(CLOCK))
       matches.push({ start: index, end: index + value.length, score: value.length >= 5 ? SCORE.time : SCORE.time - 0.08 })
-    }
-  named(segment, matches)
+  if (/\p{L}{3}/u.test(text)) named(segment, matches)
   return matches
 }
 

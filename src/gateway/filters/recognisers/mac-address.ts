@@ -12,4 +12,4 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const macAddress: Recogniser = { entities: ['MAC_ADDRESS'], needs: TRAIT.colons | TRAIT.dashes | TRAIT.digit, find }
+export const macAddress: Recogniser = { entities: ['MAC_ADDRESS'], needs: TRAIT.colons | TRAIT.dashes | TRAIT.digits, find }

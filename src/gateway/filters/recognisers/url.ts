@@ -29,6 +29,7 @@ function urlEnd(text: string, start: number): number {
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
   const matches: Match[] = []
+  if (!/\.[\p{L}\d]*\p{L}|:\/\//u.test(text)) return matches
   let passed = 0
   for (const { 0: scheme, index } of text.matchAll(SCHEME)) {
     const from = index + scheme.length
