@@ -24,9 +24,10 @@ function plant(template: string, next: Random): PlantedDocument {
   let at = 0
   for (const { 0: place, 1: name, index } of template.matchAll(/\{(\w+)\}/gu)) {
     text += template.slice(at, index)
+    const entity = name!
     at = index + place.length
-    const value = (VALUES[name!] ?? PLAIN[name!])!(next)
-    if (name! in VALUES) spans.push({ start: text.length, end: text.length + value.length, entity: name! })
+    const value = (VALUES[entity] ?? PLAIN[entity])!(next)
+    if (entity in VALUES) spans.push({ start: text.length, end: text.length + value.length, entity })
     text += value
   }
   return { text: text + template.slice(at), spans }

@@ -145,7 +145,7 @@ export const VALUES: Readonly<Record<string, (next: Random) => string>> = {
   AGE: (next) => String(18 + next(80)),
   IP_ADDRESS: (next) => (next(4) === 0 ? `2001:db8::${(1 + next(65_000)).toString(16)}:${(1 + next(65_000)).toString(16)}` : `${1 + next(220)}.${next(256)}.${next(256)}.${1 + next(250)}`),
   URL: (next) => `https://${pick(next, ['www.', '', 'portal.'])}${pick(next, ['example.com', 'klinik.example', 'shop.example.net'])}/${pick(next, ['login', 'a/b?id=12', 'records/2024', ''])}`.replace(/\/$/u, ''),
-  MEDICAL_RECORD_NUMBER: (next) => pick(next, [`${digits(next, 8)}`, `MR-${digits(next, 6)}`, `H${digits(next, 7)}`]),
+  MEDICAL_RECORD_NUMBER: (next) => pick(next, [digits(next, 8), `MR-${digits(next, 6)}`, `H${digits(next, 7)}`]),
   HEALTH_PLAN_ID: (next) => pick(next, [`XKD${digits(next, 9)}`, `${digits(next, 5)}-AB`, `W${digits(next, 8)}`]),
   US_BANK_NUMBER: (next) => String(1 + next(9)) + digits(next, 8 + next(4)),
   PASSPORT: (next) => `${'ABCEHKLMPX'[next(10)]}${'ABCDEFGHKX'[next(10)]}${digits(next, 7)}`,

@@ -113,7 +113,7 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
     let form = ''
     for (let to = from + 1; to < groups.length && to < from + MAX_GROUPS * 2; to += 2) {
       const end = groups[to]!
-      const separator = to === from + 1 ? '' : text.slice(groups[to - 2]!, groups[to - 1]!)
+      const separator = to === from + 1 ? '' : text.slice(groups[to - 2], groups[to - 1])
       if (end - start > LONGEST || separator.length > LONGEST_SEPARATOR) break
       form += separator + layoutOf(text, groups[to - 1]!, end)
       const codes = to === from + 1 ? index.byLength[end - start]! : NO_ROWS

@@ -16,7 +16,7 @@ const SEX = /^[ -]?(?:M|F|male|female|man|woman)(?![\p{L}\p{N}])/u
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
   const matches: Match[] = []
-  for (const { 0: digits, index: start } of text.matchAll(/(?<![\w.,:/-])\d{1,3}(?![\d,]|\.\d)/gu)) {
+  for (const { 0: digits, index: start } of text.matchAll(/(?<![\w.,:/-])\d{1,3}(?!\d|[.,]\d)/gu)) {
     if (Number(digits) > OLDEST || digits.startsWith('00')) continue
     const end = start + digits.length
     const rest = text.slice(end, end + 24)
@@ -25,7 +25,10 @@ function find(segment: Segment): readonly Match[] {
       BEFORE.test(segment.context(start).slice(-20)) ||
       (UNITS.test(rest) && PERSON.test(segment.context(start).slice(-14))) ||
       (SEX.test(rest) && /patient|pt/u.test(segment.context(start).slice(-14)))
-    if (found) matches.push({ start, end, score: SCORE })
+    if (!found) continue
+    // A comma ends the segment; behind it, thousands may go on.
+    const resolve: Match['resolve'] = ({ text: after }) => (/^,\d/u.test(after) ? [] : [{ score: SCORE }])
+    matches.push(end < text.length ? { start, end, score: SCORE } : { start, end, score: 0, resolve })
   }
   return matches
 }
