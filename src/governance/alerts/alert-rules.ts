@@ -100,7 +100,8 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
     {
       kind: 'filter.failed',
       severity: 'critical',
-      types: ['inference.refusal'],
+      // A stream has been admitted when its filter fails.
+      types: ['inference.refusal', 'inference.completion'],
       when: ({ code }) => code === 'ERR_FILTER_FAILED',
       subject: resource,
       summary: (event) => `a recogniser failed and calls of ${uid(event.resource)} are refused`,

@@ -116,6 +116,8 @@ function northAmerican(segment: Segment, run: DigitRun, from: number): Candidate
   const after = separators[to - 1] ?? ' '
   if (!/[ (]/u.test(before) || !after.includes(' ')) return null
   const isSpaced = areaSign === ' ' && lineSign === ' '
+  // No exchange begins with 0, not even in films.
+  if (text(first + 1) < '100') return null
   if (text(first + 1) < '200') return isSpaced ? null : { to, score: SCORE.northAmericanFictional, weak: false }
   return { to, score: isSpaced ? SCORE.northAmericanSpaces : SCORE.northAmerican, weak: false }
 }
