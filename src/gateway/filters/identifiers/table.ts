@@ -1,5 +1,5 @@
-import { Lexicon } from '../contexts.ts'
-import { type Recogniser, TRAIT } from '../recogniser.ts'
+import { ADJACENT, Lexicon } from '../contexts.ts'
+import { type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { AFRICA_MIDDLE_EAST } from './africa-middle-east.ts'
 import { ASIA_PACIFIC } from './asia-pacific.ts'
 import { DOCUMENTS, DOCUMENTS_LABELLED } from './documents.ts'
@@ -30,8 +30,16 @@ export const IDENTIFIERS: readonly Identifier[] = [
 ]
 const LABELLED: readonly Labelled[] = [...HEALTH_LABELLED, ...FINANCE_LABELLED, ...DOCUMENTS_LABELLED]
 
-const index = indexIdentifiers(IDENTIFIERS, LABELLED, new Lexicon())
+const lexicon = new Lexicon()
+const index = indexIdentifiers(IDENTIFIERS, LABELLED, lexicon)
+const TELEPHONES: ReadonlySet<string> = new Set(['PH_MOBILE', 'TR_PHONE'])
 const [first, ...others] = new Set([...IDENTIFIERS, ...LABELLED].map(({ entity }) => entity))
+
+/** Whether the words directly before `start` announce a number of some table: then it is no telephone number, whatever its form. */
+export function isAnnounced(segment: Segment, start: number): boolean {
+  for (const [entity, distance] of lexicon.before(segment, start)) if (distance === ADJACENT && !TELEPHONES.has(entity)) return true
+  return false
+}
 
 /** One recogniser for all tables: the segment is parted once, and each candidate looked up by how it is written. */
 export const identifierTable: Recogniser = {
