@@ -257,6 +257,8 @@ export const ERROR_TABLE = {
     'send it as text, or have a policy with `@unread_input` let this kind pass',
   ),
   ERR_FILTER_ENTITY: entry(500, 'a policy asks to filter what no recogniser finds', 'correct the entity in the filter annotation'),
+  ERR_FILTER_FAILED: entry(500, 'a recogniser failed, so nothing was let through', 'report the recogniser that the message names'),
+  ERR_FILTER_RECOGNISER: entry(422, 'a recogniser of your own is refused', 'write it as the message says'),
 
   // datasets
   ERR_DATA_RAGGED: entry(422, 'a row has another number of fields than the header', 'correct the named line'),

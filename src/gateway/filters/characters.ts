@@ -5,7 +5,7 @@
 export const BOUNDARY = 0
 export const LETTER = 1
 export const DIGIT = 2
-/** Space that may group a number: `4111 1111 …`. Line ends are boundaries. */
+/** Space that may group a number: `4111 1111 …`. */
 export const GAP = 3
 export const DASH = 4
 export const AT = 5
@@ -18,6 +18,12 @@ export const CLOSE = 9
 export const OTHER = 10
 /** Invisible units, used to hide values from filters: part of the word, dropped before it is looked at. */
 export const INVISIBLE = 11
+/** `! # $ & * ; = ? ^ ~`: inside addresses of the web, passwords and magnetic stripes; at the end of a word, the end of a value. */
+export const SIGN = 12
+/** Parts `March 4, 2024` and the lines of a postal address when space follows, and values of a list otherwise. */
+export const COMMA = 13
+/** Line ends, which only the lines of a postal address cross. */
+export const LINE = 14
 
 const ASCII = new Uint8Array(128)
 for (let unit = 0; unit < 128; unit++) {
@@ -32,20 +38,36 @@ for (let unit = 0; unit < 128; unit++) {
   else if (character === '(' || character === '+') ASCII[unit] = OPEN
   else if (character === ')') ASCII[unit] = CLOSE
   else if ("_%/'".includes(character)) ASCII[unit] = OTHER
+  else if ('!#$&*;=?^~'.includes(character)) ASCII[unit] = SIGN
+  else if (character === ',') ASCII[unit] = COMMA
+  else if (character === '\n' || character === '\r') ASCII[unit] = LINE
 }
 
+/** ISO 9362: the shortest code that may be of capital letters alone (`TRAIT.capitals`). */
+export const BIC_LETTERS = 8
 /** Shortest word that may hold a value although it has neither a digit nor a sign that values need (`TRAIT.long`). */
-const LONG_WORD = 16
+export const LONG_WORD = 16
 const SEPARATOR = 0
 const PLAIN = 1
-const ANYTHING = 2
-const SKIPPED = ASCII.map((kind) =>
-  kind === BOUNDARY || kind === GAP ? SEPARATOR : kind === LETTER || kind === DOT || kind === OTHER ? PLAIN : ANYTHING,
-)
+const CAPITAL = 2
+const ANYTHING = 3
+const SKIPPED = ASCII.map((kind, unit) => {
+  if (kind === BOUNDARY || kind === GAP || kind === COMMA || kind === LINE) return SEPARATOR
+  if (unit >= 0x41 && unit <= 0x5a) return CAPITAL
+  return kind === LETTER || kind === DOT || kind === OTHER || kind === SIGN ? PLAIN : ANYTHING
+})
+
+const DOT_UNIT = 0x2e
+
+/** A dot with a letter behind it, as in `example.com`. */
+function partsWord(text: string, dot: number): boolean {
+  const unit = text.charCodeAt(dot + 1) | 0x20
+  return unit >= 0x61 && unit <= 0x7a
+}
 
 /**
- * Most of any text: short words of letters, dots and apostrophes. They have none of the traits of a value and nothing after a gap joins
- * on to them, so the search passes over them without opening a segment.
+ * Most of any text: short words that begin with a small letter and hold letters, apostrophes and a last dot. They have none of the traits of a
+ * value, so the search passes over them without opening a segment.
  * @param from where no segment is open. @returns the start of the first word that is not such a one, or whose end is not there yet.
  */
 export function skipPlainWords(text: string, from: number): number {
@@ -54,18 +76,38 @@ export function skipPlainWords(text: string, from: number): number {
     const unit = text.charCodeAt(i)
     const what = unit < 0x80 ? SKIPPED[unit]! : ANYTHING
     if (what === SEPARATOR) word = i + 1
-    else if (what === ANYTHING || i - word + 1 >= LONG_WORD) return word
+    else if (
+      what === ANYTHING ||
+      i - word + 1 >= LONG_WORD ||
+      (what === CAPITAL && i === word) ||
+      (unit === DOT_UNIT && partsWord(text, i))
+    )
+      return word
   }
   return word
 }
 
-/** Whether the whole text is such words, so that there is nothing to search it for. */
+/** Whether a word with `unit` in it, after a unit of kind `last`, may still be one that `skipPlainWords` passes over. */
+export function isPlainUnit(unit: number, last: number): boolean {
+  return unit < 0x80 && SKIPPED[unit] !== ANYTHING && !(last === DOT && ASCII[unit] === LETTER)
+}
+
+export function isUpperCaseUnit(unit: number): boolean {
+  if (unit < 0x80) return unit >= 0x41 && unit <= 0x5a
+  const character = String.fromCharCode(unit)
+  return character !== character.toLowerCase()
+}
+
+/** Whether the whole text is words without any trait of a value, so that there is nothing to search it for. */
 export function isPlain(text: string): boolean {
-  const word = skipPlainWords(text, 0)
-  if (text.length - word >= LONG_WORD) return false
-  for (let i = word; i < text.length; i++) {
+  let word = 0
+  let capitals = 0
+  for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
-    if (unit >= 0x80 || SKIPPED[unit] === ANYTHING) return false
+    const what = unit < 0x80 ? SKIPPED[unit]! : ANYTHING
+    if (what === SEPARATOR) word = i + 1
+    else if (what === ANYTHING || i - word + 1 >= LONG_WORD || (unit === DOT_UNIT && partsWord(text, i))) return false
+    if (what === CAPITAL && ++capitals >= BIC_LETTERS) return false
   }
   return true
 }
@@ -106,7 +148,7 @@ export function classify(unit: number): number {
 }
 
 export function isWordKind(kind: number): boolean {
-  return kind !== BOUNDARY && kind !== GAP && kind !== INVISIBLE
+  return kind !== BOUNDARY && kind !== GAP && kind !== INVISIBLE && kind !== COMMA && kind !== LINE
 }
 
 export function isDigitUnit(unit: number): boolean {

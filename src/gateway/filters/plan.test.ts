@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { resolveOverlaps } from './overlaps.ts'
 import { compilePlan } from './plan.ts'
-import { scanText } from './redactor.ts'
+import { createRedactor, scanText } from './redactor.ts'
+import { type Recogniser, TRAIT } from './recogniser.ts'
+import { presetEntities, PRESETS } from './presets.ts'
 
 describe('plan (C6)', () => {
   it('applies the action of the entity, and the default to those not named', () => {
@@ -25,10 +27,69 @@ describe('plan (C6)', () => {
     expect(compilePlan({ PERSON: 'allow' }).planned).toEqual([])
   })
 
+  it('lets nothing through when a recogniser fails, and names it (C6)', () => {
+    const failing: Recogniser = {
+      entities: ['FAILING'],
+      needs: TRAIT.digit,
+      find: () => {
+        throw new Error('of a value')
+      },
+    }
+    const late: Recogniser = {
+      ...failing,
+      find: () => [{ start: 0, end: 1, score: 0, resolve: () => failing.find(null as never) }],
+    }
+    for (const own of [failing, late]) {
+      const plan = compilePlan({ FAILING: 'mask' }, { own: [own] })
+      const failure = expect.objectContaining({ code: 'ERR_FILTER_FAILED', message: 'the recogniser of `FAILING` failed' })
+      expect(() => scanText('it is 12', plan)).toThrow(failure)
+      const redactor = createRedactor(plan)
+      expect(() => redactor.push('it is 12') + redactor.flush()).toThrow(failure)
+    }
+  })
+
+  it('masks dates, ages and addresses of the web where they are named, not by default', () => {
+    const text = 'on 2024-03-04, aged 45, https://example.com/x'
+    expect(scanText(text, compilePlan({ default: 'mask' })).text).toBe(text)
+    expect(scanText(text, compilePlan({ DATE_TIME: 'mask', AGE: 'mask', URL: 'mask' })).text).toBe('on [DATE_TIME], aged [AGE], [URL]')
+  })
+
+  it('has presets of rules: cards for a shop, eighteen identifiers for a hospital (D5)', () => {
+    expect([...PRESETS.pci].sort()).toEqual(['CREDIT_CARD', 'CREDIT_CARD_CVV', 'CREDIT_CARD_EXPIRY', 'CREDIT_CARD_TRACK'])
+    for (const entity of [
+      'ADDRESS',
+      'DATE_TIME',
+      'AGE',
+      'PHONE_NUMBER',
+      'EMAIL_ADDRESS',
+      'US_SSN',
+      'MEDICAL_RECORD_NUMBER',
+      'HEALTH_PLAN_ID',
+      'US_BANK_NUMBER',
+      'CERTIFICATE_NUMBER',
+      'MEDICAL_LICENSE',
+      'VIN',
+      'DEVICE_ID',
+      'URL',
+      'IP_ADDRESS',
+      'US_DRIVER_LICENSE',
+    ])
+      expect(PRESETS.hipaa.has(entity), entity).toBe(true)
+    for (const entity of ['API_KEY', 'DE_VAT_ID', 'LEI']) expect(PRESETS.hipaa.has(entity), entity).toBe(false)
+    expect(PRESETS.gdpr.has('ES_NIF')).toBe(true)
+    expect(() => presetEntities('constructor')).toThrow(expect.objectContaining({ code: 'ERR_FILTER_ENTITY' }))
+  })
+
+  it('reports weak values too when asked for lower scores', () => {
+    const plan = compilePlan({ US_ITIN: 'mask' }, { minScore: 0.2 })
+    expect(scanText('ref 912703456', plan).findings).toHaveLength(1)
+    expect(scanText('ref 912703456', compilePlan({ US_ITIN: 'mask' })).findings).toHaveLength(0)
+  })
+
   it('does not take inherited members for actions', () => {
     const actions = Object.create({ default: 'allow' }) as Record<string, 'mask'>
     actions['EMAIL_ADDRESS'] = 'mask'
-    expect(compilePlan(actions).planned.map(({ recogniser }) => recogniser.entity)).toEqual(['EMAIL_ADDRESS'])
+    expect(compilePlan(actions).planned.flatMap(({ recogniser }) => recogniser.entities)).toEqual(['EMAIL_ADDRESS'])
   })
 })
 

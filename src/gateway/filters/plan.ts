@@ -1,47 +1,69 @@
 import { type FilterAction, RedoubtError } from '#foundation/core'
-import type { Recogniser } from './recogniser.ts'
+import { DEFAULT_ENTITIES, ENTITIES } from './presets.ts'
+import { type Recogniser, SCORE_THRESHOLD } from './recogniser.ts'
 import { RECOGNISERS } from './recognisers/registered.ts'
 
 export interface PlannedRecogniser {
   readonly recogniser: Recogniser
-  readonly action: Exclude<FilterAction, 'allow'>
+  /** What to do with its entities; those allowed are not in it. */
+  readonly actions: ReadonlyMap<string, Exclude<FilterAction, 'allow'>>
 }
 
 /** What to look for and what to do with it. Made by `compilePlan` only. */
 export interface FilterPlan {
-  /** Recognisers of entities that are masked or blocked; those allowed are not run. */
+  /** Recognisers of entities that are masked or blocked; the others are not run. */
   readonly planned: readonly PlannedRecogniser[]
   /** Union of what they need, for the pass over the text. */
   readonly needs: number
+  /** Findings below it are none. */
+  readonly minScore: number
+}
+
+export interface PlanOptions {
+  /** Recognisers of this site, beside those built in. */
+  readonly own?: readonly Recogniser[]
+  /** Above 0, at most 1; `SCORE_THRESHOLD` unless given. Lower ones also report weak patterns without context. */
+  readonly minScore?: number
 }
 
 const plans = new WeakMap<object, FilterPlan>()
 
 /**
  * Turns the actions of a policy into a plan; compiled once for each actions object, which must not change afterwards.
- * `default` applies to the entities not named and is `allow` when absent.
+ * `default` applies to the entities of `DEFAULT_ENTITIES` that are not named and is `allow` when absent; dates, ages and the like, which
+ * point at nobody by themselves, are masked only where a policy names them.
  * @throws {RedoubtError} `ERR_FILTER_ENTITY` if an entity that no recogniser finds is to be masked or blocked: to go on would be to
  *   promise what is not done.
  */
-export function compilePlan(actions: Readonly<Record<string, FilterAction>>): FilterPlan {
-  const known = plans.get(actions)
+export function compilePlan(
+  actions: Readonly<Record<string, FilterAction>>,
+  { own = [], minScore = SCORE_THRESHOLD }: PlanOptions = {},
+): FilterPlan {
+  const isUsual = own.length === 0 && minScore === SCORE_THRESHOLD
+  const known = isUsual ? plans.get(actions) : undefined
   if (known) return known
+  const ownEntities = new Set(own.flatMap(({ entities }) => entities))
   for (const [entity, action] of Object.entries(actions)) {
     if (action !== 'allow' && action !== 'mask' && action !== 'block')
       throw new RedoubtError('ERR_FILTER_ENTITY', `the action for \`${entity}\` is not allow, mask or block`, { evidence: { entity } })
-    if (entity !== 'default' && action !== 'allow' && !RECOGNISERS.some((recogniser) => recogniser.entity === entity))
+    if (entity !== 'default' && action !== 'allow' && !ENTITIES.has(entity) && !ownEntities.has(entity))
       throw new RedoubtError('ERR_FILTER_ENTITY', `no recogniser finds \`${entity}\``, { evidence: { entity } })
   }
   const actionOf = (name: string): FilterAction | undefined => (Object.hasOwn(actions, name) ? actions[name] : undefined)
+  const byDefault = (entity: string): boolean => DEFAULT_ENTITIES.has(entity) || ownEntities.has(entity)
   const planned: PlannedRecogniser[] = []
   let needs = 0
-  for (const recogniser of RECOGNISERS) {
-    const action = actionOf(recogniser.entity) ?? actionOf('default') ?? 'allow'
-    if (action === 'allow') continue
-    planned.push({ recogniser, action })
+  for (const recogniser of [...RECOGNISERS, ...own]) {
+    const chosen = new Map<string, Exclude<FilterAction, 'allow'>>()
+    for (const entity of recogniser.entities) {
+      const action = actionOf(entity) ?? (byDefault(entity) ? actionOf('default') : undefined) ?? 'allow'
+      if (action !== 'allow') chosen.set(entity, action)
+    }
+    if (chosen.size === 0) continue
+    planned.push({ recogniser, actions: chosen })
     needs |= recogniser.needs
   }
-  const plan: FilterPlan = { planned, needs }
-  plans.set(actions, plan)
+  const plan: FilterPlan = { planned, needs, minScore }
+  if (isUsual) plans.set(actions, plan)
   return plan
 }

@@ -6,11 +6,14 @@ export const SCORE_THRESHOLD = 0.5
 /** What a context word adds to a weak pattern's score. */
 export const CONTEXT_BOOST = 0.35
 
-/** Units before a value in which its context words are looked for. Words after it are not: a stream would have to wait for them. */
+/** Units before a value in which its context words are looked for. */
 export const CONTEXT_UNITS = 48
 
 /** Units kept before a segment; more than `CONTEXT_UNITS`, so that every value in it has its whole context. */
 export const BEFORE_UNITS = 64
+
+/** Units after a segment in which context words are looked for; only a weak value waits for them, see `Match.resolve`. */
+export const AFTER_UNITS = 32
 
 /**
  * The longest value of bounded shape, in UTF-16 units: an e-mail address of 64 + 1 + 255 (RFC 5321 §4.5.3.1).
@@ -33,7 +36,25 @@ export const TRAIT = {
   long: 16,
   /** Five dashes or more. */
   dashes: 32,
+  /** A digit. */
+  digit: 64,
+  /** One of `! # $ & * ; = ? ^ ~`. */
+  sign: 128,
+  /** A colon. */
+  colon: 256,
+  /** Eight capital letters or more. */
+  capitals: 512,
+  /** A dot. */
+  dot: 1024,
 } as const
+
+/** What stands after a segment. */
+export interface After {
+  /** `AFTER_UNITS` of raw text, fewer at the end of the text or before the next segment with a value. */
+  readonly text: string
+  /** The value is the whole text: a cell of a table, a field of a form. */
+  readonly alone: boolean
+}
 
 export interface Match {
   /** Offsets in `segment.text`, end exclusive. */
@@ -41,8 +62,15 @@ export interface Match {
   readonly end: number
   /** 0 to 1. */
   readonly score: number
+  /** One of the recogniser's entities; the first unless said. */
+  readonly entity?: string
   /** What follows belongs to the value as well: mask on until the PEM footer. */
   readonly continues?: 'pem'
+  /**
+   * A weak value asks what stands after it. Called once, with text that does not depend on the chunking; pure.
+   * @returns what the value may be then; empty if it is none.
+   */
+  readonly resolve?: (after: After) => readonly Pick<Match, 'score' | 'entity'>[]
 }
 
 /** A stretch of text that no value crosses, in ASCII form as far as look-alikes go. */
@@ -50,11 +78,14 @@ export class Segment {
   readonly text: string
   /** The raw text before it: `BEFORE_UNITS`, fewer only at the start of the text. */
   readonly before: string
+  /** Findings below it are of no use to the caller. */
+  readonly minScore: number
   #runs: readonly DigitRun[] | null = null
 
-  constructor(text: string, before: string) {
+  constructor(text: string, before: string, minScore: number = SCORE_THRESHOLD) {
     this.text = text
     this.before = before
+    this.minScore = minScore
   }
 
   /** The unit at `index`, where -1 and below reach into `before`; NaN outside. */
@@ -67,11 +98,16 @@ export class Segment {
     return this.#runs
   }
 
+  /** Text before `start`, as written, at most `units` of it. */
+  rawContext(start: number, units: number): string {
+    const own = this.text.slice(Math.max(0, start - units), start)
+    const missing = units - own.length
+    return (missing > 0 ? this.before.slice(-missing) : '') + own
+  }
+
   /** Lower-case text before `start`, to look for context words. */
   context(start: number): string {
-    const own = this.text.slice(Math.max(0, start - CONTEXT_UNITS), start)
-    const missing = CONTEXT_UNITS - own.length
-    return ((missing > 0 ? this.before.slice(-missing) : '') + own).toLowerCase()
+    return this.rawContext(start, CONTEXT_UNITS).toLowerCase()
   }
 
   /** Whether one of `words` stands in the last `units` before `start`. */
@@ -83,8 +119,8 @@ export class Segment {
 }
 
 export interface Recogniser {
-  /** Upper-case name used in policies and placeholders. */
-  readonly entity: string
+  /** Upper-case names used in policies and placeholders. */
+  readonly entities: readonly [string, ...string[]]
   /** Union of `TRAIT`s, one of which a segment must show. */
   readonly needs: number
   /**

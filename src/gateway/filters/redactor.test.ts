@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compilePlan } from './plan.ts'
+import { ENTITIES } from './presets.ts'
 import { createRedactor, scanInSlices, scanText, SLICE_UNITS } from './redactor.ts'
 import { searchSegment } from './search-segment.ts'
 import { HOLD_BACK_CAP } from './segment-machine.ts'
@@ -110,6 +111,33 @@ describe('streaming redactor (C6)', () => {
         expectSameForChunking(text, text.split(''), block ? blocking : plan)
       }),
       { numRuns: 1500 },
+    )
+  })
+
+  it('gives identical output for random texts with values of several words, everything looked for', () => {
+    const everyEntity = compilePlan(Object.fromEntries([...ENTITIES].map((entity) => [entity, 'mask' as const])))
+    const part = fc.oneof(
+      fc.constantFrom(
+        'March', 'mars', '4', '4th', '2024', '12', '62701', 'Main', 'Street', 'rue', 'de', 'la', 'Paix', 'Via', 'Roma', 'Springfield', 'IL', 'Apt', 'Hauptstraße', '10115', 'Berlin', 'aged', '45', 'years', 'old', '-year-old', '10:30', 'am', 'password', 'PIN', '=', '!', '#',
+        'Summer#24', 'MRN', 'H12345', 'passport', 'AB1234567', 'NHS', '4010232137', 'is my', 'number', '111222333', 'BSN', 'https://', 'example.com', '/a?b=c', 'SW1A', '1AA', 'AB', '12', '34', '56', 'C', '529.982.247-25', 'DEUTDEFF', 'BIC', 'The', 'Company', 'Of', 'THE', 'P.O.', 'Box',
+        ' ', ' ', ' ', ' ', '  ', '\n', '\r\n', ', ', ',', '. ', ': ', '; ', '?', ')', '(', '"', "'", '-', '/', '\u200b', '\u00a0', 'é', '漢', '😀',
+      ), // prettier-ignore
+      fc.string({ maxLength: 4 }),
+    )
+    fc.assert(
+      fc.property(
+        fc.array(part, { maxLength: 40 }).map((parts) => parts.join('')),
+        fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 40 }),
+        (text, sizes) => {
+          const chunks: string[] = []
+          let at = 0
+          for (const size of sizes) chunks.push(text.slice(at, (at += size)))
+          chunks.push(text.slice(at))
+          expectSameForChunking(text, chunks, everyEntity)
+          expectSameForChunking(text, text.split(''), everyEntity)
+        },
+      ),
+      { numRuns: 3000 },
     )
   })
 
@@ -223,6 +251,49 @@ describe('streaming redactor (C6)', () => {
     const redactor = createRedactor(compilePlan({}))
     expect([redactor.push('a\ud83d'), redactor.push('\ude00b'), redactor.flush()]).toEqual(['a', '😀b', ''])
   })
+
+  it('takes time linear in the text, by its ratio to a quarter of the text, whatever it holds and whatever is looked for', () => {
+    const everything_ = compilePlan(Object.fromEntries([...ENTITIES].map((entity) => [entity, 'mask' as const])))
+    const cost = (text: string): number => {
+      const { user, system } = process.cpuUsage()
+      scanText(text, everything_)
+      const after = process.cpuUsage()
+      return after.user + after.system - user - system
+    }
+    const units = [
+      'a',
+      '1',
+      '@',
+      '-',
+      ' ',
+      'e\u0301',
+      '漢',
+      'A',
+      'Ab ',
+      'A1 ',
+      '12 Main ',
+      'a.b',
+      'x:',
+      '://',
+      '1/',
+      'MRN 1',
+      'password: ',
+      '4111 ',
+      'March 4, ',
+      'a_1-',
+      '=1;',
+      '12 rue de ',
+      '1,1',
+      "d'1",
+    ]
+    for (const unit of units) {
+      const small = unit.repeat(Math.ceil(20_000 / unit.length))
+      scanText(small, everything_)
+      const costs = [Math.min(cost(small), cost(small)), Math.min(cost(small.repeat(4)), cost(small.repeat(4)))] as const
+      // Four times the text costs four times as much; quadratic were sixteen times. What a few milliseconds hide is no matter.
+      expect((costs[1] - 20_000) / Math.max(costs[0], 1_000), JSON.stringify(unit)).toBeLessThan(10)
+    }
+  }, 120_000)
 
   it('takes time linear in the text whatever it holds', () => {
     const plain = ['a', '1', '@', '-', ' ', 'a1@-. ']

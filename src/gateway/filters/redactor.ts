@@ -81,3 +81,24 @@ class PlannedRedactor implements Redactor {
     return this.#machine.heldBack
   }
 }
+
+/** Finds values in a text that arrives in pieces and is passed on by somebody else. Offsets count from the start of the text, in UTF-16 units. */
+export interface Scanner {
+  push(delta: string): void
+  /** Ends the text; the next push begins a new one, at offset 0. */
+  flush(): void
+  /** Units at the end of what was pushed about which nothing is decided yet. */
+  readonly heldBack: number
+}
+
+/** @param report called once for each value, in order; the value is whole in what was pushed so far. */
+export function createScanner(plan: FilterPlan, report: (finding: Finding) => void): Scanner {
+  const machine = new SegmentMachine(plan, report)
+  return {
+    push: (delta) => void machine.push(delta),
+    flush: () => void machine.flush(),
+    get heldBack() {
+      return machine.heldBack
+    },
+  }
+}

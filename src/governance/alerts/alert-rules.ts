@@ -98,6 +98,15 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       summary: (event) => `${uid(event.actor)} was refused ${config.policyRefusals} times or more by policy within ten minutes`,
     },
     {
+      kind: 'filter.failed',
+      severity: 'critical',
+      // A stream has been admitted when its filter fails.
+      types: ['inference.refusal', 'inference.completion'],
+      when: ({ code }) => code === 'ERR_FILTER_FAILED',
+      subject: resource,
+      summary: (event) => `a recogniser failed and calls of ${uid(event.resource)} are refused`,
+    },
+    {
       kind: 'policy.shadow-mismatch',
       severity: 'critical',
       types: ['policy.mismatch'],

@@ -34,6 +34,8 @@ describe('the record', () => {
   it.each<[string, Partial<AuditEvent>]>([
     ['critical model.refused', { type: 'model.refusal', outcome: 'refused', code: 'ERR_MODEL_SIGNATURE' }],
     ['critical model.load-failed', { type: 'model.load', outcome: 'failed', code: 'ERR_MODEL_FORMAT' }],
+    ['critical filter.failed', { type: 'inference.refusal', outcome: 'refused', code: 'ERR_FILTER_FAILED' }],
+    ['critical filter.failed', { type: 'inference.completion', outcome: 'failed', code: 'ERR_FILTER_FAILED' }],
     ['critical policy.shadow-mismatch', { type: 'policy.mismatch', outcome: 'failed', code: 'ERR_POLICY_ERROR' }],
     ['info model.quarantined', { type: 'model.quarantine' }],
     ['info access.administrator-enrolled', { type: 'access.enrolment.complete' }],
@@ -139,7 +141,9 @@ describe('the record', () => {
               type,
               outcome,
               actor: i % 2 === 0 ? anonymous : { type: 'ServiceAccount', id: 'app' },
-              ...(outcome === 'success' ? {} : { code: 'ERR_POLICY_DENIED' as const }),
+              ...(outcome === 'success'
+                ? {}
+                : { code: outcome === 'failed' ? ('ERR_FILTER_FAILED' as const) : ('ERR_POLICY_DENIED' as const) }),
               purpose: canary,
               action: canary,
               details: { reason: canary, name: canary, nested: { canary } },

@@ -14,6 +14,8 @@ export interface Output {
   note(line: string): void
   /** One line at once, of an output that grows; the caller gives JSON where JSON is wanted. */
   line(text: string): void
+  /** Data for a file or a pipe, byte for byte as given. */
+  data(text: string): void
   /** Why a command did not do what it should: words on standard error, or with `--json` a document on standard output. */
   failure(value: unknown, words: string): void
 }
@@ -36,6 +38,7 @@ export function createOutput(json: boolean, { writeOut, writeErr }: Terminal = p
   return {
     json,
     line: (text) => writeOut(`${json ? text : printable(text)}\n`),
+    data: writeOut,
     failure(value, words) {
       if (json) document(value)
       else writeErr(`${printable(words)}\n`)

@@ -1,5 +1,6 @@
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
-import { vendorKeyScore } from '../vendor-keys.ts'
+import { credentials } from '../credential-shapes.ts'
+import { vendorKeyAt } from '../vendor-keys.ts'
 
 const MIN_TOKEN = 16
 const SCORE_JWT = 0.95
@@ -90,10 +91,12 @@ function find(segment: Segment): readonly Match[] {
     while (i < text.length && isTokenUnit(text.charCodeAt(i))) i++
     const before = segment.unitAt(start - 1)
     if (isTokenUnit(before)) continue
-    const score = i - start < MIN_TOKEN ? 0 : vendorKeyScore(text.slice(start, i))
-    const jwt = score > 0 ? 0 : jwtEnd(text, start, i)
-    if (score > 0) matches.push({ start, end: i, score })
-    else if (jwt > 0) matches.push({ start, end: jwt, score: SCORE_JWT })
+    const key = vendorKeyAt(text, start)
+    const jwt = key ? 0 : jwtEnd(text, start, i)
+    if (key) {
+      matches.push({ start, end: key.end, score: key.score })
+      i = Math.max(i, key.end)
+    } else if (jwt > 0) matches.push({ start, end: jwt, score: SCORE_JWT })
     else if (!isBase64Sign(before)) {
       const end = base64End(text, i)
       if (end - start < MIN_TOKEN || !isNamed(segment, start, end)) continue
@@ -102,7 +105,8 @@ function find(segment: Segment): readonly Match[] {
     }
     i = Math.max(i, jwt)
   }
+  matches.push(...credentials(text))
   return matches
 }
 
-export const apiKey: Recogniser = { entity: 'API_KEY', needs: TRAIT.long | TRAIT.dashes, find }
+export const apiKey: Recogniser = { entities: ['API_KEY'], needs: TRAIT.long | TRAIT.dashes, find }

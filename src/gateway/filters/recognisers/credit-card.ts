@@ -165,4 +165,4 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const creditCard: Recogniser = { entity: 'CREDIT_CARD', needs: TRAIT.digits, find }
+export const creditCard: Recogniser = { entities: ['CREDIT_CARD'], needs: TRAIT.digits, find }

@@ -71,4 +71,4 @@ function isTopLevel(text: string, from: number, to: number): boolean {
   return true
 }
 
-export const emailAddress: Recogniser = { entity: 'EMAIL_ADDRESS', needs: TRAIT.at, find }
+export const emailAddress: Recogniser = { entities: ['EMAIL_ADDRESS'], needs: TRAIT.at, find }

@@ -61,4 +61,4 @@ function valueEnd(text: string, start: number, length: number): number {
   return !isAlphanumericUnit(text.charCodeAt(i)) && isValid(compact.toUpperCase()) ? i : 0
 }
 
-export const ibanCode: Recogniser = { entity: 'IBAN_CODE', needs: TRAIT.digits, find }
+export const ibanCode: Recogniser = { entities: ['IBAN_CODE'], needs: TRAIT.digits, find }

@@ -104,4 +104,4 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const ipAddress: Recogniser = { entity: 'IP_ADDRESS', needs: TRAIT.dots | TRAIT.colons, find }
+export const ipAddress: Recogniser = { entities: ['IP_ADDRESS'], needs: TRAIT.dots | TRAIT.colons, find }

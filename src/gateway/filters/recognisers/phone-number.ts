@@ -1,5 +1,6 @@
 import { type DigitGroup, type DigitRun, digitsOf } from '../digit-runs.ts'
 import { nationalLengths } from '../country-codes.ts'
+import { isAnnounced } from '../identifiers/table.ts'
 import { CONTEXT_BOOST, CONTEXT_UNITS, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 
 /** E.164 §6.2: at most 15 digits with the country code. */
@@ -116,6 +117,8 @@ function northAmerican(segment: Segment, run: DigitRun, from: number): Candidate
   const after = separators[to - 1] ?? ' '
   if (!/[ (]/u.test(before) || !after.includes(' ')) return null
   const isSpaced = areaSign === ' ' && lineSign === ' '
+  // No exchange begins with 0, not even in films.
+  if (text(first + 1) < '100') return null
   if (text(first + 1) < '200') return isSpaced ? null : { to, score: SCORE.northAmericanFictional, weak: false }
   return { to, score: isSpaced ? SCORE.northAmericanSpaces : SCORE.northAmerican, weak: false }
 }
@@ -173,6 +176,7 @@ function find(segment: Segment): readonly Match[] {
       const start = valueStart(segment, run, from)
       const boost = segment.hasContext(start, CONTEXT, found.weak ? WEAK_CONTEXT_UNITS : CONTEXT_UNITS) ? CONTEXT_BOOST : 0
       if (found.weak && boost === 0) continue
+      if (boost === 0 && found.score < SCORE.international && isAnnounced(segment, start)) continue
       matches.push({ start, end: run.groups[found.to - 1]!.end, score: Math.min(1, found.score + boost) })
       from = found.to - 1
     }
@@ -187,4 +191,4 @@ function valueStart(segment: Segment, run: DigitRun, from: number): number {
   return segment.text[start - 1] === '(' ? start - 1 : start
 }
 
-export const phoneNumber: Recogniser = { entity: 'PHONE_NUMBER', needs: TRAIT.digits, find }
+export const phoneNumber: Recogniser = { entities: ['PHONE_NUMBER'], needs: TRAIT.digits, find }

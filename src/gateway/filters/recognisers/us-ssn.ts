@@ -80,4 +80,4 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const usSsn: Recogniser = { entity: 'US_SSN', needs: TRAIT.digits, find }
+export const usSsn: Recogniser = { entities: ['US_SSN'], needs: TRAIT.digits, find }

@@ -10,7 +10,7 @@ import {
   unpackInjectionModel,
 } from '#gateway/filters'
 import { readWeights } from './filter-weights.ts'
-import { run } from './program.ts'
+import { run } from '../program.ts'
 
 /** Largest text, or line, that is classified, in UTF-16 units. */
 const LARGEST_TEXT = 16 * 1024 * 1024

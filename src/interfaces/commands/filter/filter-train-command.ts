@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { packInjectionModel, packNamesModel, readCorpus, readLabelledRows, trainInjection, trainNames } from '#gateway/filters'
-import { run } from './program.ts'
-import { repeated } from './repeated.ts'
+import { run } from '../program.ts'
+import { repeated } from '../repeated.ts'
 
 const seedNumber = (text: string): number => {
   const value = Number(text)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runProgram, withGlobalOptions } from './program.ts'
+import { runProgram, withGlobalOptions } from '../program.ts'
 import { filterCommands } from './filter-commands.ts'
 import { Command } from 'commander'
 
@@ -82,7 +82,7 @@ describe('filter classify (C7, F3)', () => {
   })
 
   it('reads standard input, offline and with no server', () => {
-    const cli = fileURLToPath(new URL('../../cli.ts', import.meta.url))
+    const cli = fileURLToPath(new URL('../../../cli.ts', import.meta.url))
     const { status, stdout } = spawnSync(
       process.execPath,
       [cli, 'filter', 'classify', '--model', 'injection', '--format', 'jsonl', '--json'],

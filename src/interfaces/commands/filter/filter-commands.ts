@@ -1,0 +1,22 @@
+import { Command } from 'commander'
+import { filterClassifyCommand } from './filter-classify-command.ts'
+import { filterEntitiesCommand } from './filter-entities-command.ts'
+import { filterRedactCommand } from './filter-redact-command.ts'
+import { filterScanCommand } from './filter-scan-command.ts'
+import { filterTestCommand } from './filter-test-command.ts'
+import { filterTrainCommand } from './filter-train-command.ts'
+
+/** Each sub-command in a file of its own. All work offline, without a server and without secrets. */
+export function filterCommands(): Command[] {
+  const filter = new Command('filter').description('find personal data, secrets and injected instructions in texts, offline')
+  for (const command of [
+    filterScanCommand(),
+    filterRedactCommand(),
+    filterTestCommand(),
+    filterEntitiesCommand(),
+    filterClassifyCommand(),
+    filterTrainCommand(),
+  ])
+    filter.addCommand(command)
+  return [filter]
+}
