@@ -142,12 +142,19 @@ function metadata(
     } catch (thrown) {
       const error = asRedoubtError(thrown)
       // Refusals by identity are recorded by the identity room.
-      if (caller === null) return fail(callback, error, requestId)
-      recordRefusal(options.house, { surface: GRPC_SURFACE, path: `/${SERVICE}/${method}` }, caller, error, requestId).then(
-        () => fail(callback, error, requestId),
-        (failed: unknown) => fail(callback, asRedoubtError(failed, 'ERR_AUDIT_UNAVAILABLE'), requestId),
-      )
+      if (caller === null) fail(callback, error, requestId)
+      else void refuse(options.house, `/${SERVICE}/${method}`, caller, error, requestId).then((told) => fail(callback, told, requestId))
     }
+  }
+}
+
+/** @returns what is told of a refusal once it is on record: why, or that it could not be recorded. */
+async function refuse(house: House, path: string, caller: Asking, error: RedoubtError, requestId: string): Promise<RedoubtError> {
+  try {
+    await recordRefusal(house, { surface: GRPC_SURFACE, path }, caller, error, requestId)
+    return error
+  } catch (thrown) {
+    return asRedoubtError(thrown, 'ERR_AUDIT_UNAVAILABLE')
   }
 }
 
