@@ -139,6 +139,16 @@ describe('the openai client, responses', () => {
     expect((await stream.finalResponse()).output_text).toBe(whole.output_text)
   })
 
+  it('gets what the sandbox says, so that a first start serves this API too (C6)', async () => {
+    const whole = await client.responses.create({ model: 'sandbox', input: 'planted card' })
+    const final = await client.responses.stream({ model: 'sandbox', input: 'planted card' }).finalResponse()
+    expect(isMasked(whole.output_text)).toBe(true)
+    expect(final.output_text).toBe(whole.output_text)
+    const [completion] = await at.house.entries({ type: 'inference.completion', limit: '1' })
+    // Told in pieces, at the end of the text, of the part, of the item and of the response: found once.
+    expect(completion?.event['details']).toMatchObject({ surface: 'openai.responses', outputFindings: { CREDIT_CARD: 1 } })
+  })
+
   it('gets function calls with their arguments masked, whole and streamed (C6)', async () => {
     const functions = [{ type: 'function' as const, name: 'pay', parameters: {}, strict: false }]
     const whole = await client.responses.create({ model: 'mock', input: 'pay please', tools: functions })

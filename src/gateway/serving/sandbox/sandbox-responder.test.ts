@@ -45,6 +45,19 @@ describe('sandbox responder, with the published openai client', () => {
     expect(usage).toBeGreaterThan(0)
   })
 
+  it('says the same in the words of the responses API, whole and in pieces', async () => {
+    const text = 'card 4111 1111 1111 1111, 😀 done'
+    const whole = await client.responses.create({ model: SANDBOX_MODEL, input: `repeat: ${text}` })
+    expect(whole).toMatchObject({ output_text: text, status: 'completed' })
+    const input = [{ role: 'user' as const, content: [{ type: 'input_text' as const, text: `repeat: ${text}` }] }]
+    const stream = client.responses.stream({ model: SANDBOX_MODEL, input })
+    const pieces: string[] = []
+    for await (const event of stream) if (event.type === 'response.output_text.delta') pieces.push(event.delta)
+    expect(pieces.join('')).toBe(text)
+    expect(pieces.length).toBeGreaterThan(4)
+    expect((await stream.finalResponse()).output_text).toBe(text)
+  })
+
   it('counts slowly, lists its model and refuses the rest', async () => {
     const stream = await client.chat.completions.create({ ...ask('count: 3'), stream: true })
     let text = ''

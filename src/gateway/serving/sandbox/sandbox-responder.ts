@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { parseStrictJson, RedoubtError } from '#foundation/core'
+import { type SandboxAnswer, sandboxResponse, sandboxResponseEvents } from './sandbox-responses.ts'
 
 export const SANDBOX_MODEL = 'sandbox'
 const MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -37,7 +38,7 @@ interface Ask {
 
 /**
  * Starts an OpenAI-compatible server on a free loopback port, a stand-in for a real upstream that says what it is. It knows
- * `POST /v1/chat/completions` (JSON and stream, `n`, `stream_options.include_usage`) and `GET /v1/models`, and keeps nothing.
+ * `POST /v1/chat/completions` (JSON and stream, `n`, `stream_options.include_usage`), `POST /v1/responses` (JSON and stream) and `GET /v1/models`, and keeps nothing.
  * What the last user message asks for decides the answer: `repeat: TEXT`, `count: N` (one number each 50 ms), `planted card`, anything else the greeting.
  */
 export async function startSandboxResponder(): Promise<SandboxResponder> {
@@ -73,10 +74,12 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
       data: [{ id: SANDBOX_MODEL, object: 'model', created: CREATED, owned_by: 'redoubt-sandbox' }],
     })
   }
-  if (req.method !== 'POST' || req.url !== '/v1/chat/completions') {
+  const path = req.method === 'POST' ? req.url : undefined
+  if (path !== '/v1/chat/completions' && path !== '/v1/responses') {
     return sendJson(res, 404, { error: { message: 'unknown', type: 'invalid_request_error', param: null, code: 'not_found' } })
   }
   const ask = await read(req)
+  if (path === '/v1/responses') return ask.stream ? streamResponse(res, ask) : sendJson(res, 200, sandboxResponse(answerOf(ask)))
   return ask.stream ? stream(res, ask) : sendJson(res, 200, whole(ask))
 }
 
@@ -89,7 +92,8 @@ async function read(req: IncomingMessage): Promise<Ask> {
     parts.push(part)
   }
   const body = parseStrictJson(Buffer.concat(parts), { maxBytes: MAX_BODY_BYTES, maxDepth: MAX_DEPTH }) as Record<string, unknown> | null
-  const messages = body?.['messages']
+  const input = body?.['messages'] ?? body?.['input']
+  const messages: unknown = typeof input === 'string' ? [{ role: 'user', content: input }] : input
   if (!Array.isArray(messages)) throw new RedoubtError('ERR_INPUT_INVALID')
   const options = body?.['stream_options'] as Record<string, unknown> | null | undefined
   const { n } = body as { readonly n?: unknown }
@@ -148,17 +152,40 @@ async function stream(res: ServerResponse, ask: Ask): Promise<void> {
   }
   const each = (delta: unknown, finish: string | null): unknown[] =>
     Array.from({ length: ask.choices }, (_, index) => ({ index, delta, finish_reason: finish }))
-  const pieces = ask.paced ? ask.text.split(/(?<= )/) : (ask.text.match(new RegExp(`[\\s\\S]{1,${PIECE_LENGTH}}`, 'gu')) ?? [])
   send(each({ role: 'assistant', content: '' }, null))
-  for (const content of pieces) {
-    await (ask.paced ? sleep(COUNT_PACE_MS) : nextTurn())
-    // The client left: stop talking, as a model would.
-    if (res.destroyed) return
-    send(each({ content }, null))
-  }
+  for await (const content of piecesOf(res, ask)) send(each({ content }, null))
+  if (res.destroyed) return
   send(each({}, 'stop'))
   if (ask.includeUsage) send([], { usage: usage(ask) })
   res.end('data: [DONE]\n\n')
+}
+
+/** The text piece by piece; ends early when the client leaves, as a model would. */
+async function* piecesOf(res: ServerResponse, { text, paced }: Ask): AsyncGenerator<string> {
+  const pieces = paced ? text.split(/(?<= )/) : (text.match(new RegExp(`[\\s\\S]{1,${PIECE_LENGTH}}`, 'gu')) ?? [])
+  for (const piece of pieces) {
+    await (paced ? sleep(COUNT_PACE_MS) : nextTurn())
+    if (res.destroyed) return
+    yield piece
+  }
+}
+
+async function streamResponse(res: ServerResponse, ask: Ask): Promise<void> {
+  res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-store' })
+  const events = sandboxResponseEvents(answerOf(ask))
+  let sequence = 0
+  const send = (event: Record<string, unknown>): void => {
+    res.write(`event: ${String(event['type'])}\ndata: ${JSON.stringify({ ...event, sequence_number: sequence++ })}\n\n`)
+  }
+  events.before.forEach(send)
+  for await (const piece of piecesOf(res, ask)) send(events.delta(piece))
+  if (res.destroyed) return
+  events.after.forEach(send)
+  res.end()
+}
+
+function answerOf({ text, promptTokens }: Ask): SandboxAnswer {
+  return { text, promptTokens, completionTokens: Math.ceil(text.length / 4), model: SANDBOX_MODEL, created: CREATED }
 }
 
 function sendJson(res: ServerResponse, status: number, body: unknown): void {
