@@ -143,19 +143,27 @@ function metadata(
       const error = asRedoubtError(thrown)
       // Refusals by identity are recorded by the identity room.
       if (caller === null) fail(callback, error, requestId)
-      else void refuse(options.house, `/${SERVICE}/${method}`, caller, error, requestId).then((told) => fail(callback, told, requestId))
+      else void refuse(options.house, `/${SERVICE}/${method}`, caller, error, requestId, callback)
     }
   }
 }
 
-/** @returns what is told of a refusal once it is on record: why, or that it could not be recorded. */
-async function refuse(house: House, path: string, caller: Asking, error: RedoubtError, requestId: string): Promise<RedoubtError> {
+/** Says no once it is on record: why, or that it could not be recorded. */
+async function refuse(
+  house: House,
+  path: string,
+  caller: Asking,
+  error: RedoubtError,
+  requestId: string,
+  callback: sendUnaryData<object>,
+): Promise<void> {
+  let told = error
   try {
     await recordRefusal(house, { surface: GRPC_SURFACE, path }, caller, error, requestId)
-    return error
   } catch (thrown) {
-    return asRedoubtError(thrown, 'ERR_AUDIT_UNAVAILABLE')
+    told = asRedoubtError(thrown, 'ERR_AUDIT_UNAVAILABLE')
   }
+  fail(callback, told, requestId)
 }
 
 /** The model that is asked about. @throws {RedoubtError} when there is none such, or the caller may not invoke it. */
