@@ -207,4 +207,12 @@ export const DOCUMENTS: readonly string[] = [
   'diff --git a/main.go b/main.go\n@@ -1,3 +1,3 @@\n-func old() {\n+func new() {\n }',
   'GET /v1/orders/{ID} HTTP/1.1\nHost: api.example\nAuthorization: Bearer ...\n\nHTTP/1.1 200 OK\nContent-Type: application/json',
   'Agenda:\n* 09:00 Welcome ({FIRST})\n* 09:30 {TOPIC}\n* 11:00 Break\n* 11:15 Questions',
+  '{"messages": [{"role": "system", "content": "You are a helpful {ROLE}."}, {"role": "user", "content": "{QUESTION}"}]}',
+  'curl https://api.example/v1/chat/completions -d \'{"model": "large", "messages": [{"role": "user", "content": "Give me tips on {TOPIC}"}]}\'',
+  '{"id": "{ID}", "object": "chat.completion", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Here are some ideas on {TOPIC}."}, "finish_reason": "stop"}]}',
+  'messages = [\n    {"role": "system", "content": "Answer in {LANGUAGE}."},\n    {"role": "user", "content": question},\n]\nresponse = client.chat(messages=messages, stream=True)',
+  '{"prompt": "Summarise the report on {TOPIC}", "max_tokens": {SMALL}, "stop": ["###"], "user": "{FIRST}"}',
+  'User: {QUESTION}\nAssistant: I will look that up.\nUser: Thank you, and what about {CITY}?\nAssistant: It depends on the season.',
+  '{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}',
+  '[{"speaker": "{FIRST}", "text": "Shall we start?"}, {"speaker": "{FIRST}", "text": "Yes, item one is {TOPIC}."}]',
 ]

@@ -9,9 +9,11 @@ export interface Rule {
 
 const GAP = String.raw`[^.!?\n]{0,48}?`
 
-/** Verb, then what it is about, within a clause. */
+/**
+ * Verb, then what it is about, within a clause. That the verb begins a word is asked behind it: in front, it would be asked at every character.
+ */
 const clause = (verbs: string, objects: string): RegExp =>
-  new RegExp(String.raw`(?<![\p{L}\p{N}])(?:${verbs})(?![\p{L}])${GAP}(?<![\p{L}])(?:${objects})(?![\p{L}])`, 'iu')
+  new RegExp(String.raw`(?<verb>${verbs})(?<![\p{L}\p{N}]\k<verb>)(?![\p{L}])${GAP}(?<![\p{L}])(?:${objects})(?![\p{L}])`, 'iu')
 
 const OVERRIDES: Readonly<Record<string, RegExp>> = {
   en: clause(

@@ -61,6 +61,7 @@ export function trainInjection(files: readonly LabelledFile[], options: TrainInj
     rows.map((row) => exampleOf(row)),
     random,
   )
+  const held = calibration.map((row) => exampleOf(row))
   const weights = new Float64Array(BUCKETS)
   const biases = SCALES.map(() => 0)
   const logits: number[] = []
@@ -77,10 +78,7 @@ export function trainInjection(files: readonly LabelledFile[], options: TrainInj
     for (let k = 0; k < BUCKETS; k++) weights[k] = weights[k]! + fit.weights[k]! / FOLDS
     fit.biases.forEach((bias, scale) => (biases[scale] = biases[scale]! + bias / FOLDS))
     const model: InjectionModel = { ...quantised(fit.weights), biases: [...fit.biases], cut: 0, provenance }
-    const unseen = [
-      ...examples.filter((_, i) => i % FOLDS === fold),
-      ...calibration.map((row) => exampleOf(row)).filter((_, i) => i % FOLDS === fold),
-    ]
+    const unseen = [...examples, ...held].filter((_, i) => i % FOLDS === fold)
     for (const { label, text } of unseen) if (label === 0) logits.push(scoreWindows(text, model).logit)
   }
   logits.sort((a, b) => b - a)
