@@ -10,6 +10,8 @@ const NEAR_BOOST = 0.4
 const ALONE_BOOST = 0.25
 /** A code in small letters is less often one. */
 const SMALL_LETTERS = 0.2
+/** The words directly before announce a number of another kind. */
+const ANNOUNCED_AS_OTHER = 0.15
 const SHORTEST_CODE = 3
 const MAX_GROUPS = 8
 const LONGEST = 40
@@ -142,6 +144,11 @@ function digitsStand(text: string, groups: readonly number[], at: number): boole
   return /^\d+$/u.test(text.slice(start, end)) && (text[end] === ' ' || text[start - 1] === ' ')
 }
 
+function isOther(contexts: Contexts): boolean {
+  for (const distance of contexts.values()) if (distance === ADJACENT) return true
+  return false
+}
+
 /** Every kind of number that the value is by its checks and its context: a policy may name any of them. */
 function judge(
   segment: Segment,
@@ -161,11 +168,12 @@ function judge(
   const look = (row: Row): void => {
     const { entity, valid } = row.identifier
     const distance = around().get(entity)
-    const boost = distance === undefined ? -small : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
+    const boost =
+      distance === undefined ? -small - (isOther(around()) ? ANNOUNCED_AS_OTHER : 0) : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
     const score = Math.min(1, row.score + boost)
     if (score >= minScore) {
       if (valid(compact)) matches.push({ start, end, score, entity })
-    } else if (distance === undefined && row.score + NEAR_BOOST >= minScore) weak.push(row)
+    } else if (distance === undefined && score + NEAR_BOOST >= minScore) weak.push({ identifier: row.identifier, score })
   }
   for (const row of rows) look(row)
   for (const row of codes) if (row.identifier.code!.pattern.test(compact)) look(row)
