@@ -12,6 +12,8 @@ const ALONE_BOOST = 0.25
 const SMALL_LETTERS = 0.2
 /** The words directly before announce a number of another kind. */
 const ANNOUNCED_AS_OTHER = 0.15
+/** Groups of so many digits are parts of cards, accounts and telephone numbers when others stand beside them. */
+const SHORT_GROUP = 4
 const SHORTEST_CODE = 3
 const MAX_GROUPS = 8
 const LONGEST = 40
@@ -123,13 +125,15 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
       if (known || codes.length > 0) {
         const rows = index.byLayout.get(form) ?? NO_ROWS
         // Groups parted by spaces among others of digits: four of a card's are no number of their own.
-        const isPart = form.includes(' ') && (digitsStand(text, groups, from - 1) || digitsStand(text, groups, to + 2))
+        const mayBePart = form.includes(' ') || (to === from + 1 && end - start <= SHORT_GROUP && !form.includes('A'))
+        const isPart = mayBePart && (digitsStand(text, groups, from - 1) || digitsStand(text, groups, to + 2))
         if (rows.length + codes.length > 0 && !isPart && !goesOnAfter(text, end))
           judge(segment, start, end, rows, codes, around, index.lexicon, matches)
       }
       if (!known) break
     }
-    labelledCode(text, groups, from, around, index, matches)
+    // Behind a group of digits and a space stands no label.
+    if (!digitsStand(text, groups, from - 1)) labelledCode(text, groups, from, around, index, matches)
   }
   return matches
 }
