@@ -6,6 +6,8 @@ import { type PlantedDocument, plantedDocuments } from './planted/documents.ts'
 import { logLines } from './planted/machine-text.ts'
 import { addTally, type DocumentScores, emptyTally, type Measure, measure, scoreDocument, type Tally } from './planted/scores.ts'
 import { random } from './planted/values.ts'
+import { IDENTIFIERS } from '../../src/gateway/filters/identifiers/table.ts'
+import { valuesOf } from '../../src/gateway/filters/identifiers/values.fixture.ts'
 
 /** One line of the evaluation's table; `target` null is a figure reported without a promise. */
 export interface EvaluationRow {
@@ -102,7 +104,7 @@ export function evaluateFilters(): readonly EvaluationRow[] {
       if (!spans.some((span) => span.type === 'CODE' && span.start < finding.end && finding.start < span.end)) alarms++
     }
   }
-  rows.push(...plantedRows(), ...machineTextRows())
+  rows.push(...plantedRows(), ...singleValueRows(), ...machineTextRows())
   const per100k = (alarms / characters) * 100_000
   rows.push({
     what: 'filters: false alarms per 100,000 characters of court prose, train-echr-92',
@@ -169,6 +171,29 @@ function plantedRows(): readonly EvaluationRow[] {
     )
   }
   return rows
+}
+
+/** A value of each form of each table behind its word, and one like it whose check fails; everything is looked for at once, and any finding counts. */
+function singleValueRows(): readonly EvaluationRow[] {
+  const plan = everything()
+  let values = 0
+  let found = 0
+  let lookAlikes = 0
+  let flagged = 0
+  for (const identifier of IDENTIFIERS)
+    for (const { value, wrong } of valuesOf(identifier, SEED)) {
+      const label = `${identifier.context.find((phrase) => phrase !== '') ?? 'code'}: `
+      values++
+      if (scanText(label + value, plan).findings.some(({ start, end }) => start <= label.length && end >= label.length + value.length))
+        found++
+      if (wrong === null) continue
+      lookAlikes++
+      if (scanText(label + wrong, plan).findings.length > 0) flagged++
+    }
+  return [
+    row(`filters: recall of ${values} single values behind their word`, found / values, 0.95),
+    row(`filters: share of ${lookAlikes} look-alikes behind that word which something flags`, flagged / lookAlikes),
+  ]
 }
 
 /** What `default` flags in texts of machines and programmers, which hold nobody's data. */

@@ -31,11 +31,7 @@ interface Word {
   readonly end: number
 }
 
-// oxlint-disable-next-line no-control-regex -- the first 128 code points are what is meant
-const BEYOND_ASCII = /[^\u0000-\u007f]/
-
 function words(text: string): readonly Word[] {
-  if (!BEYOND_ASCII.test(text)) return asciiWords(text)
   const found: Word[] = []
   for (const { 0: word, index } of text.matchAll(WORDS)) found.push({ plain: plainForm(word), start: index, end: index + word.length })
   return found
@@ -46,46 +42,26 @@ const SMALL = 1
 const CAPITAL = 2
 const DIGIT = 3
 const HASH = 4
+const CLASSES = Uint8Array.from({ length: 128 }, (_, unit) => {
+  const sign = String.fromCharCode(unit)
+  return /[a-z]/u.test(sign) ? SMALL : /[A-Z]/u.test(sign) ? CAPITAL : /\d/u.test(sign) ? DIGIT : sign === '#' ? HASH : OTHER
+})
 
-function classOf(unit: number): number {
-  if (unit >= 0x61 && unit <= 0x7a) return SMALL
-  if (unit >= 0x41 && unit <= 0x5a) return CAPITAL
-  if (unit >= 0x30 && unit <= 0x39) return DIGIT
-  return unit === 0x23 ? HASH : OTHER
-}
-
-/** What `WORDS` matches, at a third of the cost. */
-function asciiWords(text: string): readonly Word[] {
-  const lower = text.toLowerCase()
-  const found: Word[] = []
-  const { length } = text
-  let i = 0
-  while (i < length) {
-    const start = i
-    const first = classOf(text.charCodeAt(i++))
-    if (first === OTHER) continue
-    let next = classOf(text.charCodeAt(i))
-    if (first === DIGIT) while (classOf(text.charCodeAt(i)) === DIGIT) i++
-    else if (first !== HASH) {
-      if (first === CAPITAL && next === CAPITAL) {
-        while (next === CAPITAL) next = classOf(text.charCodeAt(++i))
-        // The last capital begins the next word: `NHSNumber`.
-        if (next === SMALL && i < length) i--
-      } else while (classOf(text.charCodeAt(i)) === SMALL) i++
-    }
-    found.push({ plain: lower.slice(start, i), start, end: i })
-  }
-  return found
-}
-
-/** Words of a segment and of what stands before it, parted once; offsets in the two joined. */
-const wordsOf = new WeakMap<Segment, readonly Word[]>()
-
-function wordsAround(segment: Segment): readonly Word[] {
-  let found = wordsOf.get(segment)
-  if (found === undefined) {
-    found = words(segment.before + segment.text)
-    wordsOf.set(segment, found)
+/** Words before `limit`, the nearest first, in plain form: what `WORDS` matches, at a fraction of the cost, and no further than asked. */
+function asciiWordsBefore(text: string, lower: string, from: number, limit: number): string[] {
+  const found: string[] = []
+  let i = limit
+  while (i > from) {
+    const end = i
+    const last = CLASSES[text.charCodeAt(--i)]!
+    if (last === OTHER) continue
+    if (last === SMALL) {
+      while (i > 0 && CLASSES[text.charCodeAt(i - 1)] === SMALL) i--
+      if (i > 0 && CLASSES[text.charCodeAt(i - 1)] === CAPITAL) i--
+    } else if (last !== HASH) while (i > 0 && CLASSES[text.charCodeAt(i - 1)] === last) i--
+    // A word that is cut at the edge of what is known may be the end of a longer one.
+    if (i <= from && from > 0) break
+    found.push(lower.slice(i, end))
   }
   return found
 }
@@ -113,15 +89,14 @@ export class Lexicon {
 
   /** What the words before `start` announce. */
   before(segment: Segment, start: number): Contexts {
-    const all = wordsAround(segment)
-    if (all.length === 0) return EMPTY
+    const { whole } = segment
     const limit = segment.before.length + start
-    let last = all.length - 1
-    while (last >= 0 && all[last]!.end > limit) last--
-    let first = last
-    // A word that is cut at the edge of what is known may be the end of a longer one.
-    while (first >= 0 && all[first]!.start > limit - CONTEXT_UNITS && all[first]!.start > 0) first--
-    return this.#backwards(all, first + (all[first]?.start === 0 && segment.before.length < BEFORE_UNITS ? 0 : 1), last)
+    // What stands before the units that are known is not known.
+    const from = Math.max(limit - CONTEXT_UNITS, segment.before.length < BEFORE_UNITS ? 0 : 1)
+    if (segment.isAscii) return this.#nearestFirst(asciiWordsBefore(whole, segment.wholeInSmallLetters, from, limit))
+    const all = words(whole.slice(0, limit))
+    const known = from === 0 ? all : all.filter((word) => word.start > from)
+    return this.#nearestFirst(known.map(({ plain }) => plain).reverse())
   }
 
   /** What the words of `after` say of the value before them. */
@@ -146,17 +121,17 @@ export class Lexicon {
     return contexts
   }
 
-  #backwards(all: readonly Word[], first: number, last: number): Contexts {
+  #nearestFirst(found: readonly string[]): Contexts {
     let contexts: Map<string, number> | null = null
     let distance = 0
-    for (let at = last; at >= first; at--) {
-      const { plain } = all[at]!
+    for (let at = 0; at < found.length; at++) {
+      const plain = found[at]!
       if (this.#lasts.has(plain)) {
         contexts ??= new Map()
         let phrase = plain
         this.#note(contexts, phrase, distance)
-        for (let next = at - 1; next > at - LONGEST_PHRASE && next >= first; next--)
-          this.#note(contexts, (phrase = `${all[next]!.plain} ${phrase}`), distance)
+        for (let next = at + 1; next < at + LONGEST_PHRASE && next < found.length; next++)
+          this.#note(contexts, (phrase = `${found[next]!} ${phrase}`), distance)
       }
       if (plain.charCodeAt(0) >= 0xe00 && UNSPACED.test(plain)) this.#unspaced((contexts ??= new Map()), plain, distance)
       if (!isFiller(plain)) distance++

@@ -73,6 +73,9 @@ export interface Match {
   readonly resolve?: (after: After) => readonly Pick<Match, 'score' | 'entity'>[]
 }
 
+// oxlint-disable-next-line no-control-regex -- the first 128 code points are what is meant
+const BEYOND_ASCII = /[^\u0000-\u007f]/
+
 /** A stretch of text that no value crosses, in ASCII form as far as look-alikes go. */
 export class Segment {
   readonly text: string
@@ -81,6 +84,9 @@ export class Segment {
   /** Findings below it are of no use to the caller. */
   readonly minScore: number
   #runs: readonly DigitRun[] | null = null
+  #whole: string | null = null
+  #small: string | null = null
+  #isAscii: boolean | null = null
 
   constructor(text: string, before: string, minScore: number = SCORE_THRESHOLD) {
     this.text = text
@@ -96,6 +102,23 @@ export class Segment {
   get digitRuns(): readonly DigitRun[] {
     this.#runs ??= digitRuns(this)
     return this.#runs
+  }
+
+  /** What is known before it and the segment itself. */
+  get whole(): string {
+    this.#whole ??= this.before + this.text
+    return this.#whole
+  }
+
+  /** Of the same length as `whole` where that is ASCII. */
+  get wholeInSmallLetters(): string {
+    this.#small ??= this.whole.toLowerCase()
+    return this.#small
+  }
+
+  get isAscii(): boolean {
+    this.#isAscii ??= !BEYOND_ASCII.test(this.whole)
+    return this.#isAscii
   }
 
   /** Text before `start`, as written, at most `units` of it. */

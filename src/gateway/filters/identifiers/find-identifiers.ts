@@ -10,6 +10,10 @@ const NEAR_BOOST = 0.4
 const ALONE_BOOST = 0.25
 /** A code in small letters is less often one. */
 const SMALL_LETTERS = 0.2
+/** The words directly before announce a number of another kind. */
+const ANNOUNCED_AS_OTHER = 0.15
+/** Groups of so many digits are parts of cards, accounts and telephone numbers when others stand beside them. */
+const SHORT_GROUP = 4
 const SHORTEST_CODE = 3
 const MAX_GROUPS = 8
 const LONGEST = 40
@@ -121,13 +125,15 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
       if (known || codes.length > 0) {
         const rows = index.byLayout.get(form) ?? NO_ROWS
         // Groups parted by spaces among others of digits: four of a card's are no number of their own.
-        const isPart = form.includes(' ') && (digitsStand(text, groups, from - 1) || digitsStand(text, groups, to + 2))
+        const mayBePart = form.includes(' ') || (to === from + 1 && end - start <= SHORT_GROUP && !form.includes('A'))
+        const isPart = mayBePart && (digitsStand(text, groups, from - 1) || digitsStand(text, groups, to + 2))
         if (rows.length + codes.length > 0 && !isPart && !goesOnAfter(text, end))
           judge(segment, start, end, rows, codes, around, index.lexicon, matches)
       }
       if (!known) break
     }
-    labelledCode(text, groups, from, around, index, matches)
+    // Behind a group of digits and a space stands no label.
+    if (!digitsStand(text, groups, from - 1)) labelledCode(text, groups, from, around, index, matches)
   }
   return matches
 }
@@ -140,6 +146,11 @@ function digitsStand(text: string, groups: readonly number[], at: number): boole
   if (end === undefined || at < 1) return false
   const start = groups[at - 1]!
   return /^\d+$/u.test(text.slice(start, end)) && (text[end] === ' ' || text[start - 1] === ' ')
+}
+
+function isOther(contexts: Contexts): boolean {
+  for (const distance of contexts.values()) if (distance === ADJACENT) return true
+  return false
 }
 
 /** Every kind of number that the value is by its checks and its context: a policy may name any of them. */
@@ -161,11 +172,12 @@ function judge(
   const look = (row: Row): void => {
     const { entity, valid } = row.identifier
     const distance = around().get(entity)
-    const boost = distance === undefined ? -small : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
+    const boost =
+      distance === undefined ? -small - (isOther(around()) ? ANNOUNCED_AS_OTHER : 0) : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
     const score = Math.min(1, row.score + boost)
     if (score >= minScore) {
       if (valid(compact)) matches.push({ start, end, score, entity })
-    } else if (distance === undefined && row.score + NEAR_BOOST >= minScore) weak.push(row)
+    } else if (distance === undefined && score + NEAR_BOOST >= minScore) weak.push({ identifier: row.identifier, score })
   }
   for (const row of rows) look(row)
   for (const row of codes) if (row.identifier.code!.pattern.test(compact)) look(row)

@@ -67,6 +67,13 @@ describe(`tables of identifiers (C6, C9), seed ${SEED}`, () => {
     }
   }, 60_000)
 
+  it('leaves what its label announces as another number, where the form alone says little', () => {
+    const all = compilePlan({ default: 'mask' })
+    // Nine digits in threes that a Canadian number might be, too, and that fail the check digit of what they are said to be.
+    expect(scanText('tfn: 373 615 590', all).findings).toEqual([])
+    expect(scanText('sin: 373 615 590', all).text).toBe('sin: [CA_SIN]')
+  })
+
   it('covers national numbers of sixty countries at least', () => {
     const countries = new Set(entities.map((entity) => /^([A-Z]{2})_/u.exec(entity)?.[1]).filter((code) => code !== undefined))
     expect(countries.size).toBeGreaterThanOrEqual(60)

@@ -19,7 +19,7 @@ function isRandom(word: string): boolean {
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
   const matches: Match[] = []
-  if (!HINT.test(segment.before + text)) return matches
+  if (!HINT.test(segment.whole)) return matches
   for (const { 0: word, index } of text.matchAll(/[^\s,()]{4,128}/gu)) {
     const quotes = /^["'`*]*/u.exec(word)![0].length
     const at = word.search(/(?<=[=:])[^=:]/u)
