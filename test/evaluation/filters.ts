@@ -57,7 +57,8 @@ const row = (what: string, value: number, target: number | null = null): Evaluat
 
 /**
  * Measures the recognisers on the given data: recall by entity (a value counts as found when every unit of it is masked), and findings where the annotators
- * marked nothing. The development file was never used for tuning; part of its numbers fail their checksum, so its recall has a ceiling.
+ * marked nothing. The development file was looked at while the recognisers were written, so its figures are kind; part of its numbers fail their checksum,
+ * so its recall has a ceiling.
  * @throws if the data are missing.
  */
 export function evaluateFilters(): readonly EvaluationRow[] {
