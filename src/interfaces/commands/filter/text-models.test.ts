@@ -101,6 +101,15 @@ describe('filter classify (C7, F3)', () => {
     ).toEqual(['injection', 'benign'])
   })
 
+  it('ends without a word when its reader has seen enough', () => {
+    const cli = fileURLToPath(new URL('../../../cli.ts', import.meta.url))
+    const input = `${JSON.stringify({ text: ATTACK })}\n`.repeat(3_000)
+    const pipe = `"$1" "$2" filter classify --format jsonl --json | head -n 1; exit "\${PIPESTATUS[0]}"`
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', pipe, 'bash', process.execPath, cli], { input, encoding: 'utf8' })
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout.split('\n')).toHaveLength(2)
+  })
+
   it('ends with 2 for a line that is none, a missing file and foreign weights, and says which', async () => {
     const wrong = await filter('classify', '--format', 'jsonl', file('wrong.jsonl', '{"text":"a"}\n{"txt":1}\n'))
     expect(wrong.code).toBe(2)
