@@ -235,7 +235,11 @@ export const ERROR_TABLE = {
 
   // approvals and other exceptions
   ERR_APPROVAL_REQUIRED: entry(403, 'policy asks for approvals of this', 'run `redoubt approvals request` with the id in `approval`'),
-  ERR_APPROVAL_SELF: entry(403, 'who asks for it, or made what it is about, does not approve it', 'ask someone else'),
+  ERR_APPROVAL_SELF: entry(
+    403,
+    'who asks for it, who made what it is about, and whoever they made, do not approve it',
+    'ask someone whose account neither of them made',
+  ),
   ERR_APPROVAL_DIGEST: entry(409, 'what was approved is not what is asked for', 'look at it again with `redoubt approvals show`'),
   ERR_APPROVAL_STATE: entry(409, 'the approval is not open any more', 'look at it with `redoubt approvals show`, or ask anew'),
   ERR_BREAK_GLASS: entry(403, 'break-glass does not open this', 'see `docs/guides/break-glass.md` for what it opens'),

@@ -48,6 +48,8 @@ export interface World {
   readonly alerts: Alert[]
   /** Who may approve. */
   readonly approvers: Set<string>
+  /** Who made whom. */
+  readonly made: Map<string, string>
   /** Roles by account, as `User::id` or `ServiceAccount::id`. */
   readonly accounts: Map<string, string[]>
   readonly down: { log: boolean; alerts: boolean }
@@ -61,7 +63,7 @@ export interface World {
   remove(): Promise<void>
 }
 
-type Kept = Pick<World, 'clock' | 'events' | 'alerts' | 'approvers' | 'accounts' | 'down'> & { readonly folder: string }
+type Kept = Pick<World, 'clock' | 'events' | 'alerts' | 'approvers' | 'made' | 'accounts' | 'down'> & { readonly folder: string }
 
 export const KEY = createSecretKey(Buffer.alloc(32, 7))
 
@@ -71,6 +73,7 @@ export async function openWorld(change: object = {}, before?: Kept): Promise<Wor
     events: [],
     alerts: [],
     approvers: new Set(['alice', 'bob', 'carol', 'author', 'requester']),
+    made: new Map(),
     accounts: new Map([
       ['ServiceAccount::app', ['application', 'auditor']],
       ['User::alice', ['security-officer']],
@@ -109,7 +112,10 @@ export async function openWorld(change: object = {}, before?: Kept): Promise<Wor
     clock,
     logger: silentLogger,
     config: approvalsConfig.parse(change),
-    approvers: { mayApprove: ({ id }) => approvers.has(id) },
+    approvers: {
+      mayApprove: ({ id }) => approvers.has(id),
+      isMadeBy: ({ id }, other) => kept.made.get(id) === other.id,
+    },
     accounts: {
       list: () => [...accounts].map(([name, roles]) => ({ uid: uidOf(name), roles })),
       async removeRole({ type, id }, role) {

@@ -87,6 +87,17 @@ describe('four eyes (B1, B8)', () => {
     expect(world.events.map(({ type }) => type)).toEqual(['approval.request'])
   })
 
+  it('do not count whom one of these made, also when that comes out later', async () => {
+    const id = await asked(world)
+    world.made.set('bob', 'requester').set('carol', 'author')
+    expect(await approve(id, 'bob')).toBe('ERR_APPROVAL_SELF')
+    expect(await codeOf(world.room.fourEyes.deny(id, 'no', by('carol'), CONTEXT))).toBe('ERR_APPROVAL_SELF')
+    expect(await approve(id, 'alice')).toBe('done')
+    expect(usable()).toEqual({ id, count: 1 })
+    world.made.set('alice', 'author')
+    expect(usable()).toBeNull()
+  })
+
   it('do not count a vote of theirs even if it lies in the store', async () => {
     const id = await asked(world)
     await approve(id, 'alice')

@@ -107,7 +107,7 @@ export class FourEyes {
   async approve(id: string, digest: string, comment: string, by: Doer, context: DecisionContext): Promise<ApprovalInFull> {
     const { store, audit, approvers, clock } = this.#options
     const approval = this.#open(id)
-    refuseInvolved(approval, by.uid)
+    this.#refuseInvolved(approval, by.uid)
     if (digest !== approval.digest || payloadDigest(approval.payload) !== approval.digest) throw new RedoubtError('ERR_APPROVAL_DIGEST')
     if (!approvers.mayApprove(by.uid, approval.resourceFacts, context))
       throw new RedoubtError('ERR_POLICY_DENIED', 'this account may not approve it')
@@ -126,7 +126,7 @@ export class FourEyes {
   /** One no is enough. Takes effect before it is recorded. @throws as `approve`. */
   async deny(id: string, reason: string, by: Doer, context: DecisionContext): Promise<ApprovalInFull> {
     const approval = this.#open(id)
-    refuseInvolved(approval, by.uid)
+    this.#refuseInvolved(approval, by.uid)
     if (!this.#options.approvers.mayApprove(by.uid, approval.resourceFacts, context))
       throw new RedoubtError('ERR_POLICY_DENIED', 'this account may not decide it')
     return this.#end(approval, 'denied', 'approval.deny', reason, by)
@@ -181,16 +181,22 @@ export class FourEyes {
     return this.get(approval.id)
   }
 
-  /** Distinct by the table's key; people who asked, made it or may no longer approve are not counted. */
+  /** Distinct by the table's key; people who asked, made it, were made by one of these, or may no longer approve are not counted. */
   #counting(approval: StoredApproval, resource: EntityFacts): number {
     return this.#options.store
       .votes(approval.id)
       .filter(
-        ({ approver, context }) =>
-          !sameEntity(approval.principal, approver) &&
-          !sameEntity(approval.author, approver) &&
-          this.#options.approvers.mayApprove(approver, resource, context),
+        ({ approver, context }) => !this.#isInvolved(approval, approver) && this.#options.approvers.mayApprove(approver, resource, context),
       ).length
+  }
+
+  /** Who asked, who made what it is about, and whoever either of them made. */
+  #isInvolved({ principal, author }: StoredApproval, uid: EntityUid): boolean {
+    return [principal, author].some((one) => one !== null && (sameEntity(one, uid) || this.#options.approvers.isMadeBy(uid, one)))
+  }
+
+  #refuseInvolved(approval: StoredApproval, uid: EntityUid): void {
+    if (this.#isInvolved(approval, uid)) throw new RedoubtError('ERR_APPROVAL_SELF')
   }
 
   #inFull(approval: StoredApproval, now: number): ApprovalInFull {
@@ -226,10 +232,6 @@ export class FourEyes {
 /** A clock that was set back before it was asked for does not give it more time. */
 const isLive = ({ state, createdAt, expiresAt }: Pick<StoredApproval, 'state' | 'createdAt' | 'expiresAt'>, now: number): boolean =>
   state === 'open' && createdAt <= now && now < expiresAt
-
-function refuseInvolved({ principal, author }: StoredApproval, uid: EntityUid): void {
-  if (sameEntity(principal, uid) || sameEntity(author, uid)) throw new RedoubtError('ERR_APPROVAL_SELF')
-}
 
 function approvalOf(stored: StoredApproval, now: number): Approval {
   const { id, principal, author, action, resource, digest, needed, createdAt, expiresAt, closedAt, closedBy, usedByRequest } = stored

@@ -128,6 +128,7 @@ export async function testPlane(): Promise<TestPlane> {
       people: {
         list: act('list people', []),
         find: () => version,
+        isMadeBy: () => false,
         factorsOf: act('list factors', []),
         loginNameOf: async () => 'ada',
         create: act('create person', { person: {}, link: {} }),

@@ -16,6 +16,8 @@ export function approversOf({ identity, policies, profile }: Pick<ControlPlane, 
       const query = { principal, action: 'approve' as const, resource, context: { ...context, approvals: 0, breakGlass: false } }
       return policies.decide(query).effect === 'allow'
     },
+    // In development the account of this host makes everyone.
+    isMadeBy: (approver, other) => profile === 'production' && approver.type === 'User' && identity.people.isMadeBy(approver.id, other),
   }
 }
 

@@ -158,10 +158,19 @@ describe('who may approve', () => {
   const account = { name: 'app', disabled: false }
   const identity = {
     serviceAccounts: { get: (name: string) => (name === 'app' ? account : null), principal: () => ({ facts: CALLER }) },
-    people: { find: (id: string) => (id === 'carol' ? { ...account, facts: CALLER } : null) },
+    people: {
+      find: (id: string) => (id === 'carol' ? { ...account, facts: CALLER } : null),
+      isMadeBy: (id: string, maker: { id: string }) => id === 'carol' && maker.id === 'dave',
+    },
   } as unknown as Identity
   const may = (profile: 'development' | 'production', id = 'app', type = 'ServiceAccount') =>
     approversOf({ identity, policies: plane.policies, profile }).mayApprove({ type, id }, MODEL, query.context)
+
+  it('is nobody whom who asks has made, in production', () => {
+    const made = (profile: 'development' | 'production', maker: string) =>
+      approversOf({ identity, policies: plane.policies, profile }).isMadeBy({ type: 'User', id: 'carol' }, { type: 'User', id: maker })
+    expect([made('production', 'dave'), made('production', 'eve'), made('development', 'dave')]).toEqual([true, false, false])
+  })
 
   it('is no program in production, nobody disabled and nobody unknown, and whoever the policies allow', () => {
     allows = () => true

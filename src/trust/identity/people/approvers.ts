@@ -57,5 +57,5 @@ export class Approvers {
   }
 }
 
-const makersOf = ({ createdBy, enrolledBy }: PersonRecord): readonly string[] =>
+export const makersOf = ({ createdBy, enrolledBy }: PersonRecord): readonly string[] =>
   [createdBy, enrolledBy].filter((maker): maker is string => maker !== null)

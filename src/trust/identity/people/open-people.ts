@@ -5,6 +5,8 @@ import { type Database, migrate } from '#foundation/storage'
 import { type AttestationRoots, readAttestationRoots } from '../attestation-roots.ts'
 import type { IdentityConfig } from '../config.ts'
 import type { WriteQueue } from '../write-queue.ts'
+import { makerOf } from './acting.ts'
+import { makersOf } from './approvers.ts'
 import { Assertions } from './assertions.ts'
 import { AttemptGuard } from './attempt-guard.ts'
 import { Enrolment } from './enrolment.ts'
@@ -113,6 +115,10 @@ export function openPeople(options: PeopleOptions): OpenedPeople {
         return record === null ? null : describePerson(record)
       },
       list: () => people.list().map(describePerson),
+      isMadeBy(userId, maker) {
+        const record = people.get(userId)
+        return record !== null && makersOf(record).includes(makerOf(maker))
+      },
       loginNameOf: (userId) => roster.loginNameOf(userId),
       factorsOf: (userId) => factors.factorsOf(userId),
       assertion: {

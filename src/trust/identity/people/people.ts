@@ -150,6 +150,8 @@ export interface People {
   /** By keyed hash of the name; the same work whether there is such a person or not. */
   byLoginName(name: string): Person | null
   list(): readonly Person[]
+  /** Whether this account, or a key of it, was made by `maker`: one hand with two names. */
+  isMadeBy(userId: string, maker: EntityUid): boolean
   /** The sealed login name. Null when there is none or the person was erased. */
   loginNameOf(userId: string): Promise<string | null>
   factorsOf(userId: string): readonly Factor[]

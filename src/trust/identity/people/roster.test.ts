@@ -70,6 +70,14 @@ describe('people (B3)', () => {
     expect(people.find(person.id)).toMatchObject({ roles: ['security-officer'], groups: ['analytics'] })
   })
 
+  it('are known by who made them (B1)', async () => {
+    const { person } = await newPerson(fixture, 'ada', ['auditor'])
+    const { people } = fixture.identity
+    expect(people.isMadeBy(person.id, ADMIN)).toBe(true)
+    expect(people.isMadeBy(person.id, { ...ADMIN, id: 'another' })).toBe(false)
+    expect((await fixture.reopen()).people.isMadeBy(person.id, ADMIN)).toBe(true)
+  })
+
   it('get back no right that was taken away while another was given', async () => {
     const { person } = await personWithKey(fixture, 'ada', ['auditor', 'deployer'])
     const { people } = fixture.identity

@@ -78,6 +78,7 @@ export function fakePeople(clock: ManualClock): FakePeople {
       names.set(loginName, id)
       return person
     },
+    isMadeBy: () => false,
     find: (id) => persons.get(id) ?? null,
     byLoginName: (name) => persons.get(names.get(name) ?? '') ?? null,
     list: () => [...persons.values()],
