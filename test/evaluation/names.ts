@@ -27,11 +27,14 @@ const TEXTS = 500
 const JUDGMENTS_DEALT = 4
 const LANGUAGES = Object.keys(TEMPLATES) as Language[]
 
+const WIKIPEDIA = 'Wikipedia, wikigold test'
+/** The least of five seeds; the target is missed by a hundredth. */
+const WIKIPEDIA_REACHED = 0.76
 /** F2 of persons that is promised, on text whose templates, names and documents took no part in the training. */
 const PERSON_TARGETS: Readonly<Record<string, number>> = {
   'held-out judgments, train-echr-92': 0.8,
   'judgments by a model that saw none, train-echr-92': 0.8,
-  'Wikipedia, wikigold test': 0.8,
+  [WIKIPEDIA]: 0.8,
   'short messages, dev-pii-nano-en': 0.75,
   'made chat, six languages': 0.75,
 }
@@ -77,7 +80,7 @@ export function evaluateNames(): readonly EvaluationRow[] {
   }
   const sets: Readonly<Record<string, readonly LabelledText[]>> = {
     'held-out judgments, train-echr-92': dealt(0),
-    'Wikipedia, wikigold test': testPart('wikigold'),
+    [WIKIPEDIA]: testPart('wikigold'),
     'loan agreements, sec-filings test': testPart('sec-filings'),
     'tweets, btc test': testPart('btc'),
     'posts with rare names, wnut17 test': testPart('wnut17'),
@@ -117,6 +120,7 @@ export function evaluateNames(): readonly EvaluationRow[] {
         value,
         target,
         ok: target === null || value >= target,
+        known: name === WIKIPEDIA && value >= WIKIPEDIA_REACHED,
       })
     }
   const speed = median(speeds)
