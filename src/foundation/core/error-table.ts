@@ -244,7 +244,7 @@ export const ERROR_TABLE = {
   ERR_APPROVAL_STATE: entry(409, 'the approval is not open any more', 'look at it with `redoubt approvals show`, or ask anew'),
   ERR_BREAK_GLASS: entry(403, 'break-glass does not open this', 'see `docs/guides/break-glass.md` for what it opens'),
   ERR_BREAK_GLASS_REVIEW: entry(403, 'an earlier break-glass waits for its review', 'have another person run `redoubt break-glass review`'),
-  ERR_REVIEW_SELF: entry(403, 'nobody reviews what is their own', 'ask someone else'),
+  ERR_REVIEW_SELF: entry(403, 'nobody reviews what is their own, or of who made their account', 'ask someone else'),
 
   // limits
   ERR_LIMIT_REQUESTS: entry(429, 'the request limit is reached', 'wait for the time in `retry-after`'),

@@ -9,7 +9,7 @@ import {
   RedoubtError,
 } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
-import { entity, sameEntity, uidText } from './approval.ts'
+import { type Approvers, entity, sameEntity, uidText } from './approval.ts'
 import type { ApprovalsConfig } from './config.ts'
 import { type ForwardClock, SET_BACK_MS } from './forward-clock.ts'
 import type { Doer } from './four-eyes.ts'
@@ -33,6 +33,7 @@ export interface KeepingAlerts extends AlertSink {
 
 export interface BreakGlassOptions {
   readonly store: GrantStore
+  readonly approvers: Pick<Approvers, 'isMadeBy'>
   readonly audit: AuditSink
   readonly alerts: KeepingAlerts
   readonly clock: ForwardClock
@@ -176,10 +177,10 @@ export class BreakGlass {
    *   `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`.
    */
   async review(id: string, finding: string, by: Doer): Promise<GrantShown> {
-    const { store, audit, clock } = this.#options
+    const { approvers, store, audit, clock } = this.#options
     this.settleTimes()
     const grant = this.get(id)
-    if (sameEntity(grant.principal, by.uid)) throw new RedoubtError('ERR_REVIEW_SELF')
+    if (sameEntity(grant.principal, by.uid) || approvers.isMadeBy(by.uid, grant.principal)) throw new RedoubtError('ERR_REVIEW_SELF')
     if (this.#running.has(id)) throw new RedoubtError('ERR_CONFLICT', 'the grant still runs; end it first')
     if (grant.reviewedAt !== null) throw new RedoubtError('ERR_CONFLICT', 'it was reviewed already')
     await audit.record({

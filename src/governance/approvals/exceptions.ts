@@ -57,7 +57,15 @@ export async function openExceptions(options: ExceptionsOptions): Promise<Except
     clock,
     expiryHours: config.expiryHours,
   })
-  const grants = new BreakGlass({ store: new GrantStore(statements, sealing), audit, alerts, clock, logger, config: config.breakGlass })
+  const grants = new BreakGlass({
+    store: new GrantStore(statements, sealing),
+    approvers,
+    audit,
+    alerts,
+    clock,
+    logger,
+    config: config.breakGlass,
+  })
   const accessReviews = new AccessReviews({ statements, accounts, audit, alerts, clock, logger })
   const safely = <T>(ask: () => T, otherwise: T): T => {
     try {
