@@ -5,10 +5,9 @@ import { type Clock, RedoubtError } from '#foundation/core'
 import { TLS_OPTIONS } from '#foundation/crypto'
 import type { Logger } from '#foundation/telemetry'
 import type { InferenceService } from '#gateway/routes'
+import { renewCertificate } from './certificate-renewal.ts'
 import type { Certificates } from './certificates.ts'
 import { LISTENER_BOUNDS } from './listener.ts'
-
-const RENEWAL_CHECK_MS = 60_000
 
 export interface GrpcListener {
   readonly port: number
@@ -32,7 +31,7 @@ export async function listenGrpc(
   options: GrpcListenerOptions,
   serviceFor: (connectionOf: (peer: string) => TLSSocket | null) => Pick<InferenceService, 'serverOptions' | 'addTo'>,
 ): Promise<GrpcListener> {
-  let certificate = await options.certificates.issue()
+  const certificate = await options.certificates.issue()
   const connections = new Map<string, TLSSocket>()
   const service = serviceFor((peer) => connections.get(peer) ?? null)
   const grpc = new GrpcServer(service.serverOptions)
@@ -71,21 +70,11 @@ export async function listenGrpc(
   server.maxConnections = LISTENER_BOUNDS.maxConnections
   server.on('tlsClientError', (error) => options.logger.debug({ code: (error as NodeJS.ErrnoException).code }, 'TLS handshake refused'))
 
-  const renewal = setInterval(() => {
-    if (options.clock.now() < certificate.renewAt) return
-    options.certificates.issue().then(
-      (fresh) => {
-        certificate = fresh
-        server.setSecureContext({ ...TLS_OPTIONS, key: fresh.privateKeyPem, cert: fresh.certificatePem })
-      },
-      (error: unknown) => options.logger.error({ err: error }, 'the certificate for gRPC could not be renewed'),
-    )
-  }, RENEWAL_CHECK_MS)
-  renewal.unref()
+  const renewal = renewCertificate(server, certificate, options)
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
-      clearInterval(renewal)
+      renewal.stop()
       const why = `cannot listen for gRPC on ${options.address}:${options.port} (${cause.code ?? 'unknown error'}); choose another \`--grpc-port\``
       reject(new RedoubtError('ERR_CONFIG_INVALID', why, { cause }))
     })
@@ -95,7 +84,7 @@ export async function listenGrpc(
   return {
     port: (server.address() as AddressInfo).port,
     close(drainMs) {
-      clearInterval(renewal)
+      renewal.stop()
       closing ??= new Promise((resolve) => {
         const hard = setTimeout(() => {
           for (const socket of all) socket.destroy()

@@ -7,6 +7,7 @@ import type { Clock } from '#foundation/core'
 import { TLS_OPTIONS } from '#foundation/crypto'
 import { RedoubtError } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
+import { renewCertificate } from './certificate-renewal.ts'
 import type { Certificates } from './certificates.ts'
 
 /** What a caller may cost before anyone knows who it is. */
@@ -37,7 +38,6 @@ export const LISTENER_BOUNDS: ListenerBounds = {
   maxHeaderBytes: 16 * 1024,
   maxConnections: 10_000,
 }
-const RENEWAL_CHECK_MS = 60_000
 
 export interface Listener {
   readonly port: number
@@ -57,7 +57,7 @@ export async function listen(options: {
   readonly bounds?: ListenerBounds
   handle(request: IncomingMessage, response: ServerResponse): void
 }): Promise<Listener> {
-  let certificate = await options.certificates.issue()
+  const certificate = await options.certificates.issue()
   const bounds = options.bounds ?? LISTENER_BOUNDS
   let closing: Promise<void> | null = null
   const answering = new WeakSet<Duplex>()
@@ -108,18 +108,7 @@ export async function listen(options: {
     else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
   })
 
-  // Renewed at two thirds of its life; connections that exist keep theirs, so no request is dropped.
-  const renewal = setInterval(() => {
-    if (options.clock.now() < certificate.renewAt) return
-    options.certificates.issue().then(
-      (fresh) => {
-        certificate = fresh
-        server.setSecureContext({ ...TLS_OPTIONS, key: fresh.privateKeyPem, cert: fresh.certificatePem })
-      },
-      (error: unknown) => options.logger.error({ err: error }, 'the server certificate could not be renewed'),
-    )
-  }, RENEWAL_CHECK_MS)
-  renewal.unref()
+  const renewal = renewCertificate(server, certificate, options)
 
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) =>
@@ -135,9 +124,9 @@ export async function listen(options: {
   })
   return {
     port: (server.address() as AddressInfo).port,
-    certificateNotAfter: () => certificate.notAfter,
+    certificateNotAfter: () => renewal.present().notAfter,
     close(drainMs, cut) {
-      clearInterval(renewal)
+      renewal.stop()
       closing ??= drain(server, connections, drainMs, cut)
       return closing
     },

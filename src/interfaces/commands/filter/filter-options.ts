@@ -12,6 +12,8 @@ import {
   SCORE_THRESHOLD,
 } from '#gateway/filters'
 import { readFileSync } from 'node:fs'
+import type { Output } from '../output.ts'
+import { EXIT, run } from '../program.ts'
 
 export interface FilterOptions {
   readonly format: 'text' | 'jsonl' | 'csv'
@@ -28,7 +30,7 @@ function score(text: string): number {
 }
 
 /** Options of every command that searches texts. */
-export function withFilterOptions(command: Command): Command {
+function withFilterOptions(command: Command): Command {
   return command
     .addOption(new Option('--format <format>', 'what the input is').choices(['text', 'jsonl', 'csv']).default('text'))
     .addOption(new Option('--preset <preset>', 'look for the entities of a rule').choices(Object.keys(PRESETS)).default('all'))
@@ -45,7 +47,7 @@ export function withFilterOptions(command: Command): Command {
  * What the options ask for.
  * @throws {RedoubtError} `ERR_USAGE` for an entity that nothing finds; `ERR_FILTER_RECOGNISER` for a file of recognisers that is refused.
  */
-export function planOf({ preset, entities, minScore, recognisers }: FilterOptions): FilterPlan {
+function planOf({ preset, entities, minScore, recognisers }: FilterOptions): FilterPlan {
   const own: readonly Recogniser[] =
     recognisers === undefined ? [] : loadRecognisers(readFileSync(recognisers, 'utf8'), recognisers).recognisers
   const ownEntities = own.flatMap((recogniser) => recogniser.entities)
@@ -54,4 +56,25 @@ export function planOf({ preset, entities, minScore, recognisers }: FilterOption
     if (!ENTITIES.has(name) && !ownEntities.includes(name))
       throw new RedoubtError('ERR_USAGE', `no recogniser finds \`${name}\`; \`redoubt filter entities\` lists what is found`)
   return compilePlan(Object.fromEntries(wanted.map((name): [string, FilterAction] => [name, 'mask'])), { own, minScore })
+}
+
+/** What a command does with one file, by what the input is. Lines that cannot be read are counted. */
+export interface Forms {
+  readonly jsonl: (file: string, plan: FilterPlan, output: Output) => Promise<number>
+  readonly csv: (file: string, plan: FilterPlan, output: Output) => Promise<void>
+  readonly text: (file: string, plan: FilterPlan, output: Output) => Promise<void>
+}
+
+/** A command that goes through files, one after the other. It ends with 1 when a line could not be read, whatever was found. */
+export function overFiles(command: Command, forms: Forms): Command {
+  return withFilterOptions(command)
+    .argument('[files...]', 'files; standard input without one, or for `-`')
+    .action(
+      run<FilterOptions>(async ({ output }, options, ...files) => {
+        const plan = planOf(options)
+        let refused = 0
+        for (const file of files.length > 0 ? files : ['-']) refused += (await forms[options.format](file, plan, output)) ?? 0
+        return refused > 0 ? EXIT.refused : EXIT.done
+      }),
+    )
 }

@@ -1,9 +1,8 @@
 import { Command } from 'commander'
 import { createRedactor, type FilterPlan, scanText } from '#gateway/filters'
 import type { Output } from '../output.ts'
-import { EXIT, run } from '../program.ts'
 import { csvLine, csvRecords } from './csv.ts'
-import { type FilterOptions, planOf, withFilterOptions } from './filter-options.ts'
+import { overFiles } from './filter-options.ts'
 import { decoded, lines, openInput } from './read-lines.ts'
 import { textOf } from './text-of.ts'
 
@@ -11,20 +10,11 @@ const SLICE = 65_536
 
 /** `redoubt filter redact`: the text again, with `[ENTITY]` in place of each value. */
 export function filterRedactCommand(): Command {
-  return withFilterOptions(new Command('redact').description('write files or standard input again with every value masked, offline'))
-    .argument('[files...]', 'files; standard input without one, or for `-`')
-    .action(
-      run<FilterOptions>(async ({ output }, options, ...files) => {
-        const plan = planOf(options)
-        let refused = 0
-        for (const file of files.length > 0 ? files : ['-']) {
-          if (options.format === 'jsonl') refused += await redactLines(file, plan, output)
-          else if (options.format === 'csv') await redactCells(file, plan, output)
-          else await redactWhole(file, plan, output)
-        }
-        return refused > 0 ? EXIT.refused : EXIT.done
-      }),
-    )
+  return overFiles(new Command('redact').description('write files or standard input again with every value masked, offline'), {
+    jsonl: redactLines,
+    csv: redactCells,
+    text: redactWhole,
+  })
 }
 
 async function redactLines(file: string, plan: FilterPlan, output: Output): Promise<number> {

@@ -2,9 +2,8 @@ import { Command } from 'commander'
 import { createScanner, type FilterPlan, type Finding, scanText } from '#gateway/filters'
 import type { Output } from '../output.ts'
 import { printable } from '../output.ts'
-import { EXIT, run } from '../program.ts'
 import { csvRecords } from './csv.ts'
-import { type FilterOptions, planOf, withFilterOptions } from './filter-options.ts'
+import { overFiles } from './filter-options.ts'
 import { decoded, lines, openInput } from './read-lines.ts'
 import { textOf } from './text-of.ts'
 
@@ -20,22 +19,11 @@ const spanOf = ({ start, end, entity, score }: Finding): Span => ({ start, end, 
 
 /** `redoubt filter scan`: what is in texts, without masking it. */
 export function filterScanCommand(): Command {
-  return withFilterOptions(
-    new Command('scan').description('find personal, health and card data and secrets in files or standard input, offline'),
-  )
-    .argument('[files...]', 'files; standard input without one, or for `-`')
-    .action(
-      run<FilterOptions>(async ({ output }, options, ...files) => {
-        const plan = planOf(options)
-        let refused = 0
-        for (const file of files.length > 0 ? files : ['-']) {
-          if (options.format === 'jsonl') refused += await scanLines(file, plan, output)
-          else if (options.format === 'csv') await scanCells(file, plan, output)
-          else await scanWhole(file, plan, output)
-        }
-        return refused > 0 ? EXIT.refused : EXIT.done
-      }),
-    )
+  return overFiles(new Command('scan').description('find personal, health and card data and secrets in files or standard input, offline'), {
+    jsonl: scanLines,
+    csv: scanCells,
+    text: scanWhole,
+  })
 }
 
 /** One line out for each line in. @returns how many lines could not be read. */

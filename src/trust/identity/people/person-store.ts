@@ -172,45 +172,12 @@ function fromRow(row: Row): PersonState {
 }
 
 function build(state: PersonState, factors: Person['factors'], before: PersonRecord | null): PersonRecord {
-  const {
-    id,
-    loginDigest,
-    loginSealed,
-    roles,
-    groups,
-    purpose,
-    legalBasis,
-    disabled,
-    epoch,
-    createdAt,
-    enrolledAt,
-    createdBy,
-    enrolledBy,
-  } = state
+  const { id, roles, groups, purpose, legalBasis } = state
   const parents = [...roles.map((role) => ({ type: 'Role', id: role })), ...groups.map((group) => ({ type: 'Group', id: group }))]
   const at = (mfaLevel: number): EntityFacts => ({ type: 'User', id, attributes: { purpose, legalBasis, mfaLevel }, parents })
   const same = before !== null && before.roles === roles && before.groups === groups
   const factsAt = same ? before.factsAt : ([at(0), at(1), at(2), at(3)] as const)
-  const powerful = isPowerful(roles)
-  return {
-    id,
-    loginDigest,
-    loginSealed,
-    roles,
-    groups,
-    purpose,
-    legalBasis,
-    disabled,
-    epoch,
-    createdAt,
-    enrolledAt,
-    createdBy,
-    enrolledBy,
-    factors,
-    powerful,
-    factsAt,
-    facts: factsAt[0],
-  }
+  return { ...state, factors, powerful: isPowerful(roles), factsAt, facts: factsAt[0] }
 }
 
 /**
