@@ -11,7 +11,7 @@ const certificate = (name: string, issuedAt: number): ServerCertificate =>
     privateKeyPem: `key of ${name}`,
     renewAt: issuedAt + 16 * HOUR,
     notAfter: issuedAt + 24 * HOUR,
-  }) as ServerCertificate
+  }) satisfies ServerCertificate
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())

@@ -24,7 +24,7 @@ function byPrecedence(a: Candidate, b: Candidate): number {
 
 /**
  * Leaves of overlapping candidates the one that takes precedence. A loser that sticks out widens the winner: no unit that a recogniser
- * claimed is passed. The result is ordered and disjoint.
+ * claimed is passed, and one that blocks blocks, whatever wins. The result is ordered and disjoint.
  */
 export function resolveOverlaps(candidates: readonly Candidate[]): readonly Candidate[] {
   if (candidates.length < 2) return candidates
@@ -37,14 +37,24 @@ export function resolveOverlaps(candidates: readonly Candidate[]): readonly Cand
   winners.sort((a, b) => a.start - b.start)
   const resolved: Candidate[] = []
   for (const [i, winner] of winners.entries()) {
-    let { start, end } = winner
+    let { start, end, action, entity } = winner
     for (const loser of losers) {
       if (!overlaps(winner, loser)) continue
       start = Math.min(start, loser.start)
       end = Math.max(end, loser.end)
+      if (STRICTNESS[loser.action] > STRICTNESS[action]) {
+        action = loser.action
+        entity = loser.entity
+      }
     }
     // Widened up to a neighbour, not into it: each winner's own units stay its own.
-    resolved.push({ ...winner, start: Math.max(start, resolved.at(-1)?.end ?? 0), end: Math.min(end, winners[i + 1]?.start ?? end) })
+    resolved.push({
+      ...winner,
+      action,
+      entity,
+      start: Math.max(start, resolved.at(-1)?.end ?? 0),
+      end: Math.min(end, winners[i + 1]?.start ?? end),
+    })
   }
   return resolved
 }

@@ -16,6 +16,15 @@ describe('plan (C6)', () => {
     expect(scanText(text, compilePlan({})).text).toBe(text)
   })
 
+  it('blocks what is to be blocked inside of what is to be masked', () => {
+    for (const [entity, text] of [
+      ['API_KEY', 'see https://x.com/?token=sk-proj-aB3dE5fG7hJ9kL1mN2pQ4aB3dE5fG7hJ9kL1mN2pQ4'],
+      ['PHONE_NUMBER', 'see https://x.com/415-867-5309'],
+      ['IP_ADDRESS', 'see https://203.0.113.77/x'],
+    ] as const)
+      expect(scanText(text, compilePlan({ [entity]: 'block', URL: 'mask' })), entity).toMatchObject({ blocked: true })
+  })
+
   it('is compiled once for each actions object', () => {
     const actions = { default: 'mask' } as const
     expect(compilePlan(actions)).toBe(compilePlan(actions))

@@ -59,6 +59,25 @@ const CASES: readonly (readonly [text: string, masked: string])[] = [
   ['', ''],
 ]
 
+describe('a private key (C6)', () => {
+  it.each(['A12345678=', 'X1234567=', '12345678:', '1234567890=', ''])('lets nothing out behind %j, for any chunking', (before) => {
+    const body = 'MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\n'.repeat(26)
+    const text = `${before}-----BEGIN RSA PRIVATE KEY-----\n${body}-----END RSA PRIVATE KEY-----\nbye`
+    for (const size of [1, 3, 7, text.length]) {
+      const redactor = createRedactor(plan)
+      let out = ''
+      for (let at = 0; at < text.length; at += size) {
+        out += redactor.push(text.slice(at, at + size))
+        expect(redactor.heldBack).toBeLessThanOrEqual(HOLD_BACK_CAP)
+      }
+      out += redactor.flush()
+      expect(out, String(size)).not.toContain('MIIE')
+      expect(out).toContain('bye')
+    }
+    expect(scanText(text.slice(0, -34), plan).text).not.toContain('MIIE')
+  })
+})
+
 describe('streaming redactor (C6)', () => {
   it('masks by the name of the entity', () => {
     for (const [text, masked] of CASES) expect(scanText(text, plan).text).toBe(masked)

@@ -382,7 +382,9 @@ export class SegmentMachine {
     if (found.candidates.length + found.waiting.length === 0) return NONE
     this.#settle(start)
     if (this.blocked) return NONE
-    if (found.waiting.length > 0 && end - start <= LONGEST_WAITING) {
+    // What goes on beyond the segment is masked on from its end, so that one does not wait.
+    const goesOn = found.candidates.some(({ continues }) => continues !== undefined)
+    if (found.waiting.length > 0 && end - start <= LONGEST_WAITING && !goesOn) {
       this.#waiting = { start, end, found }
       return NONE
     }

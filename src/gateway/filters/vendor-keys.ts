@@ -11,8 +11,6 @@ export interface VendorForm {
 }
 
 const DEFAULT_SCORE = 0.95
-/** Most units of a key that are looked at. */
-const LONGEST = 1_000
 
 const ALPHABETS = {
   alphanumeric: /[A-Za-z0-9]/u,
@@ -61,13 +59,11 @@ export function vendorKeyAt(text: string, start: number): VendorKey | null {
   for (const { prefix, rest, least, exact, score } of BY_HEAD.get(text.slice(start, start + 2)) ?? []) {
     if (!text.startsWith(prefix, start)) continue
     const from = start + prefix.length
-    const limit = Math.min(text.length, from + LONGEST)
     const alphabet = ALPHABETS[rest]
     let end = from
-    while (end < limit && alphabet.test(text[end]!)) end++
-    // A full stop ends the sentence, not the key. One that is cut at the limit is masked on by the caller.
-    const trailing = rest === 'base64' ? 0 : (/[.=-]*$/u.exec(text.slice(from, end))?.[0].length ?? 0)
-    end -= trailing
+    while (end < text.length && alphabet.test(text[end]!)) end++
+    // A full stop ends the sentence, not the key.
+    while (end > from && text[end - 1] === '.') end--
     const secret = text.slice(from, end)
     if (secret.length < least || (exact && secret.length !== least) || /[A-Za-z0-9_]/u.test(text[end] ?? ' ')) continue
     // Words joined by dashes, `sk-learn-compatible-estimators`, have no digit.

@@ -14,8 +14,11 @@ export interface LanguageSurfaceOptions {
   readonly clock: Clock
 }
 
-/** What a header that is passed on may hold: versions and names of features, so that nothing else rides along. */
-const PLAIN_HEADER = /^[A-Za-z0-9][A-Za-z0-9._, -]{0,255}$/
+/** What a header that is passed on may hold, between commas: dates and names of features, so that nothing else rides along. */
+const PASSED_WORD = /^(?:\d{4}-\d\d-\d\d|[a-z][a-z0-9]{0,31}(?:-[a-z0-9]{1,24}){0,8})$/
+const MAX_PASSED_WORDS = 16
+/** A date and a number in a feature's name; a card or an account has more. */
+const MAX_PASSED_DIGITS = 12
 
 /** An API of language models as a surface: one request against one upstream or its fallbacks, JSON and SSE. */
 export function languageSurface<Request extends LanguageRequest>(
@@ -48,7 +51,10 @@ function passedHeaders({ passedHeaders = [] }: Pick<LanguageProtocol, 'passedHea
   return passedHeaders.flatMap((name) => {
     const value = header(name)
     if (value === undefined) return []
-    if (!PLAIN_HEADER.test(value)) throw new RedoubtError('ERR_INPUT_INVALID', `the header \`${name}\` is not a plain word or list`)
+    const words = value.split(/, ?/)
+    const plain = (word: string): boolean => PASSED_WORD.test(word) && word.replaceAll(/\D/g, '').length <= MAX_PASSED_DIGITS
+    if (words.length > MAX_PASSED_WORDS || !words.every(plain))
+      throw new RedoubtError('ERR_INPUT_INVALID', `the header \`${name}\` is not a list of dates and names of features`)
     return [name, value]
   })
 }

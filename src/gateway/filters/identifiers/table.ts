@@ -32,14 +32,7 @@ const LABELLED: readonly Labelled[] = [...HEALTH_LABELLED, ...FINANCE_LABELLED, 
 
 const lexicon = new Lexicon()
 const index = indexIdentifiers(IDENTIFIERS, LABELLED, lexicon)
-const TELEPHONES: ReadonlySet<string> = new Set(['PH_MOBILE', 'TR_PHONE'])
 const [first, ...others] = new Set([...IDENTIFIERS, ...LABELLED].map(({ entity }) => entity))
-
-/** Whether the words directly before `start` announce a number of some table: then it is no telephone number, whatever its form. */
-export function isAnnounced(segment: Segment, start: number): boolean {
-  for (const [entity, distance] of lexicon.before(segment, start)) if (distance === ADJACENT && !TELEPHONES.has(entity)) return true
-  return false
-}
 
 /** One recogniser for all tables: the segment is parted once, and each candidate looked up by how it is written. */
 export const identifierTable: Recogniser = {

@@ -31,7 +31,11 @@ export function boundedPattern(pattern: string): RegExp {
   if (bounds.ways > MAX_WAYS)
     throw refusal(0, `it can match in more than ${MAX_WAYS} ways at one place`, 'give fixed lengths, as in `{8}`, or fewer alternatives')
   if (!bounds.telling) throw refusal(0, 'it matches words of letters alone', 'let it hold a digit or one of `@ : - ! # $ & * = ? ^ ~`')
-  return new RegExp(`(?<![\\p{L}\\p{N}])(?:${pattern})(?![\\p{L}\\p{N}])`, 'gu')
+  try {
+    return new RegExp(`(?<![\\p{L}\\p{N}])(?:${pattern})(?![\\p{L}\\p{N}])`, 'gu')
+  } catch {
+    throw refusal(0, 'a backslash stands before a sign that needs none, or a range goes backwards', 'write the sign alone, or `[a-z]`')
+  }
 }
 
 function refusal(at: number, what: string, next: string): RedoubtError {

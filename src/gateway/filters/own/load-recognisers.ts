@@ -44,6 +44,15 @@ export interface OwnRecognisers {
   readonly cases: readonly RecogniserCases[]
 }
 
+/** Aliases are refused only here. */
+function valueOf(document: { toJS(options: { maxAliasCount: number }): unknown }, name: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 0 })
+  } catch {
+    throw refusal(name, 'it uses aliases: write what they stand for')
+  }
+}
+
 type Entry = z.infer<typeof schema>['recognisers'][number]
 
 /**
@@ -58,7 +67,7 @@ export function loadRecognisers(yaml: string, name: string): OwnRecognisers {
   const document = parseDocument(yaml, { maxAliasCount: 0 } as never)
   const [error] = document.errors
   if (error) throw refusal(name, error.message.split('\n', 1)[0]!)
-  const parsed = schema.safeParse(document.toJS({ maxAliasCount: 0 }))
+  const parsed = schema.safeParse(valueOf(document, name))
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!
     throw refusal(name, `\`${issue.path.join('.')}\`: ${issue.message}`)

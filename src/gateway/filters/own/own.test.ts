@@ -25,6 +25,14 @@ describe('recognisers of a site (C6, C9)', () => {
     }
   })
 
+  it.each([String.raw`\-1`, String.raw`\_1`, '[z-a]1', String.raw`[a-\d]1`])('refuses %s in its own words', (pattern) => {
+    expect(() => loadRecognisers(file(pattern), 'own.yaml')).toThrow(expect.objectContaining({ code: 'ERR_FILTER_RECOGNISER' }))
+  })
+
+  it('refuses aliases in its own words', () => {
+    expect(() => loadRecognisers('recognisers: &a [*a]', 'own.yaml')).toThrow(expect.objectContaining({ code: 'ERR_FILTER_RECOGNISER' }))
+  })
+
   it('asks the validator, of ours or of the library', () => {
     const own = (validator: string) =>
       compilePlan(

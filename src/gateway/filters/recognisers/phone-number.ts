@@ -1,6 +1,5 @@
 import { type DigitGroup, type DigitRun, digitsOf } from '../digit-runs.ts'
 import { nationalLengths } from '../country-codes.ts'
-import { isAnnounced } from '../identifiers/table.ts'
 import { CONTEXT_BOOST, CONTEXT_UNITS, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 
 /** E.164 §6.2: at most 15 digits with the country code. */
@@ -176,7 +175,6 @@ function find(segment: Segment): readonly Match[] {
       const start = valueStart(segment, run, from)
       const boost = segment.hasContext(start, CONTEXT, found.weak ? WEAK_CONTEXT_UNITS : CONTEXT_UNITS) ? CONTEXT_BOOST : 0
       if (found.weak && boost === 0) continue
-      if (boost === 0 && found.score < SCORE.international && isAnnounced(segment, start)) continue
       matches.push({ start, end: run.groups[found.to - 1]!.end, score: Math.min(1, found.score + boost) })
       from = found.to - 1
     }

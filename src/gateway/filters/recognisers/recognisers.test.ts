@@ -18,6 +18,22 @@ function expectValues(entity: string, marked: readonly string[]): void {
 }
 const expectNothing = (texts: readonly string[]): void => expectValues('', texts)
 
+describe('what was found is not let go (C6)', () => {
+  it.each(['Account (415) 867-5309', 'Account 030 1234567', 'BIC (415) 867-5309', 'medical record (415) 867-5309'])(
+    'a telephone number behind another word: %s',
+    (text) => {
+      expect(scanText(text, plan).text).not.toMatch(/867-5309|1234567/)
+      expect(scanText(text, compilePlan({ PHONE_NUMBER: 'mask' })).text).toContain('[PHONE_NUMBER]')
+    },
+  )
+
+  it.each(['sk-ant-api03-', 'sk-proj-'])('a key of %s with anything behind it', (prefix) => {
+    for (const key of [`${prefix}${'a1B2c3D4'.repeat(12)}`, `${prefix}${'a1B2c3D4'.repeat(120)}`, `${prefix}${'a1B2c3D4'.repeat(12)}-`]) {
+      expect(scanText(`key ${key} x`, plan).text).toBe('key [API_KEY] x')
+    }
+  })
+})
+
 describe('EMAIL_ADDRESS (C6, C9)', () => {
   it('finds addresses in use', () => {
     expectValues('EMAIL_ADDRESS', [

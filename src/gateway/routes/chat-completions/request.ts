@@ -106,7 +106,9 @@ export class ChatRequest {
       // It passes unread or not at all; what stands beside it is looked at.
       if (member === holder['type'] && this.#opaque.has(holder)) return true
       // `model` and the stream options are written anew, `user` and `safety_identifier` leave as pseudonym or not at all.
-      return holder === this.#document && (NUMERIC_MEMBERS.has(member) || REWRITTEN_MEMBERS.has(member))
+      return (
+        holder === this.#document && ((NUMERIC_MEMBERS.has(member) && typeof holder[member] === 'number') || REWRITTEN_MEMBERS.has(member))
+      )
     }
     return rewriteTree(this.#document, filter, exempt, 'ERR_FILTER_BLOCKED_INPUT')
   }

@@ -21,14 +21,14 @@ export class CompletionAnswer implements LanguageAnswer {
     this.#choices = choices as Branch[]
   }
 
-  /** The log probabilities spell the text token by token, so they are dropped with the first change to it. */
+  /** The log probabilities spell the text token by token, so they are dropped with the first change to it; they are looked at themselves, for whoever wrote them may have spelled another text. */
   rewriteTexts(filter: TextFilter): void {
     const top = (holder: Branch, member: string): boolean =>
       holder === this.#document && ['choices', 'usage', 'created', 'object', 'model'].includes(member)
     rewriteTree(this.#document, filter, top, 'ERR_FILTER_BLOCKED_OUTPUT')
     for (const [i, choice] of this.#choices.entries()) {
       const exempt = (holder: Branch, member: string): boolean =>
-        holder === choice && (member === 'finish_reason' || member === 'index' || member === 'logprobs')
+        holder === choice && (member === 'finish_reason' || (member === 'index' && typeof holder[member] === 'number'))
       const changed = rewriteTree(choice, (text, param) => filter(text, `choices[${i}].${param}`), exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
       if (changed) choice['logprobs'] = null
     }

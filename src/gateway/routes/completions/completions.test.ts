@@ -22,6 +22,14 @@ describe('a request for completions', () => {
     expect(JSON.parse(sent)).toMatchObject({ model: 'real', prompt: ['[CARD]', 'x'], suffix: '[CARD]' })
   })
 
+  it.each(['seed', 'logprobs'])('looks at `%s` when it is no number (C6)', (member) => {
+    for (const value of [CARD, { a: [CARD] }]) {
+      const request = read({ prompt: 'a', [member]: value })
+      request.rewriteTexts(maskCards)
+      expect(request.toUpstream('real')).not.toContain('4111')
+    }
+  })
+
   it('names token ids as what no filter can read (C6)', () => {
     for (const prompt of [
       [1, 2, 3],
@@ -50,6 +58,12 @@ describe('a request for completions', () => {
 
 describe('an answer of completions', () => {
   const answer = (choices: unknown, more: object = {}) => parseCompletionAnswer(encode({ id: 'c', choices, ...more }))
+
+  it('is looked at where a number or the spelling of the text was expected (C6)', () => {
+    const parsed = answer([{ index: CARD, text: 'fine', logprobs: { tokens: [CARD] }, finish_reason: 'stop' }])
+    parsed.rewriteTexts(maskCards)
+    expect(parsed.toClient('public', 1_000)).not.toContain('4111')
+  })
 
   it('is filtered, and loses the log probabilities of what was changed (C6)', () => {
     const logprobs = { tokens: ['4111 1111 1111 1111'] }

@@ -48,7 +48,10 @@ export class CompletionRequest implements LanguageRequest {
   rewriteTexts(filter: TextFilter): boolean {
     const tokens = this.unreadable.length > 0
     const exempt = (holder: Branch, member: string): boolean =>
-      holder === this.#document && (NUMERIC_MEMBERS.has(member) || REWRITTEN_MEMBERS.has(member) || (tokens && member === 'prompt'))
+      holder === this.#document &&
+      ((NUMERIC_MEMBERS.has(member) && typeof holder[member] === 'number') ||
+        REWRITTEN_MEMBERS.has(member) ||
+        (tokens && member === 'prompt'))
     return rewriteTree(this.#document, filter, exempt, 'ERR_FILTER_BLOCKED_INPUT')
   }
 

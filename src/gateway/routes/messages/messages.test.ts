@@ -22,6 +22,16 @@ describe('a request for a message', () => {
     expect(parseMessagesRequest(encode({ model: 'm', messages }), true).reservation()).toBe(0)
   })
 
+  it('looks at `top_k` when it is no number, and takes no answer in JSON, which its filter would read as text (C6)', () => {
+    const request = read({ top_k: { a: CARD } })
+    request.rewriteTexts(maskCards)
+    expect(request.toUpstream('real', null)).not.toContain('4111')
+    const format = { type: 'json_schema', schema: {} }
+    expect(() => read({ output_format: format })).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
+    expect(() => read({ output_config: { format } })).toThrow(/JSON/)
+    expect(read({ output_config: { effort: 'low' } }).model).toBe('m')
+  })
+
   it('reaches every place in which a card number can leave (C6)', () => {
     const everything = {
       system: [{ type: 'text', text: CARD, cache_control: { type: 'ephemeral', x: CARD } }],

@@ -29,7 +29,6 @@ const MEMBERS: ReadonlySet<string> = new Set([
   'max_tokens',
   'metadata',
   'output_config',
-  'output_format',
   'service_tier',
   'stop_sequences',
   'stream',
@@ -92,6 +91,9 @@ export class MessagesRequest implements LanguageRequest {
       if (!ROLES.has(message['role'])) throw invalid('the role is neither user nor assistant', `${place}.role`)
       checkContent(message['content'], `${place}.content`, opaque)
     }
+    // A value that is escaped in JSON is no value in the text, and whole again at the client.
+    if (object(this.#document['output_config'], 'output_config')?.['format'] !== undefined)
+      throw invalid('an answer in JSON is not filtered as such here: ask for it by a tool, or leave `format` out', 'output_config.format')
     checkTools(tools ?? null)
     return unreadable
   }
@@ -110,7 +112,7 @@ export class MessagesRequest implements LanguageRequest {
       if (member === OPAQUE_MEMBER && this.#opaque.has(holder)) return true
       // The model is written anew, the person leaves as pseudonym or not at all.
       if (holder === metadata) return member === 'user_id'
-      return holder === document && (member === 'model' || member === 'stream' || member === 'max_tokens' || member === 'top_k')
+      return holder === document && (member === 'model' || member === 'stream' || typeof holder[member] === 'number')
     }
     return rewriteTree(document, filter, exempt, 'ERR_FILTER_BLOCKED_INPUT')
   }

@@ -15,6 +15,9 @@ import { statusOf } from './surface.ts'
 
 /** The reviewed list: methods that anyone may call, as their REST twins. Everything else demands an access token. */
 const OPEN_METHODS: ReadonlySet<string> = new Set(['ServerLive', 'ServerReady'])
+/** Their messages are empty, and nobody knows who sends them: few at a time, and at once. */
+const OPEN_TIMEOUT_MS = 2_000
+const MAX_OPEN = 16
 
 /**
  * Who asks, before a byte of the message is read: the library would otherwise hold whole messages of callers that nobody knows. Then the message
@@ -23,6 +26,8 @@ const OPEN_METHODS: ReadonlySet<string> = new Set(['ServerLive', 'ServerReady'])
 export class Admission {
   readonly #house: Pick<House, 'identity' | 'bodyTimeoutMs'>
   readonly #ends: OtherEnds
+  /** Calls that anyone may make, and whose message is awaited. */
+  #open = 0
   /** Once for each call: a proof of possession works once. */
   readonly #principals = new WeakMap<Metadata, Principal>()
 
@@ -33,25 +38,39 @@ export class Admission {
 
   readonly interceptor: ServerInterceptor = ({ path }, call) => {
     const method = path.slice(path.lastIndexOf('/') + 1)
+    const isOpen = OPEN_METHODS.has(method)
     let timer: NodeJS.Timeout | undefined
+    let counted = false
+    const arrived = (): void => {
+      clearTimeout(timer)
+      if (counted) this.#open--
+      counted = false
+    }
     const refuse = (error: RedoubtError): void => call.sendStatus(statusOf(error, newId('req')))
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
-        const refused = OPEN_METHODS.has(method) ? null : this.#refusal(metadata, method, call)
+        const refused = isOpen ? null : this.#refusal(metadata, method, call)
         if (refused !== null) return refuse(refused)
-        timer = setTimeout(() => refuse(new RedoubtError('ERR_INPUT_TIMEOUT')), this.#house.bodyTimeoutMs ?? BODY_TIMEOUT_MS)
+        if (isOpen && this.#open >= MAX_OPEN) return refuse(new RedoubtError('ERR_BUSY'))
+        if (isOpen) {
+          this.#open++
+          counted = true
+        }
+        const timeoutMs = isOpen ? OPEN_TIMEOUT_MS : (this.#house.bodyTimeoutMs ?? BODY_TIMEOUT_MS)
+        timer = setTimeout(() => refuse(new RedoubtError('ERR_INPUT_TIMEOUT')), timeoutMs)
         return next(metadata)
       })
-      .withOnReceiveMessage((message, next) => {
-        clearTimeout(timer)
-        next(message)
+      // Not with the message: the library waits for the end of what the caller sends before it asks anyone.
+      .withOnReceiveHalfClose((next) => {
+        arrived()
+        next()
       })
-      .withOnCancel(() => clearTimeout(timer))
+      .withOnCancel(arrived)
       .build()
     const responder = new ResponderBuilder()
       .withStart((next) => next(listener))
       .withSendStatus((status, next) => {
-        clearTimeout(timer)
+        arrived()
         next(status)
       })
       .build()
@@ -65,7 +84,12 @@ export class Admission {
     return {
       ...house,
       identity: {
-        authenticate: () => principal ?? { code: 'ERR_TOKEN_MISSING' },
+        authenticate() {
+          if (principal === undefined) return { code: 'ERR_TOKEN_MISSING' }
+          // The message may have taken its time.
+          const ended = identity.stillValid(principal)
+          return ended === null ? principal : { code: ended }
+        },
         stillValid: (who) => identity.stillValid(who),
       },
     }

@@ -6,6 +6,7 @@ import type { ModelServer } from '#gateway/serving'
 import { readInferRequest } from '../open-inference.ts'
 import { renderInferResponse } from '../open-inference-answers.ts'
 import { inferCall, MAX_BODY_BYTES, MAX_ROWS, servedModel } from '../open-inference-surface.ts'
+import { demandFewEntries } from './entries.ts'
 import { requestDocument, responseMessage } from './infer-message.ts'
 import { grpcStatus, statusDetails } from './status.ts'
 import type { ModelInferRequest, ModelInferResponse } from './wire.ts'
@@ -33,6 +34,7 @@ export function inferSurface(
     maxBodyBytes: MAX_BODY_BYTES,
     contentType: /^application\/grpc/,
     resolve({ body }) {
+      demandFewEntries(body)
       const message = decoded(decode, body)
       const { model_name: name, model_version: version } = message
       const model = servedModel(models, registry, name, version === '' ? undefined : version)

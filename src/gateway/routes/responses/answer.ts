@@ -23,7 +23,8 @@ export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolea
       part['text'] = filterJsonText(part['text'], (plain) => filter(plain, 'output.content.text'))
   }
   const known = new Set(parts)
-  const exempt = (holder: Branch, member: string): boolean => jsonAnswer && member === 'text' && known.has(holder)
+  const exempt = (holder: Branch, member: string): boolean =>
+    jsonAnswer && member === 'text' && typeof holder[member] === 'string' && known.has(holder)
   rewriteTree(item, filter, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
 }
 
