@@ -60,8 +60,8 @@ export interface Approvers {
    * production. Synchronous; an account that is disabled or gone may not.
    */
   mayApprove(approver: EntityUid, resource: EntityFacts, context: DecisionContext): boolean
-  /** Whether the other made the approver's account or a key of it: who made it could be who uses it. */
-  isMadeBy(approver: EntityUid, other: EntityUid): boolean
+  /** Whether one of them made the account, or a key, of the other: who made it could be who uses it. */
+  isSameHand(one: EntityUid, other: EntityUid): boolean
 }
 
 /** Acts that change nothing: an approval for them holds until it expires. Whatever is not here is approved once. */

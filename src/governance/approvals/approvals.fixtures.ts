@@ -114,7 +114,7 @@ export async function openWorld(change: object = {}, before?: Kept): Promise<Wor
     config: approvalsConfig.parse(change),
     approvers: {
       mayApprove: ({ id }) => approvers.has(id),
-      isMadeBy: ({ id }, other) => kept.made.get(id) === other.id,
+      isSameHand: (one, other) => kept.made.get(one.id) === other.id || kept.made.get(other.id) === one.id,
     },
     accounts: {
       list: () => [...accounts].map(([name, roles]) => ({ uid: uidOf(name), roles })),

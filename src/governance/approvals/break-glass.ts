@@ -33,7 +33,7 @@ export interface KeepingAlerts extends AlertSink {
 
 export interface BreakGlassOptions {
   readonly store: GrantStore
-  readonly approvers: Pick<Approvers, 'isMadeBy'>
+  readonly approvers: Pick<Approvers, 'isSameHand'>
   readonly audit: AuditSink
   readonly alerts: KeepingAlerts
   readonly clock: ForwardClock
@@ -180,7 +180,7 @@ export class BreakGlass {
     const { approvers, store, audit, clock } = this.#options
     this.settleTimes()
     const grant = this.get(id)
-    if (sameEntity(grant.principal, by.uid) || approvers.isMadeBy(by.uid, grant.principal)) throw new RedoubtError('ERR_REVIEW_SELF')
+    if (sameEntity(grant.principal, by.uid) || approvers.isSameHand(by.uid, grant.principal)) throw new RedoubtError('ERR_REVIEW_SELF')
     if (this.#running.has(id)) throw new RedoubtError('ERR_CONFLICT', 'the grant still runs; end it first')
     if (grant.reviewedAt !== null) throw new RedoubtError('ERR_CONFLICT', 'it was reviewed already')
     await audit.record({

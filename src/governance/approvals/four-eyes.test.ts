@@ -96,6 +96,10 @@ describe('four eyes (B1, B8)', () => {
     expect(usable()).toEqual({ id, count: 1 })
     world.made.set('alice', 'author')
     expect(usable()).toBeNull()
+    // Nor whoever made one of them.
+    world.made.clear()
+    world.made.set('requester', 'alice')
+    expect(usable()).toBeNull()
   })
 
   it('do not count a vote of theirs even if it lies in the store', async () => {

@@ -192,7 +192,7 @@ export class FourEyes {
 
   /** Who asked, who made what it is about, and whoever either of them made. */
   #isInvolved({ principal, author }: StoredApproval, uid: EntityUid): boolean {
-    return [principal, author].some((one) => one !== null && (sameEntity(one, uid) || this.#options.approvers.isMadeBy(uid, one)))
+    return [principal, author].some((one) => one !== null && (sameEntity(one, uid) || this.#options.approvers.isSameHand(uid, one)))
   }
 
   #refuseInvolved(approval: StoredApproval, uid: EntityUid): void {

@@ -51,7 +51,7 @@ export const accessRoutes =
         const { body } = request
         const principal = await demand(plane, request, 'manageAccess', accountOf(body.name))
         if (body.roles.includes('bootstrap')) throw new RedoubtError('ERR_INPUT_INVALID', 'the role `bootstrap` is not given to accounts')
-        const { account, privateKeyJwk } = await plane.identity.serviceAccounts.create(body, principal.facts)
+        const { account, privateKeyJwk } = await plane.identity.serviceAccounts.create(body, actingOf(principal))
         return reply.code(201).send({ account, privateKeyJwk })
       },
     )
@@ -77,7 +77,7 @@ export const accessRoutes =
       },
       async (request) => {
         const principal = await demand(plane, request, 'manageAccess', accountOf(request.params.name))
-        return plane.identity.serviceAccounts.replaceKey(request.params.name, principal.facts, request.body?.certificate)
+        return plane.identity.serviceAccounts.replaceKey(request.params.name, actingOf(principal), request.body?.certificate)
       },
     )
 

@@ -17,7 +17,10 @@ export function approversOf({ identity, policies, profile }: Pick<ControlPlane, 
       return policies.decide(query).effect === 'allow'
     },
     // In development the account of this host makes everyone.
-    isMadeBy: (approver, other) => profile === 'production' && approver.type === 'User' && identity.people.isMadeBy(approver.id, other),
+    isSameHand: (one, other) =>
+      profile === 'production' &&
+      ((one.type === 'User' && identity.people.isMadeBy(one.id, other)) ||
+        (other.type === 'User' && identity.people.isMadeBy(other.id, one))),
   }
 }
 

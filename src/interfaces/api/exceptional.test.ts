@@ -168,8 +168,10 @@ describe('who may approve', () => {
 
   it('is nobody whom who asks has made, in production', () => {
     const made = (profile: 'development' | 'production', maker: string) =>
-      approversOf({ identity, policies: plane.policies, profile }).isMadeBy({ type: 'User', id: 'carol' }, { type: 'User', id: maker })
+      approversOf({ identity, policies: plane.policies, profile }).isSameHand({ type: 'User', id: 'carol' }, { type: 'User', id: maker })
     expect([made('production', 'dave'), made('production', 'eve'), made('development', 'dave')]).toEqual([true, false, false])
+    const approvers = approversOf({ identity, policies: plane.policies, profile: 'production' })
+    expect(approvers.isSameHand({ type: 'User', id: 'dave' }, { type: 'User', id: 'carol' })).toBe(true)
   })
 
   it('is no program in production, nobody disabled and nobody unknown, and whoever the policies allow', () => {

@@ -4,6 +4,7 @@ import { type EntityUid, type LimitRule, RedoubtError, type Role } from '#founda
 import { decisionContext } from '#gateway/pipeline'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, theLog } from './guard.ts'
+import type { Lanes } from './heavy-work.ts'
 import { suggestFromRecord } from './limit-suggestions.ts'
 import { resourceFacts } from './resource-facts.ts'
 import { supposedCaller } from './supposed-caller.ts'
@@ -17,7 +18,7 @@ const query = z.strictObject({
 
 /** Limits from past use. Reading them is reading the log. */
 export const limitRoutes =
-  (plane: ControlPlane): FastifyPluginAsyncZod =>
+  (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
   async (app) => {
     const rolesOf = ({ type, id }: EntityUid): readonly Role[] =>
       (type === 'User' ? plane.identity.people.find(id)?.roles : plane.identity.serviceAccounts.get(id)?.roles) ?? []
@@ -45,10 +46,11 @@ export const limitRoutes =
       '/limits/suggestions',
       { schema: { summary: 'Limits per endpoint and role from past use, with what they would have refused', querystring: query } },
       async (request) => {
-        await demand(plane, request, 'readAudit', theLog)
+        const { facts } = await demand(plane, request, 'readAudit', theLog)
         const to = plane.clock.now()
         const { from = to - DEFAULT_PERIOD_MS, keep, headroom } = request.query
-        return suggestFromRecord({ log: plane.log, from, to, rolesOf, limitsOf }, { keep, headroom })
+        const work = () => suggestFromRecord({ log: plane.log, from, to, rolesOf, limitsOf }, { keep, headroom })
+        return lanes.downloads.run(work, undefined, `${facts.type}::${facts.id}`)
       },
     )
   }

@@ -25,8 +25,9 @@ import { type IdentityConfig, identityConfig } from './config.ts'
 import { Denylist } from './denylist.ts'
 import { enrolmentPages } from './enrolment-pages.ts'
 import { ANSWER_FLOOR_MS, openPeople } from './people/open-people.ts'
-import type { Acting } from './people/acting.ts'
+import { type Acting, demandPerson } from './people/acting.ts'
 import type { EnrolmentLink, People } from './people/people.ts'
+import { isPowerful } from './people/powerful-roles.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
 import { ClientThrottle } from './services/client-throttle.ts'
@@ -76,7 +77,8 @@ export interface Identity {
   /** Every route of `handler`; all are open to anyone. */
   readonly paths: readonly OpenRoute[]
   readonly serviceAccounts: {
-    create(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
+    /** @throws {RedoubtError} `ERR_ACCESS_PROGRAM` when a program makes a powerful account; as `Accounts.create`. */
+    create(ask: NewAccount, by: Acting): Promise<CreatedAccount>
     list(): readonly ServiceAccount[]
     get(name: string): ServiceAccount | null
     /** The account as policies see it, for questions like `policy why`; not proof of anything. */
@@ -85,7 +87,7 @@ export interface Identity {
     /** From its next request on; an account that has no other role is disabled. */
     removeRole(name: string, role: Role, by: EntityUid): Promise<ServiceAccount>
     /** @param certificate PEM of the new certificate, for an account that authenticates with one. */
-    replaceKey(name: string, by: EntityUid, certificate?: string): Promise<CreatedAccount>
+    replaceKey(name: string, by: Acting, certificate?: string): Promise<CreatedAccount>
   }
   /** For `ensureBootstrapAccount`. @throws {RedoubtError} `ERR_CONFIG_INSECURE` in production. */
   createBootstrapAccount(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
@@ -144,6 +146,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const proofTime = new ProofTime(raw, queue)
   const bindings = new TokenBindings({ issuer, clock, nonceRequired: config.dpopNonce === 'required', takenBefore: proofTime.before })
   const throttle = new ClientThrottle(clock, new KnownSources(raw, queue, clock), config.tokenRequestsPerMinute)
+  const isBootstrap = (account: string): boolean =>
+    profile === 'development' && (accounts.get(account)?.roles.includes('bootstrap') ?? false)
   const opened = openPeople({
     database,
     queue,
@@ -154,7 +158,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     config,
     alerts: options.alerts ?? null,
     announce,
-    isBootstrap: (account) => profile === 'development' && (accounts.get(account)?.roles.includes('bootstrap') ?? false),
+    isBootstrap,
     refused,
     answerFloorMs: options.answerFloorMs ?? ANSWER_FLOOR_MS,
   })
@@ -259,7 +263,10 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     handler,
     paths: OPEN_ROUTES,
     serviceAccounts: {
-      create: (ask, by) => accounts.create(ask, by),
+      async create(ask, by) {
+        if (isPowerful([...ask.roles, ...(ask.mayActFor?.roles ?? [])])) demandPerson(by, isBootstrap)
+        return accounts.create(ask, by)
+      },
       list: () => accounts.list().map(describe),
       get(name) {
         const account = accounts.get(name)
@@ -277,6 +284,8 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
         return changed
       },
       async replaceKey(name, by, certificate) {
+        const account = accounts.get(name)
+        if (account !== null && isPowerful([...account.roles, ...(account.mayActFor?.roles ?? [])])) demandPerson(by, isBootstrap)
         const replaced = await accounts.replaceKey(name, by, certificate)
         announce(name)
         return replaced

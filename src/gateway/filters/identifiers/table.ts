@@ -1,5 +1,5 @@
-import { ADJACENT, Lexicon } from '../contexts.ts'
-import { type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { Lexicon } from '../contexts.ts'
+import { type Recogniser, TRAIT } from '../recogniser.ts'
 import { AFRICA_MIDDLE_EAST } from './africa-middle-east.ts'
 import { ASIA_PACIFIC } from './asia-pacific.ts'
 import { DOCUMENTS, DOCUMENTS_LABELLED } from './documents.ts'

@@ -103,6 +103,11 @@ export class Assertions {
       return this.#refuse(judged.verdict, judged.known)
     }
     const credential = judged.verdict
+    // One that was taken away since it was judged is not put back.
+    if (factors.credential(credential.id) === null) {
+      await attempt.failed()
+      return this.#refuse('ERR_WEBAUTHN_CREDENTIAL', judged.known)
+    }
     factors.keepCredential(credential)
     await queue.write(() => factors.storeUse(credential))
     // Whatever was taken away while the disk was busy is taken away, and other rights may ask for another key.

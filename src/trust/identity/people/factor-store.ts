@@ -150,6 +150,10 @@ export class FactorStore {
     this.#raw.prepare('DELETE FROM identity_credentials WHERE id = ?').run(id)
   }
 
+  removeCredentialsOf(userId: string): void {
+    this.#raw.prepare('DELETE FROM identity_credentials WHERE user_id = ?').run(userId)
+  }
+
   totp(userId: string): TotpSecret | null {
     return this.#totp.get(userId) ?? null
   }

@@ -70,6 +70,24 @@ describe('people (B3)', () => {
     expect(people.find(person.id)).toMatchObject({ roles: ['security-officer'], groups: ['analytics'] })
   })
 
+  it.each([
+    ['a program', { type: 'ServiceAccount', id: 'automation' }],
+    ['a program that acts for an administrator', { ...ADMIN, onBehalfBy: 'automation' }],
+  ])('are the only ones who make or re-key powerful accounts of programs: not %s (B4)', async (_who, by) => {
+    await fixture.account('automation', { roles: ['administrator'] })
+    const { serviceAccounts } = fixture.identity
+    const ask = { purpose: 'operations', legalBasis: 'contract' } as const
+    const refused = { code: 'ERR_ACCESS_PROGRAM' }
+    await expect(serviceAccounts.create({ ...ask, name: 'puppet', roles: ['deployer'] }, by)).rejects.toMatchObject(refused)
+    const lent = { roles: ['administrator'], purposes: ['operations'] } as const
+    await expect(serviceAccounts.create({ ...ask, name: 'puppet', roles: ['application'], mayActFor: lent }, by)).rejects.toMatchObject(
+      refused,
+    )
+    await expect(serviceAccounts.replaceKey('automation', by)).rejects.toMatchObject(refused)
+    expect(serviceAccounts.get('puppet')).toBeNull()
+    expect((await serviceAccounts.create({ ...ask, name: 'plain', roles: ['application'] }, by)).account.name).toBe('plain')
+  })
+
   it('are known by who made them (B1)', async () => {
     const { person } = await newPerson(fixture, 'ada', ['auditor'])
     const { people } = fixture.identity

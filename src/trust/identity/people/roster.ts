@@ -218,7 +218,8 @@ export class Roster {
     factors.dropCodes(userId)
     this.#parts.changes.narrow({ ...before, epoch: before.epoch + 1 })
     await this.#parts.changes.store(userId, () => {
-      for (const { id } of credentials) factors.removeCredential(id)
+      // Also one that is stored and not yet in effect.
+      factors.removeCredentialsOf(userId)
       factors.removeTotp(userId)
       factors.removeCodes(userId)
     })
