@@ -86,8 +86,8 @@ const obligations = z.strictObject({
   /** What is done to columns of a data set. */
   columns: z.record(z.string().max(200), z.enum(COLUMN_MASKS)).optional(),
 })
-/** Cells of one row; what is not named has no value. */
-const row = z.record(z.string().max(200), z.union([z.string().max(4096), z.int()]))
+/** Cells of one row; what is not named has no value. A whole number stands in a column of either kind of numbers. */
+const row = z.record(z.string().max(200), z.union([z.string().max(4096), z.number()]))
 const testCase = z.strictObject({
   name: z.string().min(1).max(200),
   principal: principal.prefault({}),
