@@ -8,6 +8,7 @@ import {
   type EntityFacts,
   type EntityUid,
   type FactValue,
+  FILTER_ACTIONS,
   LEGAL_BASES,
   MFA_NEVER,
   ORDINARY_REQUEST,
@@ -76,7 +77,7 @@ const context = z.strictObject({
   approvals: z.int().min(0).max(100).optional(),
   breakGlass: z.boolean().optional(),
 })
-const filters = z.record(z.string().max(64), z.enum(['allow', 'mask', 'block']))
+const filters = z.record(z.string().max(64), z.enum(FILTER_ACTIONS))
 const obligations = z.strictObject({
   filterInput: filters.optional(),
   filterOutput: filters.optional(),
