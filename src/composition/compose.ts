@@ -9,6 +9,7 @@ import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtEr
 import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
+import { columnScanner } from '#gateway/filters'
 import { openLimits } from '#gateway/limits'
 import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
@@ -261,7 +262,16 @@ async function start(
   })
   closers.push(() => exceptions.close())
   const objects = nodeFolder(directory.at('objects'))
-  const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer, environment: profile })
+  const datasets = openDatasets({
+    database,
+    objects,
+    keys,
+    audit,
+    clock,
+    sealer: keyring.sealer,
+    scanner: columnScanner,
+    environment: profile,
+  })
   const registry = openRegistry({ database, objects, keys, audit, clock, environment: profile })
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))

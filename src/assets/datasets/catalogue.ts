@@ -1,4 +1,4 @@
-import { asRedoubtError } from '#foundation/core'
+import { asRedoubtError, type DataScan } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { DatasetVersion } from './dataset-version.ts'
 
@@ -11,6 +11,8 @@ const MIGRATIONS = [
     UNIQUE (name, version))`,
   // A removed version's number is not given again: lineage may name it.
   `CREATE TABLE dataset_names (name TEXT PRIMARY KEY, last_version INTEGER NOT NULL)`,
+  // What was found in the columns: names of columns and counts. In a table of its own, since only who asks for it reads it.
+  `CREATE TABLE dataset_scans (id TEXT PRIMARY KEY, scan TEXT NOT NULL)`,
 ]
 
 interface Row {
@@ -33,7 +35,9 @@ interface Row {
 export interface Catalogue {
   nextVersion(name: string): number
   /** One durable transaction. */
-  add(version: DatasetVersion): void
+  add(version: DatasetVersion, scan: DataScan | null): void
+  /** What was found at its import; null where nothing looked. */
+  scanOf(id: string): DataScan | null
   /** All versions, by name and number. */
   list(): DatasetVersion[]
   /** @param version the latest when left out. */
@@ -60,11 +64,14 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
   const exact = raw.prepare('SELECT * FROM datasets WHERE name = ? AND version = ?')
   const identified = raw.prepare('SELECT * FROM datasets WHERE id = ?')
   const named = raw.prepare('SELECT * FROM datasets WHERE name = ?')
+  const removeScans = raw.prepare('DELETE FROM dataset_scans WHERE id IN (SELECT id FROM datasets WHERE name = ?)')
   const remove = raw.prepare('DELETE FROM datasets WHERE name = ?')
+  const insertScan = raw.prepare('INSERT INTO dataset_scans (id, scan) VALUES (?, ?)')
+  const scanned = raw.prepare('SELECT scan FROM dataset_scans WHERE id = ?')
   const one = (row: unknown): DatasetVersion | null => (row === undefined ? null : toVersion(row as Row))
   return {
     nextVersion: (name) => ((lastVersion.get(name) as { last_version: number } | undefined)?.last_version ?? 0) + 1,
-    add(v) {
+    add(v, scan) {
       transaction(raw, () => {
         insert.run(
           v.id,
@@ -83,7 +90,12 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
           v.createdAt,
         )
         remember.run(v.name, v.version)
+        if (scan) insertScan.run(v.id, JSON.stringify(scan))
       })
+    },
+    scanOf(id) {
+      const row = scanned.get(id) as { readonly scan: string } | undefined
+      return row === undefined ? null : (JSON.parse(row.scan) as DataScan)
     },
     list: () => (all.all() as unknown as Row[]).map(toVersion),
     get: (name, version) => one(version === undefined ? latest.get(name) : exact.get(name, version)),
@@ -91,7 +103,10 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
     ids: () => new Set((all.all() as unknown as Row[]).map((row) => row.id)),
     removeAll(name) {
       const versions = (named.all(name) as unknown as Row[]).map(toVersion)
-      transaction(raw, () => void remove.run(name))
+      transaction(raw, () => {
+        removeScans.run(name)
+        remove.run(name)
+      })
       return versions
     },
   }

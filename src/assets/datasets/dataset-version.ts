@@ -1,4 +1,4 @@
-import type { LegalBasis, Sensitivity } from '#foundation/core'
+import type { DataScan, LegalBasis, Sensitivity } from '#foundation/core'
 
 export type ColumnType = 'integer' | 'real' | 'text'
 
@@ -29,6 +29,11 @@ export interface DatasetVersion {
   readonly legalBasis: LegalBasis
   readonly createdAt: number
   readonly groups: number
+}
+
+/** A version that was just imported, with what was found in it; nothing where nothing looks. */
+export interface ImportedVersion extends DatasetVersion {
+  readonly scan?: DataScan
 }
 
 export interface NumericValues {

@@ -1,9 +1,18 @@
-import { type AuditSink, type Clock, type EntityFacts, RedoubtError, SENSITIVITIES, type SubjectSealer } from '#foundation/core'
+import {
+  type AuditSink,
+  type Clock,
+  type ColumnScanner,
+  type DataScan,
+  type EntityFacts,
+  RedoubtError,
+  SENSITIVITIES,
+  type SubjectSealer,
+} from '#foundation/core'
 import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
 import type { Keys, KeyUse } from '#trust/keys'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
-import type { DatasetVersion } from './dataset-version.ts'
+import type { DatasetVersion, ImportedVersion } from './dataset-version.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
 import type { ColumnProfile } from './manifest.ts'
 import { FOLDER, idsWithObjects } from './object-paths.ts'
@@ -19,6 +28,8 @@ export interface DatasetsOptions {
   readonly audit: AuditSink
   readonly clock: Clock
   readonly sealer: SubjectSealer
+  /** Looks at what the columns of an import hold; without one nothing looks. */
+  readonly scanner?: ColumnScanner
   /** Where the house runs; policies know it as parent of each data set. */
   readonly environment: 'development' | 'production'
 }
@@ -30,13 +41,15 @@ export interface Datasets {
   /**
    * Resolves when the version is durable; a failed or aborted import leaves nothing behind. A name that exists gets its next version.
    * @throws {RedoubtError} `ERR_DATA_RAGGED`, `ERR_DATA_MISTYPED`, `ERR_DATA_MALFORMED`, `ERR_DATA_COLUMN`, each with line or column
-   *   as evidence; `ERR_INPUT_INVALID`, `ERR_INPUT_TOO_LARGE`; what storage, keys and audit throw; the signal's reason.
+   *   as evidence; `ERR_DATA_SENSITIVITY` where `strict` is asked and more is found than was said; `ERR_INPUT_INVALID`, `ERR_INPUT_TOO_LARGE`; what storage, keys and audit throw; the signal's reason.
    */
-  import(source: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<DatasetVersion>
+  import(source: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<ImportedVersion>
   /** All versions, by name and number. */
   list(): readonly DatasetVersion[]
   /** @param version the latest when left out. */
   get(name: string, version?: number): DatasetVersion | null
+  /** What was found in its columns when it was imported; null where nothing looked. What of it may be told is decided by the caller. */
+  scan(version: DatasetVersion): DataScan | null
   /** The same object while unchanged. @throws {RedoubtError} `ERR_DATA_UNKNOWN`. */
   facts(version: DatasetVersion): EntityFacts
   /**
@@ -86,6 +99,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
     import: (source, ask) => importDataset({ ...options, catalogue, serialise }, source, ask),
     list: () => catalogue.list(),
     get: (name, version) => catalogue.get(name, version),
+    scan: (version) => catalogue.scanOf(version.id),
     facts(version) {
       let known = facts.get(version.id)
       if (!known) facts.set(version.id, (known = factsOf(requireKnown(catalogue, version), options.environment)))

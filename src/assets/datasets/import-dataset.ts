@@ -1,16 +1,27 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { asRedoubtError, type AuditSink, type Clock, newId, RedoubtError, type SubjectSealer } from '#foundation/core'
+import {
+  asRedoubtError,
+  type AuditSink,
+  type Clock,
+  type ColumnScanner,
+  type DataScan,
+  newId,
+  RedoubtError,
+  type SubjectSealer,
+  type TableScan,
+} from '#foundation/core'
 import { type DataKey, openObject, sealObject } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
 import type { Keys, KeyUse } from '#trust/keys'
 import type { Catalogue } from './catalogue.ts'
 import { ColumnObserver, numberOf, textOf } from './column-type.ts'
 import { CsvParser, type CsvRow } from './csv-parser.ts'
-import type { ColumnDescription, DatasetVersion, RowGroup } from './dataset-version.ts'
+import type { ColumnDescription, ImportedVersion, RowGroup } from './dataset-version.ts'
 import { ColumnProfiler, describeForAudit, encodeManifest, type Manifest, versionOf } from './manifest.ts'
 import { FOLDER, groupPath, indexPath, manifestPath, pathsOf, resourceOf, spoolPath } from './object-paths.ts'
 import { checkHeader, checkOptions, type ImportOptions } from './options.ts'
 import { encodeRowGroup, MAX_GROUP_ROWS } from './row-group-codec.ts'
+import { demandSensitivity, scanForAudit } from './scan-facts.ts'
 import { readFrames, writeFrame } from './spool.ts'
 import { SubjectIndexBuilder } from './subject-index.ts'
 
@@ -21,6 +32,8 @@ export interface ImportPorts {
   readonly clock: Clock
   readonly sealer: SubjectSealer
   readonly catalogue: Catalogue
+  /** Looks at what the columns hold. */
+  readonly scanner?: ColumnScanner | undefined
   /** Runs one at a time: from choosing a version number to committing it. */
   readonly serialise: <T>(work: () => Promise<T>) => Promise<T>
 }
@@ -41,7 +54,7 @@ export async function importDataset(
   ports: ImportPorts,
   source: AsyncIterable<Uint8Array>,
   options: ImportOptions,
-): Promise<DatasetVersion> {
+): Promise<ImportedVersion> {
   const id = newId('ds')
   const resource = { type: 'Dataset', id: options.name }
   const event = {
@@ -61,6 +74,7 @@ export async function importDataset(
     }
     const spoolKey = await ports.keys.generateDataKey('dataset', resourceOf(id, 'spool'), use)
     const table = await spoolRows(ports, id, spoolKey, source, options)
+    if (table.scan && options.strict === true) demandSensitivity(table.scan, options.sensitivity)
     const sealed = await sealGroups(ports, id, spoolKey, table, options, use)
     ports.objects.remove(spoolPath(id))
     return await ports.serialise(async () => {
@@ -92,10 +106,10 @@ export async function importDataset(
         outcome: 'success',
         purpose: options.purposes.join(' '),
         legalBasis: options.legalBasis,
-        details: describeForAudit(version),
+        details: { ...describeForAudit(version), ...(table.scan ? { scan: scanForAudit(table.scan, options.sensitivity) } : {}) },
       })
-      ports.catalogue.add(version)
-      return version
+      ports.catalogue.add(version, table.scan)
+      return table.scan ? { ...version, scan: table.scan } : version
     })
   } catch (thrown) {
     removeUnlessCommitted(ports, id)
@@ -135,6 +149,7 @@ interface SpooledTable {
   readonly columns: readonly ColumnDescription[]
   readonly rows: number
   readonly bytes: number
+  readonly scan: DataScan | null
 }
 
 /** First pass: shape of every row, kinds of every column. */
@@ -147,6 +162,7 @@ async function spoolRows(
 ): Promise<SpooledTable> {
   const parser = new CsvParser()
   let observers: readonly ColumnObserver[] | null = null
+  let scan: TableScan | null = null
   let groupRows = MAX_GROUP_ROWS
   let rows = 0
   let bytes = 0
@@ -158,6 +174,7 @@ async function spoolRows(
       if (observers === null) {
         checkHeader(fields, options)
         observers = fields.map((name) => new ColumnObserver(name))
+        scan = ports.scanner?.begin(fields) ?? null
         groupRows = Math.max(1, Math.min(MAX_GROUP_ROWS, Math.floor(MAX_GROUP_CELLS / fields.length)))
         continue
       }
@@ -169,6 +186,7 @@ async function spoolRows(
         observers[i]!.observe(fields[i]!, line)
         characters += fields[i]!.length
       }
+      scan?.row(fields)
       pending.push(fields)
       if (++rows > MAX_ROWS) throw new RedoubtError('ERR_INPUT_TOO_LARGE', `the file has more than ${MAX_ROWS} rows`)
       if (pending.length === groupRows || characters > MAX_GROUP_CHARACTERS) yield* flush()
@@ -193,7 +211,13 @@ async function spoolRows(
 
   await sealObject(ports.objects, spoolPath(id), key, frames())
   if (observers === null || rows === 0) throw new RedoubtError('ERR_DATA_MALFORMED', 'the file has no rows below its header')
-  return { columns: decideColumns(observers, options), rows, bytes }
+  const columns = decideColumns(observers, options)
+  return { columns, rows, bytes, scan: await finished(scan, options.signal) }
+}
+
+/** The scan was begun inside a generator, where its type is not followed. */
+function finished(scan: TableScan | null, signal: AbortSignal | undefined): Promise<DataScan> | null {
+  return scan && scan.finish(signal)
 }
 
 function decideColumns(observers: readonly ColumnObserver[], options: ImportOptions): readonly ColumnDescription[] {

@@ -13,6 +13,8 @@ export interface ImportOptions {
   readonly subject?: string
   /** Columns that are text although they look like numbers. */
   readonly textColumns?: readonly string[]
+  /** Refuses the file when what is found in it calls for more than `sensitivity`; otherwise that is told and recorded. */
+  readonly strict?: boolean
   readonly by: EntityUid
   readonly requestId?: string
   /** Called now and then with the rows and bytes read so far. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { ColumnMask, RowCondition } from '#foundation/core'
+import type { ColumnMask, DataScan, RowCondition } from '#foundation/core'
 import type { DatasetVersion } from './dataset-version.ts'
-import { visibleVersion } from './visible-version.ts'
+import { visibleScan, visibleVersion } from './visible-version.ts'
 
 const version: DatasetVersion = {
   id: 'ds_1',
@@ -45,5 +45,41 @@ describe('what may be known of a data set (B2)', () => {
     expect(seen).toMatchObject({ rows: null, bytes: null, groups: null })
     expect(new Set(seen.columns.map(({ nullable }) => nullable))).toEqual(new Set([true]))
     expect(visibleVersion(version, [access({}, some), access()])).toEqual(version)
+  })
+})
+
+describe('what may be known of what was found (B2)', () => {
+  const scan: DataScan = {
+    rows: 120,
+    isSample: false,
+    sensitivity: 'restricted',
+    categories: ['health'],
+    subject: 'who',
+    columns: [
+      { name: 'who', values: 120, entities: [{ entity: 'PERSON', values: 120, share: 1 }], categories: [], sensitivity: 'confidential' },
+      { name: 'age', values: 120, entities: [], categories: ['health'], sensitivity: 'restricted' },
+    ],
+  }
+
+  it('is all of it where every row and column is seen whole', () => {
+    expect(visibleScan(scan, version, [access()])).toEqual(scan)
+    expect(visibleScan(null, version, [access()])).toBeNull()
+  })
+
+  it('is nothing where policies let some rows be seen only: counts over all would tell of the others', () => {
+    expect(visibleScan(scan, version, [access({}, some)])).toBeNull()
+    expect(visibleScan(scan, version, [])).toBeNull()
+  })
+
+  it('is nothing of a column that is masked or hidden, nor of the whole by way of it', () => {
+    for (const mask of ['redact', 'hide', 'coarse'] as const) {
+      expect(visibleScan(scan, version, [access({ age: mask }), access({}, some)])).toMatchObject({
+        sensitivity: 'confidential',
+        categories: [],
+        subject: 'who',
+        columns: [{ name: 'who' }],
+      })
+      expect(visibleScan(scan, version, [access({ who: mask })])).toMatchObject({ subject: null, columns: [{ name: 'age' }] })
+    }
   })
 })

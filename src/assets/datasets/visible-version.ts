@@ -1,3 +1,4 @@
+import { type DataScan, SENSITIVITIES } from '#foundation/core'
 import { maskOf } from './admitted-rows.ts'
 import type { ColumnDescription, DatasetVersion } from './dataset-version.ts'
 import type { RowAccess } from './row-access.ts'
@@ -24,5 +25,27 @@ export function visibleVersion(version: DatasetVersion, accesses: readonly Pick<
     columns: version.columns.filter(({ name }) => shows(name)).map(described),
     label: named(version.label),
     subject: named(version.subject),
+  }
+}
+
+/**
+ * What was found in the columns that one of the accesses shows unmasked, in every row; null for whom no access shows every row, since counts over
+ * all of them would tell of those that may not be known.
+ */
+export function visibleScan(
+  scan: DataScan | null,
+  version: DatasetVersion,
+  accesses: readonly Pick<RowAccess, 'rows' | 'masks'>[],
+): DataScan | null {
+  const whole = accesses.filter(({ rows }) => rows === null)
+  if (scan === null || whole.length === 0) return null
+  const columns = scan.columns.filter(({ name }) => whole.some((access) => maskOf(version, access, name) === 'keep'))
+  const sensitivity = SENSITIVITIES[Math.max(0, ...columns.map((column) => SENSITIVITIES.indexOf(column.sensitivity)))]!
+  return {
+    ...scan,
+    columns,
+    sensitivity,
+    categories: [...new Set(columns.flatMap(({ categories }) => categories))],
+    subject: columns.some(({ name }) => name === scan.subject) ? scan.subject : null,
   }
 }

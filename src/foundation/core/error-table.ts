@@ -269,6 +269,11 @@ export const ERROR_TABLE = {
   ERR_DATA_MISTYPED: entry(422, 'a value does not fit the type of its column', 'correct the named line'),
   ERR_DATA_COLUMN: entry(422, 'a column is missing, doubled or not allowed here', 'correct the header or the option'),
   ERR_DATA_MALFORMED: entry(422, 'the file is not well-formed CSV', 'correct the named line; write CSV in UTF-8 as in RFC 4180'),
+  ERR_DATA_SENSITIVITY: entry(
+    422,
+    'what was found in the columns calls for more than the sensitivity that was given',
+    'look with `redoubt data scan FILE`; give that sensitivity, or leave out `--strict`',
+  ),
   ERR_DATA_UNKNOWN: entry(404, 'there is no such data set', 'run `redoubt data list`'),
 
   // training

@@ -77,6 +77,62 @@ export type Role = (typeof ROLES)[number]
 export const SENSITIVITIES = ['public', 'internal', 'confidential', 'restricted'] as const
 export type Sensitivity = (typeof SENSITIVITIES)[number]
 
+/** GDPR art. 9(1). */
+export const SPECIAL_CATEGORIES = [
+  'health',
+  'religion',
+  'ethnicity',
+  'politics',
+  'trade-union',
+  'sex-life',
+  'biometric',
+  'genetic',
+] as const
+export type SpecialCategory = (typeof SPECIAL_CATEGORIES)[number]
+
+/** What was found in one column: counts, never a value. */
+export interface ColumnScan {
+  readonly name: string
+  /** Rows of those looked at that have a value here. */
+  readonly values: number
+  /** Most frequent first. */
+  readonly entities: readonly {
+    readonly entity: string
+    /** Rows that hold one, and their share of `values`, 0 to 1. */
+    readonly values: number
+    readonly share: number
+  }[]
+  readonly categories: readonly SpecialCategory[]
+  /** The least that this column calls for; `public` where nothing was found. */
+  readonly sensitivity: Sensitivity
+}
+
+/** What was found in a table. An estimate: what is not found may still be there. */
+export interface DataScan {
+  /** Rows looked at: all of a short table, an even sample of a longer one. */
+  readonly rows: number
+  readonly isSample: boolean
+  /** The least sensitivity that any column calls for. */
+  readonly sensitivity: Sensitivity
+  readonly categories: readonly SpecialCategory[]
+  /** The column that most likely says whom each row is about. */
+  readonly subject: string | null
+  readonly columns: readonly ColumnScan[]
+}
+
+/** A scan of one table whose rows come one by one. */
+export interface TableScan {
+  /** Keeps the row or lets it go; cheap, memory bounded. @param fields as written, by column. */
+  row(fields: readonly string[]): void
+  /** Looks at what was kept, giving way to other work. @throws the signal's reason. */
+  finish(signal?: AbortSignal): Promise<DataScan>
+}
+
+/** Implemented by `#gateway/filters`: finds what columns of tables hold. */
+export interface ColumnScanner {
+  begin(names: readonly string[]): TableScan
+}
+
 /** GDPR art. 6(1)(a) to (f). */
 export const LEGAL_BASES = ['consent', 'contract', 'legal-obligation', 'vital-interests', 'public-task', 'legitimate-interests'] as const
 export type LegalBasis = (typeof LEGAL_BASES)[number]

@@ -1,3 +1,4 @@
+export { columnScanner } from './columns/column-scanner.ts'
 export { loadRecognisers, type OwnRecognisers } from './own/load-recognisers.ts'
 export { compilePlan, type FilterPlan } from './plan.ts'
 export { ENTITIES, presetEntities, PRESETS } from './presets.ts'

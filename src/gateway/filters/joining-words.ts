@@ -43,7 +43,7 @@ export const STREETS_AFTER: ReadonlySet<string> = new Set(
 ) // prettier-ignore
 
 /** Ends of words that are a street's name: `Hauptstraße`, `Kalverstraat`, `Storgatan`. Without marks, small letters. */
-export const STREET_SUFFIX =
+const STREET_SUFFIX =
   /^[a-z'-]{2,40}(?:strasse|str\.?|straat|weg|gasse|platz|allee|ring|damm|ufer|graben|steig|chaussee|laan|plein|gracht|kade|dijk|singel|gatan|gata|vagen|gade|vej|alle|veien|gaten|katu|tie|utca|ulica|street)$/u
 
 /** After a number of years: an age. */
@@ -89,8 +89,16 @@ export function isJoiningWord(word: string): boolean {
   return JOINING.has(plain) || (plain.endsWith('.') && JOINING.has(plain.slice(0, -1)))
 }
 
+/** Last two letters of every `STREET_SUFFIX`: the expression is asked only where they stand. */
+const SUFFIX_ENDS: ReadonlySet<string> = new Set(words('se tr r. at eg tz ee ng mm er en ig an in ht de jk el ta ej le tu ie ca et'))
+
+export function isStreetName(plain: string): boolean {
+  return SUFFIX_ENDS.has(plain.slice(-2)) && STREET_SUFFIX.test(plain)
+}
+
 /** Whether a word says that a postal address is being written, whose next line belongs to it. */
 export function isStreetWord(word: string): boolean {
-  const plain = plainForm(word).replace(/\.$/u, '')
-  return STREETS_BEFORE.has(plain) || STREETS_AFTER.has(plain) || STREET_SUFFIX.test(plain)
+  const form = plainForm(word)
+  const plain = form.endsWith('.') ? form.slice(0, -1) : form
+  return STREETS_BEFORE.has(plain) || STREETS_AFTER.has(plain) || isStreetName(plain)
 }

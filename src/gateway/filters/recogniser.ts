@@ -120,7 +120,7 @@ export class Segment {
   }
 
   get isAscii(): boolean {
-    this.#isAscii ??= !BEYOND_ASCII.test(this.whole)
+    this.#isAscii ??= !BEYOND_ASCII.test(this.text) && !BEYOND_ASCII.test(this.before)
     return this.#isAscii
   }
 

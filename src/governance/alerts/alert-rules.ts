@@ -43,6 +43,11 @@ function refusals({ details }: AuditEvent): number {
   return typeof count === 'number' && count > 0 ? count : 1
 }
 
+function foundStricter(details: JsonObject | undefined): boolean {
+  const scan = details?.['scan']
+  return typeof scan === 'object' && scan !== null && !Array.isArray(scan) && (scan as JsonObject)['isStricter'] === true
+}
+
 export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' | 'policyRefusals'>): readonly AlertRule[] {
   const authentication = { count: config.authenticationRefusals, windowMs: AUTHENTICATION_WINDOW_MS, weight: refusals }
   return [
@@ -105,6 +110,14 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       when: ({ code }) => code === 'ERR_FILTER_FAILED',
       subject: resource,
       summary: (event) => `a recogniser failed and calls of ${uid(event.resource)} are refused`,
+    },
+    {
+      kind: 'data.sensitivity',
+      severity: 'warning',
+      types: ['data.import'],
+      when: ({ outcome, details }) => outcome === 'success' && foundStricter(details),
+      subject: resource,
+      summary: (event) => `${uid(event.resource)} was imported with a sensitivity below what was found in its columns`,
     },
     {
       kind: 'policy.shadow-mismatch',

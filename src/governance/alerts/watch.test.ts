@@ -37,6 +37,7 @@ describe('the record', () => {
     ['critical filter.failed', { type: 'inference.refusal', outcome: 'refused', code: 'ERR_FILTER_FAILED' }],
     ['critical filter.failed', { type: 'inference.completion', outcome: 'failed', code: 'ERR_FILTER_FAILED' }],
     ['critical policy.shadow-mismatch', { type: 'policy.mismatch', outcome: 'failed', code: 'ERR_POLICY_ERROR' }],
+    ['warning data.sensitivity', { type: 'data.import', details: { scan: { isStricter: true } } }],
     ['info model.quarantined', { type: 'model.quarantine' }],
     ['info access.administrator-enrolled', { type: 'access.enrolment.complete' }],
     ['critical storage.tampered', { type: 'key.unwrap', outcome: 'failed', code: 'ERR_CRYPTO_AUTHENTICATION' }],
@@ -52,6 +53,9 @@ describe('the record', () => {
     const { raised, record } = watch()
     for (const type of ['inference.completion', 'model.load', 'model.deploy', 'key.unwrap', 'authentication.refused', 'server.start'])
       await record({ type })
+    for (const scan of [{ isStricter: false }, { isStricter: 'true' }, null, [true], 1])
+      await record({ type: 'data.import', details: { scan } })
+    await record({ type: 'data.import', outcome: 'failed', details: { scan: { isStricter: true } } })
     expect(raised).toEqual([])
   })
 
@@ -146,7 +150,7 @@ describe('the record', () => {
                 : { code: outcome === 'failed' ? ('ERR_FILTER_FAILED' as const) : ('ERR_POLICY_DENIED' as const) }),
               purpose: canary,
               action: canary,
-              details: { reason: canary, name: canary, nested: { canary } },
+              details: { reason: canary, name: canary, nested: { canary }, scan: { isStricter: true, subject: canary } },
               personal: [{ subject: canary, fields: { name: canary } }],
             })
     expect(new Set(raised.map(({ kind }) => kind))).toEqual(new Set(alertRules(config).map(({ kind }) => kind)))

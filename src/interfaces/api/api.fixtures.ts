@@ -217,6 +217,7 @@ export async function testPlane(): Promise<TestPlane> {
       get: (name: string) => (name === 'absent' ? null : version),
       facts: facts('Dataset'),
       import: act('import', version),
+      scan: act('read scan', null),
       remove: act('remove dataset'),
       read: () => {
         act('read dataset')()

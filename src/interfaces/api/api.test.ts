@@ -63,6 +63,8 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', '/api/v1/enrolment-links', {}, 'manageAccess', /create enrolment link/],
   ['POST', TABLE, CSV, 'import', /import/],
   ['DELETE', '/api/v1/datasets/credit', {}, 'erase', /remove dataset/],
+  ['GET', '/api/v1/datasets/credit', {}, 'view', /read scan/],
+  ['GET', '/api/v1/datasets/credit/scan', {}, 'view', /read dataset/],
   ['GET', '/api/v1/datasets/credit/rows', {}, 'view', /read rows/],
   ['POST', '/api/v1/datasets/credit/query', { json: {} }, 'query', /read dataset/],
   ['POST', '/api/v1/datasets/credit/export', {}, 'export', /read dataset.*record export/],
@@ -269,6 +271,8 @@ describe('every route of the control plane', () => {
       const { text } = await call('GET', path)
       expect([text.includes('"admitted":7'), text.includes('4711')]).toEqual([true, false])
     }
+    expect((await call('GET', '/api/v1/datasets/credit')).body).toMatchObject({ name: 'credit', scan: null, isStricter: false })
+    expect((await call('GET', '/api/v1/datasets/absent')).body.code).toBe('ERR_DATA_UNKNOWN')
     plane.effect = 'deny'
     expect((await call('GET', '/api/v1/datasets')).body.datasets).toEqual([])
     expect((await call('GET', '/api/v1/models')).body.models).toEqual([])

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { accessOf, visibleVersion } from '#assets/datasets'
+import { accessOf, isStricter, visibleScan, visibleVersion } from '#assets/datasets'
 import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { decisionOn, demand, mayGoOn, streamOf, systemPart } from './guard.ts'
+import { decisionOn, demand, demandDecision, mayGoOn, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { longOperation, until } from './long-operation.ts'
 import { objectName } from './names.ts'
@@ -14,6 +14,8 @@ const importQuery = z.strictObject({
   sensitivity: z.enum(SENSITIVITIES),
   purpose: z.union([z.string(), z.array(z.string())]).transform((value) => (Array.isArray(value) ? value : [value])),
   legalBasis: z.enum(LEGAL_BASES),
+  /** Refuse the file when what is found in it calls for more than `sensitivity`. */
+  strict: z.enum(['true', 'false']).default('false'),
 })
 
 /** Who may do any of these with a data set may know that it exists, and of its columns and rows what these acts would tell. */
@@ -38,6 +40,30 @@ export const datasetRoutes =
       }),
     )
 
+    app.get(
+      '/datasets/:name',
+      {
+        schema: {
+          summary:
+            'The latest version of a data set, and what was found in it at its import, as far as the caller may see its rows and columns',
+          params: z.strictObject({ name: objectName }),
+        },
+      },
+      async (request) => {
+        const { name } = request.params
+        const version = plane.datasets.get(name)
+        if (!version) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
+        const { decision } = await demandDecision(plane, request, 'view', plane.datasets.facts(version))
+        const accesses = [accessOf('view', decision)]
+        const scan = visibleScan(plane.datasets.scan(version), version, accesses)
+        return {
+          ...visibleVersion(version, accesses),
+          scan,
+          isStricter: scan !== null && isStricter(scan.sensitivity, version.sensitivity),
+        }
+      },
+    )
+
     app.post(
       '/datasets/:name/versions',
       {
@@ -49,7 +75,7 @@ export const datasetRoutes =
         },
       },
       async (request, reply) => {
-        const { label, subject, sensitivity, purpose, legalBasis } = request.query
+        const { label, subject, sensitivity, purpose, legalBasis, strict } = request.query
         const source = streamOf(request, 'text/csv')
         const resource = systemPart(`dataset:${request.params.name}`)
         const principal = await demand(plane, request, 'import', resource)
@@ -64,6 +90,7 @@ export const datasetRoutes =
                 sensitivity,
                 purposes: purpose,
                 legalBasis,
+                strict: strict === 'true',
                 by: principal.facts,
                 requestId: request.redoubtRequestId,
                 progress: (rows, bytes) => progress({ rows, bytes }),

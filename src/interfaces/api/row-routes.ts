@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { accessOf, aggregate, csvOf, MAX_FIRST_ROWS, MIN_GROUP_SIZE } from '#assets/datasets'
+import { accessOf, aggregate, csvOf, isStricter, MAX_FIRST_ROWS, MIN_GROUP_SIZE, scanOf } from '#assets/datasets'
 import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core'
+import { columnScanner } from '#gateway/filters'
 import { SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { ControlPlane } from './control-plane.ts'
 import { demandDecision, mayGoOn, permits } from './guard.ts'
@@ -85,6 +86,37 @@ export const rowRoutes =
           rowCondition: condition,
           rows,
           more,
+        }
+      },
+    )
+
+    app.get(
+      '/datasets/:name/scan',
+      {
+        schema: {
+          summary: 'What the recognisers find in the rows and columns that the caller may see whole: counts, no value',
+          params: name,
+        },
+      },
+      async (request) => {
+        const { version, decision, use, refused, owner } = await begin(request, 'view', request.params.name)
+        const access = accessOf('view', decision, { scan: true })
+        const watch = watched(refused)
+        try {
+          const reading = plane.datasets.read(version, use, access)
+          const scan = await lanes.downloads.run(() => scanOf(reading, columnScanner, watch.signal), watch.signal, owner)
+          const reason = refused()
+          if (reason) throw reason
+          return {
+            name: version.name,
+            version: version.version,
+            given: version.sensitivity,
+            rowCondition: reading.condition,
+            scan,
+            isStricter: isStricter(scan.sensitivity, version.sensitivity),
+          }
+        } finally {
+          watch.end()
         }
       },
     )

@@ -1,6 +1,7 @@
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { type DataScan, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { dataScanCommand, scanWords } from './data-scan-command.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { repeated } from './repeated.ts'
@@ -20,6 +21,10 @@ interface DatasetVersion {
 /** Of whose rows and columns only what may be known is told. */
 type ListedVersion = Omit<DatasetVersion, 'rows'> & { readonly rows: number | null }
 
+interface Imported extends DatasetVersion {
+  readonly scan?: DataScan
+}
+
 interface ImportOptions {
   readonly name: string
   readonly label?: string
@@ -27,10 +32,11 @@ interface ImportOptions {
   readonly sensitivity: string
   readonly purpose: readonly string[]
   readonly legalBasis: string
+  readonly strict?: boolean
 }
 
 export function dataCommands(): Command[] {
-  const data = new Command('data').description('data sets: import, list, rows, query, export, remove')
+  const data = new Command('data').description('data sets: import, list, scan, rows, query, export, remove')
 
   data
     .command('import <file>')
@@ -45,6 +51,7 @@ export function dataCommands(): Command[] {
     .addOption(
       new Option('--legal-basis <basis>', 'on which they were collected, GDPR art. 6(1)').choices(LEGAL_BASES).makeOptionMandatory(),
     )
+    .option('--strict', 'refuse the file when what is found in it calls for more than that sensitivity')
     .action(
       run<ImportOptions>(async ({ client, output }, options, file) => {
         if (file === undefined || !existsSync(file)) throw new RedoubtError('ERR_USAGE', `there is no file \`${file}\``)
@@ -53,7 +60,8 @@ export function dataCommands(): Command[] {
         for (const purpose of options.purpose) query.append('purpose', purpose)
         if (options.label !== undefined) query.set('label', options.label)
         if (options.subject !== undefined) query.set('subject', options.subject)
-        const version = await client.long<DatasetVersion>(`/datasets/${encodeURIComponent(options.name)}/versions?${query.toString()}`, {
+        if (options.strict === true) query.set('strict', 'true')
+        const version = await client.long<Imported>(`/datasets/${encodeURIComponent(options.name)}/versions?${query.toString()}`, {
           method: 'POST',
           stream: createReadStream(file, { highWaterMark: 256 * 1024 }),
           contentType: 'text/csv',
@@ -69,7 +77,7 @@ export function dataCommands(): Command[] {
         const columns = version.columns.map((column) => [column.name, column.type, column.nullable ? 'may be missing' : ''])
         output.result(
           version,
-          `imported \`${version.name}\` version ${version.version}: ${version.rows.toLocaleString('en')} rows\ndigest ${version.digest}\n\n${table(['column', 'type', ''], columns)}`,
+          `imported \`${version.name}\` version ${version.version}: ${version.rows.toLocaleString('en')} rows\ndigest ${version.digest}\n\n${table(['column', 'type', ''], columns)}${version.scan ? `\n\n${scanWords(version.scan, version.sensitivity)}` : ''}`,
         )
       }),
     )
@@ -91,6 +99,7 @@ export function dataCommands(): Command[] {
       }),
     )
 
+  data.addCommand(dataScanCommand())
   rowCommands(data)
 
   data

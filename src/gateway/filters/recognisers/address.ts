@@ -1,4 +1,4 @@
-import { CONNECTORS, plainForm, STREET_SUFFIX, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
+import { CONNECTORS, isStreetName, plainForm, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 
 const SCORE = { street: 0.6, weakStreet: 0.35, box: 0.7, city: 0.6 } as const
@@ -100,7 +100,7 @@ function nameFirst(segment: Segment, all: readonly Word[], i: number): Street | 
   if (!CAPITAL.test(word.text)) return null
   const next = all[i + 1]
   if (next === undefined) return null
-  if (STREET_SUFFIX.test(word.plain) && word.plain.length >= SHORTEST_STREET && !word.breaks && NUMBER_AFTER.test(next.text))
+  if (isStreetName(word.plain) && word.plain.length >= SHORTEST_STREET && !word.breaks && NUMBER_AFTER.test(next.text))
     return { first: i, last: i + 1, score: SCORE.street }
   const kind = STREETS_BEFORE.has(word.plain)
   const kindBefore = !kind && i === 0 && KIND_BEFORE.test(segment.before)
@@ -186,18 +186,22 @@ function mayHold(segment: Segment): boolean {
   return hasTellingWord(text) || KIND_BEFORE.test(segment.before)
 }
 
+/** `; : ! ? )`, behind a word. */
+function isTailSign(unit: number): boolean {
+  return unit === 0x3b || unit === 0x3a || unit === 0x21 || unit === 0x3f || unit === 0x29
+}
+
 function hasTellingWord(text: string): boolean {
   for (let end = 0; end < text.length; end++) {
     const start = end
     while (end < text.length && text.charCodeAt(end) > 0x20 && text.charCodeAt(end) !== 0x2c) end++
     const first = text.charCodeAt(start) | 0x20
     if (end === start || first < 0x61 || first > 0x7a) continue
-    const plain = text
-      .slice(start, end)
-      .replace(/[;:!?)]+$/u, '')
-      .toLowerCase()
-      .replace(/\.$/u, '')
-    if (TELLING.has(plain) || (plain.length >= SHORTEST_STREET && STREET_SUFFIX.test(plain))) return true
+    let last = end
+    while (isTailSign(text.charCodeAt(last - 1))) last--
+    if (text.charCodeAt(last - 1) === 0x2e) last--
+    const plain = text.slice(start, last).toLowerCase()
+    if (TELLING.has(plain) || (plain.length >= SHORTEST_STREET && isStreetName(plain))) return true
   }
   return false
 }

@@ -126,11 +126,15 @@ function issuerScore(digits: string): number {
 
 /** How cards are printed: in fours with a shorter or longer rest, 4-6-5 (American Express) or 4-6-4 (Diners). */
 function isCardGrouping(groups: readonly DigitGroup[], from: number, to: number): boolean {
-  const sizes = groups.slice(from, to).map(({ start, end }) => end - start)
-  if (sizes.length === 1) return true
-  const last = sizes.at(-1)!
-  if (sizes.length === 3 && sizes[0] === 4 && sizes[1] === 6) return last === 5 || last === 4
-  return sizes.slice(0, -1).every((size) => size === 4) && last <= 7
+  if (to - from === 1) return true
+  const last = sizeOf(groups[to - 1]!)
+  if (to - from === 3 && sizeOf(groups[from]!) === 4 && sizeOf(groups[from + 1]!) === 6) return last === 5 || last === 4
+  for (let i = from; i < to - 1; i++) if (sizeOf(groups[i]!) !== 4) return false
+  return last <= 7
+}
+
+function sizeOf({ start, end }: DigitGroup): number {
+  return end - start
 }
 
 function isCardSeparator(separator: string): boolean {

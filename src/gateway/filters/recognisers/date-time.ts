@@ -18,6 +18,8 @@ const CLOCK = new RegExp(`(?<![\\w.:-])${TIME}(?: ?(?:[AaPp]\\.?[Mm]\\.?|Uhr|h))
 const HOUR = /(?<![\w.:,-])(?:0?[1-9]|1[0-2]) ?(?:[AaPp][Mm]|[ap]\.m\.)(?!\w)/gu
 const CLOCK_AFTER = new RegExp(`^,? (?:at |um |à )?${TIME}(?: ?[AaPp]\\.?[Mm]\\.?)?(?![\\w:])`, 'u')
 const NOTHING: readonly Match[] = []
+const SHORTEST_MONTH = 3
+const LONGEST_MONTH = 12
 const WORD = /[\p{L}\p{M}]{3,12}/gu
 
 function isDay(text: string | undefined): boolean {
@@ -42,37 +44,51 @@ function lifted(segment: Segment, start: number, end: number, score: number): Ma
 
 /** The name of a month and the numbers around it: `4 de marzo de 2024`, `March 4th, 2024`, `04-MAR-2024`. */
 function named(segment: Segment, matches: Match[]): void {
-  const { text } = segment
-  for (const { 0: word, index } of text.matchAll(WORD)) {
-    if (!MONTHS.has(plainForm(word))) continue
-    let start = index
-    let end = index + word.length
-    if (text[end] === '.') end++
-    const day =
-      start > 0 &&
-      /(?<![\w.,/-])(\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?(?:[ -]|\.? (?:of|de|den|d') )?$/u.exec(text.slice(Math.max(0, start - 14), start))
-    if (day && isDay(day[1])) start -= day[0].length
-    let hasDay = start < index
-    let hasYear = false
-    const rest = text.slice(end, end + 40)
-    const dayAfter = hasDay ? null : /^[ -](?:the )?(\d{1,2})(?:st|nd|rd|th)?(?![\w:])/u.exec(rest)
-    let at = 0
-    if (dayAfter && isDay(dayAfter[1])) {
-      hasDay = true
-      at = dayAfter[0].length
-    }
-    const year = /^(?:,? |-|\/|,? (?:of|de|del|do) )((?:1[89]|20)\d\d|'?\d\d(?=$|[^\w:.%]))(?![\w-])/u.exec(rest.slice(at))
-    if (year && (hasDay || year[1]!.length === 4)) {
-      hasYear = true
-      at += year[0].length
-    }
-    const clock = hasDay ? CLOCK_AFTER.exec(rest.slice(at)) : null
-    if (clock) at += clock[0].length
-    if (!hasDay && !hasYear) continue
-    // `may` and `mars` are words of their own, `3 may` rarely anything but a day.
-    const score = hasDay && hasYear ? SCORE.month : hasYear ? SCORE.monthAndYear : SCORE.monthAndDay
-    matches.push({ start, end: end + at, score })
+  if (!segment.isAscii) {
+    for (const { 0: word, index } of segment.text.matchAll(WORD))
+      if (MONTHS.has(plainForm(word))) month(segment, index, word.length, matches)
+    return
   }
+  // The same for ASCII, at a tenth of the cost.
+  const { text } = segment
+  let start = 0
+  for (let i = 0; i <= text.length; i++) {
+    const unit = text.charCodeAt(i) | 0x20
+    const isLetter = unit >= 0x61 && unit <= 0x7a && i < text.length
+    if (isLetter && i - start < LONGEST_MONTH) continue
+    if (i - start >= SHORTEST_MONTH && MONTHS.has(text.slice(start, i).toLowerCase())) month(segment, start, i - start, matches)
+    start = isLetter ? i : i + 1
+  }
+}
+
+function month({ text }: Segment, index: number, length: number, matches: Match[]): void {
+  let start = index
+  let end = index + length
+  if (text[end] === '.') end++
+  const day =
+    start > 0 &&
+    /(?<![\w.,/-])(\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?(?:[ -]|\.? (?:of|de|den|d') )?$/u.exec(text.slice(Math.max(0, start - 14), start))
+  if (day && isDay(day[1])) start -= day[0].length
+  let hasDay = start < index
+  let hasYear = false
+  const rest = text.slice(end, end + 40)
+  const dayAfter = hasDay ? null : /^[ -](?:the )?(\d{1,2})(?:st|nd|rd|th)?(?![\w:])/u.exec(rest)
+  let at = 0
+  if (dayAfter && isDay(dayAfter[1])) {
+    hasDay = true
+    at = dayAfter[0].length
+  }
+  const year = /^(?:,? |-|\/|,? (?:of|de|del|do) )((?:1[89]|20)\d\d|'?\d\d(?=$|[^\w:.%]))(?![\w-])/u.exec(rest.slice(at))
+  if (year && (hasDay || year[1]!.length === 4)) {
+    hasYear = true
+    at += year[0].length
+  }
+  const clock = hasDay ? CLOCK_AFTER.exec(rest.slice(at)) : null
+  if (clock) at += clock[0].length
+  if (!hasDay && !hasYear) return
+  // `may` and `mars` are words of their own, `3 may` rarely anything but a day.
+  const score = hasDay && hasYear ? SCORE.month : hasYear ? SCORE.monthAndYear : SCORE.monthAndDay
+  matches.push({ start, end: end + at, score })
 }
 
 /** What a text must show for one of the expressions to be asked. */
@@ -80,7 +96,6 @@ const GROUPED = 1
 const MERIDIEM = 2
 const COLON = 4
 const WORDS = 8
-const SHORTEST_MONTH = 3
 
 function signsOf(text: string): number {
   let signs = 0

@@ -40,12 +40,17 @@ const size = (group: DigitGroup): number => group.end - group.start
 
 /** Signs inside a telephone number; two may meet only round brackets. */
 function isPhoneSeparator(separator: string): boolean {
+  if (separator === ' ' || separator === '-') return true
   return /^(?:[ \t]|-|\.|\/| ?- ?|\) ?|\) ?- ?|[ -]?\(|\)\(|\) ?\/ ?| ?\/ ?)$/u.test(separator)
 }
 
 /** Signs that set a number off from the next; without a space it goes on. */
 function isApart(separator: string | undefined): boolean {
-  return separator === undefined || separator.includes(' ') || separator.includes('(')
+  return separator === undefined || isSetOff(separator)
+}
+
+function isSetOff(separator: string): boolean {
+  return separator.includes(' ') || separator.includes('(')
 }
 
 /** Equal steps: `05 06 07 08 09`. */
@@ -106,15 +111,15 @@ const NANP_CODE = /^[2-9](?!11)\d\d$/u
 function northAmerican(segment: Segment, run: DigitRun, from: number): Candidate | null {
   const { groups, separators } = run
   const text = (i: number): string => segment.text.slice(groups[i]!.start, groups[i]!.end)
-  const first = text(from) === '1' && groups.length >= from + 4 ? from + 1 : from
+  const first = groups.length >= from + 4 && text(from) === '1' ? from + 1 : from
   const to = first + 3
-  if (to > groups.length || !NANP_CODE.test(text(first)) || size(groups[first + 1]!) !== 3 || size(groups[first + 2]!) !== 4) return null
+  if (to > groups.length || size(groups[first + 1]!) !== 3 || size(groups[first + 2]!) !== 4 || !NANP_CODE.test(text(first))) return null
   if (!separators.slice(from, to - 1).every(isPhoneSeparator)) return null
   const [areaSign, lineSign] = [separators[first]!, separators[first + 1]!]
   if (areaSign !== lineSign && areaSign === '.') return null
   const before = separators[from - 1] ?? ' '
   const after = separators[to - 1] ?? ' '
-  if (!/[ (]/u.test(before) || !after.includes(' ')) return null
+  if (!isSetOff(before) || !after.includes(' ')) return null
   const isSpaced = areaSign === ' ' && lineSign === ' '
   // No exchange begins with 0, not even in films.
   if (text(first + 1) < '100') return null
@@ -169,7 +174,7 @@ function find(segment: Segment): readonly Match[] {
     if (run.gluedBefore) continue
     for (let from = 0; from < run.groups.length; from++) {
       // Joined to what stands before by more than a space: the middle of something longer.
-      if (from > 0 && !/[ (]/u.test(run.separators[from - 1]!)) continue
+      if (from > 0 && !isSetOff(run.separators[from - 1]!)) continue
       const found = candidate(segment, run, from)
       if (found === null || (found.to === run.groups.length && run.gluedAfter)) continue
       const start = valueStart(segment, run, from)

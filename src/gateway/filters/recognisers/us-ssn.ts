@@ -35,13 +35,17 @@ function isIssuable(digits: string): boolean {
   )
 }
 
-function* candidates(run: DigitRun): Generator<readonly [from: number, to: number, separator: string]> {
+type Part = readonly [from: number, to: number, separator: string]
+const NOTHING: readonly Part[] = []
+
+function candidates(run: DigitRun): readonly Part[] {
   const { groups, separators } = run
+  let found: Part[] | null = null
   const size = (i: number): number => groups[i]!.end - groups[i]!.start
   for (let i = 0; i < groups.length; i++) {
     const before = separators[i - 1] ?? ''
     if (size(i) === 9) {
-      if (isApart(before) && isApart(separators[i] ?? '')) yield [i, i + 1, '']
+      if (isApart(before) && isApart(separators[i] ?? '')) (found ??= []).push([i, i + 1, ''])
       continue
     }
     // One of the dashes left out: `521-449382`, `52144-9382`.
@@ -51,14 +55,15 @@ function* candidates(run: DigitRun): Generator<readonly [from: number, to: numbe
       isApart(before) &&
       ((size(i) === 3 && size(i + 1) === 6) || (size(i) === 5 && size(i + 1) === 4))
     )
-      yield [i, i + 2, 'uneven']
+      (found ??= []).push([i, i + 2, 'uneven'])
     if (i + 3 > groups.length || size(i) !== 3 || size(i + 1) !== 2 || size(i + 2) !== 4) continue
     const separator = separators[i]!
     if (separator !== separators[i + 1] || SCORES[separator] === undefined) continue
     const after = separators[i + 2] ?? ''
     // Set off by spaces, the number may stand among others; made of spaces, it must be the whole run.
-    if (separator === ' ' ? i === 0 && after === '' : isApart(before) && isApart(after)) yield [i, i + 3, separator]
+    if (separator === ' ' ? i === 0 && after === '' : isApart(before) && isApart(after)) (found ??= []).push([i, i + 3, separator])
   }
+  return found ?? NOTHING
 }
 
 function isApart(separator: string): boolean {
