@@ -5,7 +5,7 @@ import { parseChatResponse } from './response.ts'
 
 const CARD = '4111 1111 1111 1111'
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
-const logprobs = { content: [{ token: 'ok', logprob: -0.1, bytes: [1], top_logprobs: [] }] }
+const logprobs = { content: [{ token: 'ok', logprob: -0.1, bytes: [111, 107], top_logprobs: [] }] }
 const choice = (message: object, index = 0): object => ({
   index,
   message: { role: 'assistant', ...message },
@@ -59,6 +59,12 @@ describe('ChatResponse', () => {
     response.rewriteTexts(maskCards)
     const out = JSON.parse(response.toClient('m', 0)) as { choices: { logprobs: unknown }[] }
     expect(out.choices.map((each) => each.logprobs)).toEqual([null, logprobs])
+  })
+
+  it('reads an answer in JSON by what it means even where it was cut off (C6)', () => {
+    const response = parseChatResponse(encode(answer(choice({ content: String.raw`{"s":"4111\u0020111111111111","t` }))), true)
+    expect(response.rewriteTexts(maskCards)).toBe(true)
+    expect(JSON.parse(response.toClient('m', 0))).toMatchObject({ choices: [{ message: { content: '{"s":"[CARD]","t' } }] })
   })
 
   it('says the place of a text in the whole answer', () => {

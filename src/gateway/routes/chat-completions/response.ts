@@ -1,5 +1,6 @@
 import { parseStrictJson, RedoubtError } from '#foundation/core'
 import { MAX_CHOICES } from './request.ts'
+import { filterJsonText } from '../json-text.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from './usage.ts'
 
@@ -13,8 +14,10 @@ export class ChatResponse {
   readonly #document: Branch
   readonly #choices: readonly Branch[]
   readonly #usage: TokenUsage | null
+  readonly #jsonAnswer: boolean
 
-  constructor(document: Branch) {
+  /** @param jsonAnswer The caller asked for an answer that is a JSON document. */
+  constructor(document: Branch, jsonAnswer: boolean) {
     const choices = document['choices']
     if (!Array.isArray(choices) || choices.length === 0 || choices.length > MAX_CHOICES) throw protocol('the answer has no choices')
     for (const choice of choices) {
@@ -26,6 +29,7 @@ export class ChatResponse {
     this.#document = document
     this.#choices = choices as Branch[]
     this.#usage = readUsage(document['usage'])
+    this.#jsonAnswer = jsonAnswer
   }
 
   get finishReasons(): readonly string[] {
@@ -42,9 +46,16 @@ export class ChatResponse {
     this.#choices.forEach((choice, i) => {
       const { logprobs } = choice
       const inner = (text: string, param: string): string => filter(text, `choices[${i}].${param}`)
+      const message = choice['message'] as Branch
+      const json = this.#jsonAnswer && typeof message['content'] === 'string' ? message['content'] : null
+      // Read by what it means even where it was cut off and is no document any more.
+      if (json !== null) message['content'] = filterJsonText(json, (plain) => inner(plain, 'message.content'))
       const exempt = (holder: Branch, member: string): boolean =>
-        (holder === choice && member === 'logprobs') || this.#exempt(holder, member)
-      const rewritten = rewriteTree(choice, inner, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
+        (holder === choice && member === 'logprobs') ||
+        (json !== null && holder === message && member === 'content') ||
+        this.#exempt(holder, member)
+      const inside = rewriteTree(choice, inner, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
+      const rewritten = inside || (json !== null && message['content'] !== json)
       if (logprobs !== undefined && logprobs !== null && rewritten) choice['logprobs'] = null
       changed ||= rewritten
     })
@@ -76,7 +87,7 @@ export class ChatResponse {
 }
 
 /** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for anything that is not a whole chat completion. */
-export function parseChatResponse(body: Uint8Array, maxBytes = MAX_RESPONSE_BYTES): ChatResponse {
+export function parseChatResponse(body: Uint8Array, jsonAnswer = false, maxBytes = MAX_RESPONSE_BYTES): ChatResponse {
   let document: Tree
   try {
     document = parseStrictJson(body, { maxBytes, maxDepth: MAX_DEPTH }) as Tree
@@ -84,7 +95,7 @@ export function parseChatResponse(body: Uint8Array, maxBytes = MAX_RESPONSE_BYTE
     throw protocol('the answer is not JSON within bounds')
   }
   if (!isBranch(document)) throw protocol('the answer is not an object')
-  return new ChatResponse(document)
+  return new ChatResponse(document, jsonAnswer)
 }
 
 function isBranch(value: Tree | undefined): value is Branch {
