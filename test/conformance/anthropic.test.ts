@@ -38,6 +38,14 @@ describe('the anthropic client', () => {
     }
   })
 
+  it('gets an answer in JSON masked and still JSON, whole and streamed (C6)', async () => {
+    const format = { type: 'json_schema' as const, schema: { type: 'object', properties: { card: { type: 'string' } } } }
+    const body = { ...ask('json please'), output_config: { format } }
+    const whole = await client.messages.create(body)
+    const streamed = await client.messages.stream(body).finalMessage()
+    for (const message of [whole, streamed]) expect(JSON.parse(textOf(message))).toEqual({ card: '[CREDIT_CARD]', ok: true })
+  })
+
   it('gets thinking masked, whole and streamed (C6)', async () => {
     const thinking = { type: 'enabled' as const, budget_tokens: 1024 }
     const whole = await client.messages.create({ ...ask('think hard'), max_tokens: 2000, thinking })

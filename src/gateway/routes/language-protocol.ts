@@ -25,7 +25,8 @@ export interface LanguageRequest {
 
 /** A whole answer, with its texts open to a filter. */
 export interface LanguageAnswer {
-  rewriteTexts(filter: TextFilter): unknown
+  /** @param quiet filters without counting, for what might have stood in the place of a text; where it is missing, that does not go out. */
+  rewriteTexts(filter: TextFilter, quiet?: TextFilter): unknown
   usage(promptTokens: number): TokenUsage
   /** The body for the client. @param now epoch milliseconds, for an upstream that does not date its answer. */
   toClient(publicModel: string, now: number): string

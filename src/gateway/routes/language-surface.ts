@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Clock, type EntityFacts, RedoubtError } from '#foundation/core'
 import { createRedactor, type FilterPlan, type Redactor } from '#gateway/filters'
-import type { Call, ServeIo, Served, StreamServed, Surface, SurfaceAsk } from '#gateway/pipeline'
+import type { Call, ServeIo, Served, StreamServed, Surface, SurfaceAsk, TextFilter } from '#gateway/pipeline'
 import { type Attempt, dispatchInOrder, type UpstreamExchange, type UpstreamRoute, type Upstreams } from '#gateway/serving'
 import type { LanguageProtocol, LanguageRequest } from './language-protocol.ts'
 
@@ -121,9 +121,9 @@ function serveWhole<Request extends LanguageRequest>(
           kind: 'whole',
           usage: { tokens: answer.usage(request.promptTokens).totalTokens },
           bytes: parts.reduce((sum, part) => sum + part.byteLength, 0),
-          visitTexts: (look) => void answer.rewriteTexts(look),
+          visitTexts: (look) => void answer.rewriteTexts(look, unchanged),
           render(filter) {
-            answer.rewriteTexts(filter)
+            answer.rewriteTexts(filter, quietly(io.outputPlan))
             const headers = {
               ...protocol.headers(io.requestId, options.clock.monotonic() - startedAt),
               'content-type': 'application/json',
@@ -140,6 +140,17 @@ function serveWhole<Request extends LanguageRequest>(
     })
   })
 }
+
+const unchanged = (text: string): string => text
+
+/** Filters a text without counting what it finds; nothing is left of one that may not leave. */
+const quietly =
+  (plan: FilterPlan): TextFilter =>
+  (text) => {
+    const redactor = createRedactor(plan)
+    const filtered = redactor.push(text) + redactor.flush()
+    return redactor.blocked ? '' : filtered
+  }
 
 /** Each event leaves as soon as no value can still grow into what it holds; the closing ones wait for the record. */
 function serveStream<Request extends LanguageRequest>(

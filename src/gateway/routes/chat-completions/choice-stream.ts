@@ -1,5 +1,7 @@
 import { RedoubtError } from '#foundation/core'
+import { readTokens, type SpelledToken, StreamedTokens, writeTokens } from '../log-probabilities/index.ts'
 import { MAX_TOOL_CALLS } from './request.ts'
+import { SPELLED } from './response.ts'
 import { filterWhole, type StreamRedactor, TextChannel } from './text-channel.ts'
 import type { Branch, Tree } from './texts.ts'
 
@@ -18,6 +20,8 @@ export interface ChoiceOptions {
 /** The pieces of one upstream event for one choice: deltas to send, in order, then perhaps a finish reason. */
 export interface ChoiceStep {
   readonly deltas: readonly Branch[]
+  /** Log probabilities of the text that the deltas hold. */
+  readonly logprobs: Branch | null
   readonly finishReason: string | null
   /** A value may not leave: the deltas end before it, and the stream ends with them. */
   readonly blocked: boolean
@@ -36,6 +40,9 @@ export class ChoiceStream {
   readonly #options: ChoiceOptions
   readonly #texts = new Map<string, TextChannel>()
   readonly #calls = new Map<number, ToolCall>()
+  /** Only where log probabilities come. */
+  #tokens: Map<string, StreamedTokens> | null = null
+  #leaving: Record<string, SpelledToken[]> | null = null
   #legacy: TextChannel | null = null
   #roleSent = false
   #speaking: string | null = null
@@ -55,8 +62,9 @@ export class ChoiceStream {
    * Takes one delta.
    * @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for what a filter cannot follow. @throws {Blocked}
    */
-  take(delta: Branch, finishReason: Tree | undefined): ChoiceStep {
+  take(delta: Branch, finishReason: Tree | undefined, logprobs: Tree | undefined = null): ChoiceStep {
     if (this.#finished) throw protocol('a choice goes on after its end')
+    if (isBranch(logprobs) || this.#tokens !== null) this.#spell(delta, logprobs)
     const before: Branch[] = []
     const out: Branch = {}
     for (const member of Object.keys(delta)) {
@@ -70,13 +78,44 @@ export class ChoiceStream {
     }
     const deltas = isEmpty(out) ? before : [...before, out]
     const reason = finishReason ?? null
-    if (reason === null || this.#blocked) return { deltas, finishReason: null, blocked: this.#blocked }
+    if (reason === null || this.#blocked) return { deltas, logprobs: this.#spelled(), finishReason: null, blocked: this.#blocked }
     if (typeof reason !== 'string' || !FINISH_REASON.test(reason)) throw protocol('a finish reason is not a word')
     const rest = this.#flush()
     if (!isEmpty(rest)) deltas.push(rest)
-    if (this.#blocked) return { deltas, finishReason: null, blocked: true }
+    if (this.#blocked) return { deltas, logprobs: this.#spelled(), finishReason: null, blocked: true }
     this.#finished = true
-    return { deltas, finishReason: reason, blocked: false }
+    return { deltas, logprobs: this.#spelled(), finishReason: reason, blocked: false }
+  }
+
+  /** Remembers which tokens spell what has come. */
+  #spell(delta: Branch, logprobs: Tree | undefined): void {
+    for (const member of SPELLED) {
+      const list = isBranch(logprobs) ? (logprobs[member] ?? null) : null
+      let tokens = this.#tokens?.get(member)
+      if (list === null && tokens === undefined) continue
+      if (tokens === undefined) {
+        this.#tokens ??= new Map()
+        tokens = new StreamedTokens(this.#texts.has(member))
+        this.#tokens.set(member, tokens)
+      }
+      const piece = delta[member]
+      tokens.push(readTokens(list), typeof piece === 'string' ? piece : '')
+    }
+  }
+
+  /** Notes that a piece of a text goes out. */
+  #leaves(member: string, piece: string): void {
+    const gone = this.#tokens?.get(member)?.take(piece) ?? []
+    if (gone.length === 0) return
+    this.#leaving ??= {}
+    this.#leaving[member] = [...(this.#leaving[member] ?? []), ...gone]
+  }
+
+  #spelled(): Branch | null {
+    const leaving = this.#leaving
+    if (leaving === null) return null
+    this.#leaving = null
+    return Object.fromEntries(SPELLED.map((member) => [member, leaving[member] ? writeTokens(leaving[member]) : null]))
   }
 
   #role(value: Tree, out: Branch): void {
@@ -103,7 +142,9 @@ export class ChoiceStream {
     if (this.#blocked) return
     this.#speaking = member
     const safe = this.#checked(channel, channel.push(piece))
-    if (safe !== '') out[member] = safe
+    if (safe === '') return
+    out[member] = safe
+    this.#leaves(member, safe)
   }
 
   /** Sends what the speaking text still holds before something else begins. A JSON answer cannot be interrupted, it waits for its end. */
@@ -113,7 +154,9 @@ export class ChoiceStream {
     if (speaking === null || (this.#options.jsonAnswer && speaking === 'content')) return
     const channel = this.#texts.get(speaking)
     const rest = channel === undefined ? '' : this.#checked(channel, channel.interrupt())
-    if (rest !== '') before.push({ [speaking]: rest })
+    if (rest === '') return
+    before.push({ [speaking]: rest })
+    this.#leaves(speaking, rest)
   }
 
   #toolCalls(value: Tree, before: Branch[], out: Branch): void {
@@ -211,7 +254,10 @@ export class ChoiceStream {
     const rest: Branch = {}
     for (const [member, channel] of this.#texts) {
       const text = this.#checked(channel, channel.flush())
-      if (text !== '') rest[member] = text
+      if (text !== '') {
+        rest[member] = text
+        this.#leaves(member, text)
+      }
       if (this.#blocked) return rest
     }
     const calls: Tree[] = []

@@ -11,7 +11,7 @@ export const CHAT_COMPLETIONS: LanguageProtocol<ChatRequest> = {
   operation: 'chat/completions',
   maxBodyBytes: MAX_REQUEST_BYTES,
   parseRequest: (body) => parseChatRequest(body),
-  parseAnswer: (body) => parseChatResponse(body),
+  parseAnswer: (body, request) => parseChatResponse(body, request.jsonAnswer),
   openStream: (request, options) =>
     new ChatStreamTransformer({
       ...options,

@@ -5,7 +5,7 @@ import { parseChatResponse } from './response.ts'
 
 const CARD = '4111 1111 1111 1111'
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value))
-const logprobs = { content: [{ token: 'ok', logprob: -0.1, bytes: [1], top_logprobs: [] }] }
+const logprobs = { content: [{ token: 'ok', logprob: -0.1, bytes: [111, 107], top_logprobs: [] }] }
 const choice = (message: object, index = 0): object => ({
   index,
   message: { role: 'assistant', ...message },
@@ -59,6 +59,57 @@ describe('ChatResponse', () => {
     response.rewriteTexts(maskCards)
     const out = JSON.parse(response.toClient('m', 0)) as { choices: { logprobs: unknown }[] }
     expect(out.choices.map((each) => each.logprobs)).toEqual([null, logprobs])
+  })
+
+  it('reads an answer in JSON by what it means even where it was cut off (C6)', () => {
+    const response = parseChatResponse(encode(answer(choice({ content: String.raw`{"s":"4111\u0020111111111111","t` }))), true)
+    expect(response.rewriteTexts(maskCards)).toBe(true)
+    expect(JSON.parse(response.toClient('m', 0))).toMatchObject({ choices: [{ message: { content: '{"s":"[CARD]","t' } }] })
+  })
+
+  it('lets no log probability carry what was changed, in no member and over no number of them (C6)', () => {
+    const spell = (...tokens: (string | [string, ...string[]])[]): object => ({
+      content: tokens.map((each) => {
+        const [token, ...top] = [each].flat()
+        const one = (text: string | undefined): object => ({ token: text, logprob: -1, bytes: [...Buffer.from(text ?? '')] })
+        return { ...one(token), top_logprobs: top.map(one), note: CARD }
+      }),
+      extra: CARD,
+    })
+    const spelled = (content: string, probabilities: object): { tokens: string[]; sent: string; alternatives: string[] } => {
+      const response = parseChatResponse(encode(answer({ ...choice({ content }), logprobs: probabilities })))
+      response.rewriteTexts(maskCards, maskCards)
+      const sent = response.toClient('m', 0)
+      const [{ logprobs: list }] = (JSON.parse(sent) as { choices: [{ logprobs: { content: any[] } | null }] }).choices
+      const tokens = list?.content ?? []
+      return {
+        sent,
+        tokens: tokens.map(({ token }) => token),
+        alternatives: tokens.flatMap(({ top_logprobs: top }) => top.map((one: any) => one.token)),
+      }
+    }
+    const split = spelled('Pay 4111 1111 1111 1111 now', spell('Pay', ' 41', '11 1111', ' 1111 ', '1111', ' now'))
+    expect(split.tokens).toEqual(['Pay', ' now'])
+    expect(split.sent).not.toMatch(/4111|1111/)
+    // A name that says something else than its bytes is not believed; what spells another text is dropped.
+    expect(spelled('ok then', { content: [{ token: CARD, logprob: -1, bytes: [111, 107], top_logprobs: [] }] }).tokens).toEqual(['ok'])
+    expect(
+      spelled('ok, that is longer', { content: [{ token: 'ok', logprob: -1, bytes: [...Buffer.from(CARD)], top_logprobs: [] }] }).sent,
+    ).not.toMatch(/4111|52,49,49,49/)
+    for (const attack of [
+      spell('Pay', [' me', ` ${CARD}`], ' now'),
+      spell(['Pay', '4111 1111'], [' me', ' 1111 1111'], ' now'),
+      spell(['Pay', '4111', ' 1111', ' 1111', ' 1111'], ' me', ' now'),
+    ]) {
+      const { sent, tokens } = spelled('Pay me now', attack)
+      expect(sent).not.toMatch(/1111|49,49,49,49/)
+      expect(tokens).toEqual(['Pay', ' me', ' now'])
+    }
+    // Together with what stands beside it, an alternative makes a value that the text is not.
+    expect(spelled('No 411111111111x', spell('No ', ['411111111111', '4'], ['x', '1111'])).alternatives).not.toContain('1111')
+    expect(spelled('Pay me', spell(['Pay', 'Give'], ' me')).alternatives).toEqual(['Give'])
+    const json = spelled(String.raw`{"a":"b"}`, spell(String.raw`{"a":"`, ['b', `4${String.raw`\u0031`.repeat(15)}`], '"}'))
+    expect(json.alternatives).toEqual([])
   })
 
   it('says the place of a text in the whole answer', () => {

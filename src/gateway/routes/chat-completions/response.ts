@@ -1,11 +1,15 @@
 import { parseStrictJson, RedoubtError } from '#foundation/core'
 import { MAX_CHOICES } from './request.ts'
+import { filterJsonText } from '../json-text.ts'
+import { readTokens, unchangedTokens, writeTokens } from '../log-probabilities/index.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from './usage.ts'
 
 export const MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 const MAX_DEPTH = 64
 const FINISH_REASON = /^[a-z_]{1,32}$/
+/** The texts of a message that log probabilities spell. */
+export const SPELLED = ['content', 'refusal'] as const
 const CALL_TYPES: ReadonlySet<Tree | undefined> = new Set(['function', 'custom'])
 
 /** A whole answer of an upstream, with its texts open to a filter. Owned by one request. */
@@ -13,8 +17,10 @@ export class ChatResponse {
   readonly #document: Branch
   readonly #choices: readonly Branch[]
   readonly #usage: TokenUsage | null
+  readonly #jsonAnswer: boolean
 
-  constructor(document: Branch) {
+  /** @param jsonAnswer The caller asked for an answer that is a JSON document. */
+  constructor(document: Branch, jsonAnswer: boolean) {
     const choices = document['choices']
     if (!Array.isArray(choices) || choices.length === 0 || choices.length > MAX_CHOICES) throw protocol('the answer has no choices')
     for (const choice of choices) {
@@ -26,6 +32,7 @@ export class ChatResponse {
     this.#document = document
     this.#choices = choices as Branch[]
     this.#usage = readUsage(document['usage'])
+    this.#jsonAnswer = jsonAnswer
   }
 
   get finishReasons(): readonly string[] {
@@ -34,21 +41,44 @@ export class ChatResponse {
 
   /**
    * Passes every text of the answer through `filter`, as `ChatRequest.rewriteTexts` does for a request. The log probabilities of a choice
-   * spell its text token by token, so they are dropped with the first change to it.
+   * spell its text token by token: those of what was changed are dropped.
+   * @param quiet looks at alternatives of tokens without counting; where it is missing none goes out.
    * @returns whether anything was changed.
    */
-  rewriteTexts(filter: TextFilter): boolean {
+  rewriteTexts(filter: TextFilter, quiet: TextFilter | null = null): boolean {
     let changed = rewriteTree(this.#document, filter, (holder, member) => this.#exempt(holder, member), 'ERR_FILTER_BLOCKED_OUTPUT')
     this.#choices.forEach((choice, i) => {
-      const { logprobs } = choice
       const inner = (text: string, param: string): string => filter(text, `choices[${i}].${param}`)
+      const message = choice['message'] as Branch
+      const raw: Branch = {}
+      for (const member of SPELLED) raw[member] = message[member] ?? null
+      const json = this.#jsonAnswer && typeof message['content'] === 'string' ? message['content'] : null
+      // Read by what it means even where it was cut off and is no document any more.
+      if (json !== null) message['content'] = filterJsonText(json, (plain) => inner(plain, 'message.content'))
       const exempt = (holder: Branch, member: string): boolean =>
-        (holder === choice && member === 'logprobs') || this.#exempt(holder, member)
-      const rewritten = rewriteTree(choice, inner, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
-      if (logprobs !== undefined && logprobs !== null && rewritten) choice['logprobs'] = null
+        (holder === choice && member === 'logprobs') ||
+        (json !== null && holder === message && member === 'content') ||
+        this.#exempt(holder, member)
+      const inside = rewriteTree(choice, inner, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
+      const rewritten = inside || (json !== null && message['content'] !== json)
+      if ((choice['logprobs'] ?? null) !== null) choice['logprobs'] = this.#spelled(choice, raw, quiet)
       changed ||= rewritten
     })
     return changed
+  }
+
+  #spelled({ logprobs, message }: Branch, raw: Branch, quiet: TextFilter | null): Tree {
+    if (!isBranch(logprobs) || !isBranch(message)) return null
+    const lists: Branch = {}
+    for (const member of SPELLED) {
+      const [came, out, spelled] = [raw[member], message[member], logprobs[member]]
+      if (spelled === undefined) continue
+      const json = this.#jsonAnswer && member === 'content'
+      const tokens =
+        typeof came === 'string' && typeof out === 'string' ? unchangedTokens(readTokens(spelled), { raw: came, out, json }, quiet) : []
+      lists[member] = tokens.length === 0 ? null : writeTokens(tokens)
+    }
+    return Object.values(lists).every((list) => list === null) ? null : lists
   }
 
   #exempt(holder: Branch, member: string): boolean {
@@ -76,7 +106,7 @@ export class ChatResponse {
 }
 
 /** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for anything that is not a whole chat completion. */
-export function parseChatResponse(body: Uint8Array, maxBytes = MAX_RESPONSE_BYTES): ChatResponse {
+export function parseChatResponse(body: Uint8Array, jsonAnswer = false, maxBytes = MAX_RESPONSE_BYTES): ChatResponse {
   let document: Tree
   try {
     document = parseStrictJson(body, { maxBytes, maxDepth: MAX_DEPTH }) as Tree
@@ -84,7 +114,7 @@ export function parseChatResponse(body: Uint8Array, maxBytes = MAX_RESPONSE_BYTE
     throw protocol('the answer is not JSON within bounds')
   }
   if (!isBranch(document)) throw protocol('the answer is not an object')
-  return new ChatResponse(document)
+  return new ChatResponse(document, jsonAnswer)
 }
 
 function isBranch(value: Tree | undefined): value is Branch {

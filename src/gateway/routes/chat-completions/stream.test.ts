@@ -280,11 +280,32 @@ describe('ChatStreamTransformer', () => {
     expect(unasked.stream.usage().exact).toBe(true)
   })
 
-  it('keeps log probabilities only where nothing is filtered', () => {
+  it('keeps log probabilities only where they spell what goes out, and no alternatives (C6)', () => {
+    const token = (text: string) => ({
+      token: text,
+      logprob: -1,
+      bytes: [...Buffer.from(text)],
+      top_logprobs: [{ token: CARD, logprob: -2 }],
+    })
+    const spelled = (text: string, named = text): string =>
+      chunk({ content: text }, null, 0, { logprobs: { content: [token(named)], x: CARD } })
+    const upstream =
+      spelled('Pay ') +
+      ['4111 ', '1111 ', '1111 ', '1111'].map((piece) => spelled(piece)).join('') +
+      spelled(' with ') +
+      spelled('care', CARD) +
+      spelled(' now') +
+      chunk({}, 'stop') +
+      DONE
+    const sent = (out: string) =>
+      read(out).chunks.flatMap(({ choices }) => (choices?.[0]?.logprobs as { content?: object[] } | null)?.content ?? [])
+    const plain = (text: string) => ({ ...token(text), top_logprobs: [] })
+    expect(sent(run(upstream).out)).toEqual([plain('Pay '), plain(' with '), plain(' now')])
+    expect(run(upstream).out).not.toContain('4111')
     const logprobs = { content: [{ token: 'x', logprob: -1, bytes: null, top_logprobs: [] }] }
-    const upstream = chunk({ content: 'x' }, 'stop', 0, { logprobs }) + DONE
-    expect(read(run(upstream).out).chunks[0]?.choices?.[0]?.logprobs).toBeNull()
-    expect(read(run(upstream, { createRedactor: null }).out).chunks[0]?.choices?.[0]?.logprobs).toEqual(logprobs)
+    const whole = chunk({ content: 'x' }, 'stop', 0, { logprobs }) + DONE
+    expect(sent(run(whole).out)).toEqual(logprobs.content)
+    expect(read(run(whole, { createRedactor: null }).out).chunks[0]?.choices?.[0]?.logprobs).toEqual(logprobs)
   })
 
   it.each([

@@ -171,9 +171,14 @@ export class ChatStreamTransformer {
       stream = new ChoiceStream({ createRedactor, jsonAnswer, count: this.#count })
       this.#choices.set(index, stream)
     }
-    const step = stream.take(delta, choice['finish_reason'])
+    const plain = this.#options.createRedactor === null
+    const step = stream.take(delta, choice['finish_reason'], plain ? null : choice['logprobs'])
+    const last = step.deltas.length - 1
     let out = ''
-    for (const sent of step.deltas) out += this.#chunk(index, JSON.stringify(sent), 'null', choice['logprobs'])
+    for (let i = 0; i <= last; i++) {
+      const spelled = plain ? choice['logprobs'] : i === last ? step.logprobs : null
+      out += this.#chunk(index, JSON.stringify(step.deltas[i]), 'null', spelled)
+    }
     if (step.blocked) this.#state = 'blocked'
     if (step.finishReason !== null) {
       this.#finishReasons.set(index, step.finishReason)
@@ -193,9 +198,8 @@ export class ChatStreamTransformer {
     this.#state = 'complete'
   }
 
-  /** The log probabilities spell the text token by token, so they go out only where no filter looks at the text. */
   #chunk(index: number, delta: string, finishReason: string, logprobs: unknown): string {
-    const spelled = this.#options.createRedactor === null && isBranch(logprobs) ? JSON.stringify(logprobs) : 'null'
+    const spelled = isBranch(logprobs) ? JSON.stringify(logprobs) : 'null'
     const usage = this.#options.includeUsage ? ',"usage":null' : ''
     return `data: ${this.#head}[{"index":${index},"delta":${delta},"logprobs":${spelled},"finish_reason":${finishReason}}]${usage}}\n\n`
   }

@@ -2,8 +2,10 @@ import { MAX_CHOICES } from '../chat-completions/request.ts'
 import { type Branch, rewriteTree, type TextFilter } from '../chat-completions/texts.ts'
 import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from '../chat-completions/usage.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
+import { unchangedTokens } from '../log-probabilities/index.ts'
 import { isBranch } from '../request-members.ts'
 import { isWord, parseAnswerObject, protocol, secondsOf } from '../upstream-answer.ts'
+import { readCompletionTokens, writeCompletionTokens } from './log-probabilities.ts'
 
 /** A whole answer with its completions open to a filter. */
 export class CompletionAnswer implements LanguageAnswer {
@@ -21,16 +23,20 @@ export class CompletionAnswer implements LanguageAnswer {
     this.#choices = choices as Branch[]
   }
 
-  /** The log probabilities spell the text token by token, so they are dropped with the first change to it; they are looked at themselves, for whoever wrote them may have spelled another text. */
-  rewriteTexts(filter: TextFilter): void {
+  /** The log probabilities spell the text token by token: those of what was changed are dropped, and those that spell another text. */
+  rewriteTexts(filter: TextFilter, quiet: TextFilter | null = null): void {
     const top = (holder: Branch, member: string): boolean =>
       holder === this.#document && ['choices', 'usage', 'created', 'object', 'model'].includes(member)
     rewriteTree(this.#document, filter, top, 'ERR_FILTER_BLOCKED_OUTPUT')
     for (const [i, choice] of this.#choices.entries()) {
       const exempt = (holder: Branch, member: string): boolean =>
-        holder === choice && (member === 'finish_reason' || (member === 'index' && typeof holder[member] === 'number'))
-      const changed = rewriteTree(choice, (text, param) => filter(text, `choices[${i}].${param}`), exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
-      if (changed) choice['logprobs'] = null
+        holder === choice &&
+        (member === 'finish_reason' || member === 'logprobs' || (member === 'index' && typeof holder[member] === 'number'))
+      const raw = choice['text'] as string
+      rewriteTree(choice, (text, param) => filter(text, `choices[${i}].${param}`), exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
+      if ((choice['logprobs'] ?? null) === null) continue
+      const tokens = unchangedTokens(readCompletionTokens(choice['logprobs']), { raw, out: choice['text'] as string, json: false }, quiet)
+      choice['logprobs'] = writeCompletionTokens(tokens)
     }
   }
 

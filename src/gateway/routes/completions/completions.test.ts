@@ -98,6 +98,45 @@ describe('an answer of completions', () => {
   )
 })
 
+describe('log probabilities of completions', () => {
+  const spell = (tokens: string[], top: object[] | null = null): object => {
+    let offset = 10
+    const offsets = tokens.map((token) => (offset += token.length) - token.length)
+    return { tokens, token_logprobs: tokens.map((_, i) => (i === 0 ? null : -i)), top_logprobs: top, text_offset: offsets, note: CARD }
+  }
+
+  it('stay where they spell what goes out, at their new places (C6)', () => {
+    const parsed = parseCompletionAnswer(
+      encode({
+        choices: [
+          { index: 0, text: `Pay ${CARD} now`, logprobs: spell(['Pay', ' 4111 11', '11 1111 ', '1111', ' now']), finish_reason: 'stop' },
+          { index: 1, text: 'é', logprobs: spell([String.raw`bytes:\xc3`, String.raw`bytes:\xa9`]), finish_reason: 'stop' },
+          { index: 2, text: 'Pay me', logprobs: spell(['Pay', ' me'], [{ [CARD]: -3 }, { ' you': -1 }]), finish_reason: 'stop' },
+          { index: 3, text: 'Pay me', logprobs: spell(['Pay', ' me'], [{ Give: -3 }, { ' you': -1 }]), finish_reason: 'stop' },
+        ],
+      }),
+    )
+    parsed.rewriteTexts(maskCards, maskCards)
+    const body = parsed.toClient('public', 0)
+    expect(body).not.toContain('4111')
+    const [masked, halves, attacked, kept] = (JSON.parse(body) as { choices: { logprobs: object }[] }).choices
+    expect(masked?.logprobs).toEqual({ tokens: ['Pay', ' now'], token_logprobs: [null, -4], top_logprobs: null, text_offset: [10, 20] })
+    expect(halves?.logprobs).toMatchObject({ tokens: [String.raw`bytes:\xc3`, String.raw`bytes:\xa9`] })
+    expect(attacked?.logprobs).toMatchObject({ tokens: ['Pay', ' me'], top_logprobs: null })
+    expect(kept?.logprobs).toMatchObject({ top_logprobs: [{ Give: -3 }, { ' you': -1 }] })
+  })
+
+  it('leave a stream with the text that they spell (C6)', () => {
+    const chunk = (text: string, tokens: string[], reason: string | null = null): string =>
+      `data: ${JSON.stringify({ choices: [{ index: 0, text, logprobs: spell(tokens, [{ [CARD]: -1 }]), finish_reason: reason }] })}\n\n`
+    const upstream = chunk('Pay ', ['Pay ']) + chunk('4111 1111 ', ['4111', ' 1111 ']) + chunk('1111 1111', ['1111', ' 1111'])
+    const stream = new CompletionStream({ choices: 1, includeUsage: false, promptTokens: 1 }, STREAM_OPTIONS)
+    const out = runStream(stream, `${upstream}${chunk(' with ', [' with '])}${chunk('', [], 'stop')}data: [DONE]\n\n`)
+    expect(dataOf(out).flatMap(({ choices }) => choices[0].logprobs?.tokens ?? [])).toEqual(['Pay ', ' with '])
+    expect(out).not.toContain('1111')
+  })
+})
+
 describe('a stream of completions', () => {
   const chunk = (text: string, reason: string | null = null, index = 0): string =>
     `data: ${JSON.stringify({ id: 'cmpl-1', created: 7, model: 'real', note: CARD, choices: [{ index, text, logprobs: { tokens: [text] }, finish_reason: reason }] })}\n\n`

@@ -5,14 +5,19 @@ import type { Branch, Tree } from '../chat-completions/texts.ts'
 import { numbersOnly, readUsage } from '../chat-completions/usage.ts'
 import { EventStream } from '../event-stream.ts'
 import type { StreamOptions } from '../language-protocol.ts'
+import { type SpelledToken, StreamedTokens } from '../log-probabilities/index.ts'
 import { streamErrorEvent } from '../openai-errors.ts'
 import { isBranch } from '../request-members.ts'
 import { formatSse, SSE_DONE, type SseEvent } from '../sse.ts'
 import { isWord, protocol, secondsOf } from '../upstream-answer.ts'
+import { readCompletionTokens, writeCompletionTokens } from './log-probabilities.ts'
 import type { CompletionRequest } from './request.ts'
 
 interface Choice {
   readonly text: TextChannel
+  /** Only where log probabilities come. */
+  tokens: StreamedTokens | null
+  begun: boolean
   finished: boolean
 }
 
@@ -63,12 +68,12 @@ export class CompletionStream extends EventStream {
     return out
   }
 
-  #choice({ index, text, finish_reason: reason }: Branch): string {
+  #choice({ index, text, logprobs, finish_reason: reason }: Branch): string {
     if (typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index >= this.#request.choices)
       throw protocol('a choice has no valid index')
     let choice = this.#choices.get(index)
     if (choice === undefined) {
-      choice = { text: this.channel(false), finished: false }
+      choice = { text: this.channel(false), tokens: null, begun: false, finished: false }
       this.#choices.set(index, choice)
     }
     if (choice.finished) {
@@ -76,18 +81,26 @@ export class CompletionStream extends EventStream {
       if ((text ?? '') === '') return ''
       throw protocol('a choice goes on after its end')
     }
-    let safe = typeof text === 'string' && text !== '' ? this.pushed(choice.text, text) : ''
-    if (reason === undefined || reason === null || this.state !== 'open') return safe === '' ? '' : this.#event(index, safe, null)
+    const piece = typeof text === 'string' ? text : ''
+    if (isBranch(logprobs)) choice.tokens ??= new StreamedTokens(choice.begun)
+    choice.tokens?.push(readCompletionTokens(logprobs), piece)
+    choice.begun ||= piece !== ''
+    let safe = piece === '' ? '' : this.pushed(choice.text, piece)
+    let spelled = choice.tokens?.take(safe) ?? []
+    if (reason === undefined || reason === null || this.state !== 'open') return safe === '' ? '' : this.#event(index, safe, null, spelled)
     if (!isWord(reason)) throw protocol('a finish reason is not a word')
-    safe += this.flushed(choice.text)
-    if (this.state !== 'open') return safe === '' ? '' : this.#event(index, safe, null)
+    const rest = this.flushed(choice.text)
+    safe += rest
+    spelled = [...spelled, ...(choice.tokens?.take(rest) ?? [])]
+    if (this.state !== 'open') return safe === '' ? '' : this.#event(index, safe, null, spelled)
     choice.finished = true
-    return (safe === '' ? '' : this.#event(index, safe, null)) + this.#event(index, '', reason)
+    return (safe === '' ? '' : this.#event(index, safe, null, spelled)) + this.#event(index, '', reason)
   }
 
-  #event(index: number, text: string, reason: Tree): string {
+  #event(index: number, text: string, reason: Tree, spelled: readonly SpelledToken[] = []): string {
+    const logprobs = writeCompletionTokens(spelled)
     const usage = this.#request.includeUsage ? { usage: null } : {}
-    return formatSse(JSON.stringify({ ...this.#head, choices: [{ text, index, logprobs: null, finish_reason: reason }], ...usage }))
+    return formatSse(JSON.stringify({ ...this.#head, choices: [{ text, index, logprobs, finish_reason: reason }], ...usage }))
   }
 
   protected lastEvents(blocked: boolean): string {

@@ -1,26 +1,38 @@
 import { type Branch, rewriteTree, type TextFilter } from '../chat-completions/texts.ts'
 import { estimateUsage, numbersOnly, readInputOutput, type TokenUsage } from '../chat-completions/usage.ts'
+import { filterJsonText } from '../json-text.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
 import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
 
 const MAX_BLOCKS = 1024
+/** What the protocol itself writes in a message. */
+const WRITTEN: ReadonlySet<string> = new Set(['model', 'usage', 'type', 'role', 'stop_reason'])
+
+type JsonTextBlock = Branch & { text: string }
+const isJsonText = (block: Branch): block is JsonTextBlock => block['type'] === 'text' && typeof block['text'] === 'string'
 
 /** A whole message with its texts, thoughts and tool inputs open to a filter. */
 export class MessageAnswer implements LanguageAnswer {
   readonly #document: Branch
+  readonly #jsonAnswer: boolean
 
-  constructor(document: Branch) {
+  constructor(document: Branch, jsonAnswer: boolean) {
     const { type, role, content, stop_reason: reason } = document
     if (type !== 'message' || role !== 'assistant') throw protocol('the answer is not a message of the assistant')
     if (!Array.isArray(content) || content.length > MAX_BLOCKS || !content.every(isBranch)) throw protocol('the message has no content')
     if (!isWord(reason)) throw protocol('the message has no stop reason')
     this.#document = document
+    this.#jsonAnswer = jsonAnswer
   }
 
   rewriteTexts(filter: TextFilter): void {
-    const written = new Set(['model', 'usage', 'type', 'role', 'stop_reason'])
-    rewriteTree(this.#document, filter, (holder, member) => holder === this.#document && written.has(member), 'ERR_FILTER_BLOCKED_OUTPUT')
+    const blocks = this.#jsonAnswer ? (this.#document['content'] as Branch[]).filter(isJsonText) : []
+    // Read by what it means even where it was cut off and is no document any more.
+    for (const block of blocks) block['text'] = filterJsonText(block['text'], (plain) => filter(plain, 'content.text'))
+    const exempt = (holder: Branch, member: string): boolean =>
+      (holder === this.#document && WRITTEN.has(member)) || (member === 'text' && blocks.includes(holder as JsonTextBlock))
+    rewriteTree(this.#document, filter, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
   }
 
   usage(promptTokens: number): TokenUsage {
@@ -55,6 +67,7 @@ class TokenCountAnswer implements LanguageAnswer {
 }
 
 /** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for anything that is not a whole message. */
-export const parseMessageAnswer = (body: Uint8Array): LanguageAnswer => new MessageAnswer(parseAnswerObject(body))
+export const parseMessageAnswer = (body: Uint8Array, { jsonAnswer }: { readonly jsonAnswer: boolean }): LanguageAnswer =>
+  new MessageAnswer(parseAnswerObject(body), jsonAnswer)
 /** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for anything that is not a count. */
 export const parseTokenCount = (body: Uint8Array): LanguageAnswer => new TokenCountAnswer(parseAnswerObject(body))

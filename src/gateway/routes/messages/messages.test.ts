@@ -22,14 +22,29 @@ describe('a request for a message', () => {
     expect(parseMessagesRequest(encode({ model: 'm', messages }), true).reservation()).toBe(0)
   })
 
-  it('looks at `top_k` when it is no number, and takes no answer in JSON, which its filter would read as text (C6)', () => {
+  it('looks at `top_k` when it is no number (C6)', () => {
     const request = read({ top_k: { a: CARD } })
     request.rewriteTexts(maskCards)
     expect(request.toUpstream('real', null)).not.toContain('4111')
-    const format = { type: 'json_schema', schema: {} }
-    expect(() => read({ output_format: format })).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
-    expect(() => read({ output_config: { format } })).toThrow(/JSON/)
-    expect(read({ output_config: { effort: 'low' } }).model).toBe('m')
+  })
+
+  it('knows an answer in JSON by either name, filters its schema, and refuses a form that no filter could read (C6)', () => {
+    const format = { type: 'json_schema', schema: { properties: { a: { description: CARD } } } }
+    for (const body of [{ output_config: { format } }, { output_format: format }]) {
+      const request = read(structuredClone(body))
+      expect(request.jsonAnswer).toBe(true)
+      request.rewriteTexts(maskCards)
+      expect(request.toUpstream('real', null)).toContain('[CARD]')
+      expect(request.toUpstream('real', null)).not.toContain('4111')
+    }
+    expect(read({ output_config: { effort: 'low', format: null } }).jsonAnswer).toBe(false)
+    for (const [body, param] of [
+      [{ output_config: { format }, output_format: format }, 'output_format'],
+      [{ output_config: { format: { type: 'grammar', schema: {} } } }, 'output_config.format.type'],
+      [{ output_config: { format: { type: 'json_schema' } } }, 'output_config.format.schema'],
+      [{ output_format: { type: 'base64', schema: {} } }, 'output_format.type'],
+    ] as const)
+      expect(() => read(body)).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID', evidence: { param } }))
   })
 
   it('reaches every place in which a card number can leave (C6)', () => {
@@ -142,7 +157,7 @@ describe('a request for a message', () => {
 })
 
 describe('an answer of messages', () => {
-  const answer = (change: object = {}) =>
+  const answer = (change: object = {}, jsonAnswer = false) =>
     parseMessageAnswer(
       encode({
         id: 'msg_1',
@@ -155,7 +170,21 @@ describe('an answer of messages', () => {
         usage: { input_tokens: 3, output_tokens: 4, cache_read_input_tokens: 5, server: CARD },
         ...change,
       }),
+      { jsonAnswer },
     )
+
+  it('in JSON is filtered by what it means, stays JSON, and hides nothing where it was cut off (C6)', () => {
+    for (const text of [
+      String.raw`{"to":"4111\u0020111111111111","n":4111111111111111}`,
+      String.raw`{"to":"4111\u0020111111111111","n":41`,
+    ]) {
+      const parsed = answer({ content: [{ type: 'text', text }] }, true)
+      parsed.rewriteTexts(maskCards)
+      const body = JSON.parse(parsed.toClient('public', 0)) as { content: [{ text: string }] }
+      expect(body.content[0].text).not.toMatch(/4111/)
+      if (text.endsWith('}')) expect(JSON.parse(body.content[0].text)).toEqual({ to: '[CARD]', n: '[CARD]' })
+    }
+  })
 
   it('is filtered everywhere and keeps its shape (C6)', () => {
     const parsed = answer({
@@ -213,6 +242,10 @@ describe('an error of messages', () => {
 })
 
 describe('a stream of a message', () => {
+  const masks = (item: unknown): unknown => {
+    const masked = maskCards(String(item))
+    return typeof item === 'string' || (typeof item === 'number' && masked !== String(item)) ? masked : item
+  }
   const event = (data: { readonly type: string }): string => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`
   const start = event({
     type: 'message_start',
@@ -228,8 +261,8 @@ describe('a stream of a message', () => {
     event({ type: 'message_stop' })
   const pieces = (index: number, type: string, member: string, text: string, step = 1): string =>
     (text.match(new RegExp(`[\\s\\S]{1,${step}}`, 'gu')) ?? []).map((piece) => delta(index, type, { [member]: piece })).join('')
-  const run = (upstream: string, step?: number): { out: string; stream: MessagesStream } => {
-    const stream = new MessagesStream(STREAM_OPTIONS, 10)
+  const run = (upstream: string, step?: number, jsonAnswer = false): { out: string; stream: MessagesStream } => {
+    const stream = new MessagesStream({ jsonAnswer, promptTokens: 10 }, STREAM_OPTIONS)
     return { out: runStream(stream, upstream, step), stream }
   }
   /** The blocks as a client puts them together. */
@@ -279,6 +312,27 @@ describe('a stream of a message', () => {
     ])
     expect(whole.stream.usage()).toMatchObject({ promptTokens: 3, completionTokens: 9, exact: true })
     for (const step of STEPS) expect(run(everything, step).out).toBe(whole.out)
+  })
+
+  it('filters an answer in JSON by what it means, and never breaks it, however it is cut (C6)', () => {
+    const leaf = fc.oneof(
+      fc.constantFrom<string | number | boolean | null>(CARD, 'a"b\\', '\n\u0000', '😀', 4111111111111111, 12, true, null),
+      fc.string({ maxLength: 8 }),
+    )
+    const document = fc.oneof(fc.array(leaf, { maxLength: 5 }), fc.dictionary(fc.string({ maxLength: 4 }), leaf, { maxKeys: 5 }))
+    fc.assert(
+      fc.property(document, fc.integer({ min: 1, max: 9 }), fc.boolean(), (value, step, escaped) => {
+        const plain = JSON.stringify(value)
+        const text = escaped ? plain.replaceAll('1111 1', String.raw`\u0031111\u00201`) : plain
+        const block = (size: number): string =>
+          start + begin(0, { type: 'text', text: '' }) + pieces(0, 'text_delta', 'text', text, size) + stop(0) + end()
+        const out = blocks(run(block(step), undefined, true).out)[0].text as string
+        const masked: unknown = JSON.parse(plain, (_, item: unknown) => (typeof item === 'object' ? item : masks(item)))
+        expect(JSON.parse(out)).toEqual(masked)
+        expect(blocks(run(block(1000), undefined, true).out)[0].text).toBe(out)
+      }),
+      { numRuns: 200 },
+    )
   })
 
   it('gives the same texts for every way of cutting them into deltas (C6)', () => {

@@ -21,7 +21,7 @@ export const MESSAGES: LanguageProtocol<MessagesRequest> = {
   operation: 'messages',
   parseRequest: (body) => parseMessagesRequest(body),
   parseAnswer: parseMessageAnswer,
-  openStream: (request, options) => new MessagesStream(options, request.promptTokens),
+  openStream: (request, options) => new MessagesStream(request, options),
 }
 
 /** `POST /v1/messages/count_tokens`. What is counted leaves the house, so it is decided and filtered like what is answered. */

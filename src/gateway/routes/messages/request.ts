@@ -29,6 +29,7 @@ const MEMBERS: ReadonlySet<string> = new Set([
   'max_tokens',
   'metadata',
   'output_config',
+  'output_format',
   'service_tier',
   'stop_sequences',
   'stream',
@@ -52,6 +53,8 @@ export class MessagesRequest implements LanguageRequest {
   readonly subject: string | null
   readonly promptTokens: number
   readonly unreadable: readonly UnreadablePart[]
+  /** The caller asked for an answer that is a JSON document: its texts are filtered by what they mean. */
+  readonly jsonAnswer: boolean
   readonly #maxTokens: number
   readonly #document: Branch
   readonly #opaque = new Set<Branch>()
@@ -71,6 +74,7 @@ export class MessagesRequest implements LanguageRequest {
     this.subject = optionalText(object(document['metadata'], 'metadata')?.['user_id'], 'metadata.user_id', MAX_IDENTIFIER_LENGTH)
     this.promptTokens = promptTokensOf(bytes)
     this.unreadable = this.#check(document)
+    this.jsonAnswer = asksForJson(document)
   }
 
   #check(document: Branch): readonly UnreadablePart[] {
@@ -91,9 +95,6 @@ export class MessagesRequest implements LanguageRequest {
       if (!ROLES.has(message['role'])) throw invalid('the role is neither user nor assistant', `${place}.role`)
       checkContent(message['content'], `${place}.content`, opaque)
     }
-    // A value that is escaped in JSON is no value in the text, and whole again at the client.
-    if (object(this.#document['output_config'], 'output_config')?.['format'] !== undefined)
-      throw invalid('an answer in JSON is not filtered as such here: ask for it by a tool, or leave `format` out', 'output_config.format')
     checkTools(tools ?? null)
     return unreadable
   }
@@ -125,6 +126,24 @@ export class MessagesRequest implements LanguageRequest {
     }
     return JSON.stringify(body)
   }
+}
+
+/** The form of the answer stands in `output_config`; the name that it had before is still sent by older clients, but never both. */
+function asksForJson(document: Branch): boolean {
+  const config = object(document['output_config'], 'output_config')
+  const format = checkFormat(config?.['format'], 'output_config.format')
+  const former = checkFormat(document['output_format'], 'output_format')
+  if (format && former) throw invalid('the form of the answer is named twice: leave `output_format` out', 'output_format')
+  return format || former
+}
+
+function checkFormat(value: Tree | undefined, param: string): boolean {
+  const format = object(value, param)
+  if (format === null) return false
+  // A form that is not known could be one in which a value is no value to the filters, and whole again at the client.
+  if (format['type'] !== 'json_schema') throw invalid('the form of the answer is not `json_schema`', `${param}.type`)
+  if (!isBranch(format['schema'])) throw invalid('the schema of the answer is missing', `${param}.schema`)
+  return true
 }
 
 function checkTools(tools: Tree): void {

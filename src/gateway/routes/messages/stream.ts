@@ -4,16 +4,18 @@ import type { TextChannel } from '../chat-completions/text-channel.ts'
 import type { Branch, Tree } from '../chat-completions/texts.ts'
 import { numbersOnly, readInputOutput } from '../chat-completions/usage.ts'
 import { EventStream } from '../event-stream.ts'
+import type { StreamOptions } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
 import { formatSse, type SseEvent } from '../sse.ts'
 import { isWord, protocol } from '../upstream-answer.ts'
 import { anthropicErrorEvent } from './errors.ts'
+import type { MessagesRequest } from './request.ts'
 
 const MAX_BLOCKS = 1024
 
-/** The texts that come in pieces, by the type of their delta, with the member that carries a piece. */
-const DELTAS: Readonly<Record<string, { readonly member: string; readonly json: boolean; readonly block: string }>> = {
-  text_delta: { member: 'text', json: false, block: 'text' },
+/** The texts that come in pieces, by the type of their delta, with the member that carries a piece; `json` is null where the request says it. */
+const DELTAS: Readonly<Record<string, { readonly member: string; readonly json: boolean | null; readonly block: string }>> = {
+  text_delta: { member: 'text', json: null, block: 'text' },
   thinking_delta: { member: 'thinking', json: false, block: 'thinking' },
   signature_delta: { member: 'signature', json: false, block: 'thinking' },
   input_json_delta: { member: 'partial_json', json: true, block: 'tool_use' },
@@ -33,11 +35,17 @@ interface Block {
  * `refusal`, which is what this API says when a classifier steps in.
  */
 export class MessagesStream extends EventStream {
+  readonly #jsonAnswer: boolean
   #begun = false
   #block: Block | null = null
   #next = 0
   #stopped = false
   #usage: Branch = {}
+
+  constructor({ jsonAnswer, promptTokens }: Pick<MessagesRequest, 'jsonAnswer' | 'promptTokens'>, options: StreamOptions) {
+    super(options, promptTokens)
+    this.#jsonAnswer = jsonAnswer
+  }
 
   protected take(event: SseEvent): string {
     const data = this.objectOf(event)
@@ -147,7 +155,7 @@ export class MessagesStream extends EventStream {
       if (this.state !== 'open') return before
       if (block.told.has(delta)) throw protocol('a text goes on after its end')
       block.told.add(delta)
-      block.telling = { delta, text: this.channel(DELTAS[delta]?.json ?? false) }
+      block.telling = { delta, text: this.channel(DELTAS[delta]?.json ?? this.#jsonAnswer) }
     }
     const { text } = block.telling
     return before + this.#sendPiece(block, delta, this.pushed(text, piece))

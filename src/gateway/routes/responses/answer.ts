@@ -3,6 +3,7 @@ import { readUpstreamError } from '#gateway/serving'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from '../chat-completions/texts.ts'
 import { estimateUsage, numbersOnly, readInputOutput, type TokenUsage } from '../chat-completions/usage.ts'
 import { filterJsonText } from '../json-text.ts'
+import { readTokens, unchangedTokens, writeTokens } from '../log-probabilities/index.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
 import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
@@ -12,10 +13,11 @@ const MAX_ITEMS = 1024
 /** What the protocol itself writes in the object of a response. */
 const WRITTEN: ReadonlySet<string> = new Set(['model', 'object', 'status', 'usage', 'created_at', 'completed_at'])
 
-/** Passes every text of one output item through `filter`, in place. Log probabilities spell the texts token by token, so they are dropped. */
-export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolean): void {
+/** Passes every text of one output item through `filter`, in place. Log probabilities spell the texts token by token: those of what was changed are dropped. */
+export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolean, quiet: TextFilter | null = null): void {
   const { content } = item
   const parts = Array.isArray(content) ? content.filter(isBranch) : []
+  const spelled = parts.map(({ logprobs, text }) => (Array.isArray(logprobs) && typeof text === 'string' ? { logprobs, raw: text } : null))
   for (const part of parts) {
     if ('logprobs' in part) part['logprobs'] = []
     // Read by what it means even where it was cut off and is no document any more.
@@ -26,10 +28,16 @@ export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolea
   const exempt = (holder: Branch, member: string): boolean =>
     jsonAnswer && member === 'text' && typeof holder[member] === 'string' && known.has(holder)
   rewriteTree(item, filter, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
+  for (const [i, part] of parts.entries()) {
+    const came = spelled[i] ?? null
+    const out = part['text']
+    if (came === null || typeof out !== 'string') continue
+    part['logprobs'] = writeTokens(unchangedTokens(readTokens(came.logprobs), { raw: came.raw, out, json: jsonAnswer }, quiet))
+  }
 }
 
 /** Passes every text of a response through `filter`, in place. */
-export function rewriteResponse(response: Branch, filter: TextFilter, jsonAnswer: boolean): void {
+export function rewriteResponse(response: Branch, filter: TextFilter, jsonAnswer: boolean, quiet: TextFilter | null = null): void {
   // The pseudonym stands for the person at the upstream and nowhere else.
   for (const member of ['user', 'safety_identifier']) delete response[member]
   rewriteTree(
@@ -38,7 +46,7 @@ export function rewriteResponse(response: Branch, filter: TextFilter, jsonAnswer
     (holder, member) => holder === response && (WRITTEN.has(member) || member === 'output'),
     'ERR_FILTER_BLOCKED_OUTPUT',
   )
-  for (const item of itemsOf(response['output'])) rewriteItem(item, filter, jsonAnswer)
+  for (const item of itemsOf(response['output'])) rewriteItem(item, filter, jsonAnswer, quiet)
 }
 
 /** A response under the public name of the model, with what only the protocol may write. */
@@ -84,8 +92,8 @@ class ResponseAnswer implements LanguageAnswer {
     this.#jsonAnswer = jsonAnswer
   }
 
-  rewriteTexts(filter: TextFilter): void {
-    rewriteResponse(this.#document, filter, this.#jsonAnswer)
+  rewriteTexts(filter: TextFilter, quiet: TextFilter | null = null): void {
+    rewriteResponse(this.#document, filter, this.#jsonAnswer, quiet)
   }
 
   usage(promptTokens: number): TokenUsage {

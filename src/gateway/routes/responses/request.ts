@@ -21,6 +21,8 @@ import { checkInput, type Opaque, OPAQUE_MEMBERS } from './input.ts'
 
 const MAX_DEPTH = 64
 const MAX_TOOLS = 256
+/** What an answer may hold beside its texts. */
+const INCLUDED = 'message.output_text.logprobs'
 const ANY_LENGTH = Number.MAX_SAFE_INTEGER
 
 /** Members that are understood. Others would be work or memory of the upstream's own that nothing here sees, so they are refused. */
@@ -116,7 +118,8 @@ export class ResponsesRequest implements LanguageRequest {
   /** The upstream is always told to keep nothing: what it kept could be asked for past every decision. */
   toUpstream(upstreamModel: string, pseudonym: string | null): string {
     const body = withPerson({ ...this.#document, model: upstreamModel, store: false }, pseudonym)
-    for (const member of ['background', 'previous_response_id', 'include', 'stream_options']) delete body[member]
+    for (const member of ['background', 'previous_response_id', 'stream_options']) delete body[member]
+    if (!(body['include'] as Tree[] | null | undefined)?.length) delete body['include']
     return JSON.stringify(body)
   }
 }
@@ -128,8 +131,8 @@ function refuseMemory(document: Branch): void {
   if ((document['previous_response_id'] ?? null) !== null)
     throw invalid('responses are not stored: send the whole conversation as `input`', 'previous_response_id')
   const include = document['include'] ?? null
-  if (include !== null && !(Array.isArray(include) && include.length === 0))
-    throw invalid('nothing beyond the texts of an answer is given, for only text can be filtered', 'include')
+  if (include !== null && !(Array.isArray(include) && include.length <= 1 && include.every((one) => one === INCLUDED)))
+    throw invalid(`nothing beyond the texts of an answer and \`${INCLUDED}\` is given, for only text can be filtered`, 'include')
 }
 
 function checkTools(tools: Tree): void {

@@ -109,6 +109,8 @@ describe('a request for a response', () => {
     [{ prompt: { id: 'pmpt_1' } }, 'body'],
     [{ tomorrow: 1 }, 'body'],
     [{ include: ['reasoning.encrypted_content'] }, 'include'],
+    [{ include: ['message.output_text.logprobs', 'file_search_call.results'] }, 'include'],
+    [{ include: 'message.output_text.logprobs' }, 'include'],
     [{ tools: [{ type: 'web_search' }] }, 'tools[0].type'],
     [{ tools: [{ type: 'mcp', server_url: 'https://x.example' }] }, 'tools[0].type'],
     [{ max_output_tokens: 0 }, 'max_output_tokens'],
@@ -199,6 +201,56 @@ describe('an answer of a response', () => {
     })()
     expect(error?.code).toBe(code)
     expect(JSON.stringify({ ...error?.evidence, message: error?.message })).not.toContain('4111')
+  })
+})
+
+describe('log probabilities of a response', () => {
+  const token = (text: string, top: string[] = []): object => ({
+    token: text,
+    logprob: -1,
+    bytes: [...Buffer.from(text)],
+    top_logprobs: top.map((each) => ({ token: each, logprob: -2, bytes: [...Buffer.from(each)] })),
+  })
+  const text = `Pay ${CARD} now`
+  const spelled = [token('Pay', ['Give']), token(' 4111 1111'), token(' 1111 ', [CARD]), token('1111'), token(' now', [CARD])]
+  const item = {
+    type: 'message',
+    id: 'it_0',
+    role: 'assistant',
+    status: 'completed',
+    content: [{ type: 'output_text', text, logprobs: spelled, annotations: [] }],
+  }
+
+  it('are asked for, stay where they spell what goes out, and carry no value (C6)', () => {
+    const request = read({ include: ['message.output_text.logprobs'], top_logprobs: 2 })
+    expect(JSON.parse(request.toUpstream('real', null))).toMatchObject({ include: ['message.output_text.logprobs'], top_logprobs: 2 })
+    const parsed = parseResponseAnswer(encode(whole({ output: [item] })), { jsonAnswer: false })
+    parsed.rewriteTexts(maskCards, maskCards)
+    const body = parsed.toClient('public', 0)
+    expect(body).not.toMatch(/1111|49,49,49,49/)
+    expect(JSON.parse(body).output[0].content[0].logprobs).toEqual([token('Pay'), token(' now')])
+  })
+
+  it('leave a stream with the text that they spell, and what repeats the text repeats no more (C6)', () => {
+    const at = { item_id: 'it_0', output_index: 0, content_index: 0 }
+    const event = (type: string, data: object): string => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
+    const upstream =
+      event('response.created', { response: whole({ status: 'in_progress', output: [] }) }) +
+      event('response.output_item.added', { output_index: 0, item: { ...item, content: [] } }) +
+      ['Pay ', '4111 1111 ', '1111 1111', ' now']
+        .map((delta) => event('response.output_text.delta', { ...at, delta, logprobs: [token(delta, [CARD])] }))
+        .join('') +
+      event('response.output_text.done', { ...at, text, logprobs: spelled }) +
+      event('response.content_part.done', { ...at, part: item.content[0] }) +
+      event('response.output_item.done', { output_index: 0, item }) +
+      event('response.completed', { response: whole({ output: [item] }) })
+    const out = runStream(new ResponsesStream({ jsonAnswer: false, promptTokens: 1 }, STREAM_OPTIONS), upstream)
+    expect(out).not.toMatch(/1111|49,49,49,49/)
+    const told = dataOf(out)
+    const deltas = told.filter(({ type }) => type === 'response.output_text.delta')
+    expect(deltas.flatMap(({ logprobs }) => logprobs)).toEqual([token('Pay '), token(' now')])
+    expect(told.find(({ type }) => type === 'response.output_text.done').logprobs).toEqual([token('Pay'), token(' now')])
+    expect(told.at(-1).response.output[0].content[0].logprobs).toEqual([token('Pay'), token(' now')])
   })
 })
 

@@ -5,6 +5,7 @@ import type { Branch, TextFilter, Tree } from '../chat-completions/texts.ts'
 import { readInputOutput } from '../chat-completions/usage.ts'
 import { EventStream } from '../event-stream.ts'
 import { filterJsonText } from '../json-text.ts'
+import { readTokens, type SpelledToken, StreamedTokens, unchangedTokens, writeTokens } from '../log-probabilities/index.ts'
 import type { StreamOptions } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
 import { formatSse, type SseEvent } from '../sse.ts'
@@ -32,6 +33,8 @@ const TEXTS: Readonly<Record<string, Told>> = {
   'response.reasoning_summary_text': { member: 'text', json: 'never' },
   'response.reasoning_text': { member: 'text', json: 'never' },
 }
+/** The texts that log probabilities spell. */
+const SPELLED = 'response.output_text'
 /** Members that say which text an event is about. */
 const PLACE = ['item_id', 'output_index', 'content_index', 'summary_index'] as const
 
@@ -43,6 +46,7 @@ const PLACE = ['item_id', 'output_index', 'content_index', 'summary_index'] as c
 export class ResponsesStream extends EventStream {
   readonly #jsonAnswer: boolean
   readonly #channels = new Map<string, TextChannel>()
+  readonly #tokens = new Map<string, StreamedTokens>()
   /** Texts that came in pieces: what repeats them was counted already. */
   readonly #told = new Set<string>()
   readonly #items: Branch[] = []
@@ -104,13 +108,29 @@ export class ResponsesStream extends EventStream {
   #delta(name: string, data: Branch): string {
     const { delta } = data
     if (typeof delta !== 'string') throw protocol('a delta is not a text')
+    if (name === SPELLED) this.#spell(data, delta)
     return delta === '' ? '' : this.#piece(name, data, this.pushed(this.#channelOf(name, data), delta))
   }
 
   #piece(name: string, data: Branch, piece: string): string {
     if (piece === '') return ''
-    const logprobs = name === 'response.output_text' ? { logprobs: [] } : {}
+    const tokens = name === SPELLED ? (this.#tokens.get(keyOf(name, data))?.take(piece) ?? []) : []
+    const logprobs = name === SPELLED ? { logprobs: writeTokens(tokens) } : {}
     return this.#send(`${name}.delta`, data, { delta: piece, ...logprobs })
+  }
+
+  /** Remembers which tokens spell what has come. */
+  #spell(data: Branch, delta: string): void {
+    const key = keyOf(SPELLED, data)
+    const read: readonly SpelledToken[] = readTokens(data['logprobs'])
+    let tokens = this.#tokens.get(key)
+    if (read.length === 0 && tokens === undefined) return
+    if (tokens === undefined) {
+      if (this.#tokens.size >= MAX_TEXTS) throw protocol('the response has too many texts')
+      tokens = new StreamedTokens(this.#told.has(key))
+      this.#tokens.set(key, tokens)
+    }
+    tokens.push(read, delta)
   }
 
   #done(name: string, data: Branch): string {
@@ -125,10 +145,12 @@ export class ResponsesStream extends EventStream {
     if (channel !== undefined && this.state === 'open') out += this.#piece(name, data, this.flushed(channel))
     if (this.state !== 'open') return out
     this.#channels.delete(key)
+    this.#tokens.delete(key)
     const filter = this.#filter(false)
     const text = this.#isJson(json) ? filterJsonText(whole, (plain) => filter(plain, member)) : filter(whole, member)
     const more = name === 'response.function_call_arguments' && typeof data['name'] === 'string' ? { name: this.#once(data['name']) } : {}
-    const logprobs = name === 'response.output_text' ? { logprobs: [] } : {}
+    const spelled = unchangedTokens(readTokens(data['logprobs']), { raw: whole, out: text, json: this.#isJson(json) }, null)
+    const logprobs = name === SPELLED ? { logprobs: writeTokens(spelled) } : {}
     return out + this.#send(`${name}.done`, data, { [member]: text, ...more, ...logprobs })
   }
 
