@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { openDatasets } from '#assets/datasets'
+import { openPipelines } from '#assets/pipelines'
 import { openRegistry } from '#assets/registry'
 import { resolveSecret } from '#foundation/config'
 import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
@@ -273,6 +274,7 @@ async function start(
     environment: profile,
   })
   const registry = openRegistry({ database, objects, keys, audit, clock, environment: profile })
+  const pipelines = openPipelines({ database, audit, clock })
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())
@@ -335,6 +337,7 @@ async function start(
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
     datasets,
+    pipelines,
     registry,
     models,
     clock,

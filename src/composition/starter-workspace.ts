@@ -1,4 +1,5 @@
 import { type Datasets, EVERY_ROW_WHOLE } from '#assets/datasets'
+import { builtIn } from '#assets/pipelines'
 import type { Registry } from '#assets/registry'
 import { train } from '#assets/training'
 import type { AuditSink, EntityUid } from '#foundation/core'
@@ -65,6 +66,7 @@ export async function makeStarterWorkspace(options: {
   const dataset = datasets.get(STARTER)!
   if (!registry.get(STARTER)) {
     const use = { principal: SELF, purpose: STARTER_PURPOSE, resource: { type: 'Dataset', id: STARTER } }
+    const { name: pipeline, version, digest, author } = builtIn('mlp')
     const trained = await train({ dataset, groups: datasets.read(dataset, use, EVERY_ROW_WHOLE), algorithm: 'mlp', seed: 1 })
     await registry.register({
       name: STARTER,
@@ -74,7 +76,8 @@ export async function makeStarterWorkspace(options: {
       purposes: dataset.purposes,
       lineage: {
         dataset: { name: dataset.name, version: dataset.version, digest: dataset.digest },
-        pipeline: 'redoubt/mlp',
+        pipeline,
+        pipelineVersion: { version, digest, author },
         codeDigest: trained.codeDigest,
         parameters: trained.parameters,
         metrics: trained.metrics,

@@ -20,7 +20,10 @@ export interface Lineage {
     /** Where policies kept rows back: digest of their condition, and how many rows were learned from. `of` all is in early versions alone. */
     readonly rows?: { readonly condition: string; readonly admitted: number; readonly of?: number }
   } | null
+  /** Name of the training pipeline; `foreign` for a file made elsewhere. */
   readonly pipeline: string
+  /** What exactly was run, and who wrote it; not in versions from before pipelines were kept. */
+  readonly pipelineVersion?: { readonly version: number; readonly digest: string; readonly author: EntityUid }
   /** SHA-256 of the code that made it, hex; empty for a foreign model whose code is not known. */
   readonly codeDigest: string
   readonly parameters: JsonObject
@@ -89,6 +92,7 @@ export const lineageSchema = z
       .strict()
       .nullable(),
     pipeline: z.string().min(1).max(256),
+    pipelineVersion: z.object({ version: z.number().int().positive(), digest, author: uid }).strict().optional(),
     codeDigest: digest.or(z.literal('')),
     parameters: json,
     person: uid,
@@ -139,6 +143,26 @@ export function parseManifest(text: string): ModelManifest {
     return manifestSchema.parse(parseStrictJsonText(text, { maxBytes: MAX_MANIFEST_LENGTH, maxDepth: MAX_MANIFEST_DEPTH })) as ModelManifest
   } catch {
     throw new RedoubtError('ERR_STORAGE_CORRUPT', 'the stored description of a model version is not well-formed')
+  }
+}
+
+/** For the log. */
+export function registration(manifest: ModelManifest): JsonObject {
+  const { lineage } = manifest
+  const { pipelineVersion } = lineage
+  return {
+    version: manifest.version,
+    digest: manifest.digest,
+    bytes: manifest.bytes,
+    foreign: manifest.foreign,
+    sensitivity: manifest.sensitivity,
+    purposes: manifest.purposes,
+    dataset: lineage.dataset,
+    pipeline: lineage.pipeline,
+    pipelineVersion: pipelineVersion ? { ...pipelineVersion, author: { ...pipelineVersion.author } } : null,
+    codeDigest: lineage.codeDigest,
+    parent: lineage.parent,
+    derivation: lineage.derivation ?? null,
   }
 }
 

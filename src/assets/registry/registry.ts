@@ -22,6 +22,7 @@ import {
   type ModelVersion,
   parseManifest,
   purposesSchema,
+  registration,
   sha256,
   writeManifest,
 } from './model-version.ts'
@@ -413,23 +414,6 @@ function resourcesOf(digest: string, manifest: string): readonly { readonly name
     { name: MODEL_FILE, digest },
     { name: MANIFEST_FILE, digest: sha256(manifest) },
   ]
-}
-
-function registration(manifest: ModelManifest): JsonObject {
-  const { lineage } = manifest
-  return {
-    version: manifest.version,
-    digest: manifest.digest,
-    bytes: manifest.bytes,
-    foreign: manifest.foreign,
-    sensitivity: manifest.sensitivity,
-    purposes: manifest.purposes,
-    dataset: lineage.dataset,
-    pipeline: lineage.pipeline,
-    codeDigest: lineage.codeDigest,
-    parent: lineage.parent,
-    derivation: lineage.derivation ?? null,
-  }
 }
 
 function factsOf(version: ModelVersion, environment: string): EntityFacts {

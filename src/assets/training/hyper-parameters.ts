@@ -1,3 +1,5 @@
+import { z } from 'zod'
+import { RedoubtError } from '#foundation/core'
 import type { EncodingLimits } from './encoding.ts'
 
 export const ALGORITHMS = ['logistic', 'mlp'] as const
@@ -66,4 +68,31 @@ export const HYPER_PARAMETERS: Readonly<Record<Algorithm, HyperParameters>> = {
     heldOutShare: 0.1,
     encoding: ENCODING,
   },
+}
+
+/**
+ * What whoever trains may choose in place of the above, within bounds under which a training ends and is still measured: at most four
+ * hidden layers of 256, at most 200 epochs, and at least a twentieth of the rows to stop it and another to measure it.
+ */
+export const choicesSchema = z.strictObject({
+  hidden: z.array(z.int().min(1).max(256)).min(1).max(4).optional(),
+  learningRate: z.number().min(1e-6).max(1).optional(),
+  maxEpochs: z.int().min(1).max(200).optional(),
+  patience: z.int().min(1).max(200).optional(),
+  maxBatch: z.int().min(16).max(4096).optional(),
+  weightDecay: z.number().min(0).max(10).optional(),
+  averaging: z.number().min(0).max(0.9999).optional(),
+  stoppingShare: z.number().min(0.05).max(0.4).optional(),
+  heldOutShare: z.number().min(0.05).max(0.4).optional(),
+})
+export type Choices = z.output<typeof choicesSchema>
+
+/** @throws {RedoubtError} `ERR_INPUT_INVALID` for a choice out of bounds, or hidden layers in a logistic regression. */
+export function withChoices(algorithm: Algorithm, choices: Choices): HyperParameters {
+  const { success, data } = choicesSchema.safeParse(choices)
+  if (!success) throw new RedoubtError('ERR_INPUT_INVALID', 'a hyper-parameter is out of its bounds')
+  if (algorithm === 'logistic' && data.hidden !== undefined)
+    throw new RedoubtError('ERR_INPUT_INVALID', 'a logistic regression has no hidden layers')
+  const chosen = Object.fromEntries(Object.entries(data).filter(([, value]) => value !== undefined))
+  return { ...HYPER_PARAMETERS[algorithm], ...chosen }
 }

@@ -41,12 +41,18 @@ function asFloat32(value: number): number {
 /**
  * Reads row groups into one table, of at most as many rows as the version has: a policy may keep some of them back. The label and the subject column are no features: who a person is must not be learned.
  * @throws {RedoubtError} `ERR_TRAINING_LABEL` when the label is not binary 0/1 with both values present,
- *   `ERR_DATA_COLUMN` when a feature bears the name of an output, `ERR_INPUT_TOO_LARGE` over `MAX_CELLS`.
+ *   `ERR_DATA_COLUMN` when a feature bears the name of an output or what is to be left out is no column, `ERR_INPUT_TOO_LARGE` over `MAX_CELLS`.
  */
-export async function collectTable(dataset: DatasetVersion, groups: AsyncIterable<RowGroup>, signal?: AbortSignal): Promise<TrainingTable> {
+export async function collectTable(
+  dataset: DatasetVersion,
+  groups: AsyncIterable<RowGroup>,
+  signal?: AbortSignal,
+  leaveOut: readonly string[] = [],
+): Promise<TrainingTable> {
   const { label, subject, rows } = dataset
   if (label === null) throw new RedoubtError('ERR_TRAINING_LABEL', 'the data set names no label column')
-  const features = dataset.columns.filter((column) => column.name !== label && column.name !== subject)
+  demandColumns(dataset, label, leaveOut)
+  const features = dataset.columns.filter(({ name }) => name !== label && name !== subject && !leaveOut.includes(name))
   if (features.length === 0) throw new RedoubtError('ERR_DATA_COLUMN', 'the data set has no column to learn from')
   for (const { name } of features)
     if (OUTPUT_NAMES.includes(name))
@@ -74,6 +80,15 @@ export async function collectTable(dataset: DatasetVersion, groups: AsyncIterabl
   if (ones === 0 || ones === at)
     throw new RedoubtError('ERR_TRAINING_LABEL', `the label \`${label}\` has one value only`, { evidence: { column: label } })
   return { rows: at, labels: learned, columns: builders.map((builder) => builder.done(at)) }
+}
+
+/** A column that was given another name must not be learned from because nobody told who left it out. */
+function demandColumns({ columns }: DatasetVersion, label: string, leaveOut: readonly string[]): void {
+  for (const name of leaveOut) {
+    const reason = name === label ? 'is the label' : columns.some((column) => column.name === name) ? null : 'is not in the data set'
+    if (reason !== null)
+      throw new RedoubtError('ERR_DATA_COLUMN', `the column \`${name}\` that is to be left out ${reason}`, { evidence: { column: name } })
+  }
 }
 
 type GroupColumn = RowGroup['columns'][number]

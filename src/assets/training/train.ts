@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { type ErrorCode, type JsonObject, RedoubtError } from '#foundation/core'
 import type { DatasetVersion, RowGroup } from '#assets/datasets'
 import { codeDigest, RUNNING_EXTENSION } from './code-digest.ts'
-import { type Algorithm, HYPER_PARAMETERS } from './hyper-parameters.ts'
+import { type Algorithm, type Choices, withChoices } from './hyper-parameters.ts'
 import type { Metrics } from './metrics.ts'
 import { type ModelMetadata, NULL_ENCODING, type TensorSpec } from './null-encoding.ts'
 import { inputSpecs } from './onnx-model.ts'
@@ -14,6 +14,10 @@ export interface TrainingOptions {
   /** The row groups of the version that may be learned from, in order: what the reader of data sets lets through. */
   readonly groups: AsyncIterable<RowGroup>
   readonly algorithm: Algorithm
+  /** Hyper-parameters in place of the algorithm's own. */
+  readonly choices?: Choices
+  /** Columns that are no features beside label and subject. */
+  readonly leaveOut?: readonly string[]
   /** A safe integer; the same seed gives the same model. */
   readonly seed: number
   readonly signal?: AbortSignal
@@ -63,16 +67,16 @@ export const OUTPUTS: readonly TensorSpec[] = [
 /**
  * Trains a binary classifier in a thread of its own and writes it as ONNX with the preprocessing inside. The subject column
  * is no feature. Rows leave the memory of this process in no form but the model.
- * @throws {RedoubtError} `ERR_TRAINING_LABEL`, `ERR_DATA_COLUMN`, `ERR_INPUT_TOO_LARGE`, `ERR_INPUT_INVALID` (seed), `ERR_TRAINING_FAILED`;
+ * @throws {RedoubtError} `ERR_TRAINING_LABEL`, `ERR_DATA_COLUMN`, `ERR_INPUT_TOO_LARGE`, `ERR_INPUT_INVALID` (seed, choices), `ERR_TRAINING_FAILED`;
  *   the signal's reason when it fires, after the thread is gone.
  */
 export async function train(options: TrainingOptions): Promise<TrainedModel> {
-  const { dataset, algorithm, seed, signal } = options
+  const { dataset, algorithm, seed, signal, choices = {}, leaveOut = [] } = options
   if (!Number.isSafeInteger(seed)) throw new RedoubtError('ERR_INPUT_INVALID', 'the seed is not a safe integer')
-  const parameters = HYPER_PARAMETERS[algorithm]
+  const parameters = withChoices(algorithm, choices)
   signal?.throwIfAborted()
   const digest = codeDigest()
-  const table = await collectTable(dataset, options.groups, signal)
+  const table = await collectTable(dataset, options.groups, signal, leaveOut)
   const specs = table.columns.map(({ name, type }) => ({ name, type }))
   const metadata: ModelMetadata = {
     format: 1,
@@ -95,7 +99,15 @@ export async function train(options: TrainingOptions): Promise<TrainedModel> {
       epochs: done.epochs,
       bestEpoch: done.bestEpoch,
     },
-    parameters: { ...parameters, encoding: { ...parameters.encoding }, algorithm, seed, features: done.features, columns: specs.length },
+    parameters: {
+      ...parameters,
+      encoding: { ...parameters.encoding },
+      algorithm,
+      seed,
+      features: done.features,
+      columns: specs.length,
+      ...(leaveOut.length === 0 ? {} : { leaveOut }),
+    },
     codeDigest: digest,
     inputs: inputSpecs(specs),
     outputs: OUTPUTS,

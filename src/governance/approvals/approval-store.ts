@@ -8,9 +8,11 @@ interface SealedPart {
   readonly reason: string
   readonly payload: string
   readonly resource: EntityFacts
+  /** Not in rows from before there were any. */
+  readonly contributors?: readonly EntityUid[]
 }
 
-export interface StoredApproval extends Approval, Omit<SealedPart, 'resource'> {
+export interface StoredApproval extends Approval, Omit<SealedPart, 'resource' | 'contributors'> {
   readonly resourceFacts: EntityFacts
 }
 
@@ -30,12 +32,12 @@ export class ApprovalStore {
 
   insert(
     id: string,
-    { principal, author, action, resource, digest, needed, payload }: Offer,
+    { principal, author, contributors, action, resource, digest, needed, payload }: Offer,
     reason: string,
     at: number,
     expiresAt: number,
   ): void {
-    const sealed = this.#sealing.seal({ reason, payload, resource } satisfies SealedPart, contextOf(id, digest))
+    const sealed = this.#sealing.seal({ reason, payload, resource, contributors } satisfies SealedPart, contextOf(id, digest))
     this.#statements.transaction(() => {
       this.#statements.run("DELETE FROM approvals WHERE created_at < ? AND (state <> 'open' OR expires_at < ?)", at - KEEP_MS, at)
       this.#statements.run(
@@ -135,11 +137,12 @@ export class ApprovalStore {
   }
 
   #approvalOf(row: ApprovalRow): StoredApproval {
-    const { reason, payload, resource } = this.#sealing.open(row.sealed, contextOf(row.id, row.digest)) as SealedPart
+    const { reason, payload, resource, contributors = [] } = this.#sealing.open(row.sealed, contextOf(row.id, row.digest)) as SealedPart
     return {
       id: row.id,
       principal: { type: row.principal_type, id: row.principal_id },
       author: row.author_type === null || row.author_id === null ? null : { type: row.author_type, id: row.author_id },
+      contributors,
       action: row.action as Action,
       resource: { type: row.resource_type, id: row.resource_id },
       digest: row.digest,

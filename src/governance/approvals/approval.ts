@@ -16,6 +16,8 @@ export interface Approval {
   readonly principal: EntityUid
   /** Who made what would be acted on, where that is known; does not approve. */
   readonly author: EntityUid | null
+  /** Whose work is in it besides; none of them approves. */
+  readonly contributors: readonly EntityUid[]
   readonly action: Action
   readonly resource: EntityUid
   /** SHA-256, hex, of the payload's canonical text. */
@@ -46,6 +48,7 @@ export interface ApprovalInFull extends Approval {
 export interface Offer {
   readonly principal: EntityUid
   readonly author: EntityUid | null
+  readonly contributors: readonly EntityUid[]
   readonly action: Action
   readonly resource: EntityFacts
   readonly payload: string

@@ -72,7 +72,7 @@ export async function openWorld(change: object = {}, before?: Kept): Promise<Wor
     clock: new ManualClock(NOW),
     events: [],
     alerts: [],
-    approvers: new Set(['alice', 'bob', 'carol', 'author', 'requester']),
+    approvers: new Set(['alice', 'bob', 'carol', 'author', 'writer', 'requester']),
     made: new Map(),
     accounts: new Map([
       ['ServiceAccount::app', ['application', 'auditor']],
@@ -173,10 +173,11 @@ function failingDatabase(database: Database<unknown>, state: { readonly failing:
   return { ...database, raw, close: () => database.close() }
 }
 
-/** A refused act of `requester` on a model that `author` made. */
+/** A refused act of `requester` on a model that `author` made by a pipeline of `writer`'s. */
 export function anOffer(change: { readonly payload?: string; readonly principal?: EntityUid; readonly action?: 'deploy' | 'view' } = {}) {
   const { payload = '{"act":1}', principal = person('requester'), action = 'deploy' } = change
-  return { principal, author: person('author'), action, resource: MODEL, payload, digest: payloadDigest(payload), needed: 2 }
+  const made = { author: person('author'), contributors: [person('writer')] }
+  return { principal, ...made, action, resource: MODEL, payload, digest: payloadDigest(payload), needed: 2 }
 }
 
 /** Asks for approval of it. @returns the id. */

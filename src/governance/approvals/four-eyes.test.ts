@@ -87,6 +87,17 @@ describe('four eyes (B1, B8)', () => {
     expect(world.events.map(({ type }) => type)).toEqual(['approval.request'])
   })
 
+  it('do not count whose work is in it: who wrote the pipeline that made a model, nor whom they made (B2)', async () => {
+    const id = await asked(world)
+    expect(world.room.fourEyes.get(id).contributors).toEqual([person('writer')])
+    expect(await approve(id, 'writer')).toBe('ERR_APPROVAL_SELF')
+    world.made.set('bob', 'writer')
+    expect(await approve(id, 'bob')).toBe('ERR_APPROVAL_SELF')
+    await approve(id, 'alice')
+    world.database.raw.prepare("UPDATE approval_votes SET approver_id = 'writer'").run()
+    expect(usable()).toBeNull()
+  })
+
   it('do not count whom one of these made, also when that comes out later', async () => {
     const id = await asked(world)
     world.made.set('bob', 'requester').set('carol', 'author')

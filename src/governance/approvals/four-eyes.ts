@@ -190,9 +190,11 @@ export class FourEyes {
       ).length
   }
 
-  /** Who asked, who made what it is about, and whoever either of them made. */
-  #isInvolved({ principal, author }: StoredApproval, uid: EntityUid): boolean {
-    return [principal, author].some((one) => one !== null && (sameEntity(one, uid) || this.#options.approvers.isSameHand(uid, one)))
+  /** Who asked, whose work is in what it is about, and whoever one of them made. */
+  #isInvolved({ principal, author, contributors }: StoredApproval, uid: EntityUid): boolean {
+    return [principal, author, ...contributors].some(
+      (one) => one !== null && (sameEntity(one, uid) || this.#options.approvers.isSameHand(uid, one)),
+    )
   }
 
   #refuseInvolved(approval: StoredApproval, uid: EntityUid): void {
@@ -234,7 +236,9 @@ const isLive = ({ state, createdAt, expiresAt }: Pick<StoredApproval, 'state' | 
   state === 'open' && createdAt <= now && now < expiresAt
 
 function approvalOf(stored: StoredApproval, now: number): Approval {
-  const { id, principal, author, action, resource, digest, needed, createdAt, expiresAt, closedAt, closedBy, usedByRequest } = stored
+  const { id, principal, author, contributors, action, resource, digest, needed } = stored
+  const { createdAt, expiresAt, closedAt, closedBy, usedByRequest } = stored
   const state = stored.state === 'open' && !isLive(stored, now) ? 'expired' : stored.state
-  return { id, principal, author, action, resource, digest, needed, state, createdAt, expiresAt, closedAt, closedBy, usedByRequest }
+  const what = { id, principal, author, contributors, action, resource, digest, needed }
+  return { ...what, state, createdAt, expiresAt, closedAt, closedBy, usedByRequest }
 }

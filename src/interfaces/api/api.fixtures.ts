@@ -31,6 +31,20 @@ const version = {
   digest: 'd',
   label: null,
 }
+const pipeline = {
+  name: 'one',
+  version: 1,
+  digest: 'e'.repeat(64),
+  builtIn: false,
+  dataset: 'credit',
+  model: 'credit',
+  algorithm: 'logistic',
+  parameters: {},
+  leaveOut: [],
+  seed: 1,
+  author: { type: 'User', id: 'writer' },
+  createdAt: 1,
+}
 export const caller: Principal = {
   facts: { type: 'ServiceAccount', id: 'caller', attributes: {}, parents: [] },
   name: 'caller',
@@ -231,6 +245,13 @@ export async function testPlane(): Promise<TestPlane> {
         return { columns: [], masked: [], hidden: [], condition: null, rows: [], failed: 0, more: false }
       },
       exported: async () => act('record export')(),
+    },
+    pipelines: {
+      list: () => [pipeline],
+      get: (name: string) => (name === 'absent' ? null : pipeline),
+      versions: () => [pipeline],
+      save: act('save pipeline', pipeline),
+      recordRun: async () => (act('record run')(), async () => undefined),
     },
     registry: {
       list: () => [version],

@@ -19,6 +19,7 @@ import { HeavyWork, type Lanes } from './heavy-work.ts'
 import { keyRoutes } from './key-routes.ts'
 import { limitRoutes } from './limit-routes.ts'
 import { modelRoutes } from './model-routes.ts'
+import { pipelineRoutes } from './pipeline-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { problemOf } from './problem.ts'
 import { rowRoutes } from './row-routes.ts'
@@ -118,6 +119,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     datasetRoutes,
     rowRoutes,
     modelRoutes,
+    pipelineRoutes,
     keyRoutes,
     auditRoutes,
     policyRoutes,

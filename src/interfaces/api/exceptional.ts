@@ -24,6 +24,8 @@ export interface About {
   readonly meant?: JsonObject | (() => JsonObject)
   /** Who made what would be acted on; does not approve. */
   readonly author?: EntityUid | null
+  /** Whose work is in it besides; none of them approves either. */
+  readonly contributors?: readonly EntityUid[]
   /** What only a person, or a program of its own right, does: to agree, to except and to review is not lent by token exchange (RFC 8693). */
   readonly notDelegated?: true
 }
@@ -49,9 +51,17 @@ export const YES = { refusal: null, details: {}, used: null } as const satisfies
 /**
  * What becomes of a no: an approval of exactly this act, spent here and now, or a break-glass grant may lift it; else, when approvals
  * would, the caller is told how to ask.
+ * @param spend false to find out what would become of it, with nothing spent.
  * @throws {RedoubtError} `ERR_STORAGE_IO` when the approval cannot be spent.
  */
-export function orExcepted(plane: ControlPlane, request: FastifyRequest, query: DecisionQuery, plain: Decision, about: About): Outcome {
+export function orExcepted(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  query: DecisionQuery,
+  plain: Decision,
+  about: About,
+  spend = true,
+): Outcome {
   // Policies that cannot be evaluated are mended, not excepted.
   if (plain.code === 'ERR_POLICY_ERROR') return refused(plane, query, plain)
   const decided = (change: Partial<DecisionContext>): Decision =>
@@ -68,7 +78,7 @@ export function orExcepted(plane: ControlPlane, request: FastifyRequest, query: 
   if (approval !== null && ask.payloadDigest !== null) {
     const decision = decided({ approvals: approval.count })
     // Of two that come at once one is told false.
-    if (decision.effect === 'allow' && plane.exceptions.spend(approval.id, request.redoubtRequestId))
+    if (decision.effect === 'allow' && (!spend || plane.exceptions.spend(approval.id, request.redoubtRequestId)))
       return {
         decision,
         refusal: null,
@@ -144,10 +154,10 @@ function approvalRequired(
   plane: ControlPlane,
   { principal, action, resource }: DecisionQuery,
   { payload, digest, needed }: { readonly payload: string; readonly digest: string; readonly needed: number },
-  { author = null }: About,
+  { author = null, contributors = [] }: About,
 ): Pick<Outcome, 'refusal' | 'details'> {
   const uid = { type: principal.type, id: principal.id }
-  const offer = plane.exceptions.fourEyes.offer({ principal: uid, author, action, resource, payload, digest, needed })
+  const offer = plane.exceptions.fourEyes.offer({ principal: uid, author, contributors, action, resource, payload, digest, needed })
   const what = needed === 1 ? 'an approval' : `${needed} approvals`
   return {
     refusal: new RedoubtError(

@@ -82,6 +82,47 @@ export async function demandDecision(
   return { principal, decision }
 }
 
+/** One of several questions about one act. */
+export interface Asked {
+  readonly action: Action
+  /** As it is at the moment. */
+  readonly resource: () => EntityFacts
+  readonly about: About
+  /** Rows are read under the answer: work that would now see others ends. */
+  readonly readsRows?: true
+}
+
+/**
+ * As `demandDecision`, for an act that needs a yes to several questions: what one of them refuses is refused before an approval is spent
+ * on another, which would have to be asked for again.
+ * @returns the decisions in the order of the questions, and as `mayGoOn` of all of them.
+ */
+export async function demandTogether(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  questions: readonly Asked[],
+): Promise<{ readonly decisions: readonly Decision[]; readonly mayGoOn: () => RedoubtError | null }> {
+  const first = questions.findIndex((asked) => !wouldBeYes(plane, request, asked))
+  const decisions: Decision[] = []
+  const still: (() => RedoubtError | null)[] = []
+  for (const at of [...questions.keys()].sort((one, other) => Number(other === first) - Number(one === first))) {
+    const { action, resource, about, readsRows } = questions[at]!
+    const { decision } = await demandDecision(plane, request, action, resource(), about)
+    decisions[at] = decision
+    still.push(mayGoOn(plane, request, action, resource, readsRows && decision))
+  }
+  return { decisions, mayGoOn: () => still.reduce<RedoubtError | null>((reason, ask) => reason ?? ask(), null) }
+}
+
+/** Nothing is recorded, spent or noted. */
+function wouldBeYes(plane: ControlPlane, request: FastifyRequest, { action, resource, about }: Asked): boolean {
+  const principal = callerOf(request)
+  const facts = resource()
+  const query = queryOf(plane, principal, action, facts, circumstancesOf(plane, request, principal, action, facts))
+  const plain = plane.policies.decide(query)
+  return plain.effect === 'allow' || orExcepted(plane, request, query, plain, about, false).refusal === null
+}
+
 function eventOf(request: FastifyRequest, principal: Principal, action: Action, resource: EntityFacts, code: ErrorCode | null): AuditEvent {
   return {
     type: code === null ? 'control.admission' : 'control.refusal',
@@ -109,9 +150,11 @@ export function mayGoOn(
   begun?: Decision,
 ): () => RedoubtError | null {
   const principal = callerOf(request)
+  // Of the question that was just answered: a request may ask another.
+  const used = request.exceptionUsed
   let refused: RedoubtError | null = null
   return () => {
-    refused ??= reasonToEnd(plane, request, principal, action, resource, begun)
+    refused ??= reasonToEnd(plane, request, principal, action, resource, begun, used)
     return refused
   }
 }
@@ -129,11 +172,12 @@ function reasonToEnd(
   action: Action,
   resource: () => EntityFacts,
   begun: Decision | undefined,
+  used: ExceptionUsed | null,
 ): RedoubtError | null {
   try {
     const facts = resource()
     const query = queryOf(plane, principal, action, facts, circumstancesOf(plane, request, principal, action, facts))
-    const context = { ...query.context, ...stillExcepted(plane, request.exceptionUsed, principal, action, facts) }
+    const context = { ...query.context, ...stillExcepted(plane, used, principal, action, facts) }
     const decision = plane.policies.decide({ ...query, context })
     const allowed = decision.effect === 'allow' && !showsOtherRows(decision, begun)
     const code = plane.identity.stillValid(principal) ?? (allowed ? null : (decision.code ?? 'ERR_POLICY_DENIED'))

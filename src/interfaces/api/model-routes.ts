@@ -1,16 +1,16 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { accessOf, type RowReading } from '#assets/datasets'
-import type { Lineage, ModelVersion } from '#assets/registry'
-import { train } from '#assets/training'
+import { builtIn } from '#assets/pipelines'
+import type { ModelVersion } from '#assets/registry'
+import { ALGORITHMS } from '#assets/training'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import type { About } from './exceptional.ts'
-import { demand, demandDecision, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
+import { demand, mayGoOn, permits, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
-import { longOperation } from './long-operation.ts'
 import { objectName } from './names.ts'
+import { runPipeline } from './pipeline-run.ts'
 
 /** The largest model file taken in one request. */
 const MAX_MODEL_BYTES = 256 * 1024 * 1024
@@ -18,7 +18,7 @@ const MAX_MODEL_BYTES = 256 * 1024 * 1024
 const modelName = z.strictObject({ name: objectName })
 const trainBody = z.strictObject({
   dataset: objectName,
-  algorithm: z.enum(['logistic', 'mlp']),
+  algorithm: z.enum(ALGORITHMS),
   seed: z
     .number()
     .int()
@@ -57,52 +57,17 @@ export const modelRoutes =
 
     app.post(
       '/models/:name/train',
-      { schema: { summary: 'Train a model on a data set; answers progress as NDJSON', params: modelName, body: trainBody } },
+      {
+        schema: {
+          summary: 'Train a model on a data set, by a built-in pipeline; answers progress as NDJSON',
+          params: modelName,
+          body: trainBody,
+        },
+      },
       async (request, reply) => {
         const { name } = request.params
-        const { dataset: datasetName, algorithm, seed } = request.body
-        const dataset = plane.datasets.get(datasetName)
-        if (!dataset) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${datasetName}\``)
-        const { principal, decision } = await demandDecision(plane, request, 'trainOn', plane.datasets.facts(dataset), {
-          meant: { dataset: dataset.name, version: dataset.version, digest: dataset.digest },
-        })
-        const requestId = request.redoubtRequestId
-        const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Dataset', id: dataset.name }, requestId }
-        const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'trainOn', () => plane.datasets.facts(dataset), decision) }
-        // Before the answer begins: a policy that speaks of a column that is not there is a refusal, not the end of a training.
-        const groups = plane.datasets.read(dataset, use, accessOf('trainOn', decision))
-        const work = async (progress: (facts: Record<string, number>) => void, signal: AbortSignal): Promise<unknown> => {
-          const trained = await train({
-            dataset,
-            groups,
-            algorithm,
-            seed,
-            signal,
-            progress: (epoch, epochs, loss) => progress({ epoch, epochs, loss }),
-          })
-          const reason = operation.mayGoOn()
-          if (reason) throw reason
-          const version = await plane.registry.register({
-            name,
-            file: trained.onnx,
-            foreign: false,
-            sensitivity: dataset.sensitivity,
-            purposes: dataset.purposes,
-            lineage: {
-              dataset: { name: dataset.name, version: dataset.version, digest: dataset.digest, ...learnedFrom(groups) },
-              pipeline: `redoubt/${algorithm}`,
-              codeDigest: trained.codeDigest,
-              parameters: trained.parameters,
-              metrics: trained.metrics,
-              person: { type: principal.facts.type, id: principal.facts.id },
-              parent: null,
-            },
-            by: principal.facts,
-            requestId,
-          })
-          return { model: version, metrics: trained.metrics }
-        }
-        await longOperation(reply, operation, (progress, signal) => lanes.trainings.run(() => work(progress, signal), signal))
+        const { dataset, algorithm, seed } = request.body
+        await runPipeline(plane, lanes, request, reply, { pipeline: builtIn(algorithm), dataset, model: name, seed })
       },
     )
 
@@ -221,16 +186,12 @@ export const modelRoutes =
     })
   }
 
-/** Approvals are of this very version, and not by who made it. */
+/** Approvals are of this very version, and not by who made it or wrote the pipeline that it came from. */
 const aboutVersion = ({ name, version, digest, lineage }: ModelVersion): About => ({
   meant: { model: name, version, digest },
   author: lineage.person,
+  contributors: lineage.pipelineVersion ? [lineage.pipelineVersion.author] : [],
 })
-
-/** What of the data set a model learned from, where that was not all of it. How much was kept back is not for whoever may see the model. */
-function learnedFrom({ condition, tally }: RowReading): Pick<NonNullable<Lineage['dataset']>, 'rows'> {
-  return condition === null ? {} : { rows: { condition, admitted: tally.admitted } }
-}
 
 /** Without the number of rows of a data set that early versions hold beside those learned from. */
 function shown(version: ModelVersion): ModelVersion {

@@ -1,8 +1,12 @@
 import { type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
+import { pipelineFacts } from './pipeline-facts.ts'
 
 /** A resource by name, as the policies see it; of a model, the version that serves, else the latest. @throws {RedoubtError} `ERR_NOT_FOUND`. */
-export function resourceFacts(plane: Pick<ControlPlane, 'registry' | 'datasets' | 'endpoints'>, { type, id }: EntityUid): EntityFacts {
+export function resourceFacts(
+  plane: Pick<ControlPlane, 'registry' | 'datasets' | 'endpoints' | 'pipelines'>,
+  { type, id }: EntityUid,
+): EntityFacts {
   if (type === 'Model') {
     const version = plane.registry.deployed(id) ?? plane.registry.get(id)
     if (version) return plane.registry.facts(version)
@@ -12,6 +16,9 @@ export function resourceFacts(plane: Pick<ControlPlane, 'registry' | 'datasets' 
   } else if (type === 'Endpoint') {
     const route = plane.endpoints.find((endpoint) => endpoint.id === id)
     if (route) return route
+  } else if (type === 'Pipeline') {
+    const version = plane.pipelines.get(id)
+    if (version) return pipelineFacts(plane, id, version)
   } else return { type, id, attributes: {}, parents: [] }
   throw new RedoubtError('ERR_NOT_FOUND', `there is no ${type.toLowerCase()} \`${id}\``)
 }

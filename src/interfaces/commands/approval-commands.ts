@@ -93,8 +93,8 @@ async function ended({ client, output }: Session, path: string, json?: object): 
 }
 
 function inWords(approval: Shown): string {
-  const { id, state, principal, author, action, resource, digest, needed, counting, createdAt, expiresAt, reason, votes, payload } =
-    approval
+  const { id, state, principal, author, contributors, action, resource, digest, needed, counting } = approval
+  const { createdAt, expiresAt, reason, votes, payload } = approval
   const lines: readonly (readonly [string, string])[] = [
     ['approval', id],
     ['state', `${state}, ${counting} of ${needed} approvals`],
@@ -102,6 +102,7 @@ function inWords(approval: Shown): string {
     ['reason', reason],
     ['act', `${action} ${named(resource)}`],
     ...(author === null ? [] : [['made by', named(author)] as const]),
+    ...contributors.map((one) => ['work of', named(one)] as const),
     ['until', moment(expiresAt)],
     ['digest', digest],
     ...votes.map(

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Action, ACTIONS, type DecisionContext, type EntityFacts, type EntityUid, ROLES } from '#foundation/core'
 import { loadPolicies, type PolicyEngine } from './index.ts'
-import { account, bare, context, dataset, endpoint, model, query, role, withAttributes } from './policy-fixtures.ts'
+import { account, bare, context, dataset, endpoint, model, pipeline, query, role, withAttributes } from './policy-fixtures.ts'
 
 let engine: PolicyEngine
 beforeAll(async () => {
@@ -12,7 +12,9 @@ const RESOURCES: readonly EntityFacts[] = [
   dataset,
   model,
   endpoint,
-  ...['Key', 'Log', 'System', 'Pipeline', 'Account'].map((type) => bare(type)),
+  ...['Key', 'Log', 'System'].map((type) => bare(type)),
+  pipeline,
+  bare('Account'),
 ]
 
 function code(
@@ -180,9 +182,11 @@ describe('the bundled policies', () => {
 
   it('let a deployer deploy a model but not change its pipeline, and an ML engineer the reverse (B2)', () => {
     expect(code('deployer', 'deploy', model, { approvals: 2 })).toBe('allow')
-    expect(code('deployer', 'editPipeline', bare('Pipeline'))).toBe('ERR_POLICY_DENIED')
-    expect(code('deployer', 'runPipeline', bare('Pipeline'))).toBe('ERR_POLICY_DENIED')
-    expect(code('ml-engineer', 'editPipeline', bare('Pipeline'))).toBe('allow')
+    expect(code('deployer', 'editPipeline', pipeline, { approvals: 1 })).toBe('ERR_POLICY_DENIED')
+    expect(code('deployer', 'runPipeline', pipeline)).toBe('ERR_POLICY_DENIED')
+    expect(code('ml-engineer', 'editPipeline', pipeline, { approvals: 1 })).toBe('allow')
+    expect(code('ml-engineer', 'editPipeline', pipeline)).toBe('ERR_POLICY_DENIED')
+    expect(code('ml-engineer', 'runPipeline', pipeline)).toBe('allow')
     expect(code('ml-engineer', 'deploy', model, { approvals: 2 })).toBe('ERR_POLICY_DENIED')
   })
 

@@ -4,7 +4,7 @@ import { type Action, ACTIONS, type DecisionQuery, type EntityFacts, ERROR_TABLE
 import { bundledSchema } from './bundled.ts'
 import { type Cedar, loadCedar } from './cedar.ts'
 import { defaultPolicyFiles, loadPolicies, type PolicyEngine, type PolicyFile, withDefaultPolicies } from './index.ts'
-import { account, bare, dataset, endpoint, model, query, role, withAttributes } from './policy-fixtures.ts'
+import { account, bare, dataset, endpoint, model, pipeline, query, role, withAttributes } from './policy-fixtures.ts'
 import { CONTEXT_FIELDS } from './request.ts'
 import { readSchema } from './schema.ts'
 
@@ -428,7 +428,7 @@ describe('why', () => {
       fc.property(
         fc.constantFrom(...ROLES),
         fc.constantFrom(...ACTIONS),
-        fc.constantFrom(model, dataset, endpoint, bare('Key'), bare('System'), bare('Pipeline'), bare('Nothing')),
+        fc.constantFrom(model, dataset, endpoint, bare('Key'), bare('System'), pipeline, bare('Pipeline'), bare('Nothing')),
         fc.record({
           risk: fc.integer({ min: 0, max: 100 }),
           purpose: fc.string(),

@@ -33,6 +33,12 @@ export const endpoint: EntityFacts = {
   attributes: { sensitivity: 1, purposes: ['credit-scoring'], sandbox: true },
   parents: [],
 }
+export const pipeline: EntityFacts = {
+  type: 'Pipeline',
+  id: 'one',
+  attributes: { author: 'User::someone', sensitivity: 3, builtIn: false },
+  parents: [],
+}
 export const bare = (type: string, id = 'one'): EntityFacts => ({ type, id, attributes: {}, parents: [] })
 
 export const context: DecisionContext = {

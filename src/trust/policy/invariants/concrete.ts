@@ -30,6 +30,8 @@ const ATTRIBUTES: Readonly<Record<string, FactValue>> = {
   quarantined: false,
   foreign: false,
   sandbox: false,
+  author: 'User::someone-else',
+  builtIn: false,
 }
 
 /** The part of a request that a variable belongs to. */

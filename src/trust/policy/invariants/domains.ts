@@ -57,6 +57,8 @@ export const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map([
   ['resource.quarantined', always(flag)],
   ['resource.foreign', always(flag)],
   ['resource.sandbox', always(flag)],
+  ['resource.author', always({ kind: 'text' })],
+  ['resource.builtIn', always(flag)],
 ])
 
 /** All subsets, those of few elements first: a counterexample then names no more than it needs. */

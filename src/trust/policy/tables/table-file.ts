@@ -47,6 +47,8 @@ const attributes = z.strictObject({
   quarantined: z.boolean().optional(),
   foreign: z.boolean().optional(),
   sandbox: z.boolean().optional(),
+  author: text.optional(),
+  builtIn: z.boolean().optional(),
 })
 const resourceType = z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account'])
 const resource = z.strictObject({
@@ -145,6 +147,7 @@ const OF_TYPE: Readonly<Record<string, readonly (keyof z.output<typeof attribute
   Dataset: ['sensitivity', 'purposes', 'legalBases'],
   Model: ['sensitivity', 'purposes', 'signed', 'quarantined', 'foreign'],
   Endpoint: ['sensitivity', 'purposes', 'sandbox'],
+  Pipeline: ['author', 'sensitivity', 'builtIn'],
 }
 /** A working afternoon: Wednesday, 25 November 2026, 14:30 UTC. */
 const NOON: Omit<DecisionContext, 'purpose' | 'legalBasis' | 'mfaLevel'> = {
@@ -268,6 +271,8 @@ function attributesOf(
     quarantined: false,
     foreign: false,
     sandbox: false,
+    author: 'User::someone-else',
+    builtIn: false,
   }
   return Object.fromEntries(names.map((name): [string, FactValue] => [name, given[name] ?? harmless[name]]))
 }
