@@ -62,7 +62,14 @@ export interface Deployment {
   readonly version: number
   readonly digest: string
   readonly by: EntityUid
+  /** Epoch milliseconds. */
   readonly deployedAt: number
+  /** Whether it went on to this version, or back to it. */
+  readonly kind: 'deploy' | 'rollback'
+  /** Where the house ran; empty for deployments from before this was kept. */
+  readonly environment: 'development' | 'production' | ''
+  /** The version was quarantined since: this deployment is nothing to go back to. */
+  readonly withdrawn: boolean
 }
 
 /** Names become path segments of the API and ids of policies. */
