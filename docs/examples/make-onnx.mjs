@@ -1,4 +1,4 @@
-// Writes a small ONNX classifier as an exporter elsewhere would: `node docs/examples/make-onnx.mjs FILE`.
+// Writes a small ONNX classifier as an exporter elsewhere would: `node docs/examples/make-onnx.mjs FILE [N]`; another N, another model.
 // One input `X` of three numbers, outputs `label` and `probability` = sigmoid(X · w + b).
 import { writeFileSync } from 'node:fs'
 import protobuf from 'onnx-proto'
@@ -19,7 +19,7 @@ const model = ModelProto.create({
   opsetImport: [{ domain: '', version: 17 }],
   graph: {
     name: 'tiny',
-    initializer: [tensor('w', [3, 1], [0.8, -0.5, 1.2]), tensor('b', [1], [-0.3]), tensor('half', [1], [0.5])],
+    initializer: [tensor('w', [3, 1], [0.8, -0.5, 1.2]), tensor('b', [1], [-0.3 * Number(process.argv[3] ?? 1)]), tensor('half', [1], [0.5])],
     node: [
       node('MatMul', ['X', 'w'], 'weighted'),
       node('Add', ['weighted', 'b'], 'score'),

@@ -65,7 +65,14 @@ export interface Deployment {
   readonly version: number
   readonly digest: string
   readonly by: EntityUid
+  /** Epoch milliseconds. */
   readonly deployedAt: number
+  /** Whether it went on to this version, or back to it. */
+  readonly kind: 'deploy' | 'rollback'
+  /** Where the house ran; empty for deployments from before this was kept. */
+  readonly environment: 'development' | 'production' | ''
+  /** The version was quarantined since: this deployment is nothing to go back to. */
+  readonly withdrawn: boolean
 }
 
 /** Names become path segments of the API and ids of policies. */
@@ -143,26 +150,6 @@ export function parseManifest(text: string): ModelManifest {
     return manifestSchema.parse(parseStrictJsonText(text, { maxBytes: MAX_MANIFEST_LENGTH, maxDepth: MAX_MANIFEST_DEPTH })) as ModelManifest
   } catch {
     throw new RedoubtError('ERR_STORAGE_CORRUPT', 'the stored description of a model version is not well-formed')
-  }
-}
-
-/** For the log. */
-export function registration(manifest: ModelManifest): JsonObject {
-  const { lineage } = manifest
-  const { pipelineVersion } = lineage
-  return {
-    version: manifest.version,
-    digest: manifest.digest,
-    bytes: manifest.bytes,
-    foreign: manifest.foreign,
-    sensitivity: manifest.sensitivity,
-    purposes: manifest.purposes,
-    dataset: lineage.dataset,
-    pipeline: lineage.pipeline,
-    pipelineVersion: pipelineVersion ? { ...pipelineVersion, author: { ...pipelineVersion.author } } : null,
-    codeDigest: lineage.codeDigest,
-    parent: lineage.parent,
-    derivation: lineage.derivation ?? null,
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from '#foundation/core'
 import type { Database, DurableFolder } from '#foundation/storage'
 import type { Keys, KeyUse } from '#trust/keys'
+import { factsOf, keyUse, modelUid, registration, uidOf } from './model-facts.ts'
 import { openModelFiles } from './model-files.ts'
 import {
   type Deployment,
@@ -22,14 +23,15 @@ import {
   type ModelVersion,
   parseManifest,
   purposesSchema,
-  registration,
   sha256,
   writeManifest,
 } from './model-version.ts'
 import { signModel } from './oms/sign-model.ts'
 import { verifyModel } from './oms/verify-model.ts'
 import { admitOnnx } from './onnx/admit-onnx.ts'
+import { rollbackRefusal, rollbackTarget } from './rollback.ts'
 import { openTables, type VersionRow } from './tables.ts'
+import { refuseQuarantined, refuseUnfit, signatureError } from './unfit.ts'
 import { VerifiedModel } from './verified-model.ts'
 
 /** Names under which the two signed files of a version are exported, so that any Open Model Signing tool can verify them. */
@@ -50,6 +52,14 @@ export interface RegisterAsk {
 
 export interface ActOptions {
   readonly requestId?: string
+}
+
+export interface DeployOptions extends ActOptions {
+  /**
+   * Called with the verified bytes before the deployment counts; when it throws nothing is deployed. What it gives is committed when the
+   * deployment is recorded and the version still fit to serve, else discarded.
+   */
+  readonly stage?: (model: VerifiedModel) => Promise<StagedModel>
 }
 
 /** A model that is ready to serve and does not serve yet. One of the two is called, once. */
@@ -78,16 +88,18 @@ export interface Registry {
   /**
    * Verifies a version and makes it the one that is served under its name, durably.
    * @param version null for the latest.
-   * @param options.stage Called with the verified bytes before the deployment counts; when it throws nothing is deployed. What it
-   *   gives is committed when the deployment is recorded and the version still fit to serve, else discarded.
    * @throws {RedoubtError} as `openVerified`, also for what became of the version while it was staged.
    */
-  deploy(
-    name: string,
-    version: number | null,
-    by: EntityUid,
-    options?: ActOptions & { readonly stage?: (model: VerifiedModel) => Promise<StagedModel> },
-  ): Promise<Deployment>
+  deploy(name: string, version: number | null, by: EntityUid, options?: DeployOptions): Promise<Deployment>
+  /**
+   * As `deploy`, back to a version that was in service here before.
+   * @throws {RedoubtError} as `deploy`, and what `rollbackRefusal` says as of the moment of the act.
+   */
+  rollback(name: string, version: number, by: EntityUid, options?: DeployOptions): Promise<Deployment>
+  /** Why the version cannot be gone back to as of now; null when it can. */
+  rollbackRefusal(name: string, version: number): RedoubtError | null
+  /** The version that a rollback goes to where none is named: what served before and is older; null when there is none. */
+  rollbackTarget(name: string): ModelVersion | null
   /** @returns the version that was deployed last, quarantined or not; null when none was. */
   deployed(name: string): ModelVersion | null
   /** The present deployment of each name. */
@@ -283,7 +295,12 @@ export function openRegistry(options: {
     })
   }
 
-  async function recordDeployment(version: ModelVersion, by: EntityUid, requestId: string | undefined): Promise<Deployment> {
+  async function recordDeployment(
+    kind: Deployment['kind'],
+    version: ModelVersion,
+    by: EntityUid,
+    requestId: string | undefined,
+  ): Promise<Deployment> {
     const { name, digest } = version
     const deployment: Deployment = {
       id: newId('dep'),
@@ -292,10 +309,15 @@ export function openRegistry(options: {
       digest,
       by: uidOf(by),
       deployedAt: clock.now(),
+      kind,
+      environment: options.environment,
+      withdrawn: false,
     }
+    const from = latestDeployments().get(name)?.version
+    const details = { version: version.version, digest, deployment: deployment.id, ...(from === undefined ? {} : { from }) }
     tables.insertDeployment(deployment)
     try {
-      await record('model.deploy', 'deploy', by, name, { version: version.version, digest, deployment: deployment.id }, requestId)
+      await record(`model.${kind}`, kind, by, name, details, requestId)
       tables.confirmDeployment(deployment.id)
     } catch (cause) {
       tables.removeDeployment(deployment.id)
@@ -306,6 +328,40 @@ export function openRegistry(options: {
 
   function latestDeployments(): ReadonlyMap<string, Deployment> {
     return new Map(tables.deployments().map((deployment) => [deployment.name, deployment]))
+  }
+
+  const rollbackAsk = (name: string) => ({
+    history: tables.deployments().filter((deployment) => deployment.name === name),
+    version: (number: number): ModelVersion | null => entry(name, number)?.version ?? null,
+    environment: options.environment,
+  })
+
+  /** Verifies, prepares, records and puts into service; to be called in turn. */
+  async function putIntoService(
+    kind: Deployment['kind'],
+    version: ModelVersion,
+    by: EntityUid,
+    { requestId, stage }: DeployOptions,
+  ): Promise<Deployment> {
+    const { name } = version
+    const refuseNow = (): void => {
+      const refusal = kind === 'rollback' ? rollbackRefusal(rollbackAsk(name), version.version) : null
+      if (refusal) throw refusal
+      refuseUnfit(known(name, version.version).version)
+    }
+    const model = await openVerified(version, keyUse(by, 'model-deployment', name, requestId))
+    const staged = await stage?.(model)
+    try {
+      // Starting a process takes its time; whoever quarantines meanwhile must not be overtaken.
+      refuseNow()
+      const deployment = await recordDeployment(kind, version, by, requestId)
+      refuseUnfit(known(name, version.version).version)
+      staged?.commit()
+      return deployment
+    } catch (cause) {
+      staged?.discard()
+      throw cause
+    }
   }
 
   return {
@@ -320,23 +376,15 @@ export function openRegistry(options: {
     lineage: (name, version) => entry(name, version)?.version.lineage ?? null,
     openVerified,
     deploy: (name, wanted, by, deployOptions = {}) =>
+      inTurn(() => putIntoService('deploy', known(name, wanted ?? undefined).version, by, deployOptions)),
+    rollback: (name, wanted, by, deployOptions = {}) =>
       inTurn(async () => {
-        const { version } = known(name, wanted ?? undefined)
-        const { requestId } = deployOptions
-        const model = await openVerified(version, keyUse(by, 'model-deployment', name, requestId))
-        const staged = await deployOptions.stage?.(model)
-        try {
-          // Starting a process takes its time; whoever quarantines meanwhile must not be overtaken.
-          refuseUnfit(known(name, version.version).version)
-          const deployment = await recordDeployment(version, by, requestId)
-          refuseUnfit(known(name, version.version).version)
-          staged?.commit()
-          return deployment
-        } catch (cause) {
-          staged?.discard()
-          throw cause
-        }
+        const refusal = rollbackRefusal(rollbackAsk(name), wanted)
+        if (refusal) throw refusal
+        return putIntoService('rollback', known(name, wanted).version, by, deployOptions)
       }),
+    rollbackRefusal: (name, version) => rollbackRefusal(rollbackAsk(name), version),
+    rollbackTarget: (name) => rollbackTarget(rollbackAsk(name)),
     deployed(name) {
       const deployment = latestDeployments().get(name)
       return deployment ? (entry(name, deployment.version)?.version ?? null) : null
@@ -416,32 +464,6 @@ function resourcesOf(digest: string, manifest: string): readonly { readonly name
   ]
 }
 
-function factsOf(version: ModelVersion, environment: string): EntityFacts {
-  return {
-    ...modelUid(version.name),
-    attributes: {
-      sensitivity: SENSITIVITIES.indexOf(version.sensitivity),
-      purposes: version.purposes,
-      signed: version.signed,
-      quarantined: version.quarantined,
-      foreign: version.foreign,
-    },
-    parents: [
-      { type: 'ModelVersion', id: `${version.name}/${version.version}` },
-      { type: 'Environment', id: environment },
-    ],
-  }
-}
-
-/** Callers hold a principal with all its facts; only its name is recorded and stored. */
-const uidOf = ({ type, id }: EntityUid): EntityUid => ({ type, id })
-
-const modelUid = (name: string): EntityUid => ({ type: 'Model', id: name })
-
-function keyUse(principal: EntityUid, purpose: string, name: string, requestId: string | undefined): KeyUse {
-  return { principal: uidOf(principal), purpose, resource: modelUid(name), ...(requestId === undefined ? {} : { requestId }) }
-}
-
 /** @returns what it threw, or null. */
 function attempted(call: () => void): RedoubtError | null {
   try {
@@ -450,17 +472,4 @@ function attempted(call: () => void): RedoubtError | null {
   } catch (thrown) {
     return asRedoubtError(thrown, 'ERR_STORAGE_IO')
   }
-}
-
-function refuseUnfit(version: ModelVersion): void {
-  refuseQuarantined(version)
-  if (!version.signed) throw signatureError('state', 'the version was found changed while it was deployed')
-}
-
-function refuseQuarantined(version: ModelVersion): void {
-  if (version.quarantined) throw new RedoubtError('ERR_MODEL_QUARANTINED')
-}
-
-function signatureError(step: string, reason: string): RedoubtError {
-  return new RedoubtError('ERR_MODEL_SIGNATURE', reason, { evidence: { step } })
 }

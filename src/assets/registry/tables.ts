@@ -28,6 +28,16 @@ const MIGRATIONS = [
    );`,
   // A version number is never given twice, so that an old record names one file for ever.
   'CREATE TABLE model_removed (name TEXT PRIMARY KEY, latest INTEGER NOT NULL)',
+  // Of earlier deployments it is not known where the house ran: in production they are nothing to go back to.
+  `ALTER TABLE model_deployments ADD COLUMN kind TEXT NOT NULL DEFAULT 'deploy';
+   ALTER TABLE model_deployments ADD COLUMN environment TEXT NOT NULL DEFAULT '';
+   ALTER TABLE model_deployments ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
+   UPDATE model_deployments SET withdrawn = 1 WHERE EXISTS (
+     SELECT 1 FROM model_versions v WHERE v.name = model_deployments.name AND v.version = model_deployments.version AND v.quarantined = 1);
+   -- In the same statement as the quarantine, so that a crash leaves both or neither.
+   CREATE TRIGGER model_withdrawn AFTER UPDATE OF quarantined ON model_versions WHEN NEW.quarantined = 1 BEGIN
+     UPDATE model_deployments SET withdrawn = 1 WHERE name = NEW.name AND version = NEW.version;
+   END;`,
 ] as const
 
 export interface VersionRow {
@@ -49,6 +59,9 @@ interface DeploymentRow {
   readonly by_type: string
   readonly by_id: string
   readonly deployed_at: number
+  readonly kind: Deployment['kind']
+  readonly environment: Deployment['environment']
+  readonly withdrawn: number
 }
 
 /**
@@ -65,6 +78,7 @@ export interface Tables {
   removeVersion(name: string, version: number): void
   /** Versions and deployments together. */
   removeName(name: string): void
+  /** A quarantine withdraws the version's deployments, for ever. */
   setQuarantined(name: string, version: number, quarantined: boolean): void
   deployments(): readonly Deployment[]
   insertDeployment(deployment: Deployment): void
@@ -133,7 +147,7 @@ export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
       (
         raw
           .prepare(
-            'SELECT id, name, version, digest, by_type, by_id, deployed_at FROM model_deployments WHERE pending = 0 ORDER BY sequence',
+            'SELECT id, name, version, digest, by_type, by_id, deployed_at, kind, environment, withdrawn FROM model_deployments WHERE pending = 0 ORDER BY sequence',
           )
           .all() as unknown as readonly DeploymentRow[]
       ).map((row) => ({
@@ -143,11 +157,14 @@ export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
         digest: row.digest,
         by: { type: row.by_type, id: row.by_id },
         deployedAt: row.deployed_at,
+        kind: row.kind,
+        environment: row.environment,
+        withdrawn: row.withdrawn === 1,
       })),
     insertDeployment: (deployment) =>
       void raw
         .prepare(
-          'INSERT INTO model_deployments (id, name, version, digest, by_type, by_id, deployed_at, pending) VALUES (?, ?, ?, ?, ?, ?, ?, 1)',
+          'INSERT INTO model_deployments (id, name, version, digest, by_type, by_id, deployed_at, kind, environment, pending) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)',
         )
         .run(
           deployment.id,
@@ -157,6 +174,8 @@ export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
           deployment.by.type,
           deployment.by.id,
           deployment.deployedAt,
+          deployment.kind,
+          deployment.environment,
         ),
     confirmDeployment: (id) => void raw.prepare('UPDATE model_deployments SET pending = 0 WHERE id = ?').run(id),
     removeDeployment: (id) => void raw.prepare('DELETE FROM model_deployments WHERE id = ?').run(id),

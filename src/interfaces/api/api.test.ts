@@ -79,6 +79,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['GET', '/api/v1/models/credit', {}, 'view', /^$/],
   ['GET', '/api/v1/models/credit/versions/1/signature', {}, 'view', /read signature/],
   ['POST', '/api/v1/models/credit/deploy', {}, 'deploy', /deploy/],
+  ['POST', '/api/v1/models/credit/rollback', {}, 'rollback', /^rollback$/],
   ['POST', '/api/v1/models/credit/quarantine', { json: { reason: 'r' } }, 'administer', /quarantine/],
   ['DELETE', '/api/v1/models/credit', {}, 'erase', /unload.*remove model/],
   ['GET', '/api/v1/keys', {}, 'view', /list keys/],

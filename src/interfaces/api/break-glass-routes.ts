@@ -44,7 +44,7 @@ export const breakGlassRoutes =
         if (plane.profile === 'production' && (principal.facts.type !== 'User' || principal.mfaLevel < 2))
           throw new RedoubtError('ERR_BREAK_GLASS', 'in production the glass is broken by people with two factors')
         const { action, resource, reason, minutes } = request.body
-        const facts = resourceFacts(plane, resource)
+        const facts = resourceFacts(plane, resource, action)
         const query = {
           principal: principal.facts,
           action,

@@ -37,6 +37,9 @@ const quarantineBody = z.strictObject({ version: z.number().int().min(1).optiona
 /** Without a body the latest version is meant. */
 const versionBody = z.strictObject({ version: z.number().int().min(1).optional() }).nullish()
 
+/** Of a history that grows for ever, the latest are shown. */
+const MAX_DEPLOYMENTS_SHOWN = 100
+
 /** Models: training, registration, deployment, lineage. */
 export const modelRoutes =
   (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
@@ -46,6 +49,15 @@ export const modelRoutes =
       if (!found)
         throw new RedoubtError('ERR_MODEL_UNKNOWN', `there is no model \`${name}\`${version === undefined ? '' : ` version ${version}`}`)
       return found
+    }
+
+    const putIntoService = async (request: FastifyRequest, kind: 'deploy' | 'rollback', version: ModelVersion) => {
+      const principal = await demand(plane, request, kind, plane.registry.facts(version), aboutVersion(version))
+      const deployment = await plane.registry[kind](version.name, version.version, principal.facts, {
+        requestId: request.redoubtRequestId,
+        stage: (model) => plane.models.stage(model),
+      })
+      return { deployment, model: version }
     }
 
     app.get('/models', { schema: { summary: 'Models that the caller may view' } }, async (request) => ({
@@ -118,14 +130,21 @@ export const modelRoutes =
     app.get('/models/:name', { schema: { summary: 'All versions of a model, with lineage', params: modelName } }, async (request) => {
       await demand(plane, request, 'view', plane.registry.facts(known(request.params.name)))
       const { name } = request.params
+      // Versions differ in sensitivity and purposes: who may see one need not see another.
+      const versions = plane.registry
+        .list()
+        .filter((version) => version.name === name && permits(plane, request, 'view', plane.registry.facts(version)))
+      const seen = new Set(versions.map(({ version }) => version))
+      const back = plane.registry.rollbackTarget(name)?.version
       return {
         name,
         deployed: plane.registry.deployed(name)?.version ?? null,
-        // Versions differ in sensitivity and purposes: who may see one need not see another.
-        versions: plane.registry
-          .list()
-          .filter((version) => version.name === name && permits(plane, request, 'view', plane.registry.facts(version)))
-          .map(shown),
+        rollbackTo: back !== undefined && seen.has(back) ? back : null,
+        deployments: plane.registry
+          .deploymentHistory(name)
+          .filter(({ version }) => seen.has(version))
+          .slice(-MAX_DEPLOYMENTS_SHOWN),
+        versions: versions.map(shown),
       }
     })
 
@@ -150,12 +169,28 @@ export const modelRoutes =
       async (request) => {
         const { name } = request.params
         const version = known(name, request.body?.version)
-        const principal = await demand(plane, request, 'deploy', plane.registry.facts(version), aboutVersion(version))
-        const deployment = await plane.registry.deploy(name, version.version, principal.facts, {
-          requestId: request.redoubtRequestId,
-          stage: (model) => plane.models.stage(model),
-        })
-        return { deployment, model: version }
+        // To go back is the same act by whichever route it is asked for, and asks the same question.
+        const kind = plane.registry.rollbackRefusal(name, version.version) === null ? 'rollback' : 'deploy'
+        return putIntoService(request, kind, version)
+      },
+    )
+
+    app.post(
+      '/models/:name/rollback',
+      {
+        schema: {
+          summary: 'Go back to an older version that was in service here, by default the one before; verified as for a deployment',
+          params: modelName,
+          body: versionBody,
+        },
+      },
+      async (request) => {
+        const { name } = request.params
+        const named = request.body?.version
+        const version = named === undefined ? plane.registry.rollbackTarget(name) : known(name, named)
+        if (version) return putIntoService(request, 'rollback', version)
+        await demand(plane, request, 'rollback', plane.registry.facts(plane.registry.deployed(name) ?? known(name)))
+        throw new RedoubtError('ERR_MODEL_ROLLBACK', 'there is no version that served here before and can be gone back to')
       },
     )
 

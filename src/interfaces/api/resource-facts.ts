@@ -1,14 +1,19 @@
-import { type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core'
+import { type Action, type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import { pipelineFacts } from './pipeline-facts.ts'
 
-/** A resource by name, as the policies see it; of a model, the version that serves, else the latest. @throws {RedoubtError} `ERR_NOT_FOUND`. */
+/**
+ * A resource by name, as the policies see it; of a model, the version that serves, else the latest, and for a rollback the one that it goes
+ * back to: what serves may be quarantined, which is why one goes back. @throws {RedoubtError} `ERR_NOT_FOUND`.
+ */
 export function resourceFacts(
   plane: Pick<ControlPlane, 'registry' | 'datasets' | 'endpoints' | 'pipelines'>,
   { type, id }: EntityUid,
+  action?: Action,
 ): EntityFacts {
   if (type === 'Model') {
-    const version = plane.registry.deployed(id) ?? plane.registry.get(id)
+    const back = action === 'rollback' ? plane.registry.rollbackTarget(id) : null
+    const version = back ?? plane.registry.deployed(id) ?? plane.registry.get(id)
     if (version) return plane.registry.facts(version)
   } else if (type === 'Dataset') {
     const version = plane.datasets.get(id)

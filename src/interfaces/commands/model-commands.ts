@@ -18,6 +18,23 @@ interface ModelVersion {
   readonly lineage: unknown
 }
 
+interface Deployment {
+  readonly version: number
+  readonly by: { readonly type: string; readonly id: string }
+  readonly deployedAt: number
+  readonly kind: 'deploy' | 'rollback'
+  readonly environment: string
+  readonly withdrawn: boolean
+}
+
+interface Shown {
+  readonly name: string
+  readonly deployed: number | null
+  readonly rollbackTo: number | null
+  readonly deployments: readonly Deployment[]
+  readonly versions: readonly ModelVersion[]
+}
+
 const integer = (text: string): number => {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('a whole number is wanted')
@@ -104,6 +121,56 @@ export function modelCommands(): Command[] {
         })
         const url = `${place.url}/v2/models/${version.name}/infer`
         output.result({ ...version, deployed: true, url }, `deployed \`${version.name}\` version ${version.version}\nserves at ${url}`)
+      }),
+    )
+
+  model
+    .command('rollback <name>')
+    .description('go back at once to an older version that was in service here; its signature is verified again')
+    .addOption(new Option('--to <n>', 'version; the one that served before unless given').argParser(integer))
+    .action(
+      run<{ to?: number }>(async ({ client, output, place }, options, name) => {
+        const answer = await client.call<{ model: ModelVersion; deployment: Deployment }>(
+          `/models/${encodeURIComponent(name ?? '')}/rollback`,
+          { method: 'POST', json: options.to === undefined ? {} : { version: options.to } },
+        )
+        const url = `${place.url}/v2/models/${answer.model.name}/infer`
+        output.result(
+          { ...answer.model, deployed: true, url },
+          `went back to \`${answer.model.name}\` version ${answer.model.version}\nserves at ${url}`,
+        )
+      }),
+    )
+
+  model
+    .command('show <name>')
+    .description('show the versions of a model and what was in service when, by whom')
+    .action(
+      run(async ({ client, output }, _options, name) => {
+        const answer = await client.call<Shown>(`/models/${encodeURIComponent(name ?? '')}`)
+        const versions = answer.versions.map((version) => [
+          String(version.version),
+          version.foreign ? 'foreign' : 'own',
+          state({ ...version, deployed: version.version === answer.deployed }),
+          version.digest.slice(0, 16),
+        ])
+        const deployments = answer.deployments.map(({ deployedAt, kind, version, by, environment, withdrawn }) => [
+          new Date(deployedAt).toISOString().slice(0, 19).replace('T', ' '),
+          kind,
+          String(version),
+          `${by.type}::${by.id}`,
+          environment,
+          withdrawn ? 'withdrawn by a quarantine' : '',
+        ])
+        const back =
+          answer.rollbackTo === null ? '' : `\n\nback   redoubt model rollback ${answer.name}   goes to version ${answer.rollbackTo}`
+        output.result(
+          answer,
+          `${table(['version', 'origin', 'state', 'digest'], versions)}\n\n${table(
+            ['in service from (UTC)', 'act', 'version', 'by', 'environment', ''],
+            deployments,
+          )}${back}`,
+        )
       }),
     )
 
