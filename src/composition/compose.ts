@@ -341,6 +341,7 @@ async function start(
     exceptions,
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
+    vault,
     datasets,
     registry,
     models,

@@ -24,6 +24,7 @@ import { problemOf } from './problem.ts'
 import { rowRoutes } from './row-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { userRoutes } from './user-routes.ts'
+import { vaultRoutes } from './vault-routes.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 16
@@ -122,6 +123,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     auditRoutes,
     policyRoutes,
     limitRoutes,
+    vaultRoutes,
     alertRoutes,
     userRoutes,
     sessionRoutes,

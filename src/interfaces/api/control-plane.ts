@@ -2,6 +2,7 @@ import type { AuditSink, Clock, EntityFacts } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import type { Datasets } from '#assets/datasets'
 import type { Registry } from '#assets/registry'
+import type { Vault } from '#gateway/filters'
 import type { ModelServer } from '#gateway/serving'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
@@ -22,6 +23,7 @@ export interface ControlPlane {
   /** Days that an access review has, unless it is begun with others. */
   readonly accessReviewDays: number
   readonly keys: Keys
+  readonly vault: Pick<Vault, 'restore'>
   readonly datasets: Datasets
   readonly registry: Registry
   readonly models: ModelServer
