@@ -10,7 +10,7 @@ import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtEr
 import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
-import { columnScanner } from '#gateway/filters'
+import { columnScanner, openVault, type Vault } from '#gateway/filters'
 import { openLimits } from '#gateway/limits'
 import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
@@ -280,6 +280,20 @@ async function start(
   closers.push(() => limitsDatabase.close())
   const limits = openLimits({ database: limitsDatabase, clock })
   closers.push(() => limits.close())
+  // Written in the middle of requests, as the limits are: a file of its own too.
+  const vaultDatabase = openDatabase<unknown>(directory.at('vault.db'))
+  closers.push(() => vaultDatabase.close())
+  const vault = openVault({
+    database: vaultDatabase,
+    sealer: keyring.sealer,
+    keys,
+    clock,
+    retentionMs: configuration.filters.vaultDays * 86_400_000,
+  })
+  const expiry = setInterval(() => sweepVault(vault, logger), VAULT_SWEEP_MS)
+  expiry.unref()
+  closers.push(() => clearInterval(expiry))
+  sweepVault(vault, logger)
   const models = createModelServer({ clock, logger, foreign: configuration.foreignModels })
   closers.push(() => models.close())
   const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, environment)
@@ -310,6 +324,8 @@ async function start(
     logger,
     profile,
     digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
+    hashKey: derivedKey(keyring.searchKey, 'redoubt filter hashes of tenant default'),
+    vault,
     streams,
     exceptions,
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
@@ -336,6 +352,7 @@ async function start(
     exceptions,
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
+    vault,
     datasets,
     pipelines,
     registry,
@@ -430,6 +447,8 @@ async function start(
 
 /** Uses of a key that the cache answered are on record within this time. */
 const KEY_FLUSH_MS = 60_000
+/** Between two looks for values of the vault that have expired. */
+const VAULT_SWEEP_MS = 3_600_000
 
 /** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */
 const SHADOW_RATE = 1_000
@@ -437,6 +456,15 @@ const SHADOW_RATE = 1_000
 /** Keys of digests come from the search key, so that a digest means the same after a restart. */
 function derivedKey(searchKey: Parameters<typeof hkdfSync>[1], use: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), use, 32))
+}
+
+function sweepVault(vault: Vault, logger: Logger): void {
+  try {
+    vault.sweep()
+  } catch (thrown) {
+    // What has expired is not given out, swept or not.
+    logger.error({ err: thrown }, 'expired values of the vault could not be deleted')
+  }
 }
 
 async function recordStop(audit: AuditSink): Promise<void> {

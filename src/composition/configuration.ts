@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { z } from 'zod'
 import { loadConfiguration, secretReference } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
+import { filtersConfig } from '#gateway/filters'
 import { BODY_TIMEOUT_MS } from '#gateway/routes'
 import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
@@ -100,6 +101,7 @@ export const configurationSchema = z.strictObject({
         .describe('a change of policies whose invariants are not decided within this time is refused'),
     })
     .prefault({}),
+  filters: filtersConfig.prefault({}).describe('what is looked for in texts, and what is kept of it'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
   foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),
   log: z

@@ -251,6 +251,10 @@ export interface Obligations {
   /** Action per recogniser entity (`EMAIL_ADDRESS`, `CREDIT_CARD`, …); `default` applies to entities not named. */
   readonly filterInput: Readonly<Record<string, FilterAction>>
   readonly filterOutput: Readonly<Record<string, FilterAction>>
+  /** Entities whose tokens are turned back in what the caller gets, or `all`; left out where none are. */
+  readonly restore?: readonly string[]
+  /** Whether findings are counted by what would be done and nothing is done; left out where filters act. */
+  readonly filterMode?: 'dry_run'
   readonly limits: readonly LimitRule[]
   /** Most rows one call may carry; null is no bound of this kind. */
   readonly maxRowsPerCall: number | null

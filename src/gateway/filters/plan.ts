@@ -1,7 +1,9 @@
 import { FILTER_ACTIONS, type FilterAction, RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
+import { isKeyed, type Substitutes } from './actions/substitutes.ts'
 import { DEFAULT_ENTITIES, ENTITIES } from './presets.ts'
 import { type Recogniser, SCORE_THRESHOLD } from './recogniser.ts'
 import { RECOGNISERS } from './recognisers/registered.ts'
+import type { ValueOf } from './vault/tokens.ts'
 
 export interface PlannedRecogniser {
   readonly recogniser: Recogniser
@@ -17,6 +19,14 @@ export interface FilterPlan {
   readonly needs: number
   /** Findings below it are none. */
   readonly minScore: number
+  /** Whether some action needs `substitutes`. */
+  readonly keyed: boolean
+  /** Whether values are counted by what would be done to them, and nothing is done. */
+  readonly dryRun: boolean
+  /** Those of the call; where there are none, what needs them is masked. */
+  readonly substitutes: Substitutes | null
+  /** Turns tokens back in what is put out, after all else; null where none are. */
+  readonly restore: ValueOf | null
 }
 
 export interface PlanOptions {
@@ -24,6 +34,8 @@ export interface PlanOptions {
   readonly own?: readonly Recogniser[]
   /** Above 0, at most 1; `SCORE_THRESHOLD` unless given. Lower ones also report weak patterns without context. */
   readonly minScore?: number
+  /** Count what would be done, and do nothing. */
+  readonly dryRun?: boolean
 }
 
 const plans = new WeakMap<object, FilterPlan>()
@@ -37,9 +49,9 @@ const plans = new WeakMap<object, FilterPlan>()
  */
 export function compilePlan(
   actions: Readonly<Record<string, FilterAction>>,
-  { own = [], minScore = SCORE_THRESHOLD }: PlanOptions = {},
+  { own = [], minScore = SCORE_THRESHOLD, dryRun = false }: PlanOptions = {},
 ): FilterPlan {
-  const isUsual = own.length === 0 && minScore === SCORE_THRESHOLD
+  const isUsual = !dryRun && own.length === 0 && minScore === SCORE_THRESHOLD
   const known = isUsual ? plans.get(actions) : undefined
   if (known) return known
   const ownEntities = new Set(own.flatMap(({ entities }) => entities))
@@ -65,7 +77,16 @@ export function compilePlan(
     planned.push({ recogniser, actions: chosen })
     needs |= recogniser.needs
   }
-  const plan: FilterPlan = { planned, needs, minScore }
+  const keyed = planned.some((one) => [...one.actions.values()].some(isKeyed))
+  const plan: FilterPlan = { planned, needs, minScore, keyed, dryRun, substitutes: null, restore: null }
   if (isUsual) plans.set(actions, plan)
   return plan
+}
+
+/**
+ * The plan for one call: texts that went through one `substitutes` have the same stand-in for the same value.
+ * @param restore gives the values that tokens in what is put out are turned back into, if any are.
+ */
+export function forCall(plan: FilterPlan, substitutes: Substitutes | null, restore: ValueOf | null): FilterPlan {
+  return { ...plan, substitutes: plan.keyed ? substitutes : null, restore }
 }

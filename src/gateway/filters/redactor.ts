@@ -1,6 +1,7 @@
 import { isPlain } from './characters.ts'
 import type { FilterPlan } from './plan.ts'
 import { type Finding, SegmentMachine } from './segment-machine.ts'
+import { restoreTokens, TokenRestorer } from './vault/tokens.ts'
 
 export interface Scan {
   /** The text with masks; only what stands before the value if one is blocked. */
@@ -14,10 +15,11 @@ const NOTHING: readonly Finding[] = []
 /** Searches a whole text. Offsets of findings are UTF-16 units of `text` as given. Time linear in its length, whatever it holds. */
 export function scanText(text: string, plan: FilterPlan): Scan {
   if (isPlain(text)) return { text, findings: NOTHING, blocked: false }
+  const restored = (out: string): string => (plan.restore === null ? out : restoreTokens(out, plan.restore))
   const findings: Finding[] = []
   const machine = new SegmentMachine(plan, (finding) => findings.push(finding))
   const start = machine.push(text)
-  return { text: start + machine.flush(), findings, blocked: machine.blocked }
+  return { text: restored(start + machine.flush()), findings, blocked: machine.blocked }
 }
 
 /** Units of a text that are searched between two turns of the event loop: a few milliseconds for the worst of texts. */
@@ -33,7 +35,8 @@ export function* scanInSlices(text: string, plan: FilterPlan): Generator<void, S
     if (at > 0) yield
     out += machine.push(text.slice(at, at + SLICE_UNITS))
   }
-  return { text: out + machine.flush(), findings, blocked: machine.blocked }
+  out += machine.flush()
+  return { text: plan.restore === null ? out : restoreTokens(out, plan.restore), findings, blocked: machine.blocked }
 }
 
 /**
@@ -41,7 +44,7 @@ export function* scanInSlices(text: string, plan: FilterPlan): Generator<void, S
  * The pieces it puts out join to `scanText(whole).text`, whatever the chunking, and never end inside a surrogate pair.
  */
 export interface Redactor {
-  /** @returns what can be sent now; at most `HOLD_BACK_CAP` units stay. Empty from a blocked value on. */
+  /** @returns what can be sent now; at most `HOLD_BACK_CAP` units stay, and, where tokens are turned back, a token's start. Empty from a blocked value on. */
   push(delta: string): string
   /** Ends the text, or a part of it before anything that is not text; what follows is a new text. @returns the rest. */
   flush(): string
@@ -60,17 +63,21 @@ export function createRedactor(plan: FilterPlan): Redactor {
 class PlannedRedactor implements Redactor {
   readonly findings = new Map<string, number>()
   readonly #machine: SegmentMachine
+  readonly #restorer: TokenRestorer | null
 
   constructor(plan: FilterPlan) {
+    this.#restorer = plan.restore === null ? null : new TokenRestorer(plan.restore)
     this.#machine = new SegmentMachine(plan, ({ entity }) => this.findings.set(entity, (this.findings.get(entity) ?? 0) + 1))
   }
 
   push(delta: string): string {
-    return this.#machine.push(delta)
+    const out = this.#machine.push(delta)
+    return this.#restorer === null ? out : this.#restorer.push(out)
   }
 
   flush(): string {
-    return this.#machine.flush()
+    const rest = this.#machine.flush()
+    return this.#restorer === null ? rest : this.#restorer.push(rest) + this.#restorer.flush()
   }
 
   get blocked(): boolean {
@@ -78,7 +85,7 @@ class PlannedRedactor implements Redactor {
   }
 
   get heldBack(): number {
-    return this.#machine.heldBack
+    return this.#machine.heldBack + (this.#restorer?.heldBack ?? 0)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { FilterAction } from '#foundation/core'
+import { standIn } from './actions/substitutes.ts'
 import * as kinds from './characters.ts'
 import { Counts } from './counts.ts'
 import { isJoiningWord, isStreetWord } from './joining-words.ts'
@@ -427,10 +428,10 @@ export class SegmentMachine {
     for (const found of decideCandidates(this.#search(start, end, this.#counts.traits(end - start)), NOTHING_AFTER)) {
       if (this.blocked) return end
       if (start + found.start >= cut) break
-      this.#apply(found, start)
+      this.#apply(found, start, start + found.end < end)
       if (this.blocked) return end
       if (start + found.end >= end) {
-        if (found.action !== 'log' && !this.#swallower.active) this.#swallower.begin('word')
+        if (!this.#passes(found.action) && !this.#swallower.active) this.#swallower.begin('word')
         return end
       }
       cut = Math.max(cut, start + found.end)
@@ -445,27 +446,28 @@ export class SegmentMachine {
     return findCandidates(text.slice(start, end), before(this.#before, text, start), traits, this.#counts.beyondAscii, this.#plan)
   }
 
-  #apply(found: Candidate, offset: number): void {
+  /** Whether a value is counted and goes on with the text around it. */
+  #passes(action: FilterAction): boolean {
+    return action === 'log' || this.#plan.dryRun
+  }
+
+  /** @param whole whether the value is known to its end. */
+  #apply(found: Candidate, offset: number, whole = found.continues === undefined): void {
     if (this.blocked) return
     const { entity, action, score } = found
     const start = offset + found.start
     const end = offset + found.end
     this.#report({ entity, action, score, start: this.#base + start, end: this.#base + end })
-    // What is only counted passes with the text around it.
-    if (action === 'log') return
+    if (this.#passes(action)) return
     this.#output += this.#text.slice(this.#released, start)
     this.#released = end
     if (action === 'block') {
       this.blocked = true
       return
     }
-    this.#output += placeholder(entity)
+    this.#output += standIn(action, entity, this.#text.slice(start, end), whole, this.#plan.substitutes)
     if (found.continues === 'pem') this.#swallower.begin('pem')
   }
-}
-
-export function placeholder(entity: string): string {
-  return `[${entity}]`
 }
 
 function before(carried: string, text: string, at: number): string {

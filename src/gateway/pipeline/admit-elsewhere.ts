@@ -1,6 +1,6 @@
 import { asRedoubtError, type EntityFacts, type JsonObject, type Obligations, RedoubtError } from '#foundation/core'
 import { conditionRequest, decisionContext } from './decide.ts'
-import { isStricter } from './decide-again.ts'
+import { isStricter, leavesLess } from './decide-again.ts'
 import type { House } from './house.ts'
 import { inferenceEvent } from './inference-event.ts'
 import type { Admitted } from './states.ts'
@@ -41,7 +41,8 @@ export async function admitElsewhere(
 }
 
 function asksForMore(now: Obligations, before: Obligations): boolean {
-  if (isStricter(now.filterInput, before.filterInput) || isStricter(now.filterOutput, before.filterOutput)) return true
+  if (isStricter(now.filterInput, before.filterInput) || isStricter(now.filterOutput, before.filterOutput) || leavesLess(now, before))
+    return true
   if ((before.unreadInput ?? []).some((kind) => now.unreadInput?.includes(kind) !== true)) return true
   return now.limits.some(
     ({ unit, windowMs, amount }) =>

@@ -6,6 +6,7 @@ import {
   type EntityFacts,
   type ErrorCode,
   type FilterAction,
+  type Obligations,
   ManualClock,
   NO_EXCEPTIONS,
   NOTHING_REMARKABLE,
@@ -38,6 +39,7 @@ class Stage {
   tokenCode: ErrorCode | null = null
   rule: (query: DecisionQuery) => Decision = () => ALLOW
   resource = model(false)
+  begun = ALLOW
   servable: RedoubtError | null = null
   asked = 0
   readonly streams = new RunningStreams({ stillValid: () => this.tokenCode })
@@ -82,7 +84,8 @@ class Stage {
       },
       cancellation: this.cancellation,
       received: { requestId: 'req_1', sourceAddress: '127.0.0.1', receivedAt: START, reply: {} },
-      decision: ALLOW,
+      decision: this.begun,
+      filters: { kept: null },
     } as unknown as Admitted
     return serve(house, state)
   }
@@ -144,6 +147,22 @@ describe('running requests', () => {
     )
     const laxer = new Stage()
     expect(await laxer.swept(() => (laxer.rule = () => decision('allow', { CREDIT_CARD: 'allow', default: 'mask' })))).toBe('served')
+  })
+
+  it('are cut when tokens are not turned back any more, and when what was only counted is acted upon (B8, C6)', async () => {
+    const withObligations = (change: Partial<Obligations>): Decision => ({ ...ALLOW, obligations: { ...ALLOW.obligations, ...change } })
+    for (const [before, now, outcome] of [
+      [{ restore: ['EMAIL_ADDRESS'] }, {}, 'ERR_POLICY_DENIED'],
+      [{ restore: ['EMAIL_ADDRESS', 'PERSON'] }, { restore: ['PERSON'] }, 'ERR_POLICY_DENIED'],
+      [{ restore: ['EMAIL_ADDRESS'] }, { restore: ['all'] }, 'served'],
+      [{ filterMode: 'dry_run' }, {}, 'ERR_POLICY_DENIED'],
+      [{}, { filterMode: 'dry_run' }, 'served'],
+    ] as const) {
+      const stage = new Stage()
+      stage.begun = withObligations(before)
+      stage.rule = () => stage.begun
+      expect(await stage.swept(() => (stage.rule = () => withObligations(now)))).toBe(outcome)
+    }
   })
 
   it('are cut when their token or model is gone (B8)', async () => {

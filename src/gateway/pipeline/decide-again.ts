@@ -29,9 +29,17 @@ export function decideAgain(
   // An engine gives the same object for the same combination of policies: nothing has changed.
   if (decision === state.decision) return null
   if (decision.effect !== 'allow') return refusalOf(house.decider, query, decision)
-  return isStricter(decision.obligations.filterOutput, state.decision.obligations.filterOutput)
+  return isStricter(decision.obligations.filterOutput, state.decision.obligations.filterOutput) ||
+    leavesLess(decision.obligations, state.decision.obligations)
     ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
     : null
+}
+
+/** Whether tokens that were turned back are not any more, or what was only counted is acted upon. */
+export function leavesLess(now: Obligations, before: Obligations): boolean {
+  if (before.filterMode === 'dry_run' && now.filterMode !== 'dry_run') return true
+  const { restore = [] } = now
+  return !restore.includes('all') && (before.restore ?? []).some((entity) => !restore.includes(entity))
 }
 
 /** Whether `now` takes away anything that `before` leaves. */

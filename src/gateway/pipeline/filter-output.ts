@@ -1,5 +1,4 @@
 import { asRedoubtError } from '#foundation/core'
-import { compilePlan } from '#gateway/filters'
 import type { House } from './house.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
@@ -12,10 +11,16 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
   const { served } = state
   if (served.kind === 'stream') {
     const { findings: outputFindings, failure } = served
+    try {
+      // Tokens of the closing events.
+      state.filters.kept?.commit()
+    } catch (thrown) {
+      return { refused: asRedoubtError(thrown), state }
+    }
     // Keyed like every digest of the record: a short answer could be guessed from its plain hash.
     return { ...state, outputFindings, outputDigest: keyedDigest(house.digestKey, served.outputDigest), failure, rendered: null }
   }
-  const inspection = new Inspection(compilePlan(state.decision.obligations.filterOutput), 'ERR_FILTER_BLOCKED_OUTPUT')
+  const inspection = new Inspection(state.filters.output, 'ERR_FILTER_BLOCKED_OUTPUT')
   if (served.bytes < LARGE_BYTES) return filtered(house, state, served, inspection)
   return inspection
     .searchAhead((look) => served.visitTexts(look))
@@ -29,6 +34,7 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
 function filtered(house: House, state: ServedState, served: WholeServed, inspection: Inspection): Filtered | Refused {
   try {
     const rendered = served.render(inspection.filter)
+    state.filters.kept?.commit()
     return {
       ...state,
       outputFindings: inspection.findings,

@@ -1,5 +1,6 @@
 import type { AuditSink, Clock, ConditionSource, Decider, ExceptionSource } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
+import type { Vault } from '#gateway/filters'
 import type { Limits } from '#gateway/limits'
 import type { Identity } from '#trust/identity'
 import type { LocalTime } from '#trust/conditions'
@@ -19,6 +20,10 @@ export interface House {
   readonly profile: 'development' | 'production'
   /** 32 bytes; keys the digests of inputs and outputs in the record. */
   readonly digestKey: Uint8Array
+  /** 32 bytes; keys the digests that stand for values under the action `hash`. */
+  readonly hashKey: Uint8Array
+  /** Keeps what tokens stand for. */
+  readonly vault: Pick<Vault, 'open'>
   readonly streams: RunningStreams
   /** How long a request body may take to arrive; the routes' own bound unless given. */
   readonly bodyTimeoutMs?: number

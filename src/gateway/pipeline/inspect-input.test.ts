@@ -6,7 +6,7 @@ import { isRefused, type Limited } from './states.ts'
 const state = (kinds: readonly string[], unreadInput?: readonly string[]): { limited: Limited; asked: string[] } => {
   const asked: string[] = []
   const limited = {
-    decision: { obligations: { filterInput: {}, ...(unreadInput === undefined ? {} : { unreadInput }) } },
+    decision: { obligations: { filterInput: {}, filterOutput: {}, ...(unreadInput === undefined ? {} : { unreadInput }) } },
     inputBytes: 10,
     call: {
       unreadable: kinds.map((kind, i) => ({ kind, param: `content[${i}].type` })),

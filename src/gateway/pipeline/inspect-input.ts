@@ -1,12 +1,12 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
-import { compilePlan } from '#gateway/filters'
+import { type CallFilters, callFilters } from './call-filters.ts'
 import type { House } from './house.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import type { Inspected, Limited, Refused } from './states.ts'
 
-/** Masks or refuses values that this role may not send to this endpoint (C6, C9). At once, but for large bodies. */
-export function inspectInput(_house: House, state: Limited): Inspected | Refused | Promise<Inspected | Refused> {
-  const { filterInput, unreadInput = [] } = state.decision.obligations
+/** Changes or refuses values that this role may not send to this endpoint (C6, C9). At once, but for large bodies and where something is kept. */
+export function inspectInput(house: House, state: Limited): Inspected | Refused | Promise<Inspected | Refused> {
+  const { unreadInput = [] } = state.decision.obligations
   const unreadable = state.call.unreadable?.find(({ kind }) => !unreadInput.includes(kind))
   if (unreadable !== undefined) {
     const { kind, param } = unreadable
@@ -15,16 +15,33 @@ export function inspectInput(_house: House, state: Limited): Inspected | Refused
     })
     return { refused, state }
   }
-  const inspection = new Inspection(compilePlan(filterInput), 'ERR_FILTER_BLOCKED_INPUT')
-  if (state.inputBytes < LARGE_BYTES) return inspected(state, inspection)
-  return inspection.searchAhead((look) => state.call.rewriteTexts(look)).then(() => inspected(state, inspection))
+  const filters = callFilters(house, state)
+  return filters instanceof Promise ? filters.then((made) => inspectWith(made, state)) : inspectWith(filters, state)
 }
 
-function inspected(state: Limited, inspection: Inspection): Inspected | Refused {
+function inspectWith(filters: CallFilters, state: Limited): Inspected | Refused | Promise<Inspected | Refused> {
+  const inspection = new Inspection(filters.input, 'ERR_FILTER_BLOCKED_INPUT')
+  if (state.inputBytes < LARGE_BYTES) return inspected(state, filters, inspection)
+  return inspection.searchAhead((look) => state.call.rewriteTexts(look)).then(() => inspected(state, filters, inspection))
+}
+
+function inspected(state: Limited, filters: CallFilters, inspection: Inspection): Inspected | Refused | Promise<Inspected | Refused> {
+  const { kept } = filters
+  const texts: string[] = []
   try {
-    state.call.rewriteTexts(inspection.filter)
+    state.call.rewriteTexts(
+      kept === null
+        ? inspection.filter
+        : (text, place) => {
+            texts.push(text)
+            return inspection.filter(text, place)
+          },
+    )
+    // What a token stands for is on the disk before the token is anywhere else.
+    kept?.commit()
   } catch (thrown) {
     return { refused: asRedoubtError(thrown), state }
   }
-  return { ...state, inputFindings: inspection.findings }
+  const done = { ...state, inputFindings: inspection.findings, filters }
+  return kept === null || filters.output.restore === null ? done : kept.recall(texts).then(() => done)
 }

@@ -16,6 +16,7 @@ import {
 } from '#foundation/core'
 import { openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
+import { createRedactor } from '#gateway/filters'
 import { type LimitAsk, type Limits, openLimits, type Taken } from '#gateway/limits'
 import { localTime } from '#trust/conditions'
 import type { Principal } from '#trust/identity'
@@ -126,6 +127,8 @@ export interface Wish {
   readonly tokens?: number
   /** The model answers with this text. */
   readonly answer?: string
+  /** The model answers with what it was asked. */
+  readonly echo?: boolean
   readonly stream?: boolean
   /** The model runs until it is cancelled. */
   readonly hang?: boolean
@@ -210,6 +213,7 @@ export async function testHouse(
     readonly exceptions?: Pick<ExceptionSource, 'breakGlass' | 'noteUse'>
     readonly conditions?: ConditionSource
     readonly decider?: Decider
+    readonly vault?: House['vault']
     readonly principal?: Principal
   } = {},
 ): Promise<TestHouse> {
@@ -265,6 +269,8 @@ export async function testHouse(
     logger: silentLogger,
     profile: 'production',
     digestKey: new Uint8Array(32).fill(7),
+    hashKey: new Uint8Array(32).fill(8),
+    vault: parts.vault ?? { open: () => Promise.reject(new RedoubtError('ERR_STORAGE_IO')) },
     streams: new RunningStreams(identity),
   }
   const surface = wishSurface({ trace, asked, unservable: () => state.unservable })
@@ -359,31 +365,35 @@ function wishSurface({ trace, asked, unservable }: SurfaceParts): Surface {
       async serve(io) {
         trace.push('served')
         asked.push(text)
+        const answer = wish.echo === true ? text : (wish.answer ?? 'fine')
         if (wish.fail !== undefined) throw new RedoubtError(wish.fail)
-        return wish.stream === true ? wishStream(wish, io) : wishWhole(wish, io)
+        return wish.stream === true ? wishStream(wish, answer, io) : wishWhole(wish, answer, io)
       },
     }
   }
 
-  async function wishWhole(wish: Wish, io: ServeIo): Promise<Served> {
+  async function wishWhole(wish: Wish, answer: string, io: ServeIo): Promise<Served> {
     if (wish.hang === true) await new Promise<never>((_resolve, reject) => io.cancellation.onCancel(reject))
     return {
       kind: 'whole',
       usage: usageOf(wish),
-      bytes: (wish.answer ?? 'fine').length,
-      visitTexts: (look) => void look(wish.answer ?? 'fine', 'answer'),
+      bytes: answer.length,
+      visitTexts: (look) => void look(answer, 'answer'),
       render(filter) {
         trace.push('output filtered')
-        return rendered(200, { answer: filter(wish.answer ?? 'fine', 'answer') })
+        return rendered(200, { answer: filter(answer, 'answer') })
       },
-      ...(wish.subject === undefined ? {} : { personal: { answer: wish.answer ?? 'fine' } }),
+      ...(wish.subject === undefined ? {} : { personal: { answer } }),
     }
   }
 
-  async function wishStream(wish: Wish, io: ServeIo): Promise<StreamServed> {
+  async function wishStream(wish: Wish, answer: string, io: ServeIo): Promise<StreamServed> {
     io.out.start({})
-    io.out.write(wish.answer ?? 'fine')
-    const failure = wish.hang === true ? await new Promise<RedoubtError>((resolve) => io.cancellation.onCancel(resolve)) : null
+    const redactor = createRedactor(io.outputPlan)
+    for (let at = 0; at < answer.length; at += 5) io.out.write(redactor.push(answer.slice(at, at + 5)))
+    io.out.write(redactor.flush())
+    const failure =
+      wish.hang === true ? await new Promise<RedoubtError>((resolve) => io.cancellation.onCancel(resolve)) : io.cancellation.reason
     return {
       kind: 'stream',
       closing: failure ? `event: error ${failure.code}\n` : 'event: done\n',

@@ -1,6 +1,7 @@
 import type { AuditReceipt, Decision, DecisionContext, RedoubtError } from '#foundation/core'
 import type { LimitState, Taken } from '#gateway/limits'
 import type { Credentials, Principal } from '#trust/identity'
+import type { CallFilters } from './call-filters.ts'
 import type { Cancellation } from './cancellation.ts'
 import type { Reply } from './reply.ts'
 import type { Call, Rendered, Served, Surface } from './surface.ts'
@@ -60,6 +61,7 @@ export interface Limited extends Authorised {
 export interface Inspected extends Limited {
   /** Count per recogniser entity. */
   readonly inputFindings: ReadonlyMap<string, number>
+  readonly filters: CallFilters
 }
 
 export interface Admitted extends Inspected {

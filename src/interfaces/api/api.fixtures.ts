@@ -91,6 +91,8 @@ export interface TestPlane {
   close(): Promise<void>
 }
 
+export const RESTORED = { token: `[[EMAIL_ADDRESS_${'b'.repeat(24)}]]`, entity: 'EMAIL_ADDRESS', value: 'jane@example.com' }
+
 async function* noGroups(): AsyncGenerator {}
 
 export async function testPlane(): Promise<TestPlane> {
@@ -190,6 +192,7 @@ export async function testPlane(): Promise<TestPlane> {
       size: () => 10,
       verifierKey: () => 'key',
     },
+    vault: { restore: act('restore tokens', [RESTORED]) },
     alerts: {
       list: act('list alerts', { alerts: [], next: null }),
       acknowledge: act('acknowledge alert', {}),

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { caller, testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
+import { caller, RESTORED, testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
 import { longOperation } from './long-operation.ts'
 import { problemOf } from './problem.ts'
 
@@ -102,6 +102,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ],
   ['GET', '/api/v1/policies/why/req_1', {}, 'readAudit', /search log/],
   ['GET', '/api/v1/limits/suggestions', {}, 'readAudit', /search log/],
+  ['POST', '/api/v1/vault/restore', { json: { tokens: [RESTORED.token] } }, 'useKey', /restore tokens/],
   ['GET', '/api/v1/alerts', {}, 'view', /list alerts/],
   ['POST', '/api/v1/alerts/test', {}, 'respond', /test places/],
   ['POST', '/api/v1/approvals', { json: { offer: `off_${'A'.repeat(22)}`, reason: 'r' } }, 'view', /request approval/],

@@ -25,6 +25,7 @@ import { problemOf } from './problem.ts'
 import { rowRoutes } from './row-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { userRoutes } from './user-routes.ts'
+import { vaultRoutes } from './vault-routes.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 16
@@ -124,6 +125,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     auditRoutes,
     policyRoutes,
     limitRoutes,
+    vaultRoutes,
     alertRoutes,
     userRoutes,
     sessionRoutes,

@@ -3,6 +3,7 @@ import type { Logger } from '#foundation/telemetry'
 import type { Datasets } from '#assets/datasets'
 import type { Pipelines } from '#assets/pipelines'
 import type { Registry } from '#assets/registry'
+import type { Vault } from '#gateway/filters'
 import type { ModelServer } from '#gateway/serving'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
@@ -23,6 +24,7 @@ export interface ControlPlane {
   /** Days that an access review has, unless it is begun with others. */
   readonly accessReviewDays: number
   readonly keys: Keys
+  readonly vault: Pick<Vault, 'restore'>
   readonly datasets: Datasets
   readonly pipelines: Pipelines
   readonly registry: Registry

@@ -70,6 +70,7 @@ export function readAnnotations(
     limit,
     rows_per_call,
     unread_input,
+    restore,
     mask_columns,
     hide_columns,
   } = annotations
@@ -85,6 +86,7 @@ export function readAnnotations(
       filterOutput: readFilter('filter_output', filter_output, entities),
       limits: readLimits(limit),
       maxRowsPerCall: readRowsPerCall(rows_per_call),
+      ...readRestore(restore, entities),
       ...readUnread(unread_input),
       ...readColumns(mask_columns, hide_columns),
     }),
@@ -99,6 +101,7 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['filter_output', 'permit'],
   ['limit', 'permit'],
   ['rows_per_call', 'permit'],
+  ['restore', 'permit'],
   ['unread_input', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
@@ -145,6 +148,16 @@ function readRowsPerCall(text: string | null | undefined): number | null {
   if (!/^[1-9][0-9]{0,6}$/.test(text) || Number(text) > MAX_ROWS_PER_CALL)
     throw new Error(`\`@rows_per_call\` is a number from 1 to ${MAX_ROWS_PER_CALL}`)
   return Number(text)
+}
+
+function readRestore(text: string | null | undefined, entities: readonly string[]): Pick<Obligations, 'restore'> {
+  if (!text) return {}
+  const names = items('restore', text)
+  for (const [i, name] of names.entries()) {
+    if (name !== 'all' && !entities.includes(name)) throw new Error(`\`@restore\` names the unknown entity \`${name}\``)
+    if (names.indexOf(name) !== i) throw new Error(`\`@restore\` names \`${name}\` twice`)
+  }
+  return { restore: Object.freeze(names.toSorted()) }
 }
 
 function readUnread(text: string | null | undefined): Pick<Obligations, 'unreadInput'> {
@@ -203,9 +216,17 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     filterOutput: mergeFilters(all.map((one) => one.filterOutput)),
     limits: Object.freeze([...limits.values()].sort(byUnitAndWindow)),
     maxRowsPerCall: rows.length > 0 ? Math.min(...rows) : null,
+    ...mergeRestore(all),
     ...mergeUnread(all),
     ...mergeColumns(all, unsaid),
   })
+}
+
+/** A token is turned back only where every permit lets it be. */
+function mergeRestore(all: readonly Obligations[]): Pick<Obligations, 'restore'> {
+  const lists = all.map(({ restore = [] }) => restore)
+  const names = [...new Set(lists.flat())].filter((name) => lists.every((one) => one.includes(name) || one.includes('all')))
+  return names.length === 0 ? {} : { restore: Object.freeze(names.sort()) }
 }
 
 /** What passes unread has to be let pass by every permit: one more permit never loosens what another asks for. */

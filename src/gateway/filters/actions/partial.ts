@@ -1,0 +1,69 @@
+import { isIPv4 } from 'node:net'
+
+/**
+ * What may stay of a value, by its entity; what is not in the table, and a value that is shorter or other than expected, shows nothing.
+ * - cards: the last four digits. PCI DSS 4.0.1 §3.4.1 allows the BIN and the last four at most.
+ * - social security numbers show nothing: the first five digits of older ones can be guessed from place and year of birth, so the
+ *   last four are what is secret of them. Neither do keys and passwords.
+ */
+const PARTS: Readonly<Record<string, (value: string) => string | null>> = {
+  CREDIT_CARD: (value) => lastDigits(value, 4, 13, 19),
+  PHONE_NUMBER: (value) => lastDigits(value, 3, 9, 15),
+  IBAN_CODE: iban,
+  EMAIL_ADDRESS: emailDomain,
+  IP_ADDRESS: network,
+  MAC_ADDRESS: maker,
+  DATE_TIME: year,
+  URL: host,
+}
+
+/** Entities of which a part can be shown. */
+export const PARTIAL_ENTITIES: readonly string[] = Object.keys(PARTS)
+
+const HIDDEN = '****'
+/** Longer values than any of the table's are not looked into. */
+const LONGEST = 512
+
+/** @returns the value's part with `****` for the rest, or null when nothing of it may be shown. */
+export function partOf(entity: string, value: string): string | null {
+  if (value.length > LONGEST || !Object.hasOwn(PARTS, entity)) return null
+  return PARTS[entity]!(value.normalize('NFKC').replaceAll(/\p{Cf}/gu, ''))
+}
+
+function lastDigits(value: string, shown: number, least: number, most: number): string | null {
+  const digits = value.replaceAll(/[^0-9]/g, '')
+  if (/\p{L}/u.test(value) || digits.length < least || digits.length > most) return null
+  return HIDDEN + digits.slice(-shown)
+}
+
+function iban(value: string): string | null {
+  const [, country, rest] = /^([A-Z]{2})([0-9]{2}[A-Z0-9]{11,30})$/.exec(value.replaceAll(/[^A-Za-z0-9]/g, '').toUpperCase()) ?? []
+  return country === undefined || rest === undefined ? null : country + HIDDEN + rest.slice(-4)
+}
+
+function emailDomain(value: string): string | null {
+  const [, domain] = /^[^@]{1,128}@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})$/.exec(value) ?? []
+  return domain === undefined ? null : `${HIDDEN}@${domain.toLowerCase()}`
+}
+
+/** The first half of an address of version 4: a network, not a host. */
+function network(value: string): string | null {
+  return isIPv4(value) ? `${value.split('.').slice(0, 2).join('.')}.${HIDDEN}` : null
+}
+
+/** The first three octets are the maker's (IEEE OUI). */
+function maker(value: string): string | null {
+  const [, oui] = /^([0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}\2[0-9A-Fa-f]{2})(?:\2[0-9A-Fa-f]{2}){3}$/.exec(value) ?? []
+  return oui === undefined ? null : oui + HIDDEN
+}
+
+/** 45 CFR 164.514(b)(2)(i)(C) lets the year stay. */
+function year(value: string): string | null {
+  const years = value.match(/(?<![0-9])(?:19|20)[0-9]{2}(?![0-9])/g) ?? []
+  return years.length === 1 ? years[0] + HIDDEN : null
+}
+
+function host(value: string): string | null {
+  const [, name] = /^https?:\/\/([a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8})(?:[/?#][^]*)?$/i.exec(value) ?? []
+  return name === undefined ? null : `${name.toLowerCase()}/${HIDDEN}`
+}
