@@ -1,4 +1,5 @@
 export { loadRecognisers, type OwnRecognisers } from './own/load-recognisers.ts'
+export { NAMED_HOLD_BACK_CAP } from './name-machine.ts'
 export { compilePlan, type FilterPlan } from './plan.ts'
 export { ENTITIES, presetEntities, PRESETS } from './presets.ts'
 export { SCORE_THRESHOLD, type Recogniser } from './recogniser.ts'

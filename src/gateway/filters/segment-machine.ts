@@ -56,6 +56,8 @@ export class SegmentMachine {
   readonly #plan: FilterPlan
   readonly #report: (finding: Finding) => void
   blocked = false
+  /** Offset in the whole text up to which the last value was masked on, beyond the end that was reported; 0 if it was not. */
+  swallowedTo = 0
 
   /** Raw units since the last release, from the start of the open segment; the pass has seen all of them. */
   #held = ''
@@ -136,6 +138,7 @@ export class SegmentMachine {
     const output = this.#release(length)
     this.#before = ''
     this.#base = 0
+    this.swallowedTo = 0
     this.#swallower.stop()
     return output
   }
@@ -183,7 +186,10 @@ export class SegmentMachine {
       if (i === text.length) return
       const unit = text.charCodeAt(i)
       if (this.#swallower.active) {
-        if (this.#swallower.takes(unit)) this.#released = i + 1
+        if (this.#swallower.takes(unit)) {
+          this.#released = i + 1
+          this.swallowedTo = this.#base + i + 1
+        }
         continue
       }
       const kind = kinds.classify(unit)
