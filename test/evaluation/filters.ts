@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { compilePlan, ENTITIES, type FilterPlan, scanText } from '#gateway/filters'
+import { compilePlan, type FilterPlan, RECOGNISERS, scanText } from '#gateway/filters'
 import { type PlantedDocument, plantedDocuments } from './planted/documents.ts'
 import { logLines } from './planted/machine-text.ts'
 import { addTally, type DocumentScores, emptyTally, type Measure, measure, scoreDocument, type Tally } from './planted/scores.ts'
@@ -135,7 +135,8 @@ const PLANTED_TARGETS: Readonly<Record<string, number>> = {
   ADDRESS: 0.6,
 }
 
-const everything = (): FilterPlan => compilePlan(Object.fromEntries([...ENTITIES].map((entity) => [entity, 'mask'] as const)))
+const everything = (): FilterPlan =>
+  compilePlan(Object.fromEntries(RECOGNISERS.flatMap(({ entities }) => entities.map((entity) => [entity, 'mask'] as const))))
 
 /** Half the width of the interval that holds 95 % of the F2 of resampled documents. */
 function halfWidth(scores: readonly DocumentScores[], of: (score: DocumentScores) => Tally | undefined): number {

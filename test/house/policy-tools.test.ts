@@ -70,6 +70,14 @@ describe('policy check', () => {
     })
   })
 
+  it('knows every entity that the server knows', async () => {
+    const file = put(
+      'mine.cedar',
+      '@filter_output("PERSON=mask, CREDIT_CARD_CVV=mask") permit (principal, action == Action::"invoke", resource);\n',
+    )
+    expect(await redoubt('policy', 'check', file, '--url', 'https://localhost:1')).toMatchObject({ code: 0 })
+  })
+
   it('warns with 0, with --strict 1, and looks entities and purposes up on the server', async () => {
     const file = put(
       'mine.cedar',

@@ -37,9 +37,9 @@ describe('plan (C6)', () => {
   })
 
   it('refuses to promise what no recogniser finds', () => {
-    expect(() => compilePlan({ PERSON: 'mask' })).toThrow(expect.objectContaining({ code: 'ERR_FILTER_ENTITY' }))
+    expect(() => compilePlan({ NICKNAME: 'mask' })).toThrow(expect.objectContaining({ code: 'ERR_FILTER_ENTITY' }))
     expect(() => compilePlan({ EMAIL_ADDRESS: 'redact' as never })).toThrow(expect.objectContaining({ code: 'ERR_FILTER_ENTITY' }))
-    expect(compilePlan({ PERSON: 'allow' }).planned).toEqual([])
+    expect(compilePlan({ NICKNAME: 'allow' }).planned).toEqual([])
   })
 
   it('lets nothing through when a recogniser fails, and names it (C6)', () => {

@@ -1,5 +1,7 @@
 import { FILTER_ACTIONS, type FilterAction, RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
 import { isKeyed, type Substitutes } from './actions/substitutes.ts'
+import { type NamesModel, shippedNamesModel } from './names/model.ts'
+import { NAME_ENTITIES, type NameEntity } from './names/tags.ts'
 import { DEFAULT_ENTITIES, ENTITIES } from './presets.ts'
 import { type Recogniser, SCORE_THRESHOLD } from './recogniser.ts'
 import { RECOGNISERS } from './recognisers/registered.ts'
@@ -11,12 +13,21 @@ export interface PlannedRecogniser {
   readonly actions: ReadonlyMap<string, Exclude<FilterAction, 'allow'>>
 }
 
+/** Names that are looked for, by a model that costs more than all recognisers together. */
+export interface PlannedNames {
+  readonly actions: ReadonlyMap<NameEntity, Exclude<FilterAction, 'allow'>>
+  readonly model: NamesModel
+  readonly minScore: number
+}
+
 /** What to look for and what to do with it. Made by `compilePlan` only. */
 export interface FilterPlan {
   /** Recognisers of entities that something is done to; the others are not run. */
   readonly planned: readonly PlannedRecogniser[]
   /** Union of what they need, for the pass over the text. */
   readonly needs: number
+  /** Null where no policy names a person, a place or an organisation: then the tagger does not run. */
+  readonly names: PlannedNames | null
   /** Findings below it are none. */
   readonly minScore: number
   /** Whether some action needs `substitutes`. */
@@ -43,7 +54,8 @@ const plans = new WeakMap<object, FilterPlan>()
 /**
  * Turns the actions of a policy into a plan; compiled once for each actions object, which must not change afterwards.
  * `default` applies to the entities of `DEFAULT_ENTITIES` that are not named and is `allow` when absent; dates, ages and the like, which
- * point at nobody by themselves, are masked only where a policy names them.
+ * point at nobody by themselves, are masked only where a policy names them; so are names, whose weights (4 MB) are read by the first
+ * plan that has one, which policies are turned into when they are put in force.
  * @throws {RedoubtError} `ERR_FILTER_ENTITY` if an entity that no recogniser finds is to be looked for, or an action is not available: to go on would be to
  *   promise what is not done.
  */
@@ -77,8 +89,9 @@ export function compilePlan(
     planned.push({ recogniser, actions: chosen })
     needs |= recogniser.needs
   }
-  const keyed = planned.some((one) => [...one.actions.values()].some(isKeyed))
-  const plan: FilterPlan = { planned, needs, minScore, keyed, dryRun, substitutes: null, restore: null }
+  const names = plannedNames(actionOf, minScore)
+  const keyed = [...planned, ...(names ? [names] : [])].some(({ actions: chosen }) => [...chosen.values()].some(isKeyed))
+  const plan: FilterPlan = { planned, needs, names, minScore, keyed, dryRun, substitutes: null, restore: null }
   if (isUsual) plans.set(actions, plan)
   return plan
 }
@@ -89,4 +102,13 @@ export function compilePlan(
  */
 export function forCall(plan: FilterPlan, substitutes: Substitutes | null, restore: ValueOf | null): FilterPlan {
   return { ...plan, substitutes: plan.keyed ? substitutes : null, restore }
+}
+
+function plannedNames(actionOf: (name: string) => FilterAction | undefined, minScore: number): PlannedNames | null {
+  const actions = new Map<NameEntity, Exclude<FilterAction, 'allow'>>()
+  for (const entity of NAME_ENTITIES) {
+    const action = actionOf(entity) ?? 'allow'
+    if (action !== 'allow') actions.set(entity, action)
+  }
+  return actions.size === 0 ? null : { actions, model: shippedNamesModel(), minScore }
 }

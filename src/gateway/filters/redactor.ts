@@ -1,6 +1,7 @@
 import { isPlain } from './characters.ts'
 import type { FilterPlan } from './plan.ts'
-import { type Finding, SegmentMachine } from './segment-machine.ts'
+import type { Finding } from './segment-machine.ts'
+import { createMachine, type TextMachine } from './text-machine.ts'
 import { restoreTokens, TokenRestorer } from './vault/tokens.ts'
 
 export interface Scan {
@@ -12,12 +13,15 @@ export interface Scan {
 
 const NOTHING: readonly Finding[] = []
 
+/** Words without any trait of a value hold none; but a name is any word. */
+const holdsNothing = (text: string, plan: FilterPlan): boolean => plan.names === null && isPlain(text)
+
 /** Searches a whole text. Offsets of findings are UTF-16 units of `text` as given. Time linear in its length, whatever it holds. */
 export function scanText(text: string, plan: FilterPlan): Scan {
-  if (isPlain(text)) return { text, findings: NOTHING, blocked: false }
+  if (holdsNothing(text, plan)) return { text, findings: NOTHING, blocked: false }
   const restored = (out: string): string => (plan.restore === null ? out : restoreTokens(out, plan.restore))
   const findings: Finding[] = []
-  const machine = new SegmentMachine(plan, (finding) => findings.push(finding))
+  const machine = createMachine(plan, (finding) => findings.push(finding))
   const start = machine.push(text)
   return { text: restored(start + machine.flush()), findings, blocked: machine.blocked }
 }
@@ -27,9 +31,9 @@ export const SLICE_UNITS = 8_192
 
 /** As `scanText`, with the same result, giving way after every `SLICE_UNITS`. */
 export function* scanInSlices(text: string, plan: FilterPlan): Generator<void, Scan> {
-  if (text.length <= SLICE_UNITS || isPlain(text)) return scanText(text, plan)
+  if (text.length <= SLICE_UNITS || holdsNothing(text, plan)) return scanText(text, plan)
   const findings: Finding[] = []
-  const machine = new SegmentMachine(plan, (finding) => findings.push(finding))
+  const machine = createMachine(plan, (finding) => findings.push(finding))
   let out = ''
   for (let at = 0; at < text.length && !machine.blocked; at += SLICE_UNITS) {
     if (at > 0) yield
@@ -44,7 +48,10 @@ export function* scanInSlices(text: string, plan: FilterPlan): Generator<void, S
  * The pieces it puts out join to `scanText(whole).text`, whatever the chunking, and never end inside a surrogate pair.
  */
 export interface Redactor {
-  /** @returns what can be sent now; at most `HOLD_BACK_CAP` units stay, and, where tokens are turned back, a token's start. Empty from a blocked value on. */
+  /**
+   * @returns what can be sent now; at most `HOLD_BACK_CAP` units stay, `NAMED_HOLD_BACK_CAP` where the plan names persons, places or
+   * organisations, and, where tokens are turned back, a token's start. Empty from a blocked value on.
+   */
   push(delta: string): string
   /** Ends the text, or a part of it before anything that is not text; what follows is a new text. @returns the rest. */
   flush(): string
@@ -62,12 +69,12 @@ export function createRedactor(plan: FilterPlan): Redactor {
 /** A class, so that no getter of an object literal keeps a stream until the next full collection: V8 makes a hidden class in the old generation for each. */
 class PlannedRedactor implements Redactor {
   readonly findings = new Map<string, number>()
-  readonly #machine: SegmentMachine
+  readonly #machine: TextMachine
   readonly #restorer: TokenRestorer | null
 
   constructor(plan: FilterPlan) {
     this.#restorer = plan.restore === null ? null : new TokenRestorer(plan.restore)
-    this.#machine = new SegmentMachine(plan, ({ entity }) => this.findings.set(entity, (this.findings.get(entity) ?? 0) + 1))
+    this.#machine = createMachine(plan, ({ entity }) => this.findings.set(entity, (this.findings.get(entity) ?? 0) + 1))
   }
 
   push(delta: string): string {
@@ -100,7 +107,7 @@ export interface Scanner {
 
 /** @param report called once for each value, in order; the value is whole in what was pushed so far. */
 export function createScanner(plan: FilterPlan, report: (finding: Finding) => void): Scanner {
-  const machine = new SegmentMachine(plan, report)
+  const machine = createMachine(plan, report)
   return {
     push: (delta) => void machine.push(delta),
     flush: () => void machine.flush(),

@@ -35,6 +35,8 @@ export interface Finding {
   readonly end: number
   readonly action: FilterAction
   readonly score: number
+  /** There when the value goes on past its end. */
+  readonly cutOff?: true
 }
 
 /** A searched segment with a weak value, until enough of what stands after it is there. */
@@ -57,6 +59,8 @@ export class SegmentMachine {
   readonly #plan: FilterPlan
   readonly #report: (finding: Finding) => void
   blocked = false
+  /** Offset in the whole text up to which the last value was masked on, beyond the end that was reported; 0 if it was not. */
+  swallowedTo = 0
 
   /** Raw units since the last release, from the start of the open segment; the pass has seen all of them. */
   #held = ''
@@ -137,6 +141,7 @@ export class SegmentMachine {
     const output = this.#release(length)
     this.#before = ''
     this.#base = 0
+    this.swallowedTo = 0
     this.#swallower.stop()
     return output
   }
@@ -184,7 +189,10 @@ export class SegmentMachine {
       if (i === text.length) return
       const unit = text.charCodeAt(i)
       if (this.#swallower.active) {
-        if (this.#swallower.takes(unit)) this.#released = i + 1
+        if (this.#swallower.takes(unit)) {
+          this.#released = i + 1
+          this.swallowedTo = this.#base + i + 1
+        }
         continue
       }
       const kind = kinds.classify(unit)
@@ -457,7 +465,7 @@ export class SegmentMachine {
     const { entity, action, score } = found
     const start = offset + found.start
     const end = offset + found.end
-    this.#report({ entity, action, score, start: this.#base + start, end: this.#base + end })
+    this.#report({ entity, action, score, start: this.#base + start, end: this.#base + end, ...(whole ? {} : { cutOff: true }) })
     if (this.#passes(action)) return
     this.#output += this.#text.slice(this.#released, start)
     this.#released = end

@@ -54,6 +54,13 @@ describe('PolicyStore', () => {
     expect(effect('one')).toBe('allow')
   })
 
+  it('knows the names of the tagger, and refuses what nothing finds (C6)', async () => {
+    const permit = (filter: string): string => `@filter_output("${filter}") permit (principal, action == Action::"invoke", resource);`
+    await store.put('names', permit('PERSON=mask, LOCATION=block, ORGANISATION=mask'))
+    expect(store.decide(ask('one')).obligations.filterOutput).toMatchObject({ PERSON: 'mask', LOCATION: 'block' })
+    await expect(store.put('nicknames', permit('NICKNAME=mask'))).rejects.toMatchObject({ code: 'ERR_POLICY_INVALID' })
+  })
+
   it('finds what was put again when it is opened again', async () => {
     await store.put('closed', forbid('closed', 'one'))
     const digest = store.engine.digest

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
-import { ENTITIES } from '#gateway/filters'
+import { compilePlan, ENTITIES } from '#gateway/filters'
 import {
   defaultInvariants,
   defaultPolicyFiles,
@@ -279,6 +279,11 @@ interface Loaded {
 async function loaded(operator: Layer, own: Layer, { shadowRate, onMismatch }: ShadowOptions): Promise<Loaded> {
   const { policies, tables } = merged(operator, own)
   const engine = await loadPolicies({ files: withDefaultPolicies(policies), shadowRate, onMismatch, filterEntities })
+  // What the filters need, the weights of names among it, is read before the policies are in force, not by the first request.
+  for (const { annotations } of engine.set.rules) {
+    compilePlan(annotations.obligations.filterInput)
+    compilePlan(annotations.obligations.filterOutput)
+  }
   return { engine, cases: demandTables(engine, tables).cases, invariants: null }
 }
 

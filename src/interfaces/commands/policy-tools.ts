@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type EntityUid, RedoubtError } from '#foundation/core'
+import { ENTITIES } from '#gateway/filters'
 import {
   checkPolicies,
   DEFAULT_MAX_REQUESTS,
@@ -21,6 +22,8 @@ interface CheckCommandOptions {
   readonly strict?: boolean
 }
 
+/** As the server has it: what is tested here loads there. */
+const filterEntities = [...ENTITIES]
 const PATHS = 'files or folders; without one, the configured folder'
 
 function bound(text: string): number {
@@ -43,6 +46,7 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
         const there = options.against === 'server' ? await whatExists(client) : null
         const purposes = [...(options.purpose ?? []), ...(there?.purposes ?? [])]
         const report = await checkPolicies(files, {
+          filterEntities,
           ...(purposes.length > 0 || there ? { purposes } : {}),
           ...(there ? { exists: there.exists } : {}),
         })
@@ -61,7 +65,7 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
         const rows: readonly PolicyFile[] = tables.length === 0 && own.length === 0 && paths.length === 0 ? defaultPolicyTables() : tables
         if (rows.length === 0)
           throw new RedoubtError('ERR_USAGE', 'there is no truth table here; name a `.policy-test.yaml` or a folder that has one')
-        const report = runTables(await loadPolicies({ files }), rows)
+        const report = runTables(await loadPolicies({ files, filterEntities }), rows)
         output.result(report, tableWords(report))
         return report.failures.length > 0 ? EXIT.refused : EXIT.done
       }),
@@ -76,7 +80,7 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
       run<{ invariants?: string; max: number }>(async ({ output }, options, ...paths) => {
         const { files, invariants: named } = namedPolicies(paths, configured())
         const invariants = options.invariants === undefined ? named : [namedFile(options.invariants)]
-        const report = await proveInvariants(await loadPolicies({ files }), invariants, { maxRequests: options.max })
+        const report = await proveInvariants(await loadPolicies({ files, filterEntities }), invariants, { maxRequests: options.max })
         output.result(report, proofWords(report))
         return report.holds ? EXIT.done : EXIT.refused
       }),

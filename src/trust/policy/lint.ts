@@ -31,6 +31,8 @@ export interface CheckOptions {
   readonly purposes?: readonly string[]
   /** Whether an entity exists; null when it cannot be known. Not checked unless given. */
   readonly exists?: (entity: EntityUid) => boolean | null
+  /** As when they are loaded. */
+  readonly filterEntities?: readonly string[]
 }
 
 /** Acts that take data out, change what is served, or change who may do what. */
@@ -49,7 +51,7 @@ const POWERFUL: ReadonlySet<string> = new Set([
 
 /** Validates policies as loading does, telling every problem rather than the first, and looks for what is valid but seldom meant. */
 export async function checkPolicies(files: readonly PolicyFile[], options: CheckOptions = {}): Promise<CheckReport> {
-  const { set, problems } = await readPolicySet(files)
+  const { set, problems } = await readPolicySet(files, options.filterEntities)
   const findings = set ? lint(set, options) : problems.map(errorFinding)
   const errors = findings.filter(({ severity }) => severity === 'error').length
   return {

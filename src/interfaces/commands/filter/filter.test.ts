@@ -100,7 +100,8 @@ describe('filter redact (C6, C9)', () => {
   })
   it('masks cells and leaves headings, quotes and commas as they are', async () => {
     const file = put('g.csv', 'name,ssn\n"Doe, Jane",521449382\n')
-    expect((await run('redact', '--format', 'csv', file)).out).toBe('name,ssn\n"Doe, Jane",[US_SSN]\n')
+    expect((await run('redact', '--format', 'csv', '--entities', 'PERSON', file)).out).toBe('name,ssn\n[PERSON],521449382\n')
+    expect((await run('redact', '--format', 'csv', '--entities', 'US_SSN', file)).out).toBe('name,ssn\n"Doe, Jane",[US_SSN]\n')
   })
 })
 
