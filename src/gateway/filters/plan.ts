@@ -1,4 +1,6 @@
 import { type FilterAction, RedoubtError } from '#foundation/core'
+import type { ConfidentialPlan } from './confidential/confidential-redactor.ts'
+import { isConfidentialEntity } from './confidential/entities.ts'
 import { DEFAULT_ENTITIES, ENTITIES } from './presets.ts'
 import { type Recogniser, SCORE_THRESHOLD } from './recogniser.ts'
 import { RECOGNISERS } from './recognisers/registered.ts'
@@ -17,6 +19,8 @@ export interface FilterPlan {
   readonly needs: number
   /** Findings below it are none. */
   readonly minScore: number
+  /** What is registered as confidential, and what to do with it; left out where nothing is looked for. */
+  readonly confidential?: ConfidentialPlan
 }
 
 export interface PlanOptions {
@@ -46,6 +50,11 @@ export function compilePlan(
   for (const [entity, action] of Object.entries(actions)) {
     if (action !== 'allow' && action !== 'mask' && action !== 'block')
       throw new RedoubtError('ERR_FILTER_ENTITY', `the action for \`${entity}\` is not allow, mask or block`, { evidence: { entity } })
+    if (isConfidentialEntity(entity)) {
+      if (entity === 'CANARY' && action !== 'block')
+        throw new RedoubtError('ERR_FILTER_ENTITY', '`CANARY` is always blocked', { evidence: { entity } })
+      continue
+    }
     if (entity !== 'default' && action !== 'allow' && !ENTITIES.has(entity) && !ownEntities.has(entity))
       throw new RedoubtError('ERR_FILTER_ENTITY', `no recogniser finds \`${entity}\``, { evidence: { entity } })
   }

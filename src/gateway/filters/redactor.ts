@@ -1,4 +1,6 @@
 import { isPlain } from './characters.ts'
+import { ConfidentialRedactor } from './confidential/confidential-redactor.ts'
+import { scanConfidential } from './confidential/scan-confidential.ts'
 import type { FilterPlan } from './plan.ts'
 import { type Finding, SegmentMachine } from './segment-machine.ts'
 
@@ -13,6 +15,14 @@ const NOTHING: readonly Finding[] = []
 
 /** Searches a whole text. Offsets of findings are UTF-16 units of `text` as given. Time linear in its length, whatever it holds. */
 export function scanText(text: string, plan: FilterPlan): Scan {
+  if (plan.confidential === undefined) return scanPlanned(text, plan)
+  const search = scanConfidential(text, plan.confidential, SLICE_UNITS, (piece) => scanPlannedInSlices(piece, plan))
+  let step = search.next()
+  while (step.done !== true) step = search.next()
+  return step.value
+}
+
+function scanPlanned(text: string, plan: FilterPlan): Scan {
   if (isPlain(text)) return { text, findings: NOTHING, blocked: false }
   const findings: Finding[] = []
   const machine = new SegmentMachine(plan, (finding) => findings.push(finding))
@@ -25,7 +35,12 @@ export const SLICE_UNITS = 8_192
 
 /** As `scanText`, with the same result, giving way after every `SLICE_UNITS`. */
 export function* scanInSlices(text: string, plan: FilterPlan): Generator<void, Scan> {
-  if (text.length <= SLICE_UNITS || isPlain(text)) return scanText(text, plan)
+  if (plan.confidential === undefined) return yield* scanPlannedInSlices(text, plan)
+  return yield* scanConfidential(text, plan.confidential, SLICE_UNITS, (piece) => scanPlannedInSlices(piece, plan))
+}
+
+function* scanPlannedInSlices(text: string, plan: FilterPlan): Generator<void, Scan> {
+  if (text.length <= SLICE_UNITS || isPlain(text)) return scanPlanned(text, plan)
   const findings: Finding[] = []
   const machine = new SegmentMachine(plan, (finding) => findings.push(finding))
   let out = ''
@@ -50,10 +65,13 @@ export interface Redactor {
   /** A value came that may not pass: the caller ends the stream (`content_filter`). */
   readonly blocked: boolean
   readonly heldBack: number
+  /** Units of confidential matches that had left before they were found; left out where nothing of the kind is looked for. */
+  readonly left?: number
 }
 
 export function createRedactor(plan: FilterPlan): Redactor {
-  return new PlannedRedactor(plan)
+  const planned = new PlannedRedactor(plan)
+  return plan.confidential === undefined ? planned : new ConfidentialRedactor(planned, plan.confidential)
 }
 
 /** A class, so that no getter of an object literal keeps a stream until the next full collection: V8 makes a hidden class in the old generation for each. */
