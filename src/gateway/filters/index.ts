@@ -22,3 +22,4 @@ export { type LabelledRow, readLabelledRows } from './injection/labelled-rows.ts
 export { type InjectionModel, packInjectionModel, shippedInjectionModel, unpackInjectionModel } from './injection/model.ts'
 export { trainInjection } from './injection/train-injection.ts'
 export { scoreWindows } from './injection/score-windows.ts'
+export { confidentialActions, CONFIDENTIAL_ENTITIES } from './confidential/entities.ts'

@@ -1,5 +1,7 @@
 import { FILTER_ACTIONS, type FilterAction, RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
 import { isKeyed, type Substitutes } from './actions/substitutes.ts'
+import type { ConfidentialPlan } from './confidential/confidential-redactor.ts'
+import { isConfidentialEntity } from './confidential/entities.ts'
 import { type NamesModel, shippedNamesModel } from './names/model.ts'
 import { NAME_ENTITIES, type NameEntity } from './names/tags.ts'
 import { DEFAULT_ENTITIES, ENTITIES } from './presets.ts'
@@ -38,6 +40,8 @@ export interface FilterPlan {
   readonly substitutes: Substitutes | null
   /** Turns tokens back in what is put out, after all else; null where none are. */
   readonly restore: ValueOf | null
+  /** What is registered as confidential, and what to do with it; left out where nothing is looked for. */
+  readonly confidential?: ConfidentialPlan
 }
 
 export interface PlanOptions {
@@ -72,6 +76,11 @@ export function compilePlan(
       throw new RedoubtError('ERR_FILTER_ENTITY', `nothing carries out the action that is asked for \`${entity}\``, {
         evidence: { entity },
       })
+    if (isConfidentialEntity(entity)) {
+      if (entity === 'CANARY' && action !== 'block')
+        throw new RedoubtError('ERR_FILTER_ENTITY', '`CANARY` is always blocked', { evidence: { entity } })
+      continue
+    }
     if (entity !== 'default' && action !== 'allow' && !ENTITIES.has(entity) && !ownEntities.has(entity))
       throw new RedoubtError('ERR_FILTER_ENTITY', `no recogniser finds \`${entity}\``, { evidence: { entity } })
   }

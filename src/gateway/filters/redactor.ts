@@ -1,4 +1,6 @@
 import { isPlain } from './characters.ts'
+import { ConfidentialRedactor } from './confidential/confidential-redactor.ts'
+import { scanConfidential } from './confidential/scan-confidential.ts'
 import type { FilterPlan } from './plan.ts'
 import type { Finding } from './segment-machine.ts'
 import { createMachine, type TextMachine } from './text-machine.ts'
@@ -18,6 +20,14 @@ const holdsNothing = (text: string, plan: FilterPlan): boolean => plan.names ===
 
 /** Searches a whole text. Offsets of findings are UTF-16 units of `text` as given. Time linear in its length, whatever it holds. */
 export function scanText(text: string, plan: FilterPlan): Scan {
+  if (plan.confidential === undefined) return scanPlanned(text, plan)
+  const search = scanConfidential(text, plan.confidential, SLICE_UNITS, (piece) => scanPlannedInSlices(piece, plan))
+  let step = search.next()
+  while (step.done !== true) step = search.next()
+  return step.value
+}
+
+function scanPlanned(text: string, plan: FilterPlan): Scan {
   if (holdsNothing(text, plan)) return { text, findings: NOTHING, blocked: false }
   const restored = (out: string): string => (plan.restore === null ? out : restoreTokens(out, plan.restore))
   const findings: Finding[] = []
@@ -31,7 +41,12 @@ export const SLICE_UNITS = 8_192
 
 /** As `scanText`, with the same result, giving way after every `SLICE_UNITS`. */
 export function* scanInSlices(text: string, plan: FilterPlan): Generator<void, Scan> {
-  if (text.length <= SLICE_UNITS || holdsNothing(text, plan)) return scanText(text, plan)
+  if (plan.confidential === undefined) return yield* scanPlannedInSlices(text, plan)
+  return yield* scanConfidential(text, plan.confidential, SLICE_UNITS, (piece) => scanPlannedInSlices(piece, plan))
+}
+
+function* scanPlannedInSlices(text: string, plan: FilterPlan): Generator<void, Scan> {
+  if (text.length <= SLICE_UNITS || holdsNothing(text, plan)) return scanPlanned(text, plan)
   const findings: Finding[] = []
   const machine = createMachine(plan, (finding) => findings.push(finding))
   let out = ''
@@ -60,10 +75,13 @@ export interface Redactor {
   /** A value came that may not pass: the caller ends the stream (`content_filter`). */
   readonly blocked: boolean
   readonly heldBack: number
+  /** Units of confidential matches that had left before they were found; left out where nothing of the kind is looked for. */
+  readonly left?: number
 }
 
 export function createRedactor(plan: FilterPlan): Redactor {
-  return new PlannedRedactor(plan)
+  const planned = new PlannedRedactor(plan)
+  return plan.confidential === undefined ? planned : new ConfidentialRedactor(planned, plan.confidential)
 }
 
 /** A class, so that no getter of an object literal keeps a stream until the next full collection: V8 makes a hidden class in the old generation for each. */

@@ -1,0 +1,81 @@
+import { BitFilter } from './bit-filter.ts'
+import type { ConfidentialEntity } from './entities.ts'
+import { type Fingerprints, FingerprintTable } from './fingerprint-table.ts'
+import type { FingerprintSource } from './fingerprint-source.ts'
+import type { FingerprintKey } from './keyed-hash.ts'
+import { CAPITAL_MARKINGS, MARKINGS } from './markings.ts'
+import { TermsReader } from './read-terms.ts'
+
+/** A table whose hits mean different entities. */
+export interface EntityTable {
+  readonly table: FingerprintTable
+  /** By number of source. */
+  readonly entities: readonly ConfidentialEntity[]
+  /** Whether words count in capitals alone, by number of source. */
+  readonly capitals: readonly boolean[]
+}
+
+/** The rows of one data set. */
+export interface RowTable {
+  readonly table: FingerprintTable
+  readonly words: number
+  readonly skipped: ReadonlySet<number>
+}
+
+/** Everything that is registered, ready to be looked up. Never changes: what is registered later makes another. */
+export interface ConfidentialIndex {
+  readonly key: FingerprintKey
+  readonly passages: EntityTable
+  readonly terms: EntityTable
+  readonly termTails: BitFilter
+  /** Words of the longest term. */
+  readonly longestTerm: number
+  readonly rows: readonly RowTable[]
+  readonly canaries: FingerprintTable
+  readonly canaryTails: BitFilter
+  /** Memory of the tables. */
+  readonly bytes: number
+}
+
+const termsOf = (key: FingerprintKey, terms: readonly string[]): FingerprintSource => {
+  const reader = new TermsReader(key)
+  reader.push(terms.join('\n'))
+  return reader.finish()
+}
+
+/** @param sources what is registered; markings are found without. */
+export function confidentialIndex(key: FingerprintKey, sources: readonly FingerprintSource[]): ConfidentialIndex {
+  const marked = [termsOf(key, MARKINGS), termsOf(key, CAPITAL_MARKINGS)]
+  const passages = sources.filter((source) => source.passages.high.length > 0)
+  const lists = [...marked, ...sources.filter((source) => source.terms.high.length > 0)]
+  const rows = sources.filter((source) => source.rows.high.length > 0)
+  const canaries = sources.filter((source) => source.kind === 'canary')
+  const index = {
+    key,
+    passages: {
+      table: tableOf(passages, ({ passages }) => passages),
+      entities: passages.map(({ kind }): ConfidentialEntity => (kind === 'data' ? 'TRAINING_DATA' : 'CONFIDENTIAL_DOCUMENT')),
+      capitals: passages.map(() => false),
+    },
+    terms: {
+      table: tableOf(lists, ({ terms }) => terms),
+      entities: lists.map((_, i): ConfidentialEntity => (i < marked.length ? 'CONFIDENTIAL_MARKING' : 'CONFIDENTIAL_TERM')),
+      capitals: lists.map((_, i) => i === 1),
+    },
+    termTails: new BitFilter(lists.map(({ tails }) => tails)),
+    longestTerm: lists.reduce((longest, source) => Math.max(longest, source.longest), 0),
+    rows: rows.map((source) => ({
+      table: new FingerprintTable([source.rows]),
+      words: source.rowWords,
+      skipped: new Set(source.skipped),
+    })),
+    canaries: tableOf(canaries, (source) => source.canaries),
+    canaryTails: new BitFilter(canaries.map(({ tails }) => tails)),
+  }
+  const tables = [index.passages.table, index.terms.table, index.canaries, ...index.rows.map(({ table }) => table)]
+  const bytes = tables.reduce((sum, table) => sum + table.bytes, index.termTails.bytes + index.canaryTails.bytes)
+  return { ...index, bytes }
+}
+
+const tableOf = (sources: readonly FingerprintSource[], pick: (source: FingerprintSource) => Fingerprints): FingerprintTable =>
+  new FingerprintTable(sources.map((source) => pick(source)))

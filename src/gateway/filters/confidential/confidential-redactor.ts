@@ -1,0 +1,124 @@
+import type { Redactor } from '../redactor.ts'
+import type { ConfidentialIndex } from './confidential-index.ts'
+import { ConfidentialScanner } from './confidential-scanner.ts'
+import type { ConfidentialActions, ConfidentialEntity } from './entities.ts'
+import { MatchList } from './match-list.ts'
+
+/**
+ * What a stream does with text that may yet turn out to be the beginning of something confidential: `hold` keeps it back until that is decided, `cut`
+ * lets it go on and cuts what is left when it does.
+ */
+export const STREAM_MODES = ['hold', 'cut'] as const
+export type StreamMode = (typeof STREAM_MODES)[number]
+
+export interface ConfidentialPlan {
+  readonly index: ConfidentialIndex
+  readonly actions: ConfidentialActions
+  readonly mode: StreamMode
+}
+
+/** Most units that are held back, whatever stands between the letters of a window. */
+export const CONFIDENTIAL_HOLD_BACK_CAP = 4_096
+
+export const maskOf = (entity: ConfidentialEntity): string => `[${entity}]`
+
+/**
+ * Keeps confidential text out of a stream, before another redactor that sees what is left. Held text leaves when no match can begin in it any more, so that
+ * the output is the same for every chunking and a match is taken out whole. In the mode `cut` what is decided is the same for every chunking.
+ */
+export class ConfidentialRedactor implements Redactor {
+  /** Units of matches that had left before they were found. */
+  left = 0
+  readonly #inner: Redactor
+  readonly #mode: StreamMode
+  readonly #scanner: ConfidentialScanner
+  readonly #matches = new MatchList()
+  readonly #found = new Map<string, number>()
+  #blocked = false
+  /** Raw text that has not left, and its offset. */
+  #held = ''
+  #base = 0
+  /** Up to here text is taken out. */
+  #maskedTo = -1
+
+  constructor(inner: Redactor, { index, actions, mode }: ConfidentialPlan) {
+    this.#inner = inner
+    this.#mode = mode
+    this.#scanner = new ConfidentialScanner(index, actions, (entity, start, end) => {
+      // What would have left if the text had come unit by unit cannot be taken back, however it came.
+      const reach = mode === 'cut' ? start : this.#scanner.position - CONFIDENTIAL_HOLD_BACK_CAP
+      const from = Math.min(end, Math.max(start, reach))
+      this.#matches.add(entity, actions.get(entity)!, from, end, from - start)
+    })
+  }
+
+  push(delta: string): string {
+    if (this.blocked) return ''
+    this.#held += delta
+    this.#scanner.push(delta)
+    const { position } = this.#scanner
+    if (this.#mode === 'cut') return this.#release(position)
+    return this.#release(Math.max(this.#scanner.safe(), position - CONFIDENTIAL_HOLD_BACK_CAP))
+  }
+
+  flush(): string {
+    if (this.blocked) return ''
+    this.#scanner.end()
+    const out = this.#release(this.#scanner.position)
+    return this.blocked ? out : out + this.#inner.flush()
+  }
+
+  get blocked(): boolean {
+    return this.#blocked || this.#inner.blocked
+  }
+
+  get heldBack(): number {
+    return this.#held.length + this.#inner.heldBack
+  }
+
+  get findings(): ReadonlyMap<string, number> {
+    const all = new Map(this.#inner.findings)
+    for (const [entity, count] of this.#found) all.set(entity, (all.get(entity) ?? 0) + count)
+    return all
+  }
+
+  /** Puts out the text before `offset` with what stands for matches that begin in it. */
+  #release(offset: number): string {
+    let out = ''
+    const matches = this.#mode === 'cut' ? this.#matches.takeFound() : this.#matches.take(offset)
+    for (const { entity, action, start, end, goesOn, lost } of matches) {
+      const begun = start < this.#base && start > this.#maskedTo
+      const acts = action === 'block' || action === 'mask'
+      if (acts && !begun && start > this.#maskedTo) {
+        out += this.#pass(start) + this.#inner.flush()
+        if (this.blocked) return out
+      }
+      if (!goesOn) this.#found.set(entity, (this.#found.get(entity) ?? 0) + 1)
+      if (!goesOn && acts) this.left += begun ? Math.max(0, this.#base - start - this.#inner.heldBack) : lost
+      if (action === 'block') {
+        // What the other redactor still holds of a match that had begun to leave stays there.
+        this.#blocked = true
+        this.#held = ''
+        return out
+      }
+      if (action !== 'mask') continue
+      if (start > this.#maskedTo) out += (begun ? this.#inner.flush() : '') + maskOf(entity)
+      this.#maskedTo = Math.max(this.#maskedTo, end)
+    }
+    return out + this.#pass(offset)
+  }
+
+  /** Hands the text before `offset` on, but for what is taken out. */
+  #pass(offset: number): string {
+    let end = offset - this.#base
+    if (end > 0 && end < this.#held.length && isHighSurrogate(this.#held.charCodeAt(end - 1))) end--
+    if (end <= 0) return ''
+    const from = Math.min(end, Math.max(0, this.#maskedTo - this.#base))
+    const text = this.#held.slice(from, end)
+    this.#held = this.#held.slice(end)
+    this.#base += end
+    return text === '' ? '' : this.#inner.push(text)
+  }
+}
+
+const isHighSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdbff
