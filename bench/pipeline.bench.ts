@@ -84,6 +84,7 @@ async function run(): Promise<readonly Row[]> {
       profile: 'production',
       digestKey: Buffer.alloc(32, 7),
       hashKey: Buffer.alloc(32, 8),
+      filtersDryRun: false,
       vault: { open: () => Promise.reject(new Error('nothing is tokenised here')) },
       streams: new RunningStreams(rooms.identity),
     }

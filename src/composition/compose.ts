@@ -314,6 +314,7 @@ async function start(
     profile,
     digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
     hashKey: derivedKey(keyring.searchKey, 'redoubt filter hashes of tenant default'),
+    filtersDryRun: configuration.filters.mode === 'dry-run',
     vault,
     streams,
     exceptions,

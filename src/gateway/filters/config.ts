@@ -4,6 +4,10 @@ const MAX_RETENTION_DAYS = 3_650
 
 /** `filters:` in `redoubt.yaml`. */
 export const filtersConfig = z.strictObject({
+  mode: z
+    .enum(['act', 'dry-run'])
+    .default('act')
+    .describe('`dry-run` counts what filters would do and does nothing; production does not start with it'),
   vaultDays: z
     .number()
     .int()

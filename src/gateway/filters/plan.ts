@@ -39,6 +39,7 @@ export interface PlanOptions {
 }
 
 const plans = new WeakMap<object, FilterPlan>()
+const dryPlans = new WeakMap<object, FilterPlan>()
 
 /**
  * Turns the actions of a policy into a plan; compiled once for each actions object, which must not change afterwards.
@@ -51,8 +52,9 @@ export function compilePlan(
   actions: Readonly<Record<string, FilterAction>>,
   { own = [], minScore = SCORE_THRESHOLD, dryRun = false }: PlanOptions = {},
 ): FilterPlan {
-  const isUsual = !dryRun && own.length === 0 && minScore === SCORE_THRESHOLD
-  const known = isUsual ? plans.get(actions) : undefined
+  const compiled = dryRun ? dryPlans : plans
+  const isUsual = own.length === 0 && minScore === SCORE_THRESHOLD
+  const known = isUsual ? compiled.get(actions) : undefined
   if (known) return known
   const ownEntities = new Set(own.flatMap(({ entities }) => entities))
   for (const [entity, action] of Object.entries(actions)) {
@@ -79,7 +81,7 @@ export function compilePlan(
   }
   const keyed = planned.some((one) => [...one.actions.values()].some(isKeyed))
   const plan: FilterPlan = { planned, needs, minScore, keyed, dryRun, substitutes: null, restore: null }
-  if (isUsual) plans.set(actions, plan)
+  if (isUsual) compiled.set(actions, plan)
   return plan
 }
 

@@ -50,6 +50,8 @@ export interface Redactor {
   flush(): string
   /** How many values of each entity were found so far, whatever was done to them. */
   readonly findings: ReadonlyMap<string, number>
+  /** As `findings`, by what was done, or in a dry run would have been: `EMAIL_ADDRESS=mask`. */
+  readonly actions: ReadonlyMap<string, number>
   /** A value came that may not pass: the caller ends the stream (`content_filter`). */
   readonly blocked: boolean
   readonly heldBack: number
@@ -59,15 +61,24 @@ export function createRedactor(plan: FilterPlan): Redactor {
   return new PlannedRedactor(plan)
 }
 
+/** One more under `name`. */
+export function countOne(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1)
+}
+
 /** A class, so that no getter of an object literal keeps a stream until the next full collection: V8 makes a hidden class in the old generation for each. */
 class PlannedRedactor implements Redactor {
   readonly findings = new Map<string, number>()
+  readonly actions = new Map<string, number>()
   readonly #machine: SegmentMachine
   readonly #restorer: TokenRestorer | null
 
   constructor(plan: FilterPlan) {
     this.#restorer = plan.restore === null ? null : new TokenRestorer(plan.restore)
-    this.#machine = new SegmentMachine(plan, ({ entity }) => this.findings.set(entity, (this.findings.get(entity) ?? 0) + 1))
+    this.#machine = new SegmentMachine(plan, ({ entity, action }) => {
+      countOne(this.findings, entity)
+      countOne(this.actions, `${entity}=${action}`)
+    })
   }
 
   push(delta: string): string {

@@ -18,7 +18,10 @@ const tokenises = (actions: Readonly<Record<string, FilterAction>>): boolean => 
  * @throws {RedoubtError} `ERR_FILTER_ENTITY`; rejects with what the keys or the disk say.
  */
 export function callFilters(house: House, state: Limited): CallFilters | Promise<CallFilters> {
-  const { filterInput, filterOutput, restore = [] } = state.decision.obligations
+  const { filterInput, filterOutput, restore = [], filterMode } = state.decision.obligations
+  // Production obeys no annotation that lets values pass; its configuration cannot say so either.
+  const dryRun = house.profile !== 'production' && (house.filtersDryRun || filterMode === 'dry_run')
+  if (dryRun) return { input: compilePlan(filterInput, { dryRun }), output: compilePlan(filterOutput, { dryRun }), kept: null }
   const input = compilePlan(filterInput)
   const output = compilePlan(filterOutput)
   const keeps = tokenises(filterInput) || tokenises(filterOutput) || restore.length > 0
@@ -37,6 +40,11 @@ export function callFilters(house: House, state: Limited): CallFilters | Promise
     return { input: forCall(input, substitutes, null), output: forCall(output, substitutes, restore.length > 0 ? valueOf : null), kept }
   })
 }
+
+/** For the record: whether nothing was done to what was found. */
+export const modeOf = ({ input }: CallFilters): { readonly filterMode?: 'dry_run' } => (input.dryRun ? DRY_RUN : ACTED)
+const DRY_RUN = { filterMode: 'dry_run' } as const
+const ACTED = {}
 
 const mayRestore = (restore: NonNullable<Obligations['restore']>, entity: string): boolean =>
   restore.includes(entity) || restore.includes('all')

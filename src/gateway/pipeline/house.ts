@@ -22,6 +22,8 @@ export interface House {
   readonly digestKey: Uint8Array
   /** 32 bytes; keys the digests that stand for values under the action `hash`. */
   readonly hashKey: Uint8Array
+  /** Whether filters count what they would do and do nothing. Obeyed in development alone. */
+  readonly filtersDryRun: boolean
   /** Keeps what tokens stand for. */
   readonly vault: Pick<Vault, 'open'>
   readonly streams: RunningStreams

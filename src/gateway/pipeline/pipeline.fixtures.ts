@@ -214,6 +214,8 @@ export async function testHouse(
     readonly conditions?: ConditionSource
     readonly decider?: Decider
     readonly vault?: House['vault']
+    readonly filtersDryRun?: boolean
+    readonly profile?: House['profile']
     readonly principal?: Principal
   } = {},
 ): Promise<TestHouse> {
@@ -267,9 +269,10 @@ export async function testHouse(
     conditions: parts.conditions ?? NOTHING_REMARKABLE,
     exceptions: parts.exceptions ?? NO_EXCEPTIONS,
     logger: silentLogger,
-    profile: 'production',
+    profile: parts.profile ?? 'production',
     digestKey: new Uint8Array(32).fill(7),
     hashKey: new Uint8Array(32).fill(8),
+    filtersDryRun: parts.filtersDryRun ?? false,
     vault: parts.vault ?? { open: () => Promise.reject(new RedoubtError('ERR_STORAGE_IO')) },
     streams: new RunningStreams(identity),
   }
@@ -399,7 +402,8 @@ function wishSurface({ trace, asked, unservable }: SurfaceParts): Surface {
       closing: failure ? `event: error ${failure.code}\n` : 'event: done\n',
       usage: usageOf(wish),
       outputDigest: 'ab'.repeat(32),
-      findings: new Map(),
+      findings: redactor.findings,
+      actions: redactor.actions,
       blocked: false,
       failure,
     }

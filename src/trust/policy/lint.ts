@@ -78,7 +78,12 @@ function errorFinding(error: RedoubtError): Finding {
 function lint(set: PolicySet, options: CheckOptions): readonly Finding[] {
   return [
     ...set.warnings.map(validatorFinding),
-    ...set.rules.flatMap((rule) => [...broadPermit(set, rule), ...unknownPurposes(rule, options), ...unknownEntities(rule, options)]),
+    ...set.rules.flatMap((rule) => [
+      ...broadPermit(set, rule),
+      ...idleFilters(set, rule),
+      ...unknownPurposes(rule, options),
+      ...unknownEntities(rule, options),
+    ]),
     ...unreachable(set),
   ]
 }
@@ -121,6 +126,37 @@ function broadPermit(set: PolicySet, rule: LoadedRule): readonly Finding[] {
   }
   if (!everyone) return []
   return [warningOf(rule, 'permits everyone, whatever their role', 'name a role: `principal in Role::"…"`')]
+}
+
+function idleFilters({ rules }: PolicySet, rule: LoadedRule): readonly Finding[] {
+  const { restore, filterMode } = rule.annotations.obligations
+  const tokenised = (name: string): boolean =>
+    rules.some(({ annotations: { obligations } }) =>
+      [obligations.filterInput, obligations.filterOutput].some((actions) =>
+        name === 'all' ? Object.values(actions).includes('tokenise') : (actions[name] ?? actions['default']) === 'tokenise',
+      ),
+    )
+  const idle = (restore ?? []).filter((name) => !tokenised(name))
+  return [
+    ...(filterMode === 'dry_run'
+      ? [
+          warningOf(
+            rule,
+            'leaves filters idle: what they find is counted and passes; production does not obey it',
+            'take `@filter_mode` away when the report is read',
+          ),
+        ]
+      : []),
+    ...(idle.length > 0
+      ? [
+          warningOf(
+            rule,
+            `restores ${idle.map((name) => `\`${name}\``).join(', ')}, which no policy tokenises`,
+            'write `ENTITY=tokenise` in a filter annotation, or take it out of `@restore`',
+          ),
+        ]
+      : []),
+  ]
 }
 
 function unknownPurposes(rule: LoadedRule, { purposes }: CheckOptions): readonly Finding[] {

@@ -106,6 +106,8 @@ describe('loading refuses, with file and line', () => {
     ].map((text) => ['limit', text]),
     ...['0', '-1', '1e3', 'many', '1000001', '1.5'].map((text) => ['rows_per_call', text]),
     ...['all', 'images', 'image, image', 'image,', 'image=allow'].map((text) => ['unread_input', text]),
+    ...['EMAIL', 'API_KEY, API_KEY', 'all=mask', 'API_KEY,'].map((text) => ['restore', text]),
+    ...['dry-run', 'off', 'enforce'].map((text) => ['filter_mode', text]),
   ])('a malformed obligation @%s("%s")', async (name, text) => {
     expect(await refusal(`${PERMIT}\n@${name}("${text}") ${PERMIT}`)).toMatch(/^mine\.cedar:2: `@/)
   })
@@ -293,6 +295,14 @@ describe('obligations', () => {
     expect(read({ unread_input: 'token_ids, image' }).unreadInput).toEqual(['image', 'token_ids'])
   })
 
+  it('turn tokens back, and leave filters idle, only where every satisfied permit says so (C6)', () => {
+    const all = [read({ restore: 'all', filter_mode: 'dry_run' }), read({ restore: 'US_SSN, API_KEY', filter_mode: 'dry_run' })]
+    expect(mergeObligations(all)).toMatchObject({ restore: ['API_KEY', 'US_SSN'], filterMode: 'dry_run' })
+    expect(mergeObligations([...all, read({ restore: 'API_KEY' })])).toMatchObject({ restore: ['API_KEY'] })
+    const none = mergeObligations([...all, read({ rows_per_call: '1' })])
+    expect([none.restore, none.filterMode]).toEqual([undefined, undefined])
+  })
+
   it('merge the same in every order and grouping', () => {
     const one = fc.record(
       {
@@ -306,6 +316,8 @@ describe('obligations', () => {
           .tuple(fc.constantFrom('rows', 'tokens'), fc.integer({ min: 1, max: 5 }), fc.constantFrom('1h', '60m', '1d'))
           .map(([unit, amount, window]) => `${unit} ${amount}/${window}`),
         rows_per_call: fc.integer({ min: 1, max: 9 }).map(String),
+        restore: fc.subarray(['all', 'API_KEY', 'US_SSN'], { minLength: 1 }).map((names) => names.join(',')),
+        filter_mode: fc.constant('dry_run'),
         unread_input: fc.subarray(['image', 'audio', 'file'], { minLength: 1 }).map((kinds) => kinds.join(',')),
       },
       { requiredKeys: [] },

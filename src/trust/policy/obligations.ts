@@ -71,6 +71,7 @@ export function readAnnotations(
     rows_per_call,
     unread_input,
     restore,
+    filter_mode,
     mask_columns,
     hide_columns,
   } = annotations
@@ -87,6 +88,7 @@ export function readAnnotations(
       limits: readLimits(limit),
       maxRowsPerCall: readRowsPerCall(rows_per_call),
       ...readRestore(restore, entities),
+      ...readMode(filter_mode),
       ...readUnread(unread_input),
       ...readColumns(mask_columns, hide_columns),
     }),
@@ -102,6 +104,7 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['limit', 'permit'],
   ['rows_per_call', 'permit'],
   ['restore', 'permit'],
+  ['filter_mode', 'permit'],
   ['unread_input', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
@@ -158,6 +161,12 @@ function readRestore(text: string | null | undefined, entities: readonly string[
     if (names.indexOf(name) !== i) throw new Error(`\`@restore\` names \`${name}\` twice`)
   }
   return { restore: Object.freeze(names.toSorted()) }
+}
+
+function readMode(text: string | null | undefined): Pick<Obligations, 'filterMode'> {
+  if (!text) return {}
+  if (text !== 'dry_run') throw new Error('`@filter_mode` knows only "dry_run"')
+  return { filterMode: 'dry_run' }
 }
 
 function readUnread(text: string | null | undefined): Pick<Obligations, 'unreadInput'> {
@@ -217,6 +226,8 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     limits: Object.freeze([...limits.values()].sort(byUnitAndWindow)),
     maxRowsPerCall: rows.length > 0 ? Math.min(...rows) : null,
     ...mergeRestore(all),
+    // Filters act as soon as one permit wants them to.
+    ...(all.every(({ filterMode }) => filterMode === 'dry_run') ? { filterMode: 'dry_run' as const } : {}),
     ...mergeUnread(all),
     ...mergeColumns(all, unsaid),
   })
