@@ -1,6 +1,7 @@
 export { type FiltersConfig, filtersConfig } from './config.ts'
 export { loadRecognisers, type OwnRecognisers } from './own/load-recognisers.ts'
 export { createSubstitutes, type Substitutes, type SubstituteSources } from './actions/substitutes.ts'
+export { filterVocabulary, PLAIN_SITE, type Planner, plannerFor, siteFilters, type SiteFilters } from './site-filters.ts'
 export { compilePlan, type FilterPlan, forCall } from './plan.ts'
 export { ENTITIES, presetEntities, PRESETS } from './presets.ts'
 export { SCORE_THRESHOLD, type Recogniser } from './recogniser.ts'

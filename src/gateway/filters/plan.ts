@@ -19,6 +19,8 @@ export interface FilterPlan {
   readonly needs: number
   /** Findings below it are none. */
   readonly minScore: number
+  /** Values that are no findings. */
+  readonly exempt: ReadonlySet<string>
   /** Whether some action needs `substitutes`. */
   readonly keyed: boolean
   /** Whether values are counted by what would be done to them, and nothing is done. */
@@ -36,10 +38,12 @@ export interface PlanOptions {
   readonly minScore?: number
   /** Count what would be done, and do nothing. */
   readonly dryRun?: boolean
+  /** Values, as they stand in texts, that are never findings. */
+  readonly exempt?: ReadonlySet<string>
 }
 
+const NONE: ReadonlySet<string> = new Set()
 const plans = new WeakMap<object, FilterPlan>()
-const dryPlans = new WeakMap<object, FilterPlan>()
 
 /**
  * Turns the actions of a policy into a plan; compiled once for each actions object, which must not change afterwards.
@@ -50,11 +54,10 @@ const dryPlans = new WeakMap<object, FilterPlan>()
  */
 export function compilePlan(
   actions: Readonly<Record<string, FilterAction>>,
-  { own = [], minScore = SCORE_THRESHOLD, dryRun = false }: PlanOptions = {},
+  { own = [], minScore = SCORE_THRESHOLD, dryRun = false, exempt = NONE }: PlanOptions = {},
 ): FilterPlan {
-  const compiled = dryRun ? dryPlans : plans
-  const isUsual = own.length === 0 && minScore === SCORE_THRESHOLD
-  const known = isUsual ? compiled.get(actions) : undefined
+  const isUsual = !dryRun && exempt.size === 0 && own.length === 0 && minScore === SCORE_THRESHOLD
+  const known = isUsual ? plans.get(actions) : undefined
   if (known) return known
   const ownEntities = new Set(own.flatMap(({ entities }) => entities))
   for (const [entity, action] of Object.entries(actions)) {
@@ -80,8 +83,8 @@ export function compilePlan(
     needs |= recogniser.needs
   }
   const keyed = planned.some((one) => [...one.actions.values()].some(isKeyed))
-  const plan: FilterPlan = { planned, needs, minScore, keyed, dryRun, substitutes: null, restore: null }
-  if (isUsual) compiled.set(actions, plan)
+  const plan: FilterPlan = { planned, needs, minScore, exempt, keyed, dryRun, substitutes: null, restore: null }
+  if (isUsual) plans.set(actions, plan)
   return plan
 }
 

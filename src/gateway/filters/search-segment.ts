@@ -43,6 +43,7 @@ export function findCandidates(raw: string, before: string, traits: number, beyo
       const name = entity ?? recogniser.entities[0]
       const action = actions.get(name)
       if (action === undefined || score < plan.minScore) return null
+      if (plan.exempt.size > 0 && plan.exempt.has(raw.slice(placeOf(start), placeOf(end)))) return null
       return {
         entity: name,
         action,

@@ -1,5 +1,5 @@
 import type { FilterAction, Obligations } from '#foundation/core'
-import { type CallVault, compilePlan, createSubstitutes, type FilterPlan, forCall } from '#gateway/filters'
+import { type CallVault, createSubstitutes, type FilterPlan, forCall } from '#gateway/filters'
 import type { House } from './house.ts'
 import type { Limited } from './states.ts'
 
@@ -21,9 +21,9 @@ export function callFilters(house: House, state: Limited): CallFilters | Promise
   const { filterInput, filterOutput, restore = [], filterMode } = state.decision.obligations
   // Production obeys no annotation that lets values pass; its configuration cannot say so either.
   const dryRun = house.profile !== 'production' && (house.filtersDryRun || filterMode === 'dry_run')
-  if (dryRun) return { input: compilePlan(filterInput, { dryRun }), output: compilePlan(filterOutput, { dryRun }), kept: null }
-  const input = compilePlan(filterInput)
-  const output = compilePlan(filterOutput)
+  if (dryRun) return { input: house.plan(filterInput, true), output: house.plan(filterOutput, true), kept: null }
+  const input = house.plan(filterInput, false)
+  const output = house.plan(filterOutput, false)
   const keeps = tokenises(filterInput) || tokenises(filterOutput) || restore.length > 0
   if (!keeps) {
     if (!input.keyed && !output.keyed) return { input, output, kept: null }

@@ -16,7 +16,7 @@ import {
 } from '#foundation/core'
 import { openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
-import { createRedactor } from '#gateway/filters'
+import { createRedactor, PLAIN_SITE, plannerFor } from '#gateway/filters'
 import { type LimitAsk, type Limits, openLimits, type Taken } from '#gateway/limits'
 import { localTime } from '#trust/conditions'
 import type { Principal } from '#trust/identity'
@@ -271,6 +271,7 @@ export async function testHouse(
     logger: silentLogger,
     profile: parts.profile ?? 'production',
     digestKey: new Uint8Array(32).fill(7),
+    plan: plannerFor(PLAIN_SITE),
     hashKey: new Uint8Array(32).fill(8),
     filtersDryRun: parts.filtersDryRun ?? false,
     vault: parts.vault ?? { open: () => Promise.reject(new RedoubtError('ERR_STORAGE_IO')) },

@@ -21,7 +21,7 @@ async function report(events: readonly JsonObject[], rolesOf: (principal: Entity
       upTo: events.length,
     }),
   }
-  return reportFilters({ log: log as never, from: 0, to: 1, rolesOf })
+  return reportFilters({ log, from: 0, to: 1, rolesOf })
 }
 
 describe('the report on filters (C6)', () => {

@@ -4,6 +4,7 @@ import {
   checkPolicies,
   DEFAULT_MAX_REQUESTS,
   defaultPolicyTables,
+  type FilterVocabulary,
   loadPolicies,
   type PolicyFile,
   proveInvariants,
@@ -29,8 +30,8 @@ function bound(text: string): number {
   return value
 }
 
-/** Adds what looks at policies without putting them in force. Works offline. @param configured the folder that the configuration names. */
-export function addPolicyTools(policy: Command, configured: () => string | undefined): void {
+/** Adds what looks at policies without putting them in force. Works offline. @param configured the folder that the configuration names. @param vocabulary what filter annotations may name. */
+export function addPolicyTools(policy: Command, configured: () => string | undefined, vocabulary: () => FilterVocabulary): void {
   policy
     .command('check [paths...]')
     .description('check policy files, together with the bundled ones, without a server')
@@ -43,6 +44,7 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
         const there = options.against === 'server' ? await whatExists(client) : null
         const purposes = [...(options.purpose ?? []), ...(there?.purposes ?? [])]
         const report = await checkPolicies(files, {
+          vocabulary: vocabulary(),
           ...(purposes.length > 0 || there ? { purposes } : {}),
           ...(there ? { exists: there.exists } : {}),
         })
@@ -61,7 +63,7 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
         const rows: readonly PolicyFile[] = tables.length === 0 && own.length === 0 && paths.length === 0 ? defaultPolicyTables() : tables
         if (rows.length === 0)
           throw new RedoubtError('ERR_USAGE', 'there is no truth table here; name a `.policy-test.yaml` or a folder that has one')
-        const report = runTables(await loadPolicies({ files }), rows)
+        const report = runTables(await loadPolicies({ files, vocabulary: vocabulary() }), rows)
         output.result(report, tableWords(report))
         return report.failures.length > 0 ? EXIT.refused : EXIT.done
       }),
@@ -76,7 +78,9 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
       run<{ invariants?: string; max: number }>(async ({ output }, options, ...paths) => {
         const { files, invariants: named } = namedPolicies(paths, configured())
         const invariants = options.invariants === undefined ? named : [namedFile(options.invariants)]
-        const report = await proveInvariants(await loadPolicies({ files }), invariants, { maxRequests: options.max })
+        const report = await proveInvariants(await loadPolicies({ files, vocabulary: vocabulary() }), invariants, {
+          maxRequests: options.max,
+        })
         output.result(report, proofWords(report))
         return report.holds ? EXIT.done : EXIT.refused
       }),

@@ -2,6 +2,7 @@ import { type EntityUid, RedoubtError, ROLES } from '#foundation/core'
 import type { Expression } from './compile-expression.ts'
 import { Engine } from './engine.ts'
 import { atomsOf } from './invariants/simplify.ts'
+import type { FilterVocabulary } from './obligations.ts'
 import { findUnreached } from './invariants/reach.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { type LoadedRule, type PolicySet, readPolicySet } from './policy-set.ts'
@@ -29,6 +30,8 @@ export interface CheckReport {
 export interface CheckOptions {
   /** Purposes that exist; a policy that names another is warned about. Not checked unless given. */
   readonly purposes?: readonly string[]
+  /** What filter annotations may name; default `FILTER_VOCABULARY`. */
+  readonly vocabulary?: FilterVocabulary
   /** Whether an entity exists; null when it cannot be known. Not checked unless given. */
   readonly exists?: (entity: EntityUid) => boolean | null
 }
@@ -49,7 +52,7 @@ const POWERFUL: ReadonlySet<string> = new Set([
 
 /** Validates policies as loading does, telling every problem rather than the first, and looks for what is valid but seldom meant. */
 export async function checkPolicies(files: readonly PolicyFile[], options: CheckOptions = {}): Promise<CheckReport> {
-  const { set, problems } = await readPolicySet(files)
+  const { set, problems } = await readPolicySet(files, options.vocabulary)
   const findings = set ? lint(set, options) : problems.map(errorFinding)
   const errors = findings.filter(({ severity }) => severity === 'error').length
   return {

@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
 import { loadCedar } from './cedar.ts'
-import { FILTER_ENTITIES, loadPolicies, mergeObligations, policyConfig, type PolicyEngine, readPolicyFolder } from './index.ts'
+import { FILTER_VOCABULARY, loadPolicies, mergeObligations, policyConfig, type PolicyEngine, readPolicyFolder } from './index.ts'
 import { readAnnotations } from './obligations.ts'
 import { query } from './policy-fixtures.ts'
 import { splitPolicies } from './policy-text.ts'
@@ -234,7 +234,7 @@ describe('loading', () => {
 
 describe('obligations', () => {
   const read = (annotations: Readonly<Record<string, string>>): ReturnType<typeof mergeObligations> =>
-    readAnnotations(annotations, 'permit', FILTER_ENTITIES).obligations
+    readAnnotations(annotations, 'permit', FILTER_VOCABULARY).obligations
 
   it('are read from the annotations', () => {
     expect(
@@ -293,6 +293,23 @@ describe('obligations', () => {
     expect(mergeObligations(all).unreadInput).toEqual(['token_ids'])
     expect(mergeObligations([...all, read({ rows_per_call: '1' })]).unreadInput).toBeUndefined()
     expect(read({ unread_input: 'token_ids, image' }).unreadInput).toEqual(['image', 'token_ids'])
+  })
+
+  it('name presets, where an entity named beside one and the stricter of two hold (C6)', () => {
+    const presets = { pci: ['CREDIT_CARD', 'CVV'], all: ['CREDIT_CARD', 'CVV', 'EMAIL_ADDRESS'] }
+    const filter = (filter_output: string): Readonly<Record<string, string>> =>
+      readAnnotations({ filter_output }, 'permit', { entities: presets.all, presets }).obligations.filterOutput
+    expect(filter('preset:pci=mask, CVV=allow, default=log')).toEqual({ CREDIT_CARD: 'mask', CVV: 'allow', default: 'log' })
+    expect(filter('preset:all=partial, preset:pci=hash')).toEqual({ CREDIT_CARD: 'mask', CVV: 'mask', EMAIL_ADDRESS: 'partial' })
+    for (const text of ['preset:none=mask', 'preset:constructor=mask', 'preset:pci=mask, preset:pci=block', 'preset:=mask'])
+      expect(() => filter(text)).toThrow(/^`@filter_output`/)
+    // What a preset of one permit masks is not let go by another that names the entity.
+    const both = mergeObligations(
+      ['preset:pci=mask', 'CREDIT_CARD=allow'].map(
+        (text) => readAnnotations({ filter_output: text }, 'permit', { entities: presets.all, presets }).obligations,
+      ),
+    )
+    expect(both.filterOutput).toEqual({ CREDIT_CARD: 'mask', CVV: 'mask' })
   })
 
   it('turn tokens back, and leave filters idle, only where every satisfied permit says so (C6)', () => {
