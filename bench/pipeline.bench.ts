@@ -1,6 +1,7 @@
 /** The gateway's own work on one chat call: every step, the record durable twice, no sockets and an upstream that answers at once. */
 import { systemClock, NO_EXCEPTIONS } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
+import { PLAIN_SITE, plannerFor } from '#gateway/filters'
 import { type House, infer, type Received, type Reply, RunningStreams } from '#gateway/pipeline'
 import { CHAT_COMPLETIONS } from '../src/gateway/routes/chat-completions/protocol.ts'
 import { languageSurface } from '../src/gateway/routes/language-surface.ts'
@@ -83,7 +84,9 @@ async function run(): Promise<readonly Row[]> {
       logger: silentLogger,
       profile: 'production',
       digestKey: Buffer.alloc(32, 7),
+      plan: plannerFor(PLAIN_SITE),
       hashKey: Buffer.alloc(32, 8),
+      filtersDryRun: false,
       vault: { open: () => Promise.reject(new Error('nothing is tokenised here')) },
       streams: new RunningStreams(rooms.identity),
     }

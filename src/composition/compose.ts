@@ -10,7 +10,7 @@ import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtEr
 import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
-import { columnScanner, openVault, type Vault } from '#gateway/filters'
+import { columnScanner, filterVocabulary, openVault, plannerFor, type Vault } from '#gateway/filters'
 import { openLimits } from '#gateway/limits'
 import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
@@ -45,6 +45,7 @@ import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { startGrpc } from './start-grpc.ts'
 import { passphrase } from './secrets.ts'
+import { readSiteFilters } from './read-site-filters.ts'
 import { endpointFacts, languageModels } from './language-models.ts'
 import { serverStatus } from './server-status.ts'
 import { loadDeployedModels, makeStarterWorkspace } from './starter-workspace.ts'
@@ -135,12 +136,17 @@ async function start(
   closers.push(async () => (await opening.catch(() => null))?.close())
   // Nothing is decided before the log is there to take an alarm.
   let onMismatch: Parameters<typeof PolicyStore.open>[0]['onMismatch'] = () => undefined
+  const site = readSiteFilters(configuration.filters)
+  const vocabulary = filterVocabulary(site)
+  const plan = plannerFor(site)
   const policies = await PolicyStore.open({
     folder: nodeFolder(directory.at('policies')),
     operatorPath: configuration.policies,
     shadowRate: SHADOW_RATE,
     onMismatch: (mismatch) => onMismatch(mismatch),
-    ...(holdInvariants ? { prove: proveWithin(configuration.policyProof.timeoutSeconds * 1_000) } : {}),
+    vocabulary,
+    plan,
+    ...(holdInvariants ? { prove: proveWithin(configuration.policyProof.timeoutSeconds * 1_000, vocabulary) } : {}),
   })
   const keyring = await opening
 
@@ -325,6 +331,8 @@ async function start(
     profile,
     digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
     hashKey: derivedKey(keyring.searchKey, 'redoubt filter hashes of tenant default'),
+    plan,
+    filtersDryRun: configuration.filters.mode === 'dry-run',
     vault,
     streams,
     exceptions,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Configuration, configuration } from './configuration.ts'
-import { insecureDefaults } from './insecure-defaults.ts'
+import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 
 const base = configuration({ port: 0, dataDir: '/nowhere/data' }, {})
 const told = (profile: Configuration['profile'], identity: Partial<Configuration['identity']>): readonly string[] =>
@@ -22,5 +22,26 @@ describe('what production is told of the keys of powerful people (B3)', () => {
   it('is nothing when both are there; development is told nothing of it', () => {
     expect(told('production', { hardwareKeys, attestationRoots: '/etc/redoubt/key-makers.pem' })).toEqual([])
     expect(told('development', {})).toEqual([])
+  })
+})
+
+describe('filters that only count (C6)', () => {
+  const filters = { ...base.filters, mode: 'dry-run' } as const
+
+  it('keep production from starting, whatever else it names', () => {
+    const complete = {
+      ...base,
+      profile: 'production',
+      passphrase: 'env:X' as never,
+      audit: { ...base.audit, outsideFolder: '/x' },
+    } as const
+    expect(() => refuseInsecure(complete)).not.toThrow()
+    expect(() => refuseInsecure({ ...complete, filters })).toThrow(/take `filters.mode: dry-run` away/)
+  })
+
+  it('are said aloud in development', () => {
+    const said = (configuration: Configuration): boolean =>
+      insecureDefaults(configuration, { sandbox: false, administratorEnrolled: true }).some(({ mend }) => mend.includes('filters.mode'))
+    expect([said(base), said({ ...base, filters })]).toEqual([false, true])
   })
 })

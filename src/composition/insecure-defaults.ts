@@ -10,7 +10,12 @@ export interface InsecureDefault {
  * What production does not start with. What an operator has chosen by name (plain http to this host) is not among it: it stays a warning.
  * @throws {RedoubtError} `ERR_CONFIG_INSECURE`, naming each key.
  */
-export function refuseInsecure({ profile, passphrase, audit }: Pick<Configuration, 'profile' | 'passphrase' | 'audit'>): void {
+export function refuseInsecure({
+  profile,
+  passphrase,
+  audit,
+  filters,
+}: Pick<Configuration, 'profile' | 'passphrase' | 'audit' | 'filters'>): void {
   if (profile !== 'production') return
   const missing = [
     ...(passphrase === undefined ? ['`passphrase:` (a reference; none is generated)'] : []),
@@ -18,6 +23,8 @@ export function refuseInsecure({ profile, passphrase, audit }: Pick<Configuratio
       ? ['`audit.witnesses` or `audit.outsideFolder` (without a checkpoint outside, who holds this host can rewrite the past unseen)']
       : []),
   ]
+  if (filters.mode === 'dry-run')
+    throw new RedoubtError('ERR_CONFIG_INSECURE', 'under `profile: production` filters act: take `filters.mode: dry-run` away')
   if (missing.length > 0)
     throw new RedoubtError('ERR_CONFIG_INSECURE', `under \`profile: production\` the configuration must name ${missing.join(' and ')}`)
 }
@@ -27,7 +34,7 @@ export function insecureDefaults(
   configuration: Configuration,
   facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean },
 ): readonly InsecureDefault[] {
-  const { profile, passphrase, audit, alerts, chat, server, identity } = configuration
+  const { profile, passphrase, audit, alerts, chat, filters, server, identity } = configuration
   const found: InsecureDefault[] = []
   const add = (when: boolean, what: string, mend: string): void => {
     if (when) found.push({ what, mend })
@@ -61,6 +68,11 @@ export function insecureDefaults(
     profile === 'production' && identity.hardwareKeys.length > 0 && identity.attestationRoots === undefined,
     'a security key’s own word is taken for its model, which software can give as well; no key counts as hardware',
     'name the makers’ certificates in `identity.attestationRoots`',
+  )
+  add(
+    filters.mode === 'dry-run',
+    'filters change and stop nothing, they only count (`filters.mode: dry-run`)',
+    'set `filters.mode: act` before real data come in',
   )
   add(facts.sandbox, 'the language model is the sandbox responder', 'name an upstream under `chat:` or in OPENAI_BASE_URL')
   add(

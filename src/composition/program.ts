@@ -18,8 +18,10 @@ import {
   trustCommand,
   withGlobalOptions,
 } from '#interfaces/commands'
+import { filterVocabulary } from '#gateway/filters'
 import { openCountries } from '#trust/conditions'
 import { configuration } from './configuration.ts'
+import { readSiteFilters } from './read-site-filters.ts'
 import { serve } from './serve.ts'
 import { VERSION } from './version.ts'
 
@@ -53,7 +55,10 @@ export function createProgram(itself: readonly string[]): Command {
     dataCommands(),
     modelCommands(),
     keyCommands(),
-    policyCommands(() => configuration({}).policies),
+    policyCommands(
+      () => configuration({}).policies,
+      () => filterVocabulary(readSiteFilters(configuration({}).filters)),
+    ),
     limitCommands(),
     auditCommands(),
     filterCommands(),

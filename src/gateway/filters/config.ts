@@ -4,6 +4,20 @@ const MAX_RETENTION_DAYS = 3_650
 
 /** `filters:` in `redoubt.yaml`. */
 export const filtersConfig = z.strictObject({
+  mode: z
+    .enum(['act', 'dry-run'])
+    .default('act')
+    .describe('`dry-run` counts what filters would do and does nothing; production does not start with it'),
+  recognisers: z
+    .array(z.string().min(1).max(4_096))
+    .max(64)
+    .default([])
+    .describe('YAML files of recognisers of your own; their entities can be named in policies, all of them as `preset:own`'),
+  exempt: z
+    .array(z.string().min(1).max(512))
+    .max(10_000)
+    .default([])
+    .describe('values, as they stand in texts, that are never findings: your own telephone number, a test key'),
   vaultDays: z
     .number()
     .int()

@@ -103,7 +103,8 @@ export class NameMachine {
       if (action === undefined || score < this.#names.minScore) continue
       let at = start
       for (const part of this.#slice(start, end).split(PARTS_NAMES)) {
-        if (!JSON_WORD.test(part.trim())) this.#trim(this.#open, { entity, action, score }, at, at + part.length)
+        if (!JSON_WORD.test(part.trim()) && !this.#plan.exempt.has(part.trim()))
+          this.#trim(this.#open, { entity, action, score }, at, at + part.length)
         at += part.length + 1
       }
     }

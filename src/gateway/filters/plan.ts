@@ -32,6 +32,8 @@ export interface FilterPlan {
   readonly names: PlannedNames | null
   /** Findings below it are none. */
   readonly minScore: number
+  /** Values that are no findings. */
+  readonly exempt: ReadonlySet<string>
   /** Whether some action needs `substitutes`. */
   readonly keyed: boolean
   /** Whether values are counted by what would be done to them, and nothing is done. */
@@ -51,8 +53,11 @@ export interface PlanOptions {
   readonly minScore?: number
   /** Count what would be done, and do nothing. */
   readonly dryRun?: boolean
+  /** Values, as they stand in texts, that are never findings. */
+  readonly exempt?: ReadonlySet<string>
 }
 
+const NONE: ReadonlySet<string> = new Set()
 const plans = new WeakMap<object, FilterPlan>()
 
 /**
@@ -65,9 +70,9 @@ const plans = new WeakMap<object, FilterPlan>()
  */
 export function compilePlan(
   actions: Readonly<Record<string, FilterAction>>,
-  { own = [], minScore = SCORE_THRESHOLD, dryRun = false }: PlanOptions = {},
+  { own = [], minScore = SCORE_THRESHOLD, dryRun = false, exempt = NONE }: PlanOptions = {},
 ): FilterPlan {
-  const isUsual = !dryRun && own.length === 0 && minScore === SCORE_THRESHOLD
+  const isUsual = !dryRun && exempt.size === 0 && own.length === 0 && minScore === SCORE_THRESHOLD
   const known = isUsual ? plans.get(actions) : undefined
   if (known) return known
   const ownEntities = new Set(own.flatMap(({ entities }) => entities))
@@ -100,7 +105,7 @@ export function compilePlan(
   }
   const names = plannedNames(actionOf, minScore)
   const keyed = [...planned, ...(names ? [names] : [])].some(({ actions: chosen }) => [...chosen.values()].some(isKeyed))
-  const plan: FilterPlan = { planned, needs, names, minScore, keyed, dryRun, substitutes: null, restore: null }
+  const plan: FilterPlan = { planned, needs, names, minScore, exempt, keyed, dryRun, substitutes: null, restore: null }
   if (isUsual) plans.set(actions, plan)
   return plan
 }

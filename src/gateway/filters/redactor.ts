@@ -3,6 +3,7 @@ import { ConfidentialRedactor } from './confidential/confidential-redactor.ts'
 import { scanConfidential } from './confidential/scan-confidential.ts'
 import type { FilterPlan } from './plan.ts'
 import type { Finding } from './segment-machine.ts'
+import { countOne } from './tally.ts'
 import { createMachine, type TextMachine } from './text-machine.ts'
 import { restoreTokens, TokenRestorer } from './vault/tokens.ts'
 
@@ -72,6 +73,8 @@ export interface Redactor {
   flush(): string
   /** How many values of each entity were found so far, whatever was done to them. */
   readonly findings: ReadonlyMap<string, number>
+  /** As `findings`, by what was done, or in a dry run would have been: `EMAIL_ADDRESS=mask`. */
+  readonly actions: ReadonlyMap<string, number>
   /** A value came that may not pass: the caller ends the stream (`content_filter`). */
   readonly blocked: boolean
   readonly heldBack: number
@@ -87,12 +90,16 @@ export function createRedactor(plan: FilterPlan): Redactor {
 /** A class, so that no getter of an object literal keeps a stream until the next full collection: V8 makes a hidden class in the old generation for each. */
 class PlannedRedactor implements Redactor {
   readonly findings = new Map<string, number>()
+  readonly actions = new Map<string, number>()
   readonly #machine: TextMachine
   readonly #restorer: TokenRestorer | null
 
   constructor(plan: FilterPlan) {
     this.#restorer = plan.restore === null ? null : new TokenRestorer(plan.restore)
-    this.#machine = createMachine(plan, ({ entity }) => this.findings.set(entity, (this.findings.get(entity) ?? 0) + 1))
+    this.#machine = createMachine(plan, ({ entity, action }) => {
+      countOne(this.findings, entity)
+      countOne(this.actions, `${entity}=${action}`)
+    })
   }
 
   push(delta: string): string {

@@ -47,11 +47,12 @@ export function findCandidates(raw: string, before: string, traits: number, beyo
       const end = origin ? origin[match.end]! : match.end
       if (match.resolve) {
         waiting ??= []
-        waiting.push({ start, end, resolve: waitingMatch(recogniser, actions, match, start, end, segment, plan.minScore) })
+        waiting.push({ start, end, resolve: waitingMatch(recogniser, actions, match, raw.slice(start, end), start, segment, plan) })
         continue
       }
-      const found = candidateOf(recogniser, actions, match, match, start, end, plan.minScore)
-      if (found) (candidates ??= []).push(found)
+      const found = candidateOf(recogniser, actions, match, match, start, end, plan)
+      if (found !== null && isExempt(plan, raw, found)) continue
+      if (found !== null) (candidates ??= []).push(found)
     }
   }
   if (waiting === null) return candidates === null ? NOTHING : { candidates, waiting: NOTHING.waiting }
@@ -61,6 +62,9 @@ export function findCandidates(raw: string, before: string, traits: number, beyo
 }
 
 type Actions = PlannedRecogniser['actions']
+
+const isExempt = ({ exempt }: FilterPlan, raw: string, { start, end }: Candidate): boolean =>
+  exempt.size > 0 && exempt.has(raw.slice(start, end))
 
 const findIn = (recogniser: Recogniser, segment: Segment): readonly Match[] => recogniser.find(segment)
 
@@ -76,7 +80,7 @@ function candidateOf(
   { score, entity = entities[0] }: Pick<Match, 'score' | 'entity'>,
   start: number,
   end: number,
-  minScore: number,
+  { minScore }: FilterPlan,
 ): Candidate | null {
   const action = actions.get(entity)
   if (action === undefined || score < minScore) return null
@@ -87,16 +91,17 @@ function waitingMatch(
   recogniser: Recogniser,
   actions: Actions,
   match: Match,
+  value: string,
   start: number,
-  end: number,
   segment: Segment,
-  minScore: number,
+  plan: FilterPlan,
 ): Waiting['resolve'] {
+  if (plan.exempt.has(value)) return () => []
   return (after) => {
     // A value stands alone when nothing but its brackets and its full stop stands beside it.
     const alone = after.alone && match.start <= 1 && segment.text.length - match.end <= 1
     return guarded(recogniser, () => match.resolve!({ text: after.text, alone }), segment)
-      .map((resolved) => candidateOf(recogniser, actions, match, resolved, start, end, minScore))
+      .map((resolved) => candidateOf(recogniser, actions, match, resolved, start, start + value.length, plan))
       .filter((found) => found !== null)
   }
 }

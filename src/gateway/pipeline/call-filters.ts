@@ -1,5 +1,5 @@
 import type { FilterAction, Obligations } from '#foundation/core'
-import { type CallVault, compilePlan, createSubstitutes, type FilterPlan, forCall } from '#gateway/filters'
+import { type CallVault, createSubstitutes, type FilterPlan, forCall } from '#gateway/filters'
 import type { House } from './house.ts'
 import type { Limited } from './states.ts'
 
@@ -18,9 +18,12 @@ const tokenises = (actions: Readonly<Record<string, FilterAction>>): boolean => 
  * @throws {RedoubtError} `ERR_FILTER_ENTITY`; rejects with what the keys or the disk say.
  */
 export function callFilters(house: House, state: Limited): CallFilters | Promise<CallFilters> {
-  const { filterInput, filterOutput, restore = [] } = state.decision.obligations
-  const input = compilePlan(filterInput)
-  const output = compilePlan(filterOutput)
+  const { filterInput, filterOutput, restore = [], filterMode } = state.decision.obligations
+  // Production obeys no annotation that lets values pass; its configuration cannot say so either.
+  const dryRun = house.profile !== 'production' && (house.filtersDryRun || filterMode === 'dry_run')
+  if (dryRun) return { input: house.plan(filterInput, true), output: house.plan(filterOutput, true), kept: null }
+  const input = house.plan(filterInput, false)
+  const output = house.plan(filterOutput, false)
   const keeps = tokenises(filterInput) || tokenises(filterOutput) || restore.length > 0
   if (!keeps) {
     if (!input.keyed && !output.keyed) return { input, output, kept: null }
@@ -37,6 +40,11 @@ export function callFilters(house: House, state: Limited): CallFilters | Promise
     return { input: forCall(input, substitutes, null), output: forCall(output, substitutes, restore.length > 0 ? valueOf : null), kept }
   })
 }
+
+/** For the record: whether nothing was done to what was found. */
+export const modeOf = ({ input }: CallFilters): { readonly filterMode?: 'dry_run' } => (input.dryRun ? DRY_RUN : ACTED)
+const DRY_RUN = { filterMode: 'dry_run' } as const
+const ACTED = {}
 
 const mayRestore = (restore: NonNullable<Obligations['restore']>, entity: string): boolean =>
   restore.includes(entity) || restore.includes('all')

@@ -6,7 +6,16 @@ import { isRefused, type ServedState } from './states.ts'
 
 it('records the digest of a stream keyed, so that a short answer cannot be guessed from the log (C6, E3)', async () => {
   const bare = createHash('sha256').update('data: [DONE]\n\n').digest('hex')
-  const served = { kind: 'stream', closing: '', usage: {}, outputDigest: bare, findings: new Map(), blocked: false, failure: null }
+  const served = {
+    kind: 'stream',
+    closing: '',
+    usage: {},
+    outputDigest: bare,
+    findings: new Map(),
+    actions: new Map(),
+    blocked: false,
+    failure: null,
+  }
   const digest = async (key: number): Promise<string> => {
     const state = await filterOutput(
       { digestKey: new Uint8Array(32).fill(key) } as House,

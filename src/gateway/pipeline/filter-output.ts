@@ -10,7 +10,7 @@ import type { WholeServed } from './surface.ts'
 export function filterOutput(house: House, state: ServedState): Filtered | Refused | Promise<Filtered | Refused> {
   const { served } = state
   if (served.kind === 'stream') {
-    const { findings: outputFindings, failure } = served
+    const { findings: outputFindings, actions: outputActions, failure } = served
     try {
       // Tokens of the closing events.
       state.filters.kept?.commit()
@@ -18,7 +18,14 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
       return { refused: asRedoubtError(thrown), state }
     }
     // Keyed like every digest of the record: a short answer could be guessed from its plain hash.
-    return { ...state, outputFindings, outputDigest: keyedDigest(house.digestKey, served.outputDigest), failure, rendered: null }
+    return {
+      ...state,
+      outputFindings,
+      outputActions,
+      outputDigest: keyedDigest(house.digestKey, served.outputDigest),
+      failure,
+      rendered: null,
+    }
   }
   const inspection = new Inspection(state.filters.output, 'ERR_FILTER_BLOCKED_OUTPUT')
   if (served.bytes < LARGE_BYTES) return filtered(house, state, served, inspection)
@@ -38,6 +45,7 @@ function filtered(house: House, state: ServedState, served: WholeServed, inspect
     return {
       ...state,
       outputFindings: inspection.findings,
+      outputActions: inspection.actions,
       rendered,
       outputDigest: keyedDigest(house.digestKey, rendered.body),
       failure: null,

@@ -1,6 +1,6 @@
 import type { AuditSink, Clock, ConditionSource, Decider, ExceptionSource } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
-import type { Vault } from '#gateway/filters'
+import type { Planner, Vault } from '#gateway/filters'
 import type { Limits } from '#gateway/limits'
 import type { Identity } from '#trust/identity'
 import type { LocalTime } from '#trust/conditions'
@@ -20,8 +20,12 @@ export interface House {
   readonly profile: 'development' | 'production'
   /** 32 bytes; keys the digests of inputs and outputs in the record. */
   readonly digestKey: Uint8Array
+  /** What to look for by what a decision asks, at this site. */
+  readonly plan: Planner
   /** 32 bytes; keys the digests that stand for values under the action `hash`. */
   readonly hashKey: Uint8Array
+  /** Whether filters count what they would do and do nothing. Obeyed in development alone. */
+  readonly filtersDryRun: boolean
   /** Keeps what tokens stand for. */
   readonly vault: Pick<Vault, 'open'>
   readonly streams: RunningStreams

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { PLAIN_SITE, plannerFor } from '#gateway/filters'
 import type { House } from './house.ts'
 import { inspectInput } from './inspect-input.ts'
 import { isRefused, type Limited } from './states.ts'
@@ -23,7 +24,7 @@ it('refuses what no filter can read unless policy lets every kind of it pass, an
     [['image', 'audio'], ['image'], 'content[1].type'],
   ] as const) {
     const { limited, asked } = state(kinds, passed)
-    const next = await inspectInput({} as House, limited)
+    const next = await inspectInput({ plan: plannerFor(PLAIN_SITE) } as House, limited)
     expect(isRefused(next) && next.refused).toMatchObject({ code: 'ERR_FILTER_UNREADABLE', status: 400, evidence: { param } })
     expect(asked).toEqual([])
   }
@@ -31,6 +32,6 @@ it('refuses what no filter can read unless policy lets every kind of it pass, an
 
 it('lets pass what policy names, and filters the texts beside it', async () => {
   const { limited, asked } = state(['image', 'audio'], ['audio', 'image'])
-  expect(isRefused(await inspectInput({} as House, limited))).toBe(false)
+  expect(isRefused(await inspectInput({ plan: plannerFor(PLAIN_SITE) } as House, limited))).toBe(false)
   expect(asked).toEqual(['filtered'])
 })

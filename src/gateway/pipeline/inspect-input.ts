@@ -42,6 +42,6 @@ function inspected(state: Limited, filters: CallFilters, inspection: Inspection)
   } catch (thrown) {
     return { refused: asRedoubtError(thrown), state }
   }
-  const done = { ...state, inputFindings: inspection.findings, filters }
+  const done = { ...state, inputFindings: inspection.findings, inputActions: inspection.actions, filters }
   return kept === null || filters.output.restore === null ? done : kept.recall(texts).then(() => done)
 }

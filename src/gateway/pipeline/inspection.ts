@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ErrorCode, RedoubtError } from '#foundation/core'
-import { type FilterPlan, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
+import { countOne, type FilterPlan, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
 import type { TextFilter } from './surface.ts'
 
 /** Bodies from this size on are searched in slices, between which other requests go on. */
@@ -9,6 +9,8 @@ export const LARGE_BYTES = 65_536
 /** One pass of the recognisers over the texts of a request or an answer: counts per entity, never values. */
 export class Inspection {
   readonly findings = new Map<string, number>()
+  /** As `findings`, by what was done, or in a dry run would have been: `EMAIL_ADDRESS=mask`. */
+  readonly actions = new Map<string, number>()
   readonly filter: TextFilter
   readonly #plan: FilterPlan
   /** What was searched ahead, by text. */
@@ -20,8 +22,9 @@ export class Inspection {
     this.filter = (text, place) => {
       const result = this.#known.get(text) ?? scanText(text, plan)
       for (const { entity, action } of result.findings) {
-        this.findings.set(entity, (this.findings.get(entity) ?? 0) + 1)
-        if (action === 'block')
+        countOne(this.findings, entity)
+        countOne(this.actions, `${entity}=${action}`)
+        if (action === 'block' && !plan.dryRun)
           throw new RedoubtError(blocked, `\`${place}\` contains a value of kind ${entity}`, { evidence: { entity, param: place } })
       }
       return result.text

@@ -16,7 +16,7 @@ import {
 } from '#foundation/core'
 import { openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
-import { createRedactor } from '#gateway/filters'
+import { createRedactor, PLAIN_SITE, plannerFor } from '#gateway/filters'
 import { type LimitAsk, type Limits, openLimits, type Taken } from '#gateway/limits'
 import { localTime } from '#trust/conditions'
 import type { Principal } from '#trust/identity'
@@ -214,6 +214,8 @@ export async function testHouse(
     readonly conditions?: ConditionSource
     readonly decider?: Decider
     readonly vault?: House['vault']
+    readonly filtersDryRun?: boolean
+    readonly profile?: House['profile']
     readonly principal?: Principal
   } = {},
 ): Promise<TestHouse> {
@@ -267,9 +269,11 @@ export async function testHouse(
     conditions: parts.conditions ?? NOTHING_REMARKABLE,
     exceptions: parts.exceptions ?? NO_EXCEPTIONS,
     logger: silentLogger,
-    profile: 'production',
+    profile: parts.profile ?? 'production',
     digestKey: new Uint8Array(32).fill(7),
+    plan: plannerFor(PLAIN_SITE),
     hashKey: new Uint8Array(32).fill(8),
+    filtersDryRun: parts.filtersDryRun ?? false,
     vault: parts.vault ?? { open: () => Promise.reject(new RedoubtError('ERR_STORAGE_IO')) },
     streams: new RunningStreams(identity),
   }
@@ -399,7 +403,8 @@ function wishSurface({ trace, asked, unservable }: SurfaceParts): Surface {
       closing: failure ? `event: error ${failure.code}\n` : 'event: done\n',
       usage: usageOf(wish),
       outputDigest: 'ab'.repeat(32),
-      findings: new Map(),
+      findings: redactor.findings,
+      actions: redactor.actions,
       blocked: false,
       failure,
     }

@@ -1,4 +1,5 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
+import { modeOf } from './call-filters.ts'
 import { Cancellation } from './cancellation.ts'
 import type { House } from './house.ts'
 import { inferenceEvent } from './inference-event.ts'
@@ -10,7 +11,11 @@ export async function recordAdmission(house: House, state: Inspected): Promise<A
     const admission = await house.audit.record(
       inferenceEvent('inference.admission', state, {
         outcome: 'success',
-        details: { inputFindings: Object.fromEntries(state.inputFindings) },
+        details: {
+          inputFindings: Object.fromEntries(state.inputFindings),
+          ...(state.inputActions.size > 0 ? { inputActions: Object.fromEntries(state.inputActions) } : {}),
+          ...modeOf(state.filters),
+        },
         ...(state.subject === null ? {} : { personal: { role: 'subject of the request' } }),
       }),
     )

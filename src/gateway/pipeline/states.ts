@@ -61,6 +61,8 @@ export interface Limited extends Authorised {
 export interface Inspected extends Limited {
   /** Count per recogniser entity. */
   readonly inputFindings: ReadonlyMap<string, number>
+  /** Count per entity and what was done, or in a dry run would have been: `EMAIL_ADDRESS=mask`. */
+  readonly inputActions: ReadonlyMap<string, number>
   readonly filters: CallFilters
 }
 
@@ -75,6 +77,7 @@ export interface ServedState extends Admitted {
 
 export interface Filtered extends ServedState {
   readonly outputFindings: ReadonlyMap<string, number>
+  readonly outputActions: ReadonlyMap<string, number>
   /** Null for a stream, whose bytes have left already except for the closing events. */
   readonly rendered: Rendered | null
   readonly outputDigest: string

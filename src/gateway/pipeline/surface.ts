@@ -125,6 +125,8 @@ export interface StreamServed {
   /** SHA-256 (hex) of the text that left; the pipeline keys it before it is recorded. */
   readonly outputDigest: string
   readonly findings: ReadonlyMap<string, number>
+  /** Count per entity and what was done: `EMAIL_ADDRESS=mask`. */
+  readonly actions: ReadonlyMap<string, number>
   readonly blocked: boolean
   readonly failure: RedoubtError | null
 }

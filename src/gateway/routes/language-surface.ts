@@ -182,7 +182,8 @@ function serveStream<Request extends LanguageRequest>(
         closing,
         usage: { tokens: transformer.usage().totalTokens },
         outputDigest: digest.update(closing).digest('hex'),
-        findings: added(redactors),
+        findings: added(redactors.map(({ findings }) => findings)),
+        actions: added(redactors.map(({ actions }) => actions)),
         blocked: transformer.state === 'blocked',
         failure: transformer.state === 'blocked' ? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT') : transformer.error,
       } satisfies StreamServed)
@@ -240,8 +241,8 @@ function redactorsOf(plan: FilterPlan): { readonly redactors: readonly Redactor[
   }
 }
 
-function added(redactors: readonly Redactor[]): ReadonlyMap<string, number> {
+function added(counts: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
   const total = new Map<string, number>()
-  for (const { findings } of redactors) for (const [entity, count] of findings) total.set(entity, (total.get(entity) ?? 0) + count)
+  for (const one of counts) for (const [name, count] of one) total.set(name, (total.get(name) ?? 0) + count)
   return total
 }

@@ -102,6 +102,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ],
   ['GET', '/api/v1/policies/why/req_1', {}, 'readAudit', /search log/],
   ['GET', '/api/v1/limits/suggestions', {}, 'readAudit', /search log/],
+  ['GET', '/api/v1/filters/report', {}, 'readAudit', /search log/],
   ['POST', '/api/v1/vault/restore', { json: { tokens: [RESTORED.token] } }, 'useKey', /restore tokens/],
   ['GET', '/api/v1/alerts', {}, 'view', /list alerts/],
   ['POST', '/api/v1/alerts/test', {}, 'respond', /test places/],

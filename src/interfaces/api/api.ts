@@ -25,6 +25,7 @@ import { problemOf } from './problem.ts'
 import { rowRoutes } from './row-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { userRoutes } from './user-routes.ts'
+import { filterRoutes } from './filter-routes.ts'
 import { vaultRoutes } from './vault-routes.ts'
 
 const MAX_JSON_BYTES = 512 * 1024
@@ -125,6 +126,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     auditRoutes,
     policyRoutes,
     limitRoutes,
+    filterRoutes,
     vaultRoutes,
     alertRoutes,
     userRoutes,

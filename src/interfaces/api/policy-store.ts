@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
-import { compilePlan, ENTITIES } from '#gateway/filters'
+import { filterVocabulary, PLAIN_SITE, type Planner, plannerFor } from '#gateway/filters'
 import {
   defaultInvariants,
   defaultPolicyFiles,
@@ -24,14 +24,15 @@ import {
 const MAX_POLICY_BYTES = 256 * 1024
 /** Files put through the control plane; each change is validated together with all others. */
 const MAX_POLICY_FILES = 256
-/** What an annotation may name: a filter on an entity that nothing recognises would look like protection and be none. */
-const filterEntities = [...ENTITIES]
 const MAX_KNOWN = 64
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 /** A change on its way: a policy file and its table are two files, and a crash between them must not leave one without the other. */
 const PENDING = 'change.pending'
 
-type ShadowOptions = Required<Pick<LoadOptions, 'shadowRate' | 'onMismatch'>>
+type ShadowOptions = Required<Pick<LoadOptions, 'shadowRate' | 'onMismatch' | 'vocabulary'>> & { readonly plan: Planner }
+
+/** Without a site's own: a filter on an entity that nothing recognises would look like protection and be none. */
+const PLAIN_VOCABULARY = filterVocabulary(PLAIN_SITE)
 
 /** Decides invariants of policies, all of which are given. @param proven policies for which they are known to hold. */
 export type Prove = (
@@ -100,7 +101,7 @@ export class PolicyStore implements Decider {
     this.#folder = options.folder
     this.#operatorPath = options.operatorPath ?? null
     this.#prove = options.prove ?? null
-    this.#shadow = { shadowRate: options.shadowRate, onMismatch: options.onMismatch }
+    this.#shadow = shadowOptions(options)
     this.#operator = operator
     this.#engine = engine
   }
@@ -109,7 +110,7 @@ export class PolicyStore implements Decider {
   static async open(options: OpenOptions): Promise<PolicyStore> {
     settle(options.folder)
     const operator = operatorLayer(options.operatorPath ?? null)
-    const { engine } = await loaded(operator, stored(options.folder), options)
+    const { engine } = await loaded(operator, stored(options.folder), shadowOptions(options))
     return new PolicyStore(options, operator, engine)
   }
 
@@ -255,9 +256,9 @@ export class PolicyStore implements Decider {
 
 /** Decides in a thread of its own; what takes longer than `timeoutMs` is refused. */
 export const proveWithin =
-  (timeoutMs: number): Prove =>
+  (timeoutMs: number, vocabulary = PLAIN_VOCABULARY): Prove =>
   (files, invariants, proven) =>
-    proveInTime({ files, invariants, proven, filterEntities }, timeoutMs)
+    proveInTime({ files, invariants, proven, vocabulary }, timeoutMs)
 
 interface OpenOptions {
   readonly folder: DurableFolder
@@ -266,6 +267,10 @@ interface OpenOptions {
   readonly shadowRate: number
   /** Told of each decision on which Cedar's own engine differs: the policies cannot be relied on until it is understood. */
   readonly onMismatch: ShadowOptions['onMismatch']
+  /** What filter annotations may name; what is built in unless given. */
+  readonly vocabulary?: LoadOptions['vocabulary']
+  /** Makes the plans of the filters; by what is built in unless given. */
+  readonly plan?: Planner
   /** Asked before a change takes effect; none unless given. */
   readonly prove?: Prove
 }
@@ -276,13 +281,20 @@ interface Loaded {
   readonly invariants: number | null
 }
 
-async function loaded(operator: Layer, own: Layer, { shadowRate, onMismatch }: ShadowOptions): Promise<Loaded> {
+const shadowOptions = ({
+  shadowRate,
+  onMismatch,
+  vocabulary = PLAIN_VOCABULARY,
+  plan = plannerFor(PLAIN_SITE),
+}: OpenOptions): ShadowOptions => ({ shadowRate, onMismatch, vocabulary, plan })
+
+async function loaded(operator: Layer, own: Layer, { shadowRate, onMismatch, vocabulary, plan }: ShadowOptions): Promise<Loaded> {
   const { policies, tables } = merged(operator, own)
-  const engine = await loadPolicies({ files: withDefaultPolicies(policies), shadowRate, onMismatch, filterEntities })
+  const engine = await loadPolicies({ files: withDefaultPolicies(policies), shadowRate, onMismatch, vocabulary })
   // What the filters need, the weights of names among it, is read before the policies are in force, not by the first request.
   for (const { annotations } of engine.set.rules) {
-    compilePlan(annotations.obligations.filterInput)
-    compilePlan(annotations.obligations.filterOutput)
+    plan(annotations.obligations.filterInput, false)
+    plan(annotations.obligations.filterOutput, false)
   }
   return { engine, cases: demandTables(engine, tables).cases, invariants: null }
 }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { ACTIONS, RedoubtError } from '#foundation/core'
+import type { FilterVocabulary } from '#trust/policy'
 import { addPolicyTools } from './policy-tools.ts'
 import { run } from './program.ts'
 
@@ -16,9 +17,9 @@ interface WhyOptions {
 }
 
 /** @param configured the folder of policies that the configuration names. */
-export function policyCommands(configured: () => string | undefined): Command[] {
+export function policyCommands(configured: () => string | undefined, vocabulary: () => FilterVocabulary): Command[] {
   const policy = new Command('policy').description('policies in force, and why they decide as they do')
-  addPolicyTools(policy, configured)
+  addPolicyTools(policy, configured, vocabulary)
 
   policy
     .command('list')

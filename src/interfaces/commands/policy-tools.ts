@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type EntityUid, RedoubtError } from '#foundation/core'
-import { ENTITIES } from '#gateway/filters'
 import {
   checkPolicies,
   DEFAULT_MAX_REQUESTS,
   defaultPolicyTables,
+  type FilterVocabulary,
   loadPolicies,
   type PolicyFile,
   proveInvariants,
@@ -22,8 +22,6 @@ interface CheckCommandOptions {
   readonly strict?: boolean
 }
 
-/** As the server has it: what is tested here loads there. */
-const filterEntities = [...ENTITIES]
 const PATHS = 'files or folders; without one, the configured folder'
 
 function bound(text: string): number {
@@ -32,8 +30,12 @@ function bound(text: string): number {
   return value
 }
 
-/** Adds what looks at policies without putting them in force. Works offline. @param configured the folder that the configuration names. */
-export function addPolicyTools(policy: Command, configured: () => string | undefined): void {
+/**
+ * Adds what looks at policies without putting them in force. Works offline.
+ * @param configured the folder that the configuration names.
+ * @param vocabulary what filter annotations may name, as the server has it: what is tested here loads there.
+ */
+export function addPolicyTools(policy: Command, configured: () => string | undefined, vocabulary: () => FilterVocabulary): void {
   policy
     .command('check [paths...]')
     .description('check policy files, together with the bundled ones, without a server')
@@ -46,7 +48,7 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
         const there = options.against === 'server' ? await whatExists(client) : null
         const purposes = [...(options.purpose ?? []), ...(there?.purposes ?? [])]
         const report = await checkPolicies(files, {
-          filterEntities,
+          vocabulary: vocabulary(),
           ...(purposes.length > 0 || there ? { purposes } : {}),
           ...(there ? { exists: there.exists } : {}),
         })
@@ -65,7 +67,7 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
         const rows: readonly PolicyFile[] = tables.length === 0 && own.length === 0 && paths.length === 0 ? defaultPolicyTables() : tables
         if (rows.length === 0)
           throw new RedoubtError('ERR_USAGE', 'there is no truth table here; name a `.policy-test.yaml` or a folder that has one')
-        const report = runTables(await loadPolicies({ files, filterEntities }), rows)
+        const report = runTables(await loadPolicies({ files, vocabulary: vocabulary() }), rows)
         output.result(report, tableWords(report))
         return report.failures.length > 0 ? EXIT.refused : EXIT.done
       }),
@@ -80,7 +82,9 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
       run<{ invariants?: string; max: number }>(async ({ output }, options, ...paths) => {
         const { files, invariants: named } = namedPolicies(paths, configured())
         const invariants = options.invariants === undefined ? named : [namedFile(options.invariants)]
-        const report = await proveInvariants(await loadPolicies({ files, filterEntities }), invariants, { maxRequests: options.max })
+        const report = await proveInvariants(await loadPolicies({ files, vocabulary: vocabulary() }), invariants, {
+          maxRequests: options.max,
+        })
         output.result(report, proofWords(report))
         return report.holds ? EXIT.done : EXIT.refused
       }),

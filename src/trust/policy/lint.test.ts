@@ -78,4 +78,17 @@ describe('checking policies', () => {
       'mine.cedar:2 policy `mine.cedar#2` names `ServiceAccount::"gone"`, which does not exist on the server',
     ])
   })
+
+  it('warns of filters that are left idle, and of tokens that are turned back and never made (C6)', async () => {
+    const permit = 'permit (principal in Role::"deployer", action == Action::"invoke", resource is Model);\n'
+    const text = [
+      '@filter_mode("dry_run")',
+      '@restore("API_KEY, US_SSN") @filter_input("API_KEY=tokenise")',
+      '@restore("all") @filter_input("API_KEY=tokenise")',
+    ].map((annotations) => `${annotations} ${permit}`)
+    expect(await messages(text.join(''))).toEqual([
+      'mine.cedar:1 policy `mine.cedar#1` leaves filters idle: what they find is counted and passes; production does not obey it',
+      'mine.cedar:2 policy `mine.cedar#2` restores `US_SSN`, which no policy tokenises',
+    ])
+  })
 })

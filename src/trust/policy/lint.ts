@@ -2,6 +2,7 @@ import { type EntityUid, RedoubtError, ROLES } from '#foundation/core'
 import type { Expression } from './compile-expression.ts'
 import { Engine } from './engine.ts'
 import { atomsOf } from './invariants/simplify.ts'
+import type { FilterVocabulary } from './obligations.ts'
 import { findUnreached } from './invariants/reach.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { type LoadedRule, type PolicySet, readPolicySet } from './policy-set.ts'
@@ -29,10 +30,10 @@ export interface CheckReport {
 export interface CheckOptions {
   /** Purposes that exist; a policy that names another is warned about. Not checked unless given. */
   readonly purposes?: readonly string[]
+  /** What filter annotations may name; default `FILTER_VOCABULARY`. */
+  readonly vocabulary?: FilterVocabulary
   /** Whether an entity exists; null when it cannot be known. Not checked unless given. */
   readonly exists?: (entity: EntityUid) => boolean | null
-  /** As when they are loaded. */
-  readonly filterEntities?: readonly string[]
 }
 
 /** Acts that take data out, change what is served, or change who may do what. */
@@ -51,7 +52,7 @@ const POWERFUL: ReadonlySet<string> = new Set([
 
 /** Validates policies as loading does, telling every problem rather than the first, and looks for what is valid but seldom meant. */
 export async function checkPolicies(files: readonly PolicyFile[], options: CheckOptions = {}): Promise<CheckReport> {
-  const { set, problems } = await readPolicySet(files, options.filterEntities)
+  const { set, problems } = await readPolicySet(files, options.vocabulary)
   const findings = set ? lint(set, options) : problems.map(errorFinding)
   const errors = findings.filter(({ severity }) => severity === 'error').length
   return {
@@ -80,7 +81,12 @@ function errorFinding(error: RedoubtError): Finding {
 function lint(set: PolicySet, options: CheckOptions): readonly Finding[] {
   return [
     ...set.warnings.map(validatorFinding),
-    ...set.rules.flatMap((rule) => [...broadPermit(set, rule), ...unknownPurposes(rule, options), ...unknownEntities(rule, options)]),
+    ...set.rules.flatMap((rule) => [
+      ...broadPermit(set, rule),
+      ...idleFilters(set, rule),
+      ...unknownPurposes(rule, options),
+      ...unknownEntities(rule, options),
+    ]),
     ...unreachable(set),
   ]
 }
@@ -123,6 +129,37 @@ function broadPermit(set: PolicySet, rule: LoadedRule): readonly Finding[] {
   }
   if (!everyone) return []
   return [warningOf(rule, 'permits everyone, whatever their role', 'name a role: `principal in Role::"…"`')]
+}
+
+function idleFilters({ rules }: PolicySet, rule: LoadedRule): readonly Finding[] {
+  const { restore, filterMode } = rule.annotations.obligations
+  const tokenised = (name: string): boolean =>
+    rules.some(({ annotations: { obligations } }) =>
+      [obligations.filterInput, obligations.filterOutput].some((actions) =>
+        name === 'all' ? Object.values(actions).includes('tokenise') : (actions[name] ?? actions['default']) === 'tokenise',
+      ),
+    )
+  const idle = (restore ?? []).filter((name) => !tokenised(name))
+  return [
+    ...(filterMode === 'dry_run'
+      ? [
+          warningOf(
+            rule,
+            'leaves filters idle: what they find is counted and passes; production does not obey it',
+            'take `@filter_mode` away when the report is read',
+          ),
+        ]
+      : []),
+    ...(idle.length > 0
+      ? [
+          warningOf(
+            rule,
+            `restores ${idle.map((name) => `\`${name}\``).join(', ')}, which no policy tokenises`,
+            'write `ENTITY=tokenise` in a filter annotation, or take it out of `@restore`',
+          ),
+        ]
+      : []),
+  ]
 }
 
 function unknownPurposes(rule: LoadedRule, { purposes }: CheckOptions): readonly Finding[] {

@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
 import { loadCedar } from './cedar.ts'
-import { FILTER_ENTITIES, loadPolicies, mergeObligations, policyConfig, type PolicyEngine, readPolicyFolder } from './index.ts'
+import { FILTER_VOCABULARY, loadPolicies, mergeObligations, policyConfig, type PolicyEngine, readPolicyFolder } from './index.ts'
 import { readAnnotations } from './obligations.ts'
 import { query } from './policy-fixtures.ts'
 import { splitPolicies } from './policy-text.ts'
@@ -106,6 +106,8 @@ describe('loading refuses, with file and line', () => {
     ].map((text) => ['limit', text]),
     ...['0', '-1', '1e3', 'many', '1000001', '1.5'].map((text) => ['rows_per_call', text]),
     ...['all', 'images', 'image, image', 'image,', 'image=allow'].map((text) => ['unread_input', text]),
+    ...['EMAIL', 'API_KEY, API_KEY', 'all=mask', 'API_KEY,'].map((text) => ['restore', text]),
+    ...['dry-run', 'off', 'enforce'].map((text) => ['filter_mode', text]),
   ])('a malformed obligation @%s("%s")', async (name, text) => {
     expect(await refusal(`${PERMIT}\n@${name}("${text}") ${PERMIT}`)).toMatch(/^mine\.cedar:2: `@/)
   })
@@ -232,7 +234,7 @@ describe('loading', () => {
 
 describe('obligations', () => {
   const read = (annotations: Readonly<Record<string, string>>): ReturnType<typeof mergeObligations> =>
-    readAnnotations(annotations, 'permit', FILTER_ENTITIES).obligations
+    readAnnotations(annotations, 'permit', FILTER_VOCABULARY).obligations
 
   it('are read from the annotations', () => {
     expect(
@@ -293,6 +295,31 @@ describe('obligations', () => {
     expect(read({ unread_input: 'token_ids, image' }).unreadInput).toEqual(['image', 'token_ids'])
   })
 
+  it('name presets, where an entity named beside one and the stricter of two hold (C6)', () => {
+    const presets = { pci: ['CREDIT_CARD', 'CVV'], all: ['CREDIT_CARD', 'CVV', 'EMAIL_ADDRESS'] }
+    const filter = (filter_output: string): Readonly<Record<string, string>> =>
+      readAnnotations({ filter_output }, 'permit', { entities: presets.all, presets }).obligations.filterOutput
+    expect(filter('preset:pci=mask, CVV=allow, default=log')).toEqual({ CREDIT_CARD: 'mask', CVV: 'allow', default: 'log' })
+    expect(filter('preset:all=partial, preset:pci=hash')).toEqual({ CREDIT_CARD: 'mask', CVV: 'mask', EMAIL_ADDRESS: 'partial' })
+    for (const text of ['preset:none=mask', 'preset:constructor=mask', 'preset:pci=mask, preset:pci=block', 'preset:=mask'])
+      expect(() => filter(text)).toThrow(/^`@filter_output`/)
+    // What a preset of one permit masks is not let go by another that names the entity.
+    const both = mergeObligations(
+      ['preset:pci=mask', 'CREDIT_CARD=allow'].map(
+        (text) => readAnnotations({ filter_output: text }, 'permit', { entities: presets.all, presets }).obligations,
+      ),
+    )
+    expect(both.filterOutput).toEqual({ CREDIT_CARD: 'mask', CVV: 'mask' })
+  })
+
+  it('turn tokens back, and leave filters idle, only where every satisfied permit says so (C6)', () => {
+    const all = [read({ restore: 'all', filter_mode: 'dry_run' }), read({ restore: 'US_SSN, API_KEY', filter_mode: 'dry_run' })]
+    expect(mergeObligations(all)).toMatchObject({ restore: ['API_KEY', 'US_SSN'], filterMode: 'dry_run' })
+    expect(mergeObligations([...all, read({ restore: 'API_KEY' })])).toMatchObject({ restore: ['API_KEY'] })
+    const none = mergeObligations([...all, read({ rows_per_call: '1' })])
+    expect([none.restore, none.filterMode]).toEqual([undefined, undefined])
+  })
+
   it('merge the same in every order and grouping', () => {
     const one = fc.record(
       {
@@ -306,6 +333,8 @@ describe('obligations', () => {
           .tuple(fc.constantFrom('rows', 'tokens'), fc.integer({ min: 1, max: 5 }), fc.constantFrom('1h', '60m', '1d'))
           .map(([unit, amount, window]) => `${unit} ${amount}/${window}`),
         rows_per_call: fc.integer({ min: 1, max: 9 }).map(String),
+        restore: fc.subarray(['all', 'API_KEY', 'US_SSN'], { minLength: 1 }).map((names) => names.join(',')),
+        filter_mode: fc.constant('dry_run'),
         unread_input: fc.subarray(['image', 'audio', 'file'], { minLength: 1 }).map((kinds) => kinds.join(',')),
       },
       { requiredKeys: [] },

@@ -1,7 +1,7 @@
 import { RedoubtError } from '#foundation/core'
 import { defaultPolicyFiles } from './bundled.ts'
 import { Engine, type PolicyEngine } from './engine.ts'
-import { FILTER_ENTITIES } from './obligations.ts'
+import { FILTER_VOCABULARY, type FilterVocabulary } from './obligations.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { readPolicySet } from './policy-set.ts'
 import { type Mismatch, Shadow } from './shadow.ts'
@@ -13,8 +13,8 @@ export interface LoadOptions {
   readonly shadowRate?: number
   /** Told of each decision on which the two engines differ. That decision is a deny. */
   readonly onMismatch?: (mismatch: Mismatch) => void
-  /** Entities that filter annotations may name; default `FILTER_ENTITIES`. */
-  readonly filterEntities?: readonly string[]
+  /** What filter annotations may name; default `FILTER_VOCABULARY`. */
+  readonly vocabulary?: FilterVocabulary
 }
 
 /**
@@ -22,8 +22,8 @@ export interface LoadOptions {
  * @throws {RedoubtError} `ERR_POLICY_INVALID` with file and line, for the first policy that does not parse, validate or compile.
  */
 export async function loadPolicies(options: LoadOptions = {}): Promise<PolicyEngine> {
-  const { files = defaultPolicyFiles(), shadowRate = 0, onMismatch, filterEntities = FILTER_ENTITIES } = options
-  const { cedar, set, problems } = await readPolicySet(files, filterEntities)
+  const { files = defaultPolicyFiles(), shadowRate = 0, onMismatch, vocabulary = FILTER_VOCABULARY } = options
+  const { cedar, set, problems } = await readPolicySet(files, vocabulary)
   if (!set) throw problems[0] ?? new RedoubtError('ERR_POLICY_INVALID', 'the policies do not validate')
   const { schema, digest, rules } = set
   const shadow = shadowRate > 0 ? new Shadow(cedar, schema, digest, rules, shadowRate, onMismatch ?? (() => undefined)) : null

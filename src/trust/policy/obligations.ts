@@ -31,6 +31,15 @@ export const FILTER_ENTITIES: readonly string[] = [
   'API_KEY',
 ]
 
+/** What filter annotations may name. */
+export interface FilterVocabulary {
+  readonly entities: readonly string[]
+  /** Entities by the name of their preset. */
+  readonly presets: Readonly<Record<string, readonly string[]>>
+}
+
+export const FILTER_VOCABULARY: FilterVocabulary = { entities: FILTER_ENTITIES, presets: {} }
+
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const MAX_AMOUNT = 1_000_000_000_000
 const MAX_WINDOW_MS = 31 * 86_400_000
@@ -53,7 +62,7 @@ export const NO_OBLIGATIONS: Obligations = Object.freeze({
 export function readAnnotations(
   annotations: Readonly<Record<string, string | null>>,
   effect: 'permit' | 'forbid',
-  entities: readonly string[],
+  vocabulary: FilterVocabulary,
 ): PolicyAnnotations {
   for (const name of Object.keys(annotations)) {
     const wanted = ANNOTATIONS.get(name)
@@ -71,6 +80,7 @@ export function readAnnotations(
     rows_per_call,
     unread_input,
     restore,
+    filter_mode,
     mask_columns,
     hide_columns,
   } = annotations
@@ -82,11 +92,12 @@ export function readAnnotations(
     description,
     refusal,
     obligations: Object.freeze({
-      filterInput: readFilter('filter_input', filter_input, entities),
-      filterOutput: readFilter('filter_output', filter_output, entities),
+      filterInput: readFilter('filter_input', filter_input, vocabulary),
+      filterOutput: readFilter('filter_output', filter_output, vocabulary),
       limits: readLimits(limit),
       maxRowsPerCall: readRowsPerCall(rows_per_call),
-      ...readRestore(restore, entities),
+      ...readRestore(restore, vocabulary),
+      ...readMode(filter_mode),
       ...readUnread(unread_input),
       ...readColumns(mask_columns, hide_columns),
     }),
@@ -102,6 +113,7 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['limit', 'permit'],
   ['rows_per_call', 'permit'],
   ['restore', 'permit'],
+  ['filter_mode', 'permit'],
   ['unread_input', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
@@ -116,17 +128,28 @@ function items(name: string, text: string): readonly string[] {
 const isFilterAction = (text: string | undefined): text is FilterAction =>
   (FILTER_ACTIONS as readonly (string | undefined)[]).includes(text)
 
-function readFilter(name: string, text: string | null | undefined, entities: readonly string[]): Readonly<Record<string, FilterAction>> {
-  const actions = new Map<string, FilterAction>()
+/** A preset stands for each of its entities that is not named beside it; of two presets with one entity the stricter action holds. */
+function readFilter(
+  name: string,
+  text: string | null | undefined,
+  { entities, presets }: FilterVocabulary,
+): Readonly<Record<string, FilterAction>> {
+  const named = new Map<string, FilterAction>()
+  const byPreset = new Map<string, FilterAction>()
   for (const item of text ? items(name, text) : []) {
-    const [, entity, action] = /^([A-Za-z_0-9]+)\s*=\s*([a-z]+)$/.exec(item) ?? []
+    const [, entity, action] = /^((?:preset:)?[A-Za-z_0-9]+)\s*=\s*([a-z]+)$/.exec(item) ?? []
     if (entity === undefined || !isFilterAction(action)) throw new Error(`\`@${name}\` is a list of \`ENTITY=${FILTER_ACTIONS.join('|')}\``)
     if (UNAVAILABLE_FILTER_ACTIONS.includes(action)) throw new Error(`\`@${name}\` asks for \`${action}\`, which is not available yet`)
-    if (entity !== 'default' && !entities.includes(entity)) throw new Error(`\`@${name}\` names the unknown entity \`${entity}\``)
-    if (actions.has(entity)) throw new Error(`\`@${name}\` names \`${entity}\` twice`)
-    actions.set(entity, action)
+    if (named.has(entity)) throw new Error(`\`@${name}\` names \`${entity}\` twice`)
+    named.set(entity, action)
+    if (entity.startsWith('preset:')) {
+      const preset = entity.slice('preset:'.length)
+      if (!Object.hasOwn(presets, preset)) throw new Error(`\`@${name}\` names the unknown preset \`${preset}\``)
+      for (const one of presets[preset]!) byPreset.set(one, stricterAction(byPreset.get(one) ?? action, action))
+    } else if (entity !== 'default' && !entities.includes(entity)) throw new Error(`\`@${name}\` names the unknown entity \`${entity}\``)
   }
-  return Object.freeze(Object.fromEntries([...actions].sort(([a], [b]) => (a < b ? -1 : 1))))
+  const actions = [...new Map([...byPreset, ...named])].filter(([entity]) => !entity.startsWith('preset:'))
+  return Object.freeze(Object.fromEntries(actions.sort(([a], [b]) => (a < b ? -1 : 1))))
 }
 
 function readLimits(text: string | null | undefined): readonly LimitRule[] {
@@ -150,7 +173,7 @@ function readRowsPerCall(text: string | null | undefined): number | null {
   return Number(text)
 }
 
-function readRestore(text: string | null | undefined, entities: readonly string[]): Pick<Obligations, 'restore'> {
+function readRestore(text: string | null | undefined, { entities }: FilterVocabulary): Pick<Obligations, 'restore'> {
   if (!text) return {}
   const names = items('restore', text)
   for (const [i, name] of names.entries()) {
@@ -158,6 +181,12 @@ function readRestore(text: string | null | undefined, entities: readonly string[
     if (names.indexOf(name) !== i) throw new Error(`\`@restore\` names \`${name}\` twice`)
   }
   return { restore: Object.freeze(names.toSorted()) }
+}
+
+function readMode(text: string | null | undefined): Pick<Obligations, 'filterMode'> {
+  if (!text) return {}
+  if (text !== 'dry_run') throw new Error('`@filter_mode` knows only "dry_run"')
+  return { filterMode: 'dry_run' }
 }
 
 function readUnread(text: string | null | undefined): Pick<Obligations, 'unreadInput'> {
@@ -217,6 +246,8 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     limits: Object.freeze([...limits.values()].sort(byUnitAndWindow)),
     maxRowsPerCall: rows.length > 0 ? Math.min(...rows) : null,
     ...mergeRestore(all),
+    // Filters act as soon as one permit wants them to.
+    ...(all.every(({ filterMode }) => filterMode === 'dry_run') ? { filterMode: 'dry_run' as const } : {}),
     ...mergeUnread(all),
     ...mergeColumns(all, unsaid),
   })

@@ -4,7 +4,7 @@ import { bundledSchema } from './bundled.ts'
 import { type Cedar, loadCedar } from './cedar.ts'
 import type { Expression } from './compile-expression.ts'
 import { compilePolicy, type PolicyJson, type Rule } from './compile-policy.ts'
-import { FILTER_ENTITIES, type PolicyAnnotations, readAnnotations } from './obligations.ts'
+import { FILTER_VOCABULARY, type FilterVocabulary, type PolicyAnnotations, readAnnotations } from './obligations.ts'
 import type { PolicyFile } from './policy-file.ts'
 import { invalid, lineAt, MAX_POLICIES, type PolicyText, splitPolicies } from './policy-text.ts'
 import { demandRowReads, MASK_ACTIONS, readsRow, ROW_ACTIONS } from './row-reads.ts'
@@ -57,10 +57,7 @@ function remember<T>(known: Map<string, T>, key: string, value: T): void {
 let bundled: PolicySchema | null = null
 
 /** Reads, validates (strictly, by Cedar's own validator) and compiles policies, gathering what is wrong. Activates nothing. */
-export async function readPolicySet(
-  files: readonly PolicyFile[],
-  filterEntities: readonly string[] = FILTER_ENTITIES,
-): Promise<ReadPolicies> {
+export async function readPolicySet(files: readonly PolicyFile[], vocabulary: FilterVocabulary = FILTER_VOCABULARY): Promise<ReadPolicies> {
   const cedar = await loadCedar()
   const schema = (bundled ??= readSchema(cedar, bundledSchema()))
   const problems: RedoubtError[] = []
@@ -80,7 +77,7 @@ export async function readPolicySet(
   const texts = files.flatMap((file) => attempt(() => splitPolicies(file.name, file.text)) ?? [])
   if (texts.length > MAX_POLICIES) problems.push(new RedoubtError('ERR_POLICY_INVALID', `there are more than ${MAX_POLICIES} policies`))
   if (problems.length > 0) return { cedar, set: null, problems }
-  const rules = readRules(cedar, schema, texts, filterEntities, attempt)
+  const rules = readRules(cedar, schema, texts, vocabulary, attempt)
   if (problems.length > 0) return { cedar, set: null, problems }
   const digest = createHash('sha256')
     .update(canonicalJson({ schema: schema.text, policies: rules.map(({ id, text }) => ({ id, text })) }))
@@ -96,7 +93,7 @@ function readRules(
   cedar: Cedar,
   schema: PolicySchema,
   texts: readonly PolicyText[],
-  filterEntities: readonly string[],
+  vocabulary: FilterVocabulary,
   attempt: (work: () => void) => unknown,
 ): readonly LoadedRule[] {
   const rules = new Map<string, LoadedRule>()
@@ -104,7 +101,7 @@ function readRules(
   for (const source of texts) {
     const nth = (counts.get(source.file) ?? 0) + 1
     counts.set(source.file, nth)
-    attempt(() => readRule({ cedar, schema, filterEntities }, source, nth, rules))
+    attempt(() => readRule({ cedar, schema, vocabulary }, source, nth, rules))
   }
   return [...rules.values()].sort((left, right) => (left.id < right.id ? -1 : 1))
 }
@@ -112,21 +109,16 @@ function readRules(
 export interface Reading {
   readonly cedar: Cedar
   readonly schema: PolicySchema
-  readonly filterEntities: readonly string[]
+  readonly vocabulary: FilterVocabulary
 }
 
 /** Compiles one policy, unvalidated, into `rules`. @throws {RedoubtError} `ERR_POLICY_INVALID` with file and line. */
-export function readRule(
-  { cedar, schema, filterEntities }: Reading,
-  source: PolicyText,
-  nth: number,
-  rules: Map<string, LoadedRule>,
-): void {
+export function readRule({ cedar, schema, vocabulary }: Reading, source: PolicyText, nth: number, rules: Map<string, LoadedRule>): void {
   const { file, line, text } = source
   const json = parse(cedar, source)
   try {
     const effect = json.effect === 'forbid' ? 'forbid' : 'permit'
-    const annotations = readAnnotations(json.annotations ?? {}, effect, filterEntities)
+    const annotations = readAnnotations(json.annotations ?? {}, effect, vocabulary)
     const id = annotations.id ?? `${file}#${nth}`
     const other = rules.get(id)
     if (other) throw new Error(`the id \`${id}\` is taken by ${other.file}:${other.line}`)

@@ -2,7 +2,7 @@ import { ORDINARY_REQUEST, RedoubtError, type DecisionQuery, type RowCells } fro
 import { bundledSchema } from './bundled.ts'
 import type { Cedar } from './cedar.ts'
 import { Engine } from './engine.ts'
-import { FILTER_ENTITIES } from './obligations.ts'
+import { FILTER_VOCABULARY } from './obligations.ts'
 import { quote, randomSource } from './oracle-generator.ts'
 import { type LoadedRule, readRule } from './policy-set.ts'
 import { readSchema } from './schema.ts'
@@ -167,7 +167,7 @@ export function runRowOracle(cedar: Cedar, seed: number, pairs: number): RowOrac
     const texts = Array.from({ length: POLICIES }, () => writer.policy())
     const rules = new Map<string, LoadedRule>()
     texts.forEach((text, n) =>
-      readRule({ cedar, schema, filterEntities: FILTER_ENTITIES }, { file: 'rows.cedar', line: 1, text }, n + 1, rules),
+      readRule({ cedar, schema, vocabulary: FILTER_VOCABULARY }, { file: 'rows.cedar', line: 1, text }, n + 1, rules),
     )
     const replace = (): Promise<never> => Promise.reject(new RedoubtError('ERR_INTERNAL'))
     const engine = new Engine({ set: { schema, rules: [...rules.values()], digest: '', warnings: [] }, shadow: null, replace })

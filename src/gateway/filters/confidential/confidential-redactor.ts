@@ -1,4 +1,5 @@
 import type { Redactor } from '../redactor.ts'
+import { added, countOne } from '../tally.ts'
 import type { ConfidentialIndex } from './confidential-index.ts'
 import { ConfidentialScanner } from './confidential-scanner.ts'
 import type { ConfidentialActions, ConfidentialEntity } from './entities.ts'
@@ -34,6 +35,7 @@ export class ConfidentialRedactor implements Redactor {
   readonly #scanner: ConfidentialScanner
   readonly #matches = new MatchList()
   readonly #found = new Map<string, number>()
+  readonly #done = new Map<string, number>()
   #blocked = false
   /** Raw text that has not left, and its offset. */
   #held = ''
@@ -77,9 +79,11 @@ export class ConfidentialRedactor implements Redactor {
   }
 
   get findings(): ReadonlyMap<string, number> {
-    const all = new Map(this.#inner.findings)
-    for (const [entity, count] of this.#found) all.set(entity, (all.get(entity) ?? 0) + count)
-    return all
+    return added(this.#inner.findings, this.#found)
+  }
+
+  get actions(): ReadonlyMap<string, number> {
+    return added(this.#inner.actions, this.#done)
   }
 
   /** Puts out the text before `offset` with what stands for matches that begin in it. */
@@ -93,7 +97,10 @@ export class ConfidentialRedactor implements Redactor {
         out += this.#pass(start) + this.#inner.flush()
         if (this.blocked) return out
       }
-      if (!goesOn) this.#found.set(entity, (this.#found.get(entity) ?? 0) + 1)
+      if (!goesOn) {
+        countOne(this.#found, entity)
+        countOne(this.#done, `${entity}=${action}`)
+      }
       if (!goesOn && acts) this.left += begun ? Math.max(0, this.#base - start - this.#inner.heldBack) : lost
       if (action === 'block') {
         // What the other redactor still holds of a match that had begun to leave stays there.

@@ -1,4 +1,4 @@
-import { parseDocument } from 'yaml'
+import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { RedoubtError } from '#foundation/core'
 import { luhn, mod97 } from '../checksums.ts'
@@ -64,13 +64,21 @@ type Entry = z.infer<typeof schema>['recognisers'][number]
 export function loadRecognisers(yaml: string, name: string): OwnRecognisers {
   if (yaml.length > MAX_FILE) throw refusal(name, `the file is longer than ${MAX_FILE} characters`)
   // Aliases could make a small file a large one.
-  const document = parseDocument(yaml, { maxAliasCount: 0 } as never)
+  const lines = new LineCounter()
+  const document = parseDocument(yaml, { maxAliasCount: 0, lineCounter: lines } as never)
+  const lineOf = (path: readonly PropertyKey[]): number => {
+    for (let length = path.length; length > 0; length--) {
+      const node = document.getIn(path.slice(0, length), true) as { readonly range?: readonly number[] | null } | undefined
+      if (node?.range) return lines.linePos(node.range[0]!).line
+    }
+    return 1
+  }
   const [error] = document.errors
   if (error) throw refusal(name, error.message.split('\n', 1)[0]!)
   const parsed = schema.safeParse(valueOf(document, name))
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!
-    throw refusal(name, `\`${issue.path.join('.')}\`: ${issue.message}`)
+    throw refusal(name, `line ${lineOf(issue.path)}, \`${issue.path.join('.')}\`: ${issue.message}`)
   }
   const entries = parsed.data.recognisers
   const ids = new Set<string>()
@@ -79,7 +87,7 @@ export function loadRecognisers(yaml: string, name: string): OwnRecognisers {
     ids.add(id)
   }
   return {
-    recognisers: entries.map((entry) => recogniserOf(entry, name)),
+    recognisers: entries.map((entry, i) => recogniserOf(entry, `${name}, line ${lineOf(['recognisers', i])}`)),
     cases: entries.map(({ id, entity, positives, negatives }) => ({ id, entity, positives, negatives })),
   }
 }

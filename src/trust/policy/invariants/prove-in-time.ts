@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { asRedoubtError, type ErrorCode, RedoubtError } from '#foundation/core'
+import type { FilterVocabulary } from '../obligations.ts'
 import type { PolicyFile } from '../policy-file.ts'
 import { DEFAULT_MAX_REQUESTS } from './enumerate.ts'
 import type { Counterexample, ProofReport } from './prove.ts'
@@ -11,7 +12,7 @@ export interface ProverInput {
   readonly invariants: readonly PolicyFile[]
   /** Policies for which these invariants are known to hold; null when there are none. */
   readonly proven: readonly PolicyFile[] | null
-  readonly filterEntities: readonly string[]
+  readonly vocabulary: FilterVocabulary
   readonly maxRequests: number
 }
 export type FromProver =

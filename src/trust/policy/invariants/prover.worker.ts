@@ -8,9 +8,9 @@ import { proveInvariants } from './prove.ts'
 const say = (message: FromProver): void => parentPort?.postMessage(message)
 
 try {
-  const { files, invariants, proven, filterEntities, maxRequests } = workerData as ProverInput
-  const engine = await loadPolicies({ files, filterEntities })
-  const provenFor = proven === null ? undefined : (await loadPolicies({ files: proven, filterEntities })).set
+  const { files, invariants, proven, vocabulary, maxRequests } = workerData as ProverInput
+  const engine = await loadPolicies({ files, vocabulary })
+  const provenFor = proven === null ? undefined : (await loadPolicies({ files: proven, vocabulary })).set
   say({ kind: 'done', report: await proveInvariants(engine, invariants, { maxRequests, provenFor }) })
 } catch (thrown) {
   const { code, message, evidence } = asRedoubtError(thrown, 'ERR_POLICY_INVALID')
