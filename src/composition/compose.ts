@@ -300,6 +300,7 @@ async function start(
     digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
     streams,
     exceptions,
+    filterCosts: { now: () => clock.monotonic(), observe: (stage, milliseconds) => metrics.filterStage(stage, milliseconds) },
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
   }
   const facts = endpointFacts(profile)

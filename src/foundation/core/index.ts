@@ -30,6 +30,7 @@ export {
   LEGAL_BASES,
   type LegalBasis,
   type LimitRule,
+  type ModelGuards,
   type Obligations,
   type PersonalFields,
   type Role,
@@ -45,6 +46,8 @@ export {
   type SubjectSealer,
   type TaggedFact,
   UNREADABLE_KINDS,
+  UNTRUSTED_ORIGINS,
+  type UntrustedOrigin,
   type UnreadableKind,
 } from './ports.ts'
 export { COLUMN_MASKS, type ColumnMask, type ReadColumn, type RowCells, type RowCondition, stricterMask } from './row-access.ts'

@@ -1,4 +1,5 @@
 import { type FilterAction, RedoubtError } from '#foundation/core'
+import { type CanaryForms, compileCanary } from './canary.ts'
 import { type NamesModel, shippedNamesModel } from './names/model.ts'
 import { NAME_ENTITIES, type NameEntity } from './names/tags.ts'
 import { DEFAULT_ENTITIES, ENTITIES } from './presets.ts'
@@ -26,6 +27,8 @@ export interface FilterPlan {
   readonly needs: number
   /** Null where no policy names a person, a place or an organisation: then the tagger does not run. */
   readonly names: PlannedNames | null
+  /** The marker of one request, whose answers are searched for it; left out where none was planted. */
+  readonly canary?: CanaryForms
   /** Findings below it are none. */
   readonly minScore: number
 }
@@ -87,4 +90,9 @@ function plannedNames(actionOf: (name: string) => FilterAction | undefined, minS
     if (action !== 'allow') actions.set(entity, action)
   }
   return actions.size === 0 ? null : { actions, model: shippedNamesModel(), minScore }
+}
+
+/** The plan for the answers of one request, in whose prompt this marker stands; see `compileCanary`. Where it shows, the answer is blocked. */
+export function withCanary(plan: FilterPlan, marker: string): FilterPlan {
+  return { ...plan, canary: compileCanary(marker) }
 }

@@ -83,6 +83,7 @@ class Stage {
       cancellation: this.cancellation,
       received: { requestId: 'req_1', sourceAddress: '127.0.0.1', receivedAt: START, reply: {} },
       decision: ALLOW,
+      canary: null,
     } as unknown as Admitted
     return serve(house, state)
   }

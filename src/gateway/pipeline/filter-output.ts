@@ -1,8 +1,9 @@
-import { asRedoubtError } from '#foundation/core'
-import { compilePlan } from '#gateway/filters'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
+import { CANARY } from '#gateway/filters'
 import type { House } from './house.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
+import { outputPlan } from './output-plan.ts'
 import { reasonToKeep } from './serve.ts'
 import type { Filtered, Refused, ServedState } from './states.ts'
 import type { WholeServed } from './surface.ts'
@@ -11,11 +12,12 @@ import type { WholeServed } from './surface.ts'
 export function filterOutput(house: House, state: ServedState): Filtered | Refused | Promise<Filtered | Refused> {
   const { served } = state
   if (served.kind === 'stream') {
-    const { findings: outputFindings, failure } = served
+    const { findings: outputFindings } = served
+    const failure = outputFindings.has(CANARY) ? new RedoubtError('ERR_FILTER_CANARY') : served.failure
     // Keyed like every digest of the record: a short answer could be guessed from its plain hash.
     return { ...state, outputFindings, outputDigest: keyedDigest(house.digestKey, served.outputDigest), failure, rendered: null }
   }
-  const inspection = new Inspection(compilePlan(state.decision.obligations.filterOutput), 'ERR_FILTER_BLOCKED_OUTPUT')
+  const inspection = new Inspection(outputPlan(state), 'ERR_FILTER_BLOCKED_OUTPUT', house.filterCosts)
   if (served.bytes < LARGE_BYTES) return filtered(house, state, served, inspection)
   return inspection
     .searchAhead((look) => served.visitTexts(look))
@@ -39,5 +41,7 @@ function filtered(house: House, state: ServedState, served: WholeServed, inspect
   } catch (thrown) {
     // A filter that fails lets nothing through.
     return { refused: asRedoubtError(thrown), state }
+  } finally {
+    inspection.settle()
   }
 }

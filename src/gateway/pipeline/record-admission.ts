@@ -10,7 +10,10 @@ export async function recordAdmission(house: House, state: Inspected): Promise<A
     const admission = await house.audit.record(
       inferenceEvent('inference.admission', state, {
         outcome: 'success',
-        details: { inputFindings: Object.fromEntries(state.inputFindings) },
+        details: {
+          inputFindings: Object.fromEntries(state.inputFindings),
+          ...(state.injections === null ? {} : { injections: { ...state.injections } }),
+        },
         ...(state.subject === null ? {} : { personal: { role: 'subject of the request' } }),
       }),
     )

@@ -1,25 +1,24 @@
 import { asRedoubtError, type RedoubtError } from '#foundation/core'
-import { compilePlan } from '#gateway/filters'
 import { admitElsewhere } from './admit-elsewhere.ts'
 import { decideAgain } from './decide-again.ts'
 import type { House } from './house.ts'
+import { outputPlan } from './output-plan.ts'
 import type { RunningStream } from './running-streams.ts'
 import type { Admitted, Refused, ServedState } from './states.ts'
 
 /** Asks the model. While it runs, the token, the model and the decision are looked at again and again (B8). */
 export async function serve(house: House, state: Admitted): Promise<ServedState | Refused> {
-  const { call, cancellation, received, decision, subject } = state
+  const { call, cancellation, received, subject } = state
   const running = runningOf(house, state)
   const leave = house.streams.add(running)
   try {
     // Since the token was verified a body has arrived, at the caller's pace, and a record was written: what was true then need not be now.
     const reason = reasonToEnd(house, running)
     if (reason) throw reason
-    const outputPlan = compilePlan(decision.obligations.filterOutput)
     const served = await call.serve({
       requestId: received.requestId,
       subject,
-      outputPlan,
+      outputPlan: outputPlan(state),
       cancellation,
       out: received.reply,
       admitElsewhere: (resource, details) => admitElsewhere(house, state, resource, details),

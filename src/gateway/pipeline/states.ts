@@ -60,6 +60,10 @@ export interface Limited extends Authorised {
 export interface Inspected extends Limited {
   /** Count per recogniser entity. */
   readonly inputFindings: ReadonlyMap<string, number>
+  /** Texts that were found to steer the model, by origin and signal; null where nobody looked. */
+  readonly injections: Readonly<Record<string, number>> | null
+  /** The marker in the system prompt of this request, for its answer; null where none was planted. Told to nobody. */
+  readonly canary: string | null
 }
 
 export interface Admitted extends Inspected {

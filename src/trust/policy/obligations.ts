@@ -8,6 +8,7 @@ import {
   UNREADABLE_KINDS,
   type UnreadableKind,
 } from '#foundation/core'
+import { mergeGuards, readGuards } from './model-guards.ts'
 
 /** What the annotations of one policy say. */
 export interface PolicyAnnotations {
@@ -63,7 +64,6 @@ export function readAnnotations(
     id = null,
     description = null,
     refusal = null,
-    filter_input,
     filter_output,
     limit,
     rows_per_call,
@@ -74,17 +74,19 @@ export function readAnnotations(
   if (id !== null && (id.length > MAX_ID_LENGTH || !/^[\w.:#/-]+$/.test(id)))
     throw new Error('an `@id` has up to 128 letters, digits and `_.:#/-`')
   if (refusal !== null && refusal !== 'purpose') throw new Error('`@refusal` knows only "purpose"')
+  const { filterInput, guards } = readGuards(annotations)
   return {
     id,
     description,
     refusal,
     obligations: Object.freeze({
-      filterInput: readFilter('filter_input', filter_input, entities),
+      filterInput: readFilter('filter_input', filterInput, entities),
       filterOutput: readFilter('filter_output', filter_output, entities),
       limits: readLimits(limit),
       maxRowsPerCall: readRowsPerCall(rows_per_call),
       ...readUnread(unread_input),
       ...readColumns(mask_columns, hide_columns),
+      ...guards,
     }),
   }
 }
@@ -98,6 +100,8 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['limit', 'permit'],
   ['rows_per_call', 'permit'],
   ['unread_input', 'permit'],
+  ['mark_untrusted', 'permit'],
+  ['canary', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
 ])
@@ -199,6 +203,7 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     maxRowsPerCall: rows.length > 0 ? Math.min(...rows) : null,
     ...mergeUnread(all),
     ...mergeColumns(all, unsaid),
+    ...mergeGuards(all),
   })
 }
 
