@@ -89,12 +89,21 @@ describe('the marker of a system prompt in its answer (C7)', () => {
     ) // prettier-ignore
   })
 
+  it('is seen in a text of small letters alone, in which no value could be', () => {
+    const letters = withCanary(compilePlan({ default: 'mask' }), 'qwertzuiopasdfghjklyxcvb')
+    expect(scanText('it says q w e r t z u i o p a s d f g h j k l y x c v b here', letters)).toMatchObject({
+      text: 'it says ',
+      blocked: true,
+    })
+  })
+
   it('is seen over the border of two slices, and costs a bounded hold-back', () => {
     const text = `${'x y '.repeat(SLICE_UNITS / 4 - 3)}${MARKER}`
     const search = scanInSlices(text, plan)
     let step = search.next()
     while (step.done !== true) step = search.next()
     expect(step.value.blocked).toBe(true)
+    expect(stream(`q7ak3mzt5${' '.repeat(9000)}`.match(/.{1,17}/gs) ?? []).mostHeld).toBeLessThan(200)
     for (const unit of ['q', 'q       ', 'q7ak3mzt5', ' ', '7'])
       expect(stream(unit.repeat(3000).match(/.{1,17}/gs) ?? []).mostHeld).toBeLessThan(1024 + 48 * 9)
   })

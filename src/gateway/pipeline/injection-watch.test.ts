@@ -51,12 +51,23 @@ describe('texts that steer the model (C7)', () => {
   })
 
   it('are found in large bodies, and others go on meanwhile', async () => {
-    let turns = 0
-    const timer = setInterval(() => turns++, 0)
-    const next = await ask({ 'document.a': `${PROSE.repeat(3000)} ${ATTACK}` }, 'block', { bytes: 300_000 })
-    clearInterval(timer)
+    const texts = { 'document.a': `${PROSE.repeat(3000)} ${ATTACK}` }
+    const turnsOf = async (injection: 'log' | undefined): Promise<number> => {
+      let turns = 0
+      let running = true
+      const turn = (): void => {
+        turns++
+        if (running) setImmediate(turn)
+      }
+      turn()
+      await ask(texts, injection, { bytes: 300_000 })
+      running = false
+      return turns
+    }
+    // One more for each slice of 14 KB.
+    expect((await turnsOf('log')) - (await turnsOf(undefined))).toBeGreaterThan(12)
+    const next = await ask(texts, 'block', { bytes: 300_000 })
     expect(isRefused(next) && next.refused.code).toBe('ERR_FILTER_BLOCKED_INPUT')
-    expect(turns).toBeGreaterThan(3)
   })
 
   it('cost nothing where nobody asks, and what they cost is told by stage', () => {
