@@ -336,6 +336,7 @@ async function start(
     vault,
     streams,
     exceptions,
+    filterCosts: { now: () => clock.monotonic(), observe: (stage, milliseconds) => metrics.filterStage(stage, milliseconds) },
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
   }
   const facts = endpointFacts(profile)

@@ -13,6 +13,17 @@ const event = (outcome: AuditEvent['outcome'], code?: AuditEvent['code']): Audit
 const log: AuditSink = { record: () => Promise.resolve({ index: 0, leafHash: '' }) }
 
 describe('metrics', () => {
+  it('tells what the stages of the filters take (F2)', async () => {
+    const metrics = createMetrics()
+    metrics.filterStage('injection', 2)
+    metrics.filterStage('injection', 40)
+    metrics.filterStage('patterns', 0.02)
+    const text = await metrics.text()
+    expect(text).toContain('redoubt_filter_stage_seconds_bucket{le="0.003",stage="injection"} 1')
+    expect(text).toContain('redoubt_filter_stage_seconds_count{stage="injection"} 2')
+    expect(text).toContain('redoubt_filter_stage_seconds_bucket{le="0.00003",stage="patterns"} 1')
+  })
+
   it('counts what was recorded by type, outcome and code, the same however often it is asked', async () => {
     const metrics = createMetrics()
     const audit = metrics.counting(log)

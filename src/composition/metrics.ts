@@ -1,5 +1,5 @@
 import type { AuditEvent, AuditReceipt, AuditSink } from '#foundation/core'
-import { Counter, Gauge, MetricsRegistry } from '#foundation/telemetry'
+import { Counter, Gauge, Histogram, MetricsRegistry } from '#foundation/telemetry'
 
 /** What is read off the rooms at each scrape. */
 export interface MetricsSource {
@@ -19,9 +19,14 @@ export interface Metrics {
   /** Counts what goes into the log: one place counts everything, and nothing is counted that is not recorded. */
   counting(audit: AuditSink): AuditSink
   observe(source: MetricsSource): void
+  /** @param milliseconds what one request or whole answer took in a stage of the filters. */
+  filterStage(stage: 'patterns' | 'names' | 'injection', milliseconds: number): void
   /** Prometheus text; types, outcomes and codes, never a name. */
   text(): Promise<string>
 }
+
+/** From ten microseconds to a second. */
+const STAGE_BUCKETS = [0.000_01, 0.000_03, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1]
 
 interface Tally {
   readonly labels: { readonly type: string; readonly outcome: string; readonly code: string }
@@ -49,6 +54,15 @@ export function createMetrics(): Metrics {
     help: 'events that the log could not take; each was refused',
     registers,
   })
+  const stages = new Histogram({
+    name: 'redoubt_filter_stage_seconds',
+    help: 'what the search of one request or whole answer took; names are searched for together with patterns, streams are not timed',
+    labelNames: ['stage'],
+    buckets: STAGE_BUCKETS,
+    registers,
+  })
+  // Bound once: a look-up by labels at each request would cost more than it tells.
+  const ofStage = { patterns: stages.labels('patterns'), names: stages.labels('names'), injection: stages.labels('injection') }
   const counted = ({ type, outcome, code }: AuditEvent): void => {
     let ofType = tallies.get(type)
     if (ofType === undefined) tallies.set(type, (ofType = new Map()))
@@ -120,6 +134,7 @@ export function createMetrics(): Metrics {
         () => source.alerts().places.filter(({ failures }) => failures > 0).length,
       )
     },
+    filterStage: (stage, milliseconds) => ofStage[stage].observe(milliseconds / 1000),
     text: () => registry.metrics(),
   }
 }

@@ -15,7 +15,8 @@ export interface WatchedUpstream {
 
 /**
  * The last message decides: `hold` answers two chunks and then nothing more; `fail` answers 500; `reset` breaks off in mid-stream;
- * `silent` never answers; anything else is answered with `ok`.
+ * `silent` never answers; `repeat` is answered with the first message, three characters at a time in a stream, and `repeat in base64` with that in base64;
+ * anything else is answered with `ok`.
  */
 export async function startWatchedUpstream(): Promise<WatchedUpstream> {
   const bodies: string[] = []
@@ -69,8 +70,10 @@ function answer(response: ServerResponse, { messages, stream }: Ask): void {
   const wish = typeof content === 'string' ? content : ''
   if (wish === 'silent') return
   if (wish === 'fail') return json(response, 500, { error: { message: 'no', type: 'server_error', param: null, code: null } })
+  const first = String(messages[0]?.content)
+  const said = wish === 'repeat' ? first : wish === 'repeat in base64' ? Buffer.from(first).toString('base64') : null
   if (stream !== true) {
-    const choices = [{ index: 0, message: { role: 'assistant', content: 'ok', refusal: null }, finish_reason: 'stop' }]
+    const choices = [{ index: 0, message: { role: 'assistant', content: said ?? 'ok', refusal: null }, finish_reason: 'stop' }]
     return json(response, 200, { ...HEAD, object: 'chat.completion', choices, usage: USAGE })
   }
   const event = (choices: readonly unknown[], rest: object = {}): void =>
@@ -83,7 +86,7 @@ function answer(response: ServerResponse, { messages, stream }: Ask): void {
     setTimeout(() => response.destroy(), RESET_AFTER_MS)
     return
   }
-  event([{ index: 0, delta: { content: 'ok' }, finish_reason: null }])
+  for (const content of said?.match(/.{1,3}/gs) ?? ['ok']) event([{ index: 0, delta: { content }, finish_reason: null }])
   event([{ index: 0, delta: {}, finish_reason: 'stop' }])
   event([], { usage: USAGE })
   response.end('data: [DONE]\n\n')

@@ -255,6 +255,7 @@ export const ERROR_TABLE = {
   // filters
   ERR_FILTER_BLOCKED_INPUT: entry(400, 'the input contains values that this endpoint may not receive', 'remove the values'),
   ERR_FILTER_BLOCKED_OUTPUT: entry(400, 'the answer contained values that may not leave', 'ask for something else'),
+  ERR_FILTER_CANARY: entry(400, 'the answer gave the system prompt away and was stopped', 'ask for something else'),
   ERR_FILTER_UNREADABLE: entry(
     400,
     'the input contains what no filter can read',

@@ -29,6 +29,7 @@ export {
   LEGAL_BASES,
   type LegalBasis,
   type LimitRule,
+  type ModelGuards,
   type Obligations,
   type PersonalFields,
   type Role,
@@ -50,6 +51,8 @@ export {
   type SubjectSealer,
   type TaggedFact,
   UNREADABLE_KINDS,
+  UNTRUSTED_ORIGINS,
+  type UntrustedOrigin,
   type UnreadableKind,
 } from './ports.ts'
 export { FILTER_ACTIONS, type FilterAction, stricterAction, UNAVAILABLE_FILTER_ACTIONS } from './filter-actions.ts'

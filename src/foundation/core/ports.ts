@@ -246,8 +246,22 @@ export interface LimitRule {
 export const UNREADABLE_KINDS = ['token_ids', 'image', 'audio', 'video', 'file'] as const
 export type UnreadableKind = (typeof UNREADABLE_KINDS)[number]
 
+/** Where texts of a request come from that nobody vouches for. In the order of the alphabet. */
+export const UNTRUSTED_ORIGINS = ['document', 'tool_result'] as const
+export type UntrustedOrigin = (typeof UNTRUSTED_ORIGINS)[number]
+
+/** What is asked for against texts that steer a language model. */
+export interface ModelGuards {
+  /** What happens to a request with such a text: refused, or counted; left out where nobody looks. */
+  readonly injection?: 'block' | 'log'
+  /** Texts of these origins are marked towards the model as data; left out where none are. */
+  readonly markUntrusted?: readonly UntrustedOrigin[]
+  /** A marker is planted in the system prompt, and an answer that shows it is cut; left out where none is. */
+  readonly canary?: boolean
+}
+
 /** What must be done with the answer, added up over all satisfied permits, the strictest winning. */
-export interface Obligations {
+export interface Obligations extends ModelGuards {
   /** Action per recogniser entity (`EMAIL_ADDRESS`, `CREDIT_CARD`, …); `default` applies to entities not named. */
   readonly filterInput: Readonly<Record<string, FilterAction>>
   readonly filterOutput: Readonly<Record<string, FilterAction>>

@@ -1,5 +1,6 @@
 import { FILTER_ACTIONS, type FilterAction, RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
 import { isKeyed, type Substitutes } from './actions/substitutes.ts'
+import { type CanaryForms, compileCanary } from './canary.ts'
 import type { ConfidentialPlan } from './confidential/confidential-redactor.ts'
 import { isConfidentialEntity } from './confidential/entities.ts'
 import { type NamesModel, shippedNamesModel } from './names/model.ts'
@@ -30,6 +31,8 @@ export interface FilterPlan {
   readonly needs: number
   /** Null where no policy names a person, a place or an organisation: then the tagger does not run. */
   readonly names: PlannedNames | null
+  /** The marker of one request, whose answers are searched for it; left out where none was planted. */
+  readonly canary?: CanaryForms
   /** Findings below it are none. */
   readonly minScore: number
   /** Values that are no findings. */
@@ -125,4 +128,9 @@ function plannedNames(actionOf: (name: string) => FilterAction | undefined, minS
     if (action !== 'allow') actions.set(entity, action)
   }
   return actions.size === 0 ? null : { actions, model: shippedNamesModel(), minScore }
+}
+
+/** The plan for the answers of one request, in whose prompt this marker stands; see `compileCanary`. Where it shows, the answer is blocked. */
+export function withCanary(plan: FilterPlan, marker: string): FilterPlan {
+  return { ...plan, canary: compileCanary(marker) }
 }

@@ -16,8 +16,8 @@ export interface Scan {
 
 const NOTHING: readonly Finding[] = []
 
-/** Words without any trait of a value hold none; but a name is any word. */
-const holdsNothing = (text: string, plan: FilterPlan): boolean => plan.names === null && isPlain(text)
+/** Words without any trait of a value hold none; but a name is any word, and a marker is written in any way. */
+const holdsNothing = (text: string, plan: FilterPlan): boolean => plan.names === null && plan.canary === undefined && isPlain(text)
 
 /** Searches a whole text. Offsets of findings are UTF-16 units of `text` as given. Time linear in its length, whatever it holds. */
 export function scanText(text: string, plan: FilterPlan): Scan {

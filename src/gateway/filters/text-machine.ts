@@ -1,3 +1,4 @@
+import { CanaryMachine } from './canary.ts'
 import { NameMachine } from './name-machine.ts'
 import type { FilterPlan } from './plan.ts'
 import { type Finding, SegmentMachine } from './segment-machine.ts'
@@ -12,5 +13,6 @@ export interface TextMachine {
 
 /** @param report called for each finding, in order. */
 export function createMachine(plan: FilterPlan, report: (finding: Finding) => void): TextMachine {
-  return plan.names === null ? new SegmentMachine(plan, report) : new NameMachine(plan, plan.names, report)
+  const machine = plan.names === null ? new SegmentMachine(plan, report) : new NameMachine(plan, plan.names, report)
+  return plan.canary === undefined ? machine : new CanaryMachine(plan.canary, machine, report)
 }

@@ -95,6 +95,9 @@ describe('a request that would go to another place', () => {
     ['a filter for another entity', { filterInput: { CREDIT_CARD: 'mask', US_SSN: 'mask' } }],
     ['a stricter output filter', { filterOutput: { default: 'block' } }],
     ['a smaller limit', { limits: [{ unit: 'requests', amount: 9, windowMs: 60_000 }] }],
+    ['a look at what steers the model', { injection: 'log' }],
+    ['marks on what tools say', { markUntrusted: ['tool_result'] }],
+    ['a marker in the system prompt', { canary: true }],
     ['a limit of another kind', { limits: [{ unit: 'tokens', amount: 1_000_000, windowMs: 60_000 }] }],
   ])('does not go where the policies ask for %s: it did not go through that (C6, C4)', async (_, change) => {
     expect((await ask(() => decision({ obligations: obligations(change) }))).refused).toBe('ERR_POLICY_DENIED')
@@ -104,6 +107,16 @@ describe('a request that would go to another place', () => {
     const before = obligations({ unreadInput: ['image'] })
     expect((await ask(() => decision(), { before })).refused).toBe('ERR_POLICY_DENIED')
     expect((await ask(() => decision({ obligations: before }), { before })).refused).toBeNull()
+  })
+
+  it('goes where the policies ask for no more against texts that steer the model (C7)', async () => {
+    const before = obligations({ injection: 'block', markUntrusted: ['document', 'tool_result'], canary: true })
+    for (const there of [{}, { injection: 'log' }, { injection: 'block', markUntrusted: ['document'], canary: true }] as const)
+      expect((await ask(() => decision({ obligations: obligations(there) }), { before })).refused).toBeNull()
+    const counted = obligations({ injection: 'log' })
+    expect((await ask(() => decision({ obligations: obligations({ injection: 'block' }) }), { before: counted })).refused).toBe(
+      'ERR_POLICY_DENIED',
+    )
   })
 
   it('does not go without a record, nor when a policy cannot be asked', async () => {

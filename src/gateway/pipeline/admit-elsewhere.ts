@@ -44,6 +44,9 @@ function asksForMore(now: Obligations, before: Obligations): boolean {
   if (isStricter(now.filterInput, before.filterInput) || isStricter(now.filterOutput, before.filterOutput) || leavesLess(now, before))
     return true
   if ((before.unreadInput ?? []).some((kind) => now.unreadInput?.includes(kind) !== true)) return true
+  if (now.injection !== undefined && now.injection !== before.injection && before.injection !== 'block') return true
+  if ((now.markUntrusted ?? []).some((origin) => before.markUntrusted?.includes(origin) !== true)) return true
+  if (now.canary === true && before.canary !== true) return true
   return now.limits.some(
     ({ unit, windowMs, amount }) =>
       !before.limits.some((rule) => rule.unit === unit && rule.windowMs === windowMs && rule.amount <= amount),

@@ -86,6 +86,7 @@ class Stage {
       received: { requestId: 'req_1', sourceAddress: '127.0.0.1', receivedAt: START, reply: {} },
       decision: this.begun,
       filters: { kept: null },
+      canary: null,
     } as unknown as Admitted
     return serve(house, state)
   }

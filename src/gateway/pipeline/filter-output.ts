@@ -1,7 +1,9 @@
-import { asRedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
+import { PROMPT_CANARY } from '#gateway/filters'
 import type { House } from './house.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
+import { outputPlan } from './output-plan.ts'
 import { reasonToKeep } from './serve.ts'
 import type { Filtered, Refused, ServedState } from './states.ts'
 import type { WholeServed } from './surface.ts'
@@ -10,7 +12,8 @@ import type { WholeServed } from './surface.ts'
 export function filterOutput(house: House, state: ServedState): Filtered | Refused | Promise<Filtered | Refused> {
   const { served } = state
   if (served.kind === 'stream') {
-    const { findings: outputFindings, actions: outputActions, failure } = served
+    const { findings: outputFindings, actions: outputActions } = served
+    const failure = outputFindings.has(PROMPT_CANARY) ? new RedoubtError('ERR_FILTER_CANARY') : served.failure
     try {
       // Tokens of the closing events.
       state.filters.kept?.commit()
@@ -27,7 +30,7 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
       rendered: null,
     }
   }
-  const inspection = new Inspection(state.filters.output, 'ERR_FILTER_BLOCKED_OUTPUT')
+  const inspection = new Inspection(outputPlan(state), 'ERR_FILTER_BLOCKED_OUTPUT', house.filterCosts)
   if (served.bytes < LARGE_BYTES) return filtered(house, state, served, inspection)
   return inspection
     .searchAhead((look) => served.visitTexts(look))
@@ -53,5 +56,7 @@ function filtered(house: House, state: ServedState, served: WholeServed, inspect
   } catch (thrown) {
     // A filter that fails lets nothing through.
     return { refused: asRedoubtError(thrown), state }
+  } finally {
+    inspection.settle()
   }
 }

@@ -6,6 +6,13 @@ import type { Identity } from '#trust/identity'
 import type { LocalTime } from '#trust/conditions'
 import type { RunningStreams } from './running-streams.ts'
 
+/** What one request or whole answer costs by stage: `names` is the search for names and values together. Streams are not timed. */
+export interface FilterCosts {
+  /** Monotonic milliseconds. */
+  now(): number
+  observe(stage: 'patterns' | 'names' | 'injection', milliseconds: number): void
+}
+
 /** The rooms that the pipeline asks, tied together in the composition root. */
 export interface House {
   readonly identity: Pick<Identity, 'authenticate' | 'stillValid'>
@@ -29,6 +36,8 @@ export interface House {
   /** Keeps what tokens stand for. */
   readonly vault: Pick<Vault, 'open'>
   readonly streams: RunningStreams
+  /** Is told what looking at texts costs; nobody unless given. */
+  readonly filterCosts?: FilterCosts
   /** How long a request body may take to arrive; the routes' own bound unless given. */
   readonly bodyTimeoutMs?: number
 }

@@ -1,6 +1,6 @@
 export { Cancellation } from './cancellation.ts'
 export { conditionRequest, decisionContext, noteAnswer } from './decide.ts'
-export type { House } from './house.ts'
+export type { FilterCosts, House } from './house.ts'
 export { callerDetails } from './inference-event.ts'
 export { keyedDigest } from './keyed-digest.ts'
 export { infer } from './pipeline.ts'
@@ -18,6 +18,7 @@ export type {
   Surface,
   SurfaceAsk,
   TextFilter,
+  TextOrigin,
   UnreadablePart,
   Usage,
   WholeServed,

@@ -1,10 +1,13 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { type CallFilters, callFilters } from './call-filters.ts'
 import type { House } from './house.ts'
+import { guardModel } from './guard-model.ts'
+import { InjectionWatch } from './injection-watch.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import type { Inspected, Limited, Refused } from './states.ts'
+import type { TextFilter } from './surface.ts'
 
-/** Changes or refuses values that this role may not send to this endpoint (C6, C9). At once, but for large bodies and where something is kept. */
+/** Changes or refuses values that this role may not send to this endpoint (C6, C9), and texts that steer its model (C7). At once, but for large bodies and where something is kept. */
 export function inspectInput(house: House, state: Limited): Inspected | Refused | Promise<Inspected | Refused> {
   const { unreadInput = [] } = state.decision.obligations
   const unreadable = state.call.unreadable?.find(({ kind }) => !unreadInput.includes(kind))
@@ -16,32 +19,50 @@ export function inspectInput(house: House, state: Limited): Inspected | Refused 
     return { refused, state }
   }
   const filters = callFilters(house, state)
-  return filters instanceof Promise ? filters.then((made) => inspectWith(made, state)) : inspectWith(filters, state)
+  return filters instanceof Promise ? filters.then((made) => inspectWith(house, made, state)) : inspectWith(house, filters, state)
 }
 
-function inspectWith(filters: CallFilters, state: Limited): Inspected | Refused | Promise<Inspected | Refused> {
-  const inspection = new Inspection(filters.input, 'ERR_FILTER_BLOCKED_INPUT')
-  if (state.inputBytes < LARGE_BYTES) return inspected(state, filters, inspection)
-  return inspection.searchAhead((look) => state.call.rewriteTexts(look)).then(() => inspected(state, filters, inspection))
+function inspectWith(house: House, filters: CallFilters, state: Limited): Inspected | Refused | Promise<Inspected | Refused> {
+  const { call, inputBytes, decision } = state
+  const { injection } = decision.obligations
+  const inspection = new Inspection(filters.input, 'ERR_FILTER_BLOCKED_INPUT', house.filterCosts)
+  const watch = injection === undefined ? null : new InjectionWatch(call, injection, house.filterCosts)
+  if (inputBytes < LARGE_BYTES) return inspected(state, filters, inspection, watch)
+  const visit = (look: TextFilter): void => call.rewriteTexts(look)
+  const ahead = inspection.searchAhead(visit)
+  return (watch === null ? ahead : ahead.then(() => watch.lookAhead(visit))).then(() => inspected(state, filters, inspection, watch))
 }
 
-function inspected(state: Limited, filters: CallFilters, inspection: Inspection): Inspected | Refused | Promise<Inspected | Refused> {
+function inspected(
+  state: Limited,
+  filters: CallFilters,
+  inspection: Inspection,
+  watch: InjectionWatch | null,
+): Inspected | Refused | Promise<Inspected | Refused> {
+  const { call, decision } = state
   const { kept } = filters
   const texts: string[] = []
+  let canary: string | null
   try {
-    state.call.rewriteTexts(
-      kept === null
+    call.rewriteTexts(
+      kept === null && watch === null
         ? inspection.filter
         : (text, place) => {
-            texts.push(text)
+            if (kept !== null) texts.push(text)
+            watch?.look(text, place)
             return inspection.filter(text, place)
           },
     )
     // What a token stands for is on the disk before the token is anywhere else.
     kept?.commit()
+    canary = guardModel(call, decision.obligations)
   } catch (thrown) {
     return { refused: asRedoubtError(thrown), state }
+  } finally {
+    inspection.settle()
+    watch?.settle()
   }
-  const done = { ...state, inputFindings: inspection.findings, inputActions: inspection.actions, filters }
+  const { findings: inputFindings, actions: inputActions } = inspection
+  const done = { ...state, inputFindings, inputActions, injections: watch === null ? null : watch.found, canary, filters }
   return kept === null || filters.output.restore === null ? done : kept.recall(texts).then(() => done)
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ErrorCode, RedoubtError } from '#foundation/core'
-import { countOne, type FilterPlan, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
+import { PROMPT_CANARY, countOne, type FilterPlan, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
+import type { FilterCosts } from './house.ts'
 import type { TextFilter } from './surface.ts'
 
 /** Bodies from this size on are searched in slices, between which other requests go on. */
@@ -13,22 +14,42 @@ export class Inspection {
   readonly actions = new Map<string, number>()
   readonly filter: TextFilter
   readonly #plan: FilterPlan
+  readonly #costs: FilterCosts | undefined
+  #spent = 0
   /** What was searched ahead, by text. */
   readonly #known = new Map<string, Scan>()
 
   /** @param blocked what a value that the plan blocks is refused with. */
-  constructor(plan: FilterPlan, blocked: ErrorCode) {
+  constructor(plan: FilterPlan, blocked: ErrorCode, costs?: FilterCosts) {
     this.#plan = plan
+    this.#costs = costs
     this.filter = (text, place) => {
-      const result = this.#known.get(text) ?? scanText(text, plan)
+      const result = this.#known.get(text) ?? this.#search(text)
       for (const { entity, action } of result.findings) {
         countOne(this.findings, entity)
         countOne(this.actions, `${entity}=${action}`)
-        if (action === 'block' && !plan.dryRun)
-          throw new RedoubtError(blocked, `\`${place}\` contains a value of kind ${entity}`, { evidence: { entity, param: place } })
+        const isCanary = entity === PROMPT_CANARY
+        if (isCanary || (action === 'block' && !plan.dryRun))
+          throw new RedoubtError(isCanary ? 'ERR_FILTER_CANARY' : blocked, `\`${place}\` contains a value of kind ${entity}`, {
+            evidence: { entity, param: place },
+          })
       }
       return result.text
     }
+  }
+
+  /** Tells what the search took. */
+  settle(): void {
+    this.#costs?.observe(this.#plan.names === null ? 'patterns' : 'names', this.#spent)
+  }
+
+  #search(text: string): Scan {
+    const costs = this.#costs
+    if (costs === undefined) return scanText(text, this.#plan)
+    const started = costs.now()
+    const scan = scanText(text, this.#plan)
+    this.#spent += costs.now() - started
+    return scan
   }
 
   /**
@@ -45,8 +66,14 @@ export class Inspection {
     let units = 0
     for (const text of texts) {
       const search = scanInSlices(text, this.#plan)
-      let step = search.next()
-      for (; step.done !== true; step = search.next()) await nextTurn()
+      const slice = (): IteratorResult<void, Scan> => {
+        const started = this.#costs?.now() ?? 0
+        const step = search.next()
+        this.#spent += (this.#costs?.now() ?? 0) - started
+        return step
+      }
+      let step = slice()
+      for (; step.done !== true; step = slice()) await nextTurn()
       this.#known.set(text, step.value)
       units += Math.min(text.length, SLICE_UNITS)
       if (units < SLICE_UNITS) continue

@@ -15,6 +15,7 @@ export async function recordAdmission(house: House, state: Inspected): Promise<A
           inputFindings: Object.fromEntries(state.inputFindings),
           ...(state.inputActions.size > 0 ? { inputActions: Object.fromEntries(state.inputActions) } : {}),
           ...modeOf(state.filters),
+          ...(state.injections === null ? {} : { injections: { ...state.injections } }),
         },
         ...(state.subject === null ? {} : { personal: { role: 'subject of the request' } }),
       }),

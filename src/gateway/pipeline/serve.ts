@@ -4,6 +4,7 @@ import { admitElsewhere } from './admit-elsewhere.ts'
 import type { Cancellation } from './cancellation.ts'
 import { decideAgain } from './decide-again.ts'
 import type { House } from './house.ts'
+import { outputPlan } from './output-plan.ts'
 import type { Reply } from './reply.ts'
 import type { RunningStream } from './running-streams.ts'
 import type { Admitted, Refused, ServedState } from './states.ts'
@@ -21,7 +22,7 @@ export async function serve(house: House, state: Admitted): Promise<ServedState 
     const served = await call.serve({
       requestId: received.requestId,
       subject,
-      outputPlan: filters.output,
+      outputPlan: outputPlan(state),
       cancellation,
       out: filters.kept === null ? received.reply : afterCommit(received.reply, filters.kept, cancellation),
       admitElsewhere: (resource, details) => admitElsewhere(house, state, resource, details),

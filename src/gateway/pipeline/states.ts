@@ -64,6 +64,10 @@ export interface Inspected extends Limited {
   /** Count per entity and what was done, or in a dry run would have been: `EMAIL_ADDRESS=mask`. */
   readonly inputActions: ReadonlyMap<string, number>
   readonly filters: CallFilters
+  /** Texts that were found to steer the model, by origin and signal; null where nobody looked. */
+  readonly injections: Readonly<Record<string, number>> | null
+  /** The marker in the system prompt of this request, for its answer; null where none was planted. Told to nobody. */
+  readonly canary: string | null
 }
 
 export interface Admitted extends Inspected {

@@ -1,4 +1,4 @@
-import type { EntityFacts, JsonObject, RedoubtError, UnreadableKind } from '#foundation/core'
+import type { EntityFacts, JsonObject, RedoubtError, UnreadableKind, UntrustedOrigin } from '#foundation/core'
 import type { FilterPlan } from '#gateway/filters'
 import type { Principal } from '#trust/identity'
 import type { Cancellation } from './cancellation.ts'
@@ -37,6 +37,9 @@ export interface SurfaceAsk {
 /** Returns what may pass of one text; throws to refuse the whole. `place` names the member for messages. */
 export type TextFilter = (text: string, place: string) => string
 
+/** Where a text of a request to a language model comes from. */
+export type TextOrigin = 'system' | 'user' | 'assistant' | UntrustedOrigin
+
 /** A part of a request that no filter can look into. */
 export interface UnreadablePart {
   readonly kind: UnreadableKind
@@ -64,6 +67,12 @@ export interface Call {
    * once before that with a filter that changes nothing.
    */
   rewriteTexts(filter: TextFilter): void
+  /** Where the text at a place, as the filter is told, comes from. This and the next two are there where a language model is asked. */
+  originOf?(place: string): TextOrigin
+  /** Passes each text of these origins through `mark`, in place, after all were filtered. */
+  markTexts?(origins: readonly UntrustedOrigin[], mark: (text: string) => string): void
+  /** Adds a line to the end of the system prompt. @returns whether there is one. */
+  endSystemPrompt?(line: string): boolean
   /** Null while the model may go on serving; else why a running stream must be cut (quarantined, undeployed). */
   stillServable(): RedoubtError | null
   /**

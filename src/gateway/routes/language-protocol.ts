@@ -1,6 +1,7 @@
 import type { RedoubtError } from '#foundation/core'
 import type { Rendered, SurfaceAsk, TextFilter, UnreadablePart } from '#gateway/pipeline'
 import type { UpstreamApi } from '#gateway/serving'
+import type { Branch } from './chat-completions/texts.ts'
 import type { StreamRedactor } from './chat-completions/text-channel.ts'
 import type { TokenUsage } from './chat-completions/usage.ts'
 
@@ -15,6 +16,8 @@ export interface LanguageRequest {
   readonly promptTokens: number
   /** What no filter can look into. */
   readonly unreadable: readonly UnreadablePart[]
+  /** The body as it was read, which `rewriteTexts` changes: what is said of it is said by place. */
+  readonly tree: Branch
   /** Tokens to take from a quota before the call. */
   reservation(): number
   /** Passes every text that would leave through `filter`, in place. */

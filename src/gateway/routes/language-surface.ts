@@ -4,6 +4,7 @@ import { createRedactor, type FilterPlan, type Redactor } from '#gateway/filters
 import type { Call, ServeIo, Served, StreamServed, Surface, SurfaceAsk, TextFilter } from '#gateway/pipeline'
 import { type Attempt, dispatchInOrder, type UpstreamExchange, type UpstreamRoute, type Upstreams } from '#gateway/serving'
 import type { LanguageProtocol, LanguageRequest } from './language-protocol.ts'
+import { endSystemPrompt, markTexts, originOf } from './text-origin.ts'
 
 export interface LanguageSurfaceOptions {
   readonly upstreams: Upstreams
@@ -83,6 +84,9 @@ function languageCall<Request extends LanguageRequest>(exchange: LanguageExchang
     },
     ...(request.unreadable.length === 0 ? {} : { unreadable: request.unreadable }),
     rewriteTexts: (filter) => void request.rewriteTexts(filter),
+    originOf: (place) => originOf(request.tree, place),
+    markTexts: (origins, mark) => markTexts(request.tree, origins, mark),
+    endSystemPrompt: (line) => endSystemPrompt(request.tree, line),
     stillServable: () => null,
     serve(io) {
       const pseudonym = io.subject === null ? null : options.pseudonym(io.subject)

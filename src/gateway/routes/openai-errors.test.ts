@@ -26,6 +26,7 @@ describe('renderOpenAiError', () => {
     ['ERR_LIMIT_TOKENS', 429, 'rate_limit_error', 'err_limit_tokens', true],
     ['ERR_FILTER_BLOCKED_INPUT', 400, 'invalid_request_error', 'content_filter', true],
     ['ERR_FILTER_BLOCKED_OUTPUT', 400, 'invalid_request_error', 'content_filter', true],
+    ['ERR_FILTER_CANARY', 400, 'invalid_request_error', 'content_filter', true],
     ['ERR_TOKEN_EXPIRED', 401, 'authentication_error', 'err_token_expired', false],
     ['ERR_MODEL_UNKNOWN', 404, 'invalid_request_error', 'model_not_found', false],
     ['ERR_UPSTREAM_RESET', 502, 'api_error', 'err_upstream_reset', false],

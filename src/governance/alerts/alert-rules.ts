@@ -120,6 +120,14 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       summary: (event) => `${uid(event.resource)} was imported with a sensitivity below what was found in its columns`,
     },
     {
+      kind: 'canary.seen',
+      severity: 'critical',
+      types: ['inference.refusal', 'inference.completion'],
+      when: ({ code }) => code === 'ERR_FILTER_CANARY',
+      subject: resource,
+      summary: (event) => `${uid(event.actor)} had ${uid(event.resource)} give its system prompt away; the answer was stopped`,
+    },
+    {
       kind: 'policy.shadow-mismatch',
       severity: 'critical',
       types: ['policy.mismatch'],

@@ -34,6 +34,8 @@ describe('the record', () => {
   it.each<[string, Partial<AuditEvent>]>([
     ['critical model.refused', { type: 'model.refusal', outcome: 'refused', code: 'ERR_MODEL_SIGNATURE' }],
     ['critical model.load-failed', { type: 'model.load', outcome: 'failed', code: 'ERR_MODEL_FORMAT' }],
+    ['critical canary.seen', { type: 'inference.completion', outcome: 'refused', code: 'ERR_FILTER_CANARY' }],
+    ['critical canary.seen', { type: 'inference.refusal', outcome: 'refused', code: 'ERR_FILTER_CANARY' }],
     ['critical filter.failed', { type: 'inference.refusal', outcome: 'refused', code: 'ERR_FILTER_FAILED' }],
     ['critical filter.failed', { type: 'inference.completion', outcome: 'failed', code: 'ERR_FILTER_FAILED' }],
     ['critical policy.shadow-mismatch', { type: 'policy.mismatch', outcome: 'failed', code: 'ERR_POLICY_ERROR' }],
@@ -147,7 +149,14 @@ describe('the record', () => {
               actor: i % 2 === 0 ? anonymous : { type: 'ServiceAccount', id: 'app' },
               ...(outcome === 'success'
                 ? {}
-                : { code: outcome === 'failed' ? ('ERR_FILTER_FAILED' as const) : ('ERR_POLICY_DENIED' as const) }),
+                : {
+                    code:
+                      outcome === 'failed'
+                        ? ('ERR_FILTER_FAILED' as const)
+                        : i % 4 === 0
+                          ? ('ERR_FILTER_CANARY' as const)
+                          : ('ERR_POLICY_DENIED' as const),
+                  }),
               purpose: canary,
               action: canary,
               details: { reason: canary, name: canary, nested: { canary }, scan: { isStricter: true, subject: canary } },

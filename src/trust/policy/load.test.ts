@@ -255,6 +255,42 @@ describe('obligations', () => {
     })
   })
 
+  it('against texts that steer a model are read, add up, and are refused where they mean nothing (C7)', () => {
+    const asked = read({
+      filter_input: 'API_KEY=block, PROMPT_INJECTION=log, default=mask',
+      mark_untrusted: 'tool_result, document',
+      canary: 'system_prompt',
+    })
+    expect(asked).toMatchObject({
+      filterInput: { API_KEY: 'block', default: 'mask' },
+      injection: 'log',
+      markUntrusted: ['document', 'tool_result'],
+      canary: true,
+    })
+    expect(Object.keys(asked.filterInput)).not.toContain('PROMPT_INJECTION')
+    expect(read({ filter_input: 'PROMPT_INJECTION=allow' })).toEqual(read({}))
+    // Of an entity that is none, a `default` does not speak.
+    expect(mergeObligations([read({ filter_input: 'default=block' }), asked])).toMatchObject({ injection: 'log' })
+    expect(mergeObligations([asked, read({ filter_input: 'PROMPT_INJECTION=block' }), read({ mark_untrusted: 'document' })])).toMatchObject(
+      {
+        injection: 'block',
+        markUntrusted: ['document', 'tool_result'],
+        canary: true,
+      },
+    )
+    for (const [annotations, reason] of [
+      [{ filter_input: 'PROMPT_INJECTION=mask' }, /holds no value to change; write block, log or allow/],
+      [{ filter_input: 'PROMPT_INJECTION=log, PROMPT_INJECTION=block' }, /twice/],
+      [{ filter_input: 'PROMPT_INJECTION=log,' }, /is a list of/],
+      [{ filter_output: 'PROMPT_INJECTION=block' }, /name it in `@filter_input`/],
+      [{ mark_untrusted: 'user' }, /document\|tool_result/],
+      [{ mark_untrusted: 'document, document' }, /each named once/],
+      [{ canary: 'answer' }, /knows only "system_prompt"/],
+    ] as const)
+      expect(() => read(annotations)).toThrow(reason)
+    expect(() => readAnnotations({ canary: 'system_prompt' }, 'forbid', FILTER_VOCABULARY)).toThrow(/no meaning on a forbid/)
+  })
+
   it('of all satisfied permits add up, and the strictest wins (C4, C6)', () => {
     const merged = mergeObligations([
       read({ filter_output: 'EMAIL_ADDRESS=allow, default=mask', limit: 'rows 100/1h, requests 5/1m', rows_per_call: '10' }),

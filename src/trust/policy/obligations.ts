@@ -11,6 +11,7 @@ import {
   UNREADABLE_KINDS,
   type UnreadableKind,
 } from '#foundation/core'
+import { mergeGuards, readGuards } from './model-guards.ts'
 
 /** What the annotations of one policy say. */
 export interface PolicyAnnotations {
@@ -74,7 +75,6 @@ export function readAnnotations(
     id = null,
     description = null,
     refusal = null,
-    filter_input,
     filter_output,
     limit,
     rows_per_call,
@@ -87,12 +87,13 @@ export function readAnnotations(
   if (id !== null && (id.length > MAX_ID_LENGTH || !/^[\w.:#/-]+$/.test(id)))
     throw new Error('an `@id` has up to 128 letters, digits and `_.:#/-`')
   if (refusal !== null && refusal !== 'purpose') throw new Error('`@refusal` knows only "purpose"')
+  const { filterInput, guards } = readGuards(annotations)
   return {
     id,
     description,
     refusal,
     obligations: Object.freeze({
-      filterInput: readFilter('filter_input', filter_input, vocabulary),
+      filterInput: readFilter('filter_input', filterInput, vocabulary),
       filterOutput: readFilter('filter_output', filter_output, vocabulary),
       limits: readLimits(limit),
       maxRowsPerCall: readRowsPerCall(rows_per_call),
@@ -100,6 +101,7 @@ export function readAnnotations(
       ...readMode(filter_mode),
       ...readUnread(unread_input),
       ...readColumns(mask_columns, hide_columns),
+      ...guards,
     }),
   }
 }
@@ -115,6 +117,8 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['restore', 'permit'],
   ['filter_mode', 'permit'],
   ['unread_input', 'permit'],
+  ['mark_untrusted', 'permit'],
+  ['canary', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
 ])
@@ -250,6 +254,7 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     ...(all.every(({ filterMode }) => filterMode === 'dry_run') ? { filterMode: 'dry_run' as const } : {}),
     ...mergeUnread(all),
     ...mergeColumns(all, unsaid),
+    ...mergeGuards(all),
   })
 }
 

@@ -90,6 +90,10 @@ export class ChatRequest {
     this.jsonAnswer = format !== null && format['type'] !== 'text'
   }
 
+  get tree(): Branch {
+    return this.#document
+  }
+
   /** Tokens to take from a quota before the call: the prompt, and every answer at its longest. */
   reservation(defaultCompletionTokens = DEFAULT_COMPLETION_TOKENS): number {
     return this.promptTokens + this.choices * (this.maxCompletionTokens ?? defaultCompletionTokens)

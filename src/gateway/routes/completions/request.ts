@@ -40,6 +40,10 @@ export class CompletionRequest implements LanguageRequest {
     this.unreadable = prompt.unreadable
   }
 
+  get tree(): Branch {
+    return this.#document
+  }
+
   reservation(): number {
     return this.promptTokens + this.#bestOf * (this.#maxTokens ?? DEFAULT_COMPLETION_TOKENS)
   }

@@ -38,6 +38,10 @@ export class EmbeddingRequest implements LanguageRequest {
     this.promptTokens = promptTokensOf(bytes)
   }
 
+  get tree(): Branch {
+    return this.#document
+  }
+
   reservation(): number {
     return this.promptTokens
   }

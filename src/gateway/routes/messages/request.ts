@@ -99,6 +99,10 @@ export class MessagesRequest implements LanguageRequest {
     return unreadable
   }
 
+  get tree(): Branch {
+    return this.#document
+  }
+
   reservation(): number {
     return this.#maxTokens === 0 ? 0 : this.promptTokens + this.#maxTokens
   }

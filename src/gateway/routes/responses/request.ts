@@ -104,6 +104,10 @@ export class ResponsesRequest implements LanguageRequest {
     this.promptTokens = promptTokensOf(bytes)
   }
 
+  get tree(): Branch {
+    return this.#document
+  }
+
   reservation(): number {
     return this.promptTokens + (this.#maxTokens ?? DEFAULT_COMPLETION_TOKENS)
   }

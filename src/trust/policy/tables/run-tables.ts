@@ -104,6 +104,13 @@ function obligationDifferences(wanted: NonNullable<TableCase['obligations']>, go
     if (!limits.includes(limit.trim().replace(/\s+/g, ' '))) found.push(`expected the limit ${limit}, got ${limits.join(', ') || 'none'}`)
   if (wanted.rowsPerCall !== undefined && got.maxRowsPerCall !== wanted.rowsPerCall)
     found.push(`expected ${wanted.rowsPerCall ?? 'no bound of'} rows a call, got ${got.maxRowsPerCall ?? 'no bound'}`)
+  const { injection = 'allow', markUntrusted = [], canary = false } = got
+  if (wanted.injection !== undefined && wanted.injection !== injection)
+    found.push(`expected PROMPT_INJECTION=${wanted.injection}, got ${injection}`)
+  const marks = wanted.markUntrusted?.toSorted().join(', ')
+  if (marks !== undefined && marks !== markUntrusted.join(', '))
+    found.push(`expected the marks ${marks || 'none'}, got ${markUntrusted.join(', ') || 'none'}`)
+  if (wanted.canary !== undefined && wanted.canary !== canary) found.push(`expected ${wanted.canary ? 'a' : 'no'} canary`)
   return found
 }
 

@@ -6,6 +6,7 @@ import {
   type ColumnMask,
   type DecisionContext,
   type EntityFacts,
+  UNTRUSTED_ORIGINS,
   type EntityUid,
   type FactValue,
   FILTER_ACTIONS,
@@ -88,6 +89,11 @@ const obligations = z.strictObject({
   rowsPerCall: z.int().min(1).nullable().optional(),
   /** What is done to columns of a data set. */
   columns: z.record(z.string().max(200), z.enum(COLUMN_MASKS)).optional(),
+  /** What is done to a text that steers the model; `allow` is nothing. */
+  injection: z.enum(['allow', 'block', 'log']).optional(),
+  /** Origins that are marked, all of them. */
+  markUntrusted: z.array(z.enum(UNTRUSTED_ORIGINS)).optional(),
+  canary: z.boolean().optional(),
 })
 /** Cells of one row; what is not named has no value. A whole number stands in a column of either kind of numbers. */
 const row = z.record(z.string().max(200), z.union([z.string().max(4096), z.number()]))
@@ -124,6 +130,9 @@ export interface ExpectedObligations {
   readonly limits?: readonly string[] | undefined
   readonly rowsPerCall?: number | null | undefined
   readonly columns?: Readonly<Record<string, ColumnMask>> | undefined
+  readonly injection?: 'allow' | 'block' | 'log' | undefined
+  readonly markUntrusted?: readonly string[] | undefined
+  readonly canary?: boolean | undefined
 }
 
 /** One row of a truth table. */

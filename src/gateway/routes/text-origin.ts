@@ -1,0 +1,109 @@
+import type { TextOrigin } from '#gateway/pipeline'
+import type { UntrustedOrigin } from '#foundation/core'
+import { isBranch } from './request-members.ts'
+import type { Branch, Tree } from './chat-completions/texts.ts'
+
+/** Members of a request that hold what was said; everything beside them is the application's own. */
+const CONVERSATION: ReadonlySet<string> = new Set(['messages', 'input', 'prompt'])
+const OF_ROLE: Readonly<Record<string, TextOrigin>> = {
+  system: 'system',
+  developer: 'system',
+  user: 'user',
+  assistant: 'assistant',
+  tool: 'tool_result',
+  function: 'tool_result',
+}
+const OF_TYPE: Readonly<Record<string, TextOrigin>> = {
+  tool_result: 'tool_result',
+  function_call_output: 'tool_result',
+  custom_tool_call_output: 'tool_result',
+  document: 'document',
+  search_result: 'document',
+  function_call: 'assistant',
+  custom_tool_call: 'assistant',
+  reasoning: 'assistant',
+}
+/** Members that are the text itself, not an id or a name beside it. */
+const TEXT_MEMBERS: ReadonlySet<string> = new Set(['content', 'text', 'output', 'data'])
+/** Parts that are read as text. */
+const TEXT_PARTS: ReadonlySet<Tree | undefined> = new Set([undefined, 'text', 'input_text', 'output_text'])
+
+const isUntrusted = (origin: TextOrigin): origin is UntrustedOrigin => origin === 'tool_result' || origin === 'document'
+
+/** What a branch of the conversation says of where its texts come from. What a tool or a document brought is nobody else's, whatever stands inside. */
+function within(branch: Branch, origin: TextOrigin, isMessage: boolean): TextOrigin {
+  const { role, type } = branch
+  const ofType = typeof type === 'string' && Object.hasOwn(OF_TYPE, type) ? OF_TYPE[type]! : undefined
+  if (isUntrusted(origin)) return ofType !== undefined && isUntrusted(ofType) ? ofType : origin
+  if (ofType !== undefined) return ofType
+  return isMessage && typeof role === 'string' && Object.hasOwn(OF_ROLE, role) ? OF_ROLE[role]! : origin
+}
+
+/**
+ * Where a text of a request comes from, by its role and the type of its part. What a caller writes outside of a conversation (system prompts, tools) is the application's.
+ * @param place as the filter is told: `messages[2].content[0].text`.
+ */
+export function originOf(tree: Branch, place: string): TextOrigin {
+  let at: Tree | undefined = tree
+  let origin: TextOrigin = 'system'
+  let depth = 0
+  for (const [, member, index] of place.matchAll(/([^.[\]]+)|\[(\d+)\]/g)) {
+    if (member !== undefined) at = isBranch(at) && Object.hasOwn(at, member) ? at[member] : undefined
+    else at = Array.isArray(at) ? at[Number(index)] : undefined
+    if (depth++ === 0) {
+      if (member === undefined || !CONVERSATION.has(member)) return 'system'
+      origin = 'user'
+    }
+    if (at === undefined) break
+    if (isBranch(at)) origin = within(at, origin, depth === 2)
+  }
+  return origin
+}
+
+/** Passes each text of these origins through `mark`, in place. Names, ids and what stands beside a text are left as they are. */
+export function markTexts(tree: Branch, origins: readonly UntrustedOrigin[], mark: (text: string) => string): void {
+  const visit = (value: Tree, origin: TextOrigin, isMessage: boolean): void => {
+    if (Array.isArray(value)) {
+      for (const item of value) visit(item, origin, isMessage)
+      return
+    }
+    if (!isBranch(value)) return
+    const here = within(value, origin, isMessage)
+    const marked = isUntrusted(here) && origins.includes(here)
+    for (const member of Object.keys(value)) {
+      const inner = value[member]!
+      if (typeof inner !== 'string') visit(inner, here, false)
+      else if (marked && TEXT_MEMBERS.has(member) && isText(value, member)) value[member] = mark(inner)
+    }
+  }
+  for (const member of CONVERSATION) if (Object.hasOwn(tree, member)) visit(tree[member]!, 'user', true)
+}
+
+/** Of `content` and `output` whatever holds them; of `text` and `data` where the part says that it is text. */
+const isText = (holder: Branch, member: string): boolean => member === 'content' || member === 'output' || TEXT_PARTS.has(holder['type'])
+
+/**
+ * Adds a line to the end of the system prompt: to each of the members that hold one, and to the last message of the system.
+ * @returns whether there is a system prompt.
+ */
+export function endSystemPrompt(tree: Branch, line: string): boolean {
+  let planted = false
+  const end = (holder: Branch, member: string): void => {
+    const value = holder[member]
+    if (typeof value === 'string') holder[member] = value + line
+    else if (Array.isArray(value)) {
+      const last = value.findLast((part) => isBranch(part) && typeof part['text'] === 'string' && TEXT_PARTS.has(part['type']))
+      if (!isBranch(last) || typeof last['text'] !== 'string') return
+      last['text'] += line
+    } else return
+    planted = true
+  }
+  for (const member of ['system', 'instructions']) if (Object.hasOwn(tree, member)) end(tree, member)
+  for (const member of ['messages', 'input']) {
+    const items = tree[member]
+    if (!Array.isArray(items)) continue
+    const last = items.findLast((item) => isBranch(item) && (item['role'] === 'system' || item['role'] === 'developer'))
+    if (isBranch(last)) end(last, 'content')
+  }
+  return planted
+}
