@@ -1,4 +1,5 @@
 export { type FiltersConfig, filtersConfig } from './config.ts'
+export { keepingOut } from './keep-out.ts'
 export { loadRecognisers, type OwnRecognisers } from './own/load-recognisers.ts'
 export { createSubstitutes, type Substitutes, type SubstituteSources } from './actions/substitutes.ts'
 export { filterVocabulary, PLAIN_SITE, type Planner, plannerFor, siteFilters, type SiteFilters } from './site-filters.ts'
