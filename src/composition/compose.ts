@@ -10,7 +10,7 @@ import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtEr
 import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
-import { columnScanner, filterVocabulary, openVault, plannerFor, type Vault } from '#gateway/filters'
+import { columnScanner, filterVocabulary, keepingOut, plannerFor } from '#gateway/filters'
 import { openLimits } from '#gateway/limits'
 import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
@@ -44,6 +44,7 @@ import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { startGrpc } from './start-grpc.ts'
+import { startVault } from './start-vault.ts'
 import { passphrase } from './secrets.ts'
 import { readSiteFilters } from './read-site-filters.ts'
 import { endpointFacts, languageModels } from './language-models.ts'
@@ -168,11 +169,12 @@ async function start(
   })
   closers.push(() => log.close())
   const metrics = createMetrics()
+  const record = keepingOut(metrics.counting(log), configuration.filters.keepOutOfLog)
   const alertsDatabase = openDatabase<unknown>(directory.at('alerts.db'))
   closers.push(() => alertsDatabase.close())
   const alerts = openAlerts({
     database: alertsDatabase,
-    audit: metrics.counting(log),
+    audit: record,
     clock,
     logger,
     config: configuration.alerts,
@@ -182,7 +184,7 @@ async function start(
   closers.push(() => alerts.close())
   const logWatch = watchLog({ health: () => log.health(), alerts, clock })
   closers.push(() => logWatch.close())
-  const watched = watchEvents({ audit: metrics.counting(log), alerts, clock, config: configuration.alerts })
+  const watched = watchEvents({ audit: record, alerts, clock, config: configuration.alerts })
   const time = localTime(configuration.conditions.timeZone ?? configuration.organisation.timeZone, configuration.conditions)
   const conditionsDatabase = openDatabase<unknown>(directory.at('conditions.db'))
   closers.push(() => conditionsDatabase.close())
@@ -286,20 +288,7 @@ async function start(
   closers.push(() => limitsDatabase.close())
   const limits = openLimits({ database: limitsDatabase, clock })
   closers.push(() => limits.close())
-  // Written in the middle of requests, as the limits are: a file of its own too.
-  const vaultDatabase = openDatabase<unknown>(directory.at('vault.db'))
-  closers.push(() => vaultDatabase.close())
-  const vault = openVault({
-    database: vaultDatabase,
-    sealer: keyring.sealer,
-    keys,
-    clock,
-    retentionMs: configuration.filters.vaultDays * 86_400_000,
-  })
-  const expiry = setInterval(() => sweepVault(vault, logger), VAULT_SWEEP_MS)
-  expiry.unref()
-  closers.push(() => clearInterval(expiry))
-  sweepVault(vault, logger)
+  const vault = startVault({ path: directory.at('vault.db'), days: configuration.filters.vaultDays, keyring, keys, clock, logger }, closers)
   const models = createModelServer({ clock, logger, foreign: configuration.foreignModels })
   closers.push(() => models.close())
   const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, environment)
@@ -456,8 +445,6 @@ async function start(
 
 /** Uses of a key that the cache answered are on record within this time. */
 const KEY_FLUSH_MS = 60_000
-/** Between two looks for values of the vault that have expired. */
-const VAULT_SWEEP_MS = 3_600_000
 
 /** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */
 const SHADOW_RATE = 1_000
@@ -465,15 +452,6 @@ const SHADOW_RATE = 1_000
 /** Keys of digests come from the search key, so that a digest means the same after a restart. */
 function derivedKey(searchKey: Parameters<typeof hkdfSync>[1], use: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), use, 32))
-}
-
-function sweepVault(vault: Vault, logger: Logger): void {
-  try {
-    vault.sweep()
-  } catch (thrown) {
-    // What has expired is not given out, swept or not.
-    logger.error({ err: thrown }, 'expired values of the vault could not be deleted')
-  }
 }
 
 async function recordStop(audit: AuditSink): Promise<void> {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type PresetName, PRESETS } from './presets.ts'
 
 const MAX_RETENTION_DAYS = 3_650
 
@@ -18,6 +19,13 @@ export const filtersConfig = z.strictObject({
     .max(10_000)
     .default([])
     .describe('values, as they stand in texts, that are never findings: your own telephone number, a test key'),
+  keepOutOfLog: z
+    .array(z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]]))
+    .max(8)
+    .default([])
+    .describe(
+      'presets whose values are masked in every entry of the log before it is written, sealed fields too; `pci` keeps cards out of it',
+    ),
   vaultDays: z
     .number()
     .int()

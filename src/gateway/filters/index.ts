@@ -1,5 +1,6 @@
 export { columnScanner } from './columns/column-scanner.ts'
 export { type FiltersConfig, filtersConfig } from './config.ts'
+export { keepingOut } from './keep-out.ts'
 export { loadRecognisers, type OwnRecognisers } from './own/load-recognisers.ts'
 export { createSubstitutes, type Substitutes, type SubstituteSources } from './actions/substitutes.ts'
 export { NAMED_HOLD_BACK_CAP } from './name-machine.ts'

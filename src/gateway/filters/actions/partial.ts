@@ -17,9 +17,6 @@ const PARTS: Readonly<Record<string, (value: string) => string | null>> = {
   URL: host,
 }
 
-/** Entities of which a part can be shown. */
-export const PARTIAL_ENTITIES: readonly string[] = Object.keys(PARTS)
-
 const HIDDEN = '****'
 /** Longer values than any of the table's are not looked into. */
 const LONGEST = 512
