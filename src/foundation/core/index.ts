@@ -49,3 +49,4 @@ export {
 } from './ports.ts'
 export { COLUMN_MASKS, type ColumnMask, type ReadColumn, type RowCells, type RowCondition, stricterMask } from './row-access.ts'
 export { type JsonBounds, parseStrictJson, parseStrictJsonText } from './strict-json.ts'
+export { asksMoreOfTools, HOSTED, isToolAllowed, type ToolRules } from './tool-rules.ts'

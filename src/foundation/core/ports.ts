@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { JsonObject } from './canonical-json.ts'
 import type { ErrorCode } from './error-table.ts'
 import type { ColumnMask, RowCondition } from './row-access.ts'
+import type { ToolRules } from './tool-rules.ts'
 
 /**
  * The ports that cut the knots of the house: audit signs and seals with keys, keys record each use in audit, both sit beside
@@ -192,7 +193,7 @@ export interface LimitRule {
 export const UNREADABLE_KINDS = ['token_ids', 'image', 'audio', 'video', 'file'] as const
 export type UnreadableKind = (typeof UNREADABLE_KINDS)[number]
 
-export interface Obligations {
+export interface Obligations extends ToolRules {
   /** Action per recogniser entity (`EMAIL_ADDRESS`, `CREDIT_CARD`, …); `default` applies to entities not named. */
   readonly filterInput: Readonly<Record<string, FilterAction>>
   readonly filterOutput: Readonly<Record<string, FilterAction>>

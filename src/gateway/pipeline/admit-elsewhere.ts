@@ -1,4 +1,4 @@
-import { asRedoubtError, type EntityFacts, type JsonObject, type Obligations, RedoubtError } from '#foundation/core'
+import { asksMoreOfTools, asRedoubtError, type EntityFacts, type JsonObject, type Obligations, RedoubtError } from '#foundation/core'
 import { conditionRequest, decisionContext } from './decide.ts'
 import { isStricter } from './decide-again.ts'
 import type { House } from './house.ts'
@@ -42,6 +42,7 @@ export async function admitElsewhere(
 
 function asksForMore(now: Obligations, before: Obligations): boolean {
   if (isStricter(now.filterInput, before.filterInput) || isStricter(now.filterOutput, before.filterOutput)) return true
+  if (asksMoreOfTools(now, before)) return true
   if ((before.unreadInput ?? []).some((kind) => now.unreadInput?.includes(kind) !== true)) return true
   return now.limits.some(
     ({ unit, windowMs, amount }) =>

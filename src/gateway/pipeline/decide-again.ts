@@ -1,4 +1,4 @@
-import { type FilterAction, type Obligations, RedoubtError } from '#foundation/core'
+import { asksMoreOfTools, type FilterAction, type Obligations, RedoubtError } from '#foundation/core'
 import { conditionRequest, decisionContext } from './decide.ts'
 import type { House } from './house.ts'
 import type { Authorised } from './states.ts'
@@ -31,9 +31,10 @@ export function decideAgain(
   // An engine gives the same object for the same combination of policies: nothing has changed.
   if (decision === state.decision) return null
   if (decision.effect !== 'allow') return refusalOf(house.decider, query, decision)
-  return isStricter(decision.obligations.filterOutput, state.decision.obligations.filterOutput)
-    ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
-    : null
+  const [now, before] = [decision.obligations, state.decision.obligations]
+  if (isStricter(now.filterOutput, before.filterOutput))
+    return new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
+  return asksMoreOfTools(now, before) ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now let fewer tools be used') : null
 }
 
 export function isStricter(now: Obligations['filterOutput'], before: Obligations['filterOutput']): boolean {

@@ -15,6 +15,11 @@ export function inspectInput(_house: House, state: Limited): Inspected | Refused
     })
     return { refused, state }
   }
+  try {
+    state.call.admitTools?.(state.decision.obligations)
+  } catch (thrown) {
+    return { refused: asRedoubtError(thrown), state }
+  }
   const inspection = new Inspection(compilePlan(filterInput), 'ERR_FILTER_BLOCKED_INPUT')
   if (state.inputBytes < LARGE_BYTES) return inspected(state, inspection)
   return inspection.searchAhead((look) => state.call.rewriteTexts(look)).then(() => inspected(state, inspection))

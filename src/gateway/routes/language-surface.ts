@@ -4,6 +4,7 @@ import { createRedactor, type FilterPlan, type Redactor } from '#gateway/filters
 import type { Call, ServeIo, Served, StreamServed, Surface, SurfaceAsk, TextFilter } from '#gateway/pipeline'
 import { type Attempt, dispatchInOrder, type UpstreamExchange, type UpstreamRoute, type Upstreams } from '#gateway/serving'
 import type { LanguageProtocol, LanguageRequest } from './language-protocol.ts'
+import { ToolGuard } from './tools/index.ts'
 
 export interface LanguageSurfaceOptions {
   readonly upstreams: Upstreams
@@ -72,6 +73,7 @@ function languageCall<Request extends LanguageRequest>(exchange: LanguageExchang
   const { options, request, route } = exchange
   // Where the request is now: a fallback takes the place of what did not answer, in decisions and in the record.
   let at = route
+  let tools: ToolGuard | null = null
   return {
     resource: options.facts(route),
     presentResource: () => options.facts(at),
@@ -82,6 +84,11 @@ function languageCall<Request extends LanguageRequest>(exchange: LanguageExchang
       return detailsOf(request, at)
     },
     ...(request.unreadable.length === 0 ? {} : { unreadable: request.unreadable }),
+    admitTools(rules) {
+      const spoken = rules.tools !== undefined || rules.toolArguments !== undefined
+      const guard = spoken || (request.tools ?? []).length > 0 ? new ToolGuard(rules, request.tools ?? []) : null
+      if (spoken) tools = guard
+    },
     rewriteTexts: (filter) => void request.rewriteTexts(filter),
     stillServable: () => null,
     serve(io) {
@@ -97,7 +104,7 @@ function languageCall<Request extends LanguageRequest>(exchange: LanguageExchang
           return refused
         },
       }
-      return request.stream ? serveStream(exchange, attempt, io) : serveWhole(exchange, attempt, io)
+      return request.stream ? serveStream(exchange, attempt, io, tools) : serveWhole(exchange, attempt, io, tools)
     },
   }
 }
@@ -108,6 +115,7 @@ function serveWhole<Request extends LanguageRequest>(
   { options, protocol, request, route, now }: LanguageExchange<Request>,
   attempt: Attempt,
   io: ServeIo,
+  tools: ToolGuard | null,
 ): Promise<Served> {
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = []
@@ -123,6 +131,7 @@ function serveWhole<Request extends LanguageRequest>(
           bytes: parts.reduce((sum, part) => sum + part.byteLength, 0),
           visitTexts: (look) => void answer.rewriteTexts(look, unchanged),
           render(filter) {
+            tools?.checkAll(answer.toolCalls?.() ?? [])
             answer.rewriteTexts(filter, quietly(io.outputPlan))
             const headers = {
               ...protocol.headers(io.requestId, options.clock.monotonic() - startedAt),
@@ -157,6 +166,7 @@ function serveStream<Request extends LanguageRequest>(
   { options, protocol, request, route, now }: LanguageExchange<Request>,
   attempt: Attempt,
   io: ServeIo,
+  tools: ToolGuard | null,
 ): Promise<Served> {
   return new Promise((resolve, reject) => {
     const { redactors, create } = redactorsOf(io.outputPlan)
@@ -164,6 +174,7 @@ function serveStream<Request extends LanguageRequest>(
       publicModel: route.model,
       createRedactor: create,
       createSilentRedactor: () => createRedactor(io.outputPlan),
+      tools,
       requestId: io.requestId,
       now,
     })
@@ -184,7 +195,7 @@ function serveStream<Request extends LanguageRequest>(
         outputDigest: digest.update(closing).digest('hex'),
         findings: added(redactors),
         blocked: transformer.state === 'blocked',
-        failure: transformer.state === 'blocked' ? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT') : transformer.error,
+        failure: transformer.state === 'blocked' ? (tools?.refused ?? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT')) : transformer.error,
       } satisfies StreamServed)
     }
     exchange = dispatchInOrder(options.upstreams, attempt, {

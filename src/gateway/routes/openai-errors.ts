@@ -82,7 +82,7 @@ function errorType(status: number): string {
 }
 
 function errorCode(error: RedoubtError): string {
-  if (error.code.startsWith('ERR_FILTER_BLOCKED_')) return 'content_filter'
+  if (error.code.startsWith('ERR_FILTER_BLOCKED_') || error.code === 'ERR_FILTER_TOOL_CALL') return 'content_filter'
   if (error.code === 'ERR_MODEL_UNKNOWN' || error.code === 'ERR_MODEL_UNDEPLOYED') return 'model_not_found'
   const upstream = error.code === 'ERR_UPSTREAM_REJECTED' ? error.evidence['upstreamCode'] : null
   return typeof upstream === 'string' ? upstream : error.code.toLowerCase()

@@ -8,6 +8,7 @@ import {
   UNREADABLE_KINDS,
   type UnreadableKind,
 } from '#foundation/core'
+import { mergeTools, readTools } from './tool-annotations.ts'
 
 /** What the annotations of one policy say. */
 export interface PolicyAnnotations {
@@ -70,6 +71,8 @@ export function readAnnotations(
     unread_input,
     mask_columns,
     hide_columns,
+    tools,
+    tool_arguments,
   } = annotations
   if (id !== null && (id.length > MAX_ID_LENGTH || !/^[\w.:#/-]+$/.test(id)))
     throw new Error('an `@id` has up to 128 letters, digits and `_.:#/-`')
@@ -85,6 +88,7 @@ export function readAnnotations(
       maxRowsPerCall: readRowsPerCall(rows_per_call),
       ...readUnread(unread_input),
       ...readColumns(mask_columns, hide_columns),
+      ...readTools(tools, tool_arguments),
     }),
   }
 }
@@ -100,6 +104,8 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['unread_input', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
+  ['tools', 'permit'],
+  ['tool_arguments', 'permit'],
 ])
 
 function items(name: string, text: string): readonly string[] {
@@ -199,6 +205,7 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     maxRowsPerCall: rows.length > 0 ? Math.min(...rows) : null,
     ...mergeUnread(all),
     ...mergeColumns(all, unsaid),
+    ...mergeTools(all),
   })
 }
 

@@ -85,6 +85,9 @@ const obligations = z.strictObject({
   rowsPerCall: z.int().min(1).nullable().optional(),
   /** What is done to columns of a data set. */
   columns: z.record(z.string().max(200), z.enum(COLUMN_MASKS)).optional(),
+  /** Whether a tool may be used, by name or as `hosted:TYPE`. */
+  tools: z.record(z.string().max(200), z.boolean()).optional(),
+  toolArguments: z.literal('check').nullable().optional(),
 })
 /** Cells of one row; what is not named has no value. */
 const row = z.record(z.string().max(200), z.union([z.string().max(4096), z.int()]))
@@ -121,6 +124,8 @@ export interface ExpectedObligations {
   readonly limits?: readonly string[] | undefined
   readonly rowsPerCall?: number | null | undefined
   readonly columns?: Readonly<Record<string, ColumnMask>> | undefined
+  readonly tools?: Readonly<Record<string, boolean>> | undefined
+  readonly toolArguments?: 'check' | null | undefined
 }
 
 /** One row of a truth table. */
