@@ -302,7 +302,7 @@ async function start(
     exceptions,
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
   }
-  const facts = endpointFacts(profile)
+  const facts = endpointFacts(profile, clock)
   const readiness = new Readiness()
   metrics.observe({
     log: () => log.health(),

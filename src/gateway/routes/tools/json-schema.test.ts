@@ -84,6 +84,11 @@ describe('a schema of a tool', () => {
     expect(performance.now() - startedAt).toBeLessThan(2_000)
   })
 
+  it('looks at no more than its bound, and lets nothing larger through (C6)', () => {
+    expect(fits({ items: { type: 'number' } }, new Array(1_000).fill(1))).toBe(true)
+    expect(fits({ items: { type: 'number' } }, new Array(250_000).fill(1))).toBe(false)
+  })
+
   it('gives an answer or its own refusal for whatever it is', () => {
     const keyword = fc.constantFrom('type', 'properties', 'items', 'anyOf', 'enum', 'required', '$ref', '$defs', 'minimum', 'const', 'x')
     const { schema } = fc.letrec((tie) => ({

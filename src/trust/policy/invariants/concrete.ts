@@ -30,6 +30,10 @@ const ATTRIBUTES: Readonly<Record<string, FactValue>> = {
   quarantined: false,
   foreign: false,
   sandbox: false,
+  upstream: 'some-upstream',
+  vendor: 'some-vendor',
+  region: 'some-region',
+  agreement: true,
 }
 
 /** The part of a request that a variable belongs to. */

@@ -57,6 +57,10 @@ export const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map([
   ['resource.quarantined', always(flag)],
   ['resource.foreign', always(flag)],
   ['resource.sandbox', always(flag)],
+  ['resource.upstream', always({ kind: 'text' })],
+  ['resource.vendor', always({ kind: 'text' })],
+  ['resource.region', always({ kind: 'text' })],
+  ['resource.agreement', always(flag)],
 ])
 
 /** All subsets, those of few elements first: a counterexample then names no more than it needs. */

@@ -46,6 +46,10 @@ const attributes = z.strictObject({
   quarantined: z.boolean().optional(),
   foreign: z.boolean().optional(),
   sandbox: z.boolean().optional(),
+  upstream: z.string().max(128).optional(),
+  vendor: z.string().max(128).optional(),
+  region: z.string().max(128).optional(),
+  agreement: z.boolean().optional(),
 })
 const resourceType = z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account'])
 const resource = z.strictObject({
@@ -148,7 +152,7 @@ export interface TableCase {
 const OF_TYPE: Readonly<Record<string, readonly (keyof z.output<typeof attributes>)[]>> = {
   Dataset: ['sensitivity', 'purposes', 'legalBases'],
   Model: ['sensitivity', 'purposes', 'signed', 'quarantined', 'foreign'],
-  Endpoint: ['sensitivity', 'purposes', 'sandbox'],
+  Endpoint: ['sensitivity', 'purposes', 'sandbox', 'upstream', 'vendor', 'region', 'agreement'],
 }
 /** A working afternoon: Wednesday, 25 November 2026, 14:30 UTC. */
 const NOON: Omit<DecisionContext, 'purpose' | 'legalBasis' | 'mfaLevel'> = {
@@ -272,6 +276,10 @@ function attributesOf(
     quarantined: false,
     foreign: false,
     sandbox: false,
+    upstream: 'some-upstream',
+    vendor: '',
+    region: '',
+    agreement: true,
   }
   return Object.fromEntries(names.map((name): [string, FactValue] => [name, given[name] ?? harmless[name]]))
 }
