@@ -44,6 +44,8 @@ const route: UpstreamRoute = {
   upstream: 'mock',
   upstreamModel: 'mock-1',
   sandbox: false,
+  vendor: '',
+  region: '',
   api: 'openai',
   retries: 0,
   agreedUntil: null,
@@ -63,7 +65,12 @@ const upstreams: Pick<Upstreams, 'resolve' | 'dispatch'> = {
     return { abort: () => undefined, pause: () => undefined, resume: () => undefined }
   },
 }
-const facts = { type: 'Endpoint', id: 'mock', attributes: { sensitivity: 1, purposes: [], sandbox: false }, parents: [] } as const
+const facts = {
+  type: 'Endpoint',
+  id: 'mock',
+  attributes: { sensitivity: 1, purposes: [], sandbox: false, upstream: 'mock', vendor: '', region: '', agreement: false },
+  parents: [],
+} as const
 
 async function run(): Promise<readonly Row[]> {
   const rooms = await openRealRooms()

@@ -328,7 +328,7 @@ async function start(
     filterCosts: { now: () => clock.monotonic(), observe: (stage, milliseconds) => metrics.filterStage(stage, milliseconds) },
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
   }
-  const facts = endpointFacts(profile)
+  const facts = endpointFacts(profile, clock)
   const readiness = new Readiness()
   metrics.observe({
     log: () => log.health(),

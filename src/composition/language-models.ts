@@ -1,4 +1,4 @@
-import type { EntityFacts } from '#foundation/core'
+import type { Clock, EntityFacts } from '#foundation/core'
 import { SENSITIVITIES } from '#foundation/core'
 import {
   SANDBOX_MODEL,
@@ -47,13 +47,28 @@ function configured({ chat }: Configuration, environment: NodeJS.ProcessEnv): Up
   })
 }
 
-/** What policies may know of a language-model route; the same object for the same route, so that the engine converts it once. */
-export function endpointFacts(environment: string): (route: UpstreamRoute) => EntityFacts {
-  const known = new WeakMap<UpstreamRoute, EntityFacts>()
+/**
+ * What policies may know of a language-model route; the same object for the same route while its agreement is in force, and another when it
+ * is not, so that the engine converts each once.
+ */
+export function endpointFacts(environment: string, clock: Pick<Clock, 'now'>): (route: UpstreamRoute) => EntityFacts {
+  const inForce = new WeakMap<UpstreamRoute, EntityFacts>()
+  const without = new WeakMap<UpstreamRoute, EntityFacts>()
   return (route) => {
+    const agreement = route.agreedUntil !== null && clock.now() < route.agreedUntil
+    const known = agreement ? inForce : without
     let facts = known.get(route)
     if (!facts) {
-      const attributes = { sensitivity: SENSITIVITIES.indexOf(route.sensitivity), purposes: route.purposes, sandbox: route.sandbox }
+      const { purposes, sandbox, upstream, vendor, region } = route
+      const attributes = {
+        sensitivity: SENSITIVITIES.indexOf(route.sensitivity),
+        purposes,
+        sandbox,
+        upstream,
+        vendor,
+        region,
+        agreement,
+      }
       facts = {
         type: 'Endpoint',
         id: route.model,

@@ -78,6 +78,53 @@ describe('the openai client, chat completions', () => {
   })
 })
 
+describe('the openai client, tools', () => {
+  it('is held to the tools that the policies name, and their arguments to the schemas of the request (C6)', async () => {
+    const own = readFileSync(new URL('../../src/trust/policy/defaults/application.cedar', import.meta.url), 'utf8')
+    const put = async (annotations: string): Promise<void> => {
+      const text = own.replace('@id("application-invoke-endpoint")', `@id("application-invoke-endpoint")\n${annotations}`)
+      const answer = await at.house.call('PUT', '/api/v1/policies/application', { token: at.house.token, json: { text } })
+      expect(answer.status, answer.text).toBe(200)
+    }
+    const ask = (name: string, amount: string) => ({
+      model: 'mock',
+      messages: [{ role: 'user' as const, content: 'pay please' }],
+      tools: [
+        {
+          type: 'function' as const,
+          function: {
+            name,
+            parameters: { type: 'object', properties: { card: { type: 'string' }, amount: { type: amount } }, required: ['card'] },
+          },
+        },
+      ],
+    })
+    await put('@tools("pay")\n@tool_arguments("check")')
+    expect(await failureOf(client.chat.completions.create(ask('refund', 'integer')))).toMatchObject({
+      status: 403,
+      code: 'err_policy_tool',
+      param: 'tools[0]',
+    })
+    const whole = await client.chat.completions.create(ask('pay', 'integer'))
+    expect(JSON.stringify(whole.choices[0]?.message.tool_calls)).toContain('[CREDIT_CARD]')
+    const streamed = await client.chat.completions.stream(ask('pay', 'integer')).finalChatCompletion()
+    expect(JSON.stringify(streamed.choices[0]?.message.tool_calls)).toContain('[CREDIT_CARD]')
+    expect(await failureOf(client.chat.completions.create(ask('pay', 'string')))).toMatchObject({ status: 400, code: 'content_filter' })
+    let reason: string | null = null
+    let told = ''
+    for await (const { choices } of await client.chat.completions.create({ ...ask('pay', 'string'), stream: true })) {
+      reason = choices[0]?.finish_reason ?? reason
+      told += choices[0]?.delta.tool_calls?.[0]?.function?.arguments ?? ''
+    }
+    expect([reason, told]).toEqual(['content_filter', ''])
+    await put('@tools("none")')
+    expect(await failureOf(client.chat.completions.create(ask('pay', 'integer')))).toMatchObject({ status: 403, code: 'err_policy_tool' })
+    await at.house.call('DELETE', '/api/v1/policies/application', { token: at.house.token })
+    const without = { ...ask('pay', 'integer'), tools: [{ type: 'web_search' }] } as never
+    expect(await failureOf(client.chat.completions.create(without))).toMatchObject({ status: 403, code: 'err_policy_tool' })
+  })
+})
+
 describe('the openai client, completions', () => {
   it('gets a completion masked, whole and streamed (C6)', async () => {
     const whole = await client.completions.create({ model: 'scripted', prompt: 'complete' })

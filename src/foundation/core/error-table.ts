@@ -218,6 +218,11 @@ export const ERROR_TABLE = {
   ),
   ERR_POLICY_ERROR: entry(403, 'a policy could not be evaluated, so the request is refused', 'correct the policy named in the log'),
   ERR_POLICY_PURPOSE: entry(403, 'the purpose does not fit the data', 'use an account whose purpose the data were collected for'),
+  ERR_POLICY_TOOL: entry(
+    403,
+    'no policy lets this tool be used here',
+    'leave the tool out, or have `@tools` name it on every permit that applies',
+  ),
   ERR_POLICY_INVALID: entry(422, 'the policies do not validate', 'correct the policy; nothing was activated'),
   ERR_POLICY_TEST: entry(422, 'a truth table of the policies does not hold', 'correct the policy or the table; nothing was activated'),
   ERR_POLICY_ENUMERATION: entry(
@@ -256,6 +261,11 @@ export const ERROR_TABLE = {
   ERR_FILTER_BLOCKED_INPUT: entry(400, 'the input contains values that this endpoint may not receive', 'remove the values'),
   ERR_FILTER_BLOCKED_OUTPUT: entry(400, 'the answer contained values that may not leave', 'ask for something else'),
   ERR_FILTER_CANARY: entry(400, 'the answer gave the system prompt away and was stopped', 'ask for something else'),
+  ERR_FILTER_TOOL_CALL: entry(
+    400,
+    'the answer called a tool as it may not be called',
+    'offer the model only tools that it may call, with schemas that it can fit',
+  ),
   ERR_FILTER_UNREADABLE: entry(
     400,
     'the input contains what no filter can read',

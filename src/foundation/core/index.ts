@@ -58,3 +58,4 @@ export {
 export { FILTER_ACTIONS, type FilterAction, stricterAction, UNAVAILABLE_FILTER_ACTIONS } from './filter-actions.ts'
 export { COLUMN_MASKS, type ColumnMask, type ReadColumn, type RowCells, type RowCondition, stricterMask } from './row-access.ts'
 export { type JsonBounds, parseStrictJson, parseStrictJsonText } from './strict-json.ts'
+export { asksMoreOfTools, HOSTED, isToolAllowed, type ToolRules } from './tool-rules.ts'

@@ -3,6 +3,7 @@ import type { JsonObject } from './canonical-json.ts'
 import type { ErrorCode } from './error-table.ts'
 import type { FilterAction } from './filter-actions.ts'
 import type { ColumnMask, RowCondition } from './row-access.ts'
+import type { ToolRules } from './tool-rules.ts'
 
 /**
  * The ports that cut the knots of the house: audit signs and seals with keys, keys record each use in audit, both sit beside
@@ -261,7 +262,7 @@ export interface ModelGuards {
 }
 
 /** What must be done with the answer, added up over all satisfied permits, the strictest winning. */
-export interface Obligations extends ModelGuards {
+export interface Obligations extends ModelGuards, ToolRules {
   /** Action per recogniser entity (`EMAIL_ADDRESS`, `CREDIT_CARD`, …); `default` applies to entities not named. */
   readonly filterInput: Readonly<Record<string, FilterAction>>
   readonly filterOutput: Readonly<Record<string, FilterAction>>

@@ -119,6 +119,13 @@ describe('a request that would go to another place', () => {
     )
   })
 
+  it('does not go where fewer tools may be used, or where arguments have to be checked (C6)', async () => {
+    const before = obligations({ tools: [['pay', 'search_*']] })
+    for (const there of [{ tools: [['pay']] }, { tools: [['pay', 'search_*'], ['*']] }, { ...before, toolArguments: 'check' as const }])
+      expect((await ask(() => decision({ obligations: obligations(there) }), { before })).refused).toBe('ERR_POLICY_DENIED')
+    expect((await ask(() => decision({ obligations: before }), { before })).refused).toBeNull()
+  })
+
   it('does not go without a record, nor when a policy cannot be asked', async () => {
     expect((await ask(() => decision(), { log: 'broken' })).refused).toBe('ERR_AUDIT_UNAVAILABLE')
     const failing = (): never => {

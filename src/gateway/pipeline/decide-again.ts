@@ -1,4 +1,4 @@
-import { type FilterAction, type Obligations, RedoubtError, stricterAction } from '#foundation/core'
+import { asksMoreOfTools, type FilterAction, type Obligations, RedoubtError, stricterAction } from '#foundation/core'
 import { conditionRequest, decisionContext } from './decide.ts'
 import type { House } from './house.ts'
 import type { Authorised } from './states.ts'
@@ -29,10 +29,10 @@ export function decideAgain(
   // An engine gives the same object for the same combination of policies: nothing has changed.
   if (decision === state.decision) return null
   if (decision.effect !== 'allow') return refusalOf(house.decider, query, decision)
-  return isStricter(decision.obligations.filterOutput, state.decision.obligations.filterOutput) ||
-    leavesLess(decision.obligations, state.decision.obligations)
-    ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
-    : null
+  const [now, before] = [decision.obligations, state.decision.obligations]
+  if (isStricter(now.filterOutput, before.filterOutput) || leavesLess(now, before))
+    return new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
+  return asksMoreOfTools(now, before) ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now let fewer tools be used') : null
 }
 
 /** Whether tokens that were turned back are not any more, or what was only counted is acted upon. */

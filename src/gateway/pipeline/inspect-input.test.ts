@@ -1,3 +1,4 @@
+import { RedoubtError } from '#foundation/core'
 import { expect, it } from 'vitest'
 import { PLAIN_SITE, plannerFor } from '#gateway/filters'
 import type { House } from './house.ts'
@@ -34,4 +35,19 @@ it('lets pass what policy names, and filters the texts beside it', async () => {
   const { limited, asked } = state(['image', 'audio'], ['audio', 'image'])
   expect(isRefused(await inspectInput({ plan: plannerFor(PLAIN_SITE) } as House, limited))).toBe(false)
   expect(asked).toEqual(['filtered'])
+})
+
+it('tells the call what policy says of tools before its texts are filtered, and refuses when the call does (C6)', async () => {
+  const { limited, asked } = state([])
+  const rules: unknown[] = []
+  Object.assign(limited.call, {
+    admitTools(told: unknown) {
+      rules.push(told)
+      throw new RedoubtError('ERR_POLICY_TOOL')
+    },
+  })
+  const next = await inspectInput({} as House, limited)
+  expect(isRefused(next) && next.refused.code).toBe('ERR_POLICY_TOOL')
+  expect(rules).toEqual([limited.decision.obligations])
+  expect(asked).toEqual([])
 })

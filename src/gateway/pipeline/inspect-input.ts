@@ -18,6 +18,11 @@ export function inspectInput(house: House, state: Limited): Inspected | Refused 
     })
     return { refused, state }
   }
+  try {
+    state.call.admitTools?.(state.decision.obligations)
+  } catch (thrown) {
+    return { refused: asRedoubtError(thrown), state }
+  }
   const filters = callFilters(house, state)
   return filters instanceof Promise ? filters.then((made) => inspectWith(house, made, state)) : inspectWith(house, filters, state)
 }

@@ -172,7 +172,7 @@ const MODEL: EntityFacts = {
 const endpoint = (id: string): EntityFacts => ({
   type: 'Endpoint',
   id,
-  attributes: { sensitivity: 1, purposes: [], sandbox: true },
+  attributes: { sensitivity: 1, purposes: [], sandbox: true, upstream: 'inside', vendor: '', region: '', agreement: false },
   parents: [],
 })
 

@@ -1,4 +1,4 @@
-import type { EntityFacts, JsonObject, RedoubtError, UnreadableKind, UntrustedOrigin } from '#foundation/core'
+import type { EntityFacts, JsonObject, RedoubtError, ToolRules, UnreadableKind, UntrustedOrigin } from '#foundation/core'
 import type { FilterPlan } from '#gateway/filters'
 import type { Principal } from '#trust/identity'
 import type { Cancellation } from './cancellation.ts'
@@ -62,6 +62,11 @@ export interface Call {
   readonly details: JsonObject
   /** What of the input no filter can read; refused unless the decision lets each of these kinds pass. Left out when there is none. */
   readonly unreadable?: readonly UnreadablePart[]
+  /**
+   * Told once, before `rewriteTexts`, what the decision says of tools. Left out where a surface knows none.
+   * @throws {RedoubtError} for a request that offers the model a tool that it may not call.
+   */
+  admitTools?(rules: ToolRules): void
   /**
    * Passes every text that leaves towards the model through `filter`, in place. Called once before `serve`, and for a large body
    * once before that with a filter that changes nothing.

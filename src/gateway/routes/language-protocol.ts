@@ -4,6 +4,7 @@ import type { UpstreamApi } from '#gateway/serving'
 import type { Branch } from './chat-completions/texts.ts'
 import type { StreamRedactor } from './chat-completions/text-channel.ts'
 import type { TokenUsage } from './chat-completions/usage.ts'
+import type { AskedTool, ToolCallMade, ToolGuard } from './tools/index.ts'
 
 /** A request for a language model that was checked, with its texts open to a filter. Owned by one call. */
 export interface LanguageRequest {
@@ -18,6 +19,8 @@ export interface LanguageRequest {
   readonly unreadable: readonly UnreadablePart[]
   /** The body as it was read, which `rewriteTexts` changes: what is said of it is said by place. */
   readonly tree: Branch
+  /** The tools that the model is offered or told to call; left out where the API has none. */
+  readonly tools?: readonly AskedTool[]
   /** Tokens to take from a quota before the call. */
   reservation(): number
   /** Passes every text that would leave through `filter`, in place. */
@@ -31,6 +34,8 @@ export interface LanguageAnswer {
   /** @param quiet filters without counting, for what might have stood in the place of a text; where it is missing, that does not go out. */
   rewriteTexts(filter: TextFilter, quiet?: TextFilter): unknown
   usage(promptTokens: number): TokenUsage
+  /** The calls of tools; left out where the API has none. Asked for before any text is rewritten. */
+  toolCalls?(): readonly ToolCallMade[]
   /** The body for the client. @param now epoch milliseconds, for an upstream that does not date its answer. */
   toClient(publicModel: string, now: number): string
 }
@@ -60,6 +65,8 @@ export interface StreamOptions {
   readonly createRedactor: () => StreamRedactor
   /** As `createRedactor`, for what repeats a text that was looked at: what is found is not counted again. */
   readonly createSilentRedactor: () => StreamRedactor
+  /** Says which tools may be called; null where no policy speaks of tools. */
+  readonly tools: ToolGuard | null
   readonly requestId: string
   /** Epoch milliseconds. */
   readonly now: number

@@ -5,6 +5,7 @@ import type { Call, ServeIo, Served, StreamServed, Surface, SurfaceAsk, TextFilt
 import { type Attempt, dispatchInOrder, type UpstreamExchange, type UpstreamRoute, type Upstreams } from '#gateway/serving'
 import type { LanguageProtocol, LanguageRequest } from './language-protocol.ts'
 import { endSystemPrompt, markTexts, originOf } from './text-origin.ts'
+import { ToolGuard } from './tools/index.ts'
 
 export interface LanguageSurfaceOptions {
   readonly upstreams: Upstreams
@@ -73,6 +74,7 @@ function languageCall<Request extends LanguageRequest>(exchange: LanguageExchang
   const { options, request, route } = exchange
   // Where the request is now: a fallback takes the place of what did not answer, in decisions and in the record.
   let at = route
+  let tools: ToolGuard | null = null
   return {
     resource: options.facts(route),
     presentResource: () => options.facts(at),
@@ -83,6 +85,11 @@ function languageCall<Request extends LanguageRequest>(exchange: LanguageExchang
       return detailsOf(request, at)
     },
     ...(request.unreadable.length === 0 ? {} : { unreadable: request.unreadable }),
+    admitTools(rules) {
+      const spoken = rules.tools !== undefined || rules.toolArguments !== undefined
+      const guard = spoken || (request.tools ?? []).length > 0 ? new ToolGuard(rules, request.tools ?? []) : null
+      if (spoken) tools = guard
+    },
     rewriteTexts: (filter) => void request.rewriteTexts(filter),
     originOf: (place) => originOf(request.tree, place),
     markTexts: (origins, mark) => markTexts(request.tree, origins, mark),
@@ -101,7 +108,7 @@ function languageCall<Request extends LanguageRequest>(exchange: LanguageExchang
           return refused
         },
       }
-      return request.stream ? serveStream(exchange, attempt, io) : serveWhole(exchange, attempt, io)
+      return request.stream ? serveStream(exchange, attempt, io, tools) : serveWhole(exchange, attempt, io, tools)
     },
   }
 }
@@ -112,6 +119,7 @@ function serveWhole<Request extends LanguageRequest>(
   { options, protocol, request, route, now }: LanguageExchange<Request>,
   attempt: Attempt,
   io: ServeIo,
+  tools: ToolGuard | null,
 ): Promise<Served> {
   return new Promise((resolve, reject) => {
     const parts: Uint8Array[] = []
@@ -127,6 +135,7 @@ function serveWhole<Request extends LanguageRequest>(
           bytes: parts.reduce((sum, part) => sum + part.byteLength, 0),
           visitTexts: (look) => void answer.rewriteTexts(look, unchanged),
           render(filter) {
+            tools?.checkAll(answer.toolCalls?.() ?? [])
             answer.rewriteTexts(filter, quietly(io.outputPlan))
             const headers = {
               ...protocol.headers(io.requestId, options.clock.monotonic() - startedAt),
@@ -161,6 +170,7 @@ function serveStream<Request extends LanguageRequest>(
   { options, protocol, request, route, now }: LanguageExchange<Request>,
   attempt: Attempt,
   io: ServeIo,
+  tools: ToolGuard | null,
 ): Promise<Served> {
   return new Promise((resolve, reject) => {
     const { redactors, create } = redactorsOf(io.outputPlan)
@@ -168,6 +178,7 @@ function serveStream<Request extends LanguageRequest>(
       publicModel: route.model,
       createRedactor: create,
       createSilentRedactor: () => createRedactor(io.outputPlan),
+      tools,
       requestId: io.requestId,
       now,
     })
@@ -189,7 +200,7 @@ function serveStream<Request extends LanguageRequest>(
         findings: added(redactors.map(({ findings }) => findings)),
         actions: added(redactors.map(({ actions }) => actions)),
         blocked: transformer.state === 'blocked',
-        failure: transformer.state === 'blocked' ? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT') : transformer.error,
+        failure: transformer.state === 'blocked' ? (tools?.refused ?? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT')) : transformer.error,
       } satisfies StreamServed)
     }
     exchange = dispatchInOrder(options.upstreams, attempt, {

@@ -81,8 +81,11 @@ function errorType(status: number): string {
   }
 }
 
+/** Answers that were cut for what they are. */
+const CUT: ReadonlySet<string> = new Set(['ERR_FILTER_CANARY', 'ERR_FILTER_TOOL_CALL'])
+
 function errorCode(error: RedoubtError): string {
-  if (error.code.startsWith('ERR_FILTER_BLOCKED_') || error.code === 'ERR_FILTER_CANARY') return 'content_filter'
+  if (error.code.startsWith('ERR_FILTER_BLOCKED_') || CUT.has(error.code)) return 'content_filter'
   if (error.code === 'ERR_MODEL_UNKNOWN' || error.code === 'ERR_MODEL_UNDEPLOYED') return 'model_not_found'
   const upstream = error.code === 'ERR_UPSTREAM_REJECTED' ? error.evidence['upstreamCode'] : null
   return typeof upstream === 'string' ? upstream : error.code.toLowerCase()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
+import { isToolAllowed, RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
 import { loadCedar } from './cedar.ts'
 import { FILTER_VOCABULARY, loadPolicies, mergeObligations, policyConfig, type PolicyEngine, readPolicyFolder } from './index.ts'
 import { readAnnotations } from './obligations.ts'
@@ -105,6 +105,8 @@ describe('loading refuses, with file and line', () => {
       'rows 1/0h',
     ].map((text) => ['limit', text]),
     ...['0', '-1', '1e3', 'many', '1000001', '1.5'].map((text) => ['rows_per_call', text]),
+    ...['none, pay', 'a*b', '**', 'pay, pay', 'pay,', 'hosted:', 'a b', 'hosted: x'].map((text) => ['tools', text]),
+    ...['yes', 'check, check', 'Check'].map((text) => ['tool_arguments', text]),
     ...['all', 'images', 'image, image', 'image,', 'image=allow'].map((text) => ['unread_input', text]),
     ...['EMAIL', 'API_KEY, API_KEY', 'all=mask', 'API_KEY,'].map((text) => ['restore', text]),
     ...['dry-run', 'off', 'enforce'].map((text) => ['filter_mode', text]),
@@ -356,6 +358,19 @@ describe('obligations', () => {
     expect([none.restore, none.filterMode]).toEqual([undefined, undefined])
   })
 
+  it('allow a tool only where every satisfied permit does, and check arguments where one asks for it (C6)', () => {
+    expect(read({ tools: 'search_*, pay, hosted:web_search' }).tools).toEqual([['hosted:web_search', 'pay', 'search_*']])
+    expect(read({ tools: 'none' }).tools).toEqual([[]])
+    const merged = mergeObligations([read({ tools: 'pay, hosted:web_search' }), read({ tool_arguments: 'check' })])
+    expect(merged).toMatchObject({ tools: [['*'], ['hosted:web_search', 'pay']], toolArguments: 'check' })
+    expect([isToolAllowed(merged, 'pay', false), isToolAllowed(merged, 'web_search', true), isToolAllowed(merged, 'x', false)]).toEqual([
+      true,
+      false,
+      false,
+    ])
+    expect(mergeObligations([read({ rows_per_call: '1' }), read({ rows_per_call: '2' })])).not.toHaveProperty('tools')
+  })
+
   it('merge the same in every order and grouping', () => {
     const one = fc.record(
       {
@@ -371,6 +386,8 @@ describe('obligations', () => {
         rows_per_call: fc.integer({ min: 1, max: 9 }).map(String),
         restore: fc.subarray(['all', 'API_KEY', 'US_SSN'], { minLength: 1 }).map((names) => names.join(',')),
         filter_mode: fc.constant('dry_run'),
+        tools: fc.subarray(['pay', 'search_*', '*', 'hosted:mcp'], { minLength: 1 }).map((names) => names.join(',')),
+        tool_arguments: fc.constant('check'),
         unread_input: fc.subarray(['image', 'audio', 'file'], { minLength: 1 }).map((kinds) => kinds.join(',')),
       },
       { requiredKeys: [] },

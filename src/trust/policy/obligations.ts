@@ -12,6 +12,7 @@ import {
   type UnreadableKind,
 } from '#foundation/core'
 import { mergeGuards, readGuards } from './model-guards.ts'
+import { mergeTools, readTools } from './tool-annotations.ts'
 
 /** What the annotations of one policy say. */
 export interface PolicyAnnotations {
@@ -83,6 +84,8 @@ export function readAnnotations(
     filter_mode,
     mask_columns,
     hide_columns,
+    tools,
+    tool_arguments,
   } = annotations
   if (id !== null && (id.length > MAX_ID_LENGTH || !/^[\w.:#/-]+$/.test(id)))
     throw new Error('an `@id` has up to 128 letters, digits and `_.:#/-`')
@@ -102,6 +105,7 @@ export function readAnnotations(
       ...readUnread(unread_input),
       ...readColumns(mask_columns, hide_columns),
       ...guards,
+      ...readTools(tools, tool_arguments),
     }),
   }
 }
@@ -121,6 +125,8 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['canary', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
+  ['tools', 'permit'],
+  ['tool_arguments', 'permit'],
 ])
 
 function items(name: string, text: string): readonly string[] {
@@ -255,6 +261,7 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     ...mergeUnread(all),
     ...mergeColumns(all, unsaid),
     ...mergeGuards(all),
+    ...mergeTools(all),
   })
 }
 

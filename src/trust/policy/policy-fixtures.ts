@@ -30,7 +30,7 @@ export const dataset: EntityFacts = {
 export const endpoint: EntityFacts = {
   type: 'Endpoint',
   id: 'assistant',
-  attributes: { sensitivity: 1, purposes: ['credit-scoring'], sandbox: true },
+  attributes: { sensitivity: 1, purposes: ['credit-scoring'], sandbox: true, upstream: 'inside', vendor: '', region: '', agreement: false },
   parents: [],
 }
 export const pipeline: EntityFacts = {

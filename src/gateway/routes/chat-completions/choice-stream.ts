@@ -1,5 +1,6 @@
 import { RedoubtError } from '#foundation/core'
 import { readTokens, type SpelledToken, StreamedTokens, writeTokens } from '../log-probabilities/index.ts'
+import type { ToolGuard } from '../tools/index.ts'
 import { MAX_TOOL_CALLS } from './request.ts'
 import { SPELLED } from './response.ts'
 import { filterWhole, type StreamRedactor, TextChannel } from './text-channel.ts'
@@ -13,6 +14,7 @@ const FINISH_REASON = /^[a-z_]{1,32}$/
 export interface ChoiceOptions {
   readonly createRedactor: (() => StreamRedactor) | null
   readonly jsonAnswer: boolean
+  readonly tools: ToolGuard | null
   /** Called with the length of every piece of text that arrived, for the accounts. */
   readonly count: (characters: number) => void
 }
@@ -33,6 +35,8 @@ interface ToolCall {
   readonly text: TextChannel
   /** Where the text stands in the delta: `function.arguments` or `custom.input`. */
   readonly kind: 'function' | 'custom'
+  /** Arguments that wait until they are whole. */
+  held: string
 }
 
 /** The texts of one choice: one channel for each text member of its deltas and one for each tool call. */
@@ -43,7 +47,7 @@ export class ChoiceStream {
   /** Only where log probabilities come. */
   #tokens: Map<string, StreamedTokens> | null = null
   #leaving: Record<string, SpelledToken[]> | null = null
-  #legacy: TextChannel | null = null
+  #legacy: ToolCall | null = null
   #roleSent = false
   #speaking: string | null = null
   #lastCall = -1
@@ -183,7 +187,7 @@ export class ChoiceStream {
     if (call === undefined) {
       if (this.#calls.size >= MAX_TOOL_CALLS) throw protocol('a choice has too many tool calls')
       const id = typeof piece['id'] === 'string' ? piece['id'] : null
-      call = { id, name: null, kind, text: new TextChannel(this.#options.createRedactor, kind === 'function') }
+      call = { id, name: null, kind, text: new TextChannel(this.#options.createRedactor, kind === 'function'), held: '' }
       this.#calls.set(index, call)
       if (id !== null) out['id'] = this.#once(id)
       out['type'] = kind
@@ -194,18 +198,38 @@ export class ChoiceStream {
       // A name that comes in pieces could spell what no single piece shows.
       if (call.name !== null) throw protocol('a tool call changes its name')
       call.name = name
+      this.#options.tools?.called(name)
       sent['name'] = this.#once(name)
     }
     const member = kind === 'function' ? 'arguments' : 'input'
     const text = inner[member]
     if (typeof text === 'string') {
       this.#options.count(text.length)
-      const safe = this.#checked(call.text, call.text.push(text))
+      const safe = this.#argument(call, text)
       if (safe !== '' || out['type'] !== undefined) sent[member] = safe
     }
     if (isEmpty(sent) && out['type'] === undefined) return null
     out[kind] = sent
     return out
+  }
+
+  /** Nothing of an argument leaves before it is known whose it is, or before it was checked where it has to be. */
+  #argument(call: ToolCall, piece: string): string {
+    const { tools } = this.#options
+    if (tools !== null && call.name === null && piece !== '') throw protocol('a tool call begins with its arguments')
+    if (tools?.holdsArguments !== true) return this.#checked(call.text, call.text.push(piece))
+    call.held += piece
+    return ''
+  }
+
+  #endArguments(call: ToolCall): string {
+    const { tools } = this.#options
+    if (tools === null) return this.#checked(call.text, call.text.flush())
+    tools.called(call.name)
+    if (!tools.holdsArguments) return this.#checked(call.text, call.text.flush())
+    tools.checked(call.name ?? '', call.held)
+    const safe = call.text.push(call.held) + (call.text.blocked ? '' : call.text.flush())
+    return this.#checked(call.text, safe)
   }
 
   /** Some upstreams leave the index out; then a new id begins a new call. */
@@ -227,13 +251,15 @@ export class ChoiceStream {
     if (this.#blocked) return
     const sent: Branch = {}
     if (this.#legacy === null) {
-      this.#legacy = new TextChannel(this.#options.createRedactor, true)
-      if (typeof value['name'] === 'string') sent['name'] = this.#once(value['name'])
+      const name = typeof value['name'] === 'string' ? value['name'] : null
+      this.#options.tools?.called(name)
+      this.#legacy = { id: null, name, kind: 'function', text: new TextChannel(this.#options.createRedactor, true), held: '' }
+      if (name !== null) sent['name'] = this.#once(name)
     } else if (typeof value['name'] === 'string' && value['name'] !== '') throw protocol('a function call changes its name')
     const text = value['arguments']
     if (typeof text === 'string') {
       this.#options.count(text.length)
-      const safe = this.#checked(this.#legacy, this.#legacy.push(text))
+      const safe = this.#argument(this.#legacy, text)
       if (safe !== '' || sent['name'] !== undefined) sent['arguments'] = safe
     }
     if (!isEmpty(sent)) out['function_call'] = sent
@@ -262,11 +288,11 @@ export class ChoiceStream {
     }
     const calls: Tree[] = []
     for (const [index, call] of this.#calls) {
-      const text = this.#blocked ? '' : this.#checked(call.text, call.text.flush())
+      const text = this.#blocked ? '' : this.#endArguments(call)
       if (text !== '') calls.push({ index, [call.kind]: { [call.kind === 'function' ? 'arguments' : 'input']: text } })
     }
     if (calls.length > 0) rest['tool_calls'] = calls
-    const legacy = this.#legacy === null || this.#blocked ? '' : this.#checked(this.#legacy, this.#legacy.flush())
+    const legacy = this.#legacy === null || this.#blocked ? '' : this.#endArguments(this.#legacy)
     if (legacy !== '') rest['function_call'] = { arguments: legacy }
     return rest
   }

@@ -14,6 +14,7 @@ import {
   text,
   withPerson,
 } from '../request-members.ts'
+import { type AskedTool, openAiTools } from '../tools/index.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024
@@ -64,6 +65,7 @@ export class ChatRequest {
   readonly jsonAnswer: boolean
   /** Parts that no filter can look into. */
   readonly unreadable: readonly UnreadablePart[]
+  readonly tools: readonly AskedTool[]
   readonly #document: Branch
   readonly #opaque = new Set<Branch>()
 
@@ -85,6 +87,7 @@ export class ChatRequest {
     })
     this.unreadable = unreadable
     checkTools(document)
+    this.tools = openAiTools(document)
     refuseAudio(document)
     const format = object(document['response_format'], 'response_format')
     this.jsonAnswer = format !== null && format['type'] !== 'text'

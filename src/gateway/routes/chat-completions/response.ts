@@ -2,6 +2,7 @@ import { parseStrictJson, RedoubtError } from '#foundation/core'
 import { MAX_CHOICES } from './request.ts'
 import { filterJsonText } from '../json-text.ts'
 import { readTokens, unchangedTokens, writeTokens } from '../log-probabilities/index.ts'
+import type { ToolCallMade } from '../tools/index.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from './usage.ts'
 
@@ -89,6 +90,10 @@ export class ChatResponse {
     return member === 'type' && CALL_TYPES.has(holder[member])
   }
 
+  toolCalls(): readonly ToolCallMade[] {
+    return this.#choices.flatMap(({ message }) => callsOf(message as Branch))
+  }
+
   /** What to settle: the upstream's own count, or an estimate from the length of the answer. */
   usage(promptTokens: number): TokenUsage {
     return this.#usage ?? estimateUsage(promptTokens, 1, JSON.stringify(this.#choices).length)
@@ -115,6 +120,15 @@ export function parseChatResponse(body: Uint8Array, jsonAnswer = false, maxBytes
   }
   if (!isBranch(document)) throw protocol('the answer is not an object')
   return new ChatResponse(document, jsonAnswer)
+}
+
+function callsOf({ tool_calls: calls, function_call: legacy }: Branch): readonly ToolCallMade[] {
+  const all = [...(Array.isArray(calls) ? calls : []), ...(legacy === undefined || legacy === null ? [] : [{ function: legacy }])]
+  return all.map((call): ToolCallMade => {
+    const inner = isBranch(call) ? (call['function'] ?? call['custom'] ?? null) : null
+    if (!isBranch(inner)) return { name: null, arguments: null }
+    return { name: typeof inner['name'] === 'string' ? inner['name'] : null, arguments: inner['arguments'] ?? inner['input'] ?? null }
+  })
 }
 
 function isBranch(value: Tree | undefined): value is Branch {

@@ -2,6 +2,7 @@ import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { readUpstreamError } from '#gateway/serving'
 import { streamErrorEvent } from '../openai-errors.ts'
 import { SSE_DONE, type SseEvent, SseParser } from '../sse.ts'
+import type { ToolGuard } from '../tools/index.ts'
 import { ChoiceStream, isBranch, protocol } from './choice-stream.ts'
 import { Blocked, filterWhole, type StreamRedactor } from './text-channel.ts'
 import type { Branch } from './texts.ts'
@@ -19,6 +20,8 @@ export interface ChatStreamOptions {
   readonly jsonAnswer: boolean
   /** Makes one redactor for each text of the answer; null when nothing is to be filtered. */
   readonly createRedactor: (() => StreamRedactor) | null
+  /** Says which tools may be called; null where no policy speaks of tools. */
+  readonly tools?: ToolGuard | null
   readonly requestId: string
   /** Epoch milliseconds, for an upstream that does not date its answer. */
   readonly now: number
@@ -167,8 +170,8 @@ export class ChatStreamTransformer {
     if (!isBranch(delta)) throw protocol('a delta is not an object')
     let stream = this.#choices.get(index)
     if (stream === undefined) {
-      const { createRedactor, jsonAnswer } = this.#options
-      stream = new ChoiceStream({ createRedactor, jsonAnswer, count: this.#count })
+      const { createRedactor, jsonAnswer, tools = null } = this.#options
+      stream = new ChoiceStream({ createRedactor, jsonAnswer, tools, count: this.#count })
       this.#choices.set(index, stream)
     }
     const plain = this.#options.createRedactor === null

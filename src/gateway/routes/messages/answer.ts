@@ -3,6 +3,7 @@ import { estimateUsage, numbersOnly, readInputOutput, type TokenUsage } from '..
 import { filterJsonText } from '../json-text.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
+import type { ToolCallMade } from '../tools/index.ts'
 import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
 
 const MAX_BLOCKS = 1024
@@ -33,6 +34,16 @@ export class MessageAnswer implements LanguageAnswer {
     const exempt = (holder: Branch, member: string): boolean =>
       (holder === this.#document && WRITTEN.has(member)) || (member === 'text' && blocks.includes(holder as JsonTextBlock))
     rewriteTree(this.#document, filter, exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
+  }
+
+  toolCalls(): readonly ToolCallMade[] {
+    return (this.#document['content'] as Branch[])
+      .filter(({ type }) => typeof type === 'string' && type.endsWith('tool_use'))
+      .map(({ type, name, input }) => ({
+        name: typeof name === 'string' ? name : null,
+        hosted: type !== 'tool_use',
+        arguments: input ?? null,
+      }))
   }
 
   usage(promptTokens: number): TokenUsage {

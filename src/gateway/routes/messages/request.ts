@@ -15,6 +15,7 @@ import {
   optionalText,
   quotable,
 } from '../request-members.ts'
+import { type AskedTool, anthropicTools } from '../tools/index.ts'
 import { checkContent, OPAQUE_MEMBER } from './content.ts'
 
 const MAX_DEPTH = 64
@@ -55,6 +56,7 @@ export class MessagesRequest implements LanguageRequest {
   readonly unreadable: readonly UnreadablePart[]
   /** The caller asked for an answer that is a JSON document: its texts are filtered by what they mean. */
   readonly jsonAnswer: boolean
+  readonly tools: readonly AskedTool[]
   readonly #maxTokens: number
   readonly #document: Branch
   readonly #opaque = new Set<Branch>()
@@ -75,6 +77,7 @@ export class MessagesRequest implements LanguageRequest {
     this.promptTokens = promptTokensOf(bytes)
     this.unreadable = this.#check(document)
     this.jsonAnswer = asksForJson(document)
+    this.tools = anthropicTools(document)
   }
 
   #check(document: Branch): readonly UnreadablePart[] {

@@ -24,6 +24,9 @@ const DELTAS: Readonly<Record<string, { readonly member: string; readonly json: 
 interface Block {
   readonly index: number
   readonly type: string
+  /** The tool that is called, and its input where it waits until it is whole. */
+  readonly tool: string | null
+  held: string
   /** The text that is being told, and the type of its deltas. */
   telling: { readonly delta: string; readonly text: TextChannel } | null
   /** Kinds of deltas that have ended: none begins again. */
@@ -123,7 +126,9 @@ export class MessagesStream extends EventStream {
       default:
         throw protocol('a block is of no known type')
     }
-    this.#block = { index: at, type, telling: null, told: new Set() }
+    const tool = type === 'tool_use' ? (content['name'] as string) : null
+    if (tool !== null) this.options.tools?.called(tool)
+    this.#block = { index: at, type, tool, held: '', telling: null, told: new Set() }
     const started = send({ type: 'content_block_start', index: at, content_block: begins })
     // A block may begin with its first words.
     const first = type === 'text' ? content['text'] : type === 'thinking' ? content['thinking'] : ''
@@ -145,7 +150,10 @@ export class MessagesStream extends EventStream {
     if (kind.block !== block.type) throw protocol('a delta does not fit its block')
     const piece = delta[kind.member]
     if (typeof piece !== 'string') throw protocol('a delta has no text')
-    return piece === '' ? '' : this.#piece(block, type as string, piece)
+    if (block.tool === null || this.options.tools?.holdsArguments !== true)
+      return piece === '' ? '' : this.#piece(block, type as string, piece)
+    block.held += piece
+    return ''
   }
 
   #piece(block: Block, delta: string, piece: string): string {
@@ -174,11 +182,19 @@ export class MessagesStream extends EventStream {
 
   #blockStop({ index }: Branch): string {
     const block = this.#openBlock(index)
-    const rest = this.#endTelling(block)
+    const rest = this.#endInput(block) + this.#endTelling(block)
     // A value was found at the very end: the block is closed with the message.
     if (this.state !== 'open') return rest
     this.#block = null
     return rest + send({ type: 'content_block_stop', index: block.index })
+  }
+
+  /** Nothing of an input leaves before it was checked where it has to be. */
+  #endInput(block: Block): string {
+    const { tools } = this.options
+    if (block.tool === null || tools?.holdsArguments !== true) return ''
+    tools.checked(block.tool, block.held)
+    return block.held === '' ? '' : this.#piece(block, 'input_json_delta', block.held)
   }
 
   #openBlock(index: Tree | undefined): Block {

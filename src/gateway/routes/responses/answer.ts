@@ -6,6 +6,7 @@ import { filterJsonText } from '../json-text.ts'
 import { readTokens, unchangedTokens, writeTokens } from '../log-probabilities/index.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
+import type { ToolCallMade } from '../tools/index.ts'
 import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
 
 const MAX_ITEMS = 1024
@@ -71,6 +72,23 @@ export function itemsOf(output: Tree | undefined): readonly Branch[] {
   return output
 }
 
+/** Items that are no call of anything. */
+const NO_CALLS: ReadonlySet<Tree | undefined> = new Set(['message', 'reasoning'])
+/** Calls of the caller's tools, with the member that holds what they are called with; any other item is of a tool that the upstream ran. */
+const CALLS: Readonly<Record<string, string>> = { function_call: 'arguments', custom_tool_call: 'input' }
+
+/** The calls of tools among the items of a response. */
+export function callsOf(items: readonly Branch[]): readonly ToolCallMade[] {
+  return items
+    .filter(({ type }) => !NO_CALLS.has(type))
+    .map((item): ToolCallMade => {
+      const { type, name } = item
+      const member = typeof type === 'string' && Object.hasOwn(CALLS, type) ? CALLS[type] : undefined
+      if (member === undefined) return { name: typeof type === 'string' ? type : null, hosted: true, arguments: null }
+      return { name: typeof name === 'string' ? name : null, arguments: item[member] ?? null }
+    })
+}
+
 /** @throws {RedoubtError} `ERR_UPSTREAM_REFUSED` for a response that says it failed. Its message may quote the prompt, so it is not passed on. */
 export function refuseFailed(response: Branch): void {
   if (response['status'] === 'failed' || isBranch(response['error']))
@@ -94,6 +112,10 @@ class ResponseAnswer implements LanguageAnswer {
 
   rewriteTexts(filter: TextFilter, quiet: TextFilter | null = null): void {
     rewriteResponse(this.#document, filter, this.#jsonAnswer, quiet)
+  }
+
+  toolCalls(): readonly ToolCallMade[] {
+    return callsOf(itemsOf(this.#document['output']))
   }
 
   usage(promptTokens: number): TokenUsage {

@@ -17,6 +17,7 @@ import {
   subjectOf,
   withPerson,
 } from '../request-members.ts'
+import { type AskedTool, openAiTools } from '../tools/index.ts'
 import { checkInput, type Opaque, OPAQUE_MEMBERS } from './input.ts'
 
 const MAX_DEPTH = 64
@@ -76,6 +77,7 @@ export class ResponsesRequest implements LanguageRequest {
   readonly unreadable: readonly UnreadablePart[]
   /** The client asked for an answer that is a JSON document. */
   readonly jsonAnswer: boolean
+  readonly tools: readonly AskedTool[]
   readonly #maxTokens: number | null
   readonly #document: Branch
   readonly #opaque = new Set<Branch>()
@@ -99,6 +101,7 @@ export class ResponsesRequest implements LanguageRequest {
     }
     checkInput(document['input'], opaque)
     checkTools(document['tools'] ?? null)
+    this.tools = openAiTools(document)
     this.unreadable = unreadable
     this.subject = subjectOf(document)
     this.promptTokens = promptTokensOf(bytes)

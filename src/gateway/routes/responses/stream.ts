@@ -10,11 +10,13 @@ import type { StreamOptions } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
 import { formatSse, type SseEvent } from '../sse.ts'
 import { isWord, protocol } from '../upstream-answer.ts'
-import { refuseFailed, rewriteItem, rewriteResponse, writtenResponse } from './answer.ts'
+import { callsOf, itemsOf, refuseFailed, rewriteItem, rewriteResponse, writtenResponse } from './answer.ts'
 import { blankItem, blankPart } from './blank.ts'
 import { responsesErrorEvent } from './errors.ts'
 import type { ResponsesRequest } from './request.ts'
 
+/** The texts that a tool is called with. */
+const CALLED: ReadonlySet<string> = new Set(['response.function_call_arguments', 'response.custom_tool_call_input'])
 const MAX_TEXTS = 1024
 const MAX_INDEX = 1024
 
@@ -50,6 +52,8 @@ export class ResponsesStream extends EventStream {
   /** Texts that came in pieces: what repeats them was counted already. */
   readonly #told = new Set<string>()
   readonly #items: Branch[] = []
+  /** The tools that are called, by the place of the call. */
+  readonly #calls = new Map<string, string | null>()
   #response: Branch | null = null
   #last = ''
   #sequence = 0
@@ -79,7 +83,7 @@ export class ResponsesStream extends EventStream {
       case 'response.in_progress':
         return this.#snapshot(type, data['response'])
       case 'response.output_item.added':
-        return this.#send(type, data, { item: blankItem(this.#object(data['item']), this.#once) })
+        return this.#itemBegins(type, data)
       case 'response.content_part.added':
       case 'response.reasoning_summary_part.added':
         return this.#send(type, data, { part: blankPart(this.#object(data['part'])) })
@@ -105,9 +109,23 @@ export class ResponsesStream extends EventStream {
     return this.#send(type, {}, { response: this.#response })
   }
 
+  #itemBegins(type: string, data: Branch): string {
+    const item = this.#object(data['item'])
+    const { tools } = this.options
+    // What it is called with comes later.
+    for (const { name, hosted } of tools === null ? [] : callsOf([item])) {
+      tools?.called(name, hosted)
+      if (this.#calls.size >= MAX_INDEX) throw protocol('the response calls too many tools')
+      this.#calls.set(indexText(data['output_index']), name)
+    }
+    return this.#send(type, data, { item: blankItem(item, this.#once) })
+  }
+
   #delta(name: string, data: Branch): string {
     const { delta } = data
     if (typeof delta !== 'string') throw protocol('a delta is not a text')
+    // It is told whole, once it was checked.
+    if (this.#toolOf(name, data) !== null && this.options.tools?.holdsArguments === true) return ''
     if (name === SPELLED) this.#spell(data, delta)
     return delta === '' ? '' : this.#piece(name, data, this.pushed(this.#channelOf(name, data), delta))
   }
@@ -138,6 +156,8 @@ export class ResponsesStream extends EventStream {
     const whole = data[member]
     if (typeof whole !== 'string') throw protocol('a text ends without itself')
     const key = keyOf(name, data)
+    const tool = this.#toolOf(name, data)
+    if (tool !== null) this.options.tools?.checked(tool, whole)
     let out = ''
     // Some servers tell a text only when it is whole.
     if (!this.#told.has(key) && whole !== '') out += this.#piece(name, data, this.pushed(this.#channelOf(name, data), whole))
@@ -152,6 +172,15 @@ export class ResponsesStream extends EventStream {
     const spelled = unchangedTokens(readTokens(data['logprobs']), { raw: whole, out: text, json: this.#isJson(json) }, null)
     const logprobs = name === SPELLED ? { logprobs: writeTokens(spelled) } : {}
     return out + this.#send(`${name}.done`, data, { [member]: text, ...more, ...logprobs })
+  }
+
+  /** The tool whose call a text belongs to; null for any other text, and where no policy speaks of tools. @throws {Blocked} */
+  #toolOf(name: string, data: Branch): string | null {
+    const { tools } = this.options
+    if (tools === null || !CALLED.has(name)) return null
+    const tool = this.#calls.get(indexText(data['output_index'])) ?? null
+    if (tool === null) throw protocol('a call has arguments and no beginning')
+    return tool
   }
 
   #channelOf(name: string, data: Branch): TextChannel {
@@ -178,6 +207,7 @@ export class ResponsesStream extends EventStream {
     const open = `|${indexText(data['output_index'])}|`
     if ([...this.#channels.keys()].some((key) => key.includes(open))) throw protocol('an item ends before its texts')
     const item = this.#object(data['item'])
+    this.options.tools?.made(callsOf([item]))
     rewriteItem(item, this.#filter(!this.#cameInPieces(data)), this.#jsonAnswer)
     this.#items.push(item)
     return this.#send(type, data, { item })
@@ -194,6 +224,7 @@ export class ResponsesStream extends EventStream {
     refuseFailed(response)
     if (this.#channels.size > 0) throw protocol('the response ends before its texts')
     this.counted = readInputOutput(response['usage'])
+    this.options.tools?.made(callsOf(itemsOf(response['output'])))
     // What no item of the stream has told is looked at here for the first time.
     rewriteResponse(response, this.#filter(this.#items.length === 0), this.#jsonAnswer)
     const details = response['incomplete_details']

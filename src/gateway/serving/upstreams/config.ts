@@ -18,6 +18,9 @@ export const DEFAULT_MAX_STREAM_BYTES = 64 * 1024 * 1024
 const secretReference = z.string().regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|kms:.+)$/, 'must be a reference: `env:NAME` or `file:PATH`')
 const timeoutMs = z.int().min(10).max(3_600_000)
 
+/** A name for policies to compare with; no more than that. */
+const place = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9 ._-]{0,127}$|^$/)
+
 /** Once: the caller's own retries multiply with these. */
 export const DEFAULT_RETRIES = 1
 const MAX_RETRIES = 3
@@ -44,6 +47,8 @@ export const upstreamSchema = z
       .describe(
         'the agreement with whoever runs it (data processing, business associate); only an upstream with one in force is a fallback',
       ),
+    vendor: place.default('').describe('who runs it, as policies name them (`resource.vendor`)'),
+    region: place.default('').describe('where it runs, as policies name it (`resource.region`)'),
     retries: z
       .int()
       .min(0)

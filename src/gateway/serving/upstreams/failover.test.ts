@@ -10,6 +10,8 @@ const place = (upstream: string, change: Partial<UpstreamRoute> = {}): UpstreamR
   upstream,
   upstreamModel: `${upstream}-model`,
   sandbox: false,
+  vendor: '',
+  region: '',
   sensitivity: 'internal',
   purposes: [],
   api: 'openai',

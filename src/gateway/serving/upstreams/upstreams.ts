@@ -22,6 +22,9 @@ export interface UpstreamRoute {
   /** The name the upstream uses. */
   readonly upstreamModel: string
   readonly sandbox: boolean
+  /** Who runs the upstream and where, as the configuration names them; empty when it does not. */
+  readonly vendor: string
+  readonly region: string
   readonly sensitivity: Sensitivity
   readonly purposes: readonly string[]
   readonly api: UpstreamApi
@@ -92,12 +95,14 @@ export function createUpstreams(options: {
   for (const [model, entry] of Object.entries(options.config.models)) {
     const { sensitivity, purposes } = entry
     const leadingTo = (to: Place, fallbacks: readonly UpstreamRoute[]): UpstreamRoute => {
-      const { sandbox, api, retries, agreement } = connectionTo(connections, model, to.upstream).config
+      const { sandbox, vendor, region, api, retries, agreement } = connectionTo(connections, model, to.upstream).config
       return {
         model,
         upstream: to.upstream,
         upstreamModel: to.model,
         sandbox,
+        vendor,
+        region,
         sensitivity: to.sensitivity ?? sensitivity,
         purposes: to.purposes ?? purposes,
         api,

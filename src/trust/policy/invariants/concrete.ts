@@ -32,6 +32,10 @@ const ATTRIBUTES: Readonly<Record<string, FactValue>> = {
   sandbox: false,
   author: 'User::someone-else',
   builtIn: false,
+  upstream: 'some-upstream',
+  vendor: 'some-vendor',
+  region: 'some-region',
+  agreement: true,
 }
 
 /** The part of a request that a variable belongs to. */

@@ -59,6 +59,10 @@ export const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map([
   ['resource.sandbox', always(flag)],
   ['resource.author', always({ kind: 'text' })],
   ['resource.builtIn', always(flag)],
+  ['resource.upstream', always({ kind: 'text' })],
+  ['resource.vendor', always({ kind: 'text' })],
+  ['resource.region', always({ kind: 'text' })],
+  ['resource.agreement', always(flag)],
 ])
 
 /** All subsets, those of few elements first: a counterexample then names no more than it needs. */

@@ -272,7 +272,7 @@ describe('enumeration', () => {
           const attributes: Record<string, Record<string, FactValue>> = {
             Dataset: { sensitivity, purposes, legalBases },
             Model: { sensitivity, purposes, signed, quarantined, foreign },
-            Endpoint: { sensitivity, purposes, sandbox },
+            Endpoint: { sensitivity, purposes, sandbox, upstream: id, vendor: '', region: 'eu-west', agreement: signed },
           }
           const query: DecisionQuery = {
             principal: {

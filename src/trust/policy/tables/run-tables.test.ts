@@ -106,6 +106,17 @@ describe('a truth table', () => {
       'expected filterOutput CREDIT_CARD=block, got mask',
     ])
     expect(failures(scoring('expect: allow\n    obligations: { limits: [rows 7/1h], rowsPerCall: 1 }'))[0]?.differences).toHaveLength(2)
+    expect(
+      failures(
+        scoring(
+          'expect: allow\n    obligations: { tools: { pay: false, hosted:mcp: true }, toolArguments: check }'.replace(
+            'hosted:mcp',
+            "'hosted:mcp'",
+          ),
+        ),
+      )[0]?.differences,
+    ).toHaveLength(3)
+    expect(failures(scoring('expect: allow\n    obligations: { tools: { pay: true }, toolArguments: null }'))).toEqual([])
     const other = scoring('expect: deny\n    code: ERR_POLICY_DENIED')
       .replace('roles: [application]', 'roles: [application], purpose: other')
       .replace('id: credit', 'attributes: { purposes: [x] }')

@@ -1,4 +1,4 @@
-import { type Decision, type Obligations, RedoubtError, type RowCells } from '#foundation/core'
+import { type Decision, HOSTED, isToolAllowed, type Obligations, RedoubtError, type RowCells } from '#foundation/core'
 import type { PolicyEngine } from '../engine.ts'
 import type { PolicyFile } from '../policy-file.ts'
 import { readTable, type TableCase } from './table-file.ts'
@@ -99,6 +99,13 @@ function obligationDifferences(wanted: NonNullable<TableCase['obligations']>, go
     const holds = (Object.hasOwn(got.columns ?? {}, column) ? got.columns?.[column] : got.columns?.['default']) ?? 'keep'
     if (holds !== mask) found.push(`expected the column ${column}=${mask}, got ${holds}`)
   }
+  for (const [tool, wantedUse] of Object.entries(wanted.tools ?? {})) {
+    const hosted = tool.startsWith(HOSTED)
+    const holds = isToolAllowed(got, hosted ? tool.slice(HOSTED.length) : tool, hosted)
+    if (holds !== wantedUse) found.push(`expected the tool ${tool} to be ${wantedUse ? 'allowed' : 'refused'}, and it is not`)
+  }
+  if (wanted.toolArguments !== undefined && wanted.toolArguments !== (got.toolArguments ?? null))
+    found.push(`expected arguments of tools ${wanted.toolArguments === null ? 'not ' : ''}to be checked`)
   const limits = got.limits.map(({ unit, amount, windowMs }) => `${unit} ${amount}/${windowWords(windowMs)}`)
   for (const limit of wanted.limits ?? [])
     if (!limits.includes(limit.trim().replace(/\s+/g, ' '))) found.push(`expected the limit ${limit}, got ${limits.join(', ') || 'none'}`)

@@ -50,6 +50,10 @@ const attributes = z.strictObject({
   sandbox: z.boolean().optional(),
   author: text.optional(),
   builtIn: z.boolean().optional(),
+  upstream: z.string().max(128).optional(),
+  vendor: z.string().max(128).optional(),
+  region: z.string().max(128).optional(),
+  agreement: z.boolean().optional(),
 })
 const resourceType = z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account'])
 const resource = z.strictObject({
@@ -94,6 +98,9 @@ const obligations = z.strictObject({
   /** Origins that are marked, all of them. */
   markUntrusted: z.array(z.enum(UNTRUSTED_ORIGINS)).optional(),
   canary: z.boolean().optional(),
+  /** Whether a tool may be used, by name or as `hosted:TYPE`. */
+  tools: z.record(z.string().max(200), z.boolean()).optional(),
+  toolArguments: z.literal('check').nullable().optional(),
 })
 /** Cells of one row; what is not named has no value. A whole number stands in a column of either kind of numbers. */
 const row = z.record(z.string().max(200), z.union([z.string().max(4096), z.number()]))
@@ -133,6 +140,8 @@ export interface ExpectedObligations {
   readonly injection?: 'allow' | 'block' | 'log' | undefined
   readonly markUntrusted?: readonly string[] | undefined
   readonly canary?: boolean | undefined
+  readonly tools?: Readonly<Record<string, boolean>> | undefined
+  readonly toolArguments?: 'check' | null | undefined
 }
 
 /** One row of a truth table. */
@@ -155,7 +164,7 @@ export interface TableCase {
 const OF_TYPE: Readonly<Record<string, readonly (keyof z.output<typeof attributes>)[]>> = {
   Dataset: ['sensitivity', 'purposes', 'legalBases'],
   Model: ['sensitivity', 'purposes', 'signed', 'quarantined', 'foreign'],
-  Endpoint: ['sensitivity', 'purposes', 'sandbox'],
+  Endpoint: ['sensitivity', 'purposes', 'sandbox', 'upstream', 'vendor', 'region', 'agreement'],
   Pipeline: ['author', 'sensitivity', 'builtIn'],
 }
 /** A working afternoon: Wednesday, 25 November 2026, 14:30 UTC. */
@@ -282,6 +291,10 @@ function attributesOf(
     sandbox: false,
     author: 'User::someone-else',
     builtIn: false,
+    upstream: 'some-upstream',
+    vendor: '',
+    region: '',
+    agreement: true,
   }
   return Object.fromEntries(names.map((name): [string, FactValue] => [name, given[name] ?? harmless[name]]))
 }

@@ -1,0 +1,261 @@
+import type { Branch, Tree } from '../chat-completions/texts.ts'
+import { invalid, isBranch } from '../request-members.ts'
+
+/**
+ * The part of JSON Schema (2020-12) that tools are described with, bounded in size, depth and time. It compiles no code and runs no
+ * expression of a caller's (`pattern`); a keyword that is not known is refused, for a schema of which a part is passed over checks nothing.
+ */
+const MAX_NODES = 2_000
+const MAX_DEPTH = 32
+const MAX_VALUES = 1_000
+/** Steps of one check, and references within each other: what takes more does not fit. */
+const MAX_STEPS = 200_000
+const MAX_REFERENCES = 128
+/** Say something to people and models, and nothing about values. */
+const ANNOTATIONS: ReadonlySet<string> = new Set(
+  'title description default examples $comment $schema $id deprecated readOnly writeOnly format strict'.split(' '),
+)
+const TYPES: Readonly<Record<string, (value: Tree) => boolean>> = {
+  object: isBranch,
+  array: Array.isArray,
+  string: (value) => typeof value === 'string',
+  number: (value) => typeof value === 'number',
+  integer: (value) => typeof value === 'number' && Number.isInteger(value),
+  boolean: (value) => typeof value === 'boolean',
+  null: (value) => value === null,
+}
+
+type Check = (value: Tree, spend: () => void) => boolean
+
+/** A schema that was understood as a whole. */
+export class JsonSchema {
+  readonly #check: Check
+
+  /** @param at place in the request, for refusals. @throws {RedoubtError} `ERR_INPUT_INVALID` for what is not understood, or too large. */
+  constructor(schema: Tree, at: string) {
+    this.#check = new SchemaReader(schema, at).root()
+  }
+
+  fits(value: Tree): boolean {
+    let steps = 0
+    try {
+      return this.#check(value, () => {
+        if (++steps > MAX_STEPS) throw new TooLong()
+      })
+    } catch (thrown) {
+      if (thrown instanceof TooLong) return false
+      throw thrown
+    }
+  }
+}
+
+class TooLong extends Error {}
+
+class SchemaReader {
+  readonly #schema: Tree
+  readonly #at: string
+  readonly #definitions = new Map<string, { check: Check | null }>()
+  #nodes = 0
+  #inside = 0
+
+  constructor(schema: Tree, at: string) {
+    this.#schema = schema
+    this.#at = at
+  }
+
+  root(): Check {
+    return this.#named('#', this.#schema)
+  }
+
+  /** A definition may speak of itself. */
+  #named(reference: string, schema: Tree): Check {
+    const known = this.#definitions.get(reference)
+    if (known !== undefined) return (value, spend) => known.check?.(value, spend) === true
+    const own: { check: Check | null } = { check: null }
+    this.#definitions.set(reference, own)
+    own.check = this.#read(schema, 0)
+    return own.check
+  }
+
+  #read(schema: Tree, depth: number): Check {
+    if (++this.#nodes > MAX_NODES || depth > MAX_DEPTH) throw invalid('the schema of a tool is too large to be checked', this.#at)
+    if (typeof schema === 'boolean') return () => schema
+    if (!isBranch(schema)) throw invalid('the schema of a tool is neither an object nor a truth value', this.#at)
+    const checks: Check[] = []
+    for (const keyword of Object.keys(schema)) {
+      if (ANNOTATIONS.has(keyword)) continue
+      const check = this.#keyword(keyword, schema[keyword] as Tree, schema, depth + 1)
+      if (check !== null) checks.push(check)
+    }
+    return (value, spend) => {
+      spend()
+      return checks.every((check) => check(value, spend))
+    }
+  }
+
+  #keyword(keyword: string, said: Tree, schema: Branch, depth: number): Check | null {
+    switch (keyword) {
+      case '$defs':
+      case 'definitions':
+        // Read where they are referred to.
+        this.#object(said)
+        return null
+      case '$ref':
+        return this.#reference(said)
+      case 'type':
+        return this.#type(said)
+      case 'enum':
+        return this.#values(this.#array(said))
+      case 'const':
+        return this.#values([said])
+      case 'properties':
+        return this.#properties(said, depth)
+      case 'required':
+        return this.#required(said)
+      case 'additionalProperties':
+        return this.#additional(said, schema, depth)
+      case 'items':
+        return this.#items(said, schema, depth)
+      case 'prefixItems': {
+        const places = this.#array(said).map((one) => this.#read(one, depth))
+        return (value, spend) => !Array.isArray(value) || value.every((item, i) => places[i]?.(item, spend) ?? true)
+      }
+      case 'allOf':
+      case 'anyOf':
+      case 'oneOf':
+        return this.#choice(keyword, said, depth)
+      case 'uniqueItems':
+        if (said === false) return null
+        return (value, spend) => !Array.isArray(value) || new Set(value.map((item) => canonical(item, spend))).size === value.length
+      default:
+        return this.#bound(keyword, said)
+    }
+  }
+
+  #reference(said: Tree): Check {
+    const [, holder, name] = (typeof said === 'string' && /^#(?:\/(\$defs|definitions)\/([\w.-]{1,128}))?$/.exec(said)) || []
+    if (said === '#') return this.#bounded(this.#named('#', this.#schema))
+    const held = holder !== undefined && isBranch(this.#schema) ? this.#schema[holder] : undefined
+    if (name === undefined || !isBranch(held) || !Object.hasOwn(held, name))
+      throw invalid('a schema of a tool refers to what is not in its definitions', this.#at)
+    return this.#bounded(this.#named(said as string, held[name] as Tree))
+  }
+
+  /** A schema may speak of itself without looking deeper into the value. */
+  #bounded(check: Check): Check {
+    return (value, spend) => {
+      spend()
+      if (++this.#inside > MAX_REFERENCES) throw new TooLong()
+      const fits = check(value, spend)
+      this.#inside--
+      return fits
+    }
+  }
+
+  #type(said: Tree): Check {
+    const names = Array.isArray(said) ? said : [said]
+    const tests = names.map((name) => (typeof name === 'string' && Object.hasOwn(TYPES, name) ? TYPES[name] : undefined))
+    if (tests.length === 0 || tests.some((test) => test === undefined)) throw invalid('a schema of a tool names an unknown type', this.#at)
+    return (value) => tests.some((test) => test?.(value) === true)
+  }
+
+  #values(said: readonly Tree[]): Check {
+    if (said.length === 0 || said.length > MAX_VALUES) throw invalid('a schema of a tool lists no values, or too many', this.#at)
+    const wanted = new Set(said.map((one) => canonical(one, () => undefined)))
+    return (value, spend) => wanted.has(canonical(value, spend))
+  }
+
+  #properties(said: Tree, depth: number): Check {
+    const known = Object.entries(this.#object(said)).map(([name, one]) => [name, this.#read(one, depth)] as const)
+    return (value, spend) =>
+      !isBranch(value) || known.every(([name, check]) => !Object.hasOwn(value, name) || check(value[name] as Tree, spend))
+  }
+
+  #required(said: Tree): Check {
+    const names = this.#array(said)
+    if (names.length > MAX_VALUES || !names.every((name) => typeof name === 'string'))
+      throw invalid('a schema of a tool requires what is no name', this.#at)
+    return (value) => !isBranch(value) || names.every((name) => Object.hasOwn(value, name))
+  }
+
+  #additional(said: Tree, { properties }: Branch, depth: number): Check {
+    const check = this.#read(said, depth)
+    const known = new Set(isBranch(properties) ? Object.keys(properties) : [])
+    return (value, spend) => !isBranch(value) || Object.keys(value).every((name) => known.has(name) || check(value[name] as Tree, spend))
+  }
+
+  #items(said: Tree, { prefixItems }: Branch, depth: number): Check {
+    const check = this.#read(said, depth)
+    const from = Array.isArray(prefixItems) ? prefixItems.length : 0
+    return (value, spend) => !Array.isArray(value) || value.every((item, i) => i < from || check(item, spend))
+  }
+
+  #choice(keyword: 'allOf' | 'anyOf' | 'oneOf', said: Tree, depth: number): Check {
+    const checks = this.#array(said).map((one) => this.#read(one, depth))
+    if (checks.length === 0) throw invalid(`\`${keyword}\` in a schema of a tool is empty`, this.#at)
+    if (keyword === 'allOf') return (value, spend) => checks.every((check) => check(value, spend))
+    if (keyword === 'anyOf') return (value, spend) => checks.some((check) => check(value, spend))
+    return (value, spend) => checks.filter((check) => check(value, spend)).length === 1
+  }
+
+  #bound(keyword: string, said: Tree): Check {
+    const measure = Object.hasOwn(BOUNDS, keyword) ? BOUNDS[keyword] : undefined
+    if (measure === undefined) throw invalid('a schema of a tool has a keyword that is not checked here: leave it out', this.#at)
+    if (typeof said !== 'number' || !Number.isFinite(said) || (keyword === 'multipleOf' && said <= 0))
+      throw invalid(`\`${keyword}\` in a schema of a tool is no number`, this.#at)
+    return (value) => measure(value, said)
+  }
+
+  #array(said: Tree): readonly Tree[] {
+    if (!Array.isArray(said)) throw invalid('a keyword of a schema of a tool takes a list', this.#at)
+    return said
+  }
+
+  #object(said: Tree): Branch {
+    if (!isBranch(said)) throw invalid('a keyword of a schema of a tool takes an object', this.#at)
+    return said
+  }
+}
+
+const onNumber =
+  (test: (value: number, bound: number) => boolean) =>
+  (value: Tree, bound: number): boolean =>
+    typeof value !== 'number' || test(value, bound)
+/** In characters, as the specification says. */
+const onText =
+  (test: (length: number, bound: number) => boolean) =>
+  (value: Tree, bound: number): boolean =>
+    typeof value !== 'string' || test(Array.from(value).length, bound)
+const onArray =
+  (test: (length: number, bound: number) => boolean) =>
+  (value: Tree, bound: number): boolean =>
+    !Array.isArray(value) || test(value.length, bound)
+const onObject =
+  (test: (length: number, bound: number) => boolean) =>
+  (value: Tree, bound: number): boolean =>
+    !isBranch(value) || test(Object.keys(value).length, bound)
+const atLeast = (value: number, bound: number): boolean => value >= bound
+const atMost = (value: number, bound: number): boolean => value <= bound
+
+const BOUNDS: Readonly<Record<string, (value: Tree, bound: number) => boolean>> = {
+  minimum: onNumber(atLeast),
+  maximum: onNumber(atMost),
+  exclusiveMinimum: onNumber((value, bound) => value > bound),
+  exclusiveMaximum: onNumber((value, bound) => value < bound),
+  multipleOf: onNumber((value, bound) => Number.isInteger(value / bound)),
+  minLength: onText(atLeast),
+  maxLength: onText(atMost),
+  minItems: onArray(atLeast),
+  maxItems: onArray(atMost),
+  minProperties: onObject(atLeast),
+  maxProperties: onObject(atMost),
+}
+
+/** The same text for the same value, whatever the order of its members. */
+function canonical(value: Tree, spend: () => void): string {
+  spend()
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, spend)).join(',')}]`
+  if (!isBranch(value)) return JSON.stringify(value)
+  const members = Object.keys(value).sort()
+  return `{${members.map((name) => `${JSON.stringify(name)}:${canonical(value[name] as Tree, spend)}`).join(',')}}`
+}
