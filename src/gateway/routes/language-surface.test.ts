@@ -15,7 +15,7 @@ const route = {
   retries: 0,
   agreedUntil: null,
   fallbacks: [],
-} as never as UpstreamRoute
+} as unknown as UpstreamRoute
 const calling = (name: string): object => ({
   choices: [
     {
@@ -39,14 +39,14 @@ it('holds a whole answer to what policy says of tools (C6)', async () => {
         handler.end()
         return { abort: () => undefined, pause: () => undefined, resume: () => undefined }
       },
-    } as never as Upstreams
+    } as unknown as Upstreams
     const clock = { now: () => 0, monotonic: () => 0 } as never
     const surface = languageSurface({ upstreams, facts: () => ({}) as never, pseudonym: (subject) => subject, clock }, CHAT_COMPLETIONS)
     const body = encode({ model: 'm', messages: [{ role: 'user', content: 'x' }] })
     const call = surface.resolve({ body, parameters: [], header: () => undefined, now: 0 } as Partial<SurfaceAsk> as SurfaceAsk)
     call.admitTools?.({ tools: [['pay']] })
     const io = { requestId: 'r', subject: null, outputPlan: compilePlan({}), cancellation: { onCancel: () => undefined } }
-    const served = await call.serve(io as never as ServeIo)
+    const served = await call.serve(io as unknown as ServeIo)
     if (served.kind !== 'whole') throw new Error('the answer is a stream')
     const render = (): unknown => served.render((text) => text)
     if (refused === null) expect(render()).toMatchObject({ status: 200 })
