@@ -84,6 +84,7 @@ describe('an import (A1, C6)', () => {
     const right = await load('--name', 'strict-donors', '--sensitivity', 'restricted', '--strict', '--json')
     expect(JSON.parse(right.out)).toMatchObject({ version: 1, scan: { sensitivity: 'restricted', subject: 'client_no' } })
     expect(right.out).not.toContain('WARNING')
+    expect((await redoubt(house.token, 'data', 'scan', 'strict-donors')).code).toBe(0)
   })
 })
 

@@ -50,6 +50,11 @@ describe('the columns of a table (C6, C9)', () => {
     })
   })
 
+  it('tell no names of people in addresses of mail', async () => {
+    const found = await scan(['x'], times(30, (i) => [`jane.doe${i}@example.org`])) // prettier-ignore
+    expect(found.columns[0]?.entities.map(({ entity }) => entity)).toEqual(['EMAIL_ADDRESS'])
+  })
+
   it('call for nothing where nothing points at a person', async () => {
     const found = await scan(
       ['amount', 'colour', 'created', 'product_name', 'treatment_group', 'job'],
