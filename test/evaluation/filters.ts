@@ -1,7 +1,8 @@
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compilePlan, type FilterPlan, RECOGNISERS, scanText } from '#gateway/filters'
+import { cleanProse, programTexts, wordsIn } from './clean-texts.ts'
 import { type PlantedDocument, plantedDocuments } from './planted/documents.ts'
 import { logLines } from './planted/machine-text.ts'
 import { addTally, type DocumentScores, emptyTally, type Measure, measure, scoreDocument, type Tally } from './planted/scores.ts'
@@ -111,7 +112,7 @@ export function evaluateFilters(): readonly EvaluationRow[] {
       if (!spans.some((span) => span.type === 'CODE' && span.start < finding.end && finding.start < span.end)) alarms++
     }
   }
-  rows.push(...plantedRows(), ...singleValueRows(), ...machineTextRows())
+  rows.push(...plantedRows(), ...singleValueRows(), ...cleanTextRows())
   const per100k = (alarms / characters) * 100_000
   rows.push({
     what: 'filters: false alarms per 100,000 characters of court prose, train-echr-92',
@@ -152,9 +153,8 @@ function halfWidth(scores: readonly DocumentScores[], of: (score: DocumentScores
 /** Sentences that no recogniser was tuned on, with planted values: span by span, character by character and token by token. */
 function plantedRows(): readonly EvaluationRow[] {
   const plan = everything()
-  const scores = plantedDocuments('test', SEED, EACH).map((document: PlantedDocument) =>
-    scoreDocument(document, scanText(document.text, plan).findings),
-  )
+  const documents = plantedDocuments('test', SEED, EACH)
+  const scores = documents.map((document: PlantedDocument) => scoreDocument(document, scanText(document.text, plan).findings))
   const total = (of: (score: DocumentScores) => Tally | undefined): Measure => {
     const sum = emptyTally()
     for (const score of scores) addTally(sum, of(score) ?? emptyTally())
@@ -166,6 +166,14 @@ function plantedRows(): readonly EvaluationRow[] {
     const { precision, recall, f2 } = total((score) => score[by])
     rows.push(row(`filters: precision by ${by}, ${what}`, precision, 0.87), row(`filters: recall by ${by}, ${what}`, recall))
     rows.push(row(`filters: F2 by ${by}, ± ${halfWidth(scores, (score) => score[by]).toFixed(3)}, ${what}`, f2, 0.85))
+  }
+  for (const language of [...new Set(documents.map((document) => document.language))].sort()) {
+    const sum = emptyTally()
+    documents.forEach((document, i) => {
+      if (document.language === language) addTally(sum, scores[i]!.tokens)
+    })
+    const { precision, recall, f2 } = measure(sum)
+    rows.push(row(`filters: F2 by tokens, \`${language}\`, P ${precision.toFixed(3)} R ${recall.toFixed(3)}, planted texts`, f2))
   }
   for (const entity of [...new Set(scores.flatMap(({ byEntity }) => [...byEntity.keys()]))].sort()) {
     const of = (score: DocumentScores): Tally | undefined => score.byEntity.get(entity)
@@ -210,17 +218,20 @@ function singleValueRows(): readonly EvaluationRow[] {
   ]
 }
 
-/** What `default` flags in texts of machines and programmers, which hold nobody's data. */
-function machineTextRows(): readonly EvaluationRow[] {
+/** What `default` flags where nobody's data are: prose per 10,000 words, logs and program text per megabyte. */
+function cleanTextRows(): readonly EvaluationRow[] {
   const plan = compilePlan({ default: 'mask' })
-  const perMegabyte = (text: string): number => (scanText(text, plan).findings.length / text.length) * 1e6
-  const root = fileURLToPath(new URL('../../src/', import.meta.url))
-  const code = globSync('**/*.ts', { cwd: root })
-    .filter((file) => !file.includes('.test.') && !file.includes('filters/'))
-    .map((file) => readFileSync(join(root, file), 'utf8'))
-    .join('\n')
+  const findings = (texts: readonly string[]): number => texts.reduce((sum, text) => sum + scanText(text, plan).findings.length, 0)
+  const prose = cleanProse(shared, SEED).map(({ from, texts, most }): EvaluationRow => {
+    const words = wordsIn(texts)
+    const value = (findings(texts) / words) * 10_000
+    const what = `filters: findings per 10,000 words, ${words.toLocaleString('en')} words of ${from}`
+    return { what, value, target: most, ok: most === null || value <= most }
+  })
+  const perMegabyte = (texts: readonly string[]): number => (findings(texts) / texts.reduce((sum, text) => sum + text.length, 0)) * 1e6
   return [
-    row('filters: false alarms per MB of logs, all of `default`', perMegabyte(logLines(SEED, 1_000_000))),
-    row('filters: findings per MB of program text, all of `default`', perMegabyte(code)),
+    ...prose,
+    row('filters: false alarms per MB of logs, made ones (ours)', perMegabyte([logLines(SEED, 1_000_000)])),
+    ...programTexts().map(({ from, texts }) => row(`filters: findings per MB of program text, ${from}`, perMegabyte(texts))),
   ]
 }

@@ -1,4 +1,4 @@
-import { TEMPLATES, type Split } from './templates.ts'
+import { languageOf, TEMPLATES, type Split } from './templates.ts'
 import { PLAIN, type Random, random, VALUES } from './values.ts'
 
 export interface PlantedSpan {
@@ -8,6 +8,8 @@ export interface PlantedSpan {
 }
 
 export interface PlantedDocument {
+  /** ISO 639-1. */
+  readonly language: string
   readonly text: string
   readonly spans: readonly PlantedSpan[]
 }
@@ -30,5 +32,5 @@ function plant(template: string, next: Random): PlantedDocument {
     if (entity in VALUES) spans.push({ start: text.length, end: text.length + value.length, entity })
     text += value
   }
-  return { text: text + template.slice(at), spans }
+  return { language: languageOf(template), text: text + template.slice(at), spans }
 }

@@ -71,3 +71,17 @@ export const TEMPLATES = {
   ],
 } as const
 export type Split = keyof typeof TEMPLATES
+
+/** Words that tell the language of a template; the others are English. */
+const TELLING: readonly (readonly [language: string, words: RegExp])[] = [
+  ['de', /\b(?:Bitte|Ihre|Meine|lautet)\b/u],
+  ['fr', /\b(?:Votre|numéro est|Né le|téléphone)/u],
+  ['es', /\b(?:Mi|vivo)\b/u],
+  ['it', /\bIl mio\b/u],
+  ['nl', /\bBel mij\b/u],
+  ['pl', /\bProszę\b/u],
+]
+
+export function languageOf(template: string): string {
+  return TELLING.find(([, words]) => words.test(template))?.[0] ?? 'en'
+}

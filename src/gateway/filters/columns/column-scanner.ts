@@ -14,7 +14,8 @@ const ALONE_SHARE = 0.5
 const MAX_NAMED_VALUES = 400
 const NAMES_SHARE = 0.2
 const NAMES_SCORE = 0.5
-const WORDS = /\p{L}{2,}[^\p{L}]+\p{L}{2,}/u
+/** Two words with a space or a comma between them: in addresses of mail and of the web stand names as well. */
+const WORDS = /\p{L}{2,}(?:,|[.,]?\s+)\p{L}/u
 /** Units of the name of a column that are read as what announces its values. */
 const MAX_LABEL = 60
 
