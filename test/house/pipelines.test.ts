@@ -289,10 +289,10 @@ describe('what policies know of a pipeline (B2)', () => {
     const ask = { account: 'scientist', action: 'runPipeline', resource: { type: 'Pipeline', id: 'not-by-its-author' } }
     const why = await call({ ...engineer, token: house.token }, 'POST', '/policies/why', ask)
     expect([why.status, why.text.includes('test-own')]).toEqual([200, true])
-    expect(
-      (await call({ ...engineer, token: house.token }, 'POST', '/policies/why', { ...ask, resource: { type: 'Pipeline', id: 'none' } }))
-        .status,
-    ).toBe(404)
+    // A change that would make a pipeline is explained too.
+    const made = { account: 'deployer', action: 'editPipeline', resource: { type: 'Pipeline', id: 'none' } }
+    const whyNot = await call({ ...engineer, token: house.token }, 'POST', '/policies/why', made)
+    expect([whyNot.status, whyNot.text.includes('deployers-change-no-pipeline')]).toEqual([200, true])
   })
 
   it('is bound into the approval of a change: what was agreed to is saved, over the version that was looked at', async () => {

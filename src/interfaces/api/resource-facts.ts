@@ -2,7 +2,10 @@ import { type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core
 import type { ControlPlane } from './control-plane.ts'
 import { pipelineFacts } from './pipeline-facts.ts'
 
-/** A resource by name, as the policies see it; of a model, the version that serves, else the latest. @throws {RedoubtError} `ERR_NOT_FOUND`. */
+/**
+ * A resource by name, as the policies see it; of a model, the version that serves, else the latest; a pipeline that is not
+ * there is one that is new. @throws {RedoubtError} `ERR_NOT_FOUND`.
+ */
 export function resourceFacts(
   plane: Pick<ControlPlane, 'registry' | 'datasets' | 'endpoints' | 'pipelines'>,
   { type, id }: EntityUid,
@@ -16,9 +19,7 @@ export function resourceFacts(
   } else if (type === 'Endpoint') {
     const route = plane.endpoints.find((endpoint) => endpoint.id === id)
     if (route) return route
-  } else if (type === 'Pipeline') {
-    const version = plane.pipelines.get(id)
-    if (version) return pipelineFacts(plane, id, version)
-  } else return { type, id, attributes: {}, parents: [] }
+  } else if (type === 'Pipeline') return pipelineFacts(plane, id, plane.pipelines.get(id))
+  else return { type, id, attributes: {}, parents: [] }
   throw new RedoubtError('ERR_NOT_FOUND', `there is no ${type.toLowerCase()} \`${id}\``)
 }
