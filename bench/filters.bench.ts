@@ -18,7 +18,9 @@ const SEQUENTIAL: readonly RegExp[] = [
 const FIFTY: readonly string[] = (() => {
   const named =
     'EMAIL_ADDRESS CREDIT_CARD IBAN_CODE US_SSN IP_ADDRESS PHONE_NUMBER API_KEY URL DATE_TIME ADDRESS UK_POSTCODE MAC_ADDRESS'.split(' ')
-  const numbers = [...ENTITIES].filter((entity) => /^[A-Z]{2}_/u.test(entity) && !named.includes(entity))
+  const numbers = RECOGNISERS.flatMap(({ entities }) => [...entities]).filter(
+    (entity) => /^[A-Z]{2}_/u.test(entity) && !named.includes(entity),
+  )
   return [...named, ...numbers.slice(0, 50 - named.length)]
 })()
 const SIZE = 10_000_000
@@ -100,7 +102,7 @@ export const benchmark = {
         unit: 'times',
         target: 3,
         comparator: '>=',
-        note: `${ENTITIES.size} entities with check digits, context, overlaps and masks, against ${SEQUENTIAL.length} bounded expressions that only match`,
+        note: `${entities.length} entities with check digits, context, overlaps and masks, against ${SEQUENTIAL.length} bounded expressions that only match`,
       },
       {
         what: 'filters: whole text, fifty entities, of what fifty expressions one after the other take, mixed text',

@@ -13,6 +13,7 @@ import {
   limitCommands,
   loginCommands,
   modelCommands,
+  pipelineCommands,
   policyCommands,
   portNumber,
   trustCommand,
@@ -54,6 +55,7 @@ export function createProgram(itself: readonly string[]): Command {
     accessCommands(),
     dataCommands(),
     modelCommands(),
+    pipelineCommands(),
     keyCommands(),
     policyCommands(
       () => configuration({}).policies,

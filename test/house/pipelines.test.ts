@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { runProgram } from '#interfaces/commands'
+import { createProgram } from '../../src/composition/program.ts'
 import { type Answer, type House, type HouseAccount, openHouse } from './house.fixture.ts'
 
 /** What production asks for, and more: a run and its data wait for approvals too where the pipeline is called `watched`. */
@@ -13,9 +15,13 @@ const FOUR_EYES = `@id("test-edit") forbid (principal, action == Action::"editPi
 @id("test-restricted") forbid (principal, action == Action::"editPipeline", resource) when { resource is Pipeline && resource.sensitivity >= 3 };
 @id("test-own") forbid (principal, action == Action::"runPipeline", resource == Pipeline::"not-by-its-author")
 when { resource.author == "ServiceAccount::engineer" };
-@id("test-approve") permit (principal in Role::"ml-engineer", action == Action::"approve", resource is Model);
+@id("test-approve") permit (principal in Role::"ml-engineer", action == Action::"approve", resource) when { resource is Model || resource is Pipeline };
+@id("test-view") forbid (principal == ServiceAccount::"viewer", action == Action::"view", resource)
+when { resource is Pipeline && resource.sensitivity >= 3 };
 `
 const ROWS = 60
+/** For a busy machine. */
+const PATIENT = { timeout: 30_000 }
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-pipelines-'))
 
 let house: House
@@ -155,6 +161,9 @@ describe('what is run (B2, B8)', () => {
       digest: first.digest,
     })
     expect((await approve(officer, asked)).status).toBe(200)
+    // Who wrote it agrees to no run of it.
+    const others = await askedFor(scientist, await run('watched', {}, scientist))
+    expect((await approve(engineer, others)).json.code).toBe('ERR_APPROVAL_SELF')
     expect((await save('watched', { model: 'watched', seed: 2 })).status).toBe(200)
     expect((await run('watched')).code).toBe('ERR_APPROVAL_REQUIRED')
     // The one that was looked at still may, by its number.
@@ -190,7 +199,7 @@ describe('what is run (B2, B8)', () => {
     )
     const waiting = run('patient')
     await expect
-      .poll(async () => (await house.entries({ resource: 'Pipeline::patient' })).map(({ event }) => event['action']))
+      .poll(async () => (await house.entries({ resource: 'Pipeline::patient' })).map(({ event }) => event['action']), PATIENT)
       .toEqual(expect.arrayContaining(['runPipeline']))
     const second = (await save('patient', { model: 'patient', seed: 99 })).json.pipeline
     for (const edge of edges) edge.destroy()
@@ -206,7 +215,7 @@ describe('what is run (B2, B8)', () => {
     ])
     // What was broken off is on record too.
     const ends = () => house.entries({ resource: 'Pipeline::heavy', type: 'pipeline.end' })
-    await expect.poll(async () => (await ends()).map(({ event }) => event['code'])).toEqual(['ERR_CLIENT_GONE', 'ERR_CLIENT_GONE'])
+    await expect.poll(async () => (await ends()).map(({ event }) => event['code']), PATIENT).toEqual(['ERR_CLIENT_GONE', 'ERR_CLIENT_GONE'])
   }, 60_000)
 
   it('is refused when the digest that is meant is another, or the version is not there', async () => {
@@ -239,6 +248,8 @@ describe('what is run (B2, B8)', () => {
     expect((await save('moved', { dataset: 'renamed', model: 'moved', seed: 3 })).json.code).toBe('ERR_POLICY_DENIED')
     await importRows('renamed', HEADER, 'restricted')
     const { result } = await run('moved')
+    // Nor is it made harmless by those who may not touch it.
+    expect((await save('moved', { dataset: 'loans', model: 'moved' })).json.code).toBe('ERR_POLICY_DENIED')
     expect(result.model).toMatchObject({ sensitivity: 'restricted', lineage: { dataset: { name: 'renamed', version: 2 } } })
   })
 })
@@ -253,16 +264,35 @@ describe('what policies know of a pipeline (B2)', () => {
     expect((await call(engineer, 'GET', '/pipelines/plain')).json.versions).toEqual(before)
   })
 
+  it('is asked of each version that is shown', async () => {
+    const viewer = await house.account('viewer', 'data-scientist')
+    await importRows('later', HEADER)
+    await save('layers', { dataset: 'later', model: 'layers' })
+    await save('layers', { model: 'layers' })
+    const versions = async () =>
+      (await call(viewer, 'GET', '/pipelines/layers')).json.versions.map((one: { version: number }) => one.version)
+    const listed = async () => (await call(viewer, 'GET', '/pipelines')).json.pipelines.map(({ name }: { name: string }) => name)
+    expect([await versions(), (await listed()).includes('layers')]).toEqual([[2, 1], true])
+    await importRows('later', HEADER, 'restricted')
+    expect([await versions(), (await listed()).includes('layers')]).toEqual([[2], true])
+    expect((await call(viewer, 'GET', '/pipelines/layers?version=1')).status).toBe(403)
+    await importRows('loans-too', HEADER)
+    await save('hidden', { dataset: 'loans-too', model: 'hidden' })
+    await importRows('loans-too', HEADER, 'restricted')
+    expect((await listed()).includes('hidden')).toBe(false)
+    expect((await call(viewer, 'GET', '/pipelines/hidden')).status).toBe(403)
+  })
+
   it('is who wrote it', async () => {
     await save('not-by-its-author', { model: 'by-another' })
     expect((await run('not-by-its-author')).code).toBe('ERR_POLICY_DENIED')
     const ask = { account: 'scientist', action: 'runPipeline', resource: { type: 'Pipeline', id: 'not-by-its-author' } }
     const why = await call({ ...engineer, token: house.token }, 'POST', '/policies/why', ask)
     expect([why.status, why.text.includes('test-own')]).toEqual([200, true])
-    expect(
-      (await call({ ...engineer, token: house.token }, 'POST', '/policies/why', { ...ask, resource: { type: 'Pipeline', id: 'none' } }))
-        .status,
-    ).toBe(404)
+    // A change that would make a pipeline is explained too.
+    const made = { account: 'deployer', action: 'editPipeline', resource: { type: 'Pipeline', id: 'none' } }
+    const whyNot = await call({ ...engineer, token: house.token }, 'POST', '/policies/why', made)
+    expect([whyNot.status, whyNot.text.includes('deployers-change-no-pipeline')]).toEqual([200, true])
   })
 
   it('is bound into the approval of a change: what was agreed to is saved, over the version that was looked at', async () => {
@@ -302,5 +332,60 @@ describe('a definition (B2)', () => {
   it('that is too large, and a name that leads elsewhere, are refused', async () => {
     expect((await save('bad', { leaveOut: ['x'.repeat(600_000)] })).status).toBe(413)
     for (const name of ['..', '%2e%2e', '..%2fmodels', 'UP', 'a%00']) expect((await save(name)).status, name).toBeGreaterThanOrEqual(400)
+  })
+})
+
+describe('the commands for pipelines (B2)', () => {
+  afterEach(() => vi.unstubAllEnvs())
+  async function redoubt(...args: string[]) {
+    let out = ''
+    let err = ''
+    const terminal = { writeOut: (text: string) => void (out += text), writeErr: (text: string) => void (err += text) }
+    const code = await runProgram(createProgram(['redoubt']), ['node', 'redoubt', ...args, '--data-dir', house.dataDir], terminal)
+    return { code, out, err }
+  }
+  const json = async (...args: string[]): Promise<any> => {
+    const { code, out, err } = await redoubt('pipeline', ...args, '--json')
+    expect(`${args.join(' ')}: ${code} ${err}`).toBe(`${args.join(' ')}: 0 `)
+    return JSON.parse(out)
+  }
+
+  it('save, show, list and run', async () => {
+    vi.stubEnv('REDOUBT_TOKEN', engineer.token)
+    const file = join(folder, 'weekly.json')
+    writeFileSync(file, JSON.stringify(definition({ model: 'weekly', leaveOut: ['age'] })))
+    const saved = await json('save', 'weekly', file)
+    expect(saved).toMatchObject({ name: 'weekly', version: 1, leaveOut: ['age'], author: { id: 'engineer' } })
+    expect((await json('show', 'weekly')).versions).toEqual([saved])
+    expect((await json('show', 'redoubt/mlp')).versions).toMatchObject([{ builtIn: true }])
+    expect((await json('list')).map(({ name }: { name: string }) => name)).toEqual(
+      expect.arrayContaining(['redoubt/logistic', 'redoubt/mlp', 'weekly']),
+    )
+    const ran = await json('run', 'weekly', '--digest', saved.digest, '--seed', '4')
+    expect(ran).toMatchObject({
+      name: 'weekly',
+      version: 1,
+      lineage: { pipelineVersion: { digest: saved.digest }, parameters: { seed: 4 } },
+    })
+    const words = (await redoubt('pipeline', 'show', 'weekly', '--version', '1')).out
+    for (const word of ['weekly version 1', saved.digest, 'ServiceAccount::engineer', 'left out  age']) expect(words).toContain(word)
+    expect((await redoubt('pipeline', 'list')).out).toContain('weekly')
+  })
+
+  it('say what to do next where they do nothing', async () => {
+    vi.stubEnv('REDOUBT_TOKEN', deployer.token)
+    const file = join(folder, 'weekly.json')
+    const refused = await redoubt('pipeline', 'save', 'weekly', file)
+    expect([refused.code, refused.err.includes('ERR_POLICY_DENIED')]).toEqual([1, true])
+    writeFileSync(file, '{"dataset": "loans", "dataset": "watched"}')
+    expect((await redoubt('pipeline', 'save', 'weekly', file)).err).toContain('ERR_INPUT')
+    for (const args of [
+      ['save', 'weekly', join(folder, 'not-there.json')],
+      ['save', '../policies/x', file],
+      ['show', '../models/loans'],
+      ['run', 'redoubt/mlp'],
+      ['run', 'weekly', '--version', 'x'],
+    ])
+      expect((await redoubt('pipeline', ...args)).code, args.join(' ')).toBe(2)
   })
 })

@@ -258,6 +258,47 @@ describe('train', () => {
     expect(Buffer.from(other.onnx).equals(Buffer.from(model.onnx))).toBe(false)
   })
 
+  it('takes hyper-parameters within bounds, says which, and learns from no column that is left out (B2)', async () => {
+    const rows = 1500
+    const columns = mixed(rows, seededRandom(7))
+    const ask = { dataset: version(columns, rows), algorithm: 'mlp', seed: 3 } as const
+    const choices = { hidden: [12, 9, 7, 5], learningRate: 0.01, maxEpochs: 4, patience: 4, heldOutShare: 0.3 }
+    const model = await train({ ...ask, groups: inGroups(columns, rows), choices, leaveOut: ['job', 'id'] })
+    expect(model.parameters).toMatchObject({ ...choices, weightDecay: HYPER_PARAMETERS.mlp.weightDecay, leaveOut: ['job', 'id'] })
+    expect(model.metrics.heldOutRows).toBeGreaterThan(rows * 0.25)
+    const names = model.inputs.map((input) => input.name)
+    expect([names.includes('age'), names.includes('job'), names.includes('id')]).toEqual([true, false, false])
+    expect(Buffer.from(model.onnx).toString('latin1')).not.toContain('nurse')
+    const features = columns.filter(({ name }) => names.includes(name))
+    const { probability } = await scoreOnnx(model.onnx, features, rows)
+    for (const p of probability) expect(p).toSatisfy((value: number) => value >= 0 && value <= 1)
+    expect(new Set(probability).size).toBeGreaterThan(rows / 2)
+    const plain = await train({ ...ask, groups: inGroups(columns, rows), leaveOut: ['job', 'id'] })
+    expect(Buffer.from(plain.onnx).equals(Buffer.from(model.onnx))).toBe(false)
+  })
+
+  it.each([
+    ['a rate of nothing', 'mlp', { learningRate: 0 }, 'ERR_INPUT_INVALID'],
+    ['epochs without end', 'mlp', { maxEpochs: 201 }, 'ERR_INPUT_INVALID'],
+    ['layers in a logistic regression', 'logistic', { hidden: [4] }, 'ERR_INPUT_INVALID'],
+    ['what is not to be chosen', 'mlp', { minSteps: 1e9 }, 'ERR_INPUT_INVALID'],
+  ] as const)('refuses %s', async (_, algorithm, choices, code) => {
+    const columns = [numbers('x', 'integer', [1, 2, 3, 4]), numbers('label', 'integer', [0, 1, 0, 1])]
+    const ask = { dataset: version(columns, 4), groups: inGroups(columns, 4), algorithm, seed: 1 }
+    await expect(train({ ...ask, choices: choices as never })).rejects.toMatchObject({ code })
+  })
+
+  it.each([
+    ['is not there', 'y', 'y'],
+    ['is the label', 'label', 'label'],
+  ])('refuses to leave out a column that %s, and to learn from nothing', async (_, name, column) => {
+    const columns = [numbers('x', 'integer', [1, 2, 3, 4]), numbers('label', 'integer', [0, 1, 0, 1])]
+    const ask = { dataset: version(columns, 4), algorithm: 'mlp', seed: 1 } as const
+    const left = train({ ...ask, groups: inGroups(columns, 4), leaveOut: [name] })
+    await expect(left).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN', evidence: { column } })
+    await expect(train({ ...ask, groups: inGroups(columns, 4), leaveOut: ['x'] })).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })
+  })
+
   it('never uses the subject column as a feature (A1)', async () => {
     const columns = [
       texts(

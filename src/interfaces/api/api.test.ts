@@ -325,6 +325,16 @@ describe('a run of a training pipeline (B2)', () => {
   })
 })
 
+describe('a built-in pipeline (B2)', () => {
+  it('is edited by nobody, whatever the policies say, and who tries is on record', async () => {
+    const answer = await call('PUT', '/api/v1/pipelines/redoubt/mlp', { json: PIPELINE })
+    expect([answer.status, answer.body.code]).toEqual([409, 'ERR_CONFLICT'])
+    expect(plane.events).toMatchObject([{ action: 'editPipeline', resource: { type: 'Pipeline', id: 'redoubt/mlp' } }])
+    expect(plane.queries[0]?.resource.attributes).toMatchObject({ builtIn: true })
+    expect(plane.done).toEqual([])
+  })
+})
+
 describe('a program that acts for a person (B1, B4)', () => {
   const NOT_LENT: readonly (readonly [path: string, json: object])[] = [
     [`/approvals/${APPROVAL}/approve`, { digest: 'a'.repeat(64) }],

@@ -4,7 +4,8 @@ import { pipelineFacts } from './pipeline-facts.ts'
 
 /**
  * A resource by name, as the policies see it; of a model, the version that serves, else the latest, and for a rollback the one that it goes
- * back to: what serves may be quarantined, which is why one goes back. @throws {RedoubtError} `ERR_NOT_FOUND`.
+ * back to: what serves may be quarantined, which is why one goes back; a pipeline that is not there is one that is new.
+ * @throws {RedoubtError} `ERR_NOT_FOUND`.
  */
 export function resourceFacts(
   plane: Pick<ControlPlane, 'registry' | 'datasets' | 'endpoints' | 'pipelines'>,
@@ -21,9 +22,7 @@ export function resourceFacts(
   } else if (type === 'Endpoint') {
     const route = plane.endpoints.find((endpoint) => endpoint.id === id)
     if (route) return route
-  } else if (type === 'Pipeline') {
-    const version = plane.pipelines.get(id)
-    if (version) return pipelineFacts(plane, id, version)
-  } else return { type, id, attributes: {}, parents: [] }
+  } else if (type === 'Pipeline') return pipelineFacts(plane, id, plane.pipelines.get(id))
+  else return { type, id, attributes: {}, parents: [] }
   throw new RedoubtError('ERR_NOT_FOUND', `there is no ${type.toLowerCase()} \`${id}\``)
 }

@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { repeated } from './repeated.ts'
+import { wholeNumber } from './whole-number.ts'
 
 interface ModelVersion {
   readonly name: string
@@ -35,11 +36,6 @@ interface Shown {
   readonly versions: readonly ModelVersion[]
 }
 
-const integer = (text: string): number => {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 0) throw new InvalidArgumentError('a whole number is wanted')
-  return value
-}
 const state = (version: ModelVersion): string => (version.quarantined ? 'quarantined' : version.deployed ? 'deployed' : '')
 
 export function modelCommands(): Command[] {
@@ -55,7 +51,7 @@ export function modelCommands(): Command[] {
         .makeOptionMandatory(),
     )
     .requiredOption('--name <name>', 'name of the model')
-    .addOption(new Option('--seed <n>', 'same data, code and seed give the same bytes').argParser(integer).default(1))
+    .addOption(new Option('--seed <n>', 'same data, code and seed give the same bytes').argParser(wholeNumber).default(1))
     .action(
       run<{ dataset: string; algorithm: string; name: string; seed: number }>(async ({ client, output }, options) => {
         const { dataset, algorithm, seed } = options
@@ -112,7 +108,7 @@ export function modelCommands(): Command[] {
   model
     .command('deploy <name>')
     .description('verify the signature over the very bytes that are loaded, then serve them')
-    .addOption(new Option('--version <n>', 'version; the latest unless given').argParser(integer))
+    .addOption(new Option('--version <n>', 'version; the latest unless given').argParser(wholeNumber))
     .action(
       run<{ version?: number }>(async ({ client, output, place }, options, name) => {
         const { model: version } = await client.call<{ model: ModelVersion }>(`/models/${encodeURIComponent(name ?? '')}/deploy`, {
@@ -127,7 +123,7 @@ export function modelCommands(): Command[] {
   model
     .command('rollback <name>')
     .description('go back at once to an older version that was in service here; its signature is verified again')
-    .addOption(new Option('--to <n>', 'version; the one that served before unless given').argParser(integer))
+    .addOption(new Option('--to <n>', 'version; the one that served before unless given').argParser(wholeNumber))
     .action(
       run<{ to?: number }>(async ({ client, output, place }, options, name) => {
         const answer = await client.call<{ model: ModelVersion; deployment: Deployment }>(
@@ -178,7 +174,7 @@ export function modelCommands(): Command[] {
     .command('quarantine <name>')
     .description('take a version out of service at once; running streams are cut')
     .requiredOption('--reason <words>', 'why; goes into the record')
-    .addOption(new Option('--version <n>', 'version; the one that serves, else the latest, unless given').argParser(integer))
+    .addOption(new Option('--version <n>', 'version; the one that serves, else the latest, unless given').argParser(wholeNumber))
     .action(
       run<{ version?: number; reason: string }>(async ({ client, output }, options, name) => {
         const json = { reason: options.reason, ...(options.version === undefined ? {} : { version: options.version }) }
