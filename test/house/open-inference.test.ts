@@ -134,7 +134,9 @@ describe('a person in the record', () => {
     const otherIndex = Number(other.headers['redoubt-log-index'])
 
     const before = await shown(index)
-    expect(before.personal).toEqual([{ subject: expect.stringMatching(/^[\w-]{43}$/), fields: { prediction: expect.any(Array) } }])
+    expect(before.personal).toEqual([
+      { subject: expect.stringMatching(/^[\w-]{43}$/), fields: { prediction: expect.any(Array), inputs: expect.any(Array) } },
+    ])
     expect(JSON.stringify(before)).not.toContain(subject)
     const found = await house.entries({ subject })
     expect(found.map((entry) => entry.index)).toContain(index)

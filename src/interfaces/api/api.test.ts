@@ -125,6 +125,9 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
 ]
 /** More than one question stands before these: `test/house/exceptions.test.ts` has them. */
 const TESTED_ELSEWHERE = [
+  // `test/house/explanations.test.ts`.
+  'POST /api/v1/models/:name/explain',
+  'GET /api/v1/audit/explanations/:requestId',
   'POST /api/v1/break-glass',
   'POST /api/v1/break-glass/:id/review',
   'GET /api/v1/access/reviews',
