@@ -142,7 +142,8 @@ describe('a person in the record', () => {
     expect(found.map((entry) => entry.index)).toContain(index)
     expect(await proved(index)).toBe(true)
 
-    const destroyed = await house.call('POST', '/api/v1/subjects/destroy-key', { token: house.token, json: { subject } })
+    const officer = await house.account('key-officer', 'privacy-officer')
+    const destroyed = await house.call('POST', '/api/v1/subjects/destroy-key', { token: officer.token, json: { subject } })
     expect(destroyed.json).toMatchObject({ destroyed: true, pseudonym: before.personal[0]?.subject })
 
     for (const entry of found) expect((await shown(entry.index)).personal.every(({ fields }) => fields === null)).toBe(true)

@@ -30,7 +30,7 @@ export function recordedRows(inputs: readonly InferTensor[]): readonly RecordedI
 
 function textOf(value: unknown): string | null {
   if (value === null || value === undefined || value === NULL_INTEGER || Number.isNaN(value)) return null
-  return String(value)
+  return typeof value === 'string' ? value : `${value as number | bigint}`
 }
 
 /**
