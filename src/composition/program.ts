@@ -8,6 +8,7 @@ import {
   dataCommands,
   demoCommand,
   doctorCommand,
+  explainCommand,
   filterCommands,
   keyCommands,
   limitCommands,
@@ -56,6 +57,7 @@ export function createProgram(itself: readonly string[]): Command {
     dataCommands(),
     modelCommands(),
     pipelineCommands(),
+    [explainCommand()],
     keyCommands(),
     policyCommands(
       () => configuration({}).policies,

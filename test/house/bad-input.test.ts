@@ -124,6 +124,8 @@ const TARGETS: readonly Target[] = [
   control('POST', '/datasets/:name/export', null, {}),
   control('POST', '/models/:name/train', { dataset: 'credit', algorithm: 'logistic' }, { seed: '1' }),
   control('POST', '/models/:name/deploy', { version: 1 }, { version: '1' }),
+  control('POST', '/models/:name/rollback', { version: 1 }, { version: '1' }),
+  control('POST', '/models/:name/explain', { row: { age: 1 } }, { row: { age: [1] } }),
   control('POST', '/models/:name/quarantine', { reason: 'a test' }, { reason: 7 }),
   control('POST', '/keys/rotate', { keyClass: 'model' }, { keyClass: 7 }),
   control('POST', '/subjects/destroy-key', { subject: 'nobody' }, { subject: ['nobody'] }),
@@ -269,7 +271,9 @@ describe('bad input on every route that takes a body', () => {
   it('refuses a member of the wrong type and names it', async () => {
     await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, mistyped }) => (good === null ? null : JSON.stringify({ ...good, ...mistyped })))
     for (const body of ['[]', '7', '"text"', 'true']) await everywhere(/400 ERR_INPUT_INVALID$/, () => body)
-    await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, path }) => (good === null || /\/(?:deploy|rotate)$/.test(path) ? null : 'null'))
+    await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, path }) =>
+      good === null || /\/(?:deploy|rollback|rotate)$/.test(path) ? null : 'null',
+    )
   })
 
   it('refuses unknown members (control plane and Open Inference Protocol)', async () => {

@@ -174,7 +174,22 @@ async function plant(): Promise<void> {
   }
   await client.raw('/v1/chat/completions', { method: 'POST', json: { model: text.mistyped, messages: [] }, headers })
   await client.call(`/audit/entries?subject=${text.oipSubject}`)
-  await client.call('/subjects/destroy-key', { method: 'POST', json: { subject: text.headerSubject } })
+  const officer = await client.call<{ privateKeyJwk: PrivateJwk }>('/service-accounts', {
+    method: 'POST',
+    json: { name: 'key-officer', roles: ['privacy-officer'], purpose: 'credit-scoring', legalBasis: 'contract' },
+  })
+  const held = {
+    baseUrl: client.place.url,
+    accountId: 'key-officer',
+    privateKeyJwk: officer.privateKeyJwk,
+    ...(ca === undefined ? {} : { ca }),
+  }
+  const { accessToken: officerToken } = await requestToken(held)
+  await client.call('/subjects/destroy-key', {
+    method: 'POST',
+    json: { subject: text.headerSubject },
+    headers: { authorization: `Bearer ${officerToken}` },
+  })
 }
 
 function expectNothing(): void {

@@ -134,13 +134,16 @@ describe('a person in the record', () => {
     const otherIndex = Number(other.headers['redoubt-log-index'])
 
     const before = await shown(index)
-    expect(before.personal).toEqual([{ subject: expect.stringMatching(/^[\w-]{43}$/), fields: { prediction: expect.any(Array) } }])
+    expect(before.personal).toEqual([
+      { subject: expect.stringMatching(/^[\w-]{43}$/), fields: { prediction: expect.any(Array), inputs: expect.any(Array) } },
+    ])
     expect(JSON.stringify(before)).not.toContain(subject)
     const found = await house.entries({ subject })
     expect(found.map((entry) => entry.index)).toContain(index)
     expect(await proved(index)).toBe(true)
 
-    const destroyed = await house.call('POST', '/api/v1/subjects/destroy-key', { token: house.token, json: { subject } })
+    const officer = await house.account('key-officer', 'privacy-officer')
+    const destroyed = await house.call('POST', '/api/v1/subjects/destroy-key', { token: officer.token, json: { subject } })
     expect(destroyed.json).toMatchObject({ destroyed: true, pseudonym: before.personal[0]?.subject })
 
     for (const entry of found) expect((await shown(entry.index)).personal.every(({ fields }) => fields === null)).toBe(true)

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 /** Every module that decides what a trained model is; a test compares the list with the folder. */
 export const TRAINING_MODULES = [
   'adam',
+  'baseline',
   'code-digest',
   'encoding',
   'fit',

@@ -18,6 +18,8 @@ export interface ModelMetadata {
   readonly nullEncoding: typeof NULL_ENCODING
   readonly dataset: { readonly name: string; readonly version: number; readonly digest: string }
   readonly seed: number
+  /** What explanations compare a row with, in the order of the features (`baselineOf`); models from before it was kept have none. */
+  readonly baseline?: readonly (string | number | null)[]
 }
 
 /** One named tensor of the served model; −1 is the batch. Same shape as the serving room's type. */

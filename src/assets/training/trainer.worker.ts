@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { asRedoubtError } from '#foundation/core'
+import { baselineOf } from './baseline.ts'
 import { fit } from './fit.ts'
 import type { HyperParameters } from './hyper-parameters.ts'
 import type { ModelMetadata } from './null-encoding.ts'
@@ -21,7 +22,8 @@ const say = (message: FromTrainer): void => parentPort?.postMessage(message)
 try {
   const { table, parameters, seed, metadata } = workerData as TrainerInput
   const model = fit(table, parameters, seed, (epoch, of, loss) => say({ kind: 'progress', epoch, of, loss }))
-  const onnx = writeModel(table.columns, model.encoding, model.network, metadata)
+  const baseline = baselineOf(table.columns, model.encoding)
+  const onnx = writeModel(table.columns, model.encoding, model.network, { ...metadata, baseline })
   const { metrics, epochs, bestEpoch, fitRows } = model
   say({ kind: 'done', onnx, metrics, epochs, bestEpoch, fitRows, features: model.encoding.features })
 } catch (thrown) {

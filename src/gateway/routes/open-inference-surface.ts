@@ -1,7 +1,8 @@
 import type { Registry } from '#assets/registry'
-import { RedoubtError } from '#foundation/core'
+import { type JsonObject, RedoubtError } from '#foundation/core'
 import { type Call, type Rendered, type ServeIo, type Served, challengeOf, type Surface, type TextFilter } from '#gateway/pipeline'
 import type { InferTensor, ModelServer, ServedModel } from '#gateway/serving'
+import { recordedRows } from './recorded-rows.ts'
 import { parseInferRequest } from './open-inference.ts'
 import { type InferResponse, renderInferenceError, renderInferResponse } from './open-inference-answers.ts'
 import type { InferRequest } from './open-inference.ts'
@@ -114,8 +115,15 @@ async function serve({ model, request, inputs, render }: Serving, io: ServeIo): 
         outputs: outputs.map((tensor) => filteredTensor(tensor, filter, 'outputs')),
         requested: request.outputs,
       }),
-    ...(io.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: { prediction: outputs.map(recorded) } }),
+    ...(io.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: personalOf(model, inputs, outputs) }),
   }
+}
+
+/** What was answered, and of a model trained here what it was answered from, so that it can be explained later (D2). */
+function personalOf({ version }: ServedModel, inputs: readonly InferTensor[], outputs: readonly InferTensor[]): JsonObject {
+  const prediction = outputs.map(recorded)
+  const rows = version.foreign ? null : recordedRows(inputs)
+  return rows === null ? { prediction } : { prediction, inputs: rows }
 }
 
 function textUnits(tensors: readonly InferTensor[]): number {

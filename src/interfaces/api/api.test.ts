@@ -84,7 +84,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['DELETE', '/api/v1/models/credit', {}, 'erase', /unload.*remove model/],
   ['GET', '/api/v1/keys', {}, 'view', /list keys/],
   ['POST', '/api/v1/keys/rotate', { json: { keyClass: 'model' } }, 'rotateKey', /rotate key/],
-  ['POST', '/api/v1/subjects/destroy-key', { json: { subject: 's' } }, 'erase', /destroy subject/],
+  ['POST', '/api/v1/subjects/destroy-key', { json: { subject: 's' } }, 'destroyKey', /destroy subject/],
   ['GET', '/api/v1/audit/entries', {}, 'readAudit', /search log/],
   ['GET', '/api/v1/audit/entries/1', {}, 'readAudit', /read entry.*open personal fields/],
   ['GET', '/api/v1/audit/entries/1/proof', {}, 'readAudit', /prove/],
@@ -136,6 +136,9 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
 /** More than one question stands before these, or an answer that is always no: tests in `test/house` have them. */
 const TESTED_ELSEWHERE = [
   'PUT /api/v1/pipelines/redoubt/:algorithm',
+  // `test/house/explanations.test.ts`.
+  'POST /api/v1/models/:name/explain',
+  'GET /api/v1/audit/explanations/:requestId',
   'POST /api/v1/break-glass',
   'POST /api/v1/break-glass/:id/review',
   'GET /api/v1/access/reviews',

@@ -15,6 +15,7 @@ import { breakGlassRoutes } from './break-glass-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { datasetRoutes } from './dataset-routes.ts'
 import { authenticate, demand, systemPart } from './guard.ts'
+import { explanationRoutes } from './explanation-routes.ts'
 import { HeavyWork, type Lanes } from './heavy-work.ts'
 import { keyRoutes } from './key-routes.ts'
 import { limitRoutes } from './limit-routes.ts'
@@ -122,6 +123,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     rowRoutes,
     modelRoutes,
     pipelineRoutes,
+    explanationRoutes,
     keyRoutes,
     auditRoutes,
     policyRoutes,

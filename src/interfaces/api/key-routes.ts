@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, keyOf, systemPart } from './guard.ts'
+import { demand, keyOf } from './guard.ts'
 import { subjectName } from './names.ts'
 
 /** Keys: what there is, rotation, and the end of a subject's key. Key material never passes here. */
@@ -42,7 +42,7 @@ export const keyRoutes =
         },
       },
       async (request) => {
-        const principal = await demand(plane, request, 'erase', systemPart('subjects'))
+        const principal = await demand(plane, request, 'destroyKey', keyOf('subject'))
         const use = {
           principal: principal.facts,
           purpose: principal.purpose,

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { confirmed } from './confirmed.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 
@@ -13,6 +14,15 @@ interface KeyDescription {
 }
 
 const CLASSES = ['dataset', 'model', 'subject', 'configuration']
+
+const warningOf = (subject: string): string =>
+  [
+    `All that is sealed under the key of \`${subject}\` becomes unreadable, for everyone and for ever:`,
+    '  - in the log: rows and answers of their calls, so that no decision about them can be explained any more; names and reasons',
+    '  - their login name, if they have an account here',
+    'The entries stay and still verify. Rows of data sets and what models learned stay: remove those by themselves.',
+    'Copies of the key database from before still hold the key: let backups end.',
+  ].join('\n')
 
 export function keyCommands(): Command[] {
   const keys = new Command('keys').description('key versions: list, rotate, destroy')
@@ -53,8 +63,10 @@ export function keyCommands(): Command[] {
     .command('destroy')
     .description('destroy the key of a subject: what is sealed under it cannot be read any more')
     .requiredOption('--subject <subject>', 'the person, as calls and data name them')
+    .option('--yes', 'without asking, for scripts')
     .action(
-      run<{ subject: string }>(async ({ client, output }, options) => {
+      run<{ subject: string; yes?: boolean }>(async ({ client, output }, options) => {
+        if (options.yes !== true) await confirmed(output, warningOf(options.subject), options.subject)
         const answer = await client.call<{ pseudonym: string; destroyed: boolean }>('/subjects/destroy-key', {
           method: 'POST',
           json: { subject: options.subject },

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { explainRowCommand } from './explain-commands.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { repeated } from './repeated.ts'
@@ -169,6 +170,8 @@ export function modelCommands(): Command[] {
         )
       }),
     )
+
+  model.addCommand(explainRowCommand())
 
   model
     .command('quarantine <name>')

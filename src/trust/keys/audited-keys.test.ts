@@ -213,7 +213,7 @@ describe('the keyring', () => {
     const sealed = await keyring.sealer.seal('ann', Buffer.from('x'), 'c')
     expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym: sealed.pseudonym, destroyed: true })
     expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym: sealed.pseudonym, destroyed: false })
-    expect(audit.last()).toMatchObject({ type: 'key.destroy', action: 'erase', details: { pseudonym: sealed.pseudonym } })
+    expect(audit.last()).toMatchObject({ type: 'key.destroy', action: 'destroyKey', details: { pseudonym: sealed.pseudonym } })
     expect(await failure(keyring.sealer.open(sealed, 'c'))).toBe('ERR_KEYS_DESTROYED')
   })
 

@@ -12,7 +12,7 @@ const MAX_TEXT = 512
 
 interface Fact {
   readonly type: 'key.generate' | 'key.unwrap' | 'key.rewrap' | 'key.sign' | 'key.release' | 'key.rotate' | 'key.destroy'
-  readonly action: 'useKey' | 'rotateKey' | 'erase'
+  readonly action: 'useKey' | 'rotateKey' | 'destroyKey'
   readonly details: JsonObject
 }
 
@@ -114,7 +114,7 @@ export class RecordedKeys implements AuditedKeys {
   async destroySubject(subject: string, use: KeyUse): Promise<{ pseudonym: string; destroyed: boolean }> {
     this.#prepare(use, 'subject')
     const pseudonym = this.#sealer.pseudonym(subject)
-    const fact: Fact = { type: 'key.destroy', action: 'erase', details: { keyClass: 'subject', pseudonym } }
+    const fact: Fact = { type: 'key.destroy', action: 'destroyKey', details: { keyClass: 'subject', pseudonym } }
     // What cannot be undone is in the log before it is done; a failure is told by a second event.
     await this.#record(fact, use)
     return { pseudonym, destroyed: await this.#tried(async () => this.#sealer.destroy(subject), fact, use) }

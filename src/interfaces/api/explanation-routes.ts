@@ -1,0 +1,177 @@
+import type { FastifyRequest } from 'fastify'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
+import { explainRow, type ExplainedValue, type RowExplanation } from '#gateway/serving'
+import { readRecordedRow } from '#gateway/routes'
+import type { ModelVersion } from '#assets/registry'
+import type { Principal } from '#trust/identity'
+import type { ControlPlane } from './control-plane.ts'
+import { demand, mayGoOn, theLog } from './guard.ts'
+import type { Lanes } from './heavy-work.ts'
+import { objectName } from './names.ts'
+
+/** Wider rows are refused before they are looked at. */
+const MAX_COLUMNS = 2_000
+const MAX_TEXT = 4_096
+const value = z.union([z.string().max(MAX_TEXT), z.number(), z.null()])
+const rowBody = z.strictObject({
+  version: z.number().int().min(1).optional(),
+  row: z.record(z.string().min(1).max(256), value).refine((row) => Object.keys(row).length <= MAX_COLUMNS, 'too many columns'),
+})
+/** What it takes for a prediction to be the one that was recorded: rounding alone lies between. */
+const SAME_PROBABILITY = 1e-5
+
+/** Why a model decides as it does: of a row, and of a decision that was made and recorded (D2). */
+export const explanationRoutes =
+  (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
+  async (app) => {
+    /** Verified over the very bytes, a few at a time, and only while the caller still may. */
+    const explain = async (
+      request: FastifyRequest,
+      principal: Principal,
+      version: ModelVersion,
+      values: readonly ExplainedValue[],
+    ): Promise<RowExplanation> => {
+      const refused = mayGoOn(plane, request, 'explain', () => plane.registry.facts(version))
+      const { type, id } = principal.facts
+      const use = {
+        principal: { type, id },
+        purpose: principal.purpose,
+        resource: { type: 'Model', id: version.name },
+        requestId: request.redoubtRequestId,
+      }
+      const work = async (): Promise<RowExplanation> => explainRow(await plane.registry.openVerified(version, use), values)
+      const explanation = await lanes.downloads.run(work, undefined, `${type}::${id}`)
+      const reason = refused()
+      if (reason) throw reason
+      return explanation
+    }
+
+    app.post(
+      '/models/:name/explain',
+      {
+        schema: {
+          summary: 'Explain a row: the contribution of each column to the log-odds, relative to a typical row of the training data',
+          params: z.strictObject({ name: objectName }),
+          body: rowBody,
+        },
+      },
+      async (request) => {
+        const { name } = request.params
+        const { version: wanted, row } = request.body
+        const version =
+          wanted === undefined ? (plane.registry.deployed(name) ?? plane.registry.get(name)) : plane.registry.get(name, wanted)
+        if (!version)
+          throw new RedoubtError('ERR_MODEL_UNKNOWN', `there is no model \`${name}\`${wanted === undefined ? '' : ` version ${wanted}`}`)
+        const principal = await demand(plane, request, 'explain', plane.registry.facts(version))
+        const explanation = await explain(request, principal, version, valuesOf(row, version))
+        return { model: name, version: version.version, digest: version.digest, ...explanation }
+      },
+    )
+
+    app.get(
+      '/audit/explanations/:requestId',
+      {
+        schema: {
+          summary:
+            'Explain a recorded prediction about a person, from what was sealed under the person’s key; that it was looked at is recorded',
+          params: z.strictObject({ requestId: z.string().regex(/^[A-Za-z0-9_-]{1,64}$/) }),
+          querystring: z.strictObject({ row: z.coerce.number().int().min(1).max(100).default(1) }),
+        },
+      },
+      async (request) => {
+        const { requestId } = request.params
+        const [found] = plane.log.search({ type: 'inference.completion', requestId, limit: 1 }).entries
+        const version = found === undefined ? null : decidedBy(plane, found.event)
+        // Nothing is told of calls whose model is gone but that.
+        if (found === undefined || version === null)
+          throw new RedoubtError('ERR_NOT_FOUND', 'the record has no prediction with this request id by a model that is still there')
+        const { index, event } = found
+        const principal = await demand(plane, request, 'explain', plane.registry.facts(version), { meant: { requestId, index } })
+        // Whoever asked saw row and answer; to look into what others asked is to read the record.
+        if (!sameUid(event['actor'], principal.facts)) await demand(plane, request, 'readAudit', theLog)
+        const [personal] = await plane.log.openPersonal(index)
+        if (!personal) throw new RedoubtError('ERR_EXPLANATION', 'the call named no person, so of what it was about only a digest was kept')
+        await plane.audit.record({
+          type: 'inference.explanation',
+          actor: { type: principal.facts.type, id: principal.facts.id },
+          action: 'explain',
+          resource: { type: 'Model', id: version.name },
+          outcome: personal.fields === null ? 'failed' : 'success',
+          ...(personal.fields === null ? { code: 'ERR_KEYS_DESTROYED' as const } : {}),
+          requestId: request.redoubtRequestId,
+          purpose: principal.purpose,
+          // The person is found by it: who looked at what was decided about them.
+          details: { of: requestId, index, version: version.version, subjects: [personal.subject] },
+        })
+        if (personal.fields === null)
+          throw new RedoubtError(
+            'ERR_KEYS_DESTROYED',
+            'the key of the person was destroyed: what was decided about them cannot be read any more',
+          )
+        const row = request.query.row - 1
+        const values = readRecordedRow(personal.fields['inputs'], version.inputs, row)
+        if (values === null)
+          throw new RedoubtError(
+            'ERR_EXPLANATION',
+            'what this was decided from was not kept: the call had fewer or too many rows, or the model was made elsewhere',
+          )
+        const explanation = await explain(request, principal, version, values)
+        const recorded = probabilityOf(personal.fields, row)
+        return {
+          requestId,
+          index,
+          time: event['time'],
+          model: version.name,
+          version: version.version,
+          digest: version.digest,
+          subject: personal.subject,
+          row: request.query.row,
+          recordedProbability: recorded,
+          // Whether the explained score is the one that was answered.
+          reproduced: recorded !== null && Math.abs(recorded - explanation.probability) <= SAME_PROBABILITY,
+          ...explanation,
+        }
+      },
+    )
+  }
+
+/** The version that the entry says decided, by its digest too; null when it was removed. */
+function decidedBy({ registry }: ControlPlane, event: JsonObject): ModelVersion | null {
+  const details = (event['details'] ?? {}) as JsonObject
+  const { type, id } = (event['resource'] ?? {}) as Partial<EntityUid>
+  const number = details['version']
+  if (type !== 'Model' || typeof id !== 'string' || typeof number !== 'number') return null
+  const version = registry.get(id, number)
+  return version?.digest === details['digest'] ? version : null
+}
+
+function sameUid(actor: unknown, { type, id }: EntityUid): boolean {
+  const found = (actor ?? {}) as Partial<EntityUid>
+  return found.type === type && found.id === id
+}
+
+function probabilityOf(fields: JsonObject, row: number): number | null {
+  const outputs = fields['prediction']
+  if (!Array.isArray(outputs)) return null
+  const found = (outputs as readonly { readonly name?: unknown; readonly data?: unknown }[]).find(({ name }) => name === 'probability')
+  const text: unknown = Array.isArray(found?.data) ? found.data[row] : undefined
+  const probability = typeof text === 'string' && text !== '' ? Number(text) : Number.NaN
+  return Number.isFinite(probability) ? probability : null
+}
+
+/** @throws {RedoubtError} `ERR_INPUT_INVALID` unless the row names each input once and nothing else. */
+function valuesOf(row: Readonly<Record<string, ExplainedValue>>, { inputs }: ModelVersion): readonly ExplainedValue[] {
+  for (const name of Object.keys(row))
+    if (!inputs.some((spec) => spec.name === name)) throw new RedoubtError('ERR_INPUT_INVALID', `the model has no input \`${name}\``)
+  return inputs.map(({ name, datatype }) => {
+    const found = Object.hasOwn(row, name) ? row[name] : undefined
+    if (found === undefined) throw new RedoubtError('ERR_INPUT_INVALID', `the row has no \`${name}\`; null stands for a missing value`)
+    if (found !== null && (typeof found === 'string') !== (datatype === 'BYTES'))
+      throw new RedoubtError('ERR_INPUT_INVALID', `\`${name}\` wants ${datatype === 'BYTES' ? 'a text' : 'a number'}`)
+    // As it travels, so that the value that is explained is the one that the model sees.
+    if (datatype === 'FP32' && typeof found === 'number') return Math.fround(found)
+    return found === '' ? null : found
+  })
+}

@@ -1,0 +1,161 @@
+/** Why a model decided as it did, against the whole server: the decision that was made, later, and a row now (D2). */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runProgram } from '#interfaces/commands'
+import { createProgram } from '../../src/composition/program.ts'
+import { type Answer, type House, type HouseAccount, openHouse, starterRow } from './house.fixture.ts'
+
+let house: House
+let scorer: HouseAccount
+let officer: HouseAccount
+let scientist: HouseAccount
+let auditor: HouseAccount
+beforeAll(async () => {
+  house = await openHouse()
+  scorer = await house.account('clerk', 'business-user')
+  officer = await house.account('officer', 'privacy-officer', 'subject-access')
+  scientist = await house.account('scientist', 'data-scientist')
+  auditor = await house.account('auditor', 'auditor')
+}, 120_000)
+afterAll(() => house.close())
+
+const infer = (body: object) => house.call('POST', '/v2/models/credit/infer', { token: scorer.token, json: body })
+const about = (subject: string, change = {}) => ({ parameters: { subject }, ...starterRow(change) })
+const look = (by: HouseAccount, requestId: unknown, query = ''): Promise<Answer> =>
+  house.call('GET', `/api/v1/audit/explanations/${String(requestId)}${query}`, { token: by.token })
+const explain = (by: HouseAccount, row: object, model = 'credit') =>
+  house.call('POST', `/api/v1/models/${model}/explain`, { token: by.token, json: { row } })
+const ROW = { age: 41, income: 38_000, amount: 9_500, duration_months: 36, employment: 'permanent', purpose: 'car', late_payments: 1 }
+const adds = ({ contributions, score, baselineScore }: Answer['json']): void => {
+  const sum = (contributions as { contribution: number }[]).reduce((total, each) => total + each.contribution, 0)
+  expect(Math.abs(sum - (score - baselineScore))).toBeLessThan(1e-3)
+}
+
+describe('the explanation of a decision that was made (D2)', () => {
+  it('is of the row and the version that decided, adds up to the score, and is what was answered', async () => {
+    const answered = await infer(about('ada', { age: 23, late_payments: 4, income: null }))
+    const probability = answered.json.outputs.find(({ name }: { name: string }) => name === 'probability').data[0] as number
+    const { status, json } = await look(officer, answered.headers['x-request-id'])
+    expect([status, json.model, json.version, json.reproduced, json.method]).toEqual([200, 'credit', 1, true, 'shapley'])
+    expect(Math.abs(json.probability - probability)).toBeLessThan(1e-5)
+    expect(1 / (1 + Math.exp(-json.score))).toBeCloseTo(probability, 5)
+    adds(json)
+    expect(json.completenessError).toBeLessThan(1e-4)
+    const given = Object.fromEntries(json.contributions.map((each: { feature: string; value: unknown }) => [each.feature, each.value]))
+    expect(given).toEqual({ ...ROW, age: 23, late_payments: 4, income: null })
+    // Another version serves by then: the one that decided is explained.
+    for (const path of ['/models/credit/train', '/models/credit/deploy'])
+      await house.call('POST', `/api/v1${path}`, {
+        token: house.token,
+        json: path.endsWith('train') ? { dataset: 'credit', algorithm: 'logistic' } : {},
+      })
+    expect((await look(officer, answered.headers['x-request-id'])).json).toMatchObject({ version: 1, reproduced: true })
+    expect((await house.call('POST', '/api/v1/models/credit/rollback', { token: house.token, json: {} })).status).toBe(200)
+  })
+
+  it('records who looked at whom, before it is answered', async () => {
+    const answered = await infer(about('bela'))
+    const seen = await look(officer, answered.headers['x-request-id'])
+    const [entry] = await house.entries({ type: 'inference.explanation', limit: '1' })
+    expect(entry?.event).toMatchObject({
+      actor: { id: 'officer' },
+      action: 'explain',
+      resource: { type: 'Model', id: 'credit' },
+      requestId: seen.headers['x-request-id'],
+      details: { of: answered.headers['x-request-id'], subjects: [seen.json.subject] },
+    })
+    const found = await house.entries({ subject: 'bela', type: 'inference.explanation' })
+    expect(found.map(({ index }) => index)).toEqual([entry?.index])
+    expect(JSON.stringify(entry)).not.toMatch(/bela|38000|permanent/)
+  })
+
+  it('is for whoever made the call, and for those who may explain and read the record', async () => {
+    const { headers } = await infer(about('cara'))
+    const id = headers['x-request-id']
+    expect((await look(scorer, id)).status).toBe(200)
+    // May explain, did not make the call and reads no record; may read the record and explains nothing.
+    for (const other of [scientist, auditor, await house.account('other-clerk', 'business-user')])
+      expect((await look(other, id)).json.code).toBe('ERR_POLICY_DENIED')
+    expect((await house.entries({ subject: 'cara', type: 'inference.explanation' })).length).toBe(1)
+  })
+
+  it('ends with the key of the person, and says so', async () => {
+    const { headers } = await infer(about('dora'))
+    const id = headers['x-request-id']
+    expect((await look(officer, id)).status).toBe(200)
+    const destroyed = await house.call('POST', '/api/v1/subjects/destroy-key', { token: officer.token, json: { subject: 'dora' } })
+    expect(destroyed.json.destroyed).toBe(true)
+    const gone = await look(officer, id)
+    expect([gone.status, gone.json.code]).toEqual([410, 'ERR_KEYS_DESTROYED'])
+    expect(gone.text).not.toContain('permanent')
+    const [entry] = await house.entries({ type: 'inference.explanation', limit: '1' })
+    expect(entry?.event).toMatchObject({ outcome: 'failed', code: 'ERR_KEYS_DESTROYED' })
+  })
+
+  it('is not there for a call without a person, a row that was not sent, or an id of nothing', async () => {
+    const nobody = await infer(starterRow())
+    expect((await look(scorer, nobody.headers['x-request-id'])).json.code).toBe('ERR_EXPLANATION')
+    const { headers } = await infer(about('emil'))
+    expect((await look(officer, headers['x-request-id'], '?row=2')).json.code).toBe('ERR_EXPLANATION')
+    expect((await look(officer, 'req_none')).status).toBe(404)
+    expect((await look(officer, 'a.b')).status).toBe(400)
+  })
+})
+
+describe('the explanation of a row (D2)', () => {
+  it('is exact for a sum, which a logistic regression is', async () => {
+    await house.call('POST', '/api/v1/models/straight/train', { token: house.token, json: { dataset: 'credit', algorithm: 'logistic' } })
+    const { status, json } = await explain(scientist, ROW, 'straight')
+    expect([status, json.method, json.orders]).toEqual([200, 'additive', null])
+    adds(json)
+    // One column at a time: what a column contributes does not depend on the others, as it does in a network.
+    const shareOf = (answer: Answer['json'], feature: string): number =>
+      answer.contributions.find((each: { feature: string }) => each.feature === feature).contribution
+    const other = (await explain(scientist, { ...ROW, income: 12_000, employment: null, late_payments: 5 }, 'straight')).json
+    expect(shareOf(other, 'age')).toBeCloseTo(shareOf(json, 'age'), 4)
+    expect(shareOf(other, 'late_payments')).not.toBeCloseTo(shareOf(json, 'late_payments'), 2)
+    const typical = Object.fromEntries(
+      json.contributions.map((each: { feature: string; baseline: unknown }) => [each.feature, each.baseline]),
+    )
+    const none = (await explain(scientist, typical, 'straight')).json
+    expect([none.score, ...none.contributions.map((each: { contribution: number }) => each.contribution)]).toEqual([
+      none.baselineScore,
+      ...Array.from({ length: 7 }, () => 0),
+    ])
+  })
+
+  it('asks `explain` of the model, for a purpose that it has', async () => {
+    const elsewhere = await house.account('elsewhere', 'data-scientist', 'marketing')
+    expect((await explain(elsewhere, ROW)).json.code).toBe('ERR_POLICY_PURPOSE')
+    expect((await explain(auditor, ROW)).json.code).toBe('ERR_POLICY_DENIED')
+    const { headers } = await explain(scientist, ROW)
+    const [asked] = await house.entries({ requestId: headers['x-request-id'] as string, type: 'control.admission' })
+    expect(asked?.event).toMatchObject({ action: 'explain', resource: { type: 'Model', id: 'credit' } })
+  })
+
+  it('refuses a row that is not one of the model', async () => {
+    const { age: _age, ...short } = ROW
+    for (const row of [short, { ...ROW, more: 1 }, { ...ROW, age: 'old' }, { ...ROW, employment: 3 }, { ...ROW, age: 1.5 }, {}])
+      expect((await explain(scientist, row)).json.code, JSON.stringify(row)).toBe('ERR_INPUT_INVALID')
+    const wide = Object.fromEntries(Array.from({ length: 2_001 }, (_, i) => [`c${i}`, 1]))
+    expect((await explain(scientist, wide)).json.code).toBe('ERR_INPUT_INVALID')
+    expect((await explain(scientist, ROW, 'absent')).json.code).toBe('ERR_MODEL_UNKNOWN')
+  })
+
+  it('is told by commands in words and as JSON', async () => {
+    const { headers } = await infer(about('fred'))
+    for (const words of [
+      ['explain', String(headers['x-request-id'])],
+      ['model', 'explain', 'credit', '--row', JSON.stringify(ROW)],
+    ]) {
+      let out = ''
+      process.env['REDOUBT_TOKEN'] = house.token
+      const terminal = { writeOut: (text: string) => void (out += text), writeErr: (text: string) => void (out += text) }
+      const argv = ['node', 'redoubt', ...words, '--data-dir', house.dataDir, '--secrets-dir', house.secretsDir]
+      expect(await runProgram(createProgram(['redoubt']), argv, terminal), out).toBe(0)
+      delete process.env['REDOUBT_TOKEN']
+      expect(out).toMatch(/late_payments +1 +\d+ +[+−]\d/)
+      expect(out).toContain('exact Shapley values')
+      expect(out.includes('this is what was answered')).toBe(words[0] === 'explain')
+    }
+  })
+})
