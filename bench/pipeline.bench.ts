@@ -1,6 +1,7 @@
 /** The gateway's own work on one chat call: every step, the record durable twice, no sockets and an upstream that answers at once. */
 import { systemClock, NO_EXCEPTIONS } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
+import { compilePlan } from '#gateway/filters'
 import { type House, infer, type Received, type Reply, RunningStreams } from '#gateway/pipeline'
 import { CHAT_COMPLETIONS } from '../src/gateway/routes/chat-completions/protocol.ts'
 import { languageSurface } from '../src/gateway/routes/language-surface.ts'
@@ -75,6 +76,7 @@ async function run(): Promise<readonly Row[]> {
       identity: rooms.identity,
       decider: policies,
       limits: rooms.limits,
+      filters: { plan: (actions) => compilePlan(actions) },
       audit: rooms.audit,
       clock: systemClock,
       exceptions: NO_EXCEPTIONS,

@@ -9,6 +9,7 @@ import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtEr
 import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
+import { fingerprintKey, openConfidential } from '#gateway/filters'
 import { openLimits } from '#gateway/limits'
 import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
@@ -263,6 +264,15 @@ async function start(
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer, environment: profile })
   const registry = openRegistry({ database, objects, keys, audit, clock, environment: profile })
+  const confidential = await openConfidential({
+    database,
+    objects,
+    keys,
+    audit,
+    clock,
+    key: fingerprintKey(keyring.searchKey),
+    mode: configuration.confidential.streams,
+  })
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())
@@ -291,6 +301,7 @@ async function start(
     identity,
     decider: policies,
     limits,
+    filters: confidential,
     audit,
     clock,
     localTime: time,
@@ -325,6 +336,7 @@ async function start(
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
     datasets,
+    confidential,
     registry,
     models,
     clock,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { loadConfiguration, secretReference } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
 import { BODY_TIMEOUT_MS } from '#gateway/routes'
+import { STREAM_MODES } from '#gateway/filters'
 import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
 import { alertsConfig } from '#governance/alerts'
@@ -101,6 +102,16 @@ export const configurationSchema = z.strictObject({
     })
     .prefault({}),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
+  confidential: z
+    .strictObject({
+      streams: z
+        .enum(STREAM_MODES)
+        .default('hold')
+        .describe(
+          '`hold` keeps back about 90 letters of a stream that may become something confidential; `cut` sends them and cuts what follows',
+        ),
+    })
+    .prefault({}),
   foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('warn').describe('the server’s own log, on standard error') })

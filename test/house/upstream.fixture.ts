@@ -15,7 +15,7 @@ export interface WatchedUpstream {
 
 /**
  * The last message decides: `hold` answers two chunks and then nothing more; `fail` answers 500; `reset` breaks off in mid-stream;
- * `silent` never answers; anything else is answered with `ok`.
+ * `silent` never answers; `say` and a text in base64 answers that text, in pieces of seven units in a stream; anything else is answered with `ok`.
  */
 export async function startWatchedUpstream(): Promise<WatchedUpstream> {
   const bodies: string[] = []
@@ -69,21 +69,22 @@ function answer(response: ServerResponse, { messages, stream }: Ask): void {
   const wish = typeof content === 'string' ? content : ''
   if (wish === 'silent') return
   if (wish === 'fail') return json(response, 500, { error: { message: 'no', type: 'server_error', param: null, code: null } })
+  const said = wish.startsWith('say ') ? Buffer.from(wish.slice('say '.length), 'base64').toString('utf8') : null
   if (stream !== true) {
-    const choices = [{ index: 0, message: { role: 'assistant', content: 'ok', refusal: null }, finish_reason: 'stop' }]
+    const choices = [{ index: 0, message: { role: 'assistant', content: said ?? 'ok', refusal: null }, finish_reason: 'stop' }]
     return json(response, 200, { ...HEAD, object: 'chat.completion', choices, usage: USAGE })
   }
   const event = (choices: readonly unknown[], rest: object = {}): void =>
     void response.write(`data: ${JSON.stringify({ ...HEAD, object: 'chat.completion.chunk', choices, ...rest })}\n\n`)
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   event([{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }])
-  event([{ index: 0, delta: { content: 'first words, ' }, finish_reason: null }])
+  if (said === null) event([{ index: 0, delta: { content: 'first words, ' }, finish_reason: null }])
   if (wish === 'hold') return
   if (wish === 'reset') {
     setTimeout(() => response.destroy(), RESET_AFTER_MS)
     return
   }
-  event([{ index: 0, delta: { content: 'ok' }, finish_reason: null }])
+  for (const content of said?.match(/[\s\S]{1,7}/gu) ?? ['ok']) event([{ index: 0, delta: { content }, finish_reason: null }])
   event([{ index: 0, delta: {}, finish_reason: 'stop' }])
   event([], { usage: USAGE })
   response.end('data: [DONE]\n\n')

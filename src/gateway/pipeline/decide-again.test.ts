@@ -15,6 +15,7 @@ import { silentLogger } from '#foundation/telemetry'
 import { localTime } from '#trust/conditions'
 import { Cancellation } from './cancellation.ts'
 import type { House } from './house.ts'
+import { NOTHING_CONFIDENTIAL } from './pipeline.fixtures.ts'
 import { RunningStreams } from './running-streams.ts'
 import { serve } from './serve.ts'
 import { type Admitted, isRefused, type Refused, type ServedState } from './states.ts'
@@ -48,6 +49,7 @@ class Stage {
     const decider: Decider = { decide: (query) => this.rule(query) }
     const house = {
       streams: this.streams,
+      filters: NOTHING_CONFIDENTIAL,
       decider,
       clock: this.clock,
       localTime: localTime('UTC'),

@@ -1,9 +1,11 @@
 import { type FilterAction, type Obligations, RedoubtError } from '#foundation/core'
+import { CONFIDENTIAL_ENTITIES } from '#gateway/filters'
 import { conditionRequest, decisionContext } from './decide.ts'
 import type { House } from './house.ts'
 import type { Authorised } from './states.ts'
 import { refusalOf } from './step-up.ts'
 
+const CONFIDENTIAL: ReadonlySet<string> = new Set(CONFIDENTIAL_ENTITIES)
 const STRICTNESS: Readonly<Record<FilterAction, number>> = { allow: 0, mask: 1, block: 2 }
 
 /**
@@ -37,6 +39,8 @@ export function decideAgain(
 }
 
 export function isStricter(now: Obligations['filterOutput'], before: Obligations['filterOutput']): boolean {
-  const said = (filter: Obligations['filterOutput'], entity: string): number => STRICTNESS[filter[entity] ?? filter['default'] ?? 'allow']
+  // `default` does not speak of what is confidential: that is looked for where it is named.
+  const said = (filter: Obligations['filterOutput'], entity: string): number =>
+    STRICTNESS[filter[entity] ?? (CONFIDENTIAL.has(entity) ? 'allow' : filter['default']) ?? 'allow']
   return [...new Set([...Object.keys(now), ...Object.keys(before)])].some((entity) => said(now, entity) > said(before, entity))
 }

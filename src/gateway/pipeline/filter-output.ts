@@ -1,5 +1,4 @@
 import { asRedoubtError } from '#foundation/core'
-import { compilePlan } from '#gateway/filters'
 import type { House } from './house.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
@@ -15,7 +14,7 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
     // Keyed like every digest of the record: a short answer could be guessed from its plain hash.
     return { ...state, outputFindings, outputDigest: keyedDigest(house.digestKey, served.outputDigest), failure, rendered: null }
   }
-  const inspection = new Inspection(compilePlan(state.decision.obligations.filterOutput), 'ERR_FILTER_BLOCKED_OUTPUT')
+  const inspection = new Inspection(house.filters.plan(state.decision.obligations.filterOutput), 'ERR_FILTER_BLOCKED_OUTPUT')
   if (served.bytes < LARGE_BYTES) return filtered(house, state, served, inspection)
   return inspection
     .searchAhead((look) => served.visitTexts(look))

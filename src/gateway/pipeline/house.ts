@@ -1,5 +1,6 @@
 import type { AuditSink, Clock, ConditionSource, Decider, ExceptionSource } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
+import type { ConfidentialPlans } from '#gateway/filters'
 import type { Limits } from '#gateway/limits'
 import type { Identity } from '#trust/identity'
 import type { LocalTime } from '#trust/conditions'
@@ -10,6 +11,8 @@ export interface House {
   readonly identity: Pick<Identity, 'authenticate' | 'stillValid'>
   readonly decider: Decider
   readonly limits: Pick<Limits, 'take'>
+  /** What a decision's filters look for, with what is registered as confidential at this moment. */
+  readonly filters: ConfidentialPlans
   readonly audit: AuditSink
   readonly clock: Clock
   readonly localTime: LocalTime

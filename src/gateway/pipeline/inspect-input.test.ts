@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { House } from './house.ts'
 import { inspectInput } from './inspect-input.ts'
+import { NOTHING_CONFIDENTIAL } from './pipeline.fixtures.ts'
 import { isRefused, type Limited } from './states.ts'
 
 const state = (kinds: readonly string[], unreadInput?: readonly string[]): { limited: Limited; asked: string[] } => {
@@ -31,6 +32,6 @@ it('refuses what no filter can read unless policy lets every kind of it pass, an
 
 it('lets pass what policy names, and filters the texts beside it', async () => {
   const { limited, asked } = state(['image', 'audio'], ['audio', 'image'])
-  expect(isRefused(await inspectInput({} as House, limited))).toBe(false)
+  expect(isRefused(await inspectInput({ filters: NOTHING_CONFIDENTIAL } as unknown as House, limited))).toBe(false)
   expect(asked).toEqual(['filtered'])
 })

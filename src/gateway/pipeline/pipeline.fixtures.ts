@@ -16,6 +16,7 @@ import {
 } from '#foundation/core'
 import { openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
+import { compilePlan, type ConfidentialPlans } from '#gateway/filters'
 import { type LimitAsk, type Limits, openLimits, type Taken } from '#gateway/limits'
 import { localTime } from '#trust/conditions'
 import type { Principal } from '#trust/identity'
@@ -25,6 +26,9 @@ import type { Reply } from './reply.ts'
 import { RunningStreams } from './running-streams.ts'
 import type { Received } from './states.ts'
 import type { Call, Rendered, ServeIo, Served, StreamServed, Surface, TextFilter } from './surface.ts'
+
+/** Where nothing is registered as confidential. */
+export const NOTHING_CONFIDENTIAL: ConfidentialPlans = { plan: (actions) => compilePlan(actions) }
 
 /** A log in memory that can be slow, down, or fail for one type of event; what it holds is what would be durable. */
 export class ObedientLog implements AuditSink {
@@ -208,6 +212,7 @@ export interface TestHouse {
 export async function testHouse(
   parts: {
     readonly exceptions?: Pick<ExceptionSource, 'breakGlass' | 'noteUse'>
+    readonly filters?: ConfidentialPlans
     readonly conditions?: ConditionSource
     readonly decider?: Decider
     readonly principal?: Principal
@@ -257,6 +262,7 @@ export async function testHouse(
       },
     },
     limits: watchedLimits,
+    filters: parts.filters ?? NOTHING_CONFIDENTIAL,
     audit: log,
     clock,
     localTime: localTime('UTC'),

@@ -16,6 +16,7 @@ export async function recordCompletion(house: House, state: Filtered): Promise<R
           usage: { ...served.usage },
           outputDigest,
           outputFindings: Object.fromEntries(outputFindings),
+          ...(served.kind === 'stream' && served.left !== undefined ? { outputLeft: served.left } : {}),
           durationMs: Math.round((house.clock.monotonic() - received.startedAt) * 1000) / 1000,
         },
         ...(served.kind === 'whole' && served.personal ? { personal: served.personal } : {}),

@@ -1,5 +1,4 @@
 import { asRedoubtError, type RedoubtError } from '#foundation/core'
-import { compilePlan } from '#gateway/filters'
 import { admitElsewhere } from './admit-elsewhere.ts'
 import { decideAgain } from './decide-again.ts'
 import type { House } from './house.ts'
@@ -15,7 +14,7 @@ export async function serve(house: House, state: Admitted): Promise<ServedState 
     // Since the token was verified a body has arrived, at the caller's pace, and a record was written: what was true then need not be now.
     const reason = reasonToEnd(house, running)
     if (reason) throw reason
-    const outputPlan = compilePlan(decision.obligations.filterOutput)
+    const outputPlan = house.filters.plan(decision.obligations.filterOutput)
     const served = await call.serve({
       requestId: received.requestId,
       subject,

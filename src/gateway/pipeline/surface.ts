@@ -126,6 +126,8 @@ export interface StreamServed {
   readonly outputDigest: string
   readonly findings: ReadonlyMap<string, number>
   readonly blocked: boolean
+  /** Units of confidential matches that had left before they were found; left out where none had. */
+  readonly left?: number
   readonly failure: RedoubtError | null
 }
 

@@ -172,6 +172,7 @@ function serveStream<Request extends LanguageRequest>(
         usage: { tokens: transformer.usage().totalTokens },
         outputDigest: digest.update(closing).digest('hex'),
         findings: added(redactors),
+        ...leftOf(redactors),
         blocked: transformer.state === 'blocked',
         failure: transformer.state === 'blocked' ? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT') : transformer.error,
       } satisfies StreamServed)
@@ -227,6 +228,11 @@ function redactorsOf(plan: FilterPlan): { readonly redactors: readonly Redactor[
       return redactor
     },
   }
+}
+
+function leftOf(redactors: readonly Redactor[]): Pick<StreamServed, 'left'> {
+  const left = redactors.reduce((sum, redactor) => sum + (redactor.left ?? 0), 0)
+  return left === 0 ? {} : { left }
 }
 
 function added(redactors: readonly Redactor[]): ReadonlyMap<string, number> {

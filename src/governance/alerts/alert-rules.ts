@@ -43,6 +43,12 @@ function refusals({ details }: AuditEvent): number {
   return typeof count === 'number' && count > 0 ? count : 1
 }
 
+function hasCanary({ details }: AuditEvent): boolean {
+  if (details?.['entity'] === 'CANARY') return true
+  const findings = details?.['outputFindings']
+  return typeof findings === 'object' && findings !== null && Object.hasOwn(findings, 'CANARY')
+}
+
 export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' | 'policyRefusals'>): readonly AlertRule[] {
   const authentication = { count: config.authenticationRefusals, windowMs: AUTHENTICATION_WINDOW_MS, weight: refusals }
   return [
@@ -105,6 +111,24 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       when: ({ code }) => code === 'ERR_FILTER_FAILED',
       subject: resource,
       summary: (event) => `a recogniser failed and calls of ${uid(event.resource)} are refused`,
+    },
+    {
+      kind: 'canary.seen',
+      severity: 'critical',
+      // A whole answer is refused; of a stream, what came before has left.
+      types: ['inference.refusal', 'inference.completion'],
+      when: hasCanary,
+      subject: resource,
+      summary: (event) => `a canary was seen in a call of ${uid(event.resource)} and blocked: what it was planted in is coming out`,
+    },
+    {
+      kind: 'confidential.removed',
+      severity: 'warning',
+      // What is put in another's place is no longer looked for either, nor is what is declared public.
+      types: ['confidential.remove', 'confidential.add'],
+      when: ({ type, details }) => type === 'confidential.remove' || details?.['replaces'] === true || details?.['kind'] === 'public',
+      subject: resource,
+      summary: (event) => `${uid(event.actor)} removed, replaced or declared public something that is confidential`,
     },
     {
       kind: 'policy.shadow-mismatch',

@@ -36,6 +36,14 @@ describe('the record', () => {
     ['critical model.load-failed', { type: 'model.load', outcome: 'failed', code: 'ERR_MODEL_FORMAT' }],
     ['critical filter.failed', { type: 'inference.refusal', outcome: 'refused', code: 'ERR_FILTER_FAILED' }],
     ['critical filter.failed', { type: 'inference.completion', outcome: 'failed', code: 'ERR_FILTER_FAILED' }],
+    [
+      'critical canary.seen',
+      { type: 'inference.refusal', outcome: 'refused', code: 'ERR_FILTER_BLOCKED_OUTPUT', details: { entity: 'CANARY' } },
+    ],
+    ['critical canary.seen', { type: 'inference.completion', outcome: 'refused', details: { outputFindings: { CANARY: 1 } } }],
+    ['warning confidential.removed', { type: 'confidential.remove' }],
+    ['warning confidential.removed', { type: 'confidential.add', details: { replaces: true } }],
+    ['warning confidential.removed', { type: 'confidential.add', details: { kind: 'public' } }],
     ['critical policy.shadow-mismatch', { type: 'policy.mismatch', outcome: 'failed', code: 'ERR_POLICY_ERROR' }],
     ['info model.quarantined', { type: 'model.quarantine' }],
     ['info access.administrator-enrolled', { type: 'access.enrolment.complete' }],
@@ -146,7 +154,7 @@ describe('the record', () => {
                 : { code: outcome === 'failed' ? ('ERR_FILTER_FAILED' as const) : ('ERR_POLICY_DENIED' as const) }),
               purpose: canary,
               action: canary,
-              details: { reason: canary, name: canary, nested: { canary } },
+              details: { reason: canary, name: canary, nested: { canary }, entity: 'CANARY', replaces: true },
               personal: [{ subject: canary, fields: { name: canary } }],
             })
     expect(new Set(raised.map(({ kind }) => kind))).toEqual(new Set(alertRules(config).map(({ kind }) => kind)))

@@ -2,6 +2,7 @@ import type { AuditSink, Clock, EntityFacts } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import type { Datasets } from '#assets/datasets'
 import type { Registry } from '#assets/registry'
+import type { ConfidentialStore } from '#gateway/filters'
 import type { ModelServer } from '#gateway/serving'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
@@ -23,6 +24,7 @@ export interface ControlPlane {
   readonly accessReviewDays: number
   readonly keys: Keys
   readonly datasets: Datasets
+  readonly confidential: ConfidentialStore
   readonly registry: Registry
   readonly models: ModelServer
   readonly clock: Clock

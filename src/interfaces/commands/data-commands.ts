@@ -1,6 +1,7 @@
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { protectionCommands } from './confidential-commands.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { repeated } from './repeated.ts'
@@ -30,7 +31,7 @@ interface ImportOptions {
 }
 
 export function dataCommands(): Command[] {
-  const data = new Command('data').description('data sets: import, list, rows, query, export, remove')
+  const data = new Command('data').description('data sets: import, list, rows, query, export, protect, canary, remove')
 
   data
     .command('import <file>')
@@ -92,6 +93,7 @@ export function dataCommands(): Command[] {
     )
 
   rowCommands(data)
+  protectionCommands(data)
 
   data
     .command('remove <name>')

@@ -113,7 +113,12 @@ function readFilter(name: string, text: string | null | undefined, entities: rea
   for (const item of text ? items(name, text) : []) {
     const [, entity, action] = /^([A-Za-z_0-9]+)\s*=\s*(allow|mask|block)$/.exec(item) ?? []
     if (entity === undefined || action === undefined) throw new Error(`\`@${name}\` is a list of \`ENTITY=allow|mask|block\``)
-    if (entity !== 'default' && !entities.includes(entity)) throw new Error(`\`@${name}\` names the unknown entity \`${entity}\``)
+    if (entity !== 'default' && !entities.includes(entity)) {
+      // An entity that only one action is for stands in the list with it.
+      const only = entities.find((known) => known.startsWith(`${entity}=`))
+      if (only === undefined) throw new Error(`\`@${name}\` names the unknown entity \`${entity}\``)
+      if (only !== `${entity}=${action}`) throw new Error(`\`@${name}\`: \`${entity}\` cannot be \`${action}\`, only \`${only}\``)
+    }
     if (actions.has(entity)) throw new Error(`\`@${name}\` names \`${entity}\` twice`)
     actions.set(entity, action as FilterAction)
   }

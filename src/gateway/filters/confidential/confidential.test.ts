@@ -153,6 +153,17 @@ describe('registered documents (C7)', () => {
       expect(entities(text, plan)).toEqual([])
   })
 
+  it('lets passages go that a public text has too (C7)', () => {
+    const formula = 'This agreement is governed by the laws of the Kingdom of Norway and the courts of Oslo have jurisdiction.'
+    const open = new DocumentReader(KEY, 'public')
+    open.push(`General terms. ${formula} `)
+    const registered = [document(`${MEMO} ${formula}`)]
+    expect(entities(formula, planOf(registered))).toEqual(['CONFIDENTIAL_DOCUMENT'])
+    const plan = planOf([...registered, open.finish()])
+    expect(entities(formula, plan)).toEqual([])
+    expect(entities(MEMO, plan)).toEqual(['CONFIDENTIAL_DOCUMENT'])
+  })
+
   it('refuses a text that is too short to be found', () => {
     expect(() => document('Nobody may learn of it.')).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
   })
@@ -238,6 +249,21 @@ describe('training data (C8)', () => {
       'The diagnosis asthma is common in York at the age of 31.',
     ])
       expect(entities(text, plan), text).toEqual([])
+  })
+
+  it('does not take a long cell alone for a row (C8)', () => {
+    const cell = 'Private limited company of the Kingdom of Norway proper'
+    const companies = planOf([
+      rows(
+        ['id', 'kind', 'city', 'tax'],
+        [
+          ['C-1', cell, 'Oslo', 'A'],
+          ['C-2', 'Public body', 'Oslo', 'B'],
+        ],
+      ),
+    ])
+    expect(entities(`It is a ${cell} here.`, companies)).toEqual([])
+    expect(entities(`C-1, ${cell}, Oslo, A`, companies)).toEqual(['TRAINING_DATA'])
   })
 
   it('drops what more than three rows have in common (C8)', () => {
