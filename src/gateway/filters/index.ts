@@ -17,7 +17,13 @@ export { type InjectionModel, packInjectionModel, shippedInjectionModel, unpackI
 export { trainInjection } from './injection/train-injection.ts'
 export { scoreWindows } from './injection/score-windows.ts'
 export { STREAM_MODES } from './confidential/confidential-redactor.ts'
-export { type ConfidentialPlans, type ConfidentialStore, openConfidential, type Registered } from './confidential/confidential-store.ts'
+export {
+  confidentialPlan,
+  type ConfidentialPlans,
+  type ConfidentialStore,
+  openConfidential,
+  type Registered,
+} from './confidential/confidential-store.ts'
 export { CONFIDENTIAL_ENTITIES } from './confidential/entities.ts'
 export { SOURCE_KINDS, type SourceKind } from './confidential/fingerprint-source.ts'
 export { fingerprintKey } from './confidential/keyed-hash.ts'

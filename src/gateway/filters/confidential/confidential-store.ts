@@ -47,6 +47,17 @@ interface Row {
   readonly by_id: string
 }
 
+/** A plan that looks for what `sources` hold, for whoever registers nothing. */
+export const confidentialPlan = (
+  plan: FilterPlan,
+  key: FingerprintKey,
+  sources: readonly FingerprintSource[],
+  actions: Readonly<Record<string, FilterAction>>,
+): FilterPlan => ({
+  ...plan,
+  confidential: { index: confidentialIndex(key, sources), actions: confidentialActions(actions), mode: 'hold' },
+})
+
 /** What the pipeline asks: plans that know what is registered at this moment. */
 export interface ConfidentialPlans {
   /** @param actions of a policy; must not change afterwards. */

@@ -267,10 +267,23 @@ describe('training data (C8)', () => {
   })
 
   it('drops what more than three rows have in common (C8)', () => {
-    const alike = Array.from({ length: 5 }, (_, i) => [`subject-${i}`, 'Private sector', 'United States', 'never married', 40])
-    const common = planOf([rows(COLUMNS, alike)])
-    expect(entities('Private sector, United States, never married, 40', common)).toEqual([])
-    expect(entities('subject-3, Private sector, United States, never married, 40', common)).toEqual(['TRAINING_DATA'])
+    const common = ['Private sector', 'United States', 'never married', 40, 'full time', 'no children']
+    const columns = ['id', 'sector', 'country', 'status', 'hours', 'work', 'family']
+    const alike = planOf([
+      rows(
+        columns,
+        Array.from({ length: 5 }, (_, i) => [`subject-${i}`, ...common]),
+      ),
+    ])
+    const few = planOf([
+      rows(
+        columns,
+        Array.from({ length: 2 }, (_, i) => [`subject-${i}`, ...common]),
+      ),
+    ])
+    expect(entities(common.join(', '), alike)).toEqual([])
+    expect(entities(common.join(', '), few)).toEqual(['TRAINING_DATA'])
+    expect(entities(`subject-3, ${common.join(', ')}`, alike)).toEqual(['TRAINING_DATA'])
   })
 
   it('finds long texts of a column (C8)', () => {
