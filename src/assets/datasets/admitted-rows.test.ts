@@ -65,6 +65,21 @@ cyd,unknown,,17,1.25,
 `
 
 describe('rows under a condition', () => {
+  it('are asked by their cells as they are, of every type, with what is missing missing (B2)', async () => {
+    const version = await load(TABLE)
+    const asked: unknown[] = []
+    const condition = where((row) => {
+      asked.push([row.text('region'), row.integer('income'), row.real('score'), row.real('income'), row.integer('score')])
+      return row.real('score') === 1.25
+    })
+    expect(await readAll(version, access({}, condition))).toMatchObject({ who: ['cyd'], score: [1.25] })
+    expect(asked).toEqual([
+      ['north', 41_234, 0.5, null, null],
+      ['south', -952, null, null, null],
+      [null, 17, 1.25, null, null],
+    ])
+  })
+
   it('are those it admits, in order, across groups of 8192, and what they hold is not changed (B2)', async () => {
     const lines = Array.from({ length: 20_000 }, (_, n) => `${n},${n % 3 === 0 ? 'in' : 'out'}`)
     const version = await load(`n,side\n${lines.join('\n')}\n`)
@@ -131,7 +146,7 @@ describe('rows under a condition', () => {
       ),
     ],
     [
-      'a column of real numbers',
+      'a column of real numbers, read as whole ones',
       access(
         {},
         where(() => true, [{ name: 'score', type: 'integer' }]),
@@ -145,7 +160,7 @@ describe('rows under a condition', () => {
     if (what.includes('real'))
       expect(() => datasets.read(version, USE, wrong)).toThrowError(
         expect.objectContaining({
-          cause: expect.objectContaining({ message: expect.stringContaining('smaller unit') as string }) as Error,
+          cause: expect.objectContaining({ message: expect.stringContaining('reads as integer the column `score`') as string }) as Error,
         }),
       )
     await expect(datasets.first(version, USE, wrong, { limit: 5 })).rejects.toMatchObject({ code: 'ERR_DATA_COLUMN' })

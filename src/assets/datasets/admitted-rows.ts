@@ -89,8 +89,10 @@ function demandColumns(version: DatasetVersion, { rows, masks }: RowAccess): voi
   const types = new Map(version.columns.map(({ name, type }) => [name, type]))
   const refuse = (column: string, problem: string): never => {
     // Which column policies speak of is not for whoever asked: it may be the very one that is hidden from them.
-    const advice = types.get(column) === 'real' ? ': it is of real numbers; import it in whole numbers of a smaller unit' : ''
-    const cause = new Error(`a policy ${problem} the column \`${column}\`, which \`${version.name}\` has not${advice}`)
+    const own = types.get(column)
+    const cause = new Error(
+      `a policy ${problem} the column \`${column}\`, which \`${version.name}\` ${own === undefined ? 'has not' : `has as ${own}`}`,
+    )
     const words = `the policies do not fit \`${version.name}\`: a column that they speak of is not there, or of another type; the server’s log says which`
     throw new RedoubtError('ERR_DATA_COLUMN', words, { cause })
   }
@@ -132,6 +134,12 @@ class GroupCells implements RowCells {
   integer(name: string): number | null {
     const column = this.#columns.get(name)
     const value = column?.type === 'integer' ? column.values[this.row] : undefined
+    return value === undefined || Number.isNaN(value) ? null : value + 0
+  }
+
+  real(name: string): number | null {
+    const column = this.#columns.get(name)
+    const value = column?.type === 'real' ? column.values[this.row] : undefined
     return value === undefined || Number.isNaN(value) ? null : value + 0
   }
 }

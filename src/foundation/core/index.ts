@@ -26,7 +26,6 @@ export {
   type ExceptionAsk,
   type ExceptionSource,
   type FactValue,
-  type FilterAction,
   LEGAL_BASES,
   type LegalBasis,
   type LimitRule,
@@ -47,5 +46,6 @@ export {
   UNREADABLE_KINDS,
   type UnreadableKind,
 } from './ports.ts'
+export { FILTER_ACTIONS, type FilterAction, stricterAction, UNAVAILABLE_FILTER_ACTIONS } from './filter-actions.ts'
 export { COLUMN_MASKS, type ColumnMask, type ReadColumn, type RowCells, type RowCondition, stricterMask } from './row-access.ts'
 export { type JsonBounds, parseStrictJson, parseStrictJsonText } from './strict-json.ts'

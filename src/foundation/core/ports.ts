@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { JsonObject } from './canonical-json.ts'
 import type { ErrorCode } from './error-table.ts'
+import type { FilterAction } from './filter-actions.ts'
 import type { ColumnMask, RowCondition } from './row-access.ts'
 
 /**
@@ -178,8 +179,6 @@ export interface DecisionQuery {
   readonly context: DecisionContext
 }
 
-export type FilterAction = 'allow' | 'mask' | 'block'
-
 /** At most `amount` of `unit` in any rolling window of `windowMs`. */
 export interface LimitRule {
   readonly unit: 'requests' | 'rows' | 'tokens'
@@ -187,11 +186,11 @@ export interface LimitRule {
   readonly windowMs: number
 }
 
-/** What must be done with the answer, added up over all satisfied permits, the strictest winning. */
 /** Kinds of input that no text filter can look into. */
 export const UNREADABLE_KINDS = ['token_ids', 'image', 'audio', 'video', 'file'] as const
 export type UnreadableKind = (typeof UNREADABLE_KINDS)[number]
 
+/** What must be done with the answer, added up over all satisfied permits, the strictest winning. */
 export interface Obligations {
   /** Action per recogniser entity (`EMAIL_ADDRESS`, `CREDIT_CARD`, …); `default` applies to entities not named. */
   readonly filterInput: Readonly<Record<string, FilterAction>>

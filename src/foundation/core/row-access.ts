@@ -22,12 +22,14 @@ export interface RowCells {
   text(column: string): string | null
   /** A safe integer. */
   integer(column: string): number | null
+  /** Finite. */
+  real(column: string): number | null
 }
 
 /** A column that a condition reads, and as what: the data set must have it, of exactly this type. */
 export interface ReadColumn {
   readonly name: string
-  readonly type: 'text' | 'integer'
+  readonly type: 'text' | 'integer' | 'real'
 }
 
 /** What is left of the policies when all but the row is known: the rows for which the decision is an allow. */

@@ -47,23 +47,25 @@ const CLASSES = Uint8Array.from({ length: 128 }, (_, unit) => {
   return /[a-z]/u.test(sign) ? SMALL : /[A-Z]/u.test(sign) ? CAPITAL : /\d/u.test(sign) ? DIGIT : sign === '#' ? HASH : OTHER
 })
 
-/** Words before `limit`, the nearest first, in plain form: what `WORDS` matches, at a fraction of the cost, and no further than asked. */
-function asciiWordsBefore(text: string, lower: string, from: number, limit: number): string[] {
-  const found: string[] = []
-  let i = limit
-  while (i > from) {
-    const end = i
-    const last = CLASSES[text.charCodeAt(--i)]!
-    if (last === OTHER) continue
-    if (last === SMALL) {
-      while (i > 0 && CLASSES[text.charCodeAt(i - 1)] === SMALL) i--
-      if (i > 0 && CLASSES[text.charCodeAt(i - 1)] === CAPITAL) i--
-    } else if (last !== HASH) while (i > 0 && CLASSES[text.charCodeAt(i - 1)] === last) i--
-    // A word that is cut at the edge of what is known may be the end of a longer one.
-    if (i <= from && from > 0) break
-    found.push(lower.slice(i, end))
-  }
-  return found
+/** Marks of words, by their hash: nearly all words of a text have none, and are not cut out to be looked up. */
+const MARKS = 1 << 13
+const LAST = 1
+const FILLER = 2
+const SHORT_NUMBER = 4
+/** Of the words before one value; a search never begins inside another. */
+const STARTS = new Int32Array(CONTEXT_UNITS)
+const ENDS = new Int32Array(CONTEXT_UNITS)
+const MARKED = new Uint8Array(CONTEXT_UNITS)
+
+/** One step of a word's hash, from its last unit to its first; capital letters make no difference. */
+function hashed(hash: number, unit: number): number {
+  return (Math.imul(hash, 31) + (unit | 0x20)) | 0
+}
+
+function hashOf(word: string): number {
+  let hash = 0
+  for (let i = word.length - 1; i >= 0; i--) hash = hashed(hash, word.charCodeAt(i))
+  return hash & (MARKS - 1)
 }
 
 /** Phrases that announce values, in any language, and what they announce. */
@@ -72,6 +74,11 @@ export class Lexicon {
   /** First and last words of phrases: nothing else is looked up. */
   readonly #firsts = new Set<string>()
   readonly #lasts = new Set<string>()
+  readonly #marks = new Uint8Array(MARKS)
+
+  constructor() {
+    for (const word of FILLERS) this.#marks[hashOf(word)]! |= FILLER
+  }
 
   /** @param phrases words as they are written; capital letters and marks make no difference. */
   add(name: string, phrases: readonly string[]): void {
@@ -80,6 +87,7 @@ export class Lexicon {
       if (parts.length === 0) continue
       this.#firsts.add(parts[0]!)
       this.#lasts.add(parts.at(-1)!)
+      this.#marks[hashOf(parts.at(-1)!)]! |= LAST
       const key = parts.join(' ')
       const names = this.#phrases.get(key)
       if (!names) this.#phrases.set(key, [name])
@@ -93,7 +101,7 @@ export class Lexicon {
     const limit = segment.before.length + start
     // What stands before the units that are known is not known.
     const from = Math.max(limit - CONTEXT_UNITS, segment.before.length < BEFORE_UNITS ? 0 : 1)
-    if (segment.isAscii) return this.#nearestFirst(asciiWordsBefore(whole, segment.wholeInSmallLetters, from, limit))
+    if (segment.isAscii) return this.#inAscii(segment, from, limit)
     const all = words(whole.slice(0, limit))
     const known = from === 0 ? all : all.filter((word) => word.start > from)
     return this.#nearestFirst(known.map(({ plain }) => plain).reverse())
@@ -119,6 +127,50 @@ export class Lexicon {
       if (!isFiller(plain)) distance++
     }
     return contexts
+  }
+
+  /** As `#nearestFirst` of what `WORDS` matches, at a fraction of the cost, and no further than asked. */
+  #inAscii(segment: Segment, from: number, limit: number): Contexts {
+    const text = segment.whole
+    let count = 0
+    let i = limit
+    while (i > from) {
+      const end = i
+      let unit = text.charCodeAt(--i)
+      const last = CLASSES[unit]!
+      if (last === OTHER) continue
+      let hash = hashed(0, unit)
+      if (last !== HASH) for (; i > 0 && CLASSES[(unit = text.charCodeAt(i - 1))] === last; i--) hash = hashed(hash, unit)
+      if (last === SMALL && i > 0 && CLASSES[(unit = text.charCodeAt(i - 1))] === CAPITAL) {
+        hash = hashed(hash, unit)
+        i--
+      }
+      // A word that is cut at the edge of what is known may be the end of a longer one.
+      if (i <= from && from > 0) break
+      STARTS[count] = i
+      ENDS[count] = end
+      // `CVV2`, `ICD-10`; a longer number is another value.
+      MARKED[count++] = this.#marks[hash & (MARKS - 1)]! | (last === DIGIT && end - i <= 2 ? SHORT_NUMBER : 0)
+    }
+    let contexts: Map<string, number> | null = null
+    let distance = 0
+    for (let at = 0; at < count; at++) {
+      const marks = MARKED[at]!
+      if (marks === 0) {
+        distance++
+        continue
+      }
+      const plain = segment.wholeInSmallLetters.slice(STARTS[at], ENDS[at])
+      if ((marks & LAST) !== 0 && this.#lasts.has(plain)) {
+        contexts ??= new Map()
+        let phrase = plain
+        this.#note(contexts, phrase, distance)
+        for (let next = at + 1; next < at + LONGEST_PHRASE && next < count; next++)
+          this.#note(contexts, (phrase = `${segment.wholeInSmallLetters.slice(STARTS[next], ENDS[next])} ${phrase}`), distance)
+      }
+      if ((marks & SHORT_NUMBER) === 0 && !((marks & FILLER) !== 0 && FILLERS.has(plain))) distance++
+    }
+    return contexts ?? EMPTY
   }
 
   #nearestFirst(found: readonly string[]): Contexts {

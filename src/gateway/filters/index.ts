@@ -24,7 +24,7 @@ export {
   openConfidential,
   type Registered,
 } from './confidential/confidential-store.ts'
-export { CONFIDENTIAL_ENTITIES } from './confidential/entities.ts'
+export { CONFIDENTIAL_ACTIONS, CONFIDENTIAL_ENTITIES } from './confidential/entities.ts'
 export { SOURCE_KINDS, type SourceKind } from './confidential/fingerprint-source.ts'
 export { fingerprintKey } from './confidential/keyed-hash.ts'
 export { CanariesReader, MOST_CANARIES, newCanaries } from './confidential/read-canaries.ts'

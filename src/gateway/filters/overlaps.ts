@@ -1,4 +1,4 @@
-import type { FilterAction } from '#foundation/core'
+import { type FilterAction, stricterAction } from '#foundation/core'
 
 export interface Candidate {
   readonly entity: string
@@ -9,14 +9,20 @@ export interface Candidate {
   readonly continues?: 'pem'
 }
 
-const STRICTNESS: Readonly<Record<FilterAction, number>> = { allow: 0, mask: 1, block: 2 }
+/** The stricter first; two that leave different things of a value by name, so that the order is total. */
+function byStrictness(a: FilterAction, b: FilterAction): number {
+  if (a === b) return 0
+  const stricter = stricterAction(a, b)
+  if (stricter === a) return -1
+  return stricter === b || b < a ? 1 : -1
+}
 
 /** Highest score first, then longest, then strictest; the rest makes the order total, so that the result depends on content alone. */
 function byPrecedence(a: Candidate, b: Candidate): number {
   return (
     b.score - a.score ||
     b.end - b.start - (a.end - a.start) ||
-    STRICTNESS[b.action] - STRICTNESS[a.action] ||
+    byStrictness(a.action, b.action) ||
     a.start - b.start ||
     (a.entity < b.entity ? -1 : 1)
   )
@@ -24,13 +30,23 @@ function byPrecedence(a: Candidate, b: Candidate): number {
 
 /**
  * Leaves of overlapping candidates the one that takes precedence. A loser that sticks out widens the winner: no unit that a recogniser
- * claimed is passed, and one that blocks blocks, whatever wins. The result is ordered and disjoint.
+ * claimed is passed, and what is done is the strictest of what is asked for any of them, whatever wins. What is only counted
+ * (`log`) shapes nothing that is done to another. The result is ordered and disjoint.
  */
 export function resolveOverlaps(candidates: readonly Candidate[]): readonly Candidate[] {
   if (candidates.length < 2) return candidates
+  const changing = candidates.filter(({ action }) => action !== 'log')
+  if (changing.length === candidates.length || changing.length === 0) return resolve(candidates)
+  const changed = resolve(changing)
+  const counted = candidates.filter((one) => one.action === 'log' && !changed.some((other) => overlaps(one, other)))
+  return [...changed, ...resolve(counted)].sort((a, b) => a.start - b.start)
+}
+
+const overlaps = (a: Candidate, b: Candidate): boolean => a.start < b.end && b.start < a.end
+
+function resolve(candidates: readonly Candidate[]): readonly Candidate[] {
   const winners: Candidate[] = []
   const losers: Candidate[] = []
-  const overlaps = (a: Candidate, b: Candidate): boolean => a.start < b.end && b.start < a.end
   for (const candidate of [...candidates].sort(byPrecedence)) {
     ;(winners.some((winner) => overlaps(winner, candidate)) ? losers : winners).push(candidate)
   }
@@ -42,10 +58,10 @@ export function resolveOverlaps(candidates: readonly Candidate[]): readonly Cand
       if (!overlaps(winner, loser)) continue
       start = Math.min(start, loser.start)
       end = Math.max(end, loser.end)
-      if (STRICTNESS[loser.action] > STRICTNESS[action]) {
-        action = loser.action
-        entity = loser.entity
-      }
+      const stricter = stricterAction(action, loser.action)
+      if (stricter === action) continue
+      action = stricter
+      if (stricter === loser.action) entity = loser.entity
     }
     // Widened up to a neighbour, not into it: each winner's own units stay its own.
     resolved.push({

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { type FilterAction, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
 import { resolveOverlaps } from './overlaps.ts'
 import { compilePlan } from './plan.ts'
 import { createRedactor, scanText } from './redactor.ts'
@@ -23,6 +24,11 @@ describe('plan (C6)', () => {
       ['IP_ADDRESS', 'see https://203.0.113.77/x'],
     ] as const)
       expect(scanText(text, compilePlan({ [entity]: 'block', URL: 'mask' })), entity).toMatchObject({ blocked: true })
+  })
+
+  it('refuses an action that nothing carries out', () => {
+    for (const action of [...UNAVAILABLE_FILTER_ACTIONS, 'hide' as FilterAction])
+      expect(() => compilePlan({ default: action })).toThrow(expect.objectContaining({ code: 'ERR_FILTER_ENTITY' }))
   })
 
   it('is compiled once for each actions object', () => {
@@ -103,7 +109,7 @@ describe('plan (C6)', () => {
 })
 
 describe('overlaps (C9)', () => {
-  const at = (entity: string, start: number, end: number, score: number, action: 'mask' | 'block' = 'mask') => ({
+  const at = (entity: string, start: number, end: number, score: number, action: FilterAction = 'mask') => ({
     entity,
     start,
     end,
@@ -122,6 +128,21 @@ describe('overlaps (C9)', () => {
     expect(resolveOverlaps([at('A', 0, 10, 0.9), at('B', 5, 20, 0.8), at('C', 18, 30, 0.9)])).toEqual([
       at('A', 0, 18, 0.9),
       at('C', 18, 30, 0.9),
+    ])
+  })
+
+  it('does the strictest of what is asked for those that overlap, and nothing in part of two', () => {
+    expect(resolveOverlaps([at('A', 0, 9, 0.9, 'partial'), at('B', 2, 5, 0.8, 'block')])).toEqual([at('B', 0, 9, 0.9, 'block')])
+    expect(resolveOverlaps([at('A', 0, 9, 0.9, 'partial'), at('B', 2, 12, 0.8, 'hash')])).toEqual([at('A', 0, 12, 0.9, 'mask')])
+    expect(resolveOverlaps([at('A', 0, 9, 0.9, 'hash'), at('B', 0, 9, 0.9, 'partial')])).toEqual(
+      resolveOverlaps([at('B', 0, 9, 0.9, 'partial'), at('A', 0, 9, 0.9, 'hash')]),
+    )
+  })
+
+  it('lets what is only counted shape nothing', () => {
+    expect(resolveOverlaps([at('A', 0, 20, 0.9, 'log'), at('B', 5, 9, 0.8), at('C', 30, 32, 0.8, 'log')])).toEqual([
+      at('B', 5, 9, 0.8),
+      at('C', 30, 32, 0.8, 'log'),
     ])
   })
 })

@@ -1,4 +1,4 @@
-import { type FilterAction, RedoubtError } from '#foundation/core'
+import { FILTER_ACTIONS, type FilterAction, RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
 import type { ConfidentialPlan } from './confidential/confidential-redactor.ts'
 import { isConfidentialEntity } from './confidential/entities.ts'
 import { DEFAULT_ENTITIES, ENTITIES } from './presets.ts'
@@ -13,7 +13,7 @@ export interface PlannedRecogniser {
 
 /** What to look for and what to do with it. Made by `compilePlan` only. */
 export interface FilterPlan {
-  /** Recognisers of entities that are masked or blocked; the others are not run. */
+  /** Recognisers of entities that something is done to; the others are not run. */
   readonly planned: readonly PlannedRecogniser[]
   /** Union of what they need, for the pass over the text. */
   readonly needs: number
@@ -36,7 +36,7 @@ const plans = new WeakMap<object, FilterPlan>()
  * Turns the actions of a policy into a plan; compiled once for each actions object, which must not change afterwards.
  * `default` applies to the entities of `DEFAULT_ENTITIES` that are not named and is `allow` when absent; dates, ages and the like, which
  * point at nobody by themselves, are masked only where a policy names them.
- * @throws {RedoubtError} `ERR_FILTER_ENTITY` if an entity that no recogniser finds is to be masked or blocked: to go on would be to
+ * @throws {RedoubtError} `ERR_FILTER_ENTITY` if an entity that no recogniser finds is to be looked for, or an action is not available: to go on would be to
  *   promise what is not done.
  */
 export function compilePlan(
@@ -48,8 +48,10 @@ export function compilePlan(
   if (known) return known
   const ownEntities = new Set(own.flatMap(({ entities }) => entities))
   for (const [entity, action] of Object.entries(actions)) {
-    if (action !== 'allow' && action !== 'mask' && action !== 'block')
-      throw new RedoubtError('ERR_FILTER_ENTITY', `the action for \`${entity}\` is not allow, mask or block`, { evidence: { entity } })
+    if (!FILTER_ACTIONS.includes(action) || UNAVAILABLE_FILTER_ACTIONS.includes(action))
+      throw new RedoubtError('ERR_FILTER_ENTITY', `nothing carries out the action that is asked for \`${entity}\``, {
+        evidence: { entity },
+      })
     if (isConfidentialEntity(entity)) {
       if (entity === 'CANARY' && action !== 'block')
         throw new RedoubtError('ERR_FILTER_ENTITY', '`CANARY` is always blocked', { evidence: { entity } })

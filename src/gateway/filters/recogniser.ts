@@ -87,6 +87,9 @@ export class Segment {
   #whole: string | null = null
   #small: string | null = null
   #isAscii: boolean | null = null
+  /** The last context that was asked for: several recognisers ask for that of the same value. */
+  #context = ''
+  #contextOf = -1
 
   constructor(text: string, before: string, minScore: number = SCORE_THRESHOLD) {
     this.text = text
@@ -130,14 +133,16 @@ export class Segment {
 
   /** Lower-case text before `start`, to look for context words. */
   context(start: number): string {
-    return this.rawContext(start, CONTEXT_UNITS).toLowerCase()
+    if (this.#contextOf !== start) {
+      this.#context = this.rawContext(start, CONTEXT_UNITS).toLowerCase()
+      this.#contextOf = start
+    }
+    return this.#context
   }
 
   /** Whether one of `words` stands in the last `units` before `start`. */
-  hasContext(start: number, words: RegExp, units: number = CONTEXT_UNITS): boolean {
-    const context = this.context(start).slice(-units)
-    // Tables of numbers have no words, and the full expression costs twenty times this one.
-    return /[a-z#]/u.test(context) && words.test(context)
+  hasContext(start: number, words: ContextWords, units: number = CONTEXT_UNITS): boolean {
+    return words.test(this.context(start).slice(-units))
   }
 }
 
@@ -153,8 +158,40 @@ export interface Recogniser {
   find(segment: Segment): readonly Match[]
 }
 
-/** Builds a test for any of these words, not inside longer words. Lower case; spaces match any white space. */
-export function contextWords(...words: readonly string[]): RegExp {
+/** A test for any of some words in a text in small letters, not inside longer words. */
+export interface ContextWords {
+  test(text: string): boolean
+}
+
+const ASCII = 128
+
+/**
+ * Most contexts have no word that begins as one of these do, which a look at two units tells; the full expression costs twenty times that.
+ * @param words lower case; spaces match any white space.
+ */
+export function contextWords(...words: readonly string[]): ContextWords {
   const alternatives = words.map((word) => word.replaceAll(/[.*+?^${}()|[\]\\]/gu, String.raw`\$&`).replaceAll(' ', String.raw`\s`))
-  return new RegExp(String.raw`(?<![\p{L}\p{N}])(?:${alternatives.join('|')})(?![\p{L}\p{N}])`, 'u')
+  const pattern = new RegExp(String.raw`(?<![\p{L}\p{N}])(?:${alternatives.join('|')})(?![\p{L}\p{N}])`, 'u')
+  const heads = new Uint8Array(ASCII * ASCII)
+  for (const word of words) {
+    const [first, second] = [word.charCodeAt(0), word.charCodeAt(1)]
+    // Of a word of one letter, and of one that goes on beyond ASCII, only the first unit is looked at.
+    if (first < ASCII && second < ASCII && word[1] !== ' ') heads[first * ASCII + second] = 1
+    else if (first < ASCII) heads.fill(1, first * ASCII, (first + 1) * ASCII)
+  }
+  return { test: (text) => mayHold(text, heads) && pattern.test(text) }
+}
+
+function mayHold(text: string, heads: Uint8Array): boolean {
+  let isInside = false
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit >= ASCII) return true
+    if (!isInside) {
+      const next = i + 1 < text.length ? text.charCodeAt(i + 1) : 0
+      if (next >= ASCII || heads[unit * ASCII + next] === 1) return true
+    }
+    isInside = (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a)
+  }
+  return false
 }

@@ -60,7 +60,7 @@ export interface Redactor {
   push(delta: string): string
   /** Ends the text, or a part of it before anything that is not text; what follows is a new text. @returns the rest. */
   flush(): string
-  /** How many values of each entity were masked or blocked so far. */
+  /** How many values of each entity were found so far, whatever was done to them. */
   readonly findings: ReadonlyMap<string, number>
   /** A value came that may not pass: the caller ends the stream (`content_filter`). */
   readonly blocked: boolean

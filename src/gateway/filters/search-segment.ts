@@ -1,7 +1,7 @@
 import { RedoubtError } from '#foundation/core'
 import { fold } from './characters.ts'
 import { type Candidate, resolveOverlaps } from './overlaps.ts'
-import type { FilterPlan } from './plan.ts'
+import type { FilterPlan, PlannedRecogniser } from './plan.ts'
 import { type After, type Match, type Recogniser, Segment } from './recogniser.ts'
 
 // oxlint-disable-next-line no-control-regex -- the first 128 code points are what is meant
@@ -32,60 +32,82 @@ const NO_TEXT: After = { text: '', alone: false }
 export function findCandidates(raw: string, before: string, traits: number, beyondAscii: boolean, plan: FilterPlan): Found {
   if ((traits & plan.needs) === 0) return NOTHING
   const folded = beyondAscii ? fold(raw) : { text: raw, origin: null }
+  const { origin } = folded
   // What stands before is read as what stands inside is: a zero-width unit between two words parts them in neither.
   const segment = new Segment(folded.text, BEYOND_ASCII.test(before) ? fold(before).text : before, plan.minScore)
-  const placeOf = (index: number): number => (folded.origin ? folded.origin[index]! : index)
-  const candidates: Candidate[] = []
-  const waiting: Waiting[] = []
+  let candidates: Candidate[] | null = null
+  let waiting: Waiting[] | null = null
   for (const { recogniser, actions } of plan.planned) {
     if ((recogniser.needs & traits) === 0) continue
-    const candidate = ({ start, end, continues }: Match, { score, entity }: Pick<Match, 'score' | 'entity'>): Candidate | null => {
-      const name = entity ?? recogniser.entities[0]
-      const action = actions.get(name)
-      if (action === undefined || score < plan.minScore) return null
-      return {
-        entity: name,
-        action,
-        // An invisible unit after the last one belongs to the value too, hence the origin of the end, not of the last unit plus one.
-        start: placeOf(start),
-        end: placeOf(end),
-        score,
-        ...(continues ? { continues } : {}),
-      }
-    }
-    for (const match of guarded(recogniser, () => recogniser.find(segment))) {
-      const { resolve } = match
-      if (resolve) {
-        const decide = (after: After): readonly Candidate[] => {
-          // A value stands alone when nothing but its brackets and its full stop stands beside it.
-          const alone = after.alone && match.start <= 1 && segment.text.length - match.end <= 1
-          return guarded(recogniser, () => resolve({ text: after.text, alone }))
-            .map((resolved) => candidate(match, resolved))
-            .filter((found) => found !== null)
-        }
-        waiting.push({ start: placeOf(match.start), end: placeOf(match.end), resolve: decide })
+    const matches = guarded(recogniser, findIn, segment)
+    for (let i = 0; i < matches.length; i++) {
+      const match = matches[i]!
+      // An invisible unit after the last one belongs to the value too, hence the origin of the end, not of the last unit plus one.
+      const start = origin ? origin[match.start]! : match.start
+      const end = origin ? origin[match.end]! : match.end
+      if (match.resolve) {
+        waiting ??= []
+        waiting.push({ start, end, resolve: waitingMatch(recogniser, actions, match, start, end, segment, plan.minScore) })
         continue
       }
-      const found = candidate(match, match)
-      if (found) candidates.push(found)
+      const found = candidateOf(recogniser, actions, match, match, start, end, plan.minScore)
+      if (found) (candidates ??= []).push(found)
     }
   }
-  if (candidates.length + waiting.length === 0) return NOTHING
-  const open = waiting.filter(
-    ({ start, end }) => !candidates.some((sure) => sure.score >= SCORE_SURE && sure.start <= start && sure.end >= end),
-  )
-  return { candidates, waiting: open }
+  if (waiting === null) return candidates === null ? NOTHING : { candidates, waiting: NOTHING.waiting }
+  if (candidates === null) return { candidates: NOTHING.candidates, waiting }
+  const sure = candidates
+  return { candidates, waiting: waiting.filter(({ start, end }) => !sure.some((other) => coversSurely(other, start, end))) }
+}
+
+type Actions = PlannedRecogniser['actions']
+
+const findIn = (recogniser: Recogniser, segment: Segment): readonly Match[] => recogniser.find(segment)
+
+function coversSurely(other: Candidate, start: number, end: number): boolean {
+  return other.score >= SCORE_SURE && other.start <= start && other.end >= end
+}
+
+/** @returns what the match is if the plan wants its entity and the score is high enough, else null. */
+function candidateOf(
+  { entities }: Recogniser,
+  actions: Actions,
+  { continues }: Match,
+  { score, entity = entities[0] }: Pick<Match, 'score' | 'entity'>,
+  start: number,
+  end: number,
+  minScore: number,
+): Candidate | null {
+  const action = actions.get(entity)
+  if (action === undefined || score < minScore) return null
+  return continues ? { entity, action, start, end, score, continues } : { entity, action, start, end, score }
+}
+
+function waitingMatch(
+  recogniser: Recogniser,
+  actions: Actions,
+  match: Match,
+  start: number,
+  end: number,
+  segment: Segment,
+  minScore: number,
+): Waiting['resolve'] {
+  return (after) => {
+    // A value stands alone when nothing but its brackets and its full stop stands beside it.
+    const alone = after.alone && match.start <= 1 && segment.text.length - match.end <= 1
+    return guarded(recogniser, () => match.resolve!({ text: after.text, alone }), segment)
+      .map((resolved) => candidateOf(recogniser, actions, match, resolved, start, end, minScore))
+      .filter((found) => found !== null)
+  }
 }
 
 /** A filter that fails lets nothing through, and says which one it was; what it failed at may be a value, and is not said. */
-function guarded<T>({ entities }: Recogniser, work: () => T): T {
+function guarded<T>(recogniser: Recogniser, work: (recogniser: Recogniser, segment: Segment) => T, segment: Segment): T {
   try {
-    return work()
+    return work(recogniser, segment)
   } catch (thrown) {
-    throw new RedoubtError('ERR_FILTER_FAILED', `the recogniser of \`${entities[0]}\` failed`, {
-      cause: thrown,
-      evidence: { entity: entities[0] },
-    })
+    const [entity] = recogniser.entities
+    throw new RedoubtError('ERR_FILTER_FAILED', `the recogniser of \`${entity}\` failed`, { cause: thrown, evidence: { entity } })
   }
 }
 

@@ -430,7 +430,7 @@ export class SegmentMachine {
       this.#apply(found, start)
       if (this.blocked) return end
       if (start + found.end >= end) {
-        if (!this.#swallower.active) this.#swallower.begin('word')
+        if (found.action !== 'log' && !this.#swallower.active) this.#swallower.begin('word')
         return end
       }
       cut = Math.max(cut, start + found.end)
@@ -451,6 +451,8 @@ export class SegmentMachine {
     const start = offset + found.start
     const end = offset + found.end
     this.#report({ entity, action, score, start: this.#base + start, end: this.#base + end })
+    // What is only counted passes with the text around it.
+    if (action === 'log') return
     this.#output += this.#text.slice(this.#released, start)
     this.#released = end
     if (action === 'block') {

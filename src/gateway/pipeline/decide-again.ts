@@ -1,4 +1,4 @@
-import { type FilterAction, type Obligations, RedoubtError } from '#foundation/core'
+import { type FilterAction, type Obligations, RedoubtError, stricterAction } from '#foundation/core'
 import { CONFIDENTIAL_ENTITIES } from '#gateway/filters'
 import { conditionRequest, decisionContext } from './decide.ts'
 import type { House } from './house.ts'
@@ -6,7 +6,6 @@ import type { Authorised } from './states.ts'
 import { refusalOf } from './step-up.ts'
 
 const CONFIDENTIAL: ReadonlySet<string> = new Set(CONFIDENTIAL_ENTITIES)
-const STRICTNESS: Readonly<Record<FilterAction, number>> = { allow: 0, mask: 1, block: 2 }
 
 /**
  * Whether a request that was let in would be let in now: the policies in force, the present time, the model as it is (B8).
@@ -38,9 +37,13 @@ export function decideAgain(
     : null
 }
 
+/** Whether `now` takes away anything that `before` leaves. */
 export function isStricter(now: Obligations['filterOutput'], before: Obligations['filterOutput']): boolean {
   // `default` does not speak of what is confidential: that is looked for where it is named.
-  const said = (filter: Obligations['filterOutput'], entity: string): number =>
-    STRICTNESS[filter[entity] ?? (CONFIDENTIAL.has(entity) ? 'allow' : filter['default']) ?? 'allow']
-  return [...new Set([...Object.keys(now), ...Object.keys(before)])].some((entity) => said(now, entity) > said(before, entity))
+  const said = (filter: Obligations['filterOutput'], entity: string): FilterAction =>
+    filter[entity] ?? (CONFIDENTIAL.has(entity) ? 'allow' : filter['default']) ?? 'allow'
+  const asksForMore = (wanted: FilterAction, done: FilterAction): boolean => stricterAction(wanted, done) !== done
+  return [...new Set([...Object.keys(now), ...Object.keys(before), 'default'])].some((entity) =>
+    asksForMore(said(now, entity), said(before, entity)),
+  )
 }

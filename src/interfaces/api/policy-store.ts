@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
-import { CONFIDENTIAL_ENTITIES, ENTITIES } from '#gateway/filters'
+import { CONFIDENTIAL_ACTIONS, CONFIDENTIAL_ENTITIES, ENTITIES } from '#gateway/filters'
 import {
   defaultInvariants,
   defaultPolicyFiles,
@@ -25,7 +25,7 @@ const MAX_POLICY_BYTES = 256 * 1024
 /** Files put through the control plane; each change is validated together with all others. */
 const MAX_POLICY_FILES = 256
 /** What an annotation may name: a filter on an entity that nothing recognises would look like protection and be none. */
-const filterEntities = [...ENTITIES, ...CONFIDENTIAL_ENTITIES.map((entity) => (entity === 'CANARY' ? `${entity}=block` : entity))]
+const filterEntities = [...ENTITIES, ...CONFIDENTIAL_ENTITIES.map((entity) => `${entity}=${CONFIDENTIAL_ACTIONS[entity].join('|')}`)]
 const MAX_KNOWN = 64
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 /** A change on its way: a policy file and its table are two files, and a crash between them must not leave one without the other. */

@@ -23,3 +23,14 @@ export function parseDecimal(text: string): Decimal {
   const rest = BigInt(fraction.padEnd(4, '0'))
   return new Decimal(longOf(whole.startsWith('-') ? BigInt(scaled) - rest : BigInt(scaled) + rest))
 }
+
+/**
+ * The decimal that a double stands for: the one with at most four digits after the point whose nearest double it is.
+ * @throws {EvaluationFailure} when there is none, or it lies beyond 900,719,925,474.0991: nothing is rounded.
+ */
+export function exactDecimal(value: number): Decimal {
+  const tenThousandths = Math.round(value * 10_000)
+  // The quotient is rounded once, to the nearest double.
+  if (!Number.isSafeInteger(tenThousandths) || tenThousandths / 10_000 !== value) return fail('the number is no decimal of four digits')
+  return new Decimal(tenThousandths + 0)
+}

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { RedoubtError } from '#foundation/core'
+import { RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
 import { loadCedar } from './cedar.ts'
 import { FILTER_ENTITIES, loadPolicies, mergeObligations, policyConfig, type PolicyEngine, readPolicyFolder } from './index.ts'
 import { readAnnotations } from './obligations.ts'
@@ -271,6 +271,14 @@ describe('obligations', () => {
     })
   })
 
+  it('an action that nothing carries out yet is refused when it is read, wherever it stands (C6)', async () => {
+    for (const action of UNAVAILABLE_FILTER_ACTIONS) {
+      await expect(load(`@filter_output("API_KEY=mask, default=${action}") ${PERMIT}`)).rejects.toMatchObject({
+        message: expect.stringContaining(`\`${action}\`, which is not available yet`) as string,
+      })
+    }
+  })
+
   it('an entity that one policy leaves to its default is not loosened by another that names it', () => {
     expect(mergeObligations([read({ filter_output: 'default=mask' }), read({ filter_output: 'API_KEY=allow' })]).filterOutput).toEqual({
       API_KEY: 'mask',
@@ -289,7 +297,7 @@ describe('obligations', () => {
     const one = fc.record(
       {
         filter_output: fc
-          .uniqueArray(fc.tuple(fc.constantFrom('API_KEY', 'US_SSN', 'default'), fc.constantFrom('allow', 'mask', 'block')), {
+          .uniqueArray(fc.tuple(fc.constantFrom('API_KEY', 'US_SSN', 'default'), fc.constantFrom('allow', 'log', 'mask', 'block')), {
             minLength: 1,
             selector: ([name]) => name,
           })

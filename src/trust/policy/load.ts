@@ -13,7 +13,7 @@ export interface LoadOptions {
   readonly shadowRate?: number
   /** Told of each decision on which the two engines differ. That decision is a deny. */
   readonly onMismatch?: (mismatch: Mismatch) => void
-  /** Entities that filter annotations may name, one that has a single action as `ENTITY=ACTION`; default `FILTER_ENTITIES`. */
+  /** Entities that filter annotations may name, one that has some actions only as `ENTITY=allow|block`; default `FILTER_ENTITIES`. */
   readonly filterEntities?: readonly string[]
 }
 

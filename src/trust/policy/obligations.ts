@@ -1,10 +1,13 @@
 import {
   COLUMN_MASKS,
   type ColumnMask,
+  FILTER_ACTIONS,
   type FilterAction,
   type LimitRule,
   type Obligations,
+  stricterAction,
   stricterMask,
+  UNAVAILABLE_FILTER_ACTIONS,
   UNREADABLE_KINDS,
   type UnreadableKind,
 } from '#foundation/core'
@@ -28,7 +31,6 @@ export const FILTER_ENTITIES: readonly string[] = [
   'API_KEY',
 ]
 
-const STRICTNESS: Readonly<Record<FilterAction, number>> = { allow: 0, mask: 1, block: 2 }
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const MAX_AMOUNT = 1_000_000_000_000
 const MAX_WINDOW_MS = 31 * 86_400_000
@@ -108,19 +110,29 @@ function items(name: string, text: string): readonly string[] {
   return parts
 }
 
+const isFilterAction = (text: string | undefined): text is FilterAction =>
+  (FILTER_ACTIONS as readonly (string | undefined)[]).includes(text)
+
 function readFilter(name: string, text: string | null | undefined, entities: readonly string[]): Readonly<Record<string, FilterAction>> {
   const actions = new Map<string, FilterAction>()
   for (const item of text ? items(name, text) : []) {
-    const [, entity, action] = /^([A-Za-z_0-9]+)\s*=\s*(allow|mask|block)$/.exec(item) ?? []
-    if (entity === undefined || action === undefined) throw new Error(`\`@${name}\` is a list of \`ENTITY=allow|mask|block\``)
+    const [, entity, action] = /^([A-Za-z_0-9]+)\s*=\s*([a-z]+)$/.exec(item) ?? []
+    if (entity === undefined || !isFilterAction(action)) throw new Error(`\`@${name}\` is a list of \`ENTITY=${FILTER_ACTIONS.join('|')}\``)
+    if (UNAVAILABLE_FILTER_ACTIONS.includes(action)) throw new Error(`\`@${name}\` asks for \`${action}\`, which is not available yet`)
     if (entity !== 'default' && !entities.includes(entity)) {
-      // An entity that only one action is for stands in the list with it.
-      const only = entities.find((known) => known.startsWith(`${entity}=`))
-      if (only === undefined) throw new Error(`\`@${name}\` names the unknown entity \`${entity}\``)
-      if (only !== `${entity}=${action}`) throw new Error(`\`@${name}\`: \`${entity}\` cannot be \`${action}\`, only \`${only}\``)
+      // An entity that has some actions only stands in the list with them.
+      const some = entities.find((known) => known.startsWith(`${entity}=`))
+      if (some === undefined) throw new Error(`\`@${name}\` names the unknown entity \`${entity}\``)
+      if (
+        !some
+          .slice(entity.length + 1)
+          .split('|')
+          .includes(action)
+      )
+        throw new Error(`\`@${name}\`: \`${entity}\` cannot be \`${action}\`, only \`${some}\``)
     }
     if (actions.has(entity)) throw new Error(`\`@${name}\` names \`${entity}\` twice`)
-    actions.set(entity, action as FilterAction)
+    actions.set(entity, action)
   }
   return Object.freeze(Object.fromEntries([...actions].sort(([a], [b]) => (a < b ? -1 : 1))))
 }
@@ -229,8 +241,6 @@ function mergeFilters(all: readonly Readonly<Record<string, FilterAction>>[]): R
   // A policy that does not name an entity speaks of it by its `default`.
   const said = (one: Readonly<Record<string, FilterAction>>, name: string): FilterAction => one[name] ?? one['default'] ?? 'allow'
   return Object.freeze(
-    Object.fromEntries(
-      names.map((name) => [name, all.map((one) => said(one, name)).reduce((a, b) => (STRICTNESS[a] >= STRICTNESS[b] ? a : b))]),
-    ),
+    Object.fromEntries(names.map((name) => [name, all.map((one) => said(one, name)).reduce((a, b) => stricterAction(a, b))])),
   )
 }

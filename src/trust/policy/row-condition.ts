@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, type JsonValue, type ReadColumn, RedoubtError, type RowCells, type RowCondition } from '#foundation/core'
+import { exactDecimal } from './decimal.ts'
 import { asBoolean, compileExpression, type Compiled, CONSTANT, type Expression, FAILURE, operatorOf } from './compile-expression.ts'
 import { EvaluationFailure } from './evaluation-failure.ts'
 import { EMPTY_RECORD, type Entity, type EntityStore, type Evaluation, NO_TAGS, type Tags } from './evaluation.ts'
@@ -60,7 +61,7 @@ function collectColumns(expression: Expression, columns: Map<string, ReadColumn>
     if (isRowPath(left)) {
       const column: unknown = right[CONSTANT] ?? right['Value']
       if (typeof column !== 'string') throw new EvaluationFailure('a column of a row is named by what another column holds')
-      const type = (left['.'] as { readonly attr: string }).attr === 'text' ? 'text' : 'integer'
+      const type = (left['.'] as { readonly attr: ReadColumn['type'] }).attr
       columns.set(`${type} ${column}`, { name: column, type })
       return
     }
@@ -73,6 +74,7 @@ function collectColumns(expression: Expression, columns: Map<string, ReadColumn>
 const ROW = new EntityValue('Row', '')
 const TEXT = new EntityValue('TextColumns', '')
 const INTEGER = new EntityValue('IntegerColumns', '')
+const REAL = new EntityValue('RealColumns', '')
 const NO_ANCESTORS: ReadonlySet<string> = new Set()
 const bare = (uid: EntityValue, attributes: RecordValue, tags: Tags): Entity => ({ uid, attributes, tags, ancestors: NO_ANCESTORS })
 const rowEntity = bare(
@@ -81,6 +83,7 @@ const rowEntity = bare(
     new Map<string, Value>([
       ['text', TEXT],
       ['integer', INTEGER],
+      ['real', REAL],
     ]),
   ),
   NO_TAGS,
@@ -130,6 +133,16 @@ class RowEvaluation implements Evaluation, EntityStore {
           tags((name) => this.row.integer(name)),
         ),
       ],
+      [
+        REAL.key,
+        bare(REAL, EMPTY_RECORD, {
+          has: (name) => this.row.real(name) !== null,
+          get: (name) => {
+            const value = this.row.real(name)
+            return value === null ? undefined : exactDecimal(value)
+          },
+        }),
+      ],
     ])
   }
 
@@ -138,4 +151,4 @@ class RowEvaluation implements Evaluation, EntityStore {
   }
 }
 
-const NO_CELLS: RowCells = { text: () => null, integer: () => null }
+const NO_CELLS: RowCells = { text: () => null, integer: () => null, real: () => null }

@@ -20,6 +20,9 @@ export interface RowOracleReport {
   readonly mismatches: readonly string[]
 }
 
+const COLUMN_TYPES = ['text', 'integer', 'real'] as const
+type ColumnType = (typeof COLUMN_TYPES)[number]
+
 const POLICIES = 4
 const REQUESTS_PER_SET = 3
 const ROWS_PER_REQUEST = 10
@@ -33,6 +36,10 @@ const TEXTS: Readonly<Record<string, readonly (string | null)[]>> = {
 const INTEGERS: Readonly<Record<string, readonly (number | null)[]>> = {
   age: [0, 17, 18, 41, -1, Number.MAX_SAFE_INTEGER, null],
   visits: [0, 1, 2, null],
+}
+const REALS: Readonly<Record<string, readonly (number | null)[]>> = {
+  income: [0.5, 18.25, -0.0001, 1000.1, 900_719_925_474.0991, null],
+  score: [0.1, 0.3, null],
 }
 type Row = Readonly<Record<string, string | number | null>>
 
@@ -48,7 +55,7 @@ class RowPolicyWriter {
   }
 
   row(): Row {
-    const columns = Object.entries({ ...TEXTS, ...INTEGERS, ['__proto__']: TEXTS['__proto__'] ?? [] })
+    const columns = Object.entries({ ...TEXTS, ...INTEGERS, ...REALS, ['__proto__']: TEXTS['__proto__'] ?? [] })
     return Object.fromEntries(columns.map(([name, values]) => [name, this.pick<string | number | null>(values)]))
   }
 
@@ -76,9 +83,9 @@ class RowPolicyWriter {
     return this.pick([
       () => this.#guarded('text'),
       () => this.#guarded('integer'),
-      () => this.#guarded('text'),
-      () => this.#guarded('integer'),
-      () => `resource.row.${this.pick(['text', 'integer'])}.hasTag(${this.#column(this.pick(['text', 'integer']))})`,
+      () => this.#guarded('real'),
+      () => this.#guarded(this.pick(COLUMN_TYPES)),
+      () => `resource.row.${this.pick(COLUMN_TYPES)}.hasTag(${this.#column(this.pick(COLUMN_TYPES))})`,
       () => `context.hour > ${this.pick([3, 20])}`,
       () => 'principal has mfaLevel',
       () => `resource.sensitivity >= ${this.pick([0, 2, 3])}`,
@@ -91,6 +98,7 @@ class RowPolicyWriter {
     return this.pick([
       () => this.#about('text'),
       () => this.#about('integer'),
+      () => this.#about('real'),
       () => 'principal.mfaLevel >= 2',
       () => 'context.absent',
       () => '"text"',
@@ -100,12 +108,12 @@ class RowPolicyWriter {
     ])()
   }
 
-  #guarded(type: 'text' | 'integer'): string {
+  #guarded(type: ColumnType): string {
     const column = this.#column(type)
     return `(resource.row.${type}.hasTag(${column}) && ${this.#about(type, column)})`
   }
 
-  #about(type: 'text' | 'integer', column = this.#column(type)): string {
+  #about(type: ColumnType, column = this.#column(type)): string {
     const value = `resource.row.${type}.getTag(${column})`
     if (type === 'text')
       return this.pick([
@@ -117,6 +125,15 @@ class RowPolicyWriter {
         `{a: ${value}} == {a: "north"}`,
         `resource.purposes.contains(${value})`,
       ])
+    if (type === 'real')
+      return this.pick([
+        `${value}.greaterThan(decimal("18.2499"))`,
+        `${value}.lessThanOrEqual(decimal("0.1"))`,
+        `${value} == decimal("0.3")`,
+        `[decimal("-0.0001"), ${value}].contains(decimal("0.5"))`,
+        `(if ${value}.lessThan(decimal("1000.1")) then resource.sensitivity else context.hour) == 3`,
+        `${value} == 18`,
+      ])
     return this.pick([
       `${value} >= 18`,
       `${value} + context.hour > 30`,
@@ -127,17 +144,17 @@ class RowPolicyWriter {
     ])
   }
 
-  #column(type: 'text' | 'integer'): string {
+  #column(type: ColumnType): string {
     if (this.#random() < 0.05) return this.pick(['principal.purpose', 'context.purpose'])
-    return quote(this.pick(Object.keys(type === 'text' ? { ...TEXTS, ['__proto__']: 0 } : INTEGERS)))
+    return quote(this.pick(Object.keys(type === 'text' ? { ...TEXTS, ['__proto__']: 0 } : type === 'real' ? REALS : INTEGERS)))
   }
 }
 
 function cells(row: Row): RowCells {
   const cell = (name: string): string | number | null => (Object.hasOwn(row, name) ? (row[name] ?? null) : null)
   const text = (name: string): string | null => (typeof cell(name) === 'string' ? (cell(name) as string) : null)
-  const integer = (name: string): number | null => (typeof cell(name) === 'number' ? (cell(name) as number) : null)
-  return { text, integer }
+  const number = (names: object) => (name: string) => (Object.hasOwn(names, name) ? (cell(name) as number | null) : null)
+  return { text, integer: number(INTEGERS), real: number(REALS) }
 }
 
 export function runRowOracle(cedar: Cedar, seed: number, pairs: number): RowOracleReport {
@@ -221,7 +238,11 @@ type Call = Parameters<Cedar['statefulIsAuthorized']>[0]
 
 function askCedar(cedar: Cedar, preparsedPolicySetId: string, query: DecisionQuery, row: Row): 'yes' | 'no' | 'error' {
   const { principal, resource, context } = query
-  const tags = (type: string): object => Object.fromEntries(Object.entries(row).filter(([, value]) => typeof value === type))
+  const tags = (names: object, write: (value: string | number) => unknown = (value) => value): object =>
+    Object.fromEntries(
+      Object.entries(row).flatMap(([name, value]) => (Object.hasOwn(names, name) && value !== null ? [[name, write(value)]] : [])),
+    )
+  const decimal = (value: string | number): unknown => ({ __extn: { fn: 'decimal', arg: Number(value).toFixed(4) } })
   const entity = (type: string): { type: string; id: string } => ({ type, id: 'r' })
   const bare = (type: string, attrs: object, tagged: object): object => ({ uid: entity(type), attrs, tags: tagged, parents: [] })
   const { now, sourceAddress, ...rest } = context
@@ -238,9 +259,18 @@ function askCedar(cedar: Cedar, preparsedPolicySetId: string, query: DecisionQue
     entities: [
       { uid: { type: principal.type, id: principal.id }, attrs: principal.attributes, parents: principal.parents },
       { uid: { type: resource.type, id: resource.id }, attrs: { ...resource.attributes, row: { __entity: entity('Row') } }, parents: [] },
-      bare('Row', { text: { __entity: entity('TextColumns') }, integer: { __entity: entity('IntegerColumns') } }, {}),
-      bare('TextColumns', {}, tags('string')),
-      bare('IntegerColumns', {}, tags('number')),
+      bare(
+        'Row',
+        {
+          text: { __entity: entity('TextColumns') },
+          integer: { __entity: entity('IntegerColumns') },
+          real: { __entity: entity('RealColumns') },
+        },
+        {},
+      ),
+      bare('TextColumns', {}, tags({ ...TEXTS, ['__proto__']: 0 })),
+      bare('IntegerColumns', {}, tags(INTEGERS)),
+      bare('RealColumns', {}, tags(REALS, decimal)),
     ] as unknown as Call['entities'],
   })
   if (answer.type === 'failure') throw new Error(answer.errors[0]?.message)

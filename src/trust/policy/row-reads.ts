@@ -33,8 +33,10 @@ function isMember(expression: unknown, attribute: string): boolean {
   return operand?.attr === attribute
 }
 
+/** The members of a row, named after the types of columns. */
+const COLUMN_TYPES: ReadonlySet<unknown> = new Set(['text', 'integer', 'real'])
 /** The types of a row and of its columns: of these there are no entities but those that a reader makes. */
-const ROW_TYPES: ReadonlySet<unknown> = new Set(['Row', 'TextColumns', 'IntegerColumns'])
+const ROW_TYPES: ReadonlySet<unknown> = new Set(['Row', 'TextColumns', 'IntegerColumns', 'RealColumns'])
 
 /**
  * Whether it asks for a row otherwise than by reading it: `has row`, an entity of a row's types by its name, `is` one of them. Each has
@@ -47,15 +49,15 @@ function asksForRow(name: string, operand: unknown): boolean {
   return name === 'Value' && ROW_TYPES.has((entity as { readonly type?: unknown } | undefined)?.type)
 }
 
-/** Whether it is `resource.row`, `resource.row.text` or `resource.row.integer`. */
+/** Whether it is `resource.row`, or one of its members that hold the columns of a type. */
 export function isRowPath(expression: Expression): boolean {
   const { left, attr } = (expression['.'] ?? {}) as { readonly left?: Expression; readonly attr?: unknown }
   if (!left) return false
-  return attr === 'row' ? left['Var'] === 'resource' : (attr === 'text' || attr === 'integer') && isRowPath(left) && isMember(left, 'row')
+  return attr === 'row' ? left['Var'] === 'resource' : COLUMN_TYPES.has(attr) && isRowPath(left) && isMember(left, 'row')
 }
 
 /**
- * Holds an expression to the one way in which rows are read: `resource.row.text|integer`, then `.hasTag(…)` or `.getTag(…)`.
+ * Holds an expression to the one way in which rows are read: `resource.row.text|integer|real`, then `.hasTag(…)` or `.getTag(…)`.
  * What is left of it then names each column that it reads.
  * @throws {Error} with the reason; the caller adds file and line.
  */
@@ -70,7 +72,7 @@ export function demandRowReads(expression: unknown): void {
   }
   if (asksForRow(name, operand) || isMember(expression, 'row'))
     throw new Error(
-      'a row is read only by `resource.row.text` or `resource.row.integer`, then `.hasTag("column")` and `.getTag("column")`; every data set has rows, so do not ask for one, and name no column of real numbers: import it in whole numbers of a smaller unit',
+      'a row is read only by `resource.row.text`, `resource.row.integer` or `resource.row.real`, then `.hasTag("column")` and `.getTag("column")`; every data set has rows, so do not ask for one',
     )
   for (const [, part] of operandsOf(name, operand)) demandRowReads(part)
 }

@@ -213,6 +213,18 @@ describe('terms and markings (C7)', () => {
     )
   })
 
+  it('counts what is only to be logged, and lets it pass, in streams too (C7)', () => {
+    const plan = planOf([document(MEMO), terms('Falcon')], { CONFIDENTIAL_DOCUMENT: 'log', CONFIDENTIAL_TERM: 'mask' })
+    const expected = {
+      out: `[CONFIDENTIAL_TERM] ${MEMO}`,
+      findings: { CONFIDENTIAL_TERM: 1, CONFIDENTIAL_DOCUMENT: 1 },
+      blocked: false,
+      left: 0,
+    }
+    expect(inPieces(`Falcon ${MEMO}`, plan, [3, 90, 200])).toEqual(expected)
+    expect(scanText(`Falcon ${MEMO}`, plan).text).toBe(expected.out)
+  })
+
   it('refuses a list with a term that would be found everywhere, or never, and names the line alone', () => {
     for (const [list, line] of [
       ['Falcon\nx', 2],

@@ -1,7 +1,8 @@
-import { isAlphanumericUnit } from '../characters.ts'
+import { isAlphanumericUnit, isDigitUnit } from '../characters.ts'
 import { ADJACENT, type Contexts, type Lexicon } from '../contexts.ts'
 import type { After, Match, Segment } from '../recogniser.ts'
 import type { Identifier, Labelled } from './identifier.ts'
+import { LayoutTree, NO_NODE } from './layout-tree.ts'
 
 /** What words near a value add to its score: directly before it, or elsewhere in its context. */
 const ADJACENT_BOOST = 0.5
@@ -28,9 +29,7 @@ interface Row {
 
 /** The tables, ready to look up. */
 export interface IdentifierIndex {
-  readonly byLayout: ReadonlyMap<string, readonly Row[]>
-  /** Every layout up to the end of each of its groups. */
-  readonly heads: ReadonlySet<string>
+  readonly layouts: LayoutTree<Row>
   /** `byLength[n]`: codes of n letters and digits. */
   readonly byLength: readonly (readonly Row[])[]
   readonly labelled: readonly (Labelled & { readonly label: string })[]
@@ -38,22 +37,16 @@ export interface IdentifierIndex {
 }
 
 export function indexIdentifiers(identifiers: readonly Identifier[], labelled: readonly Labelled[], lexicon: Lexicon): IdentifierIndex {
-  const byLayout = new Map<string, Row[]>()
-  const heads = new Set<string>()
+  const layouts = new LayoutTree<Row>()
   const byLength: Row[][] = Array.from({ length: LONGEST + 1 }, () => [])
   for (const identifier of identifiers) {
     lexicon.add(identifier.entity, identifier.context)
-    for (const { layout, score } of identifier.forms) {
-      for (const { index, 0: group } of layout.matchAll(/[9A]+/gu)) heads.add(layout.slice(0, index + group.length))
-      const rows = byLayout.get(layout)
-      if (rows) rows.push({ identifier, score })
-      else byLayout.set(layout, [{ identifier, score }])
-    }
+    for (const { layout, score } of identifier.forms) layouts.add(layout, { identifier, score })
     const { code } = identifier
     if (code) for (let size = code.least; size <= code.most; size++) byLength[size]!.push({ identifier, score: code.score })
   }
   for (const { entity, labels } of labelled) lexicon.add(labelOf(entity), labels)
-  return { byLayout, heads, byLength, labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity) })), lexicon }
+  return { layouts, byLength, labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity) })), lexicon }
 }
 
 /** Labels are apart from context words: a label stands directly before. */
@@ -61,22 +54,6 @@ const labelOf = (entity: string): string => `label ${entity}`
 
 function isAsciiAlphanumeric(unit: number): boolean {
   return (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
-}
-
-const NINES = Array.from({ length: LONGEST + 1 }, (_, size) => '9'.repeat(size))
-const LETTERS = Array.from({ length: LONGEST + 1 }, (_, size) => 'A'.repeat(size))
-
-/** The group with `9` for every digit and `A` for every letter; empty when it is longer than any value. */
-function layoutOf(text: string, start: number, end: number): string {
-  const size = end - start
-  if (size > LONGEST) return ''
-  let digits = 0
-  for (let i = start; i < end; i++) if (text.charCodeAt(i) <= 0x39) digits++
-  if (digits === size) return NINES[size]!
-  if (digits === 0) return LETTERS[size]!
-  let layout = ''
-  for (let i = start; i < end; i++) layout += text.charCodeAt(i) <= 0x39 ? '9' : 'A'
-  return layout
 }
 
 /** Runs of letters and digits: [start, end, start, end, …]. */
@@ -107,6 +84,7 @@ function goesOnAfter(text: string, end: number): boolean {
 
 export function findIdentifiers(segment: Segment, index: IdentifierIndex): readonly Match[] {
   const { text } = segment
+  const { layouts } = index
   const matches: Match[] = []
   const groups = groupsOf(text)
   for (let from = 0; from < groups.length; from += 2) {
@@ -114,23 +92,27 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
     if (goesOnBefore(segment, start)) continue
     let contexts: Contexts | null = null
     const around = (): Contexts => (contexts ??= index.lexicon.before(segment, start))
-    let form = ''
+    let node = layouts.root
+    let at = start
+    let isSpaced = false
     for (let to = from + 1; to < groups.length && to < from + MAX_GROUPS * 2; to += 2) {
       const end = groups[to]!
-      const separator = to === from + 1 ? '' : text.slice(groups[to - 2], groups[to - 1])
-      if (end - start > LONGEST || separator.length > LONGEST_SEPARATOR) break
-      form += separator + layoutOf(text, groups[to - 1]!, end)
-      const codes = to === from + 1 ? index.byLength[end - start]! : NO_ROWS
-      const known = index.heads.has(form)
-      if (known || codes.length > 0) {
-        const rows = index.byLayout.get(form) ?? NO_ROWS
-        // Groups parted by spaces among others of digits: four of a card's are no number of their own.
-        const mayBePart = form.includes(' ') || (to === from + 1 && end - start <= SHORT_GROUP && !form.includes('A'))
-        const isPart = mayBePart && (digitsStand(text, groups, from - 1) || digitsStand(text, groups, to + 2))
-        if (rows.length + codes.length > 0 && !isPart && !goesOnAfter(text, end))
-          judge(segment, start, end, rows, codes, around, index.lexicon, matches)
+      const isFirst = to === from + 1
+      if (end - start > LONGEST || (!isFirst && groups[to - 1]! - groups[to - 2]! > LONGEST_SEPARATOR)) break
+      for (; at < end && node !== NO_NODE; at++) {
+        const unit = text.charCodeAt(at)
+        if (unit === 0x20) isSpaced = true
+        node = layouts.step(node, unit)
       }
-      if (!known) break
+      const codes = isFirst ? index.byLength[end - start]! : NO_ROWS
+      const rows = layouts.rowsAt(node)
+      if (rows.length + codes.length > 0) {
+        // Groups parted by spaces among others of digits: four of a card's are no number of their own.
+        const mayBePart = isSpaced || (isFirst && end - start <= SHORT_GROUP && isOfDigits(text, start, end))
+        const isPart = mayBePart && (digitsStand(text, groups, from - 1) || digitsStand(text, groups, to + 2))
+        if (!isPart && !goesOnAfter(text, end)) judge(segment, start, end, rows, codes, around, index.lexicon, matches)
+      }
+      if (node === NO_NODE) break
     }
     // Behind a group of digits and a space stands no label.
     if (!digitsStand(text, groups, from - 1)) labelledCode(text, groups, from, around, index, matches)
@@ -140,12 +122,17 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
 
 const NO_ROWS: readonly Row[] = []
 
+function isOfDigits(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (!isDigitUnit(text.charCodeAt(i))) return false
+  return true
+}
+
 /** Whether the group that ends at `groups[at]` is of digits alone, and a space away from its neighbour. */
 function digitsStand(text: string, groups: readonly number[], at: number): boolean {
-  const end = groups[at]
-  if (end === undefined || at < 1) return false
+  if (at < 1 || at >= groups.length) return false
+  const end = groups[at]!
   const start = groups[at - 1]!
-  return /^\d+$/u.test(text.slice(start, end)) && (text[end] === ' ' || text[start - 1] === ' ')
+  return (text.charCodeAt(end) === 0x20 || text.charCodeAt(start - 1) === 0x20) && isOfDigits(text, start, end)
 }
 
 function isOther(contexts: Contexts): boolean {
@@ -165,23 +152,49 @@ function judge(
   matches: Match[],
 ): void {
   const { minScore } = segment
+  const contexts = around()
   const written = segment.text.slice(start, end)
-  const compact = written.replaceAll(/[^A-Za-z0-9]/gu, '').toUpperCase()
-  const small = /[a-z]/u.test(written) ? SMALL_LETTERS : 0
-  const weak: Row[] = []
-  const look = (row: Row): void => {
-    const { entity, valid } = row.identifier
-    const distance = around().get(entity)
-    const boost =
-      distance === undefined ? -small - (isOther(around()) ? ANNOUNCED_AS_OTHER : 0) : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
+  const small = hasSmallLetter(written) ? SMALL_LETTERS : 0
+  const otherwise = -small - (isOther(contexts) ? ANNOUNCED_AS_OTHER : 0)
+  let compact = ''
+  let weak: Row[] | null = null
+  for (let i = 0; i < rows.length + codes.length; i++) {
+    const row = i < rows.length ? rows[i]! : codes[i - rows.length]!
+    const { entity, code } = row.identifier
+    const distance = contexts.size === 0 ? undefined : contexts.get(entity)
+    const boost = distance === undefined ? otherwise : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
     const score = Math.min(1, row.score + boost)
-    if (score >= minScore) {
-      if (valid(compact)) matches.push({ start, end, score, entity })
-    } else if (distance === undefined && score + NEAR_BOOST >= minScore) weak.push({ identifier: row.identifier, score })
+    const mayWait = distance === undefined && score + NEAR_BOOST >= minScore
+    if (score < minScore && !mayWait) continue
+    if (compact === '') compact = compactForm(written)
+    if (i >= rows.length && !code!.pattern.test(compact)) continue
+    if (score < minScore) (weak ??= []).push({ identifier: row.identifier, score })
+    else if (row.identifier.valid(compact)) matches.push({ start, end, score, entity })
   }
-  for (const row of rows) look(row)
-  for (const row of codes) if (row.identifier.code!.pattern.test(compact)) look(row)
-  if (weak.length > 0) matches.push({ start, end, score: 0, resolve: (after) => lift(compact, weak, minScore, after, lexicon) })
+  if (weak !== null) {
+    const rowsThatWait = weak
+    matches.push({ start, end, score: 0, resolve: (after) => lift(compact, rowsThatWait, minScore, after, lexicon) })
+  }
+}
+
+function hasSmallLetter(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit >= 0x61 && unit <= 0x7a) return true
+  }
+  return false
+}
+
+/** Capital letters and digits, separators left out. */
+function compactForm(written: string): string {
+  let compact = ''
+  let from = 0
+  for (let i = 0; i <= written.length; i++) {
+    if (isAsciiAlphanumeric(written.charCodeAt(i))) continue
+    if (i > from) compact += written.slice(from, i)
+    from = i + 1
+  }
+  return compact.toUpperCase()
 }
 
 /** Weak values, by what stands after them. */
@@ -204,7 +217,8 @@ function lift(
 /** One sign stands between the group that begins at `groups[at]` and the one before. */
 const isNext = (groups: readonly number[], at: number): boolean => (groups[at] ?? 0) - (groups[at - 1] ?? 0) === 1
 
-const CODE_SIGN = /[-./_]/u
+/** `- . / _` */
+const isCodeSign = (unit: number): boolean => unit === 0x2d || unit === 0x2e || unit === 0x2f || unit === 0x5f
 
 /** A code directly after its label, its groups joined by single signs. */
 function labelledCode(
@@ -217,16 +231,20 @@ function labelledCode(
 ): void {
   const start = groups[from]!
   // The middle of a code: it was looked at from its first group.
-  if (from > 0 && isNext(groups, from) && CODE_SIGN.test(text[start - 1]!) && text[start - 1] !== '_') return
+  if (from > 0 && isNext(groups, from) && isCodeSign(text.charCodeAt(start - 1)) && text[start - 1] !== '_') return
   let to = from + 1
-  while (to + 2 < groups.length && isNext(groups, to + 1) && CODE_SIGN.test(text[groups[to]!]!)) to += 2
+  while (to + 2 < groups.length && isNext(groups, to + 1) && isCodeSign(text.charCodeAt(groups[to]!))) to += 2
   const end = groups[to]!
-  if (end - start < SHORTEST_CODE || end - start > LONGEST || text[end] === '@') return
-  const code = text.slice(start, end).toUpperCase()
-  if (!/\d/u.test(code)) return
+  if (end - start < SHORTEST_CODE || end - start > LONGEST || text[end] === '@' || !hasDigit(text, start, end)) return
   const contexts = around()
   if (contexts.size === 0) return
+  const code = text.slice(start, end).toUpperCase()
   for (const { entity, label, pattern, score } of index.labelled) {
     if (contexts.get(label) === ADJACENT && pattern.test(code)) matches.push({ start, end, score, entity })
   }
+}
+
+function hasDigit(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (isDigitUnit(text.charCodeAt(i))) return true
+  return false
 }

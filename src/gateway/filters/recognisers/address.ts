@@ -8,6 +8,8 @@ const POSTCODE_BOOST = 0.37
 const NAME_WORDS = 5
 const CITY_WORDS = 3
 const TAIL_WORDS = 14
+/** Of a street's name in one word: `Hauptstraße`. */
+const SHORTEST_STREET = 6
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
 /** Ends of English street names that are hardly anything else. */
@@ -98,7 +100,7 @@ function nameFirst(segment: Segment, all: readonly Word[], i: number): Street | 
   if (!CAPITAL.test(word.text)) return null
   const next = all[i + 1]
   if (next === undefined) return null
-  if (STREET_SUFFIX.test(word.plain) && word.plain.length >= 6 && !word.breaks && NUMBER_AFTER.test(next.text))
+  if (STREET_SUFFIX.test(word.plain) && word.plain.length >= SHORTEST_STREET && !word.breaks && NUMBER_AFTER.test(next.text))
     return { first: i, last: i + 1, score: SCORE.street }
   const kind = STREETS_BEFORE.has(word.plain)
   const kindBefore = !kind && i === 0 && KIND_BEFORE.test(segment.before)
@@ -158,9 +160,51 @@ function tail(all: readonly Word[], from: number): Tail {
   return { last, hasPostcode }
 }
 
+const NOTHING: readonly Match[] = []
+const BOXES = words('box postfach apartado casella skrytka')
+/** One of them is in every address, or stands directly before. */
+const TELLING: ReadonlySet<string> = new Set([
+  ...STREETS_BEFORE,
+  ...STREETS_AFTER,
+  ...GERMAN,
+  ...BOXES,
+  ...[...STATES].map((state) => state.toLowerCase()),
+])
+
+/** Whether there are two words, a capital letter and a word that tells: without these, nothing below finds anything. */
+function mayHold(segment: Segment): boolean {
+  const { text } = segment
+  if (!segment.isAscii) return /[ \n,]/u.test(text) && /\p{Lu}/u.test(text)
+  let isParted = false
+  let hasCapital = false
+  for (let i = 0; i < text.length && !(isParted && hasCapital); i++) {
+    const unit = text.charCodeAt(i)
+    if (unit === 0x20 || unit === 0x0a || unit === 0x2c) isParted = true
+    else if (unit >= 0x41 && unit <= 0x5a) hasCapital = true
+  }
+  if (!isParted || !hasCapital) return false
+  return hasTellingWord(text) || KIND_BEFORE.test(segment.before)
+}
+
+function hasTellingWord(text: string): boolean {
+  for (let end = 0; end < text.length; end++) {
+    const start = end
+    while (end < text.length && text.charCodeAt(end) > 0x20 && text.charCodeAt(end) !== 0x2c) end++
+    const first = text.charCodeAt(start) | 0x20
+    if (end === start || first < 0x61 || first > 0x7a) continue
+    const plain = text
+      .slice(start, end)
+      .replace(/[;:!?)]+$/u, '')
+      .toLowerCase()
+      .replace(/\.$/u, '')
+    if (TELLING.has(plain) || (plain.length >= SHORTEST_STREET && STREET_SUFFIX.test(plain))) return true
+  }
+  return false
+}
+
 function find(segment: Segment): readonly Match[] {
+  if (!mayHold(segment)) return NOTHING
   const matches: Match[] = []
-  if (!/[ \n,]/u.test(segment.text) || !/\p{Lu}/u.test(segment.text)) return matches
   const all = wordsOf(segment.text)
   if (all.length < 2) return matches
   for (let i = 0; i < all.length; i++) {
@@ -171,7 +215,7 @@ function find(segment: Segment): readonly Match[] {
       const end = trimmed(all, last)
       matches.push({ start: word.start, end, score: Math.min(1, street.score + (hasPostcode ? POSTCODE_BOOST : 0)) })
       i = last
-    } else if (/^(?:box|postfach|apartado|casella|skrytka)$/u.test(word.plain) && all[i + 1] && /^\d{1,7}\.?$/u.test(all[i + 1]!.text)) {
+    } else if (BOXES.has(word.plain) && all[i + 1] && /^\d{1,7}\.?$/u.test(all[i + 1]!.text)) {
       const first = i > 0 && /^p\.?\s?o$/u.test(all[i - 1]!.plain) ? i - 1 : i
       const { last } = tail(all, i + 1)
       matches.push({

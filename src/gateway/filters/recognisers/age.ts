@@ -1,7 +1,10 @@
+import { isDigitUnit } from '../characters.ts'
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 
 const SCORE = 0.75
 const OLDEST = 120
+const MAX_DIGITS = 3
+const NOTHING: readonly Match[] = []
 /** Directly before the number: `aged 45`, `age: 45`, `Alter 45`. */
 const BEFORE =
   /(?<![\p{L}\p{N}])(?:age|aged|ages|age is|age of|turned|turning|turns|alter|âge|âgée?|agée?|edad|edad de|età|leeftijd|idade|wiek|wieku|alder|ålder)\s{0,2}[:=]?\s{0,2}(?:of|de|von|van|is)?\s{0,2}$/u
@@ -13,24 +16,76 @@ const PERSON = contextWords('patient', 'patiente', 'paciente', 'paziente', 'muje
 const UNITS = /^ (?:ans|años|anni|anos|Jahre|lat|years?)(?![\p{L}\p{N}])/u
 const SEX = /^[ -]?(?:M|F|male|female|man|woman)(?![\p{L}\p{N}])/u
 
+/** Ends of the words of `BEFORE`: without one of them, it is not asked. */
+const ENDS: ReadonlySet<number> = new Set(
+  ['ge', 'ed', 'es', 'is', 'of', 'ng', 'ns', 'er', 'ad', 'de', 'jd', 'ek', 'ku', 'on', 'an'].map((end) =>
+    pair(end.charCodeAt(0), end.charCodeAt(1)),
+  ),
+)
+
+function pair(first: number, second: number): number {
+  return ((first | 0x20) << 8) | second | 0x20
+}
+
+function isAnnounced(segment: Segment, start: number): boolean {
+  let at = start - 1
+  // Space, colon and equals sign.
+  while (at >= start - LONGEST_SIGNS && isBetween(segment.unitAt(at))) at--
+  const [first, second] = [segment.unitAt(at - 1), segment.unitAt(at)]
+  if (first < 0x80 && second < 0x80 && !ENDS.has(pair(first, second))) return false
+  return BEFORE.test(segment.context(start).slice(-20))
+}
+
+/** Between the word and the number, at most. */
+const LONGEST_SIGNS = 7
+
+function isBetween(unit: number): boolean {
+  return unit <= 0x20 || unit === 0x3a || unit === 0x3d
+}
+
+function isWordUnit(unit: number): boolean {
+  return isDigitUnit(unit) || unit === 0x5f || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
+}
+
+/** `. , : / -` */
+function isInNumber(unit: number): boolean {
+  return unit === 0x2e || unit === 0x2c || unit === 0x3a || unit === 0x2f || unit === 0x2d
+}
+
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
-  const matches: Match[] = []
-  for (const { 0: digits, index: start } of text.matchAll(/(?<![\w.,:/-])\d{1,3}(?!\d|[.,]\d)/gu)) {
-    if (Number(digits) > OLDEST || digits.startsWith('00')) continue
-    const end = start + digits.length
-    const rest = text.slice(end, end + 24)
-    const found =
-      AFTER.test(rest) ||
-      BEFORE.test(segment.context(start).slice(-20)) ||
-      (UNITS.test(rest) && PERSON.test(segment.context(start).slice(-14))) ||
-      (SEX.test(rest) && /patient|pt/u.test(segment.context(start).slice(-14)))
-    if (!found) continue
-    // A comma ends the segment; behind it, thousands may go on.
-    const resolve: Match['resolve'] = ({ text: after }) => (/^,\d/u.test(after) ? [] : [{ score: SCORE }])
-    matches.push(end < text.length ? { start, end, score: SCORE } : { start, end, score: 0, resolve })
+  let matches: Match[] | null = null
+  for (let end = 0; end < text.length; end++) {
+    const start = end
+    while (isDigitUnit(text.charCodeAt(end))) end++
+    const size = end - start
+    if (size === 0 || size > MAX_DIGITS) continue
+    const before = start === 0 ? Number.NaN : text.charCodeAt(start - 1)
+    if (isWordUnit(before) || isInNumber(before)) continue
+    const after = text.charCodeAt(end)
+    if ((after === 0x2e || after === 0x2c) && isDigitUnit(text.charCodeAt(end + 1))) continue
+    if (isAge(segment, start, end)) (matches ??= []).push(matchOf(text, start, end))
   }
-  return matches
+  return matches ?? NOTHING
+}
+
+function isAge(segment: Segment, start: number, end: number): boolean {
+  const { text } = segment
+  if (Number(text.slice(start, end)) > OLDEST || text.startsWith('00', start)) return false
+  if (isAnnounced(segment, start)) return true
+  if (end === text.length) return false
+  const rest = text.slice(end, end + 24)
+  return (
+    AFTER.test(rest) ||
+    (UNITS.test(rest) && PERSON.test(segment.context(start).slice(-14))) ||
+    (SEX.test(rest) && /patient|pt/u.test(segment.context(start).slice(-14)))
+  )
+}
+
+function matchOf(text: string, start: number, end: number): Match {
+  if (end < text.length) return { start, end, score: SCORE }
+  // A comma ends the segment; behind it, thousands may go on.
+  return { start, end, score: 0, resolve: ({ text: after }) => (/^,\d/u.test(after) ? [] : [{ score: SCORE }]) }
 }
 
 /** The number of years, not the words around it. */

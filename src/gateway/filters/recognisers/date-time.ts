@@ -1,3 +1,4 @@
+import { isDigitUnit } from '../characters.ts'
 import { MONTHS, plainForm } from '../joining-words.ts'
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 
@@ -15,6 +16,8 @@ const ISO = new RegExp(
 const NUMERIC = new RegExp(`(?<![\\w./-])(\\d{1,2})([-/.])(\\d{1,2})\\2(${YEAR}|\\d\\d)(?:[ T]${TIME})?(?![\\w/-])(?!\\.\\d)`, 'gu')
 const CLOCK = new RegExp(`(?<![\\w.:-])${TIME}(?: ?(?:[AaPp]\\.?[Mm]\\.?|Uhr|h))?(?![\\w:])`, 'gu')
 const HOUR = /(?<![\w.:,-])(?:0?[1-9]|1[0-2]) ?(?:[AaPp][Mm]|[ap]\.m\.)(?!\w)/gu
+const CLOCK_AFTER = new RegExp(`^,? (?:at |um |à )?${TIME}(?: ?[AaPp]\\.?[Mm]\\.?)?(?![\\w:])`, 'u')
+const NOTHING: readonly Match[] = []
 const WORD = /[\p{L}\p{M}]{3,12}/gu
 
 function isDay(text: string | undefined): boolean {
@@ -45,9 +48,9 @@ function named(segment: Segment, matches: Match[]): void {
     let start = index
     let end = index + word.length
     if (text[end] === '.') end++
-    const day = /(?<![\w.,/-])(\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?(?:[ -]|\.? (?:of|de|den|d') )?$/u.exec(
-      text.slice(Math.max(0, start - 14), start),
-    )
+    const day =
+      start > 0 &&
+      /(?<![\w.,/-])(\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?(?:[ -]|\.? (?:of|de|den|d') )?$/u.exec(text.slice(Math.max(0, start - 14), start))
     if (day && isDay(day[1])) start -= day[0].length
     let hasDay = start < index
     let hasYear = false
@@ -63,7 +66,7 @@ function named(segment: Segment, matches: Match[]): void {
       hasYear = true
       at += year[0].length
     }
-    const clock = hasDay ? new RegExp(`^,? (?:at |um |à )?${TIME}(?: ?[AaPp]\\.?[Mm]\\.?)?(?![\\w:])`, 'u').exec(rest.slice(at)) : null
+    const clock = hasDay ? CLOCK_AFTER.exec(rest.slice(at)) : null
     if (clock) at += clock[0].length
     if (!hasDay && !hasYear) continue
     // `may` and `mars` are words of their own, `3 may` rarely anything but a day.
@@ -72,20 +75,51 @@ function named(segment: Segment, matches: Match[]): void {
   }
 }
 
+/** What a text must show for one of the expressions to be asked. */
+const GROUPED = 1
+const MERIDIEM = 2
+const COLON = 4
+const WORDS = 8
+const SHORTEST_MONTH = 3
+
+function signsOf(text: string): number {
+  let signs = 0
+  let letters = 0
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if ((unit >= 0x61 && unit <= 0x7a) || (unit >= 0x41 && unit <= 0x5a) || unit >= 0x80) {
+      if (++letters === SHORTEST_MONTH) signs |= WORDS
+      continue
+    }
+    letters = 0
+    if (unit === 0x3a) signs |= COLON
+    else if (isDigitUnit(unit)) {
+      const next = text.charCodeAt(i + 1)
+      if ((next === 0x2d || next === 0x2e || next === 0x2f) && isDigitUnit(text.charCodeAt(i + 2))) signs |= GROUPED
+      // `A` and `P`, capital or small.
+      const letter = (next === 0x20 ? text.charCodeAt(i + 2) : next) | 0x20
+      if (letter === 0x61 || letter === 0x70) signs |= MERIDIEM
+    }
+  }
+  return signs
+}
+
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
+  const signs = signsOf(text)
+  if (signs === 0) return NOTHING
   const matches: Match[] = []
-  if (/\d[-/.]\d/u.test(text)) {
+  if ((signs & GROUPED) !== 0) {
     for (const { 0: value, index } of text.matchAll(ISO)) matches.push({ start: index, end: index + value.length, score: SCORE.iso })
     numeric(segment, matches)
   }
-  if (/\d ?[AaPp]\.?[Mm]/u.test(text))
+  if ((signs & MERIDIEM) !== 0)
     for (const { 0: value, index } of text.matchAll(HOUR)) matches.push({ start: index, end: index + value.length, score: SCORE.time })
   // `16:9` is hardly an hour; two digits behind the colon are one, in four signs less surely.
-  if (text.includes(':'))
+  if ((signs & COLON) !== 0)
     for (const { 0: value, index } of text.matchAll(CLOCK))
       matches.push({ start: index, end: index + value.length, score: value.length >= 5 ? SCORE.time : SCORE.time - 0.08 })
-  if (/\p{L}{3}/u.test(text)) named(segment, matches)
+  if ((signs & WORDS) !== 0) named(segment, matches)
   return matches
 }
 

@@ -3,6 +3,7 @@ import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.
 
 const SCORE = { scheme: 0.85, www: 0.8, bare: 0.55 } as const
 const LONGEST = 300
+const NOTHING: readonly Match[] = []
 /** RFC 3986 §2.2 and §2.3, less what delimits in texts. */
 const URL_UNIT = /[\p{L}\p{N}\-._~:/?#@!$&'()*+;=%]/u
 const SCHEME = /(?:https?|ftps?|sftp|wss?|file|ssh|git|s3|gs|jdbc|ldaps?):\/\//giu
@@ -28,6 +29,7 @@ function urlEnd(text: string, start: number): number {
 
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
+  if (!text.includes('.') && !text.includes(':')) return NOTHING
   const matches: Match[] = []
   if (!/\.[\p{L}\d]*\p{L}|:\/\//u.test(text)) return matches
   let passed = 0

@@ -192,7 +192,7 @@ describe('enumeration', () => {
       [...attributes.keys()].map((name) => `${type === 'User' || type === 'ServiceAccount' ? 'principal' : 'resource'}.${name}`),
     )
     // Of a row nothing is taken for known.
-    const rows = new Set(['resource.row', 'resource.text', 'resource.integer'])
+    const rows = new Set(['resource.row', 'resource.text', 'resource.integer', 'resource.real'])
     for (const name of names) if (!rows.has(name)) expect([...ATTRIBUTES.keys()]).toContain(name)
     for (const name of CONTEXT_FIELDS) expect([...ATTRIBUTES.keys()]).toContain(`context.${name}`)
   })

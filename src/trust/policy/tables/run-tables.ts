@@ -77,6 +77,10 @@ const cellsOf = (row: NonNullable<TableCase['row']>): RowCells => ({
   },
   integer(column) {
     const value = Object.hasOwn(row, column) ? row[column] : null
+    return typeof value === 'number' && Number.isInteger(value) ? value : null
+  },
+  real(column) {
+    const value = Object.hasOwn(row, column) ? row[column] : null
     return typeof value === 'number' ? value : null
   },
 })

@@ -8,6 +8,7 @@ import {
   type EntityFacts,
   type EntityUid,
   type FactValue,
+  FILTER_ACTIONS,
   LEGAL_BASES,
   MFA_NEVER,
   ORDINARY_REQUEST,
@@ -76,7 +77,7 @@ const context = z.strictObject({
   approvals: z.int().min(0).max(100).optional(),
   breakGlass: z.boolean().optional(),
 })
-const filters = z.record(z.string().max(64), z.enum(['allow', 'mask', 'block']))
+const filters = z.record(z.string().max(64), z.enum(FILTER_ACTIONS))
 const obligations = z.strictObject({
   filterInput: filters.optional(),
   filterOutput: filters.optional(),
@@ -86,8 +87,8 @@ const obligations = z.strictObject({
   /** What is done to columns of a data set. */
   columns: z.record(z.string().max(200), z.enum(COLUMN_MASKS)).optional(),
 })
-/** Cells of one row; what is not named has no value. */
-const row = z.record(z.string().max(200), z.union([z.string().max(4096), z.int()]))
+/** Cells of one row; what is not named has no value. A whole number stands in a column of either kind of numbers. */
+const row = z.record(z.string().max(200), z.union([z.string().max(4096), z.number()]))
 const testCase = z.strictObject({
   name: z.string().min(1).max(200),
   principal: principal.prefault({}),
