@@ -10,7 +10,7 @@ import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtEr
 import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
-import { columnScanner, filterVocabulary, keepingOut, plannerFor } from '#gateway/filters'
+import { columnScanner, filterVocabulary, fingerprintKey, keepingOut, openConfidential, plannerFor } from '#gateway/filters'
 import { openLimits } from '#gateway/limits'
 import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
@@ -283,6 +283,16 @@ async function start(
   })
   const registry = openRegistry({ database, objects, keys, audit, clock, environment: profile })
   const pipelines = openPipelines({ database, audit, clock })
+  const confidential = await openConfidential({
+    database,
+    objects,
+    keys,
+    audit,
+    clock,
+    key: fingerprintKey(keyring.searchKey),
+    mode: configuration.confidential.streams,
+    plan,
+  })
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())
@@ -320,7 +330,7 @@ async function start(
     profile,
     digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
     hashKey: derivedKey(keyring.searchKey, 'redoubt filter hashes of tenant default'),
-    plan,
+    plan: confidential.plan,
     filtersDryRun: configuration.filters.mode === 'dry-run',
     vault,
     streams,
@@ -353,6 +363,7 @@ async function start(
     vault,
     datasets,
     pipelines,
+    confidential,
     registry,
     models,
     clock,

@@ -4,6 +4,7 @@ import { loadConfiguration, secretReference } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
 import { filtersConfig } from '#gateway/filters'
 import { BODY_TIMEOUT_MS } from '#gateway/routes'
+import { STREAM_MODES } from '#gateway/filters'
 import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
 import { alertsConfig } from '#governance/alerts'
@@ -103,6 +104,16 @@ export const configurationSchema = z.strictObject({
     .prefault({}),
   filters: filtersConfig.prefault({}).describe('what is looked for in texts, and what is kept of it'),
   chat: upstreamsSchema.prefault({}).describe('language-model servers, and the public model names that lead to them'),
+  confidential: z
+    .strictObject({
+      streams: z
+        .enum(STREAM_MODES)
+        .default('hold')
+        .describe(
+          '`hold` keeps back about 90 letters of a stream that may become something confidential; `cut` sends them and cuts what follows',
+        ),
+    })
+    .prefault({}),
   foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),
   log: z
     .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error']).default('warn').describe('the server’s own log, on standard error') })

@@ -1,8 +1,9 @@
 /**
- * `npm run evaluate [-- tabular|filters|names|injection|served] [--json]`: what the models and the recognisers are worth on public data. `tabular` trains and scores in
- * process, `filters` searches texts, `names` trains and measures the tagger, `injection` the classifier, `served` goes the whole way on a server of its own: import, train, deploy, infer over TLS. Ends with 1 when a target is
+ * `npm run evaluate [-- tabular|filters|names|injection|confidential|served] [--json]`: what the models and the recognisers are worth on public data. `tabular` trains and scores in
+ * process, `filters` searches texts, `names` trains and measures the tagger, `injection` the classifier, `confidential` registers texts and rows, `served` goes the whole way on a server of its own: import, train, deploy, infer over TLS. Ends with 1 when a target is
  * missed, unless it is known to be and what was reached still holds; missing data are an error.
  */
+import { evaluateConfidential } from './confidential.ts'
 import { evaluateFilters } from './filters.ts'
 import { evaluateInjection } from './injection.ts'
 import { evaluateNames } from './names.ts'
@@ -21,6 +22,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Row[]> | readonly Ro
   filters: evaluateFilters,
   names: evaluateNames,
   injection: evaluateInjection,
+  confidential: evaluateConfidential,
   tabular: evaluateTabular,
   served: evaluateServed,
 }

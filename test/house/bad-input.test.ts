@@ -120,6 +120,8 @@ const TARGETS: readonly Target[] = [
   control('POST', '/recoveries/:id/approve', null, {}),
   control('POST', '/recoveries/:id/deny', null, {}),
   control('POST', '/me/links', null, {}),
+  control('POST', '/confidential/data/:label', null, {}),
+  control('POST', '/confidential/canaries/:label', { count: 1 }, { count: '1' }),
   control('POST', '/datasets/:name/query', { groupBy: 'employment' }, { groupBy: ['employment'] }),
   control('POST', '/datasets/:name/export', null, {}),
   control('POST', '/models/:name/train', { dataset: 'credit', algorithm: 'logistic' }, { seed: '1' }),
@@ -140,6 +142,9 @@ const TARGETS: readonly Target[] = [
 ]
 const STREAMS = [
   { path: '/api/v1/datasets/:name/versions?sensitivity=internal&purpose=p&legalBasis=contract', type: 'text/csv' },
+  { path: '/api/v1/confidential/documents/:label', type: 'application/octet-stream' },
+  { path: '/api/v1/confidential/public/:label', type: 'application/octet-stream' },
+  { path: '/api/v1/confidential/terms/:label', type: 'application/octet-stream' },
   { path: '/api/v1/models/:name/versions?sensitivity=internal&purpose=p', type: 'application/octet-stream' },
 ]
 const FORMS = [
@@ -173,7 +178,7 @@ function control(method: Target['method'], path: string, good: Target['good'], m
 
 const concrete = (path: string): string =>
   path
-    .replace(/:(m|name)\b/, 'credit')
+    .replace(/:(m|name|label)\b/, 'credit')
     .replace(':v', '1')
     .replace('users/:id', `users/user_${'A'.repeat(22)}`)
     .replace('recoveries/:id', `recoveries/rec_${'A'.repeat(22)}`)

@@ -15,8 +15,8 @@ export interface WatchedUpstream {
 
 /**
  * The last message decides: `hold` answers two chunks and then nothing more; `fail` answers 500; `reset` breaks off in mid-stream;
- * `silent` never answers; `repeat` is answered with the first message, three characters at a time in a stream, and `repeat in base64` with that in base64;
- * anything else is answered with `ok`.
+ * `silent` never answers; `repeat` is answered with the first message, `repeat in base64` with that in base64, `say` and a text in base64 with that text, a few units at
+ * a time in a stream; anything else is answered with `ok`.
  */
 export async function startWatchedUpstream(): Promise<WatchedUpstream> {
   const bodies: string[] = []
@@ -71,7 +71,14 @@ function answer(response: ServerResponse, { messages, stream }: Ask): void {
   if (wish === 'silent') return
   if (wish === 'fail') return json(response, 500, { error: { message: 'no', type: 'server_error', param: null, code: null } })
   const first = String(messages[0]?.content)
-  const said = wish === 'repeat' ? first : wish === 'repeat in base64' ? Buffer.from(first).toString('base64') : null
+  const said =
+    wish === 'repeat'
+      ? first
+      : wish === 'repeat in base64'
+        ? Buffer.from(first).toString('base64')
+        : wish.startsWith('say ')
+          ? Buffer.from(wish.slice('say '.length), 'base64').toString('utf8')
+          : null
   if (stream !== true) {
     const choices = [{ index: 0, message: { role: 'assistant', content: said ?? 'ok', refusal: null }, finish_reason: 'stop' }]
     return json(response, 200, { ...HEAD, object: 'chat.completion', choices, usage: USAGE })
@@ -80,13 +87,13 @@ function answer(response: ServerResponse, { messages, stream }: Ask): void {
     void response.write(`data: ${JSON.stringify({ ...HEAD, object: 'chat.completion.chunk', choices, ...rest })}\n\n`)
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   event([{ index: 0, delta: { role: 'assistant', content: '' }, finish_reason: null }])
-  event([{ index: 0, delta: { content: 'first words, ' }, finish_reason: null }])
+  if (said === null) event([{ index: 0, delta: { content: 'first words, ' }, finish_reason: null }])
   if (wish === 'hold') return
   if (wish === 'reset') {
     setTimeout(() => response.destroy(), RESET_AFTER_MS)
     return
   }
-  for (const content of said?.match(/.{1,3}/gs) ?? ['ok']) event([{ index: 0, delta: { content }, finish_reason: null }])
+  for (const content of said?.match(/[\s\S]{1,3}/gu) ?? ['ok']) event([{ index: 0, delta: { content }, finish_reason: null }])
   event([{ index: 0, delta: {}, finish_reason: 'stop' }])
   event([], { usage: USAGE })
   response.end('data: [DONE]\n\n')

@@ -22,7 +22,7 @@ const holdsNothing = (text: string, plan: FilterPlan): boolean => plan.names ===
 /** Searches a whole text. Offsets of findings are UTF-16 units of `text` as given. Time linear in its length, whatever it holds. */
 export function scanText(text: string, plan: FilterPlan): Scan {
   if (plan.confidential === undefined) return scanPlanned(text, plan)
-  const search = scanConfidential(text, plan.confidential, SLICE_UNITS, (piece) => scanPlannedInSlices(piece, plan))
+  const search = scanConfidential(text, plan.confidential, plan.dryRun, SLICE_UNITS, (piece) => scanPlannedInSlices(piece, plan))
   let step = search.next()
   while (step.done !== true) step = search.next()
   return step.value
@@ -43,7 +43,7 @@ export const SLICE_UNITS = 8_192
 /** As `scanText`, with the same result, giving way after every `SLICE_UNITS`. */
 export function* scanInSlices(text: string, plan: FilterPlan): Generator<void, Scan> {
   if (plan.confidential === undefined) return yield* scanPlannedInSlices(text, plan)
-  return yield* scanConfidential(text, plan.confidential, SLICE_UNITS, (piece) => scanPlannedInSlices(piece, plan))
+  return yield* scanConfidential(text, plan.confidential, plan.dryRun, SLICE_UNITS, (piece) => scanPlannedInSlices(piece, plan))
 }
 
 function* scanPlannedInSlices(text: string, plan: FilterPlan): Generator<void, Scan> {
@@ -84,7 +84,7 @@ export interface Redactor {
 
 export function createRedactor(plan: FilterPlan): Redactor {
   const planned = new PlannedRedactor(plan)
-  return plan.confidential === undefined ? planned : new ConfidentialRedactor(planned, plan.confidential)
+  return plan.confidential === undefined ? planned : new ConfidentialRedactor(planned, plan.confidential, plan.dryRun)
 }
 
 /** A class, so that no getter of an object literal keeps a stream until the next full collection: V8 makes a hidden class in the old generation for each. */

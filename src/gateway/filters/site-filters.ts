@@ -1,4 +1,5 @@
 import { type FilterAction, RedoubtError } from '#foundation/core'
+import { CONFIDENTIAL_ACTIONS, CONFIDENTIAL_ENTITIES } from './confidential/entities.ts'
 import { loadRecognisers } from './own/load-recognisers.ts'
 import { compilePlan, type FilterPlan } from './plan.ts'
 import { ENTITIES, PRESETS } from './presets.ts'
@@ -36,10 +37,15 @@ export function siteFilters(files: readonly { readonly name: string; readonly te
 export function filterVocabulary({ own }: SiteFilters): {
   readonly entities: readonly string[]
   readonly presets: Readonly<Record<string, readonly string[]>>
+  readonly actions: Readonly<Record<string, readonly FilterAction[]>>
 } {
   const ownEntities = [...new Set(own.flatMap(({ entities }) => entities))]
   const presets = Object.fromEntries(Object.entries(PRESETS).map(([name, entities]) => [name, [...entities]]))
-  return { entities: [...new Set([...ENTITIES, ...ownEntities])], presets: { ...presets, own: ownEntities } }
+  return {
+    entities: [...new Set([...ENTITIES, ...CONFIDENTIAL_ENTITIES, ...ownEntities])],
+    presets: { ...presets, own: ownEntities },
+    actions: CONFIDENTIAL_ACTIONS,
+  }
 }
 
 /** As `compilePlan`, for a site: compiled once for each actions object. */

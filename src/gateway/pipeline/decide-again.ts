@@ -1,8 +1,11 @@
 import { asksMoreOfTools, type FilterAction, type Obligations, RedoubtError, stricterAction } from '#foundation/core'
+import { CONFIDENTIAL_ENTITIES } from '#gateway/filters'
 import { conditionRequest, decisionContext } from './decide.ts'
 import type { House } from './house.ts'
 import type { Authorised } from './states.ts'
 import { refusalOf } from './step-up.ts'
+
+const CONFIDENTIAL: ReadonlySet<string> = new Set(CONFIDENTIAL_ENTITIES)
 
 /**
  * Whether a request that was let in would be let in now: the policies in force, the present time, the model as it is (B8).
@@ -44,7 +47,9 @@ export function leavesLess(now: Obligations, before: Obligations): boolean {
 
 /** Whether `now` takes away anything that `before` leaves. */
 export function isStricter(now: Obligations['filterOutput'], before: Obligations['filterOutput']): boolean {
-  const said = (filter: Obligations['filterOutput'], entity: string): FilterAction => filter[entity] ?? filter['default'] ?? 'allow'
+  // `default` does not speak of what is confidential: that is looked for where it is named.
+  const said = (filter: Obligations['filterOutput'], entity: string): FilterAction =>
+    filter[entity] ?? (CONFIDENTIAL.has(entity) ? 'allow' : filter['default']) ?? 'allow'
   const asksForMore = (wanted: FilterAction, done: FilterAction): boolean => stricterAction(wanted, done) !== done
   return [...new Set([...Object.keys(now), ...Object.keys(before), 'default'])].some((entity) =>
     asksForMore(said(now, entity), said(before, entity)),

@@ -211,6 +211,7 @@ export interface TestHouse {
 export async function testHouse(
   parts: {
     readonly exceptions?: Pick<ExceptionSource, 'breakGlass' | 'noteUse'>
+    readonly plan?: House['plan']
     readonly conditions?: ConditionSource
     readonly decider?: Decider
     readonly vault?: House['vault']
@@ -271,7 +272,7 @@ export async function testHouse(
     logger: silentLogger,
     profile: parts.profile ?? 'production',
     digestKey: new Uint8Array(32).fill(7),
-    plan: plannerFor(PLAIN_SITE),
+    plan: parts.plan ?? plannerFor(PLAIN_SITE),
     hashKey: new Uint8Array(32).fill(8),
     filtersDryRun: parts.filtersDryRun ?? false,
     vault: parts.vault ?? { open: () => Promise.reject(new RedoubtError('ERR_STORAGE_IO')) },

@@ -19,6 +19,7 @@ export async function recordCompletion(house: House, state: Filtered): Promise<R
           outputFindings: Object.fromEntries(outputFindings),
           ...(outputActions.size > 0 ? { outputActions: Object.fromEntries(outputActions) } : {}),
           ...modeOf(state.filters),
+          ...(served.kind === 'stream' && served.left !== undefined ? { outputLeft: served.left } : {}),
           durationMs: Math.round((house.clock.monotonic() - received.startedAt) * 1000) / 1000,
         },
         ...(served.kind === 'whole' && served.personal ? { personal: served.personal } : {}),

@@ -142,6 +142,8 @@ export interface StreamServed {
   /** Count per entity and what was done: `EMAIL_ADDRESS=mask`. */
   readonly actions: ReadonlyMap<string, number>
   readonly blocked: boolean
+  /** Units of confidential matches that had left before they were found; left out where none had. */
+  readonly left?: number
   readonly failure: RedoubtError | null
 }
 

@@ -199,6 +199,7 @@ function serveStream<Request extends LanguageRequest>(
         outputDigest: digest.update(closing).digest('hex'),
         findings: added(redactors.map(({ findings }) => findings)),
         actions: added(redactors.map(({ actions }) => actions)),
+        ...leftOf(redactors),
         blocked: transformer.state === 'blocked',
         failure: transformer.state === 'blocked' ? (tools?.refused ?? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT')) : transformer.error,
       } satisfies StreamServed)
@@ -254,6 +255,11 @@ function redactorsOf(plan: FilterPlan): { readonly redactors: readonly Redactor[
       return redactor
     },
   }
+}
+
+function leftOf(redactors: readonly Redactor[]): Pick<StreamServed, 'left'> {
+  const left = redactors.reduce((sum, redactor) => sum + (redactor.left ?? 0), 0)
+  return left === 0 ? {} : { left }
 }
 
 function added(counts: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {

@@ -48,6 +48,12 @@ function foundStricter(details: JsonObject | undefined): boolean {
   return typeof scan === 'object' && scan !== null && !Array.isArray(scan) && (scan as JsonObject)['isStricter'] === true
 }
 
+function hasCanary({ details }: AuditEvent): boolean {
+  if (details?.['entity'] === 'CANARY') return true
+  const findings = details?.['outputFindings']
+  return typeof findings === 'object' && findings !== null && Object.hasOwn(findings, 'CANARY')
+}
+
 export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' | 'policyRefusals'>): readonly AlertRule[] {
   const authentication = { count: config.authenticationRefusals, windowMs: AUTHENTICATION_WINDOW_MS, weight: refusals }
   return [
@@ -122,10 +128,23 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
     {
       kind: 'canary.seen',
       severity: 'critical',
+      // A whole answer is refused; of a stream, what came before has left.
       types: ['inference.refusal', 'inference.completion'],
-      when: ({ code }) => code === 'ERR_FILTER_CANARY',
+      when: (event) => event.code === 'ERR_FILTER_CANARY' || hasCanary(event),
       subject: resource,
-      summary: (event) => `${uid(event.actor)} had ${uid(event.resource)} give its system prompt away; the answer was stopped`,
+      summary: (event) =>
+        event.code === 'ERR_FILTER_CANARY'
+          ? `${uid(event.actor)} had ${uid(event.resource)} give its system prompt away; the answer was stopped`
+          : `a canary was seen in a call of ${uid(event.resource)} and blocked: what it was planted in is coming out`,
+    },
+    {
+      kind: 'confidential.removed',
+      severity: 'warning',
+      // What is put in another's place is no longer looked for either, nor is what is declared public.
+      types: ['confidential.remove', 'confidential.add'],
+      when: ({ type, details }) => type === 'confidential.remove' || details?.['replaces'] === true || details?.['kind'] === 'public',
+      subject: resource,
+      summary: (event) => `${uid(event.actor)} removed, replaced or declared public something that is confidential`,
     },
     {
       kind: 'policy.shadow-mismatch',

@@ -38,6 +38,14 @@ describe('the record', () => {
     ['critical canary.seen', { type: 'inference.refusal', outcome: 'refused', code: 'ERR_FILTER_CANARY' }],
     ['critical filter.failed', { type: 'inference.refusal', outcome: 'refused', code: 'ERR_FILTER_FAILED' }],
     ['critical filter.failed', { type: 'inference.completion', outcome: 'failed', code: 'ERR_FILTER_FAILED' }],
+    [
+      'critical canary.seen',
+      { type: 'inference.refusal', outcome: 'refused', code: 'ERR_FILTER_BLOCKED_OUTPUT', details: { entity: 'CANARY' } },
+    ],
+    ['critical canary.seen', { type: 'inference.completion', outcome: 'refused', details: { outputFindings: { CANARY: 1 } } }],
+    ['warning confidential.removed', { type: 'confidential.remove' }],
+    ['warning confidential.removed', { type: 'confidential.add', details: { replaces: true } }],
+    ['warning confidential.removed', { type: 'confidential.add', details: { kind: 'public' } }],
     ['critical policy.shadow-mismatch', { type: 'policy.mismatch', outcome: 'failed', code: 'ERR_POLICY_ERROR' }],
     ['warning data.sensitivity', { type: 'data.import', details: { scan: { isStricter: true } } }],
     ['info model.quarantined', { type: 'model.quarantine' }],
@@ -159,7 +167,14 @@ describe('the record', () => {
                   }),
               purpose: canary,
               action: canary,
-              details: { reason: canary, name: canary, nested: { canary }, scan: { isStricter: true, subject: canary } },
+              details: {
+                reason: canary,
+                name: canary,
+                nested: { canary },
+                scan: { isStricter: true, subject: canary },
+                entity: 'CANARY',
+                replaces: true,
+              },
               personal: [{ subject: canary, fields: { name: canary } }],
             })
     expect(new Set(raised.map(({ kind }) => kind))).toEqual(new Set(alertRules(config).map(({ kind }) => kind)))

@@ -12,6 +12,7 @@ import {
   systemClock,
 } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
+import { fingerprintKey } from '#gateway/filters'
 import { localTime } from '#trust/conditions'
 import type { Principal } from '#trust/identity'
 import { type Api, createApi } from './api.ts'
@@ -255,6 +256,13 @@ export async function testPlane(): Promise<TestPlane> {
       versions: () => [pipeline],
       save: act('save pipeline', pipeline),
       recordRun: async () => (act('record run')(), async () => undefined),
+    },
+    confidential: {
+      key: fingerprintKey(new Uint8Array(32)),
+      list: act('list confidential', []),
+      bytes: 0,
+      add: act('register confidential'),
+      remove: act('remove confidential'),
     },
     registry: {
       list: () => [version],

@@ -45,6 +45,10 @@ async function call(
 
 const CSV = { body: 'a\n1\n', headers: { 'content-type': 'text/csv' } }
 const ONNX = { body: 'model', headers: { 'content-type': 'application/octet-stream' } }
+const DOCUMENT = {
+  body: 'one term of twelve considerable words with substantially more than fifty letters',
+  headers: { 'content-type': 'application/octet-stream' },
+}
 const TABLE = '/api/v1/datasets/credit/versions?sensitivity=internal&purpose=p&legalBasis=contract'
 const USER = `user_${'A'.repeat(22)}`
 const PERSON = { loginName: 'ada', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
@@ -67,6 +71,17 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['DELETE', '/api/v1/datasets/credit', {}, 'erase', /remove dataset/],
   ['GET', '/api/v1/datasets/credit', {}, 'view', /read scan/],
   ['GET', '/api/v1/datasets/credit/scan', {}, 'view', /read dataset/],
+  ['GET', '/api/v1/confidential', {}, 'view', /list confidential/],
+  ['POST', '/api/v1/confidential/documents/one', DOCUMENT, 'administer', /register confidential/],
+  ['POST', '/api/v1/confidential/public/one', DOCUMENT, 'administer', /register confidential/],
+  ['POST', '/api/v1/confidential/terms/one', DOCUMENT, 'administer', /register confidential/],
+  ['POST', '/api/v1/confidential/data/credit', {}, 'administer', /read dataset.*register confidential/],
+  ['POST', '/api/v1/confidential/canaries/one', { json: { count: 2 } }, 'administer', /register confidential/],
+  ['DELETE', '/api/v1/confidential/documents/one', {}, 'administer', /remove confidential/],
+  ['DELETE', '/api/v1/confidential/public/one', {}, 'administer', /remove confidential/],
+  ['DELETE', '/api/v1/confidential/terms/one', {}, 'administer', /remove confidential/],
+  ['DELETE', '/api/v1/confidential/data/one', {}, 'administer', /remove confidential/],
+  ['DELETE', '/api/v1/confidential/canaries/one', {}, 'administer', /remove confidential/],
   ['GET', '/api/v1/datasets/credit/rows', {}, 'view', /read rows/],
   ['POST', '/api/v1/datasets/credit/query', { json: {} }, 'query', /read dataset/],
   ['POST', '/api/v1/datasets/credit/export', {}, 'export', /read dataset.*record export/],

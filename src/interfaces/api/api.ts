@@ -12,6 +12,7 @@ import { alertRoutes } from './alert-routes.ts'
 import { approvalRoutes } from './approval-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { breakGlassRoutes } from './break-glass-routes.ts'
+import { confidentialRoutes } from './confidential-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { datasetRoutes } from './dataset-routes.ts'
 import { authenticate, demand, systemPart } from './guard.ts'
@@ -121,6 +122,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     accessRoutes,
     datasetRoutes,
     rowRoutes,
+    confidentialRoutes,
     modelRoutes,
     pipelineRoutes,
     explanationRoutes,

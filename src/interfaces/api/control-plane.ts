@@ -3,7 +3,7 @@ import type { Logger } from '#foundation/telemetry'
 import type { Datasets } from '#assets/datasets'
 import type { Pipelines } from '#assets/pipelines'
 import type { Registry } from '#assets/registry'
-import type { Vault } from '#gateway/filters'
+import type { ConfidentialStore, Vault } from '#gateway/filters'
 import type { ModelServer } from '#gateway/serving'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
@@ -27,6 +27,7 @@ export interface ControlPlane {
   readonly vault: Pick<Vault, 'restore'>
   readonly datasets: Datasets
   readonly pipelines: Pipelines
+  readonly confidential: ConfidentialStore
   readonly registry: Registry
   readonly models: ModelServer
   readonly clock: Clock

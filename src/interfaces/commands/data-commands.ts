@@ -1,6 +1,7 @@
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { type DataScan, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { protectionCommands } from './confidential-commands.ts'
 import { dataScanCommand, scanWords } from './data-scan-command.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
@@ -36,7 +37,7 @@ interface ImportOptions {
 }
 
 export function dataCommands(): Command[] {
-  const data = new Command('data').description('data sets: import, list, scan, rows, query, export, remove')
+  const data = new Command('data').description('data sets: import, list, scan, rows, query, export, protect, canary, remove')
 
   data
     .command('import <file>')
@@ -101,6 +102,7 @@ export function dataCommands(): Command[] {
 
   data.addCommand(dataScanCommand())
   rowCommands(data)
+  protectionCommands(data)
 
   data
     .command('remove <name>')

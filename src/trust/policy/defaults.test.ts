@@ -219,10 +219,12 @@ describe('the bundled policies', () => {
     expect(code('application', 'invoke', withAttributes(model, { purposes: [], foreign: false }))).toBe('ERR_POLICY_PURPOSE')
   })
 
-  it('let the bootstrap account put policies in force in development, and administer nothing else (B1)', () => {
+  it('let the bootstrap account put policies in force and register what is confidential in development, and administer nothing else (B1)', () => {
     const policies = { type: 'System', id: 'policies', attributes: {}, parents: [] } as const
     expect(code('bootstrap', 'administer', policies, { profile: 'development' })).toBe('allow')
     expect(code('bootstrap', 'administer', policies)).not.toBe('allow')
+    expect(code('bootstrap', 'administer', { ...policies, id: 'confidential' }, { profile: 'development' })).toBe('allow')
+    expect(code('bootstrap', 'administer', { ...policies, id: 'confidential' })).not.toBe('allow')
     expect(code('bootstrap', 'administer', { ...policies, id: 'access' }, { profile: 'development' })).not.toBe('allow')
   })
 
@@ -235,6 +237,13 @@ describe('the bundled policies', () => {
     expect(code('bootstrap', 'view', alerts, { profile: 'development' })).toBe('allow')
     expect(code('bootstrap', 'respond', alerts, { profile: 'development' })).toBe('allow')
     expect(code('bootstrap', 'respond', bare('System'), { profile: 'development' })).toBe('ERR_POLICY_DENIED')
+  })
+
+  it('show what is registered as confidential to those who watch or run the house alone, and let administrators change it (C7)', () => {
+    const confidential = bare('System', 'confidential')
+    const may = (action: Action): readonly string[] => ROLES.filter((name) => code(name, action, confidential, { mfaLevel: 2 }) === 'allow')
+    expect(may('view').toSorted()).toEqual(['administrator', 'auditor', 'privacy-officer', 'security-officer'])
+    expect(may('administer')).toEqual(['administrator'])
   })
 
   it('refuse data whose legal basis is another (D1)', () => {

@@ -336,7 +336,7 @@ describe('obligations', () => {
   it('name presets, where an entity named beside one and the stricter of two hold (C6)', () => {
     const presets = { pci: ['CREDIT_CARD', 'CVV'], all: ['CREDIT_CARD', 'CVV', 'EMAIL_ADDRESS'] }
     const filter = (filter_output: string): Readonly<Record<string, string>> =>
-      readAnnotations({ filter_output }, 'permit', { entities: presets.all, presets }).obligations.filterOutput
+      readAnnotations({ filter_output }, 'permit', { entities: presets.all, presets, actions: {} }).obligations.filterOutput
     expect(filter('preset:pci=mask, CVV=allow, default=log')).toEqual({ CREDIT_CARD: 'mask', CVV: 'allow', default: 'log' })
     expect(filter('preset:all=partial, preset:pci=hash')).toEqual({ CREDIT_CARD: 'mask', CVV: 'mask', EMAIL_ADDRESS: 'partial' })
     for (const text of ['preset:none=mask', 'preset:constructor=mask', 'preset:pci=mask, preset:pci=block', 'preset:=mask'])
@@ -344,7 +344,7 @@ describe('obligations', () => {
     // What a preset of one permit masks is not let go by another that names the entity.
     const both = mergeObligations(
       ['preset:pci=mask', 'CREDIT_CARD=allow'].map(
-        (text) => readAnnotations({ filter_output: text }, 'permit', { entities: presets.all, presets }).obligations,
+        (text) => readAnnotations({ filter_output: text }, 'permit', { entities: presets.all, presets, actions: {} }).obligations,
       ),
     )
     expect(both.filterOutput).toEqual({ CREDIT_CARD: 'mask', CVV: 'mask' })

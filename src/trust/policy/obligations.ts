@@ -38,9 +38,11 @@ export interface FilterVocabulary {
   readonly entities: readonly string[]
   /** Entities by the name of their preset. */
   readonly presets: Readonly<Record<string, readonly string[]>>
+  /** Actions by entity, of those that have some only. */
+  readonly actions: Readonly<Record<string, readonly FilterAction[]>>
 }
 
-export const FILTER_VOCABULARY: FilterVocabulary = { entities: FILTER_ENTITIES, presets: {} }
+export const FILTER_VOCABULARY: FilterVocabulary = { entities: FILTER_ENTITIES, presets: {}, actions: {} }
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const MAX_AMOUNT = 1_000_000_000_000
@@ -142,7 +144,7 @@ const isFilterAction = (text: string | undefined): text is FilterAction =>
 function readFilter(
   name: string,
   text: string | null | undefined,
-  { entities, presets }: FilterVocabulary,
+  { entities, presets, actions }: FilterVocabulary,
 ): Readonly<Record<string, FilterAction>> {
   const named = new Map<string, FilterAction>()
   const byPreset = new Map<string, FilterAction>()
@@ -157,9 +159,11 @@ function readFilter(
       if (!Object.hasOwn(presets, preset)) throw new Error(`\`@${name}\` names the unknown preset \`${preset}\``)
       for (const one of presets[preset]!) byPreset.set(one, stricterAction(byPreset.get(one) ?? action, action))
     } else if (entity !== 'default' && !entities.includes(entity)) throw new Error(`\`@${name}\` names the unknown entity \`${entity}\``)
+    const possible = Object.hasOwn(actions, entity) ? actions[entity]! : FILTER_ACTIONS
+    if (!possible.includes(action)) throw new Error(`\`@${name}\`: \`${entity}\` cannot be \`${action}\`, only ${possible.join(', ')}`)
   }
-  const actions = [...new Map([...byPreset, ...named])].filter(([entity]) => !entity.startsWith('preset:'))
-  return Object.freeze(Object.fromEntries(actions.sort(([a], [b]) => (a < b ? -1 : 1))))
+  const chosen = [...new Map([...byPreset, ...named])].filter(([entity]) => !entity.startsWith('preset:'))
+  return Object.freeze(Object.fromEntries(chosen.sort(([a], [b]) => (a < b ? -1 : 1))))
 }
 
 function readLimits(text: string | null | undefined): readonly LimitRule[] {

@@ -46,14 +46,18 @@ const termsOf = (key: FingerprintKey, terms: readonly string[]): FingerprintSour
 /** @param sources what is registered; markings are found without. */
 export function confidentialIndex(key: FingerprintKey, sources: readonly FingerprintSource[]): ConfidentialIndex {
   const marked = [termsOf(key, MARKINGS), termsOf(key, CAPITAL_MARKINGS)]
-  const passages = sources.filter((source) => source.passages.high.length > 0)
+  const open = tableOf(
+    sources.filter(({ kind }) => kind === 'public'),
+    (source) => source.passages,
+  )
+  const passages = sources.filter(({ kind, passages }) => kind !== 'public' && passages.high.length > 0)
   const lists = [...marked, ...sources.filter((source) => source.terms.high.length > 0)]
   const rows = sources.filter((source) => source.rows.high.length > 0)
   const canaries = sources.filter((source) => source.kind === 'canary')
   const index = {
     key,
     passages: {
-      table: tableOf(passages, ({ passages }) => passages),
+      table: tableOf(passages, ({ passages }) => (open.size === 0 ? passages : without(passages, open))),
       entities: passages.map(({ kind }): ConfidentialEntity => (kind === 'data' ? 'TRAINING_DATA' : 'CONFIDENTIAL_DOCUMENT')),
       capitals: passages.map(() => false),
     },
@@ -75,6 +79,11 @@ export function confidentialIndex(key: FingerprintKey, sources: readonly Fingerp
   const tables = [index.passages.table, index.terms.table, index.canaries, ...index.rows.map(({ table }) => table)]
   const bytes = tables.reduce((sum, table) => sum + table.bytes, index.termTails.bytes + index.canaryTails.bytes)
   return { ...index, bytes }
+}
+
+function without({ high, low }: Fingerprints, open: FingerprintTable): Fingerprints {
+  const kept = [...high.keys()].filter((i) => open.find(high[i]!, low[i]!) < 0)
+  return { high: Uint32Array.from(kept, (i) => high[i]!), low: Uint32Array.from(kept, (i) => low[i]!) }
 }
 
 const tableOf = (sources: readonly FingerprintSource[], pick: (source: FingerprintSource) => Fingerprints): FingerprintTable =>

@@ -1,4 +1,5 @@
 import type { Redactor } from '../redactor.ts'
+import type { FilterAction } from '#foundation/core'
 import { added, countOne } from '../tally.ts'
 import type { ConfidentialIndex } from './confidential-index.ts'
 import { ConfidentialScanner } from './confidential-scanner.ts'
@@ -21,6 +22,9 @@ export interface ConfidentialPlan {
 /** Most units that are held back, whatever stands between the letters of a window. */
 export const CONFIDENTIAL_HOLD_BACK_CAP = 4_096
 
+/** Whether anything is done to a match. */
+export const doesAct = (action: FilterAction, dryRun: boolean): boolean => action !== 'log' && !dryRun
+
 export const maskOf = (entity: ConfidentialEntity): string => `[${entity}]`
 
 /**
@@ -32,6 +36,7 @@ export class ConfidentialRedactor implements Redactor {
   left = 0
   readonly #inner: Redactor
   readonly #mode: StreamMode
+  readonly #dryRun: boolean
   readonly #scanner: ConfidentialScanner
   readonly #matches = new MatchList()
   readonly #found = new Map<string, number>()
@@ -43,7 +48,8 @@ export class ConfidentialRedactor implements Redactor {
   /** Up to here text is taken out. */
   #maskedTo = -1
 
-  constructor(inner: Redactor, { index, actions, mode }: ConfidentialPlan) {
+  constructor(inner: Redactor, { index, actions, mode }: ConfidentialPlan, dryRun: boolean) {
+    this.#dryRun = dryRun
     this.#inner = inner
     this.#mode = mode
     this.#scanner = new ConfidentialScanner(index, actions, (entity, start, end) => {
@@ -92,7 +98,7 @@ export class ConfidentialRedactor implements Redactor {
     const matches = this.#mode === 'cut' ? this.#matches.takeFound() : this.#matches.take(offset)
     for (const { entity, action, start, end, goesOn, lost } of matches) {
       const begun = start < this.#base && start > this.#maskedTo
-      const acts = action === 'block' || action === 'mask'
+      const acts = doesAct(action, this.#dryRun)
       if (acts && !begun && start > this.#maskedTo) {
         out += this.#pass(start) + this.#inner.flush()
         if (this.blocked) return out
@@ -102,13 +108,13 @@ export class ConfidentialRedactor implements Redactor {
         countOne(this.#done, `${entity}=${action}`)
       }
       if (!goesOn && acts) this.left += begun ? Math.max(0, this.#base - start - this.#inner.heldBack) : lost
-      if (action === 'block') {
+      if (acts && action === 'block') {
         // What the other redactor still holds of a match that had begun to leave stays there.
         this.#blocked = true
         this.#held = ''
         return out
       }
-      if (action !== 'mask') continue
+      if (!acts) continue
       if (start > this.#maskedTo) out += (begun ? this.#inner.flush() : '') + maskOf(entity)
       this.#maskedTo = Math.max(this.#maskedTo, end)
     }

@@ -153,6 +153,17 @@ describe('registered documents (C7)', () => {
       expect(entities(text, plan)).toEqual([])
   })
 
+  it('lets passages go that a public text has too (C7)', () => {
+    const formula = 'This agreement is governed by the laws of the Kingdom of Norway and the courts of Oslo have jurisdiction.'
+    const open = new DocumentReader(KEY, 'public')
+    open.push(`General terms. ${formula} `)
+    const registered = [document(`${MEMO} ${formula}`)]
+    expect(entities(formula, planOf(registered))).toEqual(['CONFIDENTIAL_DOCUMENT'])
+    const plan = planOf([...registered, open.finish()])
+    expect(entities(formula, plan)).toEqual([])
+    expect(entities(MEMO, plan)).toEqual(['CONFIDENTIAL_DOCUMENT'])
+  })
+
   it('refuses a text that is too short to be found', () => {
     expect(() => document('Nobody may learn of it.')).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
   })
@@ -202,6 +213,18 @@ describe('terms and markings (C7)', () => {
     )
   })
 
+  it('counts what is only to be logged, and lets it pass, in streams too (C7)', () => {
+    const plan = planOf([document(MEMO), terms('Falcon')], { CONFIDENTIAL_DOCUMENT: 'log', CONFIDENTIAL_TERM: 'mask' })
+    const expected = {
+      out: `[CONFIDENTIAL_TERM] ${MEMO}`,
+      findings: { CONFIDENTIAL_TERM: 1, CONFIDENTIAL_DOCUMENT: 1 },
+      blocked: false,
+      left: 0,
+    }
+    expect(inPieces(`Falcon ${MEMO}`, plan, [3, 90, 200])).toEqual(expected)
+    expect(scanText(`Falcon ${MEMO}`, plan).text).toBe(expected.out)
+  })
+
   it('refuses a list with a term that would be found everywhere, or never, and names the line alone', () => {
     for (const [list, line] of [
       ['Falcon\nx', 2],
@@ -240,11 +263,39 @@ describe('training data (C8)', () => {
       expect(entities(text, plan), text).toEqual([])
   })
 
+  it('does not take a long cell alone for a row (C8)', () => {
+    const cell = 'Private limited company of the Kingdom of Norway proper'
+    const companies = planOf([
+      rows(
+        ['id', 'kind', 'city', 'tax'],
+        [
+          ['C-1', cell, 'Oslo', 'A'],
+          ['C-2', 'Public body', 'Oslo', 'B'],
+        ],
+      ),
+    ])
+    expect(entities(`It is a ${cell} here.`, companies)).toEqual([])
+    expect(entities(`C-1, ${cell}, Oslo, A`, companies)).toEqual(['TRAINING_DATA'])
+  })
+
   it('drops what more than three rows have in common (C8)', () => {
-    const alike = Array.from({ length: 5 }, (_, i) => [`subject-${i}`, 'Private sector', 'United States', 'never married', 40])
-    const common = planOf([rows(COLUMNS, alike)])
-    expect(entities('Private sector, United States, never married, 40', common)).toEqual([])
-    expect(entities('subject-3, Private sector, United States, never married, 40', common)).toEqual(['TRAINING_DATA'])
+    const common = ['Private sector', 'United States', 'never married', 40, 'full time', 'no children']
+    const columns = ['id', 'sector', 'country', 'status', 'hours', 'work', 'family']
+    const alike = planOf([
+      rows(
+        columns,
+        Array.from({ length: 5 }, (_, i) => [`subject-${i}`, ...common]),
+      ),
+    ])
+    const few = planOf([
+      rows(
+        columns,
+        Array.from({ length: 2 }, (_, i) => [`subject-${i}`, ...common]),
+      ),
+    ])
+    expect(entities(common.join(', '), alike)).toEqual([])
+    expect(entities(common.join(', '), few)).toEqual(['TRAINING_DATA'])
+    expect(entities(`subject-3, ${common.join(', ')}`, alike)).toEqual(['TRAINING_DATA'])
   })
 
   it('finds long texts of a column (C8)', () => {

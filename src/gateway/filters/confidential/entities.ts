@@ -10,8 +10,18 @@ export const CONFIDENTIAL_ENTITIES = [
 ] as const
 export type ConfidentialEntity = (typeof CONFIDENTIAL_ENTITIES)[number]
 
+const USUAL: readonly FilterAction[] = ['allow', 'log', 'mask', 'block']
+/** What can be done with each: a passage has no digits to keep and no value to come back to. */
+export const CONFIDENTIAL_ACTIONS: Readonly<Record<ConfidentialEntity, readonly FilterAction[]>> = {
+  CANARY: ['block'],
+  CONFIDENTIAL_DOCUMENT: USUAL,
+  CONFIDENTIAL_MARKING: USUAL,
+  CONFIDENTIAL_TERM: USUAL,
+  TRAINING_DATA: USUAL,
+}
+
 /** What to do with each; those that are let go are not in it. */
-export type ConfidentialActions = ReadonlyMap<ConfidentialEntity, Exclude<FilterAction, 'allow'>>
+export type ConfidentialActions = ReadonlyMap<ConfidentialEntity, 'log' | 'mask' | 'block'>
 
 const NAMES: ReadonlySet<string> = new Set(CONFIDENTIAL_ENTITIES)
 
@@ -22,10 +32,11 @@ export const isConfidentialEntity = (name: string): name is ConfidentialEntity =
  * @param actions by entity; none where `default` alone speaks.
  */
 export function confidentialActions(actions: Readonly<Record<string, FilterAction>>): ConfidentialActions {
-  const chosen = new Map<ConfidentialEntity, Exclude<FilterAction, 'allow'>>()
+  const chosen = new Map<ConfidentialEntity, 'log' | 'mask' | 'block'>()
   for (const entity of CONFIDENTIAL_ENTITIES) {
     const action = Object.hasOwn(actions, entity) ? actions[entity]! : 'allow'
-    if (action !== 'allow') chosen.set(entity, action)
+    // Of two permits the stricter action is kept, which may be one for values, by the `default` of the other: it is a mask here.
+    if (action !== 'allow') chosen.set(entity, action === 'log' ? action : action === 'block' || action === 'review' ? 'block' : 'mask')
   }
   chosen.set('CANARY', 'block')
   return chosen

@@ -1,13 +1,13 @@
 import { RedoubtError } from '#foundation/core'
 import { type Fingerprints, NO_FINGERPRINTS } from './fingerprint-table.ts'
 
-export const SOURCE_KINDS = ['document', 'terms', 'data', 'canary'] as const
+export const SOURCE_KINDS = ['document', 'terms', 'data', 'canary', 'public'] as const
 export type SourceKind = (typeof SOURCE_KINDS)[number]
 
 /** What is kept of one registered thing: hashes under the house's key, and never a letter of it. */
 export interface FingerprintSource {
   readonly kind: SourceKind
-  /** Of 30 letters: of documents, and of long texts in rows. */
+  /** Of 30 letters: of documents, public ones too, and of long texts in rows. */
   readonly passages: Fingerprints
   /** Of the words of each term. */
   readonly terms: Fingerprints

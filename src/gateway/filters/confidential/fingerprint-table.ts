@@ -6,9 +6,6 @@ export interface Fingerprints {
 
 export const NO_FINGERPRINTS: Fingerprints = { high: new Uint32Array(0), low: new Uint32Array(0) }
 
-/** Sources of one table: their numbers have 16 bits. */
-export const MOST_SOURCES = 65_535
-
 /** Collects fingerprints; memory is at most twice what it holds. */
 export class FingerprintCollector {
   size = 0
@@ -76,7 +73,7 @@ export class FingerprintTable {
   readonly #begins: Uint32Array
   readonly #shift: number
 
-  /** @param sources by number, at most `MOST_SOURCES`. */
+  /** @param sources by number, which has 16 bits: at most 65,535. */
   constructor(sources: readonly Fingerprints[]) {
     let size = 0
     for (const { high } of sources) size += high.length

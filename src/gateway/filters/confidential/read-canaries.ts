@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { RedoubtError } from '#foundation/core'
 import { FingerprintCollector } from './fingerprint-table.ts'
 import { EMPTY_SOURCE, type FingerprintSource } from './fingerprint-source.ts'
@@ -7,6 +8,16 @@ import { RollingHash } from './winnower.ts'
 
 /** Letters of a canary's fingerprint: any so many of its letters in a row give it away. */
 export const CANARY_GRAM = 16
+
+/** Without letters that people take for one another. */
+const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789'
+const CANARY_LENGTH = 20
+/** Canaries of one label at most. */
+export const MOST_CANARIES = 1_000
+
+/** @returns strings that nobody writes by chance: about 99 bits each. */
+export const newCanaries = (count: number): readonly string[] =>
+  Array.from({ length: count }, () => Array.from({ length: CANARY_LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join(''))
 
 /** Fingerprints of canaries, at every letter. */
 export class CanariesReader {

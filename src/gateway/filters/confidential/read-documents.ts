@@ -3,7 +3,7 @@ import { FingerprintCollector } from './fingerprint-table.ts'
 import { EMPTY_SOURCE, type FingerprintSource } from './fingerprint-source.ts'
 import type { FingerprintKey } from './keyed-hash.ts'
 import { LetterReader } from './letter-reader.ts'
-import { GUARANTEE, Winnower } from './winnower.ts'
+import { GRAM, GUARANTEE, RollingHash, Winnower } from './winnower.ts'
 
 /** Largest text that is registered as one document, in UTF-16 units. */
 export const LARGEST_DOCUMENT = 64 * 1024 * 1024
@@ -11,15 +11,23 @@ export const LARGEST_DOCUMENT = 64 * 1024 * 1024
 /** Takes the fingerprints of texts; of the texts it keeps nothing. */
 export class PassageReader {
   readonly fingerprints = new FingerprintCollector()
-  readonly #winnower: Winnower
+  readonly #winnower: Winnower | RollingHash
   readonly #reader: LetterReader
 
-  constructor(key: FingerprintKey) {
-    const winnower = (this.#winnower = new Winnower(key))
+  /** @param every takes each gram, and not only those that are chosen: which these are depends on what stands around. */
+  constructor(key: FingerprintKey, every = false) {
+    const winnower = new Winnower(key)
+    const rolling = new RollingHash(key, GRAM)
+    this.#winnower = every ? rolling : winnower
     const { fingerprints } = this
+    const { hash } = key
     this.#reader = new LetterReader({
       letter(letter) {
-        if (winnower.push(letter)) fingerprints.add(winnower.high, winnower.low)
+        if (every) {
+          if (!rolling.push(letter)) return
+          hash.digest(rolling.lane1, rolling.lane2)
+          fingerprints.add(hash.high, hash.low)
+        } else if (winnower.push(letter)) fingerprints.add(winnower.high, winnower.low)
       },
       gap() {
         // Passages are read across all that stands between letters.
@@ -44,10 +52,13 @@ export class PassageReader {
 export class DocumentReader {
   letters = 0
   readonly #passages: PassageReader
+  readonly #kind: 'document' | 'public'
   #units = 0
 
-  constructor(key: FingerprintKey) {
-    this.#passages = new PassageReader(key)
+  /** @param kind `public` for what anybody may read: passages of it are not confidential, whatever other document has them. */
+  constructor(key: FingerprintKey, kind: 'document' | 'public' = 'document') {
+    this.#passages = new PassageReader(key, kind === 'public')
+    this.#kind = kind
   }
 
   /** @throws {RedoubtError} `ERR_INPUT_TOO_LARGE`. */
@@ -66,6 +77,6 @@ export class DocumentReader {
         'ERR_INPUT_INVALID',
         `a document has at least ${GUARANTEE} letters and digits: register a shorter text as a term`,
       )
-    return { ...EMPTY_SOURCE, kind: 'document', passages: this.#passages.fingerprints.finish() }
+    return { ...EMPTY_SOURCE, kind: this.#kind, passages: this.#passages.fingerprints.finish() }
   }
 }

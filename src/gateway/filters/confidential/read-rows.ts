@@ -13,7 +13,9 @@ export const FEWEST_COLUMNS = 3
 /** Words of one fingerprint of a row, at least; more where cells are long, or words short. */
 const FEWEST_WORDS = 5
 /** Cells that it reaches over at least, and its letters and digits: short common values alone are no row. */
-const FEWEST_CELLS = 4
+const FEWEST_CELLS = 3
+/** Cells of usual length that it is made for. */
+const USUAL_CELLS = 4
 const FEWEST_LETTERS = 12
 /** Rows from which the number of words is taken. */
 const SAMPLE = 64
@@ -25,7 +27,7 @@ const MOST_FINGERPRINTS = 24_000_000
 const BETWEEN_CELLS = 'null none nan na undefined true false td tr th br'
 
 /**
- * A table, row by row. A fingerprint is made of five neighbouring words or more that reach over four columns (three, of a table that has three) and have twelve letters and digits
+ * A table, row by row. A fingerprint is made of five neighbouring words or more that reach over three columns and have twelve letters and digits
  * together; one that more than three rows have is dropped. Names of columns are passed over, so that CSV, JSON, `name: value` and tables read alike.
  */
 export class RowsReader {
@@ -63,12 +65,25 @@ export class RowsReader {
 
   /** @throws {RedoubtError} `ERR_INPUT_TOO_LARGE`. */
   add(values: readonly Cell[]): void {
-    if (!this.#sampled) {
-      this.#sample.push(values)
-      if (this.#sample.length === SAMPLE) this.#measure()
-      return
-    }
     this.rows++
+    if (this.#sampled) return this.#take(values)
+    this.#sample.push(values)
+    if (this.#sample.length === SAMPLE) this.#measure()
+  }
+
+  finish(): FingerprintSource {
+    if (!this.#sampled) this.#measure()
+    return {
+      ...EMPTY_SOURCE,
+      kind: 'data',
+      passages: this.#passages.fingerprints.finishRare(MOST_ROWS_ALIKE),
+      rows: this.#fingerprints.finishRare(MOST_ROWS_ALIKE),
+      rowWords: this.#rowWords,
+      skipped: Int32Array.from(this.#skipped),
+    }
+  }
+
+  #take(values: readonly Cell[]): void {
     this.#words.reset()
     this.#kept = 0
     for (let cell = 0; cell < values.length; cell++) {
@@ -86,18 +101,6 @@ export class RowsReader {
     }
     if (this.#fingerprints.size + this.#passages.fingerprints.size > MOST_FINGERPRINTS)
       throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a protected data set has at most ${MOST_FINGERPRINTS} fingerprints: protect its parts`)
-  }
-
-  finish(): FingerprintSource {
-    if (!this.#sampled) this.#measure()
-    return {
-      ...EMPTY_SOURCE,
-      kind: 'data',
-      passages: this.#passages.fingerprints.finishRare(MOST_ROWS_ALIKE),
-      rows: this.#fingerprints.finishRare(MOST_ROWS_ALIKE),
-      rowWords: this.#rowWords,
-      skipped: Int32Array.from(this.#skipped),
-    }
   }
 
   /** Chooses the number of words by the first rows, and takes these in. */
@@ -118,11 +121,11 @@ export class RowsReader {
             letters += word.length
           }
         }
-      const wanted = Math.max(FEWEST_WORDS, Math.ceil((FEWEST_CELLS * words) / cells) + 1, Math.ceil((FEWEST_LETTERS * words) / letters))
+      const wanted = Math.max(FEWEST_WORDS, Math.ceil((USUAL_CELLS * words) / cells) + 1, Math.ceil((FEWEST_LETTERS * words) / letters))
       const inRow = Math.round(words / Math.max(1, sample.length))
       this.#rowWords = Number.isFinite(wanted) ? Math.max(FEWEST_COLUMNS, Math.min(wanted, MOST_WORDS, inRow - 1)) : 0
     }
-    for (const row of sample) this.add(row)
+    for (const row of sample) this.#take(row)
   }
 
   #word(): void {
@@ -136,7 +139,7 @@ export class RowsReader {
     if (this.#kept < words) return
     let cells = 1
     for (let i = this.#kept - words + 1; i < this.#kept; i++) if (this.#cells[i % 16] !== this.#cells[(i - 1) % 16]) cells++
-    if (cells < Math.min(FEWEST_CELLS, this.#columns) || ring.sizeOf(words) < FEWEST_LETTERS) return
+    if (cells < FEWEST_CELLS || ring.sizeOf(words) < FEWEST_LETTERS) return
     ring.gram(words)
     this.#key.hash.digest(ring.lane1, ring.lane2)
     this.#fingerprints.add(this.#key.hash.high, this.#key.hash.low)

@@ -1,5 +1,5 @@
 import type { Finding } from '../segment-machine.ts'
-import { type ConfidentialPlan, maskOf } from './confidential-redactor.ts'
+import { type ConfidentialPlan, doesAct, maskOf } from './confidential-redactor.ts'
 import { ConfidentialScanner } from './confidential-scanner.ts'
 import { MatchList } from './match-list.ts'
 
@@ -17,6 +17,7 @@ interface Scanned {
 export function* scanConfidential(
   text: string,
   { index, actions }: ConfidentialPlan,
+  dryRun: boolean,
   slice: number,
   scanRest: (piece: string) => Generator<void, Scanned>,
 ): Generator<void, Scanned> {
@@ -41,11 +42,12 @@ export function* scanConfidential(
     return scanned.blocked
   }
   for (const { entity, action, start, end } of matches.take(Number.POSITIVE_INFINITY)) {
+    const acts = doesAct(action, dryRun)
     const covered = action === 'mask' && start <= maskedTo
-    if ((action === 'block' || action === 'mask') && !covered && (yield* rest(start))) return { text: out, findings, blocked: true }
+    if (acts && !covered && (yield* rest(start))) return { text: out, findings, blocked: true }
     findings.push({ entity, start, end, action, score: 1 })
+    if (!acts) continue
     if (action === 'block') return { text: out, findings, blocked: true }
-    if (action !== 'mask') continue
     if (!covered) out += maskOf(entity)
     maskedTo = Math.max(maskedTo, end)
   }

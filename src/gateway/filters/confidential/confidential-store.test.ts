@@ -1,0 +1,175 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { type AuditEvent, ManualClock, RedoubtError } from '#foundation/core'
+import { type Database, MemoryFolder, openDatabase } from '#foundation/storage'
+import type { Keys } from '#trust/keys'
+import { memoryKeys } from '../../../../test/evaluation/memory-datasets.ts'
+import { createRedactor, scanText } from '../redactor.ts'
+import { PLAIN_SITE, plannerFor } from '../site-filters.ts'
+import { type ConfidentialStore, openConfidential } from './confidential-store.ts'
+import { fingerprintKey } from './keyed-hash.ts'
+import { CanariesReader, newCanaries } from './read-canaries.ts'
+import { DocumentReader } from './read-documents.ts'
+import { TermsReader } from './read-terms.ts'
+
+const TEXT = 'The supervisory board approved the acquisition of Halvorsen Marine for four hundred million kroner in the second quarter.'
+const ACTIONS = { CONFIDENTIAL_DOCUMENT: 'mask', CONFIDENTIAL_TERM: 'block' } as const
+const USE = { principal: { type: 'User', id: 'ada' }, purpose: 'test', resource: { type: 'System', id: 'confidential' } }
+const KEY = fingerprintKey(new Uint8Array(32).fill(3))
+
+const document = (text: string) => {
+  const reader = new DocumentReader(KEY)
+  reader.push(text)
+  return reader.finish()
+}
+const terms = (text: string) => {
+  const reader = new TermsReader(KEY)
+  reader.push(text)
+  return reader.finish()
+}
+
+let database: Database<unknown>
+let objects: MemoryFolder
+let events: AuditEvent[]
+let logDown: boolean
+let store: ConfidentialStore
+
+let keys: Keys
+
+const open = (): Promise<ConfidentialStore> =>
+  openConfidential({
+    database,
+    objects,
+    keys,
+    audit: {
+      async record(event) {
+        if (logDown) throw new RedoubtError('ERR_AUDIT_UNAVAILABLE')
+        events.push(event)
+        return { index: events.length - 1, leafHash: '' }
+      },
+    },
+    clock: new ManualClock(1_700_000_000_000),
+    key: KEY,
+    mode: 'hold',
+    plan: plannerFor(PLAIN_SITE),
+  })
+const shown = (text: string): string => scanText(text, store.plan(ACTIONS, false)).text
+const objectsLeft = (): readonly string[] => objects.list('confidential')
+
+beforeEach(async () => {
+  database = openDatabase(':memory:')
+  objects = new MemoryFolder()
+  events = []
+  logDown = false
+  keys = memoryKeys()
+  store = await open()
+})
+
+describe('what is registered (C7, C8)', () => {
+  it('is in force at once, recorded without its text, and there after a restart (C7)', async () => {
+    expect(shown(`So: ${TEXT}`)).toBe(`So: ${TEXT}`)
+    await store.add('board', 104, document(TEXT), USE)
+    await store.add('names', 1, terms('Project Falcon'), USE)
+    expect(shown(`Up to here all of it is fine, nobody minds: ${TEXT}`)).toMatch(/^Up to here all .*\[CONFIDENTIAL_DOCUMENT\]\.?$/u)
+    expect(shown('Project Falcon')).toBe('')
+    expect(events.map(({ type, details }) => [type, details?.['label'], details?.['amount']])).toEqual([
+      ['confidential.add', 'board', 104],
+      ['confidential.add', 'names', 1],
+    ])
+    expect(JSON.stringify(events)).not.toMatch(/Halvorsen|Falcon/u)
+    store = await open()
+    expect(shown('Project Falcon')).toBe('')
+    expect(store.list()).toMatchObject([
+      { kind: 'document', label: 'board', by: USE.principal },
+      { kind: 'terms', label: 'names', amount: 1 },
+    ])
+  })
+
+  it('lies on disk sealed, and as hashes even inside (C7)', async () => {
+    const source = document(TEXT)
+    await store.add('board', 104, source, USE)
+    const [name] = objectsLeft()
+    const sealed = Buffer.from(objects.read(`confidential/${name}`)!)
+    const word = Buffer.from(source.passages.high.buffer, source.passages.high.byteOffset, 8)
+    expect(sealed.includes(word)).toBe(false)
+    expect(sealed.includes('Halvorsen')).toBe(false)
+  })
+
+  it('is replaced as a whole under its label, which the record says, and removed for good', async () => {
+    await store.add('names', 1, terms('Project Falcon'), USE)
+    await store.add('names', 1, terms('Project Heron'), USE)
+    expect([shown('Project Falcon'), shown('Project Heron')]).toEqual(['Project Falcon', ''])
+    expect(events.map(({ details }) => details?.['replaces'] === true)).toEqual([false, true])
+    expect(objectsLeft()).toHaveLength(1)
+    await store.remove('terms', 'names', USE)
+    expect([shown('Project Heron'), store.list(), objectsLeft()]).toEqual(['Project Heron', [], []])
+    await expect(store.remove('terms', 'names', USE)).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+  })
+
+  it('changes nothing when the log cannot take it', async () => {
+    await store.add('names', 1, terms('Project Falcon'), USE)
+    logDown = true
+    await expect(store.add('names', 1, terms('Project Heron'), USE)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    await expect(store.remove('terms', 'names', USE)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    expect([shown('Project Falcon'), shown('Project Heron')]).toEqual(['', 'Project Heron'])
+    expect(objectsLeft()).toHaveLength(1)
+    store = await open()
+    expect(shown('Project Falcon')).toBe('')
+  })
+
+  it('does not open when a part is missing, changed or exchanged: who does not know what is confidential must not answer', async () => {
+    await store.add('names', 1, terms('Project Falcon'), USE)
+    const [first] = objectsLeft()
+    await store.add('other', 1, terms('Project Heron'), USE)
+    const second = objectsLeft().find((name) => name !== first)!
+    const bytes = objects.read(`confidential/${second}`)!
+    const put = (content: Uint8Array): void => {
+      objects.remove(`confidential/${second}`)
+      const file = objects.open(`confidential/${second}`, { create: true })!
+      file.writeAt(content, 0)
+      file.close()
+    }
+    const changed = bytes.slice()
+    changed[changed.length - 20]! ^= 1
+    for (const content of [changed, objects.read(`confidential/${first}`)!, bytes.subarray(0, 100)]) {
+      put(content)
+      await expect(open()).rejects.toMatchObject({ code: expect.stringMatching(/^ERR_(?:CRYPTO|STORAGE)_/u) })
+    }
+    objects.remove(`confidential/${second}`)
+    await expect(open()).rejects.toBeInstanceOf(RedoubtError)
+    put(bytes)
+    await expect(open()).resolves.toBeDefined()
+  })
+
+  it('clears what a crash left', async () => {
+    const file = objects.open('confidential/cd_left.rdbt', { create: true })!
+    file.writeAt(new Uint8Array(9), 0)
+    file.close()
+    store = await open()
+    expect(objectsLeft()).toEqual([])
+  })
+
+  it('is counted and let pass in a dry run, whole and in streams (C7)', async () => {
+    await store.add('board', 104, document(TEXT), USE)
+    const plan = store.plan({ CONFIDENTIAL_DOCUMENT: 'block' }, true)
+    expect(scanText(TEXT, plan)).toMatchObject({
+      text: TEXT,
+      blocked: false,
+      findings: [{ entity: 'CONFIDENTIAL_DOCUMENT', action: 'block' }],
+    })
+    const redactor = createRedactor(plan)
+    expect(redactor.push(TEXT) + redactor.flush()).toBe(TEXT)
+    expect([redactor.blocked, redactor.actions.get('CONFIDENTIAL_DOCUMENT=block')]).toEqual([false, 1])
+  })
+
+  it('looks for nothing unasked but canaries, so that other calls pay nothing (C8)', async () => {
+    expect(store.plan({ default: 'mask' }, false).confidential).toBeUndefined()
+    const actions = { default: 'mask' } as const
+    expect(store.plan(actions, false)).toBe(store.plan(actions, false))
+    const [canary] = newCanaries(1)
+    const reader = new CanariesReader(KEY)
+    reader.add(canary!)
+    await store.add('rows', 1, reader.finish(), USE)
+    expect(scanText(`is ${canary!}`, store.plan(actions, false))).toMatchObject({ blocked: true, text: 'is ' })
+    expect(canary).toMatch(/^[a-z2-9]{20}$/u)
+  })
+})

@@ -1,0 +1,182 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { RedoubtError } from '#foundation/core'
+import {
+  CanariesReader,
+  type Cell,
+  DocumentReader,
+  MOST_CANARIES,
+  newCanaries,
+  RowsReader,
+  type SourceKind,
+  TermsReader,
+} from '#gateway/filters'
+import type { ControlPlane } from './control-plane.ts'
+import { demand, mayGoOn, streamOf, systemPart } from './guard.ts'
+import type { Lanes } from './heavy-work.ts'
+import { longOperation, until } from './long-operation.ts'
+import { objectName } from './names.ts'
+
+const RESOURCE = systemPart('confidential')
+const labelled = z.strictObject({ label: objectName })
+const PURPOSE = 'confidential-data'
+
+/**
+ * What is confidential: documents and terms come in as text, are read into keyed fingerprints and forgotten. Registering and removing change what every
+ * answer is searched for, so they are acts of running the house (`administer`), not of using data.
+ */
+export const confidentialRoutes =
+  (plane: ControlPlane, lanes: Lanes): FastifyPluginAsyncZod =>
+  async (app) => {
+    app.get('/confidential', { schema: { summary: 'What is registered as confidential: kinds, labels and counts' } }, async (request) => {
+      await demand(plane, request, 'view', RESOURCE)
+      return { registered: plane.confidential.list(), memoryBytes: plane.confidential.bytes }
+    })
+
+    for (const [path, summary, open] of [
+      ['documents', 'Register a document (UTF-8 text as `application/octet-stream`); the text is not kept', documentReader],
+      ['public', 'Declare a document public (UTF-8 text as `application/octet-stream`): its passages are not confidential', publicReader],
+      ['terms', 'Register a list of terms, one a line (UTF-8 text as `application/octet-stream`); they are not kept', termsReader],
+    ] as const)
+      app.post(`/confidential/${path}/:label`, { schema: { summary, params: labelled, body: z.unknown() } }, async (request, reply) => {
+        const source = streamOf(request, 'application/octet-stream')
+        const principal = await demand(plane, request, 'administer', RESOURCE)
+        const requestId = request.redoubtRequestId
+        const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'administer', () => RESOURCE) }
+        await longOperation(reply, operation, (progress, signal) =>
+          lanes.uploads.run(async () => {
+            const reader = open(plane.confidential.key)
+            let bytes = 0
+            for await (const { text, size } of textOf(until(source, signal))) {
+              reader.push(text)
+              progress({ bytes: (bytes += size) })
+            }
+            const read = reader.finish()
+            const use = { principal: principal.facts, purpose: PURPOSE, resource: uidOf(), requestId }
+            return plane.confidential.add(request.params.label, read.amount, read.source, use)
+          }, signal),
+        )
+      })
+
+    app.post(
+      '/confidential/data/:label',
+      { schema: { summary: 'Protect the latest version of a data set: its rows and texts are looked for in answers', params: labelled } },
+      async (request, reply) => {
+        const { label } = request.params
+        const principal = await demand(plane, request, 'administer', RESOURCE)
+        const version = plane.datasets.get(label)
+        if (version === null) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${label}\``)
+        const requestId = request.redoubtRequestId
+        const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'administer', () => RESOURCE) }
+        await longOperation(reply, operation, (progress, signal) =>
+          lanes.uploads.run(async () => {
+            // The house reads the rows, and tells nobody of them.
+            const use = { principal: principal.facts, purpose: PURPOSE, resource: { type: 'Dataset', id: label }, requestId }
+            const reading = plane.datasets.read(version, use, { action: 'protect', rows: null, masks: {} })
+            const reader = new RowsReader(
+              plane.confidential.key,
+              reading.columns.map(({ name }) => name),
+            )
+            for await (const { columns, rows } of reading) {
+              signal.throwIfAborted()
+              for (let row = 0; row < rows; row++) {
+                // So that others have their turn: a group has as many rows as fit in memory.
+                if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await nextTurn()
+                reader.add(columns.map(({ values }): Cell => values[row] ?? null))
+              }
+              progress({ rows: reader.rows })
+            }
+            return plane.confidential.add(label, reader.rows, reader.finish(), { ...use, resource: uidOf() })
+          }, signal),
+        )
+      },
+    )
+
+    app.post(
+      '/confidential/canaries/:label',
+      {
+        schema: {
+          summary: 'Make canaries to plant; they are told once, and blocked wherever they are seen',
+          params: labelled,
+          body: z.strictObject({ count: z.number().int().min(1).max(MOST_CANARIES).default(1) }),
+        },
+      },
+      async (request) => {
+        const principal = await demand(plane, request, 'administer', RESOURCE)
+        const { label } = request.params
+        if (plane.confidential.list().some((known) => known.kind === 'canary' && known.label === label))
+          throw new RedoubtError('ERR_CONFLICT', `there are canaries of the label \`${label}\`: others would take their place`)
+        const canaries = newCanaries(request.body.count)
+        const reader = new CanariesReader(plane.confidential.key)
+        for (const canary of canaries) reader.add(canary)
+        const use = { principal: principal.facts, purpose: PURPOSE, resource: uidOf(), requestId: request.redoubtRequestId }
+        return { ...(await plane.confidential.add(label, canaries.length, reader.finish(), use)), canaries }
+      },
+    )
+
+    for (const [path, kind] of Object.entries(KINDS))
+      app.delete(
+        `/confidential/${path}/:label`,
+        { schema: { summary: 'Remove something from what is registered: it is no longer looked for', params: labelled } },
+        async (request) => {
+          const { label } = request.params
+          const principal = await demand(plane, request, 'administer', RESOURCE, { meant: { kind, label } })
+          const use = { principal: principal.facts, purpose: PURPOSE, resource: uidOf(), requestId: request.redoubtRequestId }
+          return plane.confidential.remove(kind, label, use)
+        },
+      )
+  }
+
+/** Where each kind of thing is. */
+const KINDS = {
+  documents: 'document',
+  public: 'public',
+  terms: 'terms',
+  data: 'data',
+  canaries: 'canary',
+} as const satisfies Readonly<Record<string, SourceKind>>
+const ROWS_A_TURN = 2_000
+const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+const uidOf = () => ({ type: RESOURCE.type, id: RESOURCE.id })
+
+const publicReader = (key: ControlPlane['confidential']['key']) => documentReader(key, 'public')
+
+function documentReader(key: ControlPlane['confidential']['key'], kind: 'document' | 'public' = 'document') {
+  const reader = new DocumentReader(key, kind)
+  return {
+    push: (text: string) => reader.push(text),
+    finish() {
+      const source = reader.finish()
+      return { source, amount: reader.letters }
+    },
+  }
+}
+
+function termsReader(key: ControlPlane['confidential']['key']) {
+  const reader = new TermsReader(key)
+  return {
+    push: (text: string) => reader.push(text),
+    finish() {
+      const source = reader.finish()
+      return { source, amount: reader.terms }
+    },
+  }
+}
+
+/** @throws {RedoubtError} `ERR_INPUT_INVALID` for what is not UTF-8: an office file or a PDF would be registered as noise. */
+async function* textOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<{ readonly text: string; readonly size: number }> {
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  const decode = (chunk?: Uint8Array): string => {
+    try {
+      return chunk === undefined ? decoder.decode() : decoder.decode(chunk, { stream: true })
+    } catch (cause) {
+      throw new RedoubtError('ERR_INPUT_INVALID', 'the file is not text in UTF-8: save it as plain text first', { cause })
+    }
+  }
+  for await (const chunk of chunks) {
+    const text = decode(chunk)
+    if (text.includes('\0')) throw new RedoubtError('ERR_INPUT_INVALID', 'the file is not plain text: save it as plain text first')
+    yield { text, size: chunk.byteLength }
+  }
+  yield { text: decode(), size: 0 }
+}
