@@ -18,6 +18,7 @@ import { openExceptions } from '#governance/approvals'
 import {
   type Activation,
   approversOf,
+  independenceOf,
   type ControlPlane,
   createApi,
   PolicyStore,
@@ -36,6 +37,7 @@ import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
+import { openReviews } from './open-reviews.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
 import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
@@ -248,6 +250,7 @@ async function start(
   const { issuer } = identity
   const approvalsDatabase = openDatabase<unknown>(directory.at('approvals.db'))
   closers.push(() => approvalsDatabase.close())
+  const approvers = approversOf({ identity, policies, profile })
   const exceptions = await openExceptions({
     database: approvalsDatabase,
     keys,
@@ -256,10 +259,14 @@ async function start(
     clock,
     logger,
     config: configuration.approvals,
-    approvers: approversOf({ identity, policies, profile }),
+    approvers,
     accounts: reviewedAccounts(identity),
   })
   closers.push(() => exceptions.close())
+  const independence = independenceOf(approvers, log, profile)
+  const { sealer } = keyring
+  const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
+  const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({ database, objects, keys, audit, clock, sealer: keyring.sealer, environment: profile })
   const registry = openRegistry({ database, objects, keys, audit, clock, environment: profile })
@@ -295,6 +302,7 @@ async function start(
     clock,
     localTime: time,
     conditions,
+    reviews,
     logger,
     profile,
     digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
@@ -322,6 +330,7 @@ async function start(
     log,
     alerts,
     exceptions,
+    reviews,
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
     datasets,
@@ -386,6 +395,7 @@ async function start(
     await Promise.all([listener.close(configuration.server.drainMs, () => streams.cutAll()), grpc?.close(configuration.server.drainMs)])
   })
   closers.push(() => recordStop(audit))
+  closers.push(() => reviews.endWaiting())
   // Before anything ends, orchestrators are told to send nothing more.
   closers.push(() => readiness.draining())
 

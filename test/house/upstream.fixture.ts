@@ -15,7 +15,7 @@ export interface WatchedUpstream {
 
 /**
  * The last message decides: `hold` answers two chunks and then nothing more; `fail` answers 500; `reset` breaks off in mid-stream;
- * `silent` never answers; anything else is answered with `ok`.
+ * `silent` never answers; `say …` answers with the rest; anything else is answered with `ok`.
  */
 export async function startWatchedUpstream(): Promise<WatchedUpstream> {
   const bodies: string[] = []
@@ -67,10 +67,11 @@ const HEAD = { id: 'chatcmpl-w', created: 1_767_225_600, model: 'watched' }
 function answer(response: ServerResponse, { messages, stream }: Ask): void {
   const content = messages.at(-1)?.content
   const wish = typeof content === 'string' ? content : ''
+  const said = wish.startsWith('say ') ? wish.slice(4) : 'ok'
   if (wish === 'silent') return
   if (wish === 'fail') return json(response, 500, { error: { message: 'no', type: 'server_error', param: null, code: null } })
   if (stream !== true) {
-    const choices = [{ index: 0, message: { role: 'assistant', content: 'ok', refusal: null }, finish_reason: 'stop' }]
+    const choices = [{ index: 0, message: { role: 'assistant', content: said, refusal: null }, finish_reason: 'stop' }]
     return json(response, 200, { ...HEAD, object: 'chat.completion', choices, usage: USAGE })
   }
   const event = (choices: readonly unknown[], rest: object = {}): void =>
@@ -83,7 +84,7 @@ function answer(response: ServerResponse, { messages, stream }: Ask): void {
     setTimeout(() => response.destroy(), RESET_AFTER_MS)
     return
   }
-  event([{ index: 0, delta: { content: 'ok' }, finish_reason: null }])
+  event([{ index: 0, delta: { content: said }, finish_reason: null }])
   event([{ index: 0, delta: {}, finish_reason: 'stop' }])
   event([], { usage: USAGE })
   response.end('data: [DONE]\n\n')

@@ -14,7 +14,7 @@ export const FILTER_ACTIONS = ['allow', 'log', 'tokenise', 'surrogate', 'partial
 export type FilterAction = (typeof FILTER_ACTIONS)[number]
 
 /** Actions that nothing carries out yet. A policy that asks for one is refused when it is read. */
-export const UNAVAILABLE_FILTER_ACTIONS: readonly FilterAction[] = ['tokenise', 'surrogate', 'partial', 'hash', 'review']
+export const UNAVAILABLE_FILTER_ACTIONS: readonly FilterAction[] = ['tokenise', 'surrogate', 'partial', 'hash']
 
 /**
  * By what is let known. `allow` and `log` let the value pass. The next four each leave another thing of it: that it can be had back,

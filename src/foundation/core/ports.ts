@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { JsonObject } from './canonical-json.ts'
 import type { ErrorCode } from './error-table.ts'
+import { RedoubtError } from './errors.ts'
 import type { FilterAction } from './filter-actions.ts'
 import type { ColumnMask, RowCondition } from './row-access.ts'
 
@@ -57,6 +58,7 @@ export const ACTIONS = [
   'explain',
   'destroyKey',
   'exportAudit',
+  'review',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
@@ -412,4 +414,12 @@ export interface ReviewQueue {
    *   is of something else, `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_IO`.
    */
   use(id: string, by: { readonly caller: EntityUid; readonly binding: string; readonly requestId: string }): Promise<void>
+}
+
+/** Where there is no queue: what a person has to look at does not go on. */
+export const NO_REVIEWS: ReviewQueue = {
+  waitMs: 0,
+  ask: () => Promise.reject(new RedoubtError('ERR_REVIEW_FULL', 'nobody reviews here')),
+  decided: () => Promise.resolve('waiting'),
+  use: () => Promise.reject(new RedoubtError('ERR_NOT_FOUND', 'there is no such review')),
 }

@@ -1,5 +1,5 @@
 export { loadRecognisers, type OwnRecognisers } from './own/load-recognisers.ts'
-export { compilePlan, type FilterPlan } from './plan.ts'
+export { compilePlan, type FilterPlan, forReviewer } from './plan.ts'
 export { ENTITIES, presetEntities, PRESETS } from './presets.ts'
 export { SCORE_THRESHOLD, type Recogniser } from './recogniser.ts'
 export { RECOGNISERS } from './recognisers/registered.ts'

@@ -17,6 +17,10 @@ export interface FilterPlan {
   readonly needs: number
   /** Findings below it are none. */
   readonly minScore: number
+  /** Whether it has entities that a person has to look at. */
+  readonly reviews: boolean
+  /** Such values pass and are reported, for whoever holds the text back; without it nothing passes from them on. Made by `forReviewer` only. */
+  readonly showsReviewed?: true
 }
 
 export interface PlanOptions {
@@ -65,7 +69,20 @@ export function compilePlan(
     planned.push({ recogniser, actions: chosen })
     needs |= recogniser.needs
   }
-  const plan: FilterPlan = { planned, needs, minScore }
+  const reviews = planned.some(({ actions }) => [...actions.values()].includes('review'))
+  const plan: FilterPlan = { planned, needs, minScore, reviews }
   if (isUsual) plans.set(actions, plan)
   return plan
+}
+
+const shown = new WeakMap<FilterPlan, FilterPlan>()
+
+/** The same plan for a text that goes to a reviewer: what a person has to look at is left in it, all else is done. */
+export function forReviewer(plan: FilterPlan): FilterPlan {
+  if (!plan.reviews) return plan
+  const known = shown.get(plan)
+  if (known) return known
+  const made: FilterPlan = { ...plan, showsReviewed: true }
+  shown.set(plan, made)
+  return made
 }

@@ -430,7 +430,7 @@ export class SegmentMachine {
       this.#apply(found, start)
       if (this.blocked) return end
       if (start + found.end >= end) {
-        if (found.action !== 'log' && !this.#swallower.active) this.#swallower.begin('word')
+        if (!this.#passes(found.action) && !this.#swallower.active) this.#swallower.begin('word')
         return end
       }
       cut = Math.max(cut, start + found.end)
@@ -445,6 +445,11 @@ export class SegmentMachine {
     return findCandidates(text.slice(start, end), before(this.#before, text, start), traits, this.#counts.beyondAscii, this.#plan)
   }
 
+  /** Whether the value stays in the text. */
+  #passes(action: FilterAction): boolean {
+    return action === 'log' || (action === 'review' && this.#plan.showsReviewed === true)
+  }
+
   #apply(found: Candidate, offset: number): void {
     if (this.blocked) return
     const { entity, action, score } = found
@@ -452,10 +457,10 @@ export class SegmentMachine {
     const end = offset + found.end
     this.#report({ entity, action, score, start: this.#base + start, end: this.#base + end })
     // What is only counted passes with the text around it.
-    if (action === 'log') return
+    if (this.#passes(action)) return
     this.#output += this.#text.slice(this.#released, start)
     this.#released = end
-    if (action === 'block') {
+    if (action === 'block' || action === 'review') {
       this.blocked = true
       return
     }

@@ -3,6 +3,7 @@ import { conditionRequest, decisionContext } from './decide.ts'
 import { isStricter } from './decide-again.ts'
 import type { House } from './house.ts'
 import { inferenceEvent } from './inference-event.ts'
+import { wantsMoreReview } from './review-wish.ts'
 import type { Admitted } from './states.ts'
 
 /**
@@ -42,6 +43,7 @@ export async function admitElsewhere(
 
 function asksForMore(now: Obligations, before: Obligations): boolean {
   if (isStricter(now.filterInput, before.filterInput) || isStricter(now.filterOutput, before.filterOutput)) return true
+  if (wantsMoreReview(now, before)) return true
   if ((before.unreadInput ?? []).some((kind) => now.unreadInput?.includes(kind) !== true)) return true
   return now.limits.some(
     ({ unit, windowMs, amount }) =>

@@ -1,6 +1,7 @@
 import { type FilterAction, type Obligations, RedoubtError, stricterAction } from '#foundation/core'
 import { conditionRequest, decisionContext } from './decide.ts'
 import type { House } from './house.ts'
+import { wantsMoreReview } from './review-wish.ts'
 import type { Authorised } from './states.ts'
 import { refusalOf } from './step-up.ts'
 
@@ -29,7 +30,8 @@ export function decideAgain(
   // An engine gives the same object for the same combination of policies: nothing has changed.
   if (decision === state.decision) return null
   if (decision.effect !== 'allow') return refusalOf(house.decider, query, decision)
-  return isStricter(decision.obligations.filterOutput, state.decision.obligations.filterOutput)
+  return isStricter(decision.obligations.filterOutput, state.decision.obligations.filterOutput) ||
+    wantsMoreReview(decision.obligations, state.decision.obligations)
     ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
     : null
 }

@@ -1,9 +1,11 @@
 import { asRedoubtError } from '#foundation/core'
 import { compilePlan } from '#gateway/filters'
+import { holdStream, holdWhole } from './hold-answer.ts'
 import type { House } from './house.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
 import { reasonToKeep } from './serve.ts'
+import { wantsReview } from './review-wish.ts'
 import type { Filtered, Refused, ServedState } from './states.ts'
 import type { WholeServed } from './surface.ts'
 
@@ -11,7 +13,8 @@ import type { WholeServed } from './surface.ts'
 export function filterOutput(house: House, state: ServedState): Filtered | Refused | Promise<Filtered | Refused> {
   const { served } = state
   if (served.kind === 'stream') {
-    const { findings: outputFindings, failure } = served
+    const { findings: outputFindings, failure, held } = served
+    if (held !== undefined) return holdStream(house, state, served, held)
     // Keyed like every digest of the record: a short answer could be guessed from its plain hash.
     return { ...state, outputFindings, outputDigest: keyedDigest(house.digestKey, served.outputDigest), failure, rendered: null }
   }
@@ -26,9 +29,16 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
     })
 }
 
-function filtered(house: House, state: ServedState, served: WholeServed, inspection: Inspection): Filtered | Refused {
+function filtered(
+  house: House,
+  state: ServedState,
+  served: WholeServed,
+  inspection: Inspection,
+): Filtered | Refused | Promise<Filtered | Refused> {
   try {
     const rendered = served.render(inspection.filter)
+    if (inspection.reviewed.size > 0 || wantsReview(state.decision.obligations.review, served))
+      return holdWhole(house, state, served, rendered, inspection)
     return {
       ...state,
       outputFindings: inspection.findings,

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ErrorCode, RedoubtError } from '#foundation/core'
-import { type FilterPlan, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
+import { type FilterPlan, forReviewer, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
 import type { TextFilter } from './surface.ts'
 
 /** Bodies from this size on are searched in slices, between which other requests go on. */
@@ -9,6 +9,10 @@ export const LARGE_BYTES = 65_536
 /** One pass of the recognisers over the texts of a request or an answer: counts per entity, never values. */
 export class Inspection {
   readonly findings = new Map<string, number>()
+  /** Those of them that a person has to look at: they are left in the texts, which must then not go on by themselves. */
+  readonly reviewed = new Map<string, number>()
+  /** The texts as they may be shown to a reviewer; empty unless the plan has such entities. */
+  readonly texts: { readonly place: string; readonly text: string }[] = []
   readonly filter: TextFilter
   readonly #plan: FilterPlan
   /** What was searched ahead, by text. */
@@ -16,14 +20,16 @@ export class Inspection {
 
   /** @param blocked what a value that the plan blocks is refused with. */
   constructor(plan: FilterPlan, blocked: ErrorCode) {
-    this.#plan = plan
+    this.#plan = forReviewer(plan)
     this.filter = (text, place) => {
-      const result = this.#known.get(text) ?? scanText(text, plan)
+      const result = this.#known.get(text) ?? scanText(text, this.#plan)
       for (const { entity, action } of result.findings) {
         this.findings.set(entity, (this.findings.get(entity) ?? 0) + 1)
+        if (action === 'review') this.reviewed.set(entity, (this.reviewed.get(entity) ?? 0) + 1)
         if (action === 'block')
           throw new RedoubtError(blocked, `\`${place}\` contains a value of kind ${entity}`, { evidence: { entity, param: place } })
       }
+      if (plan.reviews) this.texts.push({ place, text: result.text.toWellFormed() })
       return result.text
     }
   }

@@ -11,6 +11,8 @@ import {
   type ExceptionSource,
   ManualClock,
   NO_EXCEPTIONS,
+  NO_REVIEWS,
+  type ReviewQueue,
   NOTHING_REMARKABLE,
   RedoubtError,
 } from '#foundation/core'
@@ -210,6 +212,7 @@ export async function testHouse(
     readonly exceptions?: Pick<ExceptionSource, 'breakGlass' | 'noteUse'>
     readonly conditions?: ConditionSource
     readonly decider?: Decider
+    readonly reviews?: ReviewQueue
     readonly principal?: Principal
   } = {},
 ): Promise<TestHouse> {
@@ -262,6 +265,7 @@ export async function testHouse(
     localTime: localTime('UTC'),
     conditions: parts.conditions ?? NOTHING_REMARKABLE,
     exceptions: parts.exceptions ?? NO_EXCEPTIONS,
+    reviews: parts.reviews ?? NO_REVIEWS,
     logger: silentLogger,
     profile: 'production',
     digestKey: new Uint8Array(32).fill(7),

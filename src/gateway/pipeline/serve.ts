@@ -20,6 +20,7 @@ export async function serve(house: House, state: Admitted): Promise<ServedState 
       requestId: received.requestId,
       subject,
       outputPlan,
+      holdAll: decision.obligations.review !== undefined,
       cancellation,
       out: received.reply,
       admitElsewhere: (resource, details) => admitElsewhere(house, state, resource, details),

@@ -1,5 +1,5 @@
 import type { Registry } from '#assets/registry'
-import { RedoubtError } from '#foundation/core'
+import { type JsonObject, RedoubtError } from '#foundation/core'
 import { type Call, type Rendered, type ServeIo, type Served, challengeOf, type Surface, type TextFilter } from '#gateway/pipeline'
 import type { InferTensor, ModelServer, ServedModel } from '#gateway/serving'
 import { parseInferRequest } from './open-inference.ts'
@@ -114,7 +114,27 @@ async function serve({ model, request, inputs, render }: Serving, io: ServeIo): 
         outputs: outputs.map((tensor) => filteredTensor(tensor, filter, 'outputs')),
         requested: request.outputs,
       }),
+    hasValue: (output, value) => hasValue(outputs, output, value),
+    shown: () => ({ inputs: inputs.map(firstRows) }),
     ...(io.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: { prediction: outputs.map(recorded) } }),
+  }
+}
+
+function hasValue(outputs: readonly InferTensor[], name: string, value: string): boolean | null {
+  const tensor = outputs.find((output) => output.name === name)
+  return tensor === undefined ? null : Array.from(tensor.data as ArrayLike<unknown>, String).includes(value)
+}
+
+/** What a prediction was made from, of as many rows as a person looks at. */
+const firstRows = ({ name, shape, data }: InferTensor): JsonObject => {
+  const [rows = 0] = shape
+  const most = rows === 0 ? 0 : (data.length / rows) * Math.min(rows, MAX_RECORDED_ROWS)
+  return {
+    name,
+    rows,
+    data: Array.from(data as ArrayLike<unknown>, String)
+      .slice(0, most)
+      .map((value) => value.toWellFormed()),
   }
 }
 

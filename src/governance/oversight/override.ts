@@ -19,12 +19,19 @@ export function overriddenAnswer(override: Override, body: JsonValue): JsonObjec
       if (output === undefined)
         throw new RedoubtError('ERR_INPUT_INVALID', `the prediction has no output of this name; it has ${known(held)}`)
       const { data: before } = output
-      const data = override.outputs[name] ?? []
-      if (!Array.isArray(before) || before.length !== data.length || !data.every((value, i) => typeof value === typeof before[i]))
+      const data = Array.isArray(before) ? valuesLike(override.outputs[name] ?? [], before as readonly JsonValue[]) : null
+      if (data === null)
         throw new RedoubtError('ERR_INPUT_INVALID', 'an override has as many values, of the same type, as the output that it stands for')
       return { ...output, data }
     }),
   }
+}
+
+/** Null when they do not fit. A record holds all values as text. */
+function valuesLike(values: readonly JsonValue[], before: readonly JsonValue[]): readonly JsonValue[] | null {
+  if (values.length !== before.length) return null
+  const like = values.map((value, i) => (typeof before[i] === 'string' && typeof value === 'number' ? String(value) : value))
+  return like.every((value, i) => typeof value === typeof before[i]) ? like : null
 }
 
 function outputsOf(body: JsonValue): readonly JsonObject[] | null {

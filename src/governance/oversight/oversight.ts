@@ -181,6 +181,13 @@ export class Oversight implements ReviewQueue {
     return this.#shown(this.#known(id))
   }
 
+  /** As `get`, with the reviewer's reason, to whoever asked: what is held they fetch as an answer, if it was released. @throws {RedoubtError} `ERR_NOT_FOUND`. */
+  async reasonOf(id: string): Promise<ReviewInFull> {
+    const review = this.#known(id)
+    const verdict = await this.#verdictOf(review)
+    return { ...this.#shown(review), content: null, verdict: verdict === null ? null : { comment: verdict.comment, override: null } }
+  }
+
   /** Whether this account has no part in the review: neither whose call it was, nor who asked, nor who made, or was made by, one of these. */
   isIndependent({ caller, through, asker }: Pick<Review, 'caller' | 'through' | 'asker'>, uid: EntityUid): boolean {
     return ![caller, through, asker].some(
@@ -278,6 +285,11 @@ export class Oversight implements ReviewQueue {
       .catch((error: unknown) => this.#options.logger.error({ err: error }, 'reviews that are due could not be settled'))
       .finally(() => (this.#settling = null))
     return this.#settling
+  }
+
+  /** Calls that wait are refused with their review, which stays: the server ends. */
+  endWaiting(): void {
+    this.#calls.close()
   }
 
   async close(): Promise<void> {

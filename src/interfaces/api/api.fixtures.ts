@@ -210,6 +210,7 @@ export async function testPlane(): Promise<TestPlane> {
         revoke: act('revoke'),
       },
     },
+    reviews: { list: act('list reviews', []) },
     accessReviewDays: 14,
     keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
     datasets: {

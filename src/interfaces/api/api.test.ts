@@ -120,14 +120,21 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/deny`, {}, 'manageAccess', /deny recovery/],
   ['GET', `/api/v1/sessions?user=${USER}`, {}, 'manageAccess', /list sessions/],
   ['DELETE', `/api/v1/sessions/ses_${'A'.repeat(22)}`, {}, 'manageAccess', /end session/],
+  ['GET', '/api/v1/reviews', {}, 'view', /list reviews/],
   ['GET', '/api/v1/status', {}, 'view', /status/],
 ]
-/** More than one question stands before these: `test/house/exceptions.test.ts` has them. */
+/** More than one question stands before these: `test/house/exceptions.test.ts` and `test/house/human-review.test.ts` have them. */
 const TESTED_ELSEWHERE = [
   'POST /api/v1/break-glass',
   'POST /api/v1/break-glass/:id/review',
   'GET /api/v1/access/reviews',
   'GET /api/v1/access/reviews/:id',
+  'POST /api/v1/reviews',
+  'GET /api/v1/reviews/:id',
+  'POST /api/v1/reviews/:id/release',
+  'POST /api/v1/reviews/:id/reject',
+  'POST /api/v1/reviews/:id/override',
+  'GET /api/v1/reviews/:id/answer',
 ]
 /** Routes that demand a token and nothing more: they tell the caller of itself, or show of a list what it may see. */
 const FOR_EVERYONE_WITH_A_TOKEN = [

@@ -43,6 +43,7 @@ const POWERFUL: ReadonlySet<string> = new Set([
   'destroyKey',
   'readAudit',
   'exportAudit',
+  'review',
   'manageAccess',
   'administer',
 ])

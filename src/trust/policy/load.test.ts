@@ -105,6 +105,7 @@ describe('loading refuses, with file and line', () => {
       'rows 1/0h',
     ].map((text) => ['limit', text]),
     ...['0', '-1', '1e3', 'many', '1000001', '1.5'].map((text) => ['rows_per_call', text]),
+    ...['never', 'label', 'label=', '=1', 'label=1,', 'always, label=1', 'label>1'].map((text) => ['review', text]),
     ...['all', 'images', 'image, image', 'image,', 'image=allow'].map((text) => ['unread_input', text]),
   ])('a malformed obligation @%s("%s")', async (name, text) => {
     expect(await refusal(`${PERMIT}\n@${name}("${text}") ${PERMIT}`)).toMatch(/^mine\.cedar:2: `@/)
@@ -293,6 +294,20 @@ describe('obligations', () => {
     expect(read({ unread_input: 'token_ids, image' }).unreadInput).toEqual(['image', 'token_ids'])
   })
 
+  it('have a person look at what any satisfied permit wants looked at (D10)', () => {
+    expect(read({ review: ' label = 1, grade=refused' }).review).toEqual([
+      { output: 'label', value: '1' },
+      { output: 'grade', value: 'refused' },
+    ])
+    const some = [read({ review: 'label=1' }), read({ rows_per_call: '1' }), read({ review: 'grade=D, label=1' })]
+    expect(mergeObligations(some).review).toEqual([
+      { output: 'grade', value: 'D' },
+      { output: 'label', value: '1' },
+    ])
+    expect(mergeObligations([...some, read({ review: 'always' })]).review).toBe('always')
+    expect(mergeObligations([read({ rows_per_call: '1' }), read({ rows_per_call: '2' })]).review).toBeUndefined()
+  })
+
   it('merge the same in every order and grouping', () => {
     const one = fc.record(
       {
@@ -306,6 +321,7 @@ describe('obligations', () => {
           .tuple(fc.constantFrom('rows', 'tokens'), fc.integer({ min: 1, max: 5 }), fc.constantFrom('1h', '60m', '1d'))
           .map(([unit, amount, window]) => `${unit} ${amount}/${window}`),
         rows_per_call: fc.integer({ min: 1, max: 9 }).map(String),
+        review: fc.constantFrom('always', 'label=1', 'label=0, grade=D', 'grade=D'),
         unread_input: fc.subarray(['image', 'audio', 'file'], { minLength: 1 }).map((kinds) => kinds.join(',')),
       },
       { requiredKeys: [] },

@@ -5,6 +5,7 @@ import {
   type FilterAction,
   type LimitRule,
   type Obligations,
+  type ReviewWish,
   stricterAction,
   stricterMask,
   UNAVAILABLE_FILTER_ACTIONS,
@@ -70,6 +71,7 @@ export function readAnnotations(
     limit,
     rows_per_call,
     unread_input,
+    review,
     mask_columns,
     hide_columns,
   } = annotations
@@ -86,6 +88,7 @@ export function readAnnotations(
       limits: readLimits(limit),
       maxRowsPerCall: readRowsPerCall(rows_per_call),
       ...readUnread(unread_input),
+      ...readReview(review),
       ...readColumns(mask_columns, hide_columns),
     }),
   }
@@ -100,6 +103,7 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['limit', 'permit'],
   ['rows_per_call', 'permit'],
   ['unread_input', 'permit'],
+  ['review', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
 ])
@@ -156,6 +160,18 @@ function readUnread(text: string | null | undefined): Pick<Obligations, 'unreadI
   return { unreadInput: Object.freeze(kinds.toSorted()) as readonly UnreadableKind[] }
 }
 
+/** Small on purpose: an output has a value, as text, or not. What needs more than that is for the model to answer. */
+function readReview(text: string | null | undefined): Pick<Obligations, 'review'> {
+  if (!text) return {}
+  if (text.trim() === 'always') return { review: 'always' }
+  const wishes = items('review', text).map((item) => {
+    const [, output, value] = /^([\w.-]{1,64})\s*=\s*([\w.+-]{1,64})$/.exec(item) ?? []
+    if (output === undefined || value === undefined) throw new Error('`@review` is "always" or a list of `OUTPUT=VALUE`')
+    return Object.freeze({ output, value })
+  })
+  return { review: Object.freeze(wishes) }
+}
+
 /** Names of columns as the header of a CSV file has them, but for commas and equals signs. */
 function readColumns(masked: string | null | undefined, hidden: string | null | undefined): Pick<Obligations, 'columns'> {
   const masks = new Map<string, ColumnMask>()
@@ -204,6 +220,7 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     limits: Object.freeze([...limits.values()].sort(byUnitAndWindow)),
     maxRowsPerCall: rows.length > 0 ? Math.min(...rows) : null,
     ...mergeUnread(all),
+    ...mergeReview(all),
     ...mergeColumns(all, unsaid),
   })
 }
@@ -213,6 +230,17 @@ function mergeUnread(all: readonly Obligations[]): Pick<Obligations, 'unreadInpu
   const [first, ...others] = all.map(({ unreadInput = [] }) => unreadInput)
   const kinds = (first ?? []).filter((kind) => others.every((one) => one.includes(kind)))
   return kinds.length === 0 ? {} : { unreadInput: Object.freeze(kinds) }
+}
+
+/** What any permit wants looked at is looked at. */
+function mergeReview(all: readonly Obligations[]): Pick<Obligations, 'review'> {
+  const wishes = new Map<string, Exclude<ReviewWish, 'always'>[number]>()
+  for (const { review = [] } of all) {
+    if (review === 'always') return { review }
+    for (const wish of review) wishes.set(`${wish.output}=${wish.value}`, wish)
+  }
+  if (wishes.size === 0) return {}
+  return { review: Object.freeze([...wishes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, wish]) => wish)) }
 }
 
 function mergeColumns(all: readonly Obligations[], unsaid: ColumnMask): Pick<Obligations, 'columns'> {
