@@ -132,16 +132,16 @@ async function run(
   const upstreams: Pick<Upstreams, 'resolve' | 'dispatch'> = {
     resolve: () => route,
     dispatch(_route, _body, _options, handler) {
-      let ended = false
+      const exchange = { ended: false }
       setImmediate(() => {
         handler.start(200, {})
         const bytes = encode(upstream)
-        for (let at = 0; at < bytes.length && !ended; at += step) handler.data(bytes.subarray(at, at + step))
-        if (ended) return
+        for (let at = 0; at < bytes.length && !exchange.ended; at += step) handler.data(bytes.subarray(at, at + step))
+        if (exchange.ended) return
         if (breaks) handler.error(new RedoubtError('ERR_UPSTREAM_RESET'))
         else handler.end()
       })
-      return { abort: () => void (ended = true), pause: () => undefined, resume: () => undefined }
+      return { abort: () => void (exchange.ended = true), pause: () => undefined, resume: () => undefined }
     },
   }
   const facts = (): EntityFacts => ({ type: 'Endpoint', id: 'm', attributes: {}, parents: [] })
