@@ -9,7 +9,8 @@ import {
   type ReviewQueue,
   type ReviewState,
 } from '#foundation/core'
-import { wantsMoreReview } from './review-wish.ts'
+import { wantsMoreReview, wantsReview } from './review-wish.ts'
+import type { WholeServed } from './surface.ts'
 import { infer } from './pipeline.ts'
 import { type TestHouse, testHouse } from './pipeline.fixtures.ts'
 
@@ -261,6 +262,29 @@ describe('D10: a request with a value that a person has to look at', () => {
 })
 
 describe('D10: what policy wants looked at', () => {
+  it('is an answer of which an output has such a value, and one of which it cannot be told', () => {
+    const served = (hasValue?: WholeServed['hasValue']) =>
+      ({ kind: 'whole', ...(hasValue === undefined ? {} : { hasValue }) }) as unknown as WholeServed
+    const refusals = [
+      { output: 'label', value: '1' },
+      { output: 'grade', value: 'D' },
+    ]
+    const says = (label: string, grade: string) => served((output, value) => (output === 'label' ? label === value : grade === value))
+    expect(wantsReview(undefined, says('1', 'D'))).toBe(false)
+    expect(wantsReview(refusals, says('0', 'A'))).toBe(false)
+    expect(wantsReview(refusals, says('1', 'A'))).toBe(true)
+    expect(wantsReview(refusals, says('0', 'D'))).toBe(true)
+    expect(wantsReview('always', says('0', 'A'))).toBe(true)
+    // No such output, and no outputs at all.
+    expect(
+      wantsReview(
+        refusals,
+        served(() => null),
+      ),
+    ).toBe(true)
+    expect(wantsReview(refusals, served())).toBe(true)
+  })
+
   it('is more than before when anything new is', () => {
     const wish = (review?: Obligations['review']): Obligations => policy(review === undefined ? {} : { review }).obligations
     const [one, two] = [

@@ -1,3 +1,4 @@
+import { status as grpc } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { type EntityFacts, RedoubtError } from '#foundation/core'
 import { compilePlan } from '#gateway/filters'
@@ -5,6 +6,8 @@ import { Cancellation, type ServeIo, type Served } from '#gateway/pipeline'
 import type { UpstreamApi, UpstreamRoute, Upstreams } from '#gateway/serving'
 import { CHAT_COMPLETIONS } from './chat-completions/protocol.ts'
 import { COMPLETIONS } from './completions/protocol.ts'
+import { statusOf } from './open-inference-grpc/surface.ts'
+import { inferenceErrorAnswer } from './open-inference-surface.ts'
 import { renderOpenAiError } from './openai-errors.ts'
 import type { LanguageProtocol } from './language-protocol.ts'
 import { languageSurface } from './language-surface.ts'
@@ -242,6 +245,14 @@ describe('D10: a refusal that names a review', () => {
       expect(event).toContain('rev_1')
       expect(event).toContain('error')
     }
+    const { status, headers, body } = inferenceErrorAnswer(error, 'req_1')
+    expect([status, headers['redoubt-code'], body]).toEqual([
+      403,
+      'ERR_REVIEW_PENDING',
+      JSON.stringify({ error: `ERR_REVIEW_PENDING: ${error.message}` }),
+    ])
+    const { code, details } = statusOf(error, 'req_1')
+    expect([code, details]).toEqual([grpc.PERMISSION_DENIED, expect.stringContaining('rev_1')])
     expect(renderOpenAiError(new RedoubtError('ERR_REVIEW_FULL'), 'req_1').headers['x-should-retry']).toBe('false')
   })
 })

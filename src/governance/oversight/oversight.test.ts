@@ -199,6 +199,7 @@ describe('D10: what comes of it', () => {
     expect(world.room.get(id).state).toBe('expired')
     expect(types()).toEqual(['review.ask', 'review.expire'])
     expect(await codeOf(given(id))).toBe('ERR_REVIEW_EXPIRED')
+    expect(world.room.health()).toMatchObject({ waiting: 0, bytes: 0 })
   })
 
   it('gives nothing more time because the clock was set back', async () => {
