@@ -118,6 +118,11 @@ describe('D10: an answer that waits for a person', () => {
     const answer = await api('GET', `/reviews/${id}/answer`, app)
     expect(answer.json).toMatchObject({ state: 'overridden', decidedBy: 'person', answer: { text: 'ask at the counter' } })
     expect(answer.text).not.toContain('officer')
+    for (const path of ['/reviews', `/reviews/${id}`]) {
+      const told = (await api('GET', path, app)).text
+      expect(told).toContain('overridden')
+      expect(told).not.toContain('officer')
+    }
   })
 
   it('of a person whose key is destroyed is gone', async () => {

@@ -181,11 +181,16 @@ export class Oversight implements ReviewQueue {
     return this.#shown(this.#known(id))
   }
 
-  /** As `get`, with the reviewer's reason, to whoever asked: what is held they fetch as an answer, if it was released. @throws {RedoubtError} `ERR_NOT_FOUND`. */
+  /** As `get`, with the reviewer's reason and not the name, to whoever asked: what is held they fetch as an answer, if it was released. @throws {RedoubtError} `ERR_NOT_FOUND`. */
   async reasonOf(id: string): Promise<ReviewInFull> {
     const review = this.#known(id)
     const verdict = await this.#verdictOf(review)
-    return { ...this.#shown(review), content: null, verdict: verdict === null ? null : { comment: verdict.comment, override: null } }
+    return {
+      ...this.#shown(review),
+      reviewer: null,
+      content: null,
+      verdict: verdict === null ? null : { comment: verdict.comment, override: null },
+    }
   }
 
   /** Whether this account has no part in the review: neither whose call it was, nor who asked, nor who made, or was made by, one of these. */

@@ -54,7 +54,9 @@ export const reviewRoutes =
       { schema: { summary: 'Reviews: one’s own, and those that one may decide; without what is held' } },
       async (request) => {
         await demand(plane, request, 'view', systemPart('reviews'))
-        return { reviews: reviews.list((review) => isOwn(request, review) || mayReview(request, review)) }
+        const shown = reviews.list((review) => isOwn(request, review) || mayReview(request, review))
+        // Who decided is nothing for who asked: they are told that a person did, and why.
+        return { reviews: shown.map((review) => (isOwn(request, review) ? { ...review, reviewer: null } : review)) }
       },
     )
 
