@@ -156,6 +156,23 @@ const patternOf = (method: string, path: string): string => {
   return `${method} ${exact?.path}`
 }
 
+describe('D10: a review', () => {
+  it('is no program’s in production, whatever the policies say', async () => {
+    const review = `/api/v1/reviews/rev_${'A'.repeat(22)}`
+    plane.done.length = 0
+    for (const [method, path, json] of [
+      ['GET', review, undefined],
+      ['POST', `${review}/release`, {}],
+      ['POST', `${review}/reject`, { reason: 'r' }],
+      ['POST', `${review}/override`, { override: { text: 't' }, reason: 'r' }],
+    ] as const) {
+      const { status, body } = await call(method, path, json === undefined ? {} : { json })
+      expect([status, body.code], path).toEqual([403, 'ERR_POLICY_DENIED'])
+    }
+    expect(plane.done).toEqual([])
+  })
+})
+
 describe('every route of the control plane', () => {
   it('is tested here', () => {
     const tested = [
@@ -292,6 +309,9 @@ describe('a program that acts for a person (B1, B4)', () => {
     [`/access/reviews/${REVIEW}/items/1/attest`, {}],
     [`/access/reviews/${REVIEW}/items/1/revoke`, {}],
     [`/recoveries/rec_${'A'.repeat(22)}/approve`, {}],
+    [`/reviews/${REVIEW}/release`, {}],
+    [`/reviews/${REVIEW}/reject`, { reason: 'r' }],
+    [`/reviews/${REVIEW}/override`, { override: { text: 't' }, reason: 'r' }],
   ]
 
   it('agrees to nothing, excepts nothing and reviews nothing, whatever the policies say, and the record says why', async () => {
@@ -310,7 +330,9 @@ describe('a program that acts for a person (B1, B4)', () => {
       const answer = await call('POST', `/api/v1${path}`, { json })
       expect(answer.body.code, path).not.toBe('ERR_TOKEN_DELEGATED')
     }
-    expect(plane.done).toEqual(expect.arrayContaining(['approve', 'deny', 'review grant', 'start access review', 'attest', 'revoke']))
+    expect(plane.done).toEqual(
+      expect.arrayContaining(['approve', 'deny', 'review grant', 'start access review', 'attest', 'revoke', 'release review']),
+    )
   })
 })
 
