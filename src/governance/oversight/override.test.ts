@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type JsonObject, type JsonValue, RedoubtError } from '#foundation/core'
+import type { JsonObject, JsonValue, RedoubtError } from '#foundation/core'
 import { overriddenAnswer } from './override.ts'
 
 const SEED = 20261127
