@@ -1,5 +1,5 @@
 /** The gateway's own work on one chat call: every step, the record durable twice, no sockets and an upstream that answers at once. */
-import { systemClock, NO_EXCEPTIONS } from '#foundation/core'
+import { systemClock, NO_EXCEPTIONS, NO_REVIEWS } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
 import { PLAIN_SITE, plannerFor } from '#gateway/filters'
 import { type House, infer, type Received, type Reply, RunningStreams } from '#gateway/pipeline'
@@ -86,6 +86,7 @@ async function run(): Promise<readonly Row[]> {
       audit: rooms.audit,
       clock: systemClock,
       exceptions: NO_EXCEPTIONS,
+      reviews: NO_REVIEWS,
       localTime: localTime('UTC'),
       conditions: rooms.conditions,
       logger: silentLogger,

@@ -20,6 +20,7 @@ import { openExceptions } from '#governance/approvals'
 import {
   type Activation,
   approversOf,
+  independenceOf,
   type ControlPlane,
   createApi,
   PolicyStore,
@@ -38,6 +39,7 @@ import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
+import { openReviews } from './open-reviews.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
 import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
@@ -258,6 +260,7 @@ async function start(
   const { issuer } = identity
   const approvalsDatabase = openDatabase<unknown>(directory.at('approvals.db'))
   closers.push(() => approvalsDatabase.close())
+  const approvers = approversOf({ identity, policies, profile })
   const exceptions = await openExceptions({
     database: approvalsDatabase,
     keys,
@@ -266,10 +269,14 @@ async function start(
     clock,
     logger,
     config: configuration.approvals,
-    approvers: approversOf({ identity, policies, profile }),
+    approvers,
     accounts: reviewedAccounts(identity),
   })
   closers.push(() => exceptions.close())
+  const independence = independenceOf(approvers, log, profile)
+  const { sealer } = keyring
+  const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
+  const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)
   const objects = nodeFolder(directory.at('objects'))
   const datasets = openDatasets({
     database,
@@ -326,6 +333,7 @@ async function start(
     clock,
     localTime: time,
     conditions,
+    reviews,
     logger,
     profile,
     digestKey: derivedKey(keyring.searchKey, 'redoubt inference digests'),
@@ -358,6 +366,7 @@ async function start(
     log,
     alerts,
     exceptions,
+    reviews,
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
     vault,
@@ -425,6 +434,7 @@ async function start(
     await Promise.all([listener.close(configuration.server.drainMs, () => streams.cutAll()), grpc?.close(configuration.server.drainMs)])
   })
   closers.push(() => recordStop(audit))
+  closers.push(() => reviews.endWaiting())
   // Before anything ends, orchestrators are told to send nothing more.
   closers.push(() => readiness.draining())
 

@@ -9,6 +9,7 @@ import { foreignModelsSchema, upstreamsSchema } from '#gateway/serving'
 import { defaultSecretsDir } from '#interfaces/commands'
 import { alertsConfig } from '#governance/alerts'
 import { approvalsConfig } from '#governance/approvals'
+import { oversightConfig } from '#governance/oversight'
 import { auditConfig } from '#trust/audit'
 import { conditionsConfig, rangeText } from '#trust/conditions'
 import { identityConfig } from '#trust/identity'
@@ -89,6 +90,7 @@ export const configurationSchema = z.strictObject({
   audit: auditConfig.prefault({}),
   alerts: alertsConfig.prefault({}),
   approvals: approvalsConfig.prefault({}),
+  review: oversightConfig.prefault({}).describe('human review of requests and answers'),
   conditions: conditionsConfig.prefault({}).describe('when and from where people and programs usually act'),
   policies: z.string().min(1).optional().describe('folder of `.cedar` files that are added to the defaults'),
   policyProof: z

@@ -3,6 +3,7 @@ import {
   accessCommands,
   alertCommands,
   approvalCommands,
+  reviewCommands,
   auditCommands,
   breakGlassCommands,
   confidentialCommands,
@@ -70,6 +71,7 @@ export function createProgram(itself: readonly string[]): Command {
     filterCommands(),
     alertCommands(),
     approvalCommands(),
+    reviewCommands(),
     breakGlassCommands(),
   ]
   for (const command of groups.flat()) program.addCommand(command)

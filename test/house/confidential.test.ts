@@ -50,7 +50,7 @@ const put = (path: string, body?: string | Uint8Array) =>
   })
 const remove = (path: string) => house.call('DELETE', `/api/v1/confidential/${path}`, { token: house.token })
 async function said(text: string, stream: boolean): Promise<{ status: number; content: string; code: string | null; raw: string }> {
-  const json = { model: 'assistant', stream, messages: [{ role: 'user', content: `say ${Buffer.from(text).toString('base64')}` }] }
+  const json = { model: 'assistant', stream, messages: [{ role: 'user', content: `say64 ${Buffer.from(text).toString('base64')}` }] }
   const answer = await house.call('POST', '/v1/chat/completions', { token: application.token, json })
   if (!stream || answer.status !== 200) {
     const body = answer.json

@@ -15,8 +15,8 @@ export interface WatchedUpstream {
 
 /**
  * The last message decides: `hold` answers two chunks and then nothing more; `fail` answers 500; `reset` breaks off in mid-stream;
- * `silent` never answers; `repeat` is answered with the first message, `repeat in base64` with that in base64, `say` and a text in base64 with that text, a few units at
- * a time in a stream; anything else is answered with `ok`.
+ * `silent` never answers; `repeat` is answered with the first message, `repeat in base64` with that in base64, `say …` with the rest, `say64` and a text in base64 with
+ * that text, a few units at a time in a stream; anything else is answered with `ok`.
  */
 export async function startWatchedUpstream(): Promise<WatchedUpstream> {
   const bodies: string[] = []
@@ -76,9 +76,11 @@ function answer(response: ServerResponse, { messages, stream }: Ask): void {
       ? first
       : wish === 'repeat in base64'
         ? Buffer.from(first).toString('base64')
-        : wish.startsWith('say ')
-          ? Buffer.from(wish.slice('say '.length), 'base64').toString('utf8')
-          : null
+        : wish.startsWith('say64 ')
+          ? Buffer.from(wish.slice('say64 '.length), 'base64').toString('utf8')
+          : wish.startsWith('say ')
+            ? wish.slice('say '.length)
+            : null
   if (stream !== true) {
     const choices = [{ index: 0, message: { role: 'assistant', content: said ?? 'ok', refusal: null }, finish_reason: 'stop' }]
     return json(response, 200, { ...HEAD, object: 'chat.completion', choices, usage: USAGE })

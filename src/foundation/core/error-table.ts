@@ -251,6 +251,16 @@ export const ERROR_TABLE = {
   ERR_BREAK_GLASS_REVIEW: entry(403, 'an earlier break-glass waits for its review', 'have another person run `redoubt break-glass review`'),
   ERR_REVIEW_SELF: entry(403, 'nobody reviews what is their own, or of who made their account', 'ask someone else'),
 
+  // human review. 403 and not 409: published clients send a 409 again by themselves
+  ERR_REVIEW_PENDING: entry(403, 'a person has to look at this first', 'run `redoubt review show` with the id in the message'),
+  ERR_REVIEW_REJECTED: entry(403, 'a person looked at this and refused it', 'read the reason with `redoubt review show`'),
+  ERR_REVIEW_EXPIRED: entry(403, 'nobody looked at this in time, so it is refused', 'send the request again, and tell those who review'),
+  ERR_REVIEW_OVERRIDDEN: entry(403, 'a person decided otherwise than the model', 'read the decision with `redoubt review answer`'),
+  ERR_REVIEW_FULL: entry(503, 'too much waits for a person to look at it', 'have those who review work through `redoubt review list`'),
+  ERR_REVIEW_TOO_LARGE: entry(413, 'this is too large for a person to look at', 'ask for less at once'),
+  ERR_REVIEW_BINDING: entry(403, 'the review is of another request', 'send exactly the request that was looked at'),
+  ERR_REVIEW_STATE: entry(409, 'the review does not allow this any more, or not yet', 'look at it with `redoubt review show`'),
+
   // limits
   ERR_LIMIT_REQUESTS: entry(429, 'the request limit is reached', 'wait for the time in `retry-after`'),
   ERR_LIMIT_ROWS: entry(429, 'the row limit is reached', 'wait for the time in `retry-after`'),

@@ -13,9 +13,6 @@
 export const FILTER_ACTIONS = ['allow', 'log', 'tokenise', 'surrogate', 'partial', 'hash', 'mask', 'review', 'block'] as const
 export type FilterAction = (typeof FILTER_ACTIONS)[number]
 
-/** Actions that nothing carries out yet. A policy that asks for one is refused when it is read. */
-export const UNAVAILABLE_FILTER_ACTIONS: readonly FilterAction[] = ['review']
-
 /**
  * By what is let known. `allow` and `log` let the value pass. The next four each leave another thing of it: that it can be had back,
  * its form, a part, that it is the same as in another call. `mask` leaves the kind alone. `review` leaves nothing unless a person who answers for it

@@ -35,8 +35,16 @@ export {
   type Role,
   MFA_NEVER,
   NO_EXCEPTIONS,
+  NO_REVIEWS,
   NOTHING_REMARKABLE,
   ORDINARY_REQUEST,
+  REVIEW_KINDS,
+  type ReviewAsk,
+  type ReviewKind,
+  type ReviewQueue,
+  type ReviewState,
+  type ReviewTicket,
+  type ReviewWish,
   ROLES,
   type SealedFields,
   SENSITIVITIES,
@@ -55,7 +63,7 @@ export {
   type UntrustedOrigin,
   type UnreadableKind,
 } from './ports.ts'
-export { FILTER_ACTIONS, type FilterAction, stricterAction, UNAVAILABLE_FILTER_ACTIONS } from './filter-actions.ts'
+export { FILTER_ACTIONS, type FilterAction, stricterAction } from './filter-actions.ts'
 export { COLUMN_MASKS, type ColumnMask, type ReadColumn, type RowCells, type RowCondition, stricterMask } from './row-access.ts'
 export { type JsonBounds, parseStrictJson, parseStrictJsonText } from './strict-json.ts'
 export { asksMoreOfTools, HOSTED, isToolAllowed, type ToolRules } from './tool-rules.ts'

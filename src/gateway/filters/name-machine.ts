@@ -2,8 +2,7 @@ import { standIn } from './actions/substitutes.ts'
 import { LONGEST_STAND_IN, standInAround } from './actions/stand-in-around.ts'
 import { createNameTagger, NAMES_HOLD_BACK_CAP, type NameSpan, type NameTagger } from './names/name-tagger.ts'
 import { type Candidate, resolveOverlaps } from './overlaps.ts'
-import type { FilterAction } from '#foundation/core'
-import type { FilterPlan, PlannedNames } from './plan.ts'
+import { type FilterPlan, passes, type PlannedNames } from './plan.ts'
 import { ENTITIES } from './presets.ts'
 import { type Finding, HOLD_BACK_CAP, SegmentMachine } from './segment-machine.ts'
 
@@ -148,10 +147,10 @@ export class NameMachine {
       }
       ;(this.#named[0] === next ? this.#named : this.#values).shift()
       this.#report(next)
-      if (this.#passes(next.action)) continue
+      if (passes(next.action, this.#plan)) continue
       out += this.#plain(at, next.start)
       at = next.end
-      if (next.action === 'block') {
+      if (next.action === 'block' || next.action === 'review') {
         this.blocked = true
         this.#text = ''
         return out
@@ -171,11 +170,6 @@ export class NameMachine {
     return out
   }
 
-  /** Whether what was found is counted and goes on with the text around it. */
-  #passes(action: FilterAction): boolean {
-    return action === 'log' || this.#plan.dryRun
-  }
-
   /** The first thing found before `end`. */
   #next(end: number): Found | null {
     const value = this.#values[0]
@@ -190,7 +184,7 @@ export class NameMachine {
     this.#values = this.#values.flatMap((value) => {
       if (!overlap(value, name)) return [value]
       // What is only counted shapes nothing that is done to another.
-      if (this.#passes(value.action) && !this.#passes(name.action)) return []
+      if (passes(value.action, this.#plan) && !passes(name.action, this.#plan)) return []
       claimed.push(value)
       const start = Math.max(value.start, name.start)
       return resolveOverlaps([value, { ...name, score: name.score - NAMES_RANK, start, end: Math.min(value.end, name.end) }])

@@ -1,4 +1,4 @@
-import { FILTER_ACTIONS, type FilterAction, RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
+import { FILTER_ACTIONS, type FilterAction, RedoubtError } from '#foundation/core'
 import { isKeyed, type Substitutes } from './actions/substitutes.ts'
 import { type CanaryForms, compileCanary } from './canary.ts'
 import type { ConfidentialPlan } from './confidential/confidential-redactor.ts'
@@ -47,6 +47,10 @@ export interface FilterPlan {
   readonly restore: ValueOf | null
   /** What is registered as confidential, and what to do with it; left out where nothing is looked for. */
   readonly confidential?: ConfidentialPlan
+  /** Whether it has entities that a person has to look at. */
+  readonly reviews: boolean
+  /** Such values pass and are reported, for whoever holds the text back; without it nothing passes from them on. Made by `forReviewer` only. */
+  readonly showsReviewed?: true
 }
 
 export interface PlanOptions {
@@ -68,7 +72,7 @@ const plans = new WeakMap<object, FilterPlan>()
  * `default` applies to the entities of `DEFAULT_ENTITIES` that are not named and is `allow` when absent; dates, ages and the like, which
  * point at nobody by themselves, are masked only where a policy names them; so are names, whose weights (4 MB) are read by the first
  * plan that has one, which policies are turned into when they are put in force.
- * @throws {RedoubtError} `ERR_FILTER_ENTITY` if an entity that no recogniser finds is to be looked for, or an action is not available: to go on would be to
+ * @throws {RedoubtError} `ERR_FILTER_ENTITY` if an entity that no recogniser finds is to be looked for, or an action is none: to go on would be to
  *   promise what is not done.
  */
 export function compilePlan(
@@ -80,7 +84,7 @@ export function compilePlan(
   if (known) return known
   const ownEntities = new Set(own.flatMap(({ entities }) => entities))
   for (const [entity, action] of Object.entries(actions)) {
-    if (!FILTER_ACTIONS.includes(action) || UNAVAILABLE_FILTER_ACTIONS.includes(action))
+    if (!FILTER_ACTIONS.includes(action))
       throw new RedoubtError('ERR_FILTER_ENTITY', `nothing carries out the action that is asked for \`${entity}\``, {
         evidence: { entity },
       })
@@ -107,8 +111,11 @@ export function compilePlan(
     needs |= recogniser.needs
   }
   const names = plannedNames(actionOf, minScore)
-  const keyed = [...planned, ...(names ? [names] : [])].some(({ actions: chosen }) => [...chosen.values()].some(isKeyed))
-  const plan: FilterPlan = { planned, needs, names, minScore, exempt, keyed, dryRun, substitutes: null, restore: null }
+  const chosen = [...planned, ...(names ? [names] : [])].flatMap(({ actions: each }) => [...each.values()])
+  const keyed = chosen.some(isKeyed)
+  // Where nothing is done nobody is asked to look.
+  const reviews = !dryRun && chosen.includes('review')
+  const plan: FilterPlan = { planned, needs, names, minScore, exempt, keyed, reviews, dryRun, substitutes: null, restore: null }
   if (isUsual) plans.set(actions, plan)
   return plan
 }
@@ -133,4 +140,14 @@ function plannedNames(actionOf: (name: string) => FilterAction | undefined, minS
 /** The plan for the answers of one request, in whose prompt this marker stands; see `compileCanary`. Where it shows, the answer is blocked. */
 export function withCanary(plan: FilterPlan, marker: string): FilterPlan {
   return { ...plan, canary: compileCanary(marker) }
+}
+
+/** The same plan for a text that goes to a reviewer: what a person has to look at is left in it, all else is done. */
+export function forReviewer(plan: FilterPlan): FilterPlan {
+  return plan.reviews ? { ...plan, showsReviewed: true } : plan
+}
+
+/** Whether a value is counted and goes on with the text around it. */
+export function passes(action: FilterAction, { dryRun, showsReviewed }: FilterPlan): boolean {
+  return action === 'log' || dryRun || (action === 'review' && showsReviewed === true)
 }

@@ -4,7 +4,7 @@ import * as kinds from './characters.ts'
 import { Counts } from './counts.ts'
 import { isJoiningWord, isStreetWord } from './joining-words.ts'
 import type { Candidate } from './overlaps.ts'
-import type { FilterPlan } from './plan.ts'
+import { type FilterPlan, passes } from './plan.ts'
 import { AFTER_UNITS, BEFORE_UNITS, LONGEST_VALUE } from './recogniser.ts'
 import { decideCandidates, findCandidates, type Found } from './search-segment.ts'
 import { Swallower } from './swallower.ts'
@@ -439,7 +439,7 @@ export class SegmentMachine {
       this.#apply(found, start, start + found.end < end)
       if (this.blocked) return end
       if (start + found.end >= end) {
-        if (!this.#passes(found.action) && !this.#swallower.active) this.#swallower.begin('word')
+        if (!passes(found.action, this.#plan) && !this.#swallower.active) this.#swallower.begin('word')
         return end
       }
       cut = Math.max(cut, start + found.end)
@@ -454,11 +454,6 @@ export class SegmentMachine {
     return findCandidates(text.slice(start, end), before(this.#before, text, start), traits, this.#counts.beyondAscii, this.#plan)
   }
 
-  /** Whether a value is counted and goes on with the text around it. */
-  #passes(action: FilterAction): boolean {
-    return action === 'log' || this.#plan.dryRun
-  }
-
   /** @param whole whether the value is known to its end. */
   #apply(found: Candidate, offset: number, whole = found.continues === undefined): void {
     if (this.blocked) return
@@ -466,10 +461,10 @@ export class SegmentMachine {
     const start = offset + found.start
     const end = offset + found.end
     this.#report({ entity, action, score, start: this.#base + start, end: this.#base + end, ...(whole ? {} : { cutOff: true }) })
-    if (this.#passes(action)) return
+    if (passes(action, this.#plan)) return
     this.#output += this.#text.slice(this.#released, start)
     this.#released = end
-    if (action === 'block') {
+    if (action === 'block' || action === 'review') {
       this.blocked = true
       return
     }

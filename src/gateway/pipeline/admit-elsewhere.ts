@@ -3,6 +3,7 @@ import { conditionRequest, decisionContext } from './decide.ts'
 import { isStricter, leavesLess } from './decide-again.ts'
 import type { House } from './house.ts'
 import { inferenceEvent } from './inference-event.ts'
+import { wantsMoreReview } from './review-wish.ts'
 import type { Admitted } from './states.ts'
 
 /**
@@ -43,7 +44,7 @@ export async function admitElsewhere(
 function asksForMore(now: Obligations, before: Obligations): boolean {
   if (isStricter(now.filterInput, before.filterInput) || isStricter(now.filterOutput, before.filterOutput) || leavesLess(now, before))
     return true
-  if (asksMoreOfTools(now, before)) return true
+  if (asksMoreOfTools(now, before) || wantsMoreReview(now, before)) return true
   if ((before.unreadInput ?? []).some((kind) => now.unreadInput?.includes(kind) !== true)) return true
   if (now.injection !== undefined && now.injection !== before.injection && before.injection !== 'block') return true
   if ((now.markUntrusted ?? []).some((origin) => before.markUntrusted?.includes(origin) !== true)) return true

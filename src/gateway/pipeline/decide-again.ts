@@ -2,6 +2,7 @@ import { asksMoreOfTools, type FilterAction, type Obligations, RedoubtError, str
 import { CONFIDENTIAL_ENTITIES } from '#gateway/filters'
 import { conditionRequest, decisionContext } from './decide.ts'
 import type { House } from './house.ts'
+import { wantsMoreReview } from './review-wish.ts'
 import type { Authorised } from './states.ts'
 import { refusalOf } from './step-up.ts'
 
@@ -33,7 +34,7 @@ export function decideAgain(
   if (decision === state.decision) return null
   if (decision.effect !== 'allow') return refusalOf(house.decider, query, decision)
   const [now, before] = [decision.obligations, state.decision.obligations]
-  if (isStricter(now.filterOutput, before.filterOutput) || leavesLess(now, before))
+  if (isStricter(now.filterOutput, before.filterOutput) || leavesLess(now, before) || wantsMoreReview(now, before))
     return new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
   return asksMoreOfTools(now, before) ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now let fewer tools be used') : null
 }

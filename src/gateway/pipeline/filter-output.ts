@@ -1,10 +1,12 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { PROMPT_CANARY } from '#gateway/filters'
+import { holdStream, holdWhole } from './hold-answer.ts'
 import type { House } from './house.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
 import { outputPlan } from './output-plan.ts'
 import { reasonToKeep } from './serve.ts'
+import { wantsReview } from './review-wish.ts'
 import type { Filtered, Refused, ServedState } from './states.ts'
 import type { WholeServed } from './surface.ts'
 
@@ -12,14 +14,15 @@ import type { WholeServed } from './surface.ts'
 export function filterOutput(house: House, state: ServedState): Filtered | Refused | Promise<Filtered | Refused> {
   const { served } = state
   if (served.kind === 'stream') {
-    const { findings: outputFindings, actions: outputActions } = served
-    const failure = outputFindings.has(PROMPT_CANARY) ? new RedoubtError('ERR_FILTER_CANARY') : served.failure
+    const { findings: outputFindings, actions: outputActions, held } = served
     try {
       // Tokens of the closing events.
       state.filters.kept?.commit()
     } catch (thrown) {
       return { refused: asRedoubtError(thrown), state }
     }
+    if (held !== undefined) return holdStream(house, state, served, held)
+    const failure = outputFindings.has(PROMPT_CANARY) ? new RedoubtError('ERR_FILTER_CANARY') : served.failure
     // Keyed like every digest of the record: a short answer could be guessed from its plain hash.
     return {
       ...state,
@@ -41,10 +44,17 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
     })
 }
 
-function filtered(house: House, state: ServedState, served: WholeServed, inspection: Inspection): Filtered | Refused {
+function filtered(
+  house: House,
+  state: ServedState,
+  served: WholeServed,
+  inspection: Inspection,
+): Filtered | Refused | Promise<Filtered | Refused> {
   try {
     const rendered = served.render(inspection.filter)
     state.filters.kept?.commit()
+    if (inspection.reviewed.size > 0 || wantsReview(state.decision.obligations.review, served))
+      return holdWhole(house, state, served, rendered, inspection)
     return {
       ...state,
       outputFindings: inspection.findings,

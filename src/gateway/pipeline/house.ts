@@ -1,4 +1,4 @@
-import type { AuditSink, Clock, ConditionSource, Decider, ExceptionSource } from '#foundation/core'
+import type { AuditSink, Clock, ConditionSource, Decider, ExceptionSource, ReviewQueue } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import type { Planner, Vault } from '#gateway/filters'
 import type { Limits } from '#gateway/limits'
@@ -23,6 +23,7 @@ export interface House {
   readonly localTime: LocalTime
   readonly conditions: ConditionSource
   readonly exceptions: Pick<ExceptionSource, 'breakGlass' | 'noteUse'>
+  readonly reviews: ReviewQueue
   readonly logger: Logger
   readonly profile: 'development' | 'production'
   /** 32 bytes; keys the digests of inputs and outputs in the record. */

@@ -1,4 +1,5 @@
 export { Cancellation } from './cancellation.ts'
+export { isStricter } from './decide-again.ts'
 export { conditionRequest, decisionContext, noteAnswer } from './decide.ts'
 export type { FilterCosts, House } from './house.ts'
 export { callerDetails } from './inference-event.ts'
@@ -10,6 +11,7 @@ export type { Received } from './states.ts'
 export { refusalOf, challengeOf } from './step-up.ts'
 export type {
   Call,
+  HeldStream,
   Rendered,
   ServeIo,
   Served,

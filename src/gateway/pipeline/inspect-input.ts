@@ -1,5 +1,6 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { type CallFilters, callFilters } from './call-filters.ts'
+import { holdInput } from './hold-input.ts'
 import type { House } from './house.ts'
 import { guardModel } from './guard-model.ts'
 import { InjectionWatch } from './injection-watch.ts'
@@ -32,13 +33,14 @@ function inspectWith(house: House, filters: CallFilters, state: Limited): Inspec
   const { injection } = decision.obligations
   const inspection = new Inspection(filters.input, 'ERR_FILTER_BLOCKED_INPUT', house.filterCosts)
   const watch = injection === undefined ? null : new InjectionWatch(call, injection, house.filterCosts)
-  if (inputBytes < LARGE_BYTES) return inspected(state, filters, inspection, watch)
+  if (inputBytes < LARGE_BYTES) return inspected(house, state, filters, inspection, watch)
   const visit = (look: TextFilter): void => call.rewriteTexts(look)
   const ahead = inspection.searchAhead(visit)
-  return (watch === null ? ahead : ahead.then(() => watch.lookAhead(visit))).then(() => inspected(state, filters, inspection, watch))
+  return (watch === null ? ahead : ahead.then(() => watch.lookAhead(visit))).then(() => inspected(house, state, filters, inspection, watch))
 }
 
 function inspected(
+  house: House,
   state: Limited,
   filters: CallFilters,
   inspection: Inspection,
@@ -69,5 +71,11 @@ function inspected(
   }
   const { findings: inputFindings, actions: inputActions } = inspection
   const done = { ...state, inputFindings, inputActions, injections: watch === null ? null : watch.found, canary, filters }
-  return kept === null || filters.output.restore === null ? done : kept.recall(texts).then(() => done)
+  if (kept === null || filters.output.restore === null) return held(house, done, inspection)
+  return kept.recall(texts).then(() => held(house, done, inspection))
+}
+
+/** What a person has to look at does not go on by itself. */
+function held(house: House, done: Inspected, inspection: Inspection): Inspected | Promise<Inspected | Refused> {
+  return inspection.reviewed.size > 0 ? holdInput(house, done, inspection) : done
 }

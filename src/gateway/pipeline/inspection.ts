@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ErrorCode, RedoubtError } from '#foundation/core'
-import { PROMPT_CANARY, countOne, type FilterPlan, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
+import { countOne, type FilterPlan, forReviewer, PROMPT_CANARY, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
 import type { FilterCosts } from './house.ts'
 import type { TextFilter } from './surface.ts'
 
@@ -12,6 +12,10 @@ export class Inspection {
   readonly findings = new Map<string, number>()
   /** As `findings`, by what was done, or in a dry run would have been: `EMAIL_ADDRESS=mask`. */
   readonly actions = new Map<string, number>()
+  /** Those of them that a person has to look at: they are left in the texts, which must then not go on by themselves. */
+  readonly reviewed = new Map<string, number>()
+  /** The texts as they may be shown to a reviewer; empty unless the plan has such entities. */
+  readonly texts: { readonly place: string; readonly text: string }[] = []
   readonly filter: TextFilter
   readonly #plan: FilterPlan
   readonly #costs: FilterCosts | undefined
@@ -21,19 +25,21 @@ export class Inspection {
 
   /** @param blocked what a value that the plan blocks is refused with. */
   constructor(plan: FilterPlan, blocked: ErrorCode, costs?: FilterCosts) {
-    this.#plan = plan
+    this.#plan = forReviewer(plan)
     this.#costs = costs
     this.filter = (text, place) => {
       const result = this.#known.get(text) ?? this.#search(text)
       for (const { entity, action } of result.findings) {
         countOne(this.findings, entity)
         countOne(this.actions, `${entity}=${action}`)
+        if (action === 'review' && plan.reviews) countOne(this.reviewed, entity)
         const isCanary = entity === PROMPT_CANARY
         if (isCanary || (action === 'block' && !plan.dryRun))
           throw new RedoubtError(isCanary ? 'ERR_FILTER_CANARY' : blocked, `\`${place}\` contains a value of kind ${entity}`, {
             evidence: { entity, param: place },
           })
       }
+      if (plan.reviews) this.texts.push({ place, text: result.text.toWellFormed() })
       return result.text
     }
   }

@@ -11,6 +11,8 @@ import {
   type ExceptionSource,
   ManualClock,
   NO_EXCEPTIONS,
+  NO_REVIEWS,
+  type ReviewQueue,
   NOTHING_REMARKABLE,
   RedoubtError,
 } from '#foundation/core'
@@ -217,6 +219,7 @@ export async function testHouse(
     readonly vault?: House['vault']
     readonly filtersDryRun?: boolean
     readonly profile?: House['profile']
+    readonly reviews?: ReviewQueue
     readonly principal?: Principal
   } = {},
 ): Promise<TestHouse> {
@@ -269,6 +272,7 @@ export async function testHouse(
     localTime: localTime('UTC'),
     conditions: parts.conditions ?? NOTHING_REMARKABLE,
     exceptions: parts.exceptions ?? NO_EXCEPTIONS,
+    reviews: parts.reviews ?? NO_REVIEWS,
     logger: silentLogger,
     profile: parts.profile ?? 'production',
     digestKey: new Uint8Array(32).fill(7),

@@ -23,6 +23,7 @@ export async function serve(house: House, state: Admitted): Promise<ServedState 
       requestId: received.requestId,
       subject,
       outputPlan: outputPlan(state),
+      holdAll: state.decision.obligations.review !== undefined,
       cancellation,
       out: filters.kept === null ? received.reply : afterCommit(received.reply, filters.kept, cancellation),
       admitElsewhere: (resource, details) => admitElsewhere(house, state, resource, details),

@@ -98,6 +98,8 @@ export interface ServeIo {
    * @returns null once the record is durable; else why it may not.
    */
   readonly admitElsewhere: (resource: EntityFacts, details: JsonObject) => Promise<RedoubtError | null>
+  /** Nothing of a stream may leave before a person has looked at it. */
+  readonly holdAll: boolean
   readonly cancellation: Cancellation
   readonly out: StreamOut
 }
@@ -127,6 +129,10 @@ export interface WholeServed {
   /** The answer, each of its texts passed through `filter`; what did not go through the filter cannot be rendered. */
   render(filter: TextFilter): Rendered
   readonly usage: Usage
+  /** Whether any row of an output has this value, as text; null where there is no such output. Left out where an answer has no outputs. */
+  readonly hasValue?: (output: string, value: string) => boolean | null
+  /** What a reviewer has to see beside the answer, such as the numbers that a prediction was made from. */
+  readonly shown?: () => JsonObject
   /** What was answered about the subject; sealed under the subject's key. Only when the call names a subject. */
   readonly personal?: JsonObject
 }
@@ -145,6 +151,15 @@ export interface StreamServed {
   /** Units of confidential matches that had left before they were found; left out where none had. */
   readonly left?: number
   readonly failure: RedoubtError | null
+  /** There when a person has to look at it: the closing events are then the pipeline's. */
+  readonly held?: HeldStream
+}
+
+/** A stream as it would have gone to the client, but for what a person has to look at. */
+export interface HeldStream {
+  readonly text: string
+  readonly findings: ReadonlyMap<string, number>
+  readonly actions: ReadonlyMap<string, number>
 }
 
 export interface Rendered {

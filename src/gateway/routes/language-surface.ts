@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { type Clock, type EntityFacts, RedoubtError } from '#foundation/core'
-import { createRedactor, type FilterPlan, type Redactor } from '#gateway/filters'
+import { createRedactor, type FilterPlan, forReviewer, type Redactor } from '#gateway/filters'
 import type { Call, ServeIo, Served, StreamServed, Surface, SurfaceAsk, TextFilter } from '#gateway/pipeline'
 import { type Attempt, dispatchInOrder, type UpstreamExchange, type UpstreamRoute, type Upstreams } from '#gateway/serving'
-import type { LanguageProtocol, LanguageRequest } from './language-protocol.ts'
+import { streamForReview } from './held-stream.ts'
+import type { LanguageProtocol, LanguageRequest, LanguageStream } from './language-protocol.ts'
+import { added } from './stream-counts.ts'
 import { endSystemPrompt, markTexts, originOf } from './text-origin.ts'
 import { ToolGuard } from './tools/index.ts'
 
@@ -174,15 +176,20 @@ function serveStream<Request extends LanguageRequest>(
 ): Promise<Served> {
   return new Promise((resolve, reject) => {
     const { redactors, create } = redactorsOf(io.outputPlan)
-    const transformer = protocol.openStream?.(request, {
-      publicModel: route.model,
-      createRedactor: create,
-      createSilentRedactor: () => createRedactor(io.outputPlan),
-      tools,
-      requestId: io.requestId,
-      now,
-    })
-    if (transformer === undefined) throw new RedoubtError('ERR_INTERNAL', 'this API does not stream')
+    const open = (plan: FilterPlan, createCounted: () => Redactor): LanguageStream => {
+      const stream = protocol.openStream?.(request, {
+        publicModel: route.model,
+        createRedactor: createCounted,
+        createSilentRedactor: () => createRedactor(plan),
+        tools,
+        requestId: io.requestId,
+        now,
+      })
+      if (stream === undefined) throw new RedoubtError('ERR_INTERNAL', 'this API does not stream')
+      return stream
+    }
+    const transformer = open(io.outputPlan, create)
+    const review = streamForReview(io, (counted) => open(forReviewer(io.outputPlan), counted))
     const digest = createHash('sha256')
     let started = false
     let finished = false
@@ -191,26 +198,39 @@ function serveStream<Request extends LanguageRequest>(
     const finish = (): void => {
       if (finished) return
       finished = true
-      const closing = transformer.closing()
+      const verdict = review?.verdict(transformer.state) ?? null
+      const failure = verdict !== null && 'failure' in verdict ? verdict.failure : null
+      const held = verdict !== null && 'held' in verdict ? verdict.held : null
+      if (failure !== null && io.holdAll) {
+        reject(failure)
+        return
+      }
+      const ended = failure === null ? transformer.closing() : protocol.renderStreamError(failure, io.requestId)
+      const closing = held === null ? ended : ''
+      const blocked =
+        transformer.state === 'blocked' ? (tools?.refused ?? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT')) : transformer.error
       resolve({
         kind: 'stream',
         closing,
-        usage: { tokens: transformer.usage().totalTokens },
+        usage: { tokens: (review ?? transformer).usage().totalTokens },
         outputDigest: digest.update(closing).digest('hex'),
-        findings: added(redactors.map(({ findings }) => findings)),
-        actions: added(redactors.map(({ actions }) => actions)),
+        findings: held?.findings ?? added(redactors.map(({ findings }) => findings)),
+        actions: held?.actions ?? added(redactors.map(({ actions }) => actions)),
         ...leftOf(redactors),
         blocked: transformer.state === 'blocked',
-        failure: transformer.state === 'blocked' ? (tools?.refused ?? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT')) : transformer.error,
+        failure: failure ?? (held === null ? blocked : null),
+        ...(held === null ? {} : { held }),
       } satisfies StreamServed)
     }
     exchange = dispatchInOrder(options.upstreams, attempt, {
       start() {
         started = true
-        io.out.start(protocol.headers(io.requestId))
+        if (!io.holdAll) io.out.start(protocol.headers(io.requestId))
       },
       data(chunk) {
-        const text = transformer.push(chunk)
+        review?.push(chunk)
+        // INVARIANT: what a person has to look at does not leave before.
+        const text = io.holdAll ? '' : transformer.push(chunk)
         if (text !== '') {
           digest.update(text)
           if (!io.out.write(text) && transformer.state === 'open') {
@@ -218,28 +238,31 @@ function serveStream<Request extends LanguageRequest>(
             io.out.onDrain(() => exchange?.resume())
           }
         }
-        if (transformer.state === 'open') return
+        if (review === null ? transformer.state === 'open' : review.goesOn(transformer.state)) return
         // The upstream has nothing more to say to us, however much it still sends.
         exchange?.abort('the stream has ended')
         finish()
       },
       end() {
         transformer.end()
+        review?.end()
         finish()
       },
       error(error) {
-        if (!started) {
+        if (!started || io.holdAll) {
           reject(error)
           return
         }
         transformer.fail(error)
+        review?.fail(error)
         finish()
       },
     })
     io.cancellation.onCancel((reason) => {
       exchange?.abort(reason.code)
       transformer.fail(reason)
-      if (started) finish()
+      review?.fail(reason)
+      if (started && !io.holdAll) finish()
       else reject(reason)
     })
   })
@@ -260,10 +283,4 @@ function redactorsOf(plan: FilterPlan): { readonly redactors: readonly Redactor[
 function leftOf(redactors: readonly Redactor[]): Pick<StreamServed, 'left'> {
   const left = redactors.reduce((sum, redactor) => sum + (redactor.left ?? 0), 0)
   return left === 0 ? {} : { left }
-}
-
-function added(counts: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
-  const total = new Map<string, number>()
-  for (const one of counts) for (const [name, count] of one) total.set(name, (total.get(name) ?? 0) + count)
-  return total
 }

@@ -115,6 +115,8 @@ async function serve({ model, request, inputs, render }: Serving, io: ServeIo): 
         outputs: outputs.map((tensor) => filteredTensor(tensor, filter, 'outputs')),
         requested: request.outputs,
       }),
+    hasValue: (output, value) => hasValue(outputs, output, value),
+    shown: () => ({ inputs: inputs.map(firstRows) }),
     ...(io.subject === null || request.rows > MAX_RECORDED_ROWS ? {} : { personal: personalOf(model, inputs, outputs) }),
   }
 }
@@ -124,6 +126,24 @@ function personalOf({ version }: ServedModel, inputs: readonly InferTensor[], ou
   const prediction = outputs.map(recorded)
   const rows = version.foreign ? null : recordedRows(inputs)
   return rows === null ? { prediction } : { prediction, inputs: rows }
+}
+
+function hasValue(outputs: readonly InferTensor[], name: string, value: string): boolean | null {
+  const tensor = outputs.find((output) => output.name === name)
+  return tensor === undefined ? null : Array.from(tensor.data as ArrayLike<unknown>, String).includes(value)
+}
+
+/** What a prediction was made from, of as many rows as a person looks at. */
+const firstRows = ({ name, shape, data }: InferTensor): JsonObject => {
+  const [rows = 0] = shape
+  const most = rows === 0 ? 0 : (data.length / rows) * Math.min(rows, MAX_RECORDED_ROWS)
+  return {
+    name,
+    rows,
+    data: Array.from(data as ArrayLike<unknown>, String)
+      .slice(0, most)
+      .map((value) => value.toWellFormed()),
+  }
 }
 
 function textUnits(tensors: readonly InferTensor[]): number {

@@ -63,9 +63,9 @@ export function openAiHeaders(requestId: string, processingMs?: number): Record<
   return headers
 }
 
-/** What a policy, a quota or a filter refused will be refused again: clients are told not to try (they would, three times). */
+/** What a policy, a quota, a filter or a person refused will be refused again: clients are told not to try (they would, three times). */
 function isFinal(code: ErrorCode): boolean {
-  return /^ERR_(POLICY|LIMIT|FILTER)_/.test(code)
+  return /^ERR_(POLICY|LIMIT|FILTER|REVIEW)_/.test(code)
 }
 
 function errorType(status: number): string {

@@ -36,7 +36,7 @@ export class Statements {
   /** All or nothing. @throws as `run`. */
   transaction<T>(work: () => T): T {
     const { raw } = this.#database
-    if (raw.isTransaction) throw new RedoubtError('ERR_STORAGE_IO', 'the approvals need a database of their own')
+    if (raw.isTransaction) throw new RedoubtError('ERR_STORAGE_IO', 'this room needs a database of its own')
     try {
       raw.exec('BEGIN IMMEDIATE')
       const result = work()

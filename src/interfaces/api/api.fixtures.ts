@@ -228,6 +228,14 @@ export async function testPlane(): Promise<TestPlane> {
         revoke: act('revoke'),
       },
     },
+    reviews: {
+      list: act('list reviews', []),
+      get: () => ({ resource: { type: 'Model', id: 'credit' }, asker: { type: 'User', id: 'other' } }),
+      open: act('open review', {}),
+      release: act('release review', {}),
+      reject: act('reject review', {}),
+      override: act('override review', {}),
+    },
     accessReviewDays: 14,
     keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
     datasets: {

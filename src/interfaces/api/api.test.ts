@@ -146,6 +146,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', `/api/v1/recoveries/rec_${'A'.repeat(22)}/deny`, {}, 'manageAccess', /deny recovery/],
   ['GET', `/api/v1/sessions?user=${USER}`, {}, 'manageAccess', /list sessions/],
   ['DELETE', `/api/v1/sessions/ses_${'A'.repeat(22)}`, {}, 'manageAccess', /end session/],
+  ['GET', '/api/v1/reviews', {}, 'view', /list reviews/],
   ['GET', '/api/v1/status', {}, 'view', /status/],
 ]
 /** More than one question stands before these, or an answer that is always no: tests in `test/house` have them. */
@@ -158,6 +159,12 @@ const TESTED_ELSEWHERE = [
   'POST /api/v1/break-glass/:id/review',
   'GET /api/v1/access/reviews',
   'GET /api/v1/access/reviews/:id',
+  'POST /api/v1/reviews',
+  'GET /api/v1/reviews/:id',
+  'POST /api/v1/reviews/:id/release',
+  'POST /api/v1/reviews/:id/reject',
+  'POST /api/v1/reviews/:id/override',
+  'GET /api/v1/reviews/:id/answer',
 ]
 /** Routes that demand a token and nothing more: they tell the caller of itself, or show of a list what it may see. */
 const FOR_EVERYONE_WITH_A_TOKEN = [
@@ -179,6 +186,23 @@ const patternOf = (method: string, path: string): string => {
   const exact = found.find((route) => !route.path.includes(':')) ?? found[0]
   return `${method} ${exact?.path}`
 }
+
+describe('D10: a review', () => {
+  it('is no program’s in production, whatever the policies say', async () => {
+    const review = `/api/v1/reviews/rev_${'A'.repeat(22)}`
+    plane.done.length = 0
+    for (const [method, path, json] of [
+      ['GET', review, undefined],
+      ['POST', `${review}/release`, {}],
+      ['POST', `${review}/reject`, { reason: 'r' }],
+      ['POST', `${review}/override`, { override: { text: 't' }, reason: 'r' }],
+    ] as const) {
+      const { status, body } = await call(method, path, json === undefined ? {} : { json })
+      expect([status, body.code], path).toEqual([403, 'ERR_POLICY_DENIED'])
+    }
+    expect(plane.done).toEqual([])
+  })
+})
 
 describe('every route of the control plane', () => {
   it('is tested here', () => {
@@ -363,6 +387,9 @@ describe('a program that acts for a person (B1, B4)', () => {
     [`/access/reviews/${REVIEW}/items/1/attest`, {}],
     [`/access/reviews/${REVIEW}/items/1/revoke`, {}],
     [`/recoveries/rec_${'A'.repeat(22)}/approve`, {}],
+    [`/reviews/${REVIEW}/release`, {}],
+    [`/reviews/${REVIEW}/reject`, { reason: 'r' }],
+    [`/reviews/${REVIEW}/override`, { override: { text: 't' }, reason: 'r' }],
   ]
 
   it('agrees to nothing, excepts nothing and reviews nothing, whatever the policies say, and the record says why', async () => {
@@ -381,7 +408,9 @@ describe('a program that acts for a person (B1, B4)', () => {
       const answer = await call('POST', `/api/v1${path}`, { json })
       expect(answer.body.code, path).not.toBe('ERR_TOKEN_DELEGATED')
     }
-    expect(plane.done).toEqual(expect.arrayContaining(['approve', 'deny', 'review grant', 'start access review', 'attest', 'revoke']))
+    expect(plane.done).toEqual(
+      expect.arrayContaining(['approve', 'deny', 'review grant', 'start access review', 'attest', 'revoke', 'release review']),
+    )
   })
 })
 

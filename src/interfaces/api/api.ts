@@ -24,6 +24,7 @@ import { modelRoutes } from './model-routes.ts'
 import { pipelineRoutes } from './pipeline-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { problemOf } from './problem.ts'
+import { reviewRoutes } from './review-routes.ts'
 import { rowRoutes } from './row-routes.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { userRoutes } from './user-routes.ts'
@@ -138,6 +139,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     approvalRoutes,
     breakGlassRoutes,
     accessReviewRoutes,
+    reviewRoutes,
   ])
     await app.register(group(plane, lanes), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {

@@ -8,6 +8,7 @@ import type { ModelServer } from '#gateway/serving'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
 import type { Exceptions } from '#governance/approvals'
+import type { Oversight } from '#governance/oversight'
 import type { AuditLog } from '#trust/audit'
 import type { Identity } from '#trust/identity'
 import type { Keys } from '#trust/keys'
@@ -21,6 +22,7 @@ export interface ControlPlane {
   readonly log: AuditLog
   readonly alerts: Alerts
   readonly exceptions: Exceptions
+  readonly reviews: Oversight
   /** Days that an access review has, unless it is begun with others. */
   readonly accessReviewDays: number
   readonly keys: Keys

@@ -1,6 +1,7 @@
 export type { AccessReview, ReviewedAccount } from './access-review.ts'
 export { type Api, createApi } from './api.ts'
 export { approversOf, reviewedAccounts } from './approvers.ts'
+export { independenceOf } from './reviewers.ts'
 export type { ControlPlane } from './control-plane.ts'
 export { reloadPolicies } from './policy-change.ts'
 export { type Activation, PolicyStore, proveWithin } from './policy-store.ts'

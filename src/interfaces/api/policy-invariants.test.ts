@@ -25,6 +25,10 @@ beforeEach(() => {
     'exceptions',
     '  - { id: risk, statement: nobody destroys keys at a high risk, actions: [destroyKey], when: context.risk > 80 }',
   )
+  invariants(
+    'reviews',
+    '  - { id: no-program-reviews, statement: no program reviews at a high risk, principals: [ServiceAccount], actions: [review], when: context.risk > 80 }',
+  )
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -55,8 +59,8 @@ describe('a change of policies that breaks an invariant (B1)', () => {
     const shut = '@id("shut") forbid (principal, action == Action::"readAudit", resource) when { context.hour == 3 };'
     expect((await problem(store.put('shut', shut))).evidence).toMatchObject({ invariant: 'always', decidedBy: 'shut' })
     const closed = '@id("closed") forbid (principal, action == Action::"invoke", resource) when { context.hour == 3 };'
-    expect((await store.put('closed', closed)).invariants).toBe(2)
-    expect((await store.remove('closed')).invariants).toBe(2)
+    expect((await store.put('closed', closed)).invariants).toBe(3)
+    expect((await store.remove('closed')).invariants).toBe(3)
   })
 
   it('is held to the statements of the operator’s folder too, also when it only takes something away', SLOW, async () => {

@@ -28,6 +28,7 @@ const SEPARATE: readonly SeparateDuties[] = [
   { id: 'access-and-data', why: 'grants access and uses data', one: ['manageAccess'], other: ['trainOn', 'export', 'invoke'] },
   { id: 'keys-and-data', why: 'handles keys and takes data', one: ['rotateKey', 'destroyKey', 'useKey'], other: ['trainOn', 'export'] },
   { id: 'policies-and-data', why: 'changes what is allowed and uses data', one: ['administer'], other: ['trainOn', 'export', 'invoke'] },
+  { id: 'ask-and-review', why: 'asks models and reviews what they answer', one: ['invoke'], other: ['review'] },
   { id: 'erase-and-make', why: 'erases data and trains on them', one: ['erase'], other: ['trainOn', 'editPipeline'] },
 ]
 

@@ -1,6 +1,7 @@
 export { accessCommands } from './access-commands.ts'
 export { alertCommands } from './alert-commands.ts'
 export { approvalCommands } from './approval-commands.ts'
+export { reviewCommands } from './review-commands.ts'
 export { auditCommands } from './audit-commands.ts'
 export { breakGlassCommands } from './break-glass-commands.ts'
 export { Client } from './client.ts'

@@ -46,6 +46,7 @@ const POWERFUL: ReadonlySet<string> = new Set([
   'destroyKey',
   'readAudit',
   'exportAudit',
+  'review',
   'manageAccess',
   'administer',
 ])

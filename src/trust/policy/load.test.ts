@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { isToolAllowed, RedoubtError, UNAVAILABLE_FILTER_ACTIONS } from '#foundation/core'
+import { isToolAllowed, RedoubtError } from '#foundation/core'
 import { loadCedar } from './cedar.ts'
 import { FILTER_VOCABULARY, loadPolicies, mergeObligations, policyConfig, type PolicyEngine, readPolicyFolder } from './index.ts'
 import { readAnnotations } from './obligations.ts'
@@ -107,6 +107,7 @@ describe('loading refuses, with file and line', () => {
     ...['0', '-1', '1e3', 'many', '1000001', '1.5'].map((text) => ['rows_per_call', text]),
     ...['none, pay', 'a*b', '**', 'pay, pay', 'pay,', 'hosted:', 'a b', 'hosted: x'].map((text) => ['tools', text]),
     ...['yes', 'check, check', 'Check'].map((text) => ['tool_arguments', text]),
+    ...['never', 'label', 'label=', '=1', 'label=1,', 'always, label=1', 'label>1'].map((text) => ['review', text]),
     ...['all', 'images', 'image, image', 'image,', 'image=allow'].map((text) => ['unread_input', text]),
     ...['EMAIL', 'API_KEY, API_KEY', 'all=mask', 'API_KEY,'].map((text) => ['restore', text]),
     ...['dry-run', 'off', 'enforce'].map((text) => ['filter_mode', text]),
@@ -311,14 +312,6 @@ describe('obligations', () => {
     })
   })
 
-  it('an action that nothing carries out yet is refused when it is read, wherever it stands (C6)', async () => {
-    for (const action of UNAVAILABLE_FILTER_ACTIONS) {
-      await expect(load(`@filter_output("API_KEY=mask, default=${action}") ${PERMIT}`)).rejects.toMatchObject({
-        message: expect.stringContaining(`\`${action}\`, which is not available yet`) as string,
-      })
-    }
-  })
-
   it('an entity that one policy leaves to its default is not loosened by another that names it', () => {
     expect(mergeObligations([read({ filter_output: 'default=mask' }), read({ filter_output: 'API_KEY=allow' })]).filterOutput).toEqual({
       API_KEY: 'mask',
@@ -371,6 +364,20 @@ describe('obligations', () => {
     expect(mergeObligations([read({ rows_per_call: '1' }), read({ rows_per_call: '2' })])).not.toHaveProperty('tools')
   })
 
+  it('have a person look at what any satisfied permit wants looked at (D10)', () => {
+    expect(read({ review: ' label = 1, grade=refused' }).review).toEqual([
+      { output: 'label', value: '1' },
+      { output: 'grade', value: 'refused' },
+    ])
+    const some = [read({ review: 'label=1' }), read({ rows_per_call: '1' }), read({ review: 'grade=D, label=1' })]
+    expect(mergeObligations(some).review).toEqual([
+      { output: 'grade', value: 'D' },
+      { output: 'label', value: '1' },
+    ])
+    expect(mergeObligations([...some, read({ review: 'always' })]).review).toBe('always')
+    expect(mergeObligations([read({ rows_per_call: '1' }), read({ rows_per_call: '2' })]).review).toBeUndefined()
+  })
+
   it('merge the same in every order and grouping', () => {
     const one = fc.record(
       {
@@ -388,6 +395,7 @@ describe('obligations', () => {
         filter_mode: fc.constant('dry_run'),
         tools: fc.subarray(['pay', 'search_*', '*', 'hosted:mcp'], { minLength: 1 }).map((names) => names.join(',')),
         tool_arguments: fc.constant('check'),
+        review: fc.constantFrom('always', 'label=1', 'label=0, grade=D', 'grade=D'),
         unread_input: fc.subarray(['image', 'audio', 'file'], { minLength: 1 }).map((kinds) => kinds.join(',')),
       },
       { requiredKeys: [] },

@@ -5,9 +5,9 @@ import {
   type FilterAction,
   type LimitRule,
   type Obligations,
+  type ReviewWish,
   stricterAction,
   stricterMask,
-  UNAVAILABLE_FILTER_ACTIONS,
   UNREADABLE_KINDS,
   type UnreadableKind,
 } from '#foundation/core'
@@ -84,6 +84,7 @@ export function readAnnotations(
     unread_input,
     restore,
     filter_mode,
+    review,
     mask_columns,
     hide_columns,
     tools,
@@ -105,6 +106,7 @@ export function readAnnotations(
       ...readRestore(restore, vocabulary),
       ...readMode(filter_mode),
       ...readUnread(unread_input),
+      ...readReview(review),
       ...readColumns(mask_columns, hide_columns),
       ...guards,
       ...readTools(tools, tool_arguments),
@@ -125,6 +127,7 @@ const ANNOTATIONS: ReadonlyMap<string, 'permit' | 'forbid' | 'both'> = new Map([
   ['unread_input', 'permit'],
   ['mark_untrusted', 'permit'],
   ['canary', 'permit'],
+  ['review', 'permit'],
   ['mask_columns', 'permit'],
   ['hide_columns', 'permit'],
   ['tools', 'permit'],
@@ -151,7 +154,6 @@ function readFilter(
   for (const item of text ? items(name, text) : []) {
     const [, entity, action] = /^((?:preset:)?[A-Za-z_0-9]+)\s*=\s*([a-z]+)$/.exec(item) ?? []
     if (entity === undefined || !isFilterAction(action)) throw new Error(`\`@${name}\` is a list of \`ENTITY=${FILTER_ACTIONS.join('|')}\``)
-    if (UNAVAILABLE_FILTER_ACTIONS.includes(action)) throw new Error(`\`@${name}\` asks for \`${action}\`, which is not available yet`)
     if (named.has(entity)) throw new Error(`\`@${name}\` names \`${entity}\` twice`)
     named.set(entity, action)
     if (entity.startsWith('preset:')) {
@@ -212,6 +214,18 @@ function readUnread(text: string | null | undefined): Pick<Obligations, 'unreadI
   return { unreadInput: Object.freeze(kinds.toSorted()) as readonly UnreadableKind[] }
 }
 
+/** Small on purpose: an output has a value, as text, or not. What needs more than that is for the model to answer. */
+function readReview(text: string | null | undefined): Pick<Obligations, 'review'> {
+  if (!text) return {}
+  if (text.trim() === 'always') return { review: 'always' }
+  const wishes = items('review', text).map((item) => {
+    const [, output, value] = /^([\w.-]{1,64})\s*=\s*([\w.+-]{1,64})$/.exec(item) ?? []
+    if (output === undefined || value === undefined) throw new Error('`@review` is "always" or a list of `OUTPUT=VALUE`')
+    return Object.freeze({ output, value })
+  })
+  return { review: Object.freeze(wishes) }
+}
+
 /** Names of columns as the header of a CSV file has them, but for commas and equals signs. */
 function readColumns(masked: string | null | undefined, hidden: string | null | undefined): Pick<Obligations, 'columns'> {
   const masks = new Map<string, ColumnMask>()
@@ -263,6 +277,7 @@ export function mergeObligations(all: readonly Obligations[], unsaid: ColumnMask
     // Filters act as soon as one permit wants them to.
     ...(all.every(({ filterMode }) => filterMode === 'dry_run') ? { filterMode: 'dry_run' as const } : {}),
     ...mergeUnread(all),
+    ...mergeReview(all),
     ...mergeColumns(all, unsaid),
     ...mergeGuards(all),
     ...mergeTools(all),
@@ -281,6 +296,17 @@ function mergeUnread(all: readonly Obligations[]): Pick<Obligations, 'unreadInpu
   const [first, ...others] = all.map(({ unreadInput = [] }) => unreadInput)
   const kinds = (first ?? []).filter((kind) => others.every((one) => one.includes(kind)))
   return kinds.length === 0 ? {} : { unreadInput: Object.freeze(kinds) }
+}
+
+/** What any permit wants looked at is looked at. */
+function mergeReview(all: readonly Obligations[]): Pick<Obligations, 'review'> {
+  const wishes = new Map<string, Exclude<ReviewWish, 'always'>[number]>()
+  for (const { review = [] } of all) {
+    if (review === 'always') return { review }
+    for (const wish of review) wishes.set(`${wish.output}=${wish.value}`, wish)
+  }
+  if (wishes.size === 0) return {}
+  return { review: Object.freeze([...wishes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, wish]) => wish)) }
 }
 
 function mergeColumns(all: readonly Obligations[], unsaid: ColumnMask): Pick<Obligations, 'columns'> {

@@ -113,6 +113,7 @@ async function modelInfer(
       ...whence(call, options),
       purposeHeader: single(call.metadata, 'redoubt-purpose'),
       subjectHeader: single(call.metadata, 'redoubt-subject'),
+      header: (name) => single(call.metadata, name),
       body: async () => call.request,
       reply,
     })
