@@ -98,6 +98,23 @@ describe('a truth table', () => {
     ).toContain('`try-out`')
   })
 
+  it('compares what is asked for against texts that steer a model (C7)', async () => {
+    const text =
+      '@id("g") @filter_input("PROMPT_INJECTION=log") @mark_untrusted("document") @canary("system_prompt") permit (principal, action == Action::"invoke", resource);'
+    const guarded = await loadPolicies({ files: [...defaultPolicyFiles(), { name: 'g.cedar', text }] })
+    const asked = scoring('expect: allow\n    obligations: { injection: log, markUntrusted: [document], canary: true }')
+    expect(failures(asked, guarded)).toEqual([])
+    expect(failures(asked)[0]?.differences).toEqual([
+      'expected PROMPT_INJECTION=log, got allow',
+      'expected the marks document, got none',
+      'expected a canary',
+    ])
+    expect(
+      failures(scoring('expect: allow\n    obligations: { injection: allow, markUntrusted: [], canary: false }'), guarded)[0]?.differences,
+    ).toEqual(['expected PROMPT_INJECTION=allow, got log', 'expected the marks none, got document', 'expected no canary'])
+    expect(problem(scoring('expect: allow\n    obligations: { injection: mask }'))).toContain('ERR_POLICY_INVALID')
+  })
+
   it('compares code, deciding policies and obligations when they are named', () => {
     expect(failures(scoring('expect: allow\n    policies: [application-view]'))[0]?.differences[0]).toContain(
       '`application-view` to decide',
