@@ -133,6 +133,10 @@ const TARGETS: readonly Target[] = [
   control('POST', '/models/:name/rollback', { version: 1 }, { version: '1' }),
   control('POST', '/models/:name/explain', { row: { age: 1 } }, { row: { age: [1] } }),
   control('POST', '/models/:name/quarantine', { reason: 'a test' }, { reason: 7 }),
+  control('PUT', '/pipelines/:name', { dataset: 'credit', model: 'never', algorithm: 'logistic' }, { algorithm: 7 }),
+  control('POST', '/pipelines/:name/run', { version: 1 }, { version: '1' }),
+  control('PUT', '/pipelines/redoubt/:algorithm', null, {}),
+  control('POST', '/vault/restore', { tokens: [`[[PERSON_${'b'.repeat(24)}]]`] }, { tokens: 7 }),
   control('POST', '/keys/rotate', { keyClass: 'model' }, { keyClass: 7 }),
   control('POST', '/subjects/destroy-key', { subject: 'nobody' }, { subject: ['nobody'] }),
   control('PUT', '/policies/:name', { text: '' }, { text: {} }),
@@ -184,6 +188,7 @@ const concrete = (path: string): string =>
   path
     .replace(/:(m|name|label)\b/, 'credit')
     .replace(':v', '1')
+    .replace(':algorithm', 'logistic')
     .replace('users/:id', `users/user_${'A'.repeat(22)}`)
     .replace('recoveries/:id', `recoveries/rec_${'A'.repeat(22)}`)
     .replace(':id', `alr_${'A'.repeat(22)}`)
