@@ -4,7 +4,7 @@ import type { UpstreamApi } from '#gateway/serving'
 import type { Branch } from './chat-completions/texts.ts'
 import type { StreamRedactor } from './chat-completions/text-channel.ts'
 import type { TokenUsage } from './chat-completions/usage.ts'
-import type { AskedTool, ToolCallMade, ToolGuard } from './tools/index.ts'
+import type { AskedTool, ToolCallMade, ToolGuard } from './tools/tool-guard.ts'
 
 /** A request for a language model that was checked, with its texts open to a filter. Owned by one call. */
 export interface LanguageRequest {

@@ -7,7 +7,7 @@ import { streamForReview } from './held-stream.ts'
 import type { LanguageProtocol, LanguageRequest, LanguageStream } from './language-protocol.ts'
 import { added } from './stream-counts.ts'
 import { endSystemPrompt, markTexts, originOf } from './text-origin.ts'
-import { ToolGuard } from './tools/index.ts'
+import { ToolGuard } from './tools/tool-guard.ts'
 
 export interface LanguageSurfaceOptions {
   readonly upstreams: Upstreams

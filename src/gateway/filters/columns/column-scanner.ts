@@ -1,7 +1,7 @@
 import type { ColumnScan, ColumnScanner, DataScan, TableScan } from '#foundation/core'
 import { findNames } from '../names/name-tagger.ts'
 import { compilePlan, type FilterPlan } from '../plan.ts'
-import { ENTITIES } from '../presets.ts'
+import { RECOGNISERS } from '../recognisers/registered.ts'
 import { scanText, SLICE_UNITS } from '../redactor.ts'
 import { categoriesOf } from './category-values.ts'
 import { meaningOf } from './column-words.ts'
@@ -21,7 +21,9 @@ const MAX_LABEL = 60
 
 let everything: FilterPlan | null = null
 const planOfAll = (): FilterPlan =>
-  (everything ??= compilePlan(Object.fromEntries([...ENTITIES].map((entity) => [entity, 'mask' as const]))))
+  (everything ??= compilePlan(
+    Object.fromEntries(RECOGNISERS.flatMap(({ entities }) => entities.map((entity) => [entity, 'mask' as const]))),
+  ))
 
 /** The recognisers of texts on the columns of a table. Time and memory are bounded by the sample, whatever comes. */
 export const columnScanner: ColumnScanner = {

@@ -14,7 +14,8 @@ import {
   text,
   withPerson,
 } from '../request-members.ts'
-import { type AskedTool, openAiTools } from '../tools/index.ts'
+import { openAiTools } from '../tools/asked-tools.ts'
+import type { AskedTool } from '../tools/tool-guard.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024

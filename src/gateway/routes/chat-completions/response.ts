@@ -1,8 +1,9 @@
 import { parseStrictJson, RedoubtError } from '#foundation/core'
 import { MAX_CHOICES } from './request.ts'
 import { filterJsonText } from '../json-text.ts'
-import { readTokens, unchangedTokens, writeTokens } from '../log-probabilities/index.ts'
-import type { ToolCallMade } from '../tools/index.ts'
+import { readTokens, writeTokens } from '../log-probabilities/tokens.ts'
+import { unchangedTokens } from '../log-probabilities/whole-text.ts'
+import type { ToolCallMade } from '../tools/tool-guard.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from './usage.ts'
 

@@ -1,5 +1,5 @@
 import type { Branch, Tree } from '../chat-completions/texts.ts'
-import { nameOf, type SpelledToken } from '../log-probabilities/index.ts'
+import { nameOf, type SpelledToken } from '../log-probabilities/tokens.ts'
 import { isBranch } from '../request-members.ts'
 
 const MAX_TOKENS = 65_536

@@ -2,7 +2,9 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CardRedactor, maskCards } from '../chat-completions/card-redactor.fixture.ts'
 import { TextChannel } from '../chat-completions/text-channel.ts'
-import { readTokens, type SpelledToken, StreamedTokens, unchangedTokens, writeTokens } from './index.ts'
+import { readTokens, type SpelledToken, writeTokens } from './tokens.ts'
+import { StreamedTokens } from './streamed-text.ts'
+import { unchangedTokens } from './whole-text.ts'
 
 const words = fc
   .array(fc.constantFrom('4111 1111 1111 1111', '5555555555554444', '12 ', 'pay ', 'x', ' ', 'é', '😀'), { maxLength: 12 })

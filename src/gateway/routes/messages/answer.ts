@@ -3,7 +3,7 @@ import { estimateUsage, numbersOnly, readInputOutput, type TokenUsage } from '..
 import { filterJsonText } from '../json-text.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
-import type { ToolCallMade } from '../tools/index.ts'
+import type { ToolCallMade } from '../tools/tool-guard.ts'
 import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
 
 const MAX_BLOCKS = 1024

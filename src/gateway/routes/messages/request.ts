@@ -15,7 +15,8 @@ import {
   optionalText,
   quotable,
 } from '../request-members.ts'
-import { type AskedTool, anthropicTools } from '../tools/index.ts'
+import { anthropicTools } from '../tools/asked-tools.ts'
+import type { AskedTool } from '../tools/tool-guard.ts'
 import { checkContent, OPAQUE_MEMBER } from './content.ts'
 
 const MAX_DEPTH = 64

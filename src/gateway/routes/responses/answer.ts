@@ -3,10 +3,11 @@ import { readUpstreamError } from '#gateway/serving'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from '../chat-completions/texts.ts'
 import { estimateUsage, numbersOnly, readInputOutput, type TokenUsage } from '../chat-completions/usage.ts'
 import { filterJsonText } from '../json-text.ts'
-import { readTokens, unchangedTokens, writeTokens } from '../log-probabilities/index.ts'
+import { readTokens, writeTokens } from '../log-probabilities/tokens.ts'
+import { unchangedTokens } from '../log-probabilities/whole-text.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
-import type { ToolCallMade } from '../tools/index.ts'
+import type { ToolCallMade } from '../tools/tool-guard.ts'
 import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
 
 const MAX_ITEMS = 1024

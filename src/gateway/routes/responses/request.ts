@@ -17,7 +17,8 @@ import {
   subjectOf,
   withPerson,
 } from '../request-members.ts'
-import { type AskedTool, openAiTools } from '../tools/index.ts'
+import { openAiTools } from '../tools/asked-tools.ts'
+import type { AskedTool } from '../tools/tool-guard.ts'
 import { checkInput, type Opaque, OPAQUE_MEMBERS } from './input.ts'
 
 const MAX_DEPTH = 64

@@ -12,7 +12,7 @@ import { parseResponseAnswer } from '../responses/answer.ts'
 import { parseResponsesRequest } from '../responses/request.ts'
 import { ResponsesStream } from '../responses/stream.ts'
 import { CARD, dataOf, encode, runStream, STEPS, STREAM_OPTIONS } from '../routes.fixtures.ts'
-import { ToolGuard } from './index.ts'
+import { ToolGuard } from './tool-guard.ts'
 
 const SCHEMA = {
   type: 'object',
