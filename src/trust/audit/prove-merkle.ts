@@ -60,6 +60,27 @@ export function consistencyProof(size1: number, size2: number, read: NodeReader)
   return proof.reverse()
 }
 
+/** A complete subtree of 2^height leaves and its index at that height. */
+export interface Subtree {
+  readonly height: number
+  readonly index: number
+}
+
+/**
+ * The fewest complete subtrees over leaves [start, end), from left to right: fewer than twice the height of the tree. Those of what lies left
+ * and right of a range, with its leaves, give the root of the whole tree.
+ */
+export function coveringSubtrees(start: number, end: number): Subtree[] {
+  const subtrees: Subtree[] = []
+  for (let at = start; at < end;) {
+    let height = 0
+    while (at % 2 ** (height + 1) === 0 && at + 2 ** (height + 1) <= end) height++
+    subtrees.push({ height, index: at / 2 ** height })
+    at += 2 ** height
+  }
+  return subtrees
+}
+
 /** The largest power of two smaller than `width` (> 1). */
 function splitOf(width: number): number {
   let k = 1
