@@ -233,7 +233,16 @@ describe('keys and policies', () => {
     const before = await json('keys', 'list')
     expect(JSON.stringify(before)).not.toMatch(/"d"|PRIVATE/)
     await refused('ERR_POLICY_DENIED', 'keys', 'rotate', '--class', 'model')
-    expect(await json('keys', 'destroy', '--subject', 'nobody-of-ours')).toMatchObject({ destroyed: false })
+    const destroy = ['keys', 'destroy', '--subject', 'nobody-of-ours']
+    // It cannot be undone, so scripts say that it is meant; and it is for officers.
+    expect((await redoubt(...destroy)).code).toBe(2)
+    await refused('ERR_POLICY_DENIED', ...destroy, '--yes')
+    process.env['REDOUBT_TOKEN'] = (await house.account('key-officer', 'privacy-officer', 'subject-rights')).token
+    try {
+      expect(await json(...destroy, '--yes')).toMatchObject({ destroyed: false })
+    } finally {
+      delete process.env['REDOUBT_TOKEN']
+    }
   })
 
   it('puts a policy in force, explains a decision by it, and removes it', async () => {

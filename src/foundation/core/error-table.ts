@@ -280,7 +280,11 @@ export const ERROR_TABLE = {
   ERR_MODEL_SIGNATURE: entry(422, 'the model signature does not verify', 'do not deploy this file; register the model again'),
   ERR_MODEL_FORMAT: entry(422, 'the model file is not acceptable', 'see the reason; export the model again'),
   ERR_MODEL_QUARANTINED: entry(403, 'the model is quarantined', 'deploy another version or ask a security officer'),
-  ERR_EXPLANATION: entry(422, 'this cannot be explained', 'see the reason; models trained here and calls that name a subject can be explained'),
+  ERR_EXPLANATION: entry(
+    422,
+    'this cannot be explained',
+    'see the reason; models trained here and calls that name a subject can be explained',
+  ),
   ERR_MODEL_ROLLBACK: entry(409, 'this version cannot be gone back to', 'run `redoubt model show` to see what served before'),
   ERR_MODEL_UNDEPLOYED: entry(404, 'the model is not deployed', 'run `redoubt model deploy`'),
 
