@@ -327,6 +327,7 @@ async function start(
     datasets,
     registry,
     models,
+    limits,
     clock,
     localTime: time,
     conditions,

@@ -259,6 +259,7 @@ export async function testPlane(): Promise<TestPlane> {
       signature: act('read signature', '{}'),
     },
     models: { unload: act('unload') },
+    limits: { take: () => ({ allowed: true, states: [], settle: () => undefined }) },
     clock: systemClock,
     localTime: localTime('UTC'),
     conditions: {

@@ -2,6 +2,7 @@ import type { AuditSink, Clock, EntityFacts } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import type { Datasets } from '#assets/datasets'
 import type { Registry } from '#assets/registry'
+import type { Limits } from '#gateway/limits'
 import type { ModelServer } from '#gateway/serving'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
@@ -25,6 +26,7 @@ export interface ControlPlane {
   readonly datasets: Datasets
   readonly registry: Registry
   readonly models: ModelServer
+  readonly limits: Pick<Limits, 'take'>
   readonly clock: Clock
   readonly localTime: LocalTime
   readonly conditions: Conditions
