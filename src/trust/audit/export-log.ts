@@ -4,15 +4,17 @@ import { type AuditReceipt, type JsonObject, RedoubtError } from '#foundation/co
 import { parseCheckpoint } from './checkpoint.ts'
 import { type Closing, EXPORT_FORMAT, type EntryLine, type ExportSelection, type Opening } from './export-format.ts'
 import { leafHash } from './merkle-hash.ts'
-import { consistencyProof, coveringSubtrees, inclusionProof, type NodeReader } from './prove-merkle.ts'
+import { consistencyProof, coveringSubtrees, inclusionProof, type NodeReader, remembering } from './prove-merkle.ts'
 import type { SearchIndex, SearchQuery } from './search-index.ts'
 import { formatProof } from './tlog-proof.ts'
 
 /** Entries and bytes of one chunk: between two of them others are answered. */
 const CHUNK_ENTRIES = 64
+/** As many proofs; each takes hundreds of hashes. */
+const CHUNK_PROOFS = 16
 const CHUNK_BYTES = 64 * 1024
 /** Entries that are indexed at a time before a selection begins. */
-const INDEX_ROWS = 2_000
+const INDEX_ROWS = 500
 
 /** What an export reads of the log. */
 export interface ExportSource {
@@ -83,12 +85,12 @@ export async function beginExport(source: ExportSource, selection: ExportSelecti
     yield chunk([opening])
     const query: SearchQuery = { ...selection, before: range.end }
     const chosen = (next: number): readonly number[] =>
-      source.index.indices({ ...query, first: next, limit: CHUNK_ENTRIES }, (name) => source.pseudonym(name))
+      source.index.indices({ ...query, first: next, limit: CHUNK_PROOFS }, (name) => source.pseudonym(name))
     for (let next = first; ;) {
       const indices = kind === 'range' ? upTo(next, range.end) : chosen(next)
       if (indices.length === 0) break
-      // Anew for each chunk: it keeps the tiles that it has read.
-      const nodes = source.nodes()
+      // Anew for each chunk: it keeps what it has read.
+      const nodes = remembering(source.nodes())
       let lines: EntryLine[] = []
       let bytes = 0
       for (const index of indices) {

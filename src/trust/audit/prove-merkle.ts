@@ -60,6 +60,27 @@ export function consistencyProof(size1: number, size2: number, read: NodeReader)
   return proof.reverse()
 }
 
+/** Height of a tile: nodes at its multiples are stored, those between are computed. */
+const STORED_EVERY = 8
+
+/** Computes each node once, for proofs of leaves that lie close together. Keeps all of them: to be let go after a few hundred proofs. */
+export function remembering(read: NodeReader): NodeReader {
+  const hasher = new NodeHasher()
+  /** By height, then by index. */
+  const known: Map<number, Uint8Array>[] = []
+  const node: NodeReader = (height, index) => {
+    if (height % STORED_EVERY === 0) return read(height, index)
+    const row = (known[height] ??= new Map())
+    let found = row.get(index)
+    if (found === undefined) {
+      found = hasher.node(node(height - 1, 2 * index), node(height - 1, 2 * index + 1))
+      row.set(index, found)
+    }
+    return found
+  }
+  return node
+}
+
 /** A complete subtree of 2^height leaves and its index at that height. */
 export interface Subtree {
   readonly height: number
