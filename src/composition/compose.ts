@@ -375,6 +375,7 @@ async function start(
     confidential,
     registry,
     models,
+    limits,
     clock,
     localTime: time,
     conditions,

@@ -229,11 +229,20 @@ describe('the record', () => {
 })
 
 describe('keys and policies', () => {
-  it('lists keys, and neither rotates nor destroys any as the account of this host (A7, B2)', async () => {
+  it('lists keys, neither rotates nor destroys any as the account of this host, and destroys the key of a person for an officer (A7, B2)', async () => {
     const before = await json('keys', 'list')
     expect(JSON.stringify(before)).not.toMatch(/"d"|PRIVATE/)
     await refused('ERR_POLICY_DENIED', 'keys', 'rotate', '--class', 'model')
-    await refused('ERR_POLICY_DENIED', 'keys', 'destroy', '--subject', 'nobody-of-ours', '--yes')
+    const destroy = ['keys', 'destroy', '--subject', 'nobody-of-ours']
+    // It cannot be undone, so scripts say that it is meant; and it is for officers.
+    expect((await redoubt(...destroy)).code).toBe(2)
+    await refused('ERR_POLICY_DENIED', ...destroy, '--yes')
+    process.env['REDOUBT_TOKEN'] = (await house.account('key-officer', 'privacy-officer', 'subject-rights')).token
+    try {
+      expect(await json(...destroy, '--yes')).toMatchObject({ destroyed: false })
+    } finally {
+      delete process.env['REDOUBT_TOKEN']
+    }
   })
 
   it('puts a policy in force, explains a decision by it, and removes it', async () => {

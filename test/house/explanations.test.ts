@@ -78,6 +78,38 @@ describe('the explanation of a decision that was made (D2)', () => {
     expect((await house.entries({ subject: 'cara', type: 'inference.explanation' })).length).toBe(1)
   })
 
+  it('is told of a version that is quarantined since, and of one that was removed that it was', async () => {
+    const token = house.token
+    const post = (path: string, json: object) => house.call('POST', `/api/v1/models/${path}`, { token, json })
+    await post('doubtful/train', { dataset: 'credit', algorithm: 'logistic' })
+    expect((await post('doubtful/deploy', {})).status).toBe(200)
+    const ask = () => house.call('POST', '/v2/models/doubtful/infer', { token: scorer.token, json: about('gina') })
+    const id = (await ask()).headers['x-request-id']
+    expect((await look(officer, id)).json).toMatchObject({ reproduced: true, quarantined: false })
+    const { digest } = (await look(officer, id)).json
+    const guard = await house.account('guard', 'security-officer')
+    const path = '/api/v1/models/doubtful/quarantine'
+    expect((await house.call('POST', path, { token: guard.token, json: { reason: 'poisoned rows' } })).status).toBe(200)
+    const { status, json } = await look(officer, id)
+    expect([status, json.version, json.reproduced, json.quarantined]).toEqual([200, 1, true, true])
+    adds(json)
+    // Nothing new is asked of it.
+    expect((await ask()).status).not.toBe(200)
+    expect((await explain(scientist, ROW, 'doubtful')).json.code).toBe('ERR_MODEL_QUARANTINED')
+    expect((await post('doubtful/deploy', {})).status).not.toBe(200)
+
+    expect((await house.call('DELETE', '/api/v1/models/doubtful', { token })).status).toBe(200)
+    for (const by of [officer, scorer]) {
+      const gone = await look(by, id)
+      expect([gone.status, gone.json.code]).toEqual([422, 'ERR_EXPLANATION'])
+      expect(gone.json.detail).toContain(`\`doubtful\` version 1, digest ${digest}`)
+    }
+    expect((await look(scientist, id)).json.code).toBe('ERR_POLICY_DENIED')
+    // Another under the same name and number did not decide.
+    await post('doubtful/train', { dataset: 'credit', algorithm: 'mlp' })
+    expect((await look(officer, id)).json.detail).toContain('was removed')
+  })
+
   it('ends with the key of the person, and says so', async () => {
     const { headers } = await infer(about('dora'))
     const id = headers['x-request-id']
@@ -130,6 +162,39 @@ describe('the explanation of a row (D2)', () => {
     const { headers } = await explain(scientist, ROW)
     const [asked] = await house.entries({ requestId: headers['x-request-id'] as string, type: 'control.admission' })
     expect(asked?.event).toMatchObject({ action: 'explain', resource: { type: 'Model', id: 'credit' } })
+  })
+
+  it('takes what an inference of one row takes, out of the same windows, and is refused beyond (C4)', async () => {
+    const text =
+      '@id("few-rows") @limit("rows 3/1h") permit (principal == ServiceAccount::"limited", action == Action::"invoke", resource == Model::"credit");'
+    expect((await house.call('PUT', '/api/v1/policies/few-rows', { token: house.token, json: { text } })).status).toBe(200)
+    const limited = await house.account('limited', 'business-user')
+    const ask = () => house.call('POST', '/v2/models/credit/infer', { token: limited.token, json: starterRow() })
+    expect((await ask()).status).toBe(200)
+    // A row that is none of the model's costs nothing.
+    expect((await explain(limited, {})).status).toBe(400)
+    const first = await explain(limited, ROW)
+    expect([first.status, first.headers['x-ratelimit-remaining-rows']]).toEqual([200, '1'])
+    expect((await explain(limited, ROW)).status).toBe(200)
+    const beyond = await explain(limited, ROW)
+    expect([beyond.status, beyond.json.code, beyond.json.score]).toEqual([429, 'ERR_LIMIT_ROWS', undefined])
+    expect(Number(beyond.headers['retry-after'])).toBeGreaterThan(0)
+    expect((await ask()).status).toBe(429)
+    const [refusal] = await house.entries({ requestId: beyond.headers['x-request-id'] as string, type: 'control.refusal' })
+    expect(refusal?.event).toMatchObject({ action: 'explain', code: 'ERR_LIMIT_ROWS', outcome: 'refused' })
+    // Others have windows of their own; and what was decided and paid for is explained.
+    expect((await explain(scientist, ROW)).status).toBe(200)
+    expect((await house.call('DELETE', '/api/v1/policies/few-rows', { token: house.token })).status).toBe(200)
+  })
+
+  it('is limited by what the permit to explain says where nothing lets the caller invoke (C4)', async () => {
+    const text =
+      '@id("few-explanations") @limit("requests 1/1h") permit (principal in Role::"ml-engineer", action == Action::"explain", resource);'
+    expect((await house.call('PUT', '/api/v1/policies/few-explanations', { token: house.token, json: { text } })).status).toBe(200)
+    const engineer = await house.account('engineer', 'ml-engineer')
+    expect((await explain(engineer, ROW)).status).toBe(200)
+    expect((await explain(engineer, ROW)).json.code).toBe('ERR_LIMIT_REQUESTS')
+    expect((await house.call('DELETE', '/api/v1/policies/few-explanations', { token: house.token })).status).toBe(200)
   })
 
   it('refuses a row that is not one of the model', async () => {

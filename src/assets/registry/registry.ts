@@ -84,7 +84,7 @@ export interface Registry {
    * Decrypts a version and verifies its signature over the very bytes returned, and over its lineage and all other facts.
    * @throws {RedoubtError} `ERR_MODEL_UNKNOWN`, `ERR_MODEL_QUARANTINED`, `ERR_MODEL_SIGNATURE` with the failing step, recorded.
    */
-  openVerified(version: Pick<ModelVersion, 'name' | 'version'>, use: KeyUse): Promise<VerifiedModel>
+  openVerified(version: Pick<ModelVersion, 'name' | 'version'>, use: KeyUse, options?: OpenOptions): Promise<VerifiedModel>
   /**
    * Verifies a version and makes it the one that is served under its name, durably.
    * @param version null for the latest.
@@ -123,6 +123,11 @@ export interface Registry {
   manifest(name: string, version: number): string
   /** Tells of each version that is registered, quarantined, released or found tampered with. @returns the way to stop. */
   onChange(listener: (version: ModelVersion) => void): () => void
+}
+
+export interface OpenOptions {
+  /** To explain what it decided before, never to serve: what is opened so says of itself that it is quarantined, and no server takes it. */
+  readonly evenQuarantined?: boolean
 }
 
 interface Entry {
@@ -246,9 +251,13 @@ export function openRegistry(options: {
     return change({ ...parseManifest(text), signed: true, quarantined: false })
   }
 
-  async function openVerified(wanted: Pick<ModelVersion, 'name' | 'version'>, use: KeyUse): Promise<VerifiedModel> {
+  async function openVerified(
+    wanted: Pick<ModelVersion, 'name' | 'version'>,
+    use: KeyUse,
+    { evenQuarantined = false }: OpenOptions = {},
+  ): Promise<VerifiedModel> {
     const { version } = known(wanted.name, wanted.version)
-    refuseQuarantined(version)
+    if (!evenQuarantined) refuseQuarantined(version)
     try {
       // From the database anew: what is verified is what is stored now, not what was stored when the server started.
       const row = knownRow(version.name, version.version)
@@ -266,8 +275,9 @@ export function openRegistry(options: {
       )
         throw signatureError('lineage', 'the signed description belongs to another version')
       // It may have been quarantined while its file was read.
-      refuseQuarantined(known(version.name, version.version).version)
-      return new VerifiedModel(current({ ...manifest, signed: true, quarantined: false }), bytes)
+      const { quarantined } = known(version.name, version.version).version
+      if (!evenQuarantined) refuseQuarantined({ quarantined })
+      return new VerifiedModel(current({ ...manifest, signed: true, quarantined }), bytes)
     } catch (cause) {
       if (cause instanceof RedoubtError && cause.code === 'ERR_MODEL_SIGNATURE') await distrust(version, cause, use)
       throw cause

@@ -7,7 +7,7 @@ export function refuseUnfit(version: ModelVersion): void {
   if (!version.signed) throw signatureError('state', 'the version was found changed while it was deployed')
 }
 
-export function refuseQuarantined(version: ModelVersion): void {
+export function refuseQuarantined(version: Pick<ModelVersion, 'quarantined'>): void {
   if (version.quarantined) throw new RedoubtError('ERR_MODEL_QUARANTINED')
 }
 

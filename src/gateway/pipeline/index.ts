@@ -9,6 +9,7 @@ export type { Reply } from './reply.ts'
 export { RunningStreams, SWEEP_INTERVAL_MS } from './running-streams.ts'
 export type { Received } from './states.ts'
 export { refusalOf, challengeOf } from './step-up.ts'
+export { exceededError, takeFor } from './take-limits.ts'
 export type {
   Call,
   HeldStream,

@@ -89,6 +89,8 @@ export interface TestPlane {
   first: ((signal: AbortSignal) => Promise<never>) | null
   /** What the rows of a data set are, when it is set: groups of one column `a` of texts. */
   groups: (() => AsyncIterable<unknown>) | null
+  /** What an export of the log gives before its closing line, when it is set. */
+  lines: (() => AsyncIterable<Buffer>) | null
   close(): Promise<void>
 }
 
@@ -100,7 +102,7 @@ export async function testPlane(): Promise<TestPlane> {
   const events: AuditEvent[] = []
   const queries: DecisionQuery[] = []
   const done: string[] = []
-  const state: Pick<TestPlane, 'effect' | 'rule' | 'caller' | 'logDown' | 'failure' | 'first' | 'groups'> = {
+  const state: Pick<TestPlane, 'effect' | 'rule' | 'caller' | 'logDown' | 'failure' | 'first' | 'groups' | 'lines'> = {
     effect: 'allow',
     rule: null,
     caller,
@@ -108,6 +110,7 @@ export async function testPlane(): Promise<TestPlane> {
     failure: null,
     first: null,
     groups: null,
+    lines: null,
   }
   const noted: boolean[] = []
   const act = (what: string, answer: unknown = {}): (() => unknown) => {
@@ -190,6 +193,15 @@ export async function testPlane(): Promise<TestPlane> {
       openPersonal: act('open personal fields', []),
       prove: act('prove'),
       publish: act('publish', 'note'),
+      beginExport: async () => {
+        act('begin export')()
+        async function* lines(ended: (end: object) => Promise<unknown>): AsyncGenerator<Buffer> {
+          if (state.lines) yield* state.lines()
+          await ended({ entries: 0, digest: '' })
+          yield Buffer.from('{"closing":{}}\n')
+        }
+        return { kind: 'range', facts: { kind: 'range', selection: {} }, sent: { entries: 7 }, chunks: lines }
+      },
       size: () => 10,
       verifierKey: () => 'key',
     },
@@ -288,6 +300,7 @@ export async function testPlane(): Promise<TestPlane> {
       signature: act('read signature', '{}'),
     },
     models: { unload: act('unload') },
+    limits: { take: () => ({ allowed: true, states: [], settle: () => undefined }) },
     clock: systemClock,
     localTime: localTime('UTC'),
     conditions: {
@@ -353,6 +366,12 @@ export async function testPlane(): Promise<TestPlane> {
     },
     set groups(groups) {
       state.groups = groups
+    },
+    get lines() {
+      return state.lines
+    },
+    set lines(lines) {
+      state.lines = lines
     },
     async close() {
       await api.close()

@@ -103,6 +103,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['GET', '/api/v1/audit/entries', {}, 'readAudit', /search log/],
   ['GET', '/api/v1/audit/entries/1', {}, 'readAudit', /read entry.*open personal fields/],
   ['GET', '/api/v1/audit/entries/1/proof', {}, 'readAudit', /prove/],
+  ['GET', '/api/v1/audit/export', {}, 'exportAudit', /begin export/],
   ['GET', '/api/v1/audit/log', {}, 'readAudit', /publish/],
   ['GET', '/api/v1/policies', {}, 'view', /list policies/],
   ['PUT', '/api/v1/policies/one', { json: { text: '' } }, 'administer', /put policy/],

@@ -4,6 +4,7 @@ import type { Datasets } from '#assets/datasets'
 import type { Pipelines } from '#assets/pipelines'
 import type { Registry } from '#assets/registry'
 import type { ConfidentialStore, Vault } from '#gateway/filters'
+import type { Limits } from '#gateway/limits'
 import type { ModelServer } from '#gateway/serving'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
@@ -32,6 +33,7 @@ export interface ControlPlane {
   readonly confidential: ConfidentialStore
   readonly registry: Registry
   readonly models: ModelServer
+  readonly limits: Pick<Limits, 'take'>
   readonly clock: Clock
   readonly localTime: LocalTime
   readonly conditions: Conditions

@@ -4,10 +4,11 @@ import { z } from 'zod'
 import { type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
 import { explainRow, type ExplainedValue, type RowExplanation } from '#gateway/serving'
 import { readRecordedRow } from '#gateway/routes'
-import type { ModelVersion } from '#assets/registry'
+import type { ModelVersion, OpenOptions } from '#assets/registry'
 import type { Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, mayGoOn, theLog } from './guard.ts'
+import { takeForRow } from './explanation-limits.ts'
+import { callerOf, demand, demandDecision, mayGoOn, theLog } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { objectName } from './names.ts'
 
@@ -32,6 +33,7 @@ export const explanationRoutes =
       principal: Principal,
       version: ModelVersion,
       values: readonly ExplainedValue[],
+      options: OpenOptions = {},
     ): Promise<RowExplanation> => {
       const refused = mayGoOn(plane, request, 'explain', () => plane.registry.facts(version))
       const { type, id } = principal.facts
@@ -41,7 +43,7 @@ export const explanationRoutes =
         resource: { type: 'Model', id: version.name },
         requestId: request.redoubtRequestId,
       }
-      const work = async (): Promise<RowExplanation> => explainRow(await plane.registry.openVerified(version, use), values)
+      const work = async (): Promise<RowExplanation> => explainRow(await plane.registry.openVerified(version, use, options), values)
       const explanation = await lanes.downloads.run(work, undefined, `${type}::${id}`)
       const reason = refused()
       if (reason) throw reason
@@ -57,15 +59,18 @@ export const explanationRoutes =
           body: rowBody,
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const { name } = request.params
         const { version: wanted, row } = request.body
         const version =
           wanted === undefined ? (plane.registry.deployed(name) ?? plane.registry.get(name)) : plane.registry.get(name, wanted)
         if (!version)
           throw new RedoubtError('ERR_MODEL_UNKNOWN', `there is no model \`${name}\`${wanted === undefined ? '' : ` version ${wanted}`}`)
-        const principal = await demand(plane, request, 'explain', plane.registry.facts(version))
-        const explanation = await explain(request, principal, version, valuesOf(row, version))
+        const facts = plane.registry.facts(version)
+        const { principal, decision } = await demandDecision(plane, request, 'explain', facts)
+        const values = valuesOf(row, version)
+        await takeForRow(plane, request, reply, facts, decision)
+        const explanation = await explain(request, principal, version, values)
         return { model: name, version: version.version, digest: version.digest, ...explanation }
       },
     )
@@ -83,11 +88,17 @@ export const explanationRoutes =
       async (request) => {
         const { requestId } = request.params
         const [found] = plane.log.search({ type: 'inference.completion', requestId, limit: 1 }).entries
-        const version = found === undefined ? null : decidedBy(plane, found.event)
-        // Nothing is told of calls whose model is gone but that.
-        if (found === undefined || version === null)
-          throw new RedoubtError('ERR_NOT_FOUND', 'the record has no prediction with this request id by a model that is still there')
+        if (found === undefined) throw new RedoubtError('ERR_NOT_FOUND', 'the record has no prediction with this request id')
         const { index, event } = found
+        const version = decidedBy(plane, event)
+        if (version === null) {
+          // There is no model to ask the policies about: it is told to whoever made the call, and to those who read the record.
+          if (!sameUid(event['actor'], callerOf(request).facts)) await demand(plane, request, 'readAudit', theLog)
+          throw new RedoubtError(
+            'ERR_EXPLANATION',
+            `the version that decided was removed, and only it could explain: ${decider(event)}. The record of the decision stays`,
+          )
+        }
         const principal = await demand(plane, request, 'explain', plane.registry.facts(version), { meant: { requestId, index } })
         // Whoever asked saw row and answer; to look into what others asked is to read the record.
         if (!sameUid(event['actor'], principal.facts)) await demand(plane, request, 'readAudit', theLog)
@@ -117,7 +128,8 @@ export const explanationRoutes =
             'ERR_EXPLANATION',
             'what this was decided from was not kept: the call had fewer or too many rows, or the model was made elsewhere',
           )
-        const explanation = await explain(request, principal, version, values)
+        // When a version is quarantined is when people ask what it decided before: nothing new is asked of it.
+        const explanation = await explain(request, principal, version, values, { evenQuarantined: true })
         const recorded = probabilityOf(personal.fields, row)
         return {
           requestId,
@@ -126,6 +138,7 @@ export const explanationRoutes =
           model: version.name,
           version: version.version,
           digest: version.digest,
+          quarantined: version.quarantined,
           subject: personal.subject,
           row: request.query.row,
           recordedProbability: recorded,
@@ -145,6 +158,13 @@ function decidedBy({ registry }: ControlPlane, event: JsonObject): ModelVersion 
   if (type !== 'Model' || typeof id !== 'string' || typeof number !== 'number') return null
   const version = registry.get(id, number)
   return version?.digest === details['digest'] ? version : null
+}
+
+/** The model, version and digest that an entry names. */
+function decider(event: JsonObject): string {
+  const { version, digest } = (event['details'] ?? {}) as JsonObject
+  const { id } = (event['resource'] ?? {}) as Partial<EntityUid>
+  return `\`${id ?? ''}\` version ${typeof version === 'number' ? version : '?'}, digest ${typeof digest === 'string' ? digest : '?'}`
 }
 
 function sameUid(actor: unknown, { type, id }: EntityUid): boolean {

@@ -137,6 +137,17 @@ function eventOf(request: FastifyRequest, principal: Principal, action: Action, 
   }
 }
 
+/** A no that is not of the policies, to an act that they admitted. @throws {RedoubtError} `ERR_AUDIT_UNAVAILABLE`. */
+export async function recordRefusal(
+  plane: ControlPlane,
+  request: FastifyRequest,
+  action: Action,
+  resource: EntityFacts,
+  code: ErrorCode,
+): Promise<void> {
+  await plane.audit.record(eventOf(request, callerOf(request), action, resource, code))
+}
+
 /**
  * For work that goes on after `demand` let it begin: asks the same again, as of now, with the resource as it is (B8).
  * @param begun the decision that rows are read under: work that would now see other rows, or under other masks, ends.

@@ -1,12 +1,11 @@
-import { createHash } from 'node:crypto'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { accessOf, aggregate, csvOf, isStricter, MAX_FIRST_ROWS, MIN_GROUP_SIZE, scanOf } from '#assets/datasets'
 import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core'
 import { columnScanner } from '#gateway/filters'
-import { SWEEP_INTERVAL_MS } from '#gateway/pipeline'
 import type { ControlPlane } from './control-plane.ts'
+import { sendFile, watched } from './file-answer.ts'
 import { demandDecision, mayGoOn, permits } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { until } from './long-operation.ts'
@@ -25,8 +24,6 @@ const rowsQuery = z.strictObject({
   masked: z.enum(['true', 'false']).default('false'),
 })
 const aggregateBody = z.strictObject({ groupBy: columnName.optional(), mean: columnName.optional() })
-/** How long a reader of an export may take for what is in the buffers. */
-const STALL_MS = 60_000
 
 /** Rows of data sets as the policies let them be seen: some rows, counts and averages, or all of them as a file. */
 export const rowRoutes =
@@ -160,7 +157,7 @@ export const rowRoutes =
             const chunks = until(csvOf(reading), watch.signal)
             // What fails before the first rows is answered as any refusal.
             const first = await chunks.next()
-            await sendCsv(reply, watch, first.done ? null : first.value, chunks, (sent) =>
+            await sendFile(reply, watch, 'text/csv; charset=utf-8; header=present', first.done ? null : first.value, chunks, (sent) =>
               plane.datasets.exported(version, use, { ...sent, rows: reading.tally.admitted, failed: reading.tally.failed }),
             )
           }
@@ -176,74 +173,3 @@ export const rowRoutes =
       },
     )
   }
-
-interface Watch {
-  readonly signal: AbortSignal
-  readonly abort: (reason: RedoubtError) => void
-  readonly end: () => void
-}
-
-/** Asks again and again whether the caller may go on (B8). */
-function watched(refused: () => RedoubtError | null): Watch {
-  const controller = new AbortController()
-  const timer = setInterval(() => {
-    const reason = refused()
-    if (reason) controller.abort(reason)
-  }, SWEEP_INTERVAL_MS)
-  return { signal: controller.signal, abort: (reason) => controller.abort(reason), end: () => clearInterval(timer) }
-}
-
-/** Streams at the reader's pace. The end is sent once `complete` has made the record of it durable. */
-async function sendCsv(
-  reply: FastifyReply,
-  { signal, abort }: Watch,
-  first: Uint8Array | null,
-  rest: AsyncIterable<Uint8Array>,
-  complete: (sent: { readonly digest: string; readonly bytes: number }) => Promise<void>,
-): Promise<void> {
-  reply.hijack()
-  const out = reply.raw
-  const gone = (): void => {
-    if (!out.writableFinished) abort(new RedoubtError('ERR_INPUT_TIMEOUT', 'the client closed the connection'))
-  }
-  if (out.destroyed) gone()
-  else out.once('close', gone)
-  out.writeHead(200, {
-    'content-type': 'text/csv; charset=utf-8; header=present',
-    'cache-control': 'no-store',
-    'x-request-id': reply.request.id,
-    trailer: 'Repr-Digest',
-  })
-  const hash = createHash('sha256')
-  let bytes = 0
-  const send = async (chunk: Uint8Array): Promise<void> => {
-    hash.update(chunk)
-    bytes += chunk.byteLength
-    if (!out.write(chunk)) await drained(out, signal)
-  }
-  if (first) await send(first)
-  for await (const chunk of rest) await send(chunk)
-  const digest = hash.digest()
-  signal.throwIfAborted()
-  await complete({ digest: digest.toString('hex'), bytes })
-  out.addTrailers({ 'Repr-Digest': `sha-256=:${digest.toString('base64')}:` })
-  out.end()
-}
-
-/** A reader that stands still does not put off the end of what may not go on. */
-async function drained(out: FastifyReply['raw'], signal: AbortSignal): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const timer = setTimeout(() => reject(new RedoubtError('ERR_INPUT_TIMEOUT', 'the reader of the export stands still')), STALL_MS)
-  const closed = (): void => reject(new RedoubtError('ERR_INPUT_TIMEOUT', 'the client closed the connection'))
-  const cut = (): void => reject(signal.reason)
-  if (signal.aborted) cut()
-  signal.addEventListener('abort', cut, { once: true })
-  out.once('drain', resolve).once('close', closed)
-  try {
-    await promise
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', cut)
-    out.off('drain', resolve).off('close', closed)
-  }
-}

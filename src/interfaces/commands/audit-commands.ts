@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { type JsonObject, RedoubtError } from '#foundation/core'
 import { nodeFolder } from '#foundation/storage'
 import { type Finding, type Verdict, verifyLog, type VerifyLogOptions, verifyProof } from '#trust/audit'
+import { addExportCommand, filterQuery, verifyExportFile, withFilters } from './audit-export-commands.ts'
 import { table } from './output.ts'
 import { EXIT, portNumber, run } from './program.ts'
 import { repeated } from './repeated.ts'
@@ -46,35 +47,18 @@ const rowOf = ({ index, event }: Found['entries'][number]): string[] => [
   actorOf(event['actor']),
   name(event['resource']),
 ]
-const FILTERS = ['type', 'actor', 'resource', 'requestId', 'subject', 'code', 'outcome', 'from', 'to', 'before', 'limit']
-const instant = (text: string): number => {
-  const value = Date.parse(text)
-  if (Number.isNaN(value)) throw new InvalidArgumentError('a time is written in ISO 8601, such as 2026-01-31T08:00:00Z')
-  return value
-}
 const HEADINGS = ['index', 'time (UTC)', 'event', 'outcome', 'actor', 'resource']
 
 export function auditCommands(): Command[] {
-  const audit = new Command('audit').description('the record: search, prove, verify, witness')
+  const audit = new Command('audit').description('the record: search, export, prove, verify, witness')
 
-  audit
-    .command('search')
-    .description('search the log, latest first; all filters given must fit')
-    .option('--type <type>', 'kind of event, such as `inference.completion`, `key.unwrap` or `model.deploy`')
-    .option('--actor <actor>', 'who did it, such as `ServiceAccount::scoring-app`')
-    .option('--resource <resource>', 'on what, such as `Model::credit`')
-    .option('--request-id <id>', 'the `x-request-id` of an answer')
-    .option('--subject <subject>', 'the person whom it concerns, as calls and data name them')
-    .option('--code <code>', 'reason of a refusal, such as `ERR_POLICY_PURPOSE`')
-    .addOption(new Option('--outcome <outcome>', 'how it ended').choices(['success', 'refused', 'failed']))
-    .addOption(new Option('--from <time>', 'not before this time, ISO 8601').argParser(instant))
-    .addOption(new Option('--to <time>', 'not after this time, ISO 8601').argParser(instant))
+  withFilters(audit.command('search').description('search the log, latest first; all filters given must fit'))
     .addOption(new Option('--before <index>', 'only entries before this index, to page on').argParser(index))
     .addOption(new Option('--limit <n>', 'at most so many, up to 1000').argParser(index).default(50))
     .action(
       run<Record<string, string | number>>(async ({ client, output }, options) => {
-        const query = new URLSearchParams()
-        for (const filter of FILTERS) if (options[filter] !== undefined) query.set(filter, String(options[filter]))
+        const query = filterQuery(options)
+        for (const bound of ['before', 'limit']) if (options[bound] !== undefined) query.set(bound, String(options[bound]))
         const found = await client.call<Found>(`/audit/entries?${query.toString()}`)
         const more = found.next === null ? '' : `\nmore   --before ${found.next}`
         output.result(found, `${table(HEADINGS, found.entries.map(rowOf))}${more}`)
@@ -128,6 +112,8 @@ export function auditCommands(): Command[] {
       }),
     )
 
+  addExportCommand(audit)
+
   audit
     .command('key')
     .description('print the verifier key of the log: keep it where the log is not')
@@ -153,21 +139,32 @@ export function auditCommands(): Command[] {
 
   audit
     .command('verify')
-    .description('verify a log folder, or one proof, offline and without secrets')
+    .description('verify a log folder, an exported file or one proof, offline and without secrets')
     .option('--log <dir>', 'folder of the log; that in the data directory unless given')
-    .option('--key <vkey>', 'verifier key of the log, or a file with it; `log.vkey` in the data directory unless given')
+    .option(
+      '--key <vkey>',
+      'verifier key of the log, or a file with it; unless given, `log.vkey` in the data directory, and for an exported file the one that it names',
+    )
     .option('--checkpoint <file>', 'a checkpoint kept from earlier, best one that a witness cosigned')
     .addOption(
       new Option('--witness <vkey>', 'verifier key of a witness that must have cosigned, may be repeated')
         .argParser(repeated)
         .default([], 'none'),
     )
+    .option('--export <file>', 'verify this exported file instead of a log')
     .option('--proof <file>', 'verify this proof instead of a log')
     .option('--entry <file>', 'the entry that the proof is about')
     .action(
       run<VerifyOptions>(async ({ output, place }, options) => {
-        const key = keyOf(options.key, join(place.dataDir, LOG_KEY_FILE))
         const witnesses = options.witness
+        const vkeyFile = join(place.dataDir, LOG_KEY_FILE)
+        if (options.export !== undefined) {
+          if (options.checkpoint !== undefined || options.log !== undefined || options.proof !== undefined)
+            throw new RedoubtError('ERR_USAGE', '`--export` goes with `--key` and `--witness` alone')
+          const given = options.key === undefined ? undefined : keyOf(options.key, vkeyFile)
+          return verifyExportFile(output, options.export, given, witnesses)
+        }
+        const key = keyOf(options.key, vkeyFile)
         if (options.proof !== undefined) {
           if (options.entry === undefined) throw new RedoubtError('ERR_USAGE', '`--proof` goes with `--entry`')
           const verdict = verifyProof(read(options.proof).toString('utf8'), read(options.entry), key, witnesses)
@@ -213,6 +210,7 @@ interface VerifyOptions {
   readonly key?: string
   readonly checkpoint?: string
   readonly witness: readonly string[]
+  readonly export?: string
   readonly proof?: string
   readonly entry?: string
 }

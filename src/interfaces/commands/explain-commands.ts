@@ -22,6 +22,7 @@ interface Explanation {
   }[]
   readonly recordedProbability?: number | null
   readonly reproduced?: boolean
+  readonly quarantined?: boolean
 }
 
 const MAX_ROW_BYTES = 512 * 1024
@@ -92,7 +93,7 @@ function show(output: Output, found: Explanation): void {
     '',
     `${'typical row'.padEnd(16)}${signed(found.baselineScore)}`,
     `${'this row'.padEnd(16)}${signed(found.score)}   probability ${found.probability.toFixed(4)}`,
-    `${'model'.padEnd(16)}${found.model} version ${found.version}`,
+    `${'model'.padEnd(16)}${found.model} version ${found.version}${found.quarantined === true ? ', which is quarantined now' : ''}`,
     `${'method'.padEnd(16)}${METHODS[found.method]}${found.orders === null ? '' : ` (${found.orders} orders)`}; the sum is off by ${found.completenessError.toExponential(1)}`,
     ...(found.reproduced === undefined
       ? []

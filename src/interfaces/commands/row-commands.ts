@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import type { IncomingMessage } from 'node:http'
+import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
-import { asRedoubtError, newId, RedoubtError } from '#foundation/core'
+import { RedoubtError } from '#foundation/core'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { saveFile } from './save-file.ts'
 
 type Cell = string | number | null
 
@@ -84,7 +83,7 @@ export function rowCommands(data: Command): void {
       run<{ readonly out: string }>(async ({ client, output }, { out }, name) => {
         if (existsSync(out)) throw new RedoubtError('ERR_USAGE', `\`${out}\` is there already`)
         const response = await client.download(`/datasets/${encodeURIComponent(name ?? '')}/export`, { method: 'POST' })
-        const { digest, bytes } = await save(response, out, (done) => output.progress('exporting', done, null, 'bytes'))
+        const { digest, bytes } = await saveFile(response, out, (done) => output.progress('exporting', done, null, 'bytes'))
         output.progressDone()
         output.result({ file: out, bytes, sha256: digest }, `wrote ${bytes.toLocaleString('en')} bytes to \`${out}\`\nSHA-256 ${digest}`)
       }),
@@ -115,44 +114,4 @@ function aggregateWords(answer: Aggregate, groupBy: string | undefined, mean: st
     ? `\n${answer.suppressed} groups are left out: of ${few} people (or rows, where the data set does not say whom they are about), or telling of one that is`
     : ''
   return `${table(headings, rows)}\n\n${total}${left}`
-}
-
-/**
- * Writes a stream beside the file, readable by its owner alone, and puts it in place when it is whole: when the digest that the
- * server sends behind it (RFC 9530) is that of what arrived.
- */
-async function save(
-  response: IncomingMessage,
-  path: string,
-  progress: (bytes: number) => void,
-): Promise<{ readonly digest: string; readonly bytes: number }> {
-  const unfinished = `${path}.${newId('part')}`
-  const file = openSync(unfinished, 'wx', 0o600)
-  try {
-    const hash = createHash('sha256')
-    let bytes = 0
-    try {
-      for await (const chunk of response as AsyncIterable<Buffer>) {
-        hash.update(chunk)
-        for (let at = 0; at < chunk.byteLength;) at += writeSync(file, chunk, at)
-        bytes += chunk.byteLength
-        progress(bytes)
-      }
-    } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).syscall === 'write') throw thrown
-      throw new RedoubtError('ERR_SERVER_UNREACHABLE', 'the server broke off before the end; nothing was written', {
-        cause: asRedoubtError(thrown),
-      })
-    }
-    const digest = hash.digest()
-    if (response.trailers['repr-digest'] !== `sha-256=:${digest.toString('base64')}:`)
-      throw new RedoubtError('ERR_SERVER_UNREACHABLE', 'what arrived is not what the server sent; nothing was written')
-    fsyncSync(file)
-    if (existsSync(path)) throw new RedoubtError('ERR_USAGE', `\`${path}\` is there already`)
-    renameSync(unfinished, path)
-    return { digest: digest.toString('hex'), bytes }
-  } finally {
-    closeSync(file)
-    rmSync(unfinished, { force: true })
-  }
 }

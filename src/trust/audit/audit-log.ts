@@ -19,6 +19,8 @@ import type { CheckpointSink } from './checkpoint-sinks.ts'
 import { CompactRange } from './compact-range.ts'
 import { MAX_BODY_BYTES } from './entry-bundle.ts'
 import { entryText, parseEntry, type PersonalCommitment, personalOf, splitBody } from './event-entry.ts'
+import type { ExportSelection } from './export-format.ts'
+import { beginExport, type LogExport } from './export-log.ts'
 import { emptyRoot } from './merkle-hash.ts'
 import { Outbox, type SinkState } from './outbox.ts'
 import type { ParallelWriter } from './parallel-writer.ts'
@@ -102,6 +104,11 @@ export interface AuditLog extends AuditSink {
   entryBytes(index: number): Uint8Array | null
   openPersonal(index: number): Promise<readonly PersonalOfEntry[]>
   search(query: SearchQuery): SearchResult
+  /**
+   * Begins to take entries out as a file that whoever has it can verify with `verifyExport`; personal fields stay sealed. Nothing is
+   * recorded of it here: the caller records the beginning before it asks for chunks.
+   */
+  beginExport(selection: ExportSelection): Promise<LogExport>
   health(): { readonly ok: boolean; readonly size: number; readonly published: number; readonly outside: readonly SinkState[] }
   /** Publishes a last checkpoint, waits a little for the outside places, and stops. */
   close(): Promise<void>
@@ -270,13 +277,32 @@ class DurableAuditLog implements AuditLog {
   async prove(index: number): Promise<InclusionEvidence> {
     const bytes = this.#log.entry(index)
     if (bytes === null) throw new RedoubtError('ERR_NOT_FOUND', 'the log has no entry with this index')
-    if (index >= this.#log.published) await this.#log.publish()
-    if (this.#options.outside?.length && (this.#cosigned?.size ?? 0) <= index) await this.#outbox.settled(COSIGN_WAIT_MS)
-    const checkpoint = this.#cosigned !== null && this.#cosigned.size > index ? this.#cosigned.note : this.#log.note
+    const checkpoint = await this.#covering(index + 1)
     const size = parseCheckpoint(checkpoint)?.size ?? 0
     // Tiles only grow, so a proof in an older tree is read from the newest tiles.
     const path = inclusionProof(index, size, publishedNodes(this.#log))
     return { proof: formatProof({ index, path, checkpoint }), entry: Buffer.from(bytes).toString(), index }
+  }
+
+  /** A checkpoint over at least so many entries; the wait for its cosignatures has an end. */
+  async #covering(size: number): Promise<string> {
+    if (size > this.#log.published) await this.#log.publish()
+    if (this.#options.outside?.length && (this.#cosigned?.size ?? 0) < size) await this.#outbox.settled(COSIGN_WAIT_MS)
+    return this.#cosigned !== null && this.#cosigned.size >= size ? this.#cosigned.note : this.#log.note
+  }
+
+  beginExport(selection: ExportSelection): Promise<LogExport> {
+    const log = this.#log
+    const source = {
+      size: log.size,
+      entry: (index: number) => log.entry(index),
+      nodes: () => publishedNodes(log),
+      covering: (size: number) => this.#covering(size),
+      verifierKey: this.verifierKey(),
+      index: this.#index,
+      pseudonym: (subject: string) => this.#options.sealer.pseudonym(subject),
+    }
+    return beginExport(source, selection)
   }
 
   entry(index: number): JsonObject | null {

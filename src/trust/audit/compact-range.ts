@@ -31,9 +31,25 @@ export class CompactRange {
    * @param completed Told of each node completed above the leaf, by its height (1 and up).
    */
   append(leaf: Uint8Array, completed: (height: number, hash: Uint8Array) => void): void {
-    let node = leaf
-    let height = 0
-    let rest = this.#size
+    this.#join(leaf, 0, completed)
+    this.#size++
+  }
+
+  /**
+   * Adds 2^height leaves at once.
+   * @param root Of the complete subtree over them. @returns false, and adds nothing, where no such subtree begins.
+   */
+  appendSubtree(root: Uint8Array, height: number): boolean {
+    if (this.#size % 2 ** height !== 0) return false
+    this.#join(root, height, () => undefined)
+    this.#size += 2 ** height
+    return true
+  }
+
+  #join(added: Uint8Array, at: number, completed: (height: number, hash: Uint8Array) => void): void {
+    let node = added
+    let height = at
+    let rest = Math.floor(this.#size / 2 ** height)
     while (rest % 2 === 1) {
       node = this.#hasher.node(this.#peaks[height]!, node)
       height++
@@ -41,7 +57,6 @@ export class CompactRange {
       rest = (rest - 1) / 2
     }
     this.#peaks[height] = node
-    this.#size++
   }
 
   root(): Uint8Array {

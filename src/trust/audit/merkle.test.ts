@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CompactRange } from './compact-range.ts'
 import { emptyRoot, leafHash, NodeHasher } from './merkle-hash.ts'
-import { consistencyProof, inclusionProof, type NodeReader, treeRoot } from './prove-merkle.ts'
+import { consistencyProof, inclusionProof, type NodeReader, remembering, treeRoot } from './prove-merkle.ts'
 import { verifyConsistency, verifyInclusion, verifySubtreeConsistency, verifySubtreeInclusion } from './verify-merkle.ts'
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -51,6 +51,15 @@ describe('Merkle tree (RFC 6962)', () => {
 })
 
 describe('proofs (RFC 9162 §2.1)', () => {
+  it('are the same by nodes that are remembered', () => {
+    for (const size of [1, 7, 255, 256, 257, 700]) {
+      const { read } = tree(size)
+      const nodes = remembering(read)
+      for (let index = 0; index < size; index += 1 + Math.floor(size / 9))
+        expect(inclusionProof(index, size, nodes).map(hex)).toEqual(inclusionProof(index, size, read).map(hex))
+    }
+  })
+
   it('proves inclusion of every leaf and consistency of every pair of sizes up to 33', () => {
     for (let size = 1; size <= 33; size++) {
       const { leaves, read, root } = tree(size)

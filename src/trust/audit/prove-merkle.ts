@@ -60,6 +60,48 @@ export function consistencyProof(size1: number, size2: number, read: NodeReader)
   return proof.reverse()
 }
 
+/** Height of a tile: nodes at its multiples are stored, those between are computed. */
+const STORED_EVERY = 8
+
+/** Computes each node once, for proofs of leaves that lie close together. Keeps all of them: to be let go after a few hundred proofs. */
+export function remembering(read: NodeReader): NodeReader {
+  const hasher = new NodeHasher()
+  /** By height, then by index. */
+  const known: Map<number, Uint8Array>[] = []
+  const node: NodeReader = (height, index) => {
+    if (height % STORED_EVERY === 0) return read(height, index)
+    const row = (known[height] ??= new Map())
+    let found = row.get(index)
+    if (found === undefined) {
+      found = hasher.node(node(height - 1, 2 * index), node(height - 1, 2 * index + 1))
+      row.set(index, found)
+    }
+    return found
+  }
+  return node
+}
+
+/** A complete subtree of 2^height leaves and its index at that height. */
+export interface Subtree {
+  readonly height: number
+  readonly index: number
+}
+
+/**
+ * The fewest complete subtrees over leaves [start, end), from left to right: fewer than twice the height of the tree. Those of what lies left
+ * and right of a range, with its leaves, give the root of the whole tree.
+ */
+export function coveringSubtrees(start: number, end: number): Subtree[] {
+  const subtrees: Subtree[] = []
+  for (let at = start; at < end;) {
+    let height = 0
+    while (at % 2 ** (height + 1) === 0 && at + 2 ** (height + 1) <= end) height++
+    subtrees.push({ height, index: at / 2 ** height })
+    at += 2 ** height
+  }
+  return subtrees
+}
+
 /** The largest power of two smaller than `width` (> 1). */
 function splitOf(width: number): number {
   let k = 1

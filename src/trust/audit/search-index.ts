@@ -20,6 +20,8 @@ export interface SearchQuery {
   readonly limit?: number
   /** Only entries with a smaller index: the `next` of the page before. */
   readonly before?: number
+  /** Only entries with this index or a larger one. */
+  readonly first?: number
 }
 
 export interface SearchResult {
@@ -101,6 +103,44 @@ export class SearchIndex {
     const limit = query.limit ?? DEFAULT_LIMIT
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
       throw new RedoubtError('ERR_INPUT_INVALID', `the limit must be 1 to ${MAX_LIMIT}`)
+    const { condition, parameters } = this.#conditionOf(query, pseudonym)
+    const rows = this.#database.raw
+      .prepare(`SELECT idx FROM audit_entries ${condition} ORDER BY idx DESC LIMIT ?`)
+      .all(...parameters, limit + 1) as unknown as readonly { idx: number }[]
+    const page = rows.slice(0, limit)
+    const entries = page.map(({ idx }) => {
+      const bytes = this.#log.entry(idx)
+      const event = bytes && parseEntry(bytes)
+      if (event === null) throw new RedoubtError('ERR_AUDIT_CORRUPT', `the entry ${idx} is not what was indexed`)
+      return { index: idx, event }
+    })
+    return { entries, next: rows.length > limit ? (page.at(-1)?.idx ?? null) : null, upTo: this.#indexed }
+  }
+
+  /**
+   * Indices of entries that fit, lowest first, of those that are indexed.
+   * @param query its `limit` is how many at most.
+   */
+  indices(
+    query: SearchQuery & { readonly limit: number },
+    pseudonym: (subject: string) => string,
+    order: 'ASC' | 'DESC' = 'ASC',
+  ): number[] {
+    const { condition, parameters } = this.#conditionOf(query, pseudonym)
+    const rows = this.#database.raw
+      .prepare(`SELECT idx FROM audit_entries ${condition} ORDER BY idx ${order} LIMIT ?`)
+      .all(...parameters, query.limit) as unknown as readonly { idx: number }[]
+    return rows.map(({ idx }) => idx)
+  }
+
+  close(): Promise<void> {
+    return this.#database.close()
+  }
+
+  #conditionOf(
+    query: SearchQuery,
+    pseudonym: (subject: string) => string,
+  ): { readonly condition: string; readonly parameters: readonly (string | number | Uint8Array)[] } {
     const where: string[] = []
     const parameters: (string | number | Uint8Array)[] = []
     const and = (clause: string, value: string | number | Uint8Array | undefined): void => {
@@ -121,22 +161,8 @@ export class SearchIndex {
     and('time >= ?', query.from)
     and('time <= ?', query.to)
     and('idx < ?', query.before)
-    const condition = where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`
-    const rows = this.#database.raw
-      .prepare(`SELECT idx FROM audit_entries ${condition} ORDER BY idx DESC LIMIT ?`)
-      .all(...parameters, limit + 1) as unknown as readonly { idx: number }[]
-    const page = rows.slice(0, limit)
-    const entries = page.map(({ idx }) => {
-      const bytes = this.#log.entry(idx)
-      const event = bytes && parseEntry(bytes)
-      if (event === null) throw new RedoubtError('ERR_AUDIT_CORRUPT', `the entry ${idx} is not what was indexed`)
-      return { index: idx, event }
-    })
-    return { entries, next: rows.length > limit ? (page.at(-1)?.idx ?? null) : null, upTo: this.#indexed }
-  }
-
-  close(): Promise<void> {
-    return this.#database.close()
+    and('idx >= ?', query.first)
+    return { condition: where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`, parameters }
   }
 
   #indexUpTo(end: number): void {

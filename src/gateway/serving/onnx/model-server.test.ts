@@ -184,6 +184,16 @@ describe('the server', () => {
     expect(server.get(name)?.version.version).toBe(2)
   })
 
+  it('does not load a quarantined version that was opened to be explained (C11)', async () => {
+    const { version } = await verified(mlp(1), false)
+    await world.registry.quarantine(version.name, version.version, USE.principal, 'poisoned rows')
+    await expect(world.registry.openVerified(version, USE)).rejects.toMatchObject({ code: 'ERR_MODEL_QUARANTINED' })
+    const opened = await world.registry.openVerified(version, USE, { evenQuarantined: true })
+    expect(opened.version.quarantined).toBe(true)
+    await expect(serve().load(opened)).rejects.toMatchObject({ code: 'ERR_MODEL_QUARANTINED' })
+    expect(server.get(version.name)).toBeNull()
+  })
+
   it('keeps the model before when the new one does not load', async () => {
     const first = await serve().load(await verified(mlp(1), false))
     const { name } = first.version

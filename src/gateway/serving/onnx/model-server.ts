@@ -88,6 +88,8 @@ export function createModelServer(options: {
   async function prepare(verified: VerifiedModel): Promise<Entry> {
     if (!isVerifiedModel(verified)) throw new RedoubtError('ERR_MODEL_SIGNATURE', 'only a verified model is loaded')
     const { version, bytes } = verified
+    // Opened to explain what it decided, it is verified all the same.
+    if (version.quarantined) throw new RedoubtError('ERR_MODEL_QUARANTINED')
     const runner = version.foreign ? await startForeign(`${version.name}@${version.version}`, bytes) : await openInProcess(bytes)
     const model: ServedModel = {
       version,
