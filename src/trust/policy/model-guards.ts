@@ -29,7 +29,7 @@ export function readGuards(annotations: GuardAnnotations): { readonly filterInpu
   const rest = partsOf(filter_input).filter((item) => spokenOf(item) === null)
   return {
     // An empty item is refused with the rest of the list.
-    filterInput: rest.includes('') ? ',' : rest.join(', ') || undefined,
+    filterInput: rest.includes('') ? [...rest, ''].join(',') : rest.join(', ') || undefined,
     guards: {
       ...(injection === null ? {} : { injection }),
       ...(origins.length === 0 ? {} : { markUntrusted: Object.freeze(origins.toSorted()) as readonly UntrustedOrigin[] }),

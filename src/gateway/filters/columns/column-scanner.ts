@@ -1,7 +1,8 @@
 import type { ColumnScan, ColumnScanner, DataScan, TableScan } from '#foundation/core'
 import { findNames } from '../names/name-tagger.ts'
+import { NAME_ENTITIES } from '../names/tags.ts'
 import { compilePlan, type FilterPlan } from '../plan.ts'
-import { RECOGNISERS } from '../recognisers/registered.ts'
+import { ENTITIES } from '../presets.ts'
 import { scanText, SLICE_UNITS } from '../redactor.ts'
 import { categoriesOf } from './category-values.ts'
 import { meaningOf } from './column-words.ts'
@@ -19,10 +20,13 @@ const WORDS = /\p{L}{2,}(?:,|[.,]?\s+)\p{L}/u
 /** Units of the name of a column that are read as what announces its values. */
 const MAX_LABEL = 60
 
+const NAMES: ReadonlySet<string> = new Set(NAME_ENTITIES)
+
 let everything: FilterPlan | null = null
+/** Names apart: the tagger costs more than all recognisers, and a name in few values is often none. */
 const planOfAll = (): FilterPlan =>
   (everything ??= compilePlan(
-    Object.fromEntries(RECOGNISERS.flatMap(({ entities }) => entities.map((entity) => [entity, 'mask' as const]))),
+    Object.fromEntries([...ENTITIES].filter((entity) => !NAMES.has(entity)).map((entity) => [entity, 'mask' as const])),
   ))
 
 /** The recognisers of texts on the columns of a table. Time and memory are bounded by the sample, whatever comes. */

@@ -50,6 +50,11 @@ describe('the columns of a table (C6, C9)', () => {
     })
   })
 
+  it('tell no names of people where few values hold one', async () => {
+    const found = await scan(['x'], times(60, (i) => [i % 10 === 0 ? PEOPLE[i % 6]! : 'called about the invoice'])) // prettier-ignore
+    expect(found.columns[0]?.entities).toEqual([])
+  })
+
   it('tell no names of people in addresses of mail', async () => {
     const found = await scan(['x'], times(30, (i) => [`jane.doe${i}@example.org`])) // prettier-ignore
     expect(found.columns[0]?.entities.map(({ entity }) => entity)).toEqual(['EMAIL_ADDRESS'])
@@ -187,7 +192,7 @@ describe('the rows that are looked at', () => {
     const row = times(4_096, () => 'x'.repeat(500))
     for (let i = 0; i < 60; i++) wide.add(row)
     expect(wide.size).toBeGreaterThan(0)
-    expect(wide.size).toBeLessThan(30)
+    expect(wide.size * 4_096 * 128).toBeLessThanOrEqual(2 ** 22)
     expect(Math.max(...[...wide.valuesOf(0).keys()].map(({ length }) => length))).toBeLessThan(200)
     const long = new RowSample(1)
     const value = 'y'.repeat(5_000)
