@@ -183,8 +183,8 @@ export class NameMachine {
     const claimed: Stretch[] = this.#covered.filter((stretch) => overlap(stretch, name))
     this.#values = this.#values.flatMap((value) => {
       if (!overlap(value, name)) return [value]
-      // What is only counted shapes nothing that is done to another.
-      if (passes(value.action, this.#plan) && !passes(name.action, this.#plan)) return []
+      // What is only counted shapes nothing that is done to another. A value that a reviewer sees passes too, and is more than counted.
+      if (value.action === 'log' && name.action !== 'log' && !this.#plan.dryRun) return []
       claimed.push(value)
       const start = Math.max(value.start, name.start)
       return resolveOverlaps([value, { ...name, score: name.score - NAMES_RANK, start, end: Math.min(value.end, name.end) }])
