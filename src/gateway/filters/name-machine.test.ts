@@ -136,6 +136,18 @@ describe('names in texts (C6, C9)', () => {
     }
   })
 
+  it('takes time that grows as the text does, however much of it comes at once (C9)', () => {
+    const milliseconds = (units: number): number => {
+      const text = 'Anna a@b.de '.repeat(units / 12)
+      const started = performance.now()
+      scanText(text, plan)
+      return performance.now() - started
+    }
+    milliseconds(12_000)
+    const small = Math.min(milliseconds(36_000), milliseconds(36_000))
+    expect(milliseconds(144_000) / small).toBeLessThan(8)
+  }, 60_000)
+
   it('puts out prose before the text ends, and all of it at a flush', () => {
     const redactor = createRedactor(plan)
     let sent = ''
