@@ -96,6 +96,7 @@ export class NameMachine {
     if (this.blocked) return ''
     this.#segments.flush()
     this.#cover()
+    this.#segments.swallowedTo = 0
     this.#take(this.#tagger.flush())
     const out = this.#release(this.#base + this.#text.length, true)
     this.#base = 0
