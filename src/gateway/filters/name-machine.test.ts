@@ -136,6 +136,46 @@ describe('names in texts (C6, C9)', () => {
     }
   })
 
+  it('masks what is masked without names, to the end of a text, where names are only counted (C6)', () => {
+    const rest = ' anna.schmidt@example.com'
+    const header = ['KEY1-----BEGIN RSA', 'PRIVATE KEY-----'].join(' ')
+    expect(scanText(header + rest, plan).text).toBe(scanText(header + rest, patterns).text)
+    expect(scanText(header + rest, plan).text).not.toContain('example.com')
+    const counted = compilePlan({ default: 'mask', PERSON: 'log', LOCATION: 'log' })
+    const part = fc.oneof(
+      fc.constantFrom(
+        'Anna', ' Smith', 'Jonathan Meyers ', ' in Paris ', ' ', '. ', '\n', '"', '[', '[PERSON]', 'KEY1', 'anna.smith@example.com', '4111 1111 1111 1111', '123-45-6789',
+        header, PEM, '-----BEGIN PRIVATE KEY-----', '-----END', LONG_KEY, 'x'.repeat(40), '\u200b', '😀', 'é', '7', '-',
+      ), // prettier-ignore
+      fc.string({ maxLength: 4 }),
+    )
+    fc.assert(
+      fc.property(fc.array(part, { maxLength: 16 }), fc.array(part, { maxLength: 4 }), (first, second) => {
+        const [one, other] = [createRedactor(counted), createRedactor(patterns)]
+        // A second text after a flush begins anew.
+        for (const parts of [first, second]) {
+          const put = (redactor: typeof one): string => parts.map((piece) => redactor.push(piece)).join('') + redactor.flush()
+          expect(put(one)).toBe(put(other))
+        }
+        const text = first.join('')
+        expect(scanText(text, counted).text).toBe(scanText(text, patterns).text)
+      }),
+      { seed: 20_261_129, numRuns: 500 },
+    )
+  })
+
+  it('takes time that grows as the text does, however much of it comes at once (C9)', () => {
+    const milliseconds = (units: number): number => {
+      const text = 'Anna a@b.de '.repeat(units / 12)
+      const started = performance.now()
+      scanText(text, plan)
+      return performance.now() - started
+    }
+    milliseconds(12_000)
+    const small = Math.min(milliseconds(36_000), milliseconds(36_000))
+    expect(milliseconds(144_000) / small).toBeLessThan(8)
+  }, 60_000)
+
   it('puts out prose before the text ends, and all of it at a flush', () => {
     const redactor = createRedactor(plan)
     let sent = ''

@@ -9,6 +9,9 @@ import { type Finding, HOLD_BACK_CAP, SegmentMachine } from './segment-machine.t
 /** Most units held back where names are looked for: a value that a name overlaps waits for it, and the name for what stands after it. */
 export const NAMED_HOLD_BACK_CAP = 2 * HOLD_BACK_CAP + NAMES_HOLD_BACK_CAP
 
+/** Units that are taken at once. What was found and is not put out yet is gone through for each name, so that there never is much of it. */
+const MOST_AT_ONCE = 4_096
+
 /** What a name never holds: it ends there, so that a mask never takes the quote or bracket of a document. U+FDD0 … mark JSON inside of texts. */
 const PARTS_NAMES = /["{}[\]<>|\ufdd0-\ufdef]/u
 const MEANS_SOMETHING = /[\p{L}\p{N}]/u
@@ -70,6 +73,13 @@ export class NameMachine {
   }
 
   push(delta: string): string {
+    if (delta.length <= MOST_AT_ONCE) return this.#push(delta)
+    let out = ''
+    for (let at = 0; at < delta.length; at += MOST_AT_ONCE) out += this.#push(delta.slice(at, at + MOST_AT_ONCE))
+    return out
+  }
+
+  #push(delta: string): string {
     if (this.blocked || delta === '') return ''
     this.#text = this.#text === '' ? delta : this.#text + delta
     this.#segments.push(delta)
@@ -86,6 +96,7 @@ export class NameMachine {
     if (this.blocked) return ''
     this.#segments.flush()
     this.#cover()
+    this.#segments.swallowedTo = 0
     this.#take(this.#tagger.flush())
     const out = this.#release(this.#base + this.#text.length, true)
     this.#base = 0
@@ -183,8 +194,8 @@ export class NameMachine {
     const claimed: Stretch[] = this.#covered.filter((stretch) => overlap(stretch, name))
     this.#values = this.#values.flatMap((value) => {
       if (!overlap(value, name)) return [value]
-      // What is only counted shapes nothing that is done to another.
-      if (passes(value.action, this.#plan) && !passes(name.action, this.#plan)) return []
+      // What is only counted shapes nothing that is done to another. A value that a reviewer sees passes too, and is more than counted.
+      if (value.action === 'log' && name.action !== 'log' && !this.#plan.dryRun) return []
       claimed.push(value)
       const start = Math.max(value.start, name.start)
       return resolveOverlaps([value, { ...name, score: name.score - NAMES_RANK, start, end: Math.min(value.end, name.end) }])

@@ -59,7 +59,7 @@ export class SegmentMachine {
   readonly #plan: FilterPlan
   readonly #report: (finding: Finding) => void
   blocked = false
-  /** Offset in the whole text up to which the last value was masked on, beyond the end that was reported; 0 if it was not. */
+  /** Offset in the whole text up to which the last value was masked on, beyond the end that was reported; 0 if it was not. Whoever reads it sets it back after a flush. */
   swallowedTo = 0
 
   /** Raw units since the last release, from the start of the open segment; the pass has seen all of them. */
@@ -141,7 +141,6 @@ export class SegmentMachine {
     const output = this.#release(length)
     this.#before = ''
     this.#base = 0
-    this.swallowedTo = 0
     this.#swallower.stop()
     return output
   }

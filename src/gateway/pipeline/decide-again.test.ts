@@ -15,6 +15,7 @@ import {
 import { silentLogger } from '#foundation/telemetry'
 import { localTime } from '#trust/conditions'
 import { Cancellation } from './cancellation.ts'
+import { isStricter } from './decide-again.ts'
 import type { House } from './house.ts'
 import { RunningStreams } from './running-streams.ts'
 import { serve } from './serve.ts'
@@ -193,5 +194,23 @@ describe('running requests', () => {
     stage.rule = () => decision('deny')
     expect(codeOf(await stage.serve())).toBe('ERR_POLICY_DENIED')
     expect([stage.asked, stage.streams.size]).toEqual([0, 0])
+  })
+})
+
+describe('a filter beside the one an answer goes through (B8, C6)', () => {
+  it.each<[stricter: boolean, now: Readonly<Record<string, FilterAction>>, before: Readonly<Record<string, FilterAction>>]>([
+    [true, { default: 'mask', PERSON: 'mask' }, { default: 'mask' }],
+    [true, { default: 'mask', DATE_TIME: 'block' }, { default: 'block' }],
+    [true, { default: 'block', URL: 'mask' }, { default: 'block' }],
+    [true, { default: 'mask', CONFIDENTIAL_TERM: 'mask' }, { default: 'mask' }],
+    // A site may have a recogniser of its own for what is usually left alone.
+    [true, { default: 'mask' }, { default: 'mask', LOCATION: 'allow' }],
+    [false, { default: 'mask' }, { default: 'mask', PERSON: 'mask' }],
+    [false, { default: 'mask', EMAIL_ADDRESS: 'mask' }, { default: 'mask' }],
+    [false, { default: 'mask', STAFF_NUMBER: 'mask' }, { default: 'mask' }],
+    [true, { default: 'mask', STAFF_NUMBER: 'block' }, { default: 'mask' }],
+    [false, { PERSON: 'mask', AGE: 'log' }, { PERSON: 'block', AGE: 'log' }],
+  ])('is stricter (%j): %j beside %j, as `default` leaves names and dates alone', (stricter, now, before) => {
+    expect(isStricter(now, before)).toBe(stricter)
   })
 })

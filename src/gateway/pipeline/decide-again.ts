@@ -1,5 +1,5 @@
 import { asksMoreOfTools, type FilterAction, type Obligations, RedoubtError, stricterAction } from '#foundation/core'
-import { CONFIDENTIAL_ENTITIES } from '#gateway/filters'
+import { CONFIDENTIAL_ENTITIES, ENTITIES, PRESETS } from '#gateway/filters'
 import { conditionRequest, decisionContext } from './decide.ts'
 import type { House } from './house.ts'
 import { wantsMoreReview } from './review-wish.ts'
@@ -7,6 +7,8 @@ import type { Authorised } from './states.ts'
 import { refusalOf } from './step-up.ts'
 
 const CONFIDENTIAL: ReadonlySet<string> = new Set(CONFIDENTIAL_ENTITIES)
+/** What `default` leaves alone, unless the site has a recogniser of its own for it. */
+const NAMED_ALONE: ReadonlySet<string> = new Set([...ENTITIES].filter((entity) => !PRESETS.default.has(entity)))
 
 /**
  * Whether a request that was let in would be let in now: the policies in force, the present time, the model as it is (B8).
@@ -49,10 +51,14 @@ export function leavesLess(now: Obligations, before: Obligations): boolean {
 /** Whether `now` takes away anything that `before` leaves. */
 export function isStricter(now: Obligations['filterOutput'], before: Obligations['filterOutput']): boolean {
   // `default` does not speak of what is confidential: that is looked for where it is named.
-  const said = (filter: Obligations['filterOutput'], entity: string): FilterAction =>
-    filter[entity] ?? (CONFIDENTIAL.has(entity) ? 'allow' : filter['default']) ?? 'allow'
-  const asksForMore = (wanted: FilterAction, done: FilterAction): boolean => stricterAction(wanted, done) !== done
-  return [...new Set([...Object.keys(now), ...Object.keys(before), 'default'])].some((entity) =>
-    asksForMore(said(now, entity), said(before, entity)),
+  const said = (filter: Obligations['filterOutput'], entity: string, byDefault: boolean): FilterAction =>
+    filter[entity] ?? (byDefault && !CONFIDENTIAL.has(entity) ? filter['default'] : undefined) ?? 'allow'
+  const asksForMore = (entity: string, byDefault: boolean): boolean => {
+    const done = said(before, entity, byDefault)
+    return stricterAction(said(now, entity, byDefault), done) !== done
+  }
+  // Where only the site knows whether `default` speaks of an entity, it is stricter when it is for either.
+  return [...new Set([...Object.keys(now), ...Object.keys(before), 'default'])].some(
+    (entity) => asksForMore(entity, true) || (NAMED_ALONE.has(entity) && asksForMore(entity, false)),
   )
 }
