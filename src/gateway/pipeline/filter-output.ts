@@ -15,6 +15,9 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
   const { served } = state
   if (served.kind === 'stream') {
     const { findings: outputFindings, actions: outputActions, held } = served
+    const failure = outputFindings.has(PROMPT_CANARY) ? new RedoubtError('ERR_FILTER_CANARY') : served.failure
+    // Nothing of it has left: the caller is refused as for a whole answer, and charged what the model has worked.
+    if (failure !== null && !state.received.reply.started) return { refused: withCanary(failure, outputFindings), state }
     try {
       // Tokens of the closing events.
       state.filters.kept?.commit()
@@ -22,7 +25,6 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
       return { refused: asRedoubtError(thrown), state }
     }
     if (held !== undefined) return holdStream(house, state, served, held)
-    const failure = outputFindings.has(PROMPT_CANARY) ? new RedoubtError('ERR_FILTER_CANARY') : served.failure
     // Keyed like every digest of the record: a short answer could be guessed from its plain hash.
     return {
       ...state,
@@ -69,4 +71,10 @@ function filtered(
   } finally {
     inspection.settle()
   }
+}
+
+/** A refusal is recorded without what was found; that a canary was must be told all the same. */
+function withCanary(failure: RedoubtError, findings: ReadonlyMap<string, number>): RedoubtError {
+  if (!findings.has('CANARY')) return failure
+  return new RedoubtError(failure.code, failure.message, { evidence: { ...failure.evidence, entity: 'CANARY' }, cause: failure })
 }

@@ -1,7 +1,7 @@
 import { status as grpc } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
 import { type EntityFacts, RedoubtError } from '#foundation/core'
-import { compilePlan } from '#gateway/filters'
+import { compilePlan, PROMPT_CANARY, withCanary } from '#gateway/filters'
 import { Cancellation, type ServeIo, type Served } from '#gateway/pipeline'
 import type { UpstreamApi, UpstreamRoute, Upstreams } from '#gateway/serving'
 import { CHAT_COMPLETIONS } from './chat-completions/protocol.ts'
@@ -227,6 +227,44 @@ describe.each(APIS)('D10: a stream of %s with a value that a person has to look 
     expect([blocked.left, failureOf(blocked)]).toEqual(['', 'ERR_FILTER_BLOCKED_OUTPUT'])
     const broken = await run(one, one.stream('Good day.').slice(0, -40), 64, { holdAll: true }, true)
     expect([broken.left, heldOf(broken), failureOf(broken)]).toEqual(['', undefined, 'ERR_UPSTREAM_RESET'])
+  })
+})
+
+describe.each(APIS)('D3, D10: a stream of %s beside which a reviewer reads', (_name, one) => {
+  const tokensOf = ({ served }: Outcome) => (served instanceof RedoubtError || served.kind !== 'stream' ? undefined : served.usage.tokens)
+  const without = { outputPlan: compilePlan({ CREDIT_CARD: 'mask' }) }
+
+  it('is charged what the model worked, though more came than a person looks through', async () => {
+    const text = 'and so on. '.repeat(8_000)
+    const outcome = await run(one, one.stream(text), 4_096)
+    expect([failureOf(outcome), heldOf(outcome)]).toEqual([undefined, undefined])
+    expect(tokensOf(outcome)).toBe(tokensOf(await run(one, one.stream(text), 4_096, without)))
+  })
+
+  it('is charged what the model worked where nobody may have it', async () => {
+    const held = await run(one, one.stream(`Good day. ${'and so on. '.repeat(100)} key ${KEY}`), 64, { holdAll: true })
+    expect([failureOf(held), held.left, heldOf(held)]).toEqual(['ERR_FILTER_BLOCKED_OUTPUT', '', undefined])
+    const open = await run(one, one.stream(`Good day. ${'and so on. '.repeat(100)} key ${KEY}`), 64)
+    expect(tokensOf(held)).toBeGreaterThan(0)
+    expect(tokensOf(held)).toBe(tokensOf(open))
+    const broken = await run(one, one.stream('Good day.').slice(0, -40), 64, { holdAll: true }, true)
+    expect(tokensOf(broken)).toBeGreaterThan(0)
+  })
+
+  it('says that a marker was seen after what a person has to look at, or where all is looked at (C9)', async () => {
+    const marker = 'qv7m2kx9t4hd8s3pz6wb'
+    const change = { outputPlan: withCanary(compilePlan(ACTIONS), marker) }
+    for (const step of [1, 64, 100_000]) {
+      for (const [text, holdAll] of [
+        [`${TEXT} ${marker} bye`, false],
+        [`Good day. ${marker} bye`, true],
+      ] as const) {
+        const { served, left } = await run(one, one.stream(text), step, { ...change, holdAll })
+        expect(served).toMatchObject({ blocked: true, failure: { code: 'ERR_FILTER_BLOCKED_OUTPUT' } })
+        expect((served as { findings: ReadonlyMap<string, number> }).findings.get(PROMPT_CANARY)).toBe(1)
+        expect(left).not.toMatch(/qv7m2|jane/)
+      }
+    }
   })
 })
 

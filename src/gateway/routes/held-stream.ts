@@ -11,8 +11,8 @@ const MAX_HELD_UNITS = 512 * 1024
 /** Opens the stream that a reviewer would see; its redactors are the caller's to count. */
 export type OpenStream = (create: () => Redactor) => LanguageStream
 
-/** What a reviewer gets, or why there is nothing to be given. */
-export type ReviewVerdict = { readonly held: HeldStream } | { readonly failure: RedoubtError }
+/** What a reviewer gets, or why there is nothing to be given: it failed, or holds what nobody may have. */
+export type ReviewVerdict = { readonly held: HeldStream } | { readonly failure: RedoubtError } | { readonly blocked: true }
 
 /**
  * The same stream for a reviewer: beside the client's, which ends where a value is found that a person has to look at, this one goes on, with that
@@ -37,7 +37,6 @@ class StreamForReview {
   }
 
   push(chunk: Uint8Array): void {
-    if (this.#tooLarge) return
     this.#add(this.#stream.push(chunk))
   }
 
@@ -62,20 +61,21 @@ class StreamForReview {
   /** What comes of a stream that has ended; null when there is nothing for a reviewer: the client has it all, or nobody may have the rest. */
   verdict(client: StreamState): ReviewVerdict | null {
     if (!this.#all && client !== 'blocked') return null
-    if (this.#stream.state === 'blocked') return this.#all ? { failure: new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT') } : null
+    if (this.#stream.state === 'blocked') return { blocked: true }
     if (this.#stream.state === 'complete') this.#add(this.#stream.closing())
     if (this.#tooLarge) return { failure: new RedoubtError('ERR_REVIEW_TOO_LARGE') }
     if (this.#stream.state === 'complete')
-      return { held: { text: this.#text, findings: this.#counts('findings'), actions: this.#counts('actions') } }
+      return { held: { text: this.#text, findings: this.counts('findings'), actions: this.counts('actions') } }
     return { failure: this.#stream.error ?? new RedoubtError('ERR_UPSTREAM_RESET') }
   }
 
-  #counts(of: 'findings' | 'actions'): ReadonlyMap<string, number> {
+  /** What was found, which is more than the client's stream did where that ended before. */
+  counts(of: 'findings' | 'actions'): ReadonlyMap<string, number> {
     return added(this.#redactors.map((redactor) => redactor[of]))
   }
 
   #add(text: string): void {
-    if (this.#text.length + text.length > MAX_HELD_UNITS) {
+    if (this.#tooLarge || this.#text.length + text.length > MAX_HELD_UNITS) {
       this.#tooLarge = true
       this.#text = ''
     } else this.#text += text

@@ -201,23 +201,21 @@ function serveStream<Request extends LanguageRequest>(
       const verdict = review?.verdict(transformer.state) ?? null
       const failure = verdict !== null && 'failure' in verdict ? verdict.failure : null
       const held = verdict !== null && 'held' in verdict ? verdict.held : null
-      if (failure !== null && io.holdAll) {
-        reject(failure)
-        return
-      }
       const ended = failure === null ? transformer.closing() : protocol.renderStreamError(failure, io.requestId)
-      const closing = held === null ? ended : ''
-      const blocked =
-        transformer.state === 'blocked' ? (tools?.refused ?? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT')) : transformer.error
+      const closing = held === null && !io.holdAll ? ended : ''
+      const isBlocked = transformer.state === 'blocked' || (verdict !== null && 'blocked' in verdict)
+      const blocked = isBlocked ? (tools?.refused ?? new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT')) : transformer.error
+      // The reviewer's stream goes on where the client's has ended, or never began.
+      const further = verdict === null ? null : review
       resolve({
         kind: 'stream',
         closing,
-        usage: { tokens: (review ?? transformer).usage().totalTokens },
+        usage: { tokens: (further ?? transformer).usage().totalTokens },
         outputDigest: digest.update(closing).digest('hex'),
-        findings: held?.findings ?? added(redactors.map(({ findings }) => findings)),
-        actions: held?.actions ?? added(redactors.map(({ actions }) => actions)),
+        findings: further?.counts('findings') ?? added(redactors.map(({ findings }) => findings)),
+        actions: further?.counts('actions') ?? added(redactors.map(({ actions }) => actions)),
         ...leftOf(redactors),
-        blocked: transformer.state === 'blocked',
+        blocked: isBlocked,
         failure: failure ?? (held === null ? blocked : null),
         ...(held === null ? {} : { held }),
       } satisfies StreamServed)
@@ -249,7 +247,7 @@ function serveStream<Request extends LanguageRequest>(
         finish()
       },
       error(error) {
-        if (!started || io.holdAll) {
+        if (!started) {
           reject(error)
           return
         }

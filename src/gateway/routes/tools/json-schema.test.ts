@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { JsonSchema } from './json-schema.ts'
+import { JsonSchema, Work } from './json-schema.ts'
 
 const fits = (schema: unknown, value: unknown): boolean => new JsonSchema(schema as never, 'tools[0]').fits(value as never)
 
@@ -97,6 +97,46 @@ describe('a schema of a tool', () => {
         Array.from({ length: 250_000 }, () => 1),
       ),
     ).toBe(false)
+  })
+
+  const long = 'x'.repeat(40_000)
+  const names = Array.from({ length: 1_000 }, (_, i) => `n${i}`)
+  it.each([
+    [{ minLength: 1 }, long],
+    [{ maxLength: 1e9 }, long],
+    [{ const: long }, long],
+    [{ enum: [long, 1] }, long],
+    [{ uniqueItems: true }, [long]],
+    [{ uniqueItems: true }, [{ [long]: 1 }]],
+    [{ required: names }, Object.fromEntries(names.map((name) => [name, 1]))],
+    [{ maxProperties: 1e9 }, Object.fromEntries(names.map((name) => [name, 1]))],
+    [{ additionalProperties: true }, Object.fromEntries(names.map((name) => [name, 1]))],
+    [{ properties: Object.fromEntries(names.map((name) => [name, true])) }, {}],
+    [{ items: true }, names],
+  ])('counts what a step looks at, however often it is asked to look (C6): %.60j', (leaf, value) => {
+    const work = new Work()
+    expect(new JsonSchema(leaf as never, 'tools[0]').fits(value as never, work)).toBe(true)
+    expect(work.steps).toBeGreaterThanOrEqual(1_000)
+    const $defs: Record<string, unknown> = { d0: leaf }
+    for (let i = 1; i <= 12; i++) $defs[`d${i}`] = { allOf: [{ $ref: `#/$defs/d${i - 1}` }, { $ref: `#/$defs/d${i - 1}` }] }
+    // Every one of the 4,096 fits, so only the bound can say no.
+    expect(fits({ $defs, $ref: '#/$defs/d12' }, value)).toBe(false)
+  })
+
+  it('takes the longest text that a call may have (C6)', () => {
+    expect(fits({ minLength: 1, maxLength: 2_000_000 }, 'x'.repeat(1_048_576))).toBe(true)
+  })
+
+  it('refuses a chain of references that would overflow the stack, before and while it is checked (C6)', () => {
+    const chain = (length: number): object => ({
+      $defs: Object.fromEntries(Array.from({ length }, (_, i) => [`d${i}`, i + 1 < length ? { $ref: `#/$defs/d${i + 1}` } : {}])),
+      $ref: '#/$defs/d0',
+    })
+    expect(fits(chain(100), 1)).toBe(true)
+    for (const length of [500, 1_900]) expect(() => fits(chain(length), 1)).toThrow(expect.objectContaining({ code: 'ERR_INPUT_INVALID' }))
+    let inner: object = { $ref: '#/$defs/a' }
+    for (let i = 0; i < 12; i++) inner = { allOf: [inner] }
+    expect(fits({ $defs: { a: inner }, $ref: '#/$defs/a' }, 1)).toBe(false)
   })
 
   it('gives an answer or its own refusal for whatever it is', () => {

@@ -8,9 +8,12 @@ import { invalid, isBranch } from '../request-members.ts'
 const MAX_NODES = 2_000
 const MAX_DEPTH = 32
 const MAX_VALUES = 1_000
-/** Steps of one check, and references within each other: what takes more does not fit. */
+/** Steps of one check: what takes more does not fit. */
 const MAX_STEPS = 200_000
-const MAX_REFERENCES = 128
+/** Schemas within each other, through references or not: each is a few calls on the stack. */
+const MAX_NESTED = 400
+/** So many characters are looked at in the time of one step. */
+const UNITS_PER_STEP = 16
 /** Say something to people and models, and nothing about values. */
 const ANNOTATIONS: ReadonlySet<string> = new Set(
   'title description default examples $comment $schema $id deprecated readOnly writeOnly format strict'.split(' '),
@@ -25,7 +28,39 @@ const TYPES: Readonly<Record<string, (value: Tree) => boolean>> = {
   null: (value) => value === null,
 }
 
-type Check = (value: Tree, spend: () => void) => boolean
+const TYPE_COUNT = Object.keys(TYPES).length
+
+type Check = (value: Tree, work: Work) => boolean
+
+/** What one check has cost so far, and how deep it is. */
+export class Work {
+  #steps = 0
+  #nested = 0
+
+  get steps(): number {
+    return this.#steps
+  }
+
+  /** @throws {TooLong} */
+  spend(steps: number): void {
+    this.#steps += steps
+    if (this.#steps > MAX_STEPS) throw new TooLong()
+  }
+
+  /** @throws {TooLong} */
+  spendOn(text: string): void {
+    this.spend(Math.ceil(text.length / UNITS_PER_STEP))
+  }
+
+  /** @throws {TooLong} */
+  enter(): void {
+    if (++this.#nested > MAX_NESTED) throw new TooLong()
+  }
+
+  leave(): void {
+    this.#nested--
+  }
+}
 
 /** A schema that was understood as a whole. */
 export class JsonSchema {
@@ -36,12 +71,9 @@ export class JsonSchema {
     this.#check = new SchemaReader(schema, at).root()
   }
 
-  fits(value: Tree): boolean {
-    let steps = 0
+  fits(value: Tree, work = new Work()): boolean {
     try {
-      return this.#check(value, () => {
-        if (++steps > MAX_STEPS) throw new TooLong()
-      })
+      return this.#check(value, work)
     } catch (thrown) {
       if (thrown instanceof TooLong) return false
       throw thrown
@@ -56,7 +88,7 @@ class SchemaReader {
   readonly #at: string
   readonly #definitions = new Map<string, { check: Check | null }>()
   #nodes = 0
-  #inside = 0
+  #nested = 0
 
   constructor(schema: Tree, at: string) {
     this.#schema = schema
@@ -70,7 +102,7 @@ class SchemaReader {
   /** A definition may speak of itself. */
   #named(reference: string, schema: Tree): Check {
     const known = this.#definitions.get(reference)
-    if (known !== undefined) return (value, spend) => known.check?.(value, spend) === true
+    if (known !== undefined) return (value, work) => known.check?.(value, work) === true
     const own: { check: Check | null } = { check: null }
     this.#definitions.set(reference, own)
     own.check = this.#read(schema, 0)
@@ -78,18 +110,29 @@ class SchemaReader {
   }
 
   #read(schema: Tree, depth: number): Check {
-    if (++this.#nodes > MAX_NODES || depth > MAX_DEPTH) throw invalid('the schema of a tool is too large to be checked', this.#at)
-    if (typeof schema === 'boolean') return () => schema
+    if (++this.#nodes > MAX_NODES || depth > MAX_DEPTH || this.#nested > MAX_NESTED)
+      throw invalid('the schema of a tool is too large to be checked', this.#at)
+    if (typeof schema === 'boolean') {
+      return (_value, work) => {
+        work.spend(1)
+        return schema
+      }
+    }
     if (!isBranch(schema)) throw invalid('the schema of a tool is neither an object nor a truth value', this.#at)
     const checks: Check[] = []
+    this.#nested++
     for (const keyword of Object.keys(schema)) {
       if (ANNOTATIONS.has(keyword)) continue
       const check = this.#keyword(keyword, schema[keyword] as Tree, schema, depth + 1)
       if (check !== null) checks.push(check)
     }
-    return (value, spend) => {
-      spend()
-      return checks.every((check) => check(value, spend))
+    this.#nested--
+    return (value, work) => {
+      work.spend(1 + checks.length)
+      work.enter()
+      const fits = checks.every((check) => check(value, work))
+      work.leave()
+      return fits
     }
   }
 
@@ -118,7 +161,7 @@ class SchemaReader {
         return this.#items(said, schema, depth)
       case 'prefixItems': {
         const places = this.#array(said).map((one) => this.#read(one, depth))
-        return (value, spend) => !Array.isArray(value) || value.every((item, i) => places[i]?.(item, spend) ?? true)
+        return (value, work) => !Array.isArray(value) || places.every((check, i) => i >= value.length || check(value[i] as Tree, work))
       }
       case 'allOf':
       case 'anyOf':
@@ -126,7 +169,7 @@ class SchemaReader {
         return this.#choice(keyword, said, depth)
       case 'uniqueItems':
         if (said === false) return null
-        return (value, spend) => !Array.isArray(value) || new Set(value.map((item) => canonical(item, spend))).size === value.length
+        return (value, work) => !Array.isArray(value) || new Set(value.map((item) => canonical(item, work))).size === value.length
       default:
         return this.#bound(keyword, said)
     }
@@ -134,68 +177,66 @@ class SchemaReader {
 
   #reference(said: Tree): Check {
     const [, holder, name] = (typeof said === 'string' && /^#(?:\/(\$defs|definitions)\/([\w.-]{1,128}))?$/.exec(said)) || []
-    if (said === '#') return this.#bounded(this.#named('#', this.#schema))
+    if (said === '#') return this.#named('#', this.#schema)
     const held = holder !== undefined && isBranch(this.#schema) ? this.#schema[holder] : undefined
     if (name === undefined || !isBranch(held) || !Object.hasOwn(held, name))
       throw invalid('a schema of a tool refers to what is not in its definitions', this.#at)
-    return this.#bounded(this.#named(said as string, held[name] as Tree))
-  }
-
-  /** A schema may speak of itself without looking deeper into the value. */
-  #bounded(check: Check): Check {
-    return (value, spend) => {
-      spend()
-      if (++this.#inside > MAX_REFERENCES) throw new TooLong()
-      const fits = check(value, spend)
-      this.#inside--
-      return fits
-    }
+    return this.#named(said as string, held[name] as Tree)
   }
 
   #type(said: Tree): Check {
     const names = Array.isArray(said) ? said : [said]
     const tests = names.map((name) => (typeof name === 'string' && Object.hasOwn(TYPES, name) ? TYPES[name] : undefined))
-    if (tests.length === 0 || tests.some((test) => test === undefined)) throw invalid('a schema of a tool names an unknown type', this.#at)
+    if (tests.length === 0 || tests.length > TYPE_COUNT || tests.some((test) => test === undefined))
+      throw invalid('a schema of a tool names an unknown type', this.#at)
     return (value) => tests.some((test) => test?.(value) === true)
   }
 
   #values(said: readonly Tree[]): Check {
     if (said.length === 0 || said.length > MAX_VALUES) throw invalid('a schema of a tool lists no values, or too many', this.#at)
-    const wanted = new Set(said.map((one) => canonical(one, () => undefined)))
-    return (value, spend) => wanted.has(canonical(value, spend))
+    const wanted = new Set(said.map((one) => canonical(one, null)))
+    return (value, work) => wanted.has(canonical(value, work))
   }
 
   #properties(said: Tree, depth: number): Check {
     const known = Object.entries(this.#object(said)).map(([name, one]) => [name, this.#read(one, depth)] as const)
-    return (value, spend) =>
-      !isBranch(value) || known.every(([name, check]) => !Object.hasOwn(value, name) || check(value[name] as Tree, spend))
+    return (value, work) => {
+      work.spend(known.length)
+      return !isBranch(value) || known.every(([name, check]) => !Object.hasOwn(value, name) || check(value[name] as Tree, work))
+    }
   }
 
   #required(said: Tree): Check {
     const names = this.#array(said)
     if (names.length > MAX_VALUES || !names.every((name) => typeof name === 'string'))
       throw invalid('a schema of a tool requires what is no name', this.#at)
-    return (value) => !isBranch(value) || names.every((name) => Object.hasOwn(value, name))
+    return (value, work) => {
+      work.spend(names.length)
+      return !isBranch(value) || names.every((name) => Object.hasOwn(value, name))
+    }
   }
 
   #additional(said: Tree, { properties }: Branch, depth: number): Check {
     const check = this.#read(said, depth)
     const known = new Set(isBranch(properties) ? Object.keys(properties) : [])
-    return (value, spend) => !isBranch(value) || Object.keys(value).every((name) => known.has(name) || check(value[name] as Tree, spend))
+    return (value, work) => !isBranch(value) || keysOf(value, work).every((name) => known.has(name) || check(value[name] as Tree, work))
   }
 
   #items(said: Tree, { prefixItems }: Branch, depth: number): Check {
     const check = this.#read(said, depth)
     const from = Array.isArray(prefixItems) ? prefixItems.length : 0
-    return (value, spend) => !Array.isArray(value) || value.every((item, i) => i < from || check(item, spend))
+    return (value, work) => {
+      work.spend(from)
+      return !Array.isArray(value) || value.every((item, i) => i < from || check(item, work))
+    }
   }
 
   #choice(keyword: 'allOf' | 'anyOf' | 'oneOf', said: Tree, depth: number): Check {
     const checks = this.#array(said).map((one) => this.#read(one, depth))
     if (checks.length === 0) throw invalid(`\`${keyword}\` in a schema of a tool is empty`, this.#at)
-    if (keyword === 'allOf') return (value, spend) => checks.every((check) => check(value, spend))
-    if (keyword === 'anyOf') return (value, spend) => checks.some((check) => check(value, spend))
-    return (value, spend) => checks.filter((check) => check(value, spend)).length === 1
+    if (keyword === 'allOf') return (value, work) => checks.every((check) => check(value, work))
+    if (keyword === 'anyOf') return (value, work) => checks.some((check) => check(value, work))
+    return (value, work) => checks.filter((check) => check(value, work)).length === 1
   }
 
   #bound(keyword: string, said: Tree): Check {
@@ -203,7 +244,7 @@ class SchemaReader {
     if (measure === undefined) throw invalid('a schema of a tool has a keyword that is not checked here: leave it out', this.#at)
     if (typeof said !== 'number' || !Number.isFinite(said) || (keyword === 'multipleOf' && said <= 0))
       throw invalid(`\`${keyword}\` in a schema of a tool is no number`, this.#at)
-    return (value) => measure(value, said)
+    return (value, work) => measure(value, said, work)
   }
 
   #array(said: Tree): readonly Tree[] {
@@ -224,20 +265,20 @@ const onNumber =
 /** In characters, as the specification says. */
 const onText =
   (test: (length: number, bound: number) => boolean) =>
-  (value: Tree, bound: number): boolean =>
-    typeof value !== 'string' || test(Array.from(value).length, bound)
+  (value: Tree, bound: number, work: Work): boolean =>
+    typeof value !== 'string' || test(charactersOf(value, work), bound)
 const onArray =
   (test: (length: number, bound: number) => boolean) =>
   (value: Tree, bound: number): boolean =>
     !Array.isArray(value) || test(value.length, bound)
 const onObject =
   (test: (length: number, bound: number) => boolean) =>
-  (value: Tree, bound: number): boolean =>
-    !isBranch(value) || test(Object.keys(value).length, bound)
+  (value: Tree, bound: number, work: Work): boolean =>
+    !isBranch(value) || test(keysOf(value, work).length, bound)
 const atLeast = (value: number, bound: number): boolean => value >= bound
 const atMost = (value: number, bound: number): boolean => value <= bound
 
-const BOUNDS: Readonly<Record<string, (value: Tree, bound: number) => boolean>> = {
+const BOUNDS: Readonly<Record<string, (value: Tree, bound: number, work: Work) => boolean>> = {
   minimum: onNumber(atLeast),
   maximum: onNumber(atMost),
   exclusiveMinimum: onNumber((value, bound) => value > bound),
@@ -251,11 +292,46 @@ const BOUNDS: Readonly<Record<string, (value: Tree, bound: number) => boolean>> 
   maxProperties: onObject(atMost),
 }
 
-/** The same text for the same value, whatever the order of its members. */
-function canonical(value: Tree, spend: () => void): string {
-  spend()
-  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, spend)).join(',')}]`
-  if (!isBranch(value)) return JSON.stringify(value)
-  const members = Object.keys(value).sort()
-  return `{${members.map((name) => `${JSON.stringify(name)}:${canonical(value[name] as Tree, spend)}`).join(',')}}`
+function charactersOf(text: string, work: Work): number {
+  work.spendOn(text)
+  let count = 0
+  for (let at = 0; at < text.length; at += text.codePointAt(at)! > 0xffff ? 2 : 1) count++
+  return count
+}
+
+function keysOf(branch: Branch, work: Work): readonly string[] {
+  const keys = Object.keys(branch)
+  work.spend(keys.length)
+  return keys
+}
+
+/** The same text for the same value, whatever the order of its members. @param work null for a value of the schema, which is read once. */
+function canonical(value: Tree, work: Work | null): string {
+  const out: string[] = []
+  writeCanonical(value, work, out)
+  return out.join('')
+}
+
+function writeCanonical(value: Tree, work: Work | null, out: string[]): void {
+  work?.spend(1)
+  if (Array.isArray(value)) {
+    out.push('[')
+    for (const item of value) {
+      writeCanonical(item, work, out)
+      out.push(',')
+    }
+    out.push(']')
+  } else if (isBranch(value)) {
+    out.push('{')
+    for (const name of Object.keys(value).sort()) {
+      work?.spendOn(name)
+      out.push(JSON.stringify(name), ':')
+      writeCanonical(value[name] as Tree, work, out)
+      out.push(',')
+    }
+    out.push('}')
+  } else {
+    if (typeof value === 'string') work?.spendOn(value)
+    out.push(JSON.stringify(value))
+  }
 }
