@@ -260,7 +260,8 @@ async function start(
   const { issuer } = identity
   const approvalsDatabase = openDatabase<unknown>(directory.at('approvals.db'))
   closers.push(() => approvalsDatabase.close())
-  const approvers = approversOf({ identity, policies, profile })
+  const independence = independenceOf(identity, log, profile)
+  const approvers = approversOf({ identity, policies, profile }, independence)
   const exceptions = await openExceptions({
     database: approvalsDatabase,
     keys,
@@ -273,7 +274,6 @@ async function start(
     accounts: reviewedAccounts(identity),
   })
   closers.push(() => exceptions.close())
-  const independence = independenceOf(approvers, log, profile)
   const { sealer } = keyring
   const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
   const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)

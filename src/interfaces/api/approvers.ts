@@ -1,10 +1,17 @@
 import type { EntityFacts, EntityUid } from '#foundation/core'
 import type { Approvers, ReviewedAccounts } from '#governance/approvals'
+import type { Independence } from '#governance/oversight'
 import type { Identity } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
 
-/** Who may approve, by the accounts and policies of this moment. */
-export function approversOf({ identity, policies, profile }: Pick<ControlPlane, 'identity' | 'policies' | 'profile'>): Approvers {
+/**
+ * Who may approve, by the accounts and policies of this moment.
+ * @param independence whoever made what asks, a person or a program, is no second pair of eyes.
+ */
+export function approversOf(
+  { identity, policies, profile }: Pick<ControlPlane, 'identity' | 'policies' | 'profile'>,
+  independence: Independence,
+): Approvers {
   return {
     mayApprove(approver, resource, context) {
       // Two programs are no four eyes. In development there may be nobody else.
@@ -16,11 +23,7 @@ export function approversOf({ identity, policies, profile }: Pick<ControlPlane, 
       const query = { principal, action: 'approve' as const, resource, context: { ...context, approvals: 0, breakGlass: false } }
       return policies.decide(query).effect === 'allow'
     },
-    // In development the account of this host makes everyone.
-    isSameHand: (one, other) =>
-      profile === 'production' &&
-      ((one.type === 'User' && identity.people.isMadeBy(one.id, other)) ||
-        (other.type === 'User' && identity.people.isMadeBy(other.id, one))),
+    isSameHand: (one, other) => independence.isSameHand(one, other),
   }
 }
 

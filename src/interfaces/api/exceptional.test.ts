@@ -1,10 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type DecisionContext, type DecisionQuery, ORDINARY_REQUEST } from '#foundation/core'
+import type { SearchQuery } from '#trust/audit'
 import type { Identity, Principal } from '#trust/identity'
 import { approversOf } from './approvers.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { orExcepted, stillExcepted } from './exceptional.ts'
+import { independenceOf } from './reviewers.ts'
 
 const MODEL = { type: 'Model', id: 'credit', attributes: {}, parents: [] }
 const CALLER = { type: 'User', id: 'carol', attributes: {}, parents: [] }
@@ -163,15 +165,38 @@ describe('who may approve', () => {
       isMadeBy: (id: string, maker: { id: string }) => id === 'carol' && maker.id === 'dave',
     },
   } as unknown as Identity
+  /** Dave made the program `app`. */
+  const log = {
+    search: ({ type, actor, resource }: SearchQuery) => ({
+      entries: type === 'access.account.create' && actor?.id === 'dave' && resource?.id === 'app' ? [{ index: 1, event: {} }] : [],
+      next: null,
+      upTo: 2,
+    }),
+  }
+  const approversIn = (profile: 'development' | 'production') =>
+    approversOf({ identity, policies: plane.policies, profile }, independenceOf(identity, log, profile))
   const may = (profile: 'development' | 'production', id = 'app', type = 'ServiceAccount') =>
-    approversOf({ identity, policies: plane.policies, profile }).mayApprove({ type, id }, MODEL, query.context)
+    approversIn(profile).mayApprove({ type, id }, MODEL, query.context)
 
   it('is nobody whom who asks has made, in production', () => {
     const made = (profile: 'development' | 'production', maker: string) =>
-      approversOf({ identity, policies: plane.policies, profile }).isSameHand({ type: 'User', id: 'carol' }, { type: 'User', id: maker })
+      approversIn(profile).isSameHand({ type: 'User', id: 'carol' }, { type: 'User', id: maker })
     expect([made('production', 'dave'), made('production', 'eve'), made('development', 'dave')]).toEqual([true, false, false])
-    const approvers = approversOf({ identity, policies: plane.policies, profile: 'production' })
+    const approvers = approversIn('production')
     expect(approvers.isSameHand({ type: 'User', id: 'dave' }, { type: 'User', id: 'carol' })).toBe(true)
+  })
+
+  it('B1: is nobody who made the program that asks, nor is the program a second hand for its maker', () => {
+    const program = { type: 'ServiceAccount', id: 'app' }
+    const isHandOf = (id: string, profile: 'development' | 'production' = 'production') => [
+      approversIn(profile).isSameHand({ type: 'User', id }, program),
+      approversIn(profile).isSameHand(program, { type: 'User', id }),
+    ]
+    expect([isHandOf('dave'), isHandOf('eve'), isHandOf('dave', 'development')]).toEqual([
+      [true, true],
+      [false, false],
+      [false, false],
+    ])
   })
 
   it('is no program in production, nobody disabled and nobody unknown, and whoever the policies allow', () => {
@@ -189,12 +214,12 @@ describe('who may approve', () => {
     allows = () => false
     expect(may('development')).toBe(false)
     allows = () => true
-    const lent = approversOf({ identity, policies: plane.policies, profile: 'development' })
+    const lent = approversIn('development')
     expect(lent.mayApprove({ type: 'User', id: 'carol' }, MODEL, { ...query.context, onBehalfBy: 'assistant' })).toBe(false)
     // Neither an approval nor broken glass makes an approver.
     allows = ({ approvals, breakGlass }) => approvals > 0 || breakGlass
     expect(
-      approversOf({ identity, policies: plane.policies, profile: 'development' }).mayApprove({ type: 'ServiceAccount', id: 'app' }, MODEL, {
+      approversIn('development').mayApprove({ type: 'ServiceAccount', id: 'app' }, MODEL, {
         ...query.context,
         approvals: 9,
         breakGlass: true,

@@ -14,11 +14,12 @@ const logOf = (made: string): Pick<AuditLog, 'search'> => ({
     return { entries: found ? [{ index: 1, event: {} }] : [], next: null, upTo: 2 }
   },
 })
-const approvers = { isSameHand: (one: EntityUid, other: EntityUid) => one.id === 'carl' && other.id === 'bob' }
+/** Carl made Bob. */
+const identity = { people: { isMadeBy: (id: string, maker: EntityUid) => id === 'bob' && maker.id === 'carl' } }
 
 describe('D10: who may be whom', () => {
   it.each(['access.account.create', 'access.account.replaceKey'])('whoever did %s may be the program', (made) => {
-    const independence = independenceOf(approvers, logOf(made), 'production')
+    const independence = independenceOf(identity, logOf(made), 'production')
     const isSameHand = (one: EntityUid, other: EntityUid): boolean => independence.isSameHand(one, other)
     expect([isSameHand(ada, app), isSameHand(app, ada)]).toEqual([true, true])
     expect([isSameHand(bob, app), isSameHand(app, bob), isSameHand(ada, bob)]).toEqual([false, false, false])
@@ -26,7 +27,7 @@ describe('D10: who may be whom', () => {
 
   it('of people as for approvals; in development the account of the host makes everyone', () => {
     const carl: EntityUid = { type: 'User', id: 'carl' }
-    expect(independenceOf(approvers, logOf('none'), 'production').isSameHand(carl, bob)).toBe(true)
-    expect(independenceOf(approvers, logOf('access.account.create'), 'development').isSameHand(ada, app)).toBe(false)
+    expect(independenceOf(identity, logOf('none'), 'production').isSameHand(carl, bob)).toBe(true)
+    expect(independenceOf(identity, logOf('access.account.create'), 'development').isSameHand(ada, app)).toBe(false)
   })
 })
