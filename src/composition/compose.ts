@@ -2,17 +2,14 @@ import { hkdfSync } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { openDatasets } from '#assets/datasets'
-import { openPipelines } from '#assets/pipelines'
-import { openRegistry } from '#assets/registry'
 import { resolveSecret } from '#foundation/config'
 import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
 import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
-import { columnScanner, filterVocabulary, fingerprintKey, keepingOut, openConfidential, plannerFor } from '#gateway/filters'
+import { filterVocabulary, keepingOut, plannerFor } from '#gateway/filters'
 import { openLimits } from '#gateway/limits'
-import { type House, RunningStreams, SWEEP_INTERVAL_MS } from '#gateway/pipeline'
+import type { House } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
@@ -39,7 +36,9 @@ import { checkpointSinks } from './checkpoint-sinks.ts'
 import type { Configuration } from './configuration.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
+import { openAssets } from './open-assets.ts'
 import { openReviews } from './open-reviews.ts'
+import { watchStreams } from './watch-streams.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
 import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
@@ -277,29 +276,8 @@ async function start(
   const { sealer } = keyring
   const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
   const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)
-  const objects = nodeFolder(directory.at('objects'))
-  const datasets = openDatasets({
-    database,
-    objects,
-    keys,
-    audit,
-    clock,
-    sealer: keyring.sealer,
-    scanner: columnScanner,
-    environment: profile,
-  })
-  const registry = openRegistry({ database, objects, keys, audit, clock, environment: profile })
-  const pipelines = openPipelines({ database, audit, clock })
-  const confidential = await openConfidential({
-    database,
-    objects,
-    keys,
-    audit,
-    clock,
-    key: fingerprintKey(keyring.searchKey),
-    mode: configuration.confidential.streams,
-    plan,
-  })
+  const assets = { database, keys, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
+  const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, streams: configuration.confidential.streams })
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())
@@ -313,17 +291,7 @@ async function start(
   const upstreams = createUpstreams({ config, resolveSecret, clock, logger })
   closers.push(() => upstreams.close())
 
-  const streams = new RunningStreams(identity)
-  const sweep = setInterval(() => streams.sweep(), SWEEP_INTERVAL_MS)
-  sweep.unref()
-  closers.push(() => clearInterval(sweep))
-  identity.onRevocation(() => streams.sweep())
-  registry.onChange((version) => {
-    // What is quarantined, or found not to be what was signed, is out of service before anyone asks again.
-    if ((version.quarantined || !version.signed) && models.get(version.name)?.version.version === version.version)
-      models.unload(version.name)
-    streams.sweep()
-  })
+  const streams = watchStreams({ identity, registry, models }, closers)
 
   const house: House = {
     identity,
