@@ -1,9 +1,8 @@
-import { hkdfSync } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { resolveSecret } from '#foundation/config'
-import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
+import { asRedoubtError, type Clock, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
 import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
@@ -37,7 +36,9 @@ import type { Configuration } from './configuration.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { openAssets } from './open-assets.ts'
+import { derivedKey } from './derived-key.ts'
 import { openReviews } from './open-reviews.ts'
+import { recordStop } from './record-stop.ts'
 import { watchStreams } from './watch-streams.ts'
 import { createMetrics } from './metrics.ts'
 import { listen } from './listener.ts'
@@ -438,17 +439,3 @@ const KEY_FLUSH_MS = 60_000
 
 /** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */
 const SHADOW_RATE = 1_000
-
-/** Keys of digests come from the search key, so that a digest means the same after a restart. */
-function derivedKey(searchKey: Parameters<typeof hkdfSync>[1], use: string): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', searchKey, new Uint8Array(), use, 32))
-}
-
-async function recordStop(audit: AuditSink): Promise<void> {
-  try {
-    await audit.record({ type: 'server.stop', actor: SELF, action: 'administer', resource: SELF, outcome: 'success' })
-  } catch (thrown) {
-    // A log that cannot be written must not keep the server from ending.
-    if (!(thrown instanceof RedoubtError)) throw thrown
-  }
-}
