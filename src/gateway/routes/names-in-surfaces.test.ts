@@ -55,18 +55,17 @@ it('lets no name out that a tool call interrupts, and reads its own masks as mas
 })
 
 it('leaves a value that a token was turned back into as it is, wherever a tool call interrupts, and masks what the model says (C6)', () => {
-  const token = `[[EMAIL_ADDRESS_${'bcdfghjk'.repeat(3)}]]`
-  const restoring = forCall(compilePlan({ default: 'mask' }), null, (asked) => (asked === token ? 'jane@example.com' : null))
-  const text = `Write to ${token} about 4111 1111 1111 1111, not to john@example.org.`
-  const whole = 'Write to jane@example.com about [CREDIT_CARD], not to [EMAIL_ADDRESS].'
+  const token = `[[PERSON_${'bcdfghjk'.repeat(3)}]]`
+  const names = compilePlan({ PERSON: 'mask', default: 'mask' })
+  const restoring = forCall(names, null, (asked) => (asked === token ? 'Jonathan Meyers' : null))
+  const text = `I wrote to ${token} about 4111 1111 1111 1111, said Anna Smith.`
   for (let cut = 0; cut <= text.length; cut++) {
     const channel = new TextChannel(() => createRedactor(restoring), false)
     const before = channel.push(text.slice(0, cut)) + channel.interrupt()
     const out = before + channel.push(text.slice(cut)) + channel.flush()
-    expect(out).not.toMatch(/jane@example\.com\[|4111 1111 1111 1111|john@example\.org/)
-    const inToken = cut > text.indexOf(token) && cut < text.indexOf(token) + token.length
-    // Just behind it, where the value and what follows it come in two pieces, too.
-    if (!inToken) expect(out).toContain('Write to jane@example.com about ')
-    if (/[ ,]$/.test(text.slice(0, cut)) && !/[0-9],? $/.test(text.slice(0, cut))) expect(out).toBe(whole)
+    expect(out).not.toMatch(/4111 1111 1111 1111|Anna Smith/)
+    const at = text.indexOf(token)
+    if (cut <= at || cut >= at + token.length) expect(out).toMatch(/^I wrote to Jonathan Meyers about (?!.*Jonathan)/)
+    if (cut === at + token.length) expect(out).toBe('I wrote to Jonathan Meyers about [CREDIT_CARD], said [PERSON].')
   }
 })
