@@ -78,6 +78,8 @@ export interface Redactor {
   /** A value came that may not pass: the caller ends the stream (`content_filter`). */
   readonly blocked: boolean
   readonly heldBack: number
+  /** Units at the end of what was put out that hold no value that a token was turned back into; infinite where there is none. */
+  readonly sinceRestored: number
   /** Units of confidential matches that had left before they were found; left out where nothing of the kind is looked for. */
   readonly left?: number
 }
@@ -118,6 +120,10 @@ class PlannedRedactor implements Redactor {
 
   get heldBack(): number {
     return this.#machine.heldBack + (this.#restorer?.heldBack ?? 0)
+  }
+
+  get sinceRestored(): number {
+    return this.#restorer?.sinceRestored ?? Infinity
   }
 }
 

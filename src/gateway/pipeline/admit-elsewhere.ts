@@ -1,9 +1,8 @@
-import { asksMoreOfTools, asRedoubtError, type EntityFacts, type JsonObject, type Obligations, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type EntityFacts, type JsonObject, RedoubtError } from '#foundation/core'
 import { conditionRequest, decisionContext } from './decide.ts'
-import { isStricter, leavesLess } from './decide-again.ts'
+import { asksForMore } from './decide-again.ts'
 import type { House } from './house.ts'
 import { inferenceEvent } from './inference-event.ts'
-import { wantsMoreReview } from './review-wish.ts'
 import type { Admitted } from './states.ts'
 
 /**
@@ -39,18 +38,4 @@ export async function admitElsewhere(
   } catch (thrown) {
     return asRedoubtError(thrown, 'ERR_AUDIT_UNAVAILABLE')
   }
-}
-
-function asksForMore(now: Obligations, before: Obligations): boolean {
-  if (isStricter(now.filterInput, before.filterInput) || isStricter(now.filterOutput, before.filterOutput) || leavesLess(now, before))
-    return true
-  if (asksMoreOfTools(now, before) || wantsMoreReview(now, before)) return true
-  if ((before.unreadInput ?? []).some((kind) => now.unreadInput?.includes(kind) !== true)) return true
-  if (now.injection !== undefined && now.injection !== before.injection && before.injection !== 'block') return true
-  if ((now.markUntrusted ?? []).some((origin) => before.markUntrusted?.includes(origin) !== true)) return true
-  if (now.canary === true && before.canary !== true) return true
-  return now.limits.some(
-    ({ unit, windowMs, amount }) =>
-      !before.limits.some((rule) => rule.unit === unit && rule.windowMs === windowMs && rule.amount <= amount),
-  )
 }

@@ -66,7 +66,7 @@ describe('an inference behind broken glass (B1, B8)', () => {
     const decision = {
       obligations: { filterOutput: { default: 'block', API_KEY: 'block', CREDIT_CARD: 'block', US_SSN: 'block', IBAN_CODE: 'block' } },
     }
-    const again = () => decideAgain(test.house, { ...state, decision } as unknown as Authorised)?.code ?? null
+    const again = () => decideAgain(test.house, { ...state, decision } as unknown as Authorised, true)?.code ?? null
     expect(again()).toBeNull()
     for (const id of ['bg_2', null]) {
       exceptions.id = id

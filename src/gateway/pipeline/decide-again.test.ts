@@ -195,6 +195,26 @@ describe('running requests', () => {
     expect(codeOf(await stage.serve())).toBe('ERR_POLICY_DENIED')
     expect([stage.asked, stage.streams.size]).toEqual([0, 0])
   })
+
+  it.each<[what: string, change: Partial<Obligations>]>([
+    ['a stricter input filter', { filterInput: { EMAIL_ADDRESS: 'mask' } }],
+    ['a look at what steers the model', { injection: 'block' }],
+    ['marks on what tools say', { markUntrusted: ['tool_result'] }],
+    ['a marker in the system prompt', { canary: true }],
+    ['every part of it to be read', { unreadInput: [] }],
+  ])('never reach the model when the policies ask by then for %s, and go on when they did so later (B8, C6, C7)', async (_, change) => {
+    const begun = { ...ALLOW, obligations: { ...ALLOW.obligations, unreadInput: ['image'] as const } }
+    const changed: Decision = { ...begun, obligations: { ...begun.obligations, ...change } }
+    const early = new Stage()
+    early.begun = begun
+    early.rule = () => changed
+    expect(codeOf(await early.serve())).toBe('ERR_POLICY_DENIED')
+    expect(early.asked).toBe(0)
+    const late = new Stage()
+    late.begun = begun
+    late.rule = () => begun
+    expect(await late.swept(() => (late.rule = () => changed))).toBe('served')
+  })
 })
 
 describe('a filter beside the one an answer goes through (B8, C6)', () => {

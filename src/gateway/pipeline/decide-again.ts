@@ -12,12 +12,14 @@ const NAMED_ALONE: ReadonlySet<string> = new Set([...ENTITIES].filter((entity) =
 
 /**
  * Whether a request that was let in would be let in now: the policies in force, the present time, the model as it is (B8).
- * A permit under which the answer must be filtered more strictly is none for an answer that is on its way already.
+ * A permit under which the answer must be filtered more strictly is none for an answer that is on its way already, and one that asks for
+ * more of the request is none for a request that is about to be sent.
  * @returns null while it may go on.
  */
 export function decideAgain(
   house: Pick<House, 'decider' | 'clock' | 'localTime' | 'profile' | 'conditions' | 'exceptions'>,
   state: Authorised,
+  sent: boolean,
 ): RedoubtError | null {
   const { principal, call, received } = state
   const request = conditionRequest(
@@ -36,9 +38,26 @@ export function decideAgain(
   if (decision === state.decision) return null
   if (decision.effect !== 'allow') return refusalOf(house.decider, query, decision)
   const [now, before] = [decision.obligations, state.decision.obligations]
+  if (!sent && asksForMore(now, before))
+    return new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for more than this request went through')
   if (isStricter(now.filterOutput, before.filterOutput) || leavesLess(now, before) || wantsMoreReview(now, before))
     return new RedoubtError('ERR_POLICY_DENIED', 'the policies now ask for a stricter filter than this answer goes through')
   return asksMoreOfTools(now, before) ? new RedoubtError('ERR_POLICY_DENIED', 'the policies now let fewer tools be used') : null
+}
+
+/** Whether a request that went through what `before` asks for went through less than `now` does: its filters, its marks, its limits. */
+export function asksForMore(now: Obligations, before: Obligations): boolean {
+  if (isStricter(now.filterInput, before.filterInput) || isStricter(now.filterOutput, before.filterOutput) || leavesLess(now, before))
+    return true
+  if (asksMoreOfTools(now, before) || wantsMoreReview(now, before)) return true
+  if ((before.unreadInput ?? []).some((kind) => now.unreadInput?.includes(kind) !== true)) return true
+  if (now.injection !== undefined && now.injection !== before.injection && before.injection !== 'block') return true
+  if ((now.markUntrusted ?? []).some((origin) => before.markUntrusted?.includes(origin) !== true)) return true
+  if (now.canary === true && before.canary !== true) return true
+  return now.limits.some(
+    ({ unit, windowMs, amount }) =>
+      !before.limits.some((rule) => rule.unit === unit && rule.windowMs === windowMs && rule.amount <= amount),
+  )
 }
 
 /** Whether tokens that were turned back are not any more, or what was only counted is acted upon. */

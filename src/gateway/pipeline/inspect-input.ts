@@ -62,6 +62,7 @@ function inspected(
     )
     // What a token stands for is on the disk before the token is anywhere else.
     kept?.commit()
+    kept?.beginAnswer()
     canary = guardModel(call, decision.obligations)
   } catch (thrown) {
     return { refused: asRedoubtError(thrown), state }

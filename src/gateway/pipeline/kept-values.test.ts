@@ -19,12 +19,13 @@ class NotedVault {
     this.notes.push(`open ${call.subject ?? 'nobody'}`)
     if (this.down) throw new RedoubtError('ERR_STORAGE_IO')
     let pending = 0
+    let answering = false
     const known = new Map<string, string>()
     return {
       mint: (entity, value) => {
         const token = `[[${entity}_bcdfghjklmnpqrstbcdfghj${'bcdfghjklmnpqrst'[this.values.size]!}]]`
         this.values.set(token, value)
-        known.set(token, value)
+        if (!answering) known.set(token, value)
         pending++
         return token
       },
@@ -34,6 +35,7 @@ class NotedVault {
         pending = 0
         this.notes.push('commit')
       },
+      beginAnswer: () => void (answering = true),
       recall: async (texts) => {
         this.notes.push('recall')
         for (const [token, value] of this.values) if (texts.some((text) => text.includes(token))) known.set(token, value)
@@ -106,6 +108,17 @@ describe('values that a call keeps (C6)', () => {
     const { ask } = await stage({ filterInput: TOKENISE, filterOutput: { default: 'mask' }, restore: ['EMAIL_ADDRESS'] })
     expect((await ask({ text: TEXT, echo: true })).sent?.body).toContain('jane@example.com')
     expect((await ask({ text: TEXT, answer: 'try john@example.com' })).sent?.body).toContain('[EMAIL_ADDRESS]')
+  })
+
+  it('are taken from an answer for good: a token made for the answer is not turned back in it (C6)', async () => {
+    const { ask } = await stage({ filterInput: TOKENISE, filterOutput: TOKENISE, restore: ['all'] })
+    for (const stream of [false, true]) {
+      const reply = await ask({ text: 'ask jane@example.com', answer: 'jane@example.com knows john@example.com well', stream })
+      const said = stream ? reply.written : (reply.sent?.body ?? '')
+      expect(said).toContain('jane@example.com knows')
+      expect(said).not.toContain('john@')
+      expect(said).toMatch(TOKEN)
+    }
   })
 
   it('are not asked about when they cannot be kept: refused before the model sees anything (fail closed)', async () => {

@@ -17,7 +17,7 @@ export async function serve(house: House, state: Admitted): Promise<ServedState 
   const leave = house.streams.add(running)
   try {
     // Since the token was verified a body has arrived, at the caller's pace, and a record was written: what was true then need not be now.
-    const reason = reasonToEnd(house, running)
+    const reason = reasonToEnd(house, runningOf(house, state, false))
     if (reason) throw reason
     const served = await call.serve({
       requestId: received.requestId,
@@ -51,9 +51,9 @@ const afterCommit = (reply: Reply, kept: CallVault, cancellation: Cancellation):
   onDrain: (listener) => reply.onDrain(listener),
 })
 
-const runningOf = (house: House, state: Admitted): RunningStream => {
+const runningOf = (house: House, state: Admitted, sent = true): RunningStream => {
   const { call, principal, cancellation } = state
-  return { principal, call, cancellation, decideAgain: () => decideAgain(house, state) }
+  return { principal, call, cancellation, decideAgain: () => decideAgain(house, state, sent) }
 }
 
 const reasonToEnd = (house: House, running: RunningStream): RedoubtError | null =>

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { compilePlan, createRedactor, scanText } from '#gateway/filters'
+import { compilePlan, createRedactor, forCall, scanText } from '#gateway/filters'
 import { TextChannel } from './chat-completions/text-channel.ts'
 import { filterJsonText } from './json-text.ts'
 
@@ -52,4 +52,20 @@ it('lets no name out that a tool call interrupts, and reads its own masks as mas
     }),
     { seed: 20_261_127, numRuns: 200 },
   )
+})
+
+it('leaves a value that a token was turned back into as it is, wherever a tool call interrupts, and masks what the model says (C6)', () => {
+  const token = `[[PERSON_${'bcdfghjk'.repeat(3)}]]`
+  const names = compilePlan({ PERSON: 'mask', default: 'mask' })
+  const restoring = forCall(names, null, (asked) => (asked === token ? 'Jonathan Meyers' : null))
+  const text = `I wrote to ${token} about 4111 1111 1111 1111, said Anna Smith.`
+  for (let cut = 0; cut <= text.length; cut++) {
+    const channel = new TextChannel(() => createRedactor(restoring), false)
+    const before = channel.push(text.slice(0, cut)) + channel.interrupt()
+    const out = before + channel.push(text.slice(cut)) + channel.flush()
+    expect(out).not.toMatch(/4111 1111 1111 1111|Anna Smith/)
+    const at = text.indexOf(token)
+    if (cut <= at || cut >= at + token.length) expect(out).toMatch(/^I wrote to Jonathan Meyers about (?!.*Jonathan)/)
+    if (cut === at + token.length) expect(out).toBe('I wrote to Jonathan Meyers about [CREDIT_CARD], said [PERSON].')
+  }
 })

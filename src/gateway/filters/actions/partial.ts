@@ -18,6 +18,17 @@ const PARTS: Readonly<Record<string, (value: string) => string | null>> = {
 }
 
 const HIDDEN = '****'
+/** What each of them leaves, as patterns: nothing else in brackets is a part. */
+const SHAPES: Readonly<Record<string, RegExp>> = {
+  CREDIT_CARD: /^\*{4}[0-9]{4}$/,
+  PHONE_NUMBER: /^\*{4}[0-9]{3}$/,
+  IBAN_CODE: /^[A-Z]{2}\*{4}[A-Z0-9]{4}$/,
+  EMAIL_ADDRESS: /^\*{4}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}$/,
+  IP_ADDRESS: /^[0-9]{1,3}\.[0-9]{1,3}\.\*{4}$/,
+  MAC_ADDRESS: /^[0-9A-Fa-f]{2}([:-])[0-9A-Fa-f]{2}\1[0-9A-Fa-f]{2}\*{4}$/,
+  DATE_TIME: /^(?:19|20)[0-9]{2}\*{4}$/,
+  URL: /^[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,8}\/\*{4}$/,
+}
 /** Longer values than any of the table's are not looked into. */
 const LONGEST = 512
 
@@ -26,6 +37,9 @@ export function partOf(entity: string, value: string): string | null {
   if (value.length > LONGEST || !Object.hasOwn(PARTS, entity)) return null
   return PARTS[entity]!(value.normalize('NFKC').replaceAll(/\p{Cf}/gu, ''))
 }
+
+/** Whether a text is what `partOf` may leave of a value of this entity. */
+export const isPartOf = (entity: string, text: string): boolean => Object.hasOwn(SHAPES, entity) && SHAPES[entity]!.test(text)
 
 function lastDigits(value: string, shown: number, least: number, most: number): string | null {
   const digits = value.replaceAll(/[^0-9]/g, '')

@@ -12,6 +12,9 @@ describe('what stands for a value (C6)', () => {
     standIn('partial', 'EMAIL_ADDRESS', 'ada@example.org', true, substitutes),
     standIn('partial', 'CREDIT_CARD', '4111111111111111', true, substitutes),
     standIn('partial', 'IBAN_CODE', 'DE89370400440532013000', true, substitutes),
+    standIn('partial', 'IBAN_CODE', 'MT84MALT011000012345MTLCAST001S', true, substitutes),
+    standIn('partial', 'PHONE_NUMBER', '+44 20 7946 0018', true, substitutes),
+    standIn('partial', 'MAC_ADDRESS', 'A4:5E:60:01:02:03', true, substitutes),
     standIn('partial', 'IP_ADDRESS', '10.1.2.3', true, substitutes),
     standIn('partial', 'URL', 'https://example.org/a', true, substitutes),
     standIn('partial', 'DATE_TIME', '3 May 1987', true, substitutes),
@@ -26,6 +29,15 @@ describe('what stands for a value (C6)', () => {
         if (/^[A-Za-z0-9]/.test(text.slice(start)) && /[A-Za-z0-9]$/.test(text.slice(0, end)))
           expect([start, end, standInAround(text, start, end)]).toEqual([start, end, entity])
     expect(standInAround(text.slice(0, to - 1), from + 2, from + 4)).toBeNull()
+  })
+
+  it('has of each entity only the part that is left of it: no name passes beside four stars (C6)', () => {
+    const named = ['PERSON:****john.smith', 'PERSON:john.smith****', 'CREDIT_CARD:****john', 'DATE_TIME:smith****', 'IBAN_CODE:****smith']
+    for (const written of [...named, 'PERSON:****', 'US_SSN:****6789', 'EMAIL_ADDRESS:****smith', 'PERSON:DE****smith'])
+      expect([written, standInAround(`so [${written}] and`, 5, 7)]).toEqual([written, undefined])
+    const plan = compilePlan({ PERSON: 'mask' })
+    expect(scanText('I spoke to [PERSON:****john.smith] today.', plan).text).not.toContain('smith')
+    expect(scanText('I spoke to [PERSON:****John Smith] today.', plan).text).not.toContain('Smith')
   })
 
   it('is nothing else in brackets: a name is no entity, and nobody is let pass by writing one around', () => {

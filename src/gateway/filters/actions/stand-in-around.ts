@@ -1,10 +1,12 @@
 import { LONGEST_TOKEN, isToken } from '../vault/tokens.ts'
 import { LETTER_CLASS } from './letters.ts'
+import { isPartOf } from './partial.ts'
 
 /** What is longer stands for no value. */
 export const LONGEST_STAND_IN = LONGEST_TOKEN
-/** `[ENTITY]`, with a digest, or with a part, which has no capital letters but those of a country. */
-const STAND_IN = new RegExp(`^\\[([A-Z][A-Z0-9_]*)(?::(?:${LETTER_CLASS}{16,24}|(?:[A-Z]{2}|[a-z0-9.:-]*/?)\\*{4}[a-z0-9@.-]*))?\\]$`)
+/** `[ENTITY]`, with a digest or with a part. */
+const STAND_IN = /^\[([A-Z][A-Z0-9_]*)(?::(.+))?\]$/
+const DIGEST = new RegExp(`^${LETTER_CLASS}{16,24}$`)
 const ENTITY_OF_TOKEN = /^\[\[([A-Z][A-Z0-9_]*)_/
 
 /**
@@ -24,7 +26,8 @@ export function standInAround(text: string, start: number, end: number): string 
     const token = text.slice(from - 2, to + 2)
     return isToken(token) ? ENTITY_OF_TOKEN.exec(token)?.[1] : undefined
   }
-  return STAND_IN.exec(text.slice(from - 1, to + 1))?.[1]
+  const [, entity, rest] = STAND_IN.exec(text.slice(from - 1, to + 1)) ?? []
+  return entity !== undefined && (rest === undefined || DIGEST.test(rest) || isPartOf(entity, rest)) ? entity : undefined
 }
 
 /** ASCII letters and digits, and `*-./:@_`. */

@@ -84,6 +84,11 @@ export class ConfidentialRedactor implements Redactor {
     return this.#held.length + this.#inner.heldBack
   }
 
+  /** Without the masks put in between, so at most what it is: what stands after the last of them is in it whole. */
+  get sinceRestored(): number {
+    return this.#inner.sinceRestored
+  }
+
   get findings(): ReadonlyMap<string, number> {
     return added(this.#inner.findings, this.#found)
   }

@@ -35,13 +35,16 @@ export const digestOfToken = (token: string): string => createHash('sha256').upd
 /** The value of a token, or null when it stays as it is. */
 export type ValueOf = (token: string) => string | null
 
-export const restoreTokens = (text: string, valueOf: ValueOf): string =>
-  text.includes('[[') ? text.replaceAll(TOKEN, (token) => valueOf(token) ?? token) : text
+/** @param valueOf is also told where in the text the token stands. */
+export const restoreTokens = (text: string, valueOf: (token: string, at: number) => string | null): string =>
+  text.includes('[[') ? text.replaceAll(TOKEN, (token, at: number) => valueOf(token, at) ?? token) : text
 
 /** `restoreTokens` over a text that comes in pieces: the same text for every cutting. Holds back only the start of a token, if one is at the end. */
 export class TokenRestorer {
   readonly #valueOf: ValueOf
   #held = ''
+  /** Units that were put out since the last value that was turned back; infinite before there was one. */
+  sinceRestored = Infinity
 
   constructor(valueOf: ValueOf) {
     this.#valueOf = valueOf
@@ -55,12 +58,18 @@ export class TokenRestorer {
     const text = this.#held + delta
     const cut = startOfToken(text)
     this.#held = text.slice(cut)
-    return restoreTokens(text.slice(0, cut), this.#valueOf)
+    this.sinceRestored += cut
+    return restoreTokens(text.slice(0, cut), (token, at) => {
+      const value = this.#valueOf(token)
+      if (value !== null) this.sinceRestored = cut - at - token.length
+      return value
+    })
   }
 
   flush(): string {
     const rest = this.#held
     this.#held = ''
+    this.sinceRestored += rest.length
     return rest
   }
 }

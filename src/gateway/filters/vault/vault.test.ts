@@ -60,6 +60,17 @@ describe('the vault (C6)', () => {
     expect(await world.vault.restore([fresh])).toHaveLength(1)
   })
 
+  it('a call does not know the tokens it was given for an answer, which are kept as the others are', async () => {
+    const world = await vaultWorld()
+    const call = await world.vault.open({ account: ACCOUNT, subject: 'jane' })
+    const asked = call.mint('PERSON', 'Jane Doe')!
+    call.beginAnswer()
+    const answered = call.mint('PERSON', 'John Doe')!
+    call.commit()
+    expect([asked, answered].map((token) => call.valueOf(token)?.value)).toEqual(['Jane Doe', undefined])
+    expect((await world.vault.restore([asked, answered])).map(({ value }) => value)).toEqual(['Jane Doe', 'John Doe'])
+  })
+
   it('a call knows tokens of its own account about the same person, and no others', async () => {
     const world = await vaultWorld()
     const first = await world.vault.open({ account: ACCOUNT, subject: 'jane' })

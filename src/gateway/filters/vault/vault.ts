@@ -36,7 +36,9 @@ export interface CallVault {
   commit(): void
   /** Looks up tokens that earlier calls of the same account about the same person were given, so that `valueOf` knows them. */
   recall(texts: readonly string[]): Promise<void>
-  /** The value of a token of this call or of one that was recalled. */
+  /** From here on tokens are for the answer: `valueOf` knows none of those, so that what is taken from an answer is not put back into it. */
+  beginAnswer(): void
+  /** The value of a token of this call's input or of one that was recalled. */
   valueOf(token: string): Omit<RestoredValue, 'token'> | null
 }
 
@@ -206,6 +208,7 @@ class OneCall implements CallVault {
   #minted = 0
   #pending: { token: string; entity: string; sealed: Uint8Array }[] = []
   #written = false
+  #answering = false
 
   constructor(vault: SealedVault, row: CallRow, key: KeyObject) {
     this.#vault = vault
@@ -218,9 +221,13 @@ class OneCall implements CallVault {
     if (this.#minted >= MAX_KEPT || value.length > LONGEST_KEPT || !value.isWellFormed()) return null
     const token = newToken(entity)
     this.#pending.push({ token, entity, sealed: sealBytes(this.#key, valueContext(token, entity), Buffer.from(value)) })
-    this.#values.set(token, { entity, value })
+    if (!this.#answering) this.#values.set(token, { entity, value })
     this.#minted++
     return token
+  }
+
+  beginAnswer(): void {
+    this.#answering = true
   }
 
   commit(): void {

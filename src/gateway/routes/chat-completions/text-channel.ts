@@ -8,6 +8,8 @@ export interface StreamRedactor {
   flush(): string
   /** A value was found that may not leave: nothing more may go out. */
   readonly blocked: boolean
+  /** Units at the end of what it put out that hold no value which it put in itself, by turning a token back; all of them unless given. */
+  readonly sinceRestored?: number
 }
 
 /** A text that arrives whole holds a value that may not leave; the stream ends with `content_filter`. */
@@ -71,8 +73,9 @@ export class TextChannel {
   interrupt(): string {
     if (this.#redactor === null) return ''
     const held = this.#checked((redactor) => redactor.flush())
+    // A value that a token was turned back into is not searched again: the filter would take it from whoever may have it.
+    this.#forced = held.slice(Math.max(0, held.length - (this.#redactor.sinceRestored ?? Infinity)))
     this.#redactor = null
-    this.#forced = held
     return this.#whole(this.#out(this.#skipped(held)))
   }
 
