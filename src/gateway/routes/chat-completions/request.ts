@@ -14,6 +14,7 @@ import {
   text,
   withPerson,
 } from '../request-members.ts'
+import { refuseTokenIds } from '../token-ids.ts'
 import { type AskedTool, openAiTools } from '../tools/index.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 
@@ -89,6 +90,7 @@ export class ChatRequest {
     checkTools(document)
     this.tools = openAiTools(document)
     refuseAudio(document)
+    refuseTokenIds(document)
     const format = object(document['response_format'], 'response_format')
     this.jsonAnswer = format !== null && format['type'] !== 'text'
   }

@@ -2,6 +2,7 @@ import { parseStrictJson, RedoubtError } from '#foundation/core'
 import { MAX_CHOICES } from './request.ts'
 import { filterJsonText } from '../json-text.ts'
 import { readTokens, unchangedTokens, writeTokens } from '../log-probabilities/index.ts'
+import { dropTokenIds } from '../token-ids.ts'
 import type { ToolCallMade } from '../tools/index.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from './usage.ts'
@@ -30,6 +31,7 @@ export class ChatResponse {
       if (typeof reason !== 'string' || !FINISH_REASON.test(reason)) throw protocol('a choice has no finish reason')
       if (choice['message']['role'] !== 'assistant') throw protocol('a message is not from the assistant')
     }
+    dropTokenIds(document)
     this.#document = document
     this.#choices = choices as Branch[]
     this.#usage = readUsage(document['usage'])
