@@ -88,7 +88,7 @@ export class ChatRequest {
     })
     this.unreadable = unreadable
     checkTools(document)
-    this.tools = openAiTools(document)
+    this.tools = openAiTools(document, 'nested')
     refuseAudio(document)
     refuseTokenIds(document)
     const format = object(document['response_format'], 'response_format')
