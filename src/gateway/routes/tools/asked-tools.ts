@@ -21,7 +21,7 @@ const listOf = (value: Tree | undefined): readonly Branch[] => (Array.isArray(va
 const parametersOf = ({ parameters }: Branch): Tree => parameters ?? { type: 'object', additionalProperties: false }
 
 /** Where a tool says what it is: `nested` in a member named as its type (chat completions), or `flat` beside the type (responses). */
-export type ToolForm = 'nested' | 'flat'
+type ToolForm = 'nested' | 'flat'
 
 /** Members of an open API by which some upstreams search, fetch or run something themselves. */
 const UPSTREAM_WORK = ['search_parameters', 'plugins', 'chat_template_kwargs', 'extra_body', 'mcp_servers', 'enable_search'] as const
