@@ -104,12 +104,53 @@ describe('where a text comes from (C7)', () => {
   })
 })
 
+describe('what stands beside a conversation, or calls itself otherwise (C7)', () => {
+  const ask = (message: object, more: object = {}) => parseChatRequest(bytes({ model: 'm', messages: [message], ...more }))
+
+  it('is of a document, or of the user', () => {
+    const request = () =>
+      ask({ role: 'user', content: 'ASKED' }, { documents: [{ title: 'TITLE', text: 'BROUGHT', made: { up: 'FREE' } }, 'WHOLE'] })
+    expect(origins(request())).toEqual({ ASKED: 'user', TITLE: 'document', BROUGHT: 'document', FREE: 'document', WHOLE: 'document' })
+    expect(marked(request(), ['document'])).toEqual(['TITLE', 'BROUGHT', 'WHOLE'])
+    expect(marked(request(), ['tool_result'])).toEqual([])
+    expect(marked(ask({ role: 'user', content: 'ASKED' }, { documents: 'WHOLE' }), ['document'])).toEqual(['WHOLE'])
+    expect(origins(parseCompletionRequest(bytes({ model: 'm', prompt: 'ASKED', suffix: 'AFTER' })))).toEqual({
+      ASKED: 'user',
+      AFTER: 'user',
+    })
+  })
+
+  it('is of its role where it has one, unless its type is trusted less', () => {
+    for (const [role, type, origin] of [
+      ['user', 'function_call', 'user'],
+      ['user', 'reasoning', 'user'],
+      ['system', 'reasoning', 'system'],
+      ['user', 'document', 'document'],
+      ['system', 'tool_result', 'tool_result'],
+    ] as const)
+      expect(origins(ask({ role, type, content: 'ASKED' }))).toEqual({ ASKED: origin })
+  })
+
+  it('is marked in every member that a tool result or a document says something in', () => {
+    const content = [
+      { type: 'refusal', refusal: 'REFUSED' },
+      { type: 'thinking', thinking: 'THOUGHT', signature: 'sig' },
+      { type: 'search_result', title: 'TITLE', source: 'https://x.example', content: [{ type: 'text', text: 'FOUND' }] },
+      { type: 'document', context: 'CONTEXT', title: 'NAME', source: { type: 'text', media_type: 'text/plain', data: 'DATA' } },
+    ]
+    const tree = { messages: [{ role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', title: 'no text', content }] }] }
+    const texts: string[] = []
+    markTexts(tree, ['tool_result', 'document'], (text) => (texts.push(text), text))
+    expect(texts).toEqual(['REFUSED', 'THOUGHT', 'TITLE', 'FOUND', 'CONTEXT', 'NAME', 'DATA'])
+  })
+})
+
 describe('marking what nobody vouches for (C7)', () => {
   it('marks texts of the origins asked for, and neither ids nor names nor anything else', () => {
     expect(marked(chat(), ['tool_result'])).toEqual(['{"result":"TOOL"}', 'TOOL PART'])
     expect(marked(chat(), ['document'])).toEqual([])
     expect(marked(messages(), ['tool_result'])).toEqual(['TOOL', 'TOOL TEXT'])
-    expect(marked(messages(), ['document'])).toEqual(['DOCUMENT', 'FOUND'])
+    expect(marked(messages(), ['document'])).toEqual(['TITLE', 'DOCUMENT', 'T', 'FOUND'])
     expect(marked(responses(), ['document', 'tool_result'])).toEqual(['TOOL', 'TOOL PART'])
     const request = chat()
     markTexts(request.tree, ['tool_result'], (text) => `«${text}»`)

@@ -3,8 +3,14 @@ import type { UntrustedOrigin } from '#foundation/core'
 import { isBranch } from './request-members.ts'
 import type { Branch, Tree } from './chat-completions/texts.ts'
 
-/** Members of a request that hold what was said; everything beside them is the application's own. */
-const CONVERSATION: ReadonlySet<string> = new Set(['messages', 'input', 'prompt'])
+/** Members of a request that hold what was said or brought along, with whose it is unless it says more; everything beside them is the application's own. */
+const CONVERSATION: ReadonlyMap<string, TextOrigin> = new Map([
+  ['messages', 'user'],
+  ['input', 'user'],
+  ['prompt', 'user'],
+  ['suffix', 'user'],
+  ['documents', 'document'],
+])
 const OF_ROLE: Readonly<Record<string, TextOrigin>> = {
   system: 'system',
   developer: 'system',
@@ -24,9 +30,13 @@ const OF_TYPE: Readonly<Record<string, TextOrigin>> = {
   reasoning: 'assistant',
 }
 /** Members that are the text itself, not an id or a name beside it. */
-const TEXT_MEMBERS: ReadonlySet<string> = new Set(['content', 'text', 'output', 'data'])
+const TEXT_MEMBERS: ReadonlySet<string> = new Set(['content', 'text', 'output', 'data', 'refusal', 'thinking'])
+/** As those, of a document or a search result; a document that only the upstream describes has any of them. */
+const DOCUMENT_MEMBERS: ReadonlySet<string> = new Set(['title', 'context', 'snippet', 'body'])
 /** Parts that are read as text. */
 const TEXT_PARTS: ReadonlySet<Tree | undefined> = new Set([undefined, 'text', 'input_text', 'output_text'])
+/** Parts whose text has their own name. */
+const NAMED_PARTS: ReadonlySet<string> = new Set(['refusal', 'thinking'])
 
 const isUntrusted = (origin: TextOrigin): origin is UntrustedOrigin => origin === 'tool_result' || origin === 'document'
 
@@ -35,8 +45,10 @@ function within(branch: Branch, origin: TextOrigin, isMessage: boolean): TextOri
   const { role, type } = branch
   const ofType = typeof type === 'string' && Object.hasOwn(OF_TYPE, type) ? OF_TYPE[type]! : undefined
   if (isUntrusted(origin)) return ofType !== undefined && isUntrusted(ofType) ? ofType : origin
-  if (ofType !== undefined) return ofType
-  return isMessage && typeof role === 'string' && Object.hasOwn(OF_ROLE, role) ? OF_ROLE[role]! : origin
+  const ofRole = isMessage && typeof role === 'string' && Object.hasOwn(OF_ROLE, role) ? OF_ROLE[role]! : undefined
+  // A type beside a role makes it nobody's who is trusted more: upstreams go by the role.
+  if (ofType !== undefined && (ofRole === undefined || isUntrusted(ofType))) return ofType
+  return ofRole ?? origin
 }
 
 /**
@@ -51,8 +63,9 @@ export function originOf(tree: Branch, place: string): TextOrigin {
     if (member !== undefined) at = isBranch(at) && Object.hasOwn(at, member) ? at[member] : undefined
     else at = Array.isArray(at) ? at[Number(index)] : undefined
     if (depth++ === 0) {
-      if (member === undefined || !CONVERSATION.has(member)) return 'system'
-      origin = 'user'
+      const whose = member === undefined ? undefined : CONVERSATION.get(member)
+      if (whose === undefined) return 'system'
+      origin = whose
     }
     if (at === undefined) break
     if (isBranch(at)) origin = within(at, origin, depth === 2)
@@ -64,7 +77,11 @@ export function originOf(tree: Branch, place: string): TextOrigin {
 export function markTexts(tree: Branch, origins: readonly UntrustedOrigin[], mark: (text: string) => string): void {
   const visit = (value: Tree, origin: TextOrigin, isMessage: boolean): void => {
     if (Array.isArray(value)) {
-      for (const item of value) visit(item, origin, isMessage)
+      for (const [i, item] of value.entries()) {
+        if (typeof item !== 'string') visit(item, origin, isMessage)
+        // Whole documents, or lines of one.
+        else if (origin === 'document' && origins.includes(origin)) value[i] = mark(item)
+      }
       return
     }
     if (!isBranch(value)) return
@@ -73,14 +90,25 @@ export function markTexts(tree: Branch, origins: readonly UntrustedOrigin[], mar
     for (const member of Object.keys(value)) {
       const inner = value[member]!
       if (typeof inner !== 'string') visit(inner, here, false)
-      else if (marked && TEXT_MEMBERS.has(member) && isText(value, member)) value[member] = mark(inner)
+      else if (marked && isText(value, member, here)) value[member] = mark(inner)
     }
   }
-  for (const member of CONVERSATION) if (Object.hasOwn(tree, member)) visit(tree[member]!, 'user', true)
+  for (const [member, whose] of CONVERSATION) {
+    if (!Object.hasOwn(tree, member)) continue
+    const value = tree[member]!
+    if (typeof value !== 'string') visit(value, whose, true)
+    else if (whose === 'document' && origins.includes(whose)) tree[member] = mark(value)
+  }
 }
 
-/** Of `content` and `output` whatever holds them; of `text` and `data` where the part says that it is text. */
-const isText = (holder: Branch, member: string): boolean => member === 'content' || member === 'output' || TEXT_PARTS.has(holder['type'])
+/** Of `content` and `output` whatever holds them; of `text` and `data` where the part says that it is text; of others where it is named so. */
+function isText(holder: Branch, member: string, origin: UntrustedOrigin): boolean {
+  const { type } = holder
+  if (DOCUMENT_MEMBERS.has(member)) return origin === 'document'
+  if (!TEXT_MEMBERS.has(member)) return false
+  if (NAMED_PARTS.has(member)) return true
+  return member === 'content' || member === 'output' || TEXT_PARTS.has(type)
+}
 
 /**
  * Adds a line to the end of the system prompt: to each of the members that hold one, and to the last message of the system.

@@ -48,6 +48,15 @@ describe('parseChatRequest', () => {
     ).toBe(5)
   })
 
+  it.each(['return_token_ids', 'prompt_logprobs', 'prompt_embeds'])(
+    'refuses `%s`: numbers that spell a text are read by no filter (C6)',
+    (member) => {
+      for (const value of [true, 0, 'AAAA', [1]])
+        expect(refusal({ model: 'm', messages, [member]: value })).toMatchObject({ code: 'ERR_INPUT_INVALID', evidence: { param: member } })
+      for (const value of [null, false]) expect(parseChatRequest(encode({ model: 'm', messages, [member]: value })).model).toBe('m')
+    },
+  )
+
   it('keeps unknown members and writes model, usage and subject anew', () => {
     const request = parseChatRequest(
       encode({ model: 'public', messages, stream: true, top_k: 3, user: 'jane@example.com', stream_options: { x: 1 } }),

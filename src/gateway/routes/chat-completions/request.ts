@@ -14,6 +14,7 @@ import {
   text,
   withPerson,
 } from '../request-members.ts'
+import { refuseTokenIds } from '../token-ids.ts'
 import { openAiTools } from '../tools/asked-tools.ts'
 import type { AskedTool } from '../tools/tool-guard.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
@@ -88,8 +89,9 @@ export class ChatRequest {
     })
     this.unreadable = unreadable
     checkTools(document)
-    this.tools = openAiTools(document)
+    this.tools = openAiTools(document, 'nested')
     refuseAudio(document)
+    refuseTokenIds(document)
     const format = object(document['response_format'], 'response_format')
     this.jsonAnswer = format !== null && format['type'] !== 'text'
   }

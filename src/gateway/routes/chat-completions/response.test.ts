@@ -54,6 +54,16 @@ describe('ChatResponse', () => {
     expect(JSON.parse(out.choices[0]?.message.tool_calls[0]?.function.arguments ?? '')).toEqual({ n: '[CARD]', s: '[CARD]' })
   })
 
+  it('drops texts that are told as numbers, the prompt among them (C6)', () => {
+    const call = { id: 'c', type: 'function', function: { name: 'f', arguments: '{"n":[1,2]}' } }
+    const one = { ...choice({ content: 'ok', tool_calls: [call], tomorrow: [[7, 8], [9]] }), token_ids: [1, 2], other: { ids: [3, 4] } }
+    const spelled = { prompt_token_ids: [5, 6], prompt_logprobs: [null, { 5: { decoded_token: 'secret' } }], output_ids: [1] }
+    const response = parseChatResponse(encode({ ...answer(one), ...spelled }))
+    response.rewriteTexts(maskCards)
+    const sent = JSON.parse(response.toClient('public', 0)) as unknown
+    expect(sent).toEqual({ ...answer({ ...choice({ content: 'ok', tool_calls: [call] }), other: {} }), model: 'public' })
+  })
+
   it('drops the log probabilities of a changed choice and of no other', () => {
     const response = parseChatResponse(encode(answer(choice({ content: CARD }), choice({ content: 'ok' }, 1))))
     response.rewriteTexts(maskCards)

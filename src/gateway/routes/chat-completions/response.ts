@@ -3,6 +3,7 @@ import { MAX_CHOICES } from './request.ts'
 import { filterJsonText } from '../json-text.ts'
 import { readTokens, writeTokens } from '../log-probabilities/tokens.ts'
 import { unchangedTokens } from '../log-probabilities/whole-text.ts'
+import { dropTokenIds } from '../token-ids.ts'
 import type { ToolCallMade } from '../tools/tool-guard.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from './usage.ts'
@@ -30,7 +31,9 @@ export class ChatResponse {
       const reason = choice['finish_reason']
       if (typeof reason !== 'string' || !FINISH_REASON.test(reason)) throw protocol('a choice has no finish reason')
       if (choice['message']['role'] !== 'assistant') throw protocol('a message is not from the assistant')
+      checkCalls(choice['message']['tool_calls'])
     }
+    dropTokenIds(document)
     this.#document = document
     this.#choices = choices as Branch[]
     this.#usage = readUsage(document['usage'])
@@ -121,6 +124,15 @@ export function parseChatResponse(body: Uint8Array, jsonAnswer = false, maxBytes
   }
   if (!isBranch(document)) throw protocol('the answer is not an object')
   return new ChatResponse(document, jsonAnswer)
+}
+
+/** A call that is of two kinds would be checked as one and read as the other. */
+function checkCalls(calls: Tree | undefined): void {
+  if (calls === undefined || calls === null) return
+  if (!Array.isArray(calls)) throw protocol('`tool_calls` is not an array')
+  for (const call of calls)
+    if (isBranch(call) && (call['function'] ?? null) !== null && (call['custom'] ?? null) !== null)
+      throw protocol('a tool call is of two kinds')
 }
 
 function callsOf({ tool_calls: calls, function_call: legacy }: Branch): readonly ToolCallMade[] {

@@ -25,7 +25,7 @@ const PROTOCOL_NAMES: ReadonlySet<string> = new Set(
     'include_usage max_tokens max_completion_tokens logit_bias logprobs top_logprobs presence_penalty frequency_penalty ' +
     'parallel_tool_calls reasoning_effort service_tier store verbosity custom input choices message finish_reason created object usage ' +
     'system_fingerprint reasoning_content reasoning annotations token bytes audio title default examples pattern format const ' +
-    'prompt_cache_key extra_body ' +
+    'prompt_cache_key extra_body documents ' +
     // completions, embeddings
     'prompt suffix best_of echo encoding_format dimensions data embedding ' +
     // responses

@@ -4,6 +4,7 @@ import { estimateUsage, numbersOnly, readUsage, type TokenUsage } from '../chat-
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { unchangedTokens } from '../log-probabilities/whole-text.ts'
 import { isBranch } from '../request-members.ts'
+import { dropTokenIds } from '../token-ids.ts'
 import { isWord, parseAnswerObject, protocol, secondsOf } from '../upstream-answer.ts'
 import { readCompletionTokens, writeCompletionTokens } from './log-probabilities.ts'
 
@@ -19,6 +20,7 @@ export class CompletionAnswer implements LanguageAnswer {
       if (!isBranch(choice) || typeof choice['text'] !== 'string') throw protocol('a choice has no text')
       if (!isWord(choice['finish_reason'])) throw protocol('a choice has no finish reason')
     }
+    dropTokenIds(document)
     this.#document = document
     this.#choices = choices as Branch[]
   }

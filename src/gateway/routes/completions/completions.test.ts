@@ -48,6 +48,9 @@ describe('a request for completions', () => {
     [{ prompt: [[1], 'a'] }, 'prompt'],
     [{ prompt: { a: 1 } }, 'prompt'],
     [{ prompt: 'a', n: 17 }, 'n'],
+    [{ prompt: 'a', return_token_ids: true }, 'return_token_ids'],
+    [{ prompt: 'a', prompt_logprobs: 0 }, 'prompt_logprobs'],
+    [{ prompt: 'a', prompt_embeds: 'AAAA' }, 'prompt_embeds'],
     [{ prompt: Array.from({ length: 9 }, () => 'a'), n: 2 }, 'prompt'],
     [{ prompt: 'a', max_tokens: 0 }, 'max_tokens'],
     [{ prompt: 'a', stream: 1 }, 'stream'],
@@ -58,6 +61,15 @@ describe('a request for completions', () => {
 
 describe('an answer of completions', () => {
   const answer = (choices: unknown, more: object = {}) => parseCompletionAnswer(encode({ id: 'c', choices, ...more }))
+
+  it('drops texts that are told as numbers, the prompt among them (C6)', () => {
+    const told = { token_ids: [1, 2], prompt_token_ids: [3], prompt_logprobs: [null, { 5: { decoded_token: 'secret' } }] }
+    const parsed = answer([{ index: 0, text: 'fine', logprobs: null, finish_reason: 'stop', ...told }], { output_ids: [[1], [2]] })
+    parsed.rewriteTexts(maskCards)
+    const { choices, ...rest } = JSON.parse(parsed.toClient('public', 1_000)) as Record<string, unknown>
+    expect(choices).toEqual([{ index: 0, text: 'fine', logprobs: null, finish_reason: 'stop' }])
+    expect(rest).not.toHaveProperty('output_ids')
+  })
 
   it('is looked at where a number or the spelling of the text was expected (C6)', () => {
     const parsed = answer([{ index: CARD, text: 'fine', logprobs: { tokens: [CARD] }, finish_reason: 'stop' }])

@@ -4,6 +4,7 @@ import { DEFAULT_COMPLETION_TOKENS, MAX_CHOICES, MAX_REQUEST_BYTES, promptTokens
 import { type Branch, rewriteTree, type TextFilter, type Tree } from '../chat-completions/texts.ts'
 import type { LanguageRequest } from '../language-protocol.ts'
 import { bodyObject, flag, integer, invalid, MAX_COMPLETION_TOKENS, modelName, object, subjectOf, withPerson } from '../request-members.ts'
+import { refuseTokenIds } from '../token-ids.ts'
 import { readTextList } from '../text-list.ts'
 
 const MAX_DEPTH = 16
@@ -29,6 +30,7 @@ export class CompletionRequest implements LanguageRequest {
     this.model = modelName(document)
     this.stream = flag(document['stream'], 'stream')
     this.includeUsage = flag(object(document['stream_options'], 'stream_options')?.['include_usage'], 'stream_options.include_usage')
+    refuseTokenIds(document)
     const prompt = readTextList(document['prompt'], 'prompt')
     const each = integer(document['n'], 'n', MAX_CHOICES) ?? 1
     this.choices = prompt.count * each

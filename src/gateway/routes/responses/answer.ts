@@ -15,6 +15,9 @@ const MAX_ITEMS = 1024
 /** What the protocol itself writes in the object of a response. */
 const WRITTEN: ReadonlySet<string> = new Set(['model', 'object', 'status', 'usage', 'created_at', 'completed_at'])
 
+/** What the caller was heard to say. Like `instructions`, it may hold what was planted in the prompt, and is no answer of the model's. */
+const REPEATED = ['input', 'input_messages', 'output_messages'] as const
+
 /** Passes every text of one output item through `filter`, in place. Log probabilities spell the texts token by token: those of what was changed are dropped. */
 export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolean, quiet: TextFilter | null = null): void {
   const { content } = item
@@ -41,7 +44,8 @@ export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolea
 /** Passes every text of a response through `filter`, in place. */
 export function rewriteResponse(response: Branch, filter: TextFilter, jsonAnswer: boolean, quiet: TextFilter | null = null): void {
   // The pseudonym stands for the person at the upstream and nowhere else.
-  for (const member of ['user', 'safety_identifier']) delete response[member]
+  for (const member of ['user', 'safety_identifier', ...REPEATED]) delete response[member]
+  if ('instructions' in response) response['instructions'] = null
   rewriteTree(
     response,
     filter,

@@ -102,7 +102,7 @@ export class ResponsesRequest implements LanguageRequest {
     }
     checkInput(document['input'], opaque)
     checkTools(document['tools'] ?? null)
-    this.tools = openAiTools(document)
+    this.tools = openAiTools(document, 'flat')
     this.unreadable = unreadable
     this.subject = subjectOf(document)
     this.promptTokens = promptTokensOf(bytes)

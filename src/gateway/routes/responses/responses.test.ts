@@ -177,6 +177,27 @@ describe('an answer of a response', () => {
     expect(parsed.usage(99)).toMatchObject({ totalTokens: 7, exact: true })
   })
 
+  it('does not repeat its instructions, whole or streamed: the marker in them would block every answer (C9)', () => {
+    const repeated = { instructions: CARD, input: CARD, input_messages: [{ role: 'system', content: CARD }] }
+    const seen: string[] = []
+    const look = (text: string): string => (seen.push(text), text)
+    const parsed = answer(repeated)
+    parsed.rewriteTexts(look)
+    expect(JSON.parse(parsed.toClient('public', 0))).toMatchObject({ instructions: null })
+    const event = (type: string, response: object): string => `event: ${type}\ndata: ${JSON.stringify({ type, response })}\n\n`
+    const upstream =
+      event('response.created', whole({ status: 'in_progress', output: [], ...repeated })) + event('response.completed', whole(repeated))
+    const redactor = () => ({ push: look, flush: () => '', interrupt: () => '', blocked: false, findings: new Map() }) as never
+    const options = { ...STREAM_OPTIONS, createRedactor: redactor, createSilentRedactor: redactor }
+    const told = dataOf(runStream(new ResponsesStream({ jsonAnswer: false, promptTokens: 1 }, options), upstream))
+    expect(told.map(({ type, response }) => [type, response.instructions, response.input])).toEqual([
+      ['response.created', null, undefined],
+      ['response.completed', null, undefined],
+    ])
+    expect(seen.length).toBeGreaterThan(0)
+    expect(seen.filter((text) => text.includes('4111'))).toEqual([])
+  })
+
   it('reads a JSON answer by what it means, also when it was cut off', () => {
     const cut = String.raw`{"a":"4111\u0020111111111111", "b`
     const parsed = answer({ status: 'incomplete', output: [{ type: 'message', content: [{ type: 'output_text', text: cut }] }] }, true)

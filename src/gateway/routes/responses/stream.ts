@@ -159,6 +159,7 @@ export class ResponsesStream extends EventStream {
     if (typeof whole !== 'string') throw protocol('a text ends without itself')
     const key = keyOf(name, data)
     const tool = this.#toolOf(name, data)
+    if (tool !== null && typeof data['name'] === 'string' && data['name'] !== tool) throw protocol('a call changes its name')
     if (tool !== null) this.options.tools?.checked(tool, whole)
     let out = ''
     // Some servers tell a text only when it is whole.

@@ -1,5 +1,6 @@
+import type { RedoubtError } from '#foundation/core'
 import type { Branch, Tree } from '../chat-completions/texts.ts'
-import { isBranch } from '../request-members.ts'
+import { invalid, isBranch } from '../request-members.ts'
 import type { AskedTool } from './tool-guard.ts'
 
 const named = (name: Tree | undefined, param: string, schema: Tree | undefined): AskedTool => ({
@@ -19,30 +20,46 @@ const listOf = (value: Tree | undefined): readonly Branch[] => (Array.isArray(va
 /** A function without parameters takes none. */
 const parametersOf = ({ parameters }: Branch): Tree => parameters ?? { type: 'object', additionalProperties: false }
 
-/** The tools of a request of OpenAI's, of either API: chat completions hold what a tool is in a member named as its type, responses beside it. */
-export function openAiTools(document: Branch): readonly AskedTool[] {
-  const asked = listOf(document['tools']).map((tool, i) => openAiTool(tool, `tools[${i}]`, parametersOf))
+/** Where a tool says what it is: `nested` in a member named as its type (chat completions), or `flat` beside the type (responses). */
+type ToolForm = 'nested' | 'flat'
+
+/** Members of an open API by which some upstreams search, fetch or run something themselves. */
+const UPSTREAM_WORK = ['search_parameters', 'plugins', 'chat_template_kwargs', 'extra_body', 'mcp_servers', 'enable_search'] as const
+
+/**
+ * The tools of a request of OpenAI's, of either API.
+ * @throws {RedoubtError} `ERR_INPUT_INVALID` for a tool in both forms: an upstream could read the other one.
+ */
+export function openAiTools(document: Branch, form: ToolForm): readonly AskedTool[] {
+  const asked = listOf(document['tools']).map((tool, i) => openAiTool(tool, form, `tools[${i}]`, parametersOf))
   for (const [i, tool] of listOf(document['functions']).entries()) asked.push(named(tool['name'], `functions[${i}]`, parametersOf(tool)))
   // Beside the tools, chat completions have a member for this one.
   if ((document['web_search_options'] ?? null) !== null) asked.push(hosted('web_search', 'web_search_options'))
+  for (const member of UPSTREAM_WORK) if ((document[member] ?? false) !== false) asked.push(hosted(member, member))
   const { tool_choice: choice, function_call: call } = document
-  if (isBranch(choice)) asked.push(...openAiChoice(choice))
+  if (isBranch(choice)) asked.push(...openAiChoice(choice, form))
   if (isBranch(call)) asked.push(named(call['name'], 'function_call', null))
   return asked
 }
 
-function openAiTool(tool: Branch, param: string, schemaOf: (holder: Branch) => Tree): AskedTool {
+function openAiTool(tool: Branch, form: ToolForm, param: string, schemaOf: (holder: Branch) => Tree): AskedTool {
   const { type } = tool
   if (type !== 'function' && type !== 'custom') return hosted(type, param)
-  const inner = isBranch(tool[type]) ? tool[type] : tool
+  const nested = tool[type]
+  if (isBranch(nested) && ('name' in tool || 'parameters' in tool)) throw twice(param)
+  const inner = form === 'flat' ? tool : isBranch(nested) ? nested : {}
   const schema = type === 'function' ? schemaOf(inner) : undefined
   return named(inner['name'], param, schema)
 }
 
-function openAiChoice(choice: Branch): readonly AskedTool[] {
-  const only = (tool: Branch): AskedTool => ({ ...openAiTool(tool, 'tool_choice', () => null), schema: null })
+const twice = (param: string): RedoubtError => invalid('a tool is described in two places: leave the one of the other API out', param)
+
+function openAiChoice(choice: Branch, form: ToolForm): readonly AskedTool[] {
+  const only = (tool: Branch): AskedTool => ({ ...openAiTool(tool, form, 'tool_choice', () => null), schema: null })
   if (choice['type'] !== 'allowed_tools') return [only(choice)]
-  const allowed = isBranch(choice['allowed_tools']) ? choice['allowed_tools'] : choice
+  const nested = choice['allowed_tools']
+  if (isBranch(nested) && 'tools' in choice) throw twice('tool_choice')
+  const allowed = form === 'flat' ? choice : isBranch(nested) ? nested : {}
   return listOf(allowed['tools']).map(only)
 }
 

@@ -197,6 +197,11 @@ describe('tools that the upstream runs', () => {
     [{ tools: [{ type: 'mcp', server_url: 'https://example.com' }] }, 'mcp'],
     [{ web_search_options: {} }, 'web_search'],
     [{ tool_choice: { type: 'code_interpreter' } }, 'code_interpreter'],
+    ...['search_parameters', 'plugins', 'chat_template_kwargs', 'extra_body', 'mcp_servers'].map((member): [object, string] => [
+      { [member]: {} },
+      member,
+    ]),
+    [{ enable_search: true }, 'enable_search'],
   ]
   it.each(web)('are refused unless they are named: %j (C6)', (more, type) => {
     const request = parseChatRequest(encode({ model: 'm', messages: [{ role: 'user', content: 'x' }], ...more }))
@@ -209,6 +214,62 @@ describe('tools that the upstream runs', () => {
     const tools = new ToolGuard(PAY, [])
     const answer = parseResponseAnswer(encode(response({ output: [{ type: 'web_search_call', id: 'w' }] })), { jsonAnswer: false })
     expect(() => tools.checkAll(answer.toolCalls?.() ?? [])).toThrow(expect.objectContaining({ code: 'ERR_FILTER_TOOL_CALL' }))
+  })
+})
+
+describe('a tool or call in the form of another API', () => {
+  const flat = { type: 'function', name: 'pay', parameters: SCHEMA }
+  const nested = { type: 'function', function: { name: 'pay', parameters: SCHEMA } }
+  const denied = expect.objectContaining({ code: 'ERR_POLICY_TOOL' })
+  const twice = (param: string): unknown => expect.objectContaining({ code: 'ERR_INPUT_INVALID', evidence: { param } })
+
+  it('counts for nothing, and in both forms is refused: an upstream could read the other (C6)', () => {
+    for (const [api, good, bad] of [
+      [chat, nested, flat],
+      [responses, flat, nested],
+    ] as const) {
+      expect(() => new ToolGuard(CHECKED, api.ask([good]).tools ?? [])).not.toThrow()
+      expect(() => new ToolGuard(PAY, api.ask([bad]).tools ?? [])).toThrow(denied)
+      expect(() => new ToolGuard(PAY, api.ask([good], { tool_choice: bad }).tools ?? [])).toThrow(denied)
+      for (const both of [
+        { ...flat, function: { name: 'delete_all' } },
+        { ...nested, name: 'delete_all' },
+      ]) {
+        expect(() => api.ask([both])).toThrow(twice('tools[0]'))
+        expect(() => api.ask([good], { tool_choice: both })).toThrow(twice('tool_choice'))
+      }
+      const choice = { type: 'allowed_tools', tools: [good], allowed_tools: { tools: [{ ...good, name: 'delete_all' }] } }
+      expect(() => api.ask([good], { tool_choice: choice })).toThrow(twice('tool_choice'))
+    }
+  })
+
+  it('of two kinds at once, or in no list, is no answer (C6)', () => {
+    const answered = (calls: unknown) => () =>
+      parseChatResponse(
+        encode({ choices: [{ index: 0, message: { role: 'assistant', content: null, tool_calls: calls }, finish_reason: 'tool_calls' }] }),
+      )
+    const call = { id: 'c', type: 'custom', function: { name: 'pay', arguments: '{}' } }
+    const protocol = expect.objectContaining({ code: 'ERR_UPSTREAM_PROTOCOL' })
+    expect(answered([{ ...call, custom: { name: 'delete_all', input: 'x' } }])).toThrow(protocol)
+    expect(answered({ 0: call })).toThrow(protocol)
+    expect(answered([call])).not.toThrow()
+    expect(answered(null)).not.toThrow()
+  })
+
+  it('does not change its name where its arguments end (C6)', () => {
+    for (const [name, state] of [
+      ['delete_all', 'failed'],
+      ['pay', 'complete'],
+    ] as const) {
+      const upstream = responses
+        .told('pay', '{"to":"jane"}', 3)
+        .replace('"arguments":"{\\"to\\":\\"jane\\"}"}', (all) => `${all.slice(0, -1)},"name":"${name}"}`)
+      expect(upstream).toContain(`,"name":"${name}"}`)
+      const stream = responses.stream({ ...STREAM_OPTIONS, tools: new ToolGuard(PAY, []) })
+      const out = runStream(stream, upstream)
+      expect(stream.state).toBe(state)
+      expect(out).not.toContain('delete_all')
+    }
   })
 })
 
