@@ -185,6 +185,9 @@ describe('D10: a decision about a person', () => {
     expect(codeIn(await contest(officer))).toBe('ERR_INPUT_INVALID')
     expect(codeIn(await contest(officer, { subject: 'someone' }))).toBe('ERR_NOT_FOUND')
     expect(codeIn(await api('POST', '/reviews', app, { requestId: `req_${'A'.repeat(22)}`, reason: 'x' }))).toBe('ERR_NOT_FOUND')
+    // May have decisions explained, and reads no record: whom the call was about is not told, right or wrong.
+    const scientist = await house.account('scientist', 'data-scientist')
+    for (const subject of ['ann-77', 'someone']) expect(codeIn(await contest(scientist, { subject })), subject).toBe('ERR_POLICY_DENIED')
     const made = await contest(officer, { subject: 'ann-77' })
     expect(made.json).toMatchObject({ kind: 'contest', caller: { id: 'app' }, asker: { id: 'officer' } })
     expect(codeIn(await contest(app))).toBe('ERR_CONFLICT')
