@@ -237,6 +237,21 @@ describe('D10: what comes of it', () => {
     expect(world.room.health()).toMatchObject({ waiting: 0, bytes: 0 })
   })
 
+  it('records one end of what runs out while somebody decides it', async () => {
+    const { id } = await world.room.ask(anAsk())
+    world.clock.advance(24 * HOUR_MS - 1)
+    world.hooks.onRecord = async ({ type }) => {
+      if (type !== 'review.release') return
+      world.hooks.onRecord = null
+      world.clock.advance(MINUTE_MS)
+      await world.room.settle()
+    }
+    expect(await codeOf(world.room.release(id, '', by('rita')))).toBe('done')
+    await world.room.settle()
+    expect(types()).toEqual(['review.ask', 'review.release'])
+    expect(world.room.get(id).state).toBe('released')
+  })
+
   it('gives nothing more time because the clock was set back', async () => {
     const { id } = await world.room.ask(anAsk())
     world.clock.setNow(world.clock.now() - 48 * HOUR_MS)

@@ -319,6 +319,8 @@ export class Oversight implements ReviewQueue {
       this.#store.told(review.id)
     }
     for (const review of this.#store.over(now, MAX_SETTLED)) {
+      // Somebody decides it, and began in time: the record has one end of it. What they do not finish is over at the next turn.
+      if (this.#busy.has(review.id)) continue
       await this.#options.audit.record({
         ...event('review.expire', { uid: SELF, requestId: review.requestId }, review.resource),
         details: { review: review.id, of: review.requestId },
@@ -345,12 +347,15 @@ export class Oversight implements ReviewQueue {
       }
       const subject = content === null ? null : subjectOf(content)
       const sealed = await this.#content.seal(subject, { ...verdict }, verdictOf(id))
+      // What was over meanwhile is not recorded as decided, and what is recorded as decided was decided then.
+      const decidedAt = this.#clock.now()
+      this.#demandWaiting(this.#known(id))
       await this.#options.audit.record({
         ...event(EVENT_OF[state], by, review.resource),
         details: { review: id, of: review.requestId, kind: review.kind, caller: uidText(review.caller) },
         ...(verdict.comment === '' ? {} : { personal: [{ subject: by.uid.id, fields: { comment: verdict.comment } }] }),
       })
-      if (!this.#store.decide(id, state, entity(by.uid), this.#clock.now(), sealed)) throw new RedoubtError('ERR_REVIEW_STATE')
+      if (!this.#store.decide(id, state, entity(by.uid), decidedAt, sealed)) throw new RedoubtError('ERR_REVIEW_STATE')
       this.#calls.tell(id, state)
       return this.get(id)
     })
