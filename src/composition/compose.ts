@@ -339,6 +339,7 @@ async function start(
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
     vault,
+    digestKey: house.digestKey,
     datasets,
     pipelines,
     confidential,

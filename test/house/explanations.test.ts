@@ -160,8 +160,26 @@ describe('the explanation of a row (D2)', () => {
     expect((await explain(elsewhere, ROW)).json.code).toBe('ERR_POLICY_PURPOSE')
     expect((await explain(auditor, ROW)).json.code).toBe('ERR_POLICY_DENIED')
     const { headers } = await explain(scientist, ROW)
-    const [asked] = await house.entries({ requestId: headers['x-request-id'] as string, type: 'control.admission' })
-    expect(asked?.event).toMatchObject({ action: 'explain', resource: { type: 'Model', id: 'credit' } })
+    const asked = await house.entries({ requestId: headers['x-request-id'] as string, type: 'control.admission' })
+    expect(asked.map(({ event }) => event)).toMatchObject([
+      { action: 'invoke', resource: { type: 'Model', id: 'credit' } },
+      { action: 'explain', resource: { type: 'Model', id: 'credit' } },
+    ])
+  })
+
+  it('B1: asks `invoke` too, since it tells the score, and is on record by a digest and without a person', async () => {
+    // May have decisions explained, but not ask the model.
+    expect((await explain(officer, ROW)).status).toBe(403)
+    const digests: unknown[] = []
+    for (const row of [ROW, ROW, { ...ROW, age: 42 }]) {
+      const { headers } = await explain(scientist, row)
+      const [entry] = await house.entries({ requestId: headers['x-request-id'] as string, type: 'inference.explanation' })
+      expect(entry?.event).toMatchObject({ actor: { id: 'scientist' }, outcome: 'success', details: { version: 1, columns: 7 } })
+      expect(JSON.stringify(entry)).not.toMatch(/38000|permanent|subjects/)
+      digests.push((entry!.event['details'] as { inputDigest: unknown }).inputDigest)
+    }
+    expect(digests[0]).toMatch(/^[0-9a-f]{64}$/)
+    expect(digests.map((digest) => digests.indexOf(digest))).toEqual([0, 0, 2])
   })
 
   it('takes what an inference of one row takes, out of the same windows, and is refused beyond (C4)', async () => {

@@ -166,6 +166,16 @@ describe('D10: a decision about a person', () => {
     expect((await api('GET', `/reviews/${id}/answer`, clerk)).json.answer.outputs).toMatchObject([{ name: 'label', data: [turned] }])
   })
 
+  it('is not told by an explanation of the same row, past the person who looks at it', async () => {
+    const row = { age: 41, income: 38_000, amount: 9_500, duration_months: 36, employment: 'permanent', purpose: 'car', late_payments: 1 }
+    const explained = await api('POST', '/models/credit/explain', clerk, { row })
+    expect([explained.status, codeIn(explained)]).toEqual([403, 'ERR_POLICY_DENIED'])
+    expect(explained.text).toContain('a person looks at')
+    expect(explained.text).not.toMatch(/probability|contribution/)
+    const [entry] = await house.entries({ type: 'inference.explanation', limit: '1' })
+    expect(entry?.event).toMatchObject({ actor: { id: 'clerk' }, outcome: 'refused', code: 'ERR_POLICY_DENIED' })
+  })
+
   it('that was answered is contested by who asked, and for a person by who answers for data, once at a time', async () => {
     const answered = await predict(app, 'ann-77')
     expect(answered.status).toBe(200)
@@ -175,6 +185,9 @@ describe('D10: a decision about a person', () => {
     expect(codeIn(await contest(officer))).toBe('ERR_INPUT_INVALID')
     expect(codeIn(await contest(officer, { subject: 'someone' }))).toBe('ERR_NOT_FOUND')
     expect(codeIn(await api('POST', '/reviews', app, { requestId: `req_${'A'.repeat(22)}`, reason: 'x' }))).toBe('ERR_NOT_FOUND')
+    // May have decisions explained, and reads no record: whom the call was about is not told, right or wrong.
+    const scientist = await house.account('scientist', 'data-scientist')
+    for (const subject of ['ann-77', 'someone']) expect(codeIn(await contest(scientist, { subject })), subject).toBe('ERR_POLICY_DENIED')
     const made = await contest(officer, { subject: 'ann-77' })
     expect(made.json).toMatchObject({ kind: 'contest', caller: { id: 'app' }, asker: { id: 'officer' } })
     expect(codeIn(await contest(app))).toBe('ERR_CONFLICT')

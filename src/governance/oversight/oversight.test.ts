@@ -97,6 +97,41 @@ describe('D10: the queue', () => {
   })
 })
 
+describe('D10: room for everyone', () => {
+  it('gives one account half of the bytes, or one review, at once as well', async () => {
+    const small = await openWorld({ maxMegabytes: 1 })
+    try {
+      const third = (id: string) =>
+        codeOf(small.room.ask(anAsk({ caller: { type: 'ServiceAccount', id } }, { answer: 'x'.repeat(300 * 1024) })))
+      const greedy = await Promise.all([third('greedy'), third('greedy'), third('greedy')])
+      expect(greedy.toSorted()).toEqual(['ERR_REVIEW_FULL', 'ERR_REVIEW_FULL', 'done'])
+      expect(await third('greedy')).toBe('ERR_REVIEW_FULL')
+      expect(await third('other')).toBe('done')
+    } finally {
+      await small.remove()
+    }
+  })
+
+  it('lists what waits first, by when it is due, however many came and went since', async () => {
+    const busy = await openWorld()
+    try {
+      const first = await busy.room.ask(anAsk())
+      busy.clock.advance(MINUTE_MS)
+      const second = await busy.room.ask(anAsk())
+      for (let n = 0; n < 501; n++) {
+        busy.clock.advance(1)
+        const { id } = await busy.room.ask(anAsk({ caller: { type: 'ServiceAccount', id: `app-${n}` } }))
+        await busy.room.reject(id, 'no', by('carol'))
+      }
+      const listed = busy.room.list(() => true)
+      expect(listed.slice(0, 2).map(({ id }) => id)).toEqual([first.id, second.id])
+      expect(listed).toHaveLength(502)
+    } finally {
+      await busy.remove()
+    }
+  })
+})
+
 describe('D10: who reviews', () => {
   it('shows a reviewer what is held, on record before it is shown', async () => {
     const { id } = await world.room.ask(anAsk({ subject: 'ann' }))
@@ -200,6 +235,21 @@ describe('D10: what comes of it', () => {
     expect(types()).toEqual(['review.ask', 'review.expire'])
     expect(await codeOf(given(id))).toBe('ERR_REVIEW_EXPIRED')
     expect(world.room.health()).toMatchObject({ waiting: 0, bytes: 0 })
+  })
+
+  it('records one end of what runs out while somebody decides it', async () => {
+    const { id } = await world.room.ask(anAsk())
+    world.clock.advance(24 * HOUR_MS - 1)
+    world.hooks.onRecord = async ({ type }) => {
+      if (type !== 'review.release') return
+      world.hooks.onRecord = null
+      world.clock.advance(MINUTE_MS)
+      await world.room.settle()
+    }
+    expect(await codeOf(world.room.release(id, '', by('rita')))).toBe('done')
+    await world.room.settle()
+    expect(types()).toEqual(['review.ask', 'review.release'])
+    expect(world.room.get(id).state).toBe('released')
   })
 
   it('gives nothing more time because the clock was set back', async () => {

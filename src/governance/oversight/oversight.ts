@@ -168,7 +168,7 @@ export class Oversight implements ReviewQueue {
     })
   }
 
-  /** Newest first, those that `sees` lets through; without what is held. */
+  /** What waits first, by when it is due, then the newest of the others; those that `sees` lets through, without what is held. */
   list(sees: (review: Review) => boolean): readonly Review[] {
     return this.#store
       .list(MAX_LISTED)
@@ -319,6 +319,8 @@ export class Oversight implements ReviewQueue {
       this.#store.told(review.id)
     }
     for (const review of this.#store.over(now, MAX_SETTLED)) {
+      // Somebody decides it, and began in time: the record has one end of it. What they do not finish is over at the next turn.
+      if (this.#busy.has(review.id)) continue
       await this.#options.audit.record({
         ...event('review.expire', { uid: SELF, requestId: review.requestId }, review.resource),
         details: { review: review.id, of: review.requestId },
@@ -345,12 +347,15 @@ export class Oversight implements ReviewQueue {
       }
       const subject = content === null ? null : subjectOf(content)
       const sealed = await this.#content.seal(subject, { ...verdict }, verdictOf(id))
+      // What was over meanwhile is not recorded as decided, and what is recorded as decided was decided then.
+      const decidedAt = this.#clock.now()
+      this.#demandWaiting(this.#known(id))
       await this.#options.audit.record({
         ...event(EVENT_OF[state], by, review.resource),
         details: { review: id, of: review.requestId, kind: review.kind, caller: uidText(review.caller) },
         ...(verdict.comment === '' ? {} : { personal: [{ subject: by.uid.id, fields: { comment: verdict.comment } }] }),
       })
-      if (!this.#store.decide(id, state, entity(by.uid), this.#clock.now(), sealed)) throw new RedoubtError('ERR_REVIEW_STATE')
+      if (!this.#store.decide(id, state, entity(by.uid), decidedAt, sealed)) throw new RedoubtError('ERR_REVIEW_STATE')
       this.#calls.tell(id, state)
       return this.get(id)
     })
@@ -371,10 +376,16 @@ export class Oversight implements ReviewQueue {
     const load = this.#store.load()
     const waiting = load.waiting + this.#coming.length
     const held = this.#coming.reduce((sum, one) => sum + one.bytes, load.bytes + bytes)
-    const own = this.#store.waitingOf(asker) + this.#coming.filter((one) => sameEntity(one.asker, asker)).length
+    const own = this.#store.loadOf(asker)
+    const coming = this.#coming.filter((one) => sameEntity(one.asker, asker))
+    const ownBytes = coming.reduce((sum, one) => sum + one.bytes, own.bytes)
     // INVARIANT: nothing waits unseen beyond the bounds; what finds no place does not go on.
     if (waiting >= maxItems || held > maxMegabytes * MEGABYTE) throw new RedoubtError('ERR_REVIEW_FULL')
-    if (own >= Math.ceil(maxItems / 2)) throw new RedoubtError('ERR_REVIEW_FULL', 'too many reviews of this account wait')
+    if (own.waiting + coming.length >= Math.ceil(maxItems / 2))
+      throw new RedoubtError('ERR_REVIEW_FULL', 'too many reviews of this account wait')
+    // Half of the bytes too, or one review: a few large ones must not take the place of all others.
+    if (ownBytes > 0 && ownBytes + bytes > (maxMegabytes * MEGABYTE) / 2)
+      throw new RedoubtError('ERR_REVIEW_FULL', 'too much is held of this account: fetch what was released, or have what waits decided')
   }
 
   #demandWaiting({ state, expiresAt }: Pick<Review, 'state' | 'expiresAt'>): void {

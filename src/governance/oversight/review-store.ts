@@ -63,11 +63,17 @@ export class ReviewStore {
     )
   }
 
-  /** Newest first, without what is held. */
+  /** What waits, by when it is due, so that newer ones hide none; then the newest of the others. So many of each; without what is held. */
   list(limit: number): readonly StoredReview[] {
-    return this.#statements
-      .all<ReviewRow>(`SELECT ${LISTED} FROM reviews ORDER BY created_at DESC, rowid DESC LIMIT ?`, limit)
-      .map(reviewOf)
+    const waiting = this.#statements.all<ReviewRow>(
+      `SELECT ${LISTED} FROM reviews WHERE state = 'waiting' ORDER BY due_at, rowid LIMIT ?`,
+      limit,
+    )
+    const others = this.#statements.all<ReviewRow>(
+      `SELECT ${LISTED} FROM reviews WHERE state <> 'waiting' ORDER BY created_at DESC, rowid DESC LIMIT ?`,
+      limit,
+    )
+    return [...waiting, ...others].map(reviewOf)
   }
 
   get(id: string): StoredReview | null {
@@ -83,13 +89,15 @@ export class ReviewStore {
     return { waiting: row?.waiting ?? 0, bytes: row?.bytes ?? 0 }
   }
 
-  waitingOf({ type, id }: EntityUid): number {
-    const [row] = this.#statements.all<{ readonly many: number }>(
-      "SELECT count(*) AS many FROM reviews WHERE state = 'waiting' AND asker_type = ? AND asker_id = ?",
+  /** As `load`, of what one account asked. */
+  loadOf({ type, id }: EntityUid): { readonly waiting: number; readonly bytes: number } {
+    const [row] = this.#statements.all<{ readonly waiting: number | null; readonly bytes: number | null }>(
+      `SELECT sum(state = 'waiting') AS waiting, sum(length(sealed)) AS bytes FROM reviews
+       WHERE sealed IS NOT NULL AND asker_type = ? AND asker_id = ?`,
       type,
       id,
     )
-    return row?.many ?? 0
+    return { waiting: row?.waiting ?? 0, bytes: row?.bytes ?? 0 }
   }
 
   isContested(requestId: string): boolean {

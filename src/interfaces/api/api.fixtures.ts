@@ -249,6 +249,7 @@ export async function testPlane(): Promise<TestPlane> {
       override: act('override review', {}),
     },
     accessReviewDays: 14,
+    digestKey: new Uint8Array(32),
     keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
     datasets: {
       list: () => [version],

@@ -598,3 +598,17 @@ describe('a long operation', () => {
     expect(aborted).toBe(true)
   })
 })
+
+describe('a model that nobody deployed', () => {
+  it('B1: explains in production what was approved to serve, and other versions to those who read the record', async () => {
+    const refused = new Set<string>()
+    plane.rule = ({ action }) => !refused.has(action)
+    for (const action of ['explain', 'invoke', 'readAudit']) {
+      refused.clear()
+      refused.add(action)
+      const answer = await call('POST', '/api/v1/models/credit/explain', { json: { version: 1, row: {} } })
+      expect([answer.status, answer.body.code], action).toEqual([403, 'ERR_POLICY_DENIED'])
+      expect(plane.events.at(-1)).toMatchObject({ type: 'control.refusal', action })
+    }
+  })
+})

@@ -104,8 +104,6 @@ export const confidentialRoutes =
       async (request) => {
         const principal = await demand(plane, request, 'administer', RESOURCE)
         const { label } = request.params
-        if (plane.confidential.list().some((known) => known.kind === 'canary' && known.label === label))
-          throw new RedoubtError('ERR_CONFLICT', `there are canaries of the label \`${label}\`: others would take their place`)
         const canaries = newCanaries(request.body.count)
         const reader = new CanariesReader(plane.confidential.key)
         for (const canary of canaries) reader.add(canary)

@@ -28,6 +28,8 @@ export interface ControlPlane {
   readonly accessReviewDays: number
   readonly keys: Keys
   readonly vault: Pick<Vault, 'restore'>
+  /** Keys the digests of what models are asked, as of the calls themselves. */
+  readonly digestKey: Uint8Array
   readonly datasets: Datasets
   readonly pipelines: Pipelines
   readonly confidential: ConfidentialStore

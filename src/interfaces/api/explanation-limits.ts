@@ -7,8 +7,7 @@ import { callerOf, decisionOn, recordRefusal } from './guard.ts'
 
 /**
  * To explain a row is to ask the model about it: it tells the score, and more. So it takes what an inference of one row takes, out of the same
- * windows, under the limits of both: of what lets the caller explain, and of what lets it invoke, where something does. Who may explain and not
- * invoke has no other way in, and is limited by what the permit to explain says. Stays taken whatever becomes of the explanation.
+ * windows, under the limits of both: of what lets the caller explain, and of what lets it invoke. Stays taken whatever becomes of the explanation.
  * @throws {RedoubtError} `ERR_LIMIT_REQUESTS`, `ERR_LIMIT_ROWS`, `ERR_LIMIT_CALL_SIZE`, recorded; what `take` throws.
  */
 export async function takeForRow(

@@ -1,14 +1,15 @@
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
+import { type Decision, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
 import { explainRow, type ExplainedValue, type RowExplanation } from '#gateway/serving'
+import { keyedDigest } from '#gateway/pipeline'
 import { readRecordedRow } from '#gateway/routes'
 import type { ModelVersion, OpenOptions } from '#assets/registry'
 import type { Principal } from '#trust/identity'
 import type { ControlPlane } from './control-plane.ts'
 import { takeForRow } from './explanation-limits.ts'
-import { callerOf, demand, demandDecision, mayGoOn, theLog } from './guard.ts'
+import { type Asked, callerOf, demand, demandTogether, mayGoOn, theLog } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { objectName } from './names.ts'
 
@@ -34,8 +35,8 @@ export const explanationRoutes =
       version: ModelVersion,
       values: readonly ExplainedValue[],
       options: OpenOptions = {},
+      refused = mayGoOn(plane, request, 'explain', () => plane.registry.facts(version)),
     ): Promise<RowExplanation> => {
-      const refused = mayGoOn(plane, request, 'explain', () => plane.registry.facts(version))
       const { type, id } = principal.facts
       const use = {
         principal: { type, id },
@@ -66,11 +67,28 @@ export const explanationRoutes =
           wanted === undefined ? (plane.registry.deployed(name) ?? plane.registry.get(name)) : plane.registry.get(name, wanted)
         if (!version)
           throw new RedoubtError('ERR_MODEL_UNKNOWN', `there is no model \`${name}\`${wanted === undefined ? '' : ` version ${wanted}`}`)
-        const facts = plane.registry.facts(version)
-        const { principal, decision } = await demandDecision(plane, request, 'explain', facts)
+        const { decision, refused } = await demandScore(plane, request, version)
+        const principal = callerOf(request)
         const values = valuesOf(row, version)
-        await takeForRow(plane, request, reply, facts, decision)
-        const explanation = await explain(request, principal, version, values)
+        await takeForRow(plane, request, reply, plane.registry.facts(version), decision)
+        const { type, id } = principal.facts
+        await plane.audit.record({
+          type: 'inference.explanation',
+          actor: { type, id },
+          action: 'explain',
+          resource: { type: 'Model', id: name },
+          outcome: 'success',
+          requestId: request.redoubtRequestId,
+          purpose: principal.purpose,
+          // No person is named: that the same row was asked again is told by its digest alone.
+          details: {
+            version: version.version,
+            digest: version.digest,
+            inputDigest: keyedDigest(plane.digestKey, JSON.stringify(values)),
+            columns: values.length,
+          },
+        })
+        const explanation = await explain(request, principal, version, values, {}, refused)
         return { model: name, version: version.version, digest: version.digest, ...explanation }
       },
     )
@@ -149,6 +167,47 @@ export const explanationRoutes =
       },
     )
   }
+
+interface Demanded {
+  /** On explaining. */
+  readonly decision: Decision
+  /** Null while the work may go on. */
+  readonly refused: () => RedoubtError | null
+}
+
+/**
+ * An explanation tells the score: whoever has one must be allowed to ask the model, without a person who looks at the answer first, and
+ * in production a version that was approved to serve, unless they read the record and so look into versions as auditors do.
+ * @throws {RedoubtError} the first no.
+ */
+async function demandScore(plane: ControlPlane, request: FastifyRequest, version: ModelVersion): Promise<Demanded> {
+  const facts = () => plane.registry.facts(version)
+  const questions: Asked[] = [
+    { action: 'explain', resource: facts, about: {} },
+    { action: 'invoke', resource: facts, about: {} },
+  ]
+  if (plane.profile === 'production' && plane.registry.deployed(version.name)?.version !== version.version)
+    questions.push({ action: 'readAudit', resource: () => theLog, about: {} })
+  const { decisions, mayGoOn: refused } = await demandTogether(plane, request, questions)
+  if (decisions.every(({ obligations }) => obligations.review === undefined)) return { decision: decisions[0]!, refused }
+  const { facts: principal, purpose } = callerOf(request)
+  const refusal = new RedoubtError(
+    'ERR_POLICY_DENIED',
+    'a person looks at what this model answers you before you have it, and an explanation tells the answer: ask the model, and explain the decision once it was released',
+  )
+  await plane.audit.record({
+    type: 'inference.explanation',
+    actor: { type: principal.type, id: principal.id },
+    action: 'explain',
+    resource: { type: 'Model', id: version.name },
+    outcome: 'refused',
+    code: refusal.code,
+    requestId: request.redoubtRequestId,
+    purpose,
+    details: { version: version.version, digest: version.digest },
+  })
+  throw refusal
+}
 
 /** The version that the entry says decided, by its digest too; null when it was removed. */
 function decidedBy({ registry }: ControlPlane, event: JsonObject): ModelVersion | null {

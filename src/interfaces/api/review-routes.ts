@@ -7,7 +7,7 @@ import type { Review } from '#governance/oversight'
 import { doerOf, words } from './approval-routes.ts'
 import { answeredCall, contestAsk } from './contest.ts'
 import type { ControlPlane } from './control-plane.ts'
-import { callerOf, demand, demandDecision, permits, systemPart } from './guard.ts'
+import { callerOf, demand, demandDecision, demandTogether, permits, systemPart, theLog } from './guard.ts'
 import { subjectName } from './names.ts'
 import { resourceFacts } from './resource-facts.ts'
 
@@ -70,11 +70,20 @@ export const reviewRoutes =
       },
       async (request, reply) => {
         const { requestId, reason, subject = null } = request.body
-        const call = answeredCall(plane, requestId, subject)
+        const found = answeredCall(plane, requestId, null)
         const { type, id } = callerOf(request).facts
-        const own = call.caller.type === type && call.caller.id === id
-        // GDPR art. 22(3): whoever answers people’s requests contests for them.
-        await demand(plane, request, own ? 'invoke' : 'explain', call.resource)
+        const own = found.caller.type === type && found.caller.id === id
+        if (own) await demand(plane, request, 'invoke', found.resource)
+        else {
+          // GDPR art. 22(3): whoever answers people’s requests contests for them. To look into the calls of others is to read the record.
+          const resource = (): EntityFacts => resourceFacts(plane, found.resource)
+          await demandTogether(plane, request, [
+            { action: 'explain', resource, about: {} },
+            { action: 'readAudit', resource: () => theLog, about: {} },
+          ])
+        }
+        // INVARIANT: whom a call was about is told, also by its absence, to nobody who was refused.
+        const call = subject === null ? found : answeredCall(plane, requestId, subject)
         if (!own && subject === null) throw new RedoubtError('ERR_INPUT_INVALID', 'name the person for whom you contest it, as `subject`')
         reviews.demandUncontested(requestId)
         const ticket = await reviews.ask(await contestAsk(plane, { call, requestId, asker: { type, id }, subject, reason }))
@@ -130,6 +139,8 @@ export const reviewRoutes =
         if (!isOwn(request, review)) throw new RedoubtError('ERR_NOT_FOUND', 'there is no such review of yours')
         const forPerson = review.asker.type !== review.caller.type || review.asker.id !== review.caller.id
         const facts = resourceFacts(plane, review.resource)
+        // As when it was contested: it is an answer to another account.
+        if (forPerson) await demand(plane, request, 'readAudit', theLog)
         const { decision } = await demandDecision(plane, request, forPerson ? 'explain' : 'invoke', facts)
         const { reason, contentType, answer } = await reviews.answer(review.id, doerOf(request), (held) => {
           if (review.kind !== 'contest' && isStricter(decision.obligations.filterOutput, held as typeof decision.obligations.filterOutput))

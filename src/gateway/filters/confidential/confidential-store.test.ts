@@ -172,4 +172,25 @@ describe('what is registered (C7, C8)', () => {
     expect(scanText(`is ${canary!}`, store.plan(actions, false))).toMatchObject({ blocked: true, text: 'is ' })
     expect(canary).toMatch(/^[a-z2-9]{20}$/u)
   })
+
+  it('C8: keeps the canaries that were told, also when two ask for the same label at once', async () => {
+    const planted = (): { canary: string; adding: Promise<unknown> } => {
+      const [canary] = newCanaries(1)
+      const reader = new CanariesReader(KEY)
+      reader.add(canary!)
+      return { canary: canary!, adding: store.add('wiki', 1, reader.finish(), USE) }
+    }
+    const [one, two] = [planted(), planted()]
+    const outcomes = await Promise.allSettled([one.adding, two.adding])
+    expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? (outcome.reason as RedoubtError).code : 'done'))).toEqual([
+      'done',
+      'ERR_CONFLICT',
+    ])
+    expect(shown(`is ${one.canary}`)).toBe('is ')
+    expect(events.filter(({ type }) => type === 'confidential.add')).toHaveLength(1)
+    // Whatever else has the label is still replaced.
+    await store.add('wiki', 1, terms('Project Falcon'), USE)
+    await store.add('wiki', 1, terms('Project Osprey'), USE)
+    expect(store.list()).toHaveLength(2)
+  })
 })

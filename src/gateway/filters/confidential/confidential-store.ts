@@ -68,8 +68,9 @@ export interface ConfidentialStore {
   /** Memory of what is looked up, in bytes. */
   readonly bytes: number
   /**
-   * In force for whatever begins after it resolves, recorded as `confidential.add`, durable. What has the kind and label is replaced.
-   * @throws {RedoubtError} `ERR_INPUT_TOO_LARGE`, and what storage, keys and audit throw: then nothing changed.
+   * In force for whatever begins after it resolves, recorded as `confidential.add`, durable. What has the kind and label is replaced,
+   * but for canaries: those that are planted stay what is looked for.
+   * @throws {RedoubtError} `ERR_CONFLICT`, `ERR_INPUT_TOO_LARGE`, and what storage, keys and audit throw: then nothing changed.
    */
   add(label: string, amount: number, source: FingerprintSource, use: KeyUse): Promise<Registered>
   /** Recorded as `confidential.remove`. @throws {RedoubtError} `ERR_NOT_FOUND`. */
@@ -184,6 +185,9 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
     add: (label, amount, source, use) =>
       serialise(async () => {
         const before = named.get(source.kind, label) as Row | undefined
+        // Asked here, where one comes after the other: of two at once the second must not take the place of what the first told.
+        if (source.kind === 'canary' && before !== undefined)
+          throw new RedoubtError('ERR_CONFLICT', `there are canaries of the label \`${label}\`: others would take their place`)
         const size = sizeOf(source)
         const others = [...sources].filter(([id]) => id !== before?.id)
         if (others.length >= MOST_REGISTERED)
