@@ -286,7 +286,7 @@ describe('bad input on every route that takes a body', () => {
     await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, mistyped }) => (good === null ? null : JSON.stringify({ ...good, ...mistyped })))
     for (const body of ['[]', '7', '"text"', 'true']) await everywhere(/400 ERR_INPUT_INVALID$/, () => body)
     await everywhere(/400 ERR_INPUT_INVALID$/, ({ good, path }) =>
-      good === null || /\/(?:deploy|rollback|rotate)$/.test(path) ? null : 'null',
+      good === null || /\/(?:deploy|rollback|rotate|run)$/.test(path) ? null : 'null',
     )
   })
 

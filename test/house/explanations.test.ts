@@ -95,7 +95,7 @@ describe('the explanation of a decision that was made (D2)', () => {
     adds(json)
     // Nothing new is asked of it.
     expect((await ask()).status).not.toBe(200)
-    expect((await explain(scientist, ROW, 'doubtful')).json.code).toBe('ERR_MODEL_QUARANTINED')
+    expect((await explain(scientist, ROW, 'doubtful')).json.code).toBe('ERR_POLICY_DENIED')
     expect((await post('doubtful/deploy', {})).status).not.toBe(200)
 
     expect((await house.call('DELETE', '/api/v1/models/doubtful', { token })).status).toBe(200)
