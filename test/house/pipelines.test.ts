@@ -115,6 +115,23 @@ describe('training pipelines (B2)', () => {
     })
   })
 
+  it('put whoever wrote any version up to the one that was run among them, in the signed lineage too', async () => {
+    const coauthor = await house.account('coauthor', 'ml-engineer')
+    await save('shared-work', { model: 'shared-work' })
+    await save('shared-work', { model: 'shared-work', seed: 2 }, coauthor)
+    const { result } = await run('shared-work', {}, scientist)
+    expect(result.model.lineage.pipelineVersion).toMatchObject({
+      version: 2,
+      author: { id: 'coauthor' },
+      earlierAuthors: [{ type: 'ServiceAccount', id: 'engineer' }],
+    })
+    const asked = await askedFor(deployer, (await call(deployer, 'POST', '/models/shared-work/deploy')).json)
+    for (const by of [coauthor, engineer]) expect((await approve(by, asked)).json.code).toBe('ERR_APPROVAL_SELF')
+    // Of the first version alone only its author is.
+    const first = await run('shared-work', { version: 1 }, scientist)
+    expect(first.result.model.lineage.pipelineVersion).not.toHaveProperty('earlierAuthors')
+  })
+
   it('are on record with their digest: each change, each run, what came of it (E3)', async () => {
     const { pipeline } = (await save('recorded', { model: 'recorded' })).json
     const { result } = await run('recorded')

@@ -62,6 +62,8 @@ export interface Pipelines {
   get(name: string, version?: number): PipelineVersion | null
   /** The newest hundred, newest first; an older one by its number. @throws {RedoubtError} `ERR_STORAGE_CORRUPT`. */
   versions(name: string): readonly PipelineVersion[]
+  /** Whoever wrote a version from the first to this one, each once, in order: what a version says is the work of all of them. @throws {RedoubtError} `ERR_STORAGE_CORRUPT`. */
+  authors(name: string, upTo: number): readonly EntityUid[]
   /** Puts on record that a version is run, before a row is read. @returns what puts on record how it ended. */
   recordRun(version: PipelineVersion, run: RunFacts, by: By): Promise<(end: RunEnd) => Promise<void>>
 }
@@ -147,6 +149,14 @@ export function openPipelines(options: {
     versions: (name) => {
       const own = get(name)
       return own?.builtIn ? [own] : tables.versions(name, MAX_SHOWN).map(stored)
+    },
+    authors: (name, upTo) => {
+      const seen = new Map<string, EntityUid>()
+      for (const row of tables.versions(name, MAX_VERSIONS).toReversed()) {
+        const { version, author } = stored(row)
+        if (version <= upTo) seen.set(`${author.type}\n${author.id}`, author)
+      }
+      return [...seen.values()]
     },
     async recordRun(version, { dataset, model, seed }, by) {
       const { name, version: number, digest, author } = version

@@ -42,7 +42,14 @@ export function registration(manifest: ModelManifest): JsonObject {
     purposes: manifest.purposes,
     dataset: lineage.dataset,
     pipeline: lineage.pipeline,
-    pipelineVersion: pipelineVersion ? { ...pipelineVersion, author: { ...pipelineVersion.author } } : null,
+    pipelineVersion: pipelineVersion
+      ? {
+          version: pipelineVersion.version,
+          digest: pipelineVersion.digest,
+          author: { ...pipelineVersion.author },
+          ...(pipelineVersion.earlierAuthors ? { earlierAuthors: pipelineVersion.earlierAuthors.map((one) => ({ ...one })) } : {}),
+        }
+      : null,
     codeDigest: lineage.codeDigest,
     parent: lineage.parent,
     derivation: lineage.derivation ?? null,

@@ -23,7 +23,13 @@ export interface Lineage {
   /** Name of the training pipeline; `foreign` for a file made elsewhere. */
   readonly pipeline: string
   /** What exactly was run, and who wrote it; not in versions from before pipelines were kept. */
-  readonly pipelineVersion?: { readonly version: number; readonly digest: string; readonly author: EntityUid }
+  readonly pipelineVersion?: {
+    readonly version: number
+    readonly digest: string
+    readonly author: EntityUid
+    /** Whoever wrote the versions before it; left out where nobody else did. */
+    readonly earlierAuthors?: readonly EntityUid[]
+  }
   /** SHA-256 of the code that made it, hex; empty for a foreign model whose code is not known. */
   readonly codeDigest: string
   readonly parameters: JsonObject
@@ -99,7 +105,10 @@ export const lineageSchema = z
       .strict()
       .nullable(),
     pipeline: z.string().min(1).max(256),
-    pipelineVersion: z.object({ version: z.number().int().positive(), digest, author: uid }).strict().optional(),
+    pipelineVersion: z
+      .object({ version: z.number().int().positive(), digest, author: uid, earlierAuthors: z.array(uid).optional() })
+      .strict()
+      .optional(),
     codeDigest: digest.or(z.literal('')),
     parameters: json,
     person: uid,

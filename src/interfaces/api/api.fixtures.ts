@@ -275,6 +275,7 @@ export async function testPlane(): Promise<TestPlane> {
       list: () => [pipeline],
       get: (name: string) => (name === 'absent' ? null : pipeline),
       versions: () => [pipeline],
+      authors: () => [pipeline.author],
       save: act('save pipeline', pipeline),
       recordRun: async () => (act('record run')(), async () => undefined),
     },

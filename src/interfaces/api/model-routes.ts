@@ -221,11 +221,11 @@ export const modelRoutes =
     })
   }
 
-/** Approvals are of this very version, and not by who made it or wrote the pipeline that it came from. */
+/** Approvals are of this very version, and not by who made it or wrote any of the pipeline that it came from. */
 const aboutVersion = ({ name, version, digest, lineage }: ModelVersion): About => ({
   meant: { model: name, version, digest },
   author: lineage.person,
-  contributors: lineage.pipelineVersion ? [lineage.pipelineVersion.author] : [],
+  contributors: lineage.pipelineVersion ? [lineage.pipelineVersion.author, ...(lineage.pipelineVersion.earlierAuthors ?? [])] : [],
 })
 
 /** Without the number of rows of a data set that early versions hold beside those learned from. */

@@ -47,6 +47,8 @@ export async function runPipeline(
     { action: 'runPipeline', resource: () => pipelineFacts(plane, name, pipeline, [dataset.name]), about: { meant, author } },
     { action: 'trainOn', resource: () => plane.datasets.facts(dataset), about: { meant, author }, readsRows: true },
   ])
+  // Each wrote part of what this version says.
+  const earlierAuthors = plane.pipelines.authors(name, version).filter((one) => one.type !== author.type || one.id !== author.id)
   const requestId = request.redoubtRequestId
   const principal = callerOf(request)
   const use = { principal: principal.facts, purpose: principal.purpose, resource: { type: 'Dataset', id: dataset.name }, requestId }
@@ -64,7 +66,7 @@ export async function runPipeline(
       lineage: {
         dataset: { ...source, ...learnedFrom(groups) },
         pipeline: name,
-        pipelineVersion: { version, digest, author },
+        pipelineVersion: { version, digest, author, ...(earlierAuthors.length > 0 ? { earlierAuthors } : {}) },
         codeDigest: trained.codeDigest,
         parameters: trained.parameters,
         metrics: trained.metrics,
