@@ -458,3 +458,16 @@ describe('bounds', () => {
     for (let i = 0; i < 1_000; i++) expect(entities(`client ${i}x holding`, plan)).toEqual([])
   }, 400_000)
 })
+
+describe('a text that is too large to be registered as one (C7)', () => {
+  it.each([
+    ['document', 8],
+    ['public', 2],
+  ] as const)('is refused while it is read: %s', (kind, mebi) => {
+    const reader = new DocumentReader(KEY, kind)
+    // Signs that are no letters cost nothing to read, and count.
+    const part = ' '.repeat(1024 * 1024)
+    for (let i = 0; i < mebi; i++) reader.push(part)
+    expect(() => reader.push('x')).toThrowError(expect.objectContaining({ code: 'ERR_INPUT_TOO_LARGE' }))
+  })
+})

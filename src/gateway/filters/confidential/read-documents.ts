@@ -5,8 +5,11 @@ import type { FingerprintKey } from './keyed-hash.ts'
 import { LetterReader } from './letter-reader.ts'
 import { GRAM, GUARANTEE, RollingHash, Winnower } from './winnower.ts'
 
-/** Largest text that is registered as one document, in UTF-16 units. */
-export const LARGEST_DOCUMENT = 64 * 1024 * 1024
+/**
+ * Largest text that is registered as one, in UTF-16 units: its fingerprints are put in order in one turn of the event loop, which stays below a second.
+ * Of what is public every passage is kept, of a document the chosen ones.
+ */
+const LARGEST = { document: 8 * 1024 * 1024, public: 2 * 1024 * 1024 } as const
 
 /** Takes the fingerprints of texts; of the texts it keeps nothing. */
 export class PassageReader {
@@ -64,8 +67,9 @@ export class DocumentReader {
   /** @throws {RedoubtError} `ERR_INPUT_TOO_LARGE`. */
   push(text: string): void {
     this.#units += text.length
-    if (this.#units > LARGEST_DOCUMENT)
-      throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a document has at most ${LARGEST_DOCUMENT} characters: register its parts`)
+    const most = LARGEST[this.#kind]
+    if (this.#units > most)
+      throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a ${this.#kind} text has at most ${most} characters: register its parts`)
     this.#passages.push(text)
   }
 
