@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -6,14 +5,13 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCertificateAuthority, issueServerCertificate } from '#foundation/crypto'
 import { alertsConfig } from '#governance/alerts'
 import { type House, type HouseAccount, openHouse, starterRow } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 
 const SECRET = Buffer.from('0123456789abcdef0123456789abcdef')
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-house-alerts-'))
 
 interface Received {
@@ -83,14 +81,7 @@ async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
 }
 const alertOf = (kind: string): Promise<any> => until(async () => (await list(`?kind=${kind}&state=all`)).alerts[0])
 
-function redoubt(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const where = ['--data-dir', house.dataDir, '--secrets-dir', house.secretsDir]
-    execFile(process.execPath, [CLI, ...args, ...where], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    )
-  })
-}
+const redoubt = (...args: readonly string[]) => runRedoubt(house, args)
 
 describe('alerts of the whole server (E6)', () => {
   it('rise from a flood of refused authentications', async () => {
@@ -117,7 +108,7 @@ describe('alerts of the whole server (E6)', () => {
     expect(recorded).toBe(entry.index)
     const { alerts } = (await house.call('GET', '/api/v1/status', { token: house.token })).json
     expect(alerts.places).toMatchObject([{ name: 'operations', problem: 'status 503', waiting: 2 }])
-    const doctor = await redoubt('doctor', '--json')
+    const doctor = await redoubt('doctor', '--json', '--secrets-dir', house.secretsDir)
     expect(doctor.code).toBe(1)
     expect(JSON.parse(doctor.out).findings).toContainEqual(
       expect.objectContaining({

@@ -3,10 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runProgram } from '#interfaces/commands'
 import { verifyExport } from '#trust/audit'
-import { createProgram } from '../../src/composition/program.ts'
 import { type Answer, type House, type HouseAccount, openHouse, starterRow } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 
 let house: House
 let auditor: HouseAccount
@@ -29,17 +28,7 @@ const take = (query = '', by: HouseAccount = auditor): Promise<Answer> =>
   house.call('GET', `/api/v1/audit/export${query}`, { token: by.token })
 const verify = (text: string) => verifyExport([Buffer.from(text)], { verifierKey: key })
 
-async function command(token: string, ...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ['', '']
-  process.env['REDOUBT_TOKEN'] = token
-  const terminal = { writeOut: (text: string) => void (out += text), writeErr: (text: string) => void (err += text) }
-  try {
-    const code = await runProgram(createProgram(['redoubt']), ['node', 'redoubt', ...args, '--data-dir', house.dataDir], terminal)
-    return { code, out, err }
-  } finally {
-    delete process.env['REDOUBT_TOKEN']
-  }
-}
+const command = (token: string, ...args: string[]) => runRedoubt(house, args, token)
 
 describe('the record as a file (E5)', () => {
   it('is whole, and verifies with the key of the log; what is sealed stays sealed', async () => {

@@ -1,8 +1,7 @@
 /** One night with broken glass, over HTTP alone, from the refusal to the overdue review. The wall clock is moved; nothing else is played. */
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { runProgram } from '#interfaces/commands'
-import { createProgram } from '../../src/composition/program.ts'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type House, type HouseAccount, openHouse } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 86_400_000
@@ -21,7 +20,6 @@ afterAll(async () => {
   await house.close()
   vi.useRealTimers()
 })
-afterEach(() => void delete process.env['REDOUBT_TOKEN'])
 
 const later = (ms: number): void => void vi.setSystemTime(Date.now() + ms)
 const call = async (by: HouseAccount, method: string, path: string, json?: object) =>
@@ -43,14 +41,7 @@ const eventually = async <T>(look: () => Promise<T | undefined>): Promise<T> => 
   throw new Error('it did not come')
 }
 async function doctor(): Promise<{ readonly state: string; readonly detail: string } | undefined> {
-  let out = ''
-  process.env['REDOUBT_TOKEN'] = await officer.freshToken()
-  const terminal = { writeOut: (text: string) => void (out += text), writeErr: () => undefined }
-  await runProgram(
-    createProgram(['redoubt']),
-    ['node', 'redoubt', 'doctor', '--json', '--data-dir', house.dataDir, '--secrets-dir', house.secretsDir],
-    terminal,
-  )
+  const { out } = await runRedoubt(house, ['doctor', '--json', '--secrets-dir', house.secretsDir], await officer.freshToken())
   return (JSON.parse(out) as { findings: { check: string; state: string; detail: string }[] }).findings.find(
     ({ check }) => check === 'break-glass',
   )

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runProgram } from '#interfaces/commands'
 import { createProgram } from '../../src/composition/program.ts'
 import { mlp } from '../fixtures/onnx-models.ts'
 import { type House, openHouse, starterRow } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 
 let house: House
 let folder: string
@@ -20,19 +20,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-interface Ended {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-async function redoubt(...args: string[]): Promise<Ended> {
-  let out = ''
-  let err = ''
-  const terminal = { writeOut: (text: string) => void (out += text), writeErr: (text: string) => void (err += text) }
-  const code = await runProgram(createProgram(['redoubt']), ['node', 'redoubt', ...args, '--data-dir', house.dataDir], terminal)
-  return { code, out, err }
-}
+const redoubt = (...args: string[]) => runRedoubt(house, args)
 
 /** Runs a command with `--json` and demands that it is done. */
 async function json(...args: string[]): Promise<any> {

@@ -3,9 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { runProgram } from '#interfaces/commands'
-import { createProgram } from '../../src/composition/program.ts'
 import { type House, type HouseAccount, openHouse } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 
 const TABLE = `client_no,mail,confession,amount\n${Array.from({ length: 40 }, (_, i) => `c-${i},canary${i}@example.org,${i % 3 === 0 ? 'Catholic' : 'Muslim'},${i * 7}`).join('\n')}\n`
 const ONLY_SOME = `@id("small-amounts")
@@ -31,18 +30,10 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true })
 })
 afterEach(async () => {
-  delete process.env['REDOUBT_TOKEN']
   await house.call('DELETE', '/api/v1/policies/some', { token: house.token })
 })
 
-async function redoubt(token: string, ...args: string[]) {
-  let out = ''
-  let err = ''
-  process.env['REDOUBT_TOKEN'] = token
-  const terminal = { writeOut: (text: string) => void (out += text), writeErr: (text: string) => void (err += text) }
-  const code = await runProgram(createProgram(['redoubt']), ['node', 'redoubt', ...args, '--data-dir', house.dataDir], terminal)
-  return { code, out, err }
-}
+const redoubt = (token: string, ...args: string[]) => runRedoubt(house, args, token)
 const load = (...more: string[]) =>
   redoubt(house.token, 'data', 'import', file, '--purpose', 'credit-scoring', '--legal-basis', 'contract', ...more)
 const get = (path: string, token: string) => house.call('GET', `/api/v1/datasets/${path}`, { token })

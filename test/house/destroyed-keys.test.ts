@@ -1,8 +1,7 @@
 /** The end of a person's key, against the whole server: who may, what is asked, and what is left (A7, B2). */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runProgram } from '#interfaces/commands'
-import { createProgram } from '../../src/composition/program.ts'
 import { type House, openHouse, starterRow } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 
 let house: House
 beforeAll(async () => {
@@ -12,13 +11,8 @@ afterAll(() => house.close())
 
 const destroy = (token: string, subject = 'nobody') => house.call('POST', '/api/v1/subjects/destroy-key', { token, json: { subject } })
 async function command(token: string, ...words: string[]) {
-  let out = ''
-  process.env['REDOUBT_TOKEN'] = token
-  const terminal = { writeOut: (text: string) => void (out += text), writeErr: (text: string) => void (out += text) }
-  const argv = ['node', 'redoubt', ...words, '--data-dir', house.dataDir, '--secrets-dir', house.secretsDir]
-  const code = await runProgram(createProgram(['redoubt']), argv, terminal)
-  delete process.env['REDOUBT_TOKEN']
-  return { code, out }
+  const { code, out, err } = await runRedoubt(house, words, token)
+  return { code, out: out + err }
 }
 
 describe('destroying a key (A7, B2)', () => {

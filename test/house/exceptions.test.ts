@@ -1,13 +1,11 @@
 /** Four eyes, break-glass and access reviews against the whole server, in development, where programs stand for people. */
-import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type House, type HouseAccount, openHouse } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const TWO = '@id("two") forbid (principal, action == Action::"deploy", resource is Model) when { context.approvals < 2 };\n'
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-house-exceptions-'))
 
@@ -44,14 +42,7 @@ const approve = async (by: HouseAccount, { id, digest }: { id: string; digest: s
   return `${answer.status} ${answer.json.code ?? answer.json.counting}`
 }
 
-function redoubt(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const where = ['--data-dir', house.dataDir, '--secrets-dir', house.secretsDir]
-    execFile(process.execPath, [CLI, ...args, ...where], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    )
-  })
-}
+const redoubt = (...args: readonly string[]) => runRedoubt(house, args)
 
 describe('four eyes over the whole server (B1, B8)', () => {
   it('let through what two others agreed to, once, and the record names it', async () => {

@@ -1,13 +1,11 @@
 /** Human review against the whole server: what waits, who decides, what comes of it, on every surface and by the command line. */
-import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, type House, type HouseAccount, openHouse, starterRow } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const EMAIL = 'jane.doe@example.com'
 const POLICIES = `
 @id("looked-at") @filter_output("EMAIL_ADDRESS=review") @filter_input("IBAN_CODE=review")
@@ -54,14 +52,7 @@ const wordsIn = (stream: string): string =>
   [...stream.matchAll(/"content":("(?:[^"\\]|\\.)*")/g)].map(([, text]) => JSON.parse(text!) as string).join('')
 const codeIn = ({ json }: Answer): string => json.code as string
 
-function redoubt(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const where = ['--data-dir', house.dataDir, '--secrets-dir', house.secretsDir]
-    execFile(process.execPath, [CLI, ...args, ...where], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    )
-  })
-}
+const redoubt = (...args: readonly string[]) => runRedoubt(house, args)
 
 describe('D10: an answer that waits for a person', () => {
   it('is refused in a way that no client repeats, looked at by another, released, and fetched by who asked alone', async () => {

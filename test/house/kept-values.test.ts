@@ -3,9 +3,8 @@ import { readFileSync, writeFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { runProgram } from '#interfaces/commands'
-import { createProgram } from '../../src/composition/program.ts'
 import { type House, openHouse } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 import { filesBelow, searchFiles } from './search-canaries.ts'
 
 const CARD = '4929718264930170'
@@ -25,12 +24,7 @@ let house: House
 let folder: string
 let token: string
 
-async function redoubt(...args: string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  let [out, err] = ['', '']
-  const terminal = { writeOut: (text: string) => void (out += text), writeErr: (text: string) => void (err += text) }
-  const code = await runProgram(createProgram(['redoubt']), ['node', 'redoubt', ...args, '--data-dir', house.dataDir], terminal)
-  return { code, out, err }
-}
+const redoubt = (...args: string[]) => runRedoubt(house, args)
 
 const chat = (content: string, user?: string) =>
   house.call('POST', '/v1/chat/completions', {

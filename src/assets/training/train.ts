@@ -106,7 +106,8 @@ export async function train(options: TrainingOptions): Promise<TrainedModel> {
       seed,
       features: done.features,
       columns: specs.length,
-      ...(leaveOut.length === 0 ? {} : { leaveOut }),
+      // How many: the pipeline's digest commits to their names, and whoever sees a model need not know of columns that are hidden.
+      ...(leaveOut.length === 0 ? {} : { leftOut: leaveOut.length }),
     },
     codeDigest: digest,
     inputs: inputSpecs(specs),

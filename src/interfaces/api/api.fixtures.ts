@@ -205,7 +205,7 @@ export async function testPlane(): Promise<TestPlane> {
       size: () => 10,
       verifierKey: () => 'key',
     },
-    vault: { restore: act('restore tokens', [RESTORED]) },
+    vault: { restore: act('restore tokens', { values: [RESTORED], subjects: ['pseudonym-of-jane'] }) },
     alerts: {
       list: act('list alerts', { alerts: [], next: null }),
       acknowledge: act('acknowledge alert', {}),

@@ -24,7 +24,8 @@ describe('turning tokens back (C6)', () => {
     expect(JSON.parse(text)).toEqual({ values: [RESTORED], missing: 1 })
     expect(plane.queries.map(({ action, resource }) => [action, resource.type, resource.id])).toEqual([['useKey', 'Key', 'vault']])
     expect(plane.events.map(({ type }) => type)).toEqual(['control.admission', 'vault.restore'])
-    expect(plane.events[1]).toMatchObject({ details: { tokens: 2, restored: { EMAIL_ADDRESS: 1 } } })
+    expect(plane.events[1]).toMatchObject({ details: { tokens: 2, restored: { EMAIL_ADDRESS: 1 }, subjects: ['pseudonym-of-jane'] } })
+    expect(text).not.toContain('pseudonym')
     for (const secret of [RESTORED.value, RESTORED.token]) expect(JSON.stringify(plane.events)).not.toContain(secret)
   })
 

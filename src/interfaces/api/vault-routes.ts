@@ -27,10 +27,10 @@ export const vaultRoutes =
         const resource = keyOf('vault')
         const principal = await demand(plane, request, 'useKey', resource)
         const tokens = [...new Set(request.body.tokens)]
-        const values = await plane.vault.restore(tokens)
+        const { values, subjects } = await plane.vault.restore(tokens)
         const entities: Record<string, number> = {}
         for (const { entity } of values) entities[entity] = (entities[entity] ?? 0) + 1
-        // On record before a value leaves: how many of what, by whom; never which.
+        // On record before a value leaves: how many of what, by whom, about whom; never which.
         await plane.audit.record({
           type: 'vault.restore',
           actor: { type: principal.facts.type, id: principal.facts.id },
@@ -40,7 +40,7 @@ export const vaultRoutes =
           requestId: request.redoubtRequestId,
           purpose: principal.purpose,
           legalBasis: principal.legalBasis,
-          details: { tokens: tokens.length, restored: entities },
+          details: { tokens: tokens.length, restored: entities, ...(subjects.length > 0 ? { subjects } : {}) },
         })
         return { values, missing: tokens.length - values.length }
       },

@@ -11,12 +11,12 @@ describe('the vault (C6)', () => {
     const world = await vaultWorld()
     const call = await world.vault.open({ account: ACCOUNT, subject: null })
     const token = call.mint('EMAIL_ADDRESS', 'jane@example.com')!
-    expect(await world.vault.restore([token])).toEqual([])
+    expect((await world.vault.restore([token])).values).toEqual([])
     call.commit()
     const restored = [{ token, entity: 'EMAIL_ADDRESS', value: 'jane@example.com' }]
-    expect(await world.vault.restore([token])).toEqual(restored)
+    expect((await world.vault.restore([token])).values).toEqual(restored)
     const again = world.again()
-    expect(await again.restore([token, '[[EMAIL_ADDRESS_bcdfghjklmnpqrstbcdfghjk]]', 'x'])).toEqual(restored)
+    expect((await again.restore([token, '[[EMAIL_ADDRESS_bcdfghjklmnpqrstbcdfghjk]]', 'x'])).values).toEqual(restored)
     expect(world.recorded).toEqual(['key.generate', 'key.unwrap'])
   })
 
@@ -37,6 +37,24 @@ describe('the vault (C6)', () => {
     for (const secret of ['jane', 'example.com', token, token.slice(16, -2)]) expect(bytes).not.toContain(secret)
   })
 
+  it('names the persons whose values came back, once each, and nobody where none is named or the key is gone', async () => {
+    const world = await vaultWorld()
+    const minted = async (subject: string | null, ...values: string[]): Promise<readonly string[]> => {
+      const call = await world.vault.open({ account: ACCOUNT, subject })
+      const tokens = values.map((value) => call.mint('PERSON', value)!)
+      call.commit()
+      return tokens
+    }
+    const jane = await minted('jane', 'Jane', 'Jane Doe')
+    const john = await minted('john', 'John')
+    const none = await minted(null, 'Nobody')
+    const { values, subjects } = await world.vault.restore([...jane, ...john, ...none])
+    expect([values.length, subjects.length]).toEqual([4, 2])
+    await world.keys.destroySubject('john', USE)
+    expect((await world.vault.restore([...jane, ...john, ...none])).subjects).toEqual(subjects.slice(0, 1))
+    expect((await world.vault.restore(none)).subjects).toEqual([])
+  })
+
   it('a value is dead for ever when the key of the person is destroyed, in answers and on demand', async () => {
     const world = await vaultWorld()
     const about = { account: ACCOUNT, subject: 'jane' }
@@ -50,14 +68,14 @@ describe('the vault (C6)', () => {
     await before.recall([token])
     expect(before.valueOf(token)).toMatchObject({ value: 'jane@example.com' })
     await world.keys.destroySubject('jane', USE)
-    expect((await world.vault.restore([token, kept])).map(({ value }) => value)).toEqual(['john@example.com'])
+    expect((await world.vault.restore([token, kept])).values.map(({ value }) => value)).toEqual(['john@example.com'])
     const later = await world.vault.open(about)
     await later.recall([token])
     expect(later.valueOf(token)).toBeNull()
     // Whom the person is to become a customer again, gets a new key.
     const fresh = later.mint('EMAIL_ADDRESS', 'jane@example.com')!
     later.commit()
-    expect(await world.vault.restore([fresh])).toHaveLength(1)
+    expect((await world.vault.restore([fresh])).values).toHaveLength(1)
   })
 
   it('a call does not know the tokens it was given for an answer, which are kept as the others are', async () => {
@@ -68,7 +86,7 @@ describe('the vault (C6)', () => {
     const answered = call.mint('PERSON', 'John Doe')!
     call.commit()
     expect([asked, answered].map((token) => call.valueOf(token)?.value)).toEqual(['Jane Doe', undefined])
-    expect((await world.vault.restore([asked, answered])).map(({ value }) => value)).toEqual(['Jane Doe', 'John Doe'])
+    expect((await world.vault.restore([asked, answered])).values.map(({ value }) => value)).toEqual(['Jane Doe', 'John Doe'])
   })
 
   it('a call knows tokens of its own account about the same person, and no others', async () => {
@@ -95,9 +113,9 @@ describe('the vault (C6)', () => {
     call.commit()
     world.clock.advance(30 * DAY_MS - 1)
     expect(world.vault.sweep()).toBe(0)
-    expect(await world.vault.restore([token])).toHaveLength(1)
+    expect((await world.vault.restore([token])).values).toHaveLength(1)
     world.clock.advance(1)
-    expect(await world.vault.restore([token])).toEqual([])
+    expect((await world.vault.restore([token])).values).toEqual([])
     expect(world.vault.sweep()).toBe(1)
     expect(world.database.raw.prepare('SELECT count(*) AS n FROM vault_values').get()).toEqual({ n: 0 })
   })
@@ -132,6 +150,6 @@ describe('the vault (C6)', () => {
     expect(world.database.raw.prepare('SELECT count(*) AS n FROM vault_calls').get()).toEqual({ n: 0 })
     world.database.raw.exec('ALTER TABLE elsewhere RENAME TO vault_values')
     call.commit()
-    expect(await world.vault.restore([token])).toHaveLength(1)
+    expect((await world.vault.restore([token])).values).toHaveLength(1)
   })
 })

@@ -28,6 +28,12 @@ export interface RestoredValue {
   readonly value: string
 }
 
+export interface Restored {
+  readonly values: readonly RestoredValue[]
+  /** Pseudonyms of the persons that the calls were about, each once, for the record. */
+  readonly subjects: readonly string[]
+}
+
 /** What one call keeps. */
 export interface CallVault {
   /** A token for the value; it must not leave before `commit` has returned. @returns null when no more is kept: the value is masked then. */
@@ -46,7 +52,7 @@ export interface CallVault {
 export interface Vault {
   open(call: KeptFor): Promise<CallVault>
   /** For whoever may restore: values of any call. What is unknown, expired, or sealed under a key that was destroyed is left out. */
-  restore(tokens: readonly string[]): Promise<readonly RestoredValue[]>
+  restore(tokens: readonly string[]): Promise<Restored>
   /** Deletes what has expired. @returns how many calls. */
   sweep(): number
 }
@@ -111,15 +117,18 @@ class SealedVault implements Vault {
     return new OneCall(this, row, createSecretKey(secret))
   }
 
-  async restore(tokens: readonly string[]): Promise<readonly RestoredValue[]> {
+  async restore(tokens: readonly string[]): Promise<Restored> {
     const opened = new Map<string, KeyObject | null>()
-    const restored: RestoredValue[] = []
+    const values: RestoredValue[] = []
+    const subjects = new Set<string>()
     for (const token of tokens) {
       const row = this.find(token)
       const value = row === null ? null : await this.openValue(row, token, opened)
-      if (row !== null && value !== null) restored.push({ token, entity: row.entity, value })
+      if (row === null || value === null) continue
+      values.push({ token, entity: row.entity, value })
+      if (row.pseudonym !== null) subjects.add(row.pseudonym)
     }
-    return restored
+    return { values, subjects: [...subjects] }
   }
 
   sweep(): number {

@@ -104,7 +104,9 @@ describe('ChatResponse', () => {
     // A name that says something else than its bytes is not believed; what spells another text is dropped.
     expect(spelled('ok then', { content: [{ token: CARD, logprob: -1, bytes: [111, 107], top_logprobs: [] }] }).tokens).toEqual(['ok'])
     expect(
-      spelled('ok, that is longer than the card', { content: [{ token: 'ok', logprob: -1, bytes: [...Buffer.from(CARD)], top_logprobs: [] }] }).sent,
+      spelled('ok, that is longer than the card', {
+        content: [{ token: 'ok', logprob: -1, bytes: [...Buffer.from(CARD)], top_logprobs: [] }],
+      }).sent,
     ).not.toMatch(/4111|52,49,49,49/)
     for (const attack of [
       spell('Pay', [' me', ` ${CARD}`], ' now'),
