@@ -1,4 +1,5 @@
 import { asRedoubtError, type JsonObject, type RedoubtError, type ReviewAsk } from '#foundation/core'
+import { PROMPT_CANARY } from '#gateway/filters'
 import type { House } from './house.ts'
 import { bindingOf, throughOf } from './hold-input.ts'
 import type { Inspection } from './inspection.ts'
@@ -86,13 +87,14 @@ function askOf(house: House, state: ServedState, kind: ReviewAsk['kind'], findin
   }
 }
 
-/** What the model was asked, in words, as it went to the model; the reviewer judges an answer by it. */
-function askedTexts({ call }: ServedState): readonly JsonObject[] {
+/** What the model was asked, in words, as it went to the model but for the marker, which is told to nobody; the reviewer judges an answer by it. */
+function askedTexts({ call, canary }: ServedState): readonly JsonObject[] {
   const texts: JsonObject[] = []
   let left = MAX_ASKED_UNITS
   // The request has gone to the model: what is shown of it is shown as it went, and nothing changes.
   call.rewriteTexts((text, place) => {
-    if (left > 0) texts.push({ place, text: text.slice(0, left).toWellFormed() })
+    const shown = canary === null ? text : text.replaceAll(canary, `[${PROMPT_CANARY}]`)
+    if (left > 0) texts.push({ place, text: shown.slice(0, left).toWellFormed() })
     left -= text.length
     return text
   })
