@@ -3,37 +3,49 @@
  * Forked by `run.ts`, in a copy of the repository; asked by messages, one at a time.
  */
 import { join } from 'node:path'
-import { createVitest } from 'vitest/node'
+import { createVitest, type TestCase } from 'vitest/node'
 
 export interface Asked {
   /** Files that were changed since the last run, below the working directory. */
   readonly changed: readonly string[]
   readonly test: string
   readonly names: readonly string[]
+  /** Of each test that sets none itself. */
+  readonly timeoutMs: number
 }
 
 export interface Ran {
   readonly name: string
   readonly state: 'passed' | 'failed' | 'skipped' | 'pending'
+  readonly ms: number
 }
 
-const root = process.cwd()
-// Each run has threads of its own, so that nothing of the run before is left in them.
-const vitest = await createVitest('test', { root, watch: false, isolate: true, reporters: [{}], silent: true })
+/** What the process says: each test that failed as soon as it did, and at the end all of them, or null when there is no report. */
+export type Told = { readonly failed: Ran } | { readonly ran: readonly Ran[] | null }
 
-process.on('message', ({ changed, test, names }: Asked) => {
+const root = process.cwd()
+const tell = (told: Told): unknown => process.send?.(told)
+const ranOf = (one: TestCase): Ran => ({ name: one.fullName, state: one.result().state, ms: one.diagnostic()?.duration ?? 0 })
+const reporter = {
+  onTestCaseResult(one: TestCase) {
+    if (one.result().state === 'failed') tell({ failed: ranOf(one) })
+  },
+}
+// Each run has threads of its own, so that nothing of the run before is left in them.
+const vitest = await createVitest('test', { root, watch: false, isolate: true, reporters: [reporter], silent: true })
+
+process.on('message', ({ changed, test, names, timeoutMs }: Asked) => {
   const run = async (): Promise<readonly Ran[]> => {
     for (const file of changed) vitest.invalidateFile(join(root, file))
+    for (const project of vitest.projects) project.config.testTimeout = timeoutMs
     vitest.setGlobalTestNamePattern(new RegExp(names.map((name) => RegExp.escape(name)).join('|')))
     const specifications = (await vitest.globTestSpecifications([test])).filter(({ moduleId }) => moduleId === join(root, test))
     const { testModules } = await vitest.runTestSpecifications(specifications)
-    return testModules.flatMap((module) =>
-      [...module.children.allTests()].map((one) => ({ name: one.fullName, state: one.result().state })),
-    )
+    return testModules.flatMap((module) => [...module.children.allTests()].map(ranOf))
   }
   run().then(
-    (ran) => process.send?.(ran),
-    () => process.send?.(null),
+    (ran) => tell({ ran }),
+    () => tell({ ran: null }),
   )
 })
-process.send?.('ready')
+tell({ ran: [] })

@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Asked, Ran } from './named-tests.ts'
+import type { Asked, Ran, Told } from './named-tests.ts'
 
 interface Control {
   readonly control: string
@@ -21,6 +21,12 @@ interface Control {
 
 const WORKERS = 2
 const TIMEOUT_MS = 120_000
+/** Of a test while nothing is disabled, as vitest.config.ts has it. */
+const TEST_TIMEOUT_MS = 20_000
+/** What a disabled control leaves waiting for ever is waited for this long, and for a few times what the test takes otherwise. */
+const PATIENCE_MS = 5_000
+/** After the first failed test the rest of its run is of no more interest; one that ends at once spares the start of a process. */
+const AFTERWARDS_MS = 500
 /** What a file with a syntax error, or a run that was killed, leaves behind in a process is not kept for ever. */
 const RUNS_A_PROCESS = 60
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -60,12 +66,12 @@ async function attempt(copy: string, runner: Runner, { file, find, replace, test
   if (source.split(find).length !== 2) return `the text to replace stands ${source.split(find).length - 1} times in the file`
   const names = controls.filter((other) => other.test === test).map((other) => other.name)
   let baseline = baselines.get(test)
-  if (!baseline) baselines.set(test, (baseline = runner.run(test, names)))
+  if (!baseline) baselines.set(test, (baseline = runner.run(test, names, TEST_TIMEOUT_MS)))
   let before = testsNamed(await baseline, name)
   if (before.length === 0 || before.some(({ state }) => state !== 'passed')) {
     // Asked once more, alone and in a process of its own: a busy machine lets tests run out of time.
     runner.end()
-    before = testsNamed(await runner.run(test, [name]), name)
+    before = testsNamed(await runner.run(test, [name], TEST_TIMEOUT_MS), name)
   }
   if (before.length === 0) return `no test is named \`${name}\``
   if (before.some(({ state }) => state !== 'passed')) return 'the test is not green to begin with'
@@ -75,7 +81,7 @@ async function attempt(copy: string, runner: Runner, { file, find, replace, test
   )
   runner.changed.add(file)
   try {
-    const ran = await runner.run(test, [name])
+    const ran = await runner.run(test, [name], PATIENCE_MS + 4 * Math.max(...before.map(({ ms }) => ms)), name)
     if (!ran) return 'the test run gave no report'
     return testsNamed(ran, name).some(({ state }) => state === 'failed') ? null : 'the test stays green'
   } finally {
@@ -99,17 +105,30 @@ class Runner {
     this.#copy = copy
   }
 
-  async run(test: string, names: readonly string[]): Promise<readonly Ran[] | null> {
+  /**
+   * Runs the tests of a file whose names are among `names`.
+   * @param until the run is over with the first failed test that is named so.
+   * @returns null when there is no report.
+   */
+  async run(test: string, names: readonly string[], timeoutMs: number, until?: string): Promise<readonly Ran[] | null> {
     if (this.#runs++ % RUNS_A_PROCESS === 0) this.end()
     this.#child ??= await this.#start()
     const child = this.#child
-    const asked: Asked = { changed: [...this.changed], test, names }
+    const asked: Asked = { changed: [...this.changed], test, names, timeoutMs }
     this.changed.clear()
     // What a disabled bound lets run for ever does not listen to a polite signal.
-    const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS)
+    const kill = (): boolean => child.kill('SIGKILL')
+    let timer = setTimeout(kill, TIMEOUT_MS)
+    const failed: Ran[] = []
     const ran = await new Promise<readonly Ran[] | null>((resolve) => {
-      child.once('message', (answer) => resolve(answer as readonly Ran[] | null))
-      child.once('exit', () => resolve(null))
+      child.on('message', (told: Told) => {
+        if ('ran' in told) resolve(told.ran)
+        else if (until !== undefined && testsNamed([told.failed], until).length > 0 && failed.push(told.failed) === 1) {
+          clearTimeout(timer)
+          timer = setTimeout(kill, AFTERWARDS_MS)
+        }
+      })
+      child.once('exit', () => resolve(failed.length > 0 ? failed : null))
       child.send(asked)
     })
     clearTimeout(timer)
