@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type House, type HouseAccount, openHouse } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 import { filesBelow, searchFiles } from './search-canaries.ts'
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const MEMO =
   'The supervisory board approved the acquisition of Halvorsen Marine on the condition that the purchase price stays below four hundred ' +
   'million kroner. Due diligence found two undisclosed leases in Bergen. The seller expects an answer before the end of the second quarter.'
@@ -34,14 +32,6 @@ const file = (name: string, text: string): string => {
   const path = join(folder, name)
   writeFileSync(path, text)
   return path
-}
-function redoubt(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const where = ['--data-dir', house.dataDir, '--secrets-dir', house.secretsDir]
-    execFile(process.execPath, [CLI, ...args, ...where], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    )
-  })
 }
 const put = (path: string, body?: string | Uint8Array) =>
   house.call('POST', `/api/v1/confidential/${path}`, {
@@ -77,9 +67,9 @@ const alertsOf = async (kind: string): Promise<readonly { severity: string; summ
 }
 
 describe('confidential data in the whole server', () => {
-  it('is registered by command, and masked in the next answer and stream without a restart (C7)', { timeout: 90_000 }, async () => {
+  it('is registered by command, and masked in the next answer and stream without a restart (C7)', async () => {
     expect(await said(MEMO, false)).toMatchObject({ content: MEMO })
-    const added = await redoubt('confidential', 'add', file('Board memo.txt', MEMO))
+    const added = await runRedoubt(house, ['confidential', 'add', file('Board memo.txt', MEMO)])
     expect(added).toMatchObject({ code: 0, out: expect.stringContaining('registered `board-memo` (document)') })
     const asked = `Certainly, this is the passage that you were asking about, in full: ${MEMO.slice(0, 200)}`
     for (const stream of [false, true]) {
@@ -132,8 +122,8 @@ describe('confidential data in the whole server', () => {
     expect((await make()).status).toBe(409)
   })
 
-  it('is listed to those who watch, by label and count; changed by those who run the house alone (B1)', { timeout: 90_000 }, async () => {
-    const listed = await redoubt('confidential', 'list')
+  it('is listed to those who watch, by label and count; changed by those who run the house alone (B1)', async () => {
+    const listed = await runRedoubt(house, ['confidential', 'list'])
     for (const label of ['board-memo', 'projects', 'clients', 'planted']) expect(listed.out).toContain(label)
     expect(listed.out).not.toMatch(/Heron|Halvorsen/u)
     const asked = { token: application.token, headers: { 'content-type': 'application/octet-stream' }, body: MEMO }
