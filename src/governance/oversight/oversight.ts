@@ -15,7 +15,7 @@ import {
 } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
-import { ForwardClock, Statements } from '#governance/approvals'
+import { ForwardClock, roomKey, Statements } from '#governance/approvals'
 import type { Keys } from '#trust/keys'
 import type { OversightConfig } from './config.ts'
 import { overriddenAnswer } from './override.ts'
@@ -31,7 +31,7 @@ import {
   type Verdict,
 } from './review.ts'
 import { ReviewStore, type StoredReview } from './review-store.ts'
-import { HeldContent, roomKey } from './sealing.ts'
+import { HeldContent } from './sealing.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WaitingCalls } from './waiting-calls.ts'
 
@@ -78,7 +78,7 @@ export async function openOversight(options: OversightOptions): Promise<Oversigh
   const { database, keys, sealer, clock } = options
   migrate(database, 'governance/oversight', MIGRATIONS)
   const statements = new Statements(database)
-  const content = new HeldContent(await roomKey(keys, statements), sealer)
+  const content = new HeldContent(await roomKey(keys, statements, 'oversight'), sealer)
   return new Oversight(options, new ReviewStore(statements), content, new ForwardClock(clock, statements))
 }
 

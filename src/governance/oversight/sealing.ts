@@ -1,14 +1,11 @@
 import type { KeyObject } from 'node:crypto'
-import { canonicalJson, type EntityUid, type JsonObject, parseStrictJson, RedoubtError, type SubjectSealer } from '#foundation/core'
-import { openBytes, sealBytes, type WrappedKey } from '#foundation/crypto'
-import type { Statements } from '#governance/approvals'
-import type { Keys } from '#trust/keys'
+import { canonicalJson, type JsonObject, parseStrictJson, RedoubtError, type SubjectSealer } from '#foundation/core'
+import { openBytes, sealBytes } from '#foundation/crypto'
 
 /** A reviewer is a person: more than this nobody looks through. */
 export const MAX_CONTENT_BYTES = 1024 * 1024
 /** Content, with the room that names and signs of JSON take. */
 const BOUNDS = { maxBytes: 2 * MAX_CONTENT_BYTES, maxDepth: 40 }
-const SELF: EntityUid = { type: 'System', id: 'oversight' }
 
 export interface SealedContent {
   /** Keyed pseudonym of the subject; null where the room's key sealed it. */
@@ -45,13 +42,3 @@ export class HeldContent {
 }
 
 const bound = (context: string): string => `redoubt oversight 1 ${context}`
-
-/** The room's data key, made at the first start and unwrapped at each later one; either is recorded. */
-export async function roomKey(keys: Pick<Keys, 'generateDataKey' | 'unwrap'>, statements: Statements): Promise<KeyObject> {
-  const use = { principal: SELF, purpose: 'oversight', resource: SELF }
-  const [row] = statements.all<{ readonly wrapped: string }>('SELECT wrapped FROM room_key')
-  if (row) return keys.unwrap(JSON.parse(row.wrapped) as WrappedKey, use)
-  const { key, wrapped } = await keys.generateDataKey('configuration', 'oversight', use)
-  statements.run('INSERT INTO room_key (one, wrapped) VALUES (1, ?)', JSON.stringify(wrapped))
-  return key
-}
