@@ -7,6 +7,7 @@ import { table } from './output.ts'
 import { run } from './program.ts'
 import { repeated } from './repeated.ts'
 import { wholeNumber } from './whole-number.ts'
+import { moment, named } from './words.ts'
 
 interface ModelVersion {
   readonly name: string
@@ -152,10 +153,10 @@ export function modelCommands(): Command[] {
           version.digest.slice(0, 16),
         ])
         const deployments = answer.deployments.map(({ deployedAt, kind, version, by, environment, withdrawn }) => [
-          new Date(deployedAt).toISOString().slice(0, 19).replace('T', ' '),
+          moment(deployedAt),
           kind,
           String(version),
-          `${by.type}::${by.id}`,
+          named(by),
           environment,
           withdrawn ? 'withdrawn by a quarantine' : '',
         ])
