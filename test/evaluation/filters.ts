@@ -7,6 +7,7 @@ import { type PlantedDocument, plantedDocuments } from './planted/documents.ts'
 import { logLines } from './planted/machine-text.ts'
 import { addTally, type DocumentScores, emptyTally, type Measure, measure, scoreDocument, type Tally } from './planted/scores.ts'
 import { random } from './planted/values.ts'
+import { unseenRows } from './unseen/rows.ts'
 import { IDENTIFIERS } from '../../src/gateway/filters/identifiers/table.ts'
 import { valuesOf } from '../../src/gateway/filters/identifiers/values.fixture.ts'
 
@@ -112,7 +113,7 @@ export function evaluateFilters(): readonly EvaluationRow[] {
       if (!spans.some((span) => span.type === 'CODE' && span.start < finding.end && finding.start < span.end)) alarms++
     }
   }
-  rows.push(...plantedRows(), ...singleValueRows(), ...cleanTextRows())
+  rows.push(...plantedRows(), ...singleValueRows(), ...unseenRows(everything(), SEED), ...cleanTextRows())
   const per100k = (alarms / characters) * 100_000
   rows.push({
     what: 'filters: false alarms per 100,000 characters of court prose, train-echr-92',

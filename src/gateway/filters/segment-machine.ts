@@ -2,7 +2,7 @@ import type { FilterAction } from '#foundation/core'
 import { standIn } from './actions/substitutes.ts'
 import * as kinds from './characters.ts'
 import { Counts } from './counts.ts'
-import { isJoiningWord, isStreetWord } from './joining-words.ts'
+import { isJoiningWord, isStreetWord, STREETS_BEFORE } from './joining-words.ts'
 import type { Candidate } from './overlaps.ts'
 import { type FilterPlan, passes } from './plan.ts'
 import { AFTER_UNITS, BEFORE_UNITS, LONGEST_VALUE } from './recogniser.ts'
@@ -259,7 +259,8 @@ export class SegmentMachine {
   }
 
   #meetSeparator(kind: number, unit: number): number {
-    if (kind === kinds.GAP && (this.#joining || this.#groupsOpen)) {
+    // An invisible unit behind a space hides no more than one inside a word.
+    if ((kind === kinds.GAP || kind === kinds.INVISIBLE) && (this.#joining || this.#groupsOpen)) {
       if (unit >= 0x80) this.#counts.beyondAscii = true
       if (++this.#gap <= LONGEST_GAP) return NONE
     } else if (kind === kinds.COMMA) {
@@ -304,7 +305,10 @@ export class SegmentMachine {
     if (!apart && this.#joinsGroups()) return true
     if (!this.#joining) return false
     if (this.#word.digits > 0 || kinds.isUpperCaseUnit(this.#text.charCodeAt(this.#wordStart))) return true
-    return !apart && this.#takesSmallWords && isJoiningWord(this.#text.slice(this.#wordStart, end).replace(/[;!?)]+$/u, ''))
+    if (!this.#takesSmallWords || this.#line > 0) return false
+    const word = this.#text.slice(this.#wordStart, end).replace(/[;!?)]+$/u, '')
+    // Behind a comma only the kind of a street: `98, avenue Foch`.
+    return apart ? STREETS_BEFORE.has(word) : isJoiningWord(word)
   }
 
   get #groupsOpen(): boolean {
@@ -330,7 +334,7 @@ export class SegmentMachine {
 
   #takeIn(end: number): number {
     const start = this.#wordStart
-    const capital = kinds.isUpperCaseUnit(this.#text.charCodeAt(start))
+    const capital = kinds.isUpperCaseUnit(this.#text.charCodeAt(this.#wordFirst === kinds.OPEN ? start + 1 : start))
     this.#ibanOpen = this.#continuesIban(end)
     this.#counts.add(this.#word)
     this.#last = this.#wordLast

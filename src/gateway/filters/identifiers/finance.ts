@@ -64,5 +64,5 @@ export const FINANCE: readonly Identifier[] = [
 const ACCOUNT = /^(?=(?:.*\d){4})[A-Z0-9][A-Z0-9-]{3,27}$/u
 
 export const FINANCE_LABELLED: readonly Labelled[] = [
-  { entity: 'US_BANK_NUMBER', labels: phrases('bank account, account, account number, account no, acct, acct no, acct number, checking account, savings account, checking, savings, bank account number, debit account, accnum, acc, bank acct, deposit account, direct deposit, kontonummer, kontonr, konto, numero de cuenta, cuenta, compte, numero de compte, conto, numero di conto, rekeningnummer, rachunek, conta'), pattern: ACCOUNT, score: 0.65 },
+  { entity: 'US_BANK_NUMBER', labels: phrases('bank account, account, account number, account no, acct, acct no, acct number, checking account, savings account, checking, savings, bank account number, debit account, accnum, acc, bank acct, deposit account, direct deposit, kontonummer, kontonr, konto, numero de cuenta, cuenta, compte, numero de compte, conto, numero di conto, rekeningnummer, rachunek, conta'), unless: phrases('permanent account, cuenta clabe'), pattern: ACCOUNT, score: 0.65 },
 ] // prettier-ignore

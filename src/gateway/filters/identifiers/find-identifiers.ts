@@ -12,7 +12,7 @@ const ALONE_BOOST = 0.25
 /** A code in small letters is less often one. */
 const SMALL_LETTERS = 0.2
 /** The words directly before announce a number of another kind. */
-const ANNOUNCED_AS_OTHER = 0.15
+const ANNOUNCED_AS_OTHER = 0.2
 /** Groups of so many digits are parts of cards, accounts and telephone numbers when others stand beside them. */
 const SHORT_GROUP = 4
 const SHORTEST_CODE = 3
@@ -27,12 +27,18 @@ interface Row {
   readonly score: number
 }
 
+/** With the names that its labels, and the phrases that it is not meant by, have in the lexicon. */
+interface LabelledRow extends Labelled {
+  readonly label: string
+  readonly not: string
+}
+
 /** The tables, ready to look up. */
 export interface IdentifierIndex {
   readonly layouts: LayoutTree<Row>
   /** `byLength[n]`: codes of n letters and digits. */
   readonly byLength: readonly (readonly Row[])[]
-  readonly labelled: readonly (Labelled & { readonly label: string })[]
+  readonly labelled: readonly LabelledRow[]
   readonly lexicon: Lexicon
 }
 
@@ -45,12 +51,17 @@ export function indexIdentifiers(identifiers: readonly Identifier[], labelled: r
     const { code } = identifier
     if (code) for (let size = code.least; size <= code.most; size++) byLength[size]!.push({ identifier, score: code.score })
   }
-  for (const { entity, labels } of labelled) lexicon.add(labelOf(entity), labels)
-  return { layouts, byLength, labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity) })), lexicon }
+  for (const { entity, labels, unless } of labelled) {
+    lexicon.add(labelOf(entity), labels)
+    if (unless) lexicon.add(notOf(entity), unless)
+  }
+  return { layouts, byLength, labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity), not: notOf(row.entity) })), lexicon }
 }
 
 /** Labels are apart from context words: a label stands directly before. */
 const labelOf = (entity: string): string => `label ${entity}`
+export const isLabel = (name: string): boolean => name.startsWith('label ')
+const notOf = (entity: string): string => `not ${entity}`
 
 function isAsciiAlphanumeric(unit: number): boolean {
   return (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
@@ -217,6 +228,12 @@ function lift(
 /** One sign stands between the group that begins at `groups[at]` and the one before. */
 const isNext = (groups: readonly number[], at: number): boolean => (groups[at] ?? 0) - (groups[at - 1] ?? 0) === 1
 
+/** A code before its label is as long as this and has five digits: anything may be said of a short number. */
+const SHORTEST_BEFORE_LABEL = 6
+const LONG_CODE = /^(?:[^\d]*\d){5}/u
+/** Between a code and its label behind it. */
+const COPULA = /^["')\]’”»]{0,2} (?:is|was|as|are|ist|war|als|est|es|è) /u
+
 /** `- . / _` */
 const isCodeSign = (unit: number): boolean => unit === 0x2d || unit === 0x2e || unit === 0x2f || unit === 0x5f
 
@@ -237,11 +254,29 @@ function labelledCode(
   const end = groups[to]!
   if (end - start < SHORTEST_CODE || end - start > LONGEST || text[end] === '@' || !hasDigit(text, start, end)) return
   const contexts = around()
-  if (contexts.size === 0) return
   const code = text.slice(start, end).toUpperCase()
-  for (const { entity, label, pattern, score } of index.labelled) {
-    if (contexts.get(label) === ADJACENT && pattern.test(code)) matches.push({ start, end, score, entity })
+  // `912803456 is my passport number`, where nothing but a quote can stand between.
+  if (!hasLabel(contexts) && text.length - end <= 1 && end - start >= SHORTEST_BEFORE_LABEL && LONG_CODE.test(code))
+    matches.push({ start, end, score: 0, resolve: ({ text: after }) => labelledAfter(code, after, index) })
+  if (contexts.size === 0) return
+  for (const { entity, label, not, pattern, score } of index.labelled) {
+    if (contexts.get(label) === ADJACENT && contexts.get(not) !== ADJACENT && pattern.test(code))
+      matches.push({ start, end, score, entity })
   }
+}
+
+function hasLabel(contexts: Contexts): boolean {
+  for (const [name, distance] of contexts) if (distance === ADJACENT && isLabel(name)) return true
+  return false
+}
+
+/** What a label behind a code says of it. */
+function labelledAfter(code: string, after: string, { labelled, lexicon }: IdentifierIndex): readonly { score: number; entity: string }[] {
+  if (!COPULA.test(after)) return []
+  const contexts = lexicon.after(after)
+  return labelled
+    .filter(({ label, not, pattern }) => contexts.get(label) === ADJACENT && contexts.get(not) !== ADJACENT && pattern.test(code))
+    .map(({ entity, score }) => ({ entity, score }))
 }
 
 function hasDigit(text: string, start: number, end: number): boolean {

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { compilePlan } from '../plan.ts'
+import { createRedactor, scanText } from '../redactor.ts'
+import { RECOGNISERS } from './registered.ts'
+
+/** Everything is looked for at once, as `redoubt filter scan` does. */
+const plan = compilePlan(Object.fromEntries(RECOGNISERS.flatMap(({ entities }) => entities.map((entity) => [entity, 'mask'] as const))))
+
+function found(text: string): readonly string[] {
+  const { text: masked, findings } = scanText(text, plan)
+  for (let cut = 0; cut <= text.length; cut++) {
+    const redactor = createRedactor(plan)
+    expect(redactor.push(text.slice(0, cut)) + redactor.push(text.slice(cut)) + redactor.flush(), `${text} at ${cut}`).toBe(masked)
+  }
+  return findings.map(({ entity, start, end }) => `${entity} ${text.slice(start, end)}`)
+}
+
+describe('a number with a slip in it is not taken for another one (C6, C9)', () => {
+  it.each([
+    ['no telephone behind the word for a number with check digits', 'NHS number: 772 559 8892'],
+    ['nor with dashes', 'nhs: 822-292-2520'],
+    ['nor where a word for telephones is near as well', 'my South African ID number is 8808068127087'],
+    ['nor the end of a longer number', 'Re: 2 92 03 35 586 103 94, thanks'],
+    ['nor the end of one that begins with a day', 'I wrote 950514 0824 08662 down twice.'],
+    ['nor a day and a serial', 'my henkilötunnus is 011150-4237'],
+    ['nor behind a country code that nobody has', 'phone: +999 313 9045'],
+    ['nor a decimal fraction', 'sum = 008703.35669395'],
+    ['nor dots and dashes at once', 'It was 034.276.629-56 before.'],
+    ['no insurance number inside `national insurance number`', 'national insurance number: QQ412130C'],
+    ['no account inside `permanent account number`', 'permanent account number: ABCZE12345'],
+    ['no registration number inside `resident registration number`', 'resident registration number 991332-1234567'],
+    ['no card of an airline behind another word', 'numéro de sécurité sociale 174087111637887'],
+  ])('%s', (_what, text) => {
+    expect(found(text)).toEqual([])
+  })
+
+  it('is found where its own word stands, or none', () => {
+    expect(found('call 772 559 8892')).toEqual(['PHONE_NUMBER 772 559 8892'])
+    expect(found('822-292-2520')).toEqual(['PHONE_NUMBER 822-292-2520'])
+    expect(found('020 7946 0958 0161 496 0345')).toEqual(['PHONE_NUMBER 020 7946 0958', 'PHONE_NUMBER 0161 496 0345'])
+    expect(found('insurance number: W12345678')).toEqual(['HEALTH_PLAN_ID W12345678'])
+    expect(found('account number: 747611993960')).toEqual(['US_BANK_NUMBER 747611993960'])
+    expect(found('(11) 91243-8125, São Paulo')).toEqual(['PHONE_NUMBER (11) 91243-8125'])
+  })
+})
+
+describe('a code before its label (C6, C9)', () => {
+  it('is found where only a verb stands between', () => {
+    expect(found('912803456 is my passport number')).toEqual(['PASSPORT 912803456'])
+    expect(found('We hold "MR-843779" as the MRN on file.')).toEqual(['MEDICAL_RECORD_NUMBER MR-843779'])
+  })
+
+  it.each(['912803456 and a passport', 'gate 912803456, passport control', '1234 is my passport number', '912803456 is not here'])(
+    'is left elsewhere: %s',
+    (text) => {
+      expect(found(text)).toEqual([])
+    },
+  )
+})
