@@ -9,7 +9,7 @@ import { type Dispatcher, Pool } from 'undici'
 /** Ticks a second of /proc/<pid>/stat: USER_HZ is 100 on every Linux that Node runs on. */
 const USER_HZ = 100
 const DEFAULT_CONNECTIONS = 32
-const LONGEST_WARM_UP_MS = 20_000
+const LONGEST_WARM_UP_MS = 60_000
 
 export interface LoadOptions {
   readonly origin: string
