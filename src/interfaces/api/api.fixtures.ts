@@ -284,6 +284,7 @@ export async function testPlane(): Promise<TestPlane> {
       list: act('list confidential', []),
       bytes: 0,
       add: act('register confidential'),
+      train: act('train confidential'),
       remove: act('remove confidential'),
     },
     registry: {
