@@ -299,6 +299,7 @@ export const ERROR_TABLE = {
 
   // training
   ERR_TRAINING_LABEL: entry(422, 'the label column is not binary', 'use a label column of 0 and 1'),
+  ERR_TRAINING_EXAMPLES: entry(422, 'no classifier comes of these examples', 'give more examples, or others, as the message says'),
   ERR_TRAINING_FAILED: entry(500, 'the training did not converge', 'look at the data or choose another algorithm'),
 
   // registry

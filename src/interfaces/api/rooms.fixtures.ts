@@ -269,6 +269,7 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
       list: act('list confidential', []),
       bytes: 0,
       add: act('register confidential'),
+      train: act('train confidential'),
       remove: act('remove confidential'),
     },
     registry: {

@@ -5,6 +5,8 @@ import type { FingerprintSource } from './fingerprint-source.ts'
 import type { FingerprintKey } from './keyed-hash.ts'
 import { CAPITAL_MARKINGS, MARKINGS } from './markings.ts'
 import { TermsReader } from './read-terms.ts'
+import { BUCKETS } from './sentence-reader.ts'
+import type { TextModel } from './text-model.ts'
 
 /** A table whose hits mean different entities. */
 export interface EntityTable {
@@ -33,6 +35,8 @@ export interface ConfidentialIndex {
   readonly rows: readonly RowTable[]
   readonly canaries: FingerprintTable
   readonly canaryTails: BitFilter
+  /** Of passages, made from examples; null where none was trained. */
+  readonly classifier: TextModel | null
   /** Memory of the tables. */
   readonly bytes: number
 }
@@ -44,7 +48,11 @@ const termsOf = (key: FingerprintKey, terms: readonly string[]): FingerprintSour
 }
 
 /** @param sources what is registered; markings are found without. */
-export function confidentialIndex(key: FingerprintKey, sources: readonly FingerprintSource[]): ConfidentialIndex {
+export function confidentialIndex(
+  key: FingerprintKey,
+  sources: readonly FingerprintSource[],
+  classifier: TextModel | null = null,
+): ConfidentialIndex {
   const marked = [termsOf(key, MARKINGS), termsOf(key, CAPITAL_MARKINGS)]
   const open = tableOf(
     sources.filter(({ kind }) => kind === 'public'),
@@ -75,10 +83,11 @@ export function confidentialIndex(key: FingerprintKey, sources: readonly Fingerp
     })),
     canaries: tableOf(canaries, (source) => source.canaries),
     canaryTails: new BitFilter(canaries.map(({ tails }) => tails)),
+    classifier,
   }
   const tables = [index.passages.table, index.terms.table, index.canaries, ...index.rows.map(({ table }) => table)]
   const bytes = tables.reduce((sum, table) => sum + table.bytes, index.termTails.bytes + index.canaryTails.bytes)
-  return { ...index, bytes }
+  return { ...index, bytes: bytes + (classifier === null ? 0 : BUCKETS) }
 }
 
 function without({ high, low }: Fingerprints, open: FingerprintTable): Fingerprints {

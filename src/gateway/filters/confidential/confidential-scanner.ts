@@ -1,6 +1,7 @@
 import type { ConfidentialIndex, EntityTable, RowTable } from './confidential-index.ts'
 import type { ConfidentialActions, ConfidentialEntity } from './entities.ts'
 import { LetterReader, type LetterSink } from './letter-reader.ts'
+import { PassageFinder } from './passage-finder.ts'
 import { CANARY_GRAM } from './read-canaries.ts'
 import { GRAM, GUARANTEE, RollingHash, Winnower, WINDOW } from './winnower.ts'
 import { WordReader, WordRing } from './words.ts'
@@ -17,7 +18,7 @@ const MOST_ALIKE = 16
 export type ReportMatch = (entity: ConfidentialEntity, start: number, end: number) => void
 
 /**
- * Looks for registered passages, terms, rows and canaries in a text that comes in pieces, of any cutting. Constant memory, a bounded number of steps a
+ * Looks for registered passages, terms, rows and canaries, and for what a classifier holds to be confidential, in a text that comes in pieces, of any cutting. Constant memory, a bounded number of steps a
  * letter. What it looks back over is the window that each search needs: nothing that it reports later begins before `safe()`.
  */
 export class ConfidentialScanner implements LetterSink {
@@ -28,6 +29,7 @@ export class ConfidentialScanner implements LetterSink {
   readonly #winnower: Winnower | null
   readonly #canary: RollingHash | null
   readonly #words: WordReader | null
+  readonly #finder: PassageFinder | null
   readonly #wantsTerms: boolean
   readonly #rows: readonly { readonly table: RowTable; readonly ring: WordRing }[]
   readonly #starts = new Float64Array(RING)
@@ -51,11 +53,10 @@ export class ConfidentialScanner implements LetterSink {
     this.#canary = actions.has('CANARY') && index.canaries.size > 0 ? new RollingHash(key, CANARY_GRAM) : null
     this.#words = this.#wantsTerms || rows.length > 0 ? new WordReader(key) : null
     this.#rows = rows.map((table) => ({ table, ring: new WordRing(key) }))
-  }
-
-  /** Whether there is anything to look for: a scanner that has nothing need not run. */
-  get wanted(): boolean {
-    return this.#winnower !== null || this.#canary !== null || this.#words !== null
+    this.#finder =
+      actions.has('CONFIDENTIAL_TEXT') && index.classifier !== null
+        ? new PassageFinder(index.classifier, key, (start, end) => report('CONFIDENTIAL_TEXT', start, end))
+        : null
   }
 
   /** Units read. */
@@ -70,6 +71,7 @@ export class ConfidentialScanner implements LetterSink {
   /** Ends the text; offsets go on. */
   end(): void {
     this.#reader.end()
+    this.#finder?.end()
     this.#winnower?.reset()
     this.#canary?.reset()
     this.#words?.reset()
@@ -82,6 +84,7 @@ export class ConfidentialScanner implements LetterSink {
     let safe = this.#reader.position
     if (this.#winnower !== null) safe = Math.min(safe, this.#startOf(PASSAGE_WINDOW - 1))
     if (this.#canary !== null) safe = Math.min(safe, this.#startOf(CANARY_GRAM - 1))
+    if (this.#finder !== null) safe = Math.min(safe, this.#finder.safe(safe))
     const words = this.#words
     if (words === null) return safe
     if (words.start >= 0) safe = Math.min(safe, words.start)
@@ -102,9 +105,11 @@ export class ConfidentialScanner implements LetterSink {
     if (this.#winnower?.push(letter) === true) this.#chosen(this.#winnower, at)
     if (this.#canary?.push(letter) === true) this.#canaryGram(this.#canary, at)
     this.#words?.letter(letter, start, end, small)
+    this.#finder?.letter(letter, start, end)
   }
 
-  gap(): void {
+  gap(unit: number): void {
+    this.#finder?.gap(unit)
     const words = this.#words
     if (words === null || !words.gap()) return
     if (this.#wantsTerms) this.#term(words.ring)
