@@ -73,6 +73,20 @@ export function originOf(tree: Branch, place: string): TextOrigin {
   return origin
 }
 
+/** What stands beside texts: of the protocol, or for programs. */
+const BESIDE: ReadonlySet<string> = new Set([
+  'type', 'role', 'id', 'name', 'call_id', 'tool_call_id', 'tool_use_id', 'status', 'detail', 'media_type', 'ttl', 'phase', 'index', 'signature',
+]) // prettier-ignore
+const UTTERANCE = /^([^.[\]]+)(?:\[\d+\])?/
+
+/** The message, item or document that a text is said in; null for what is not said, but stands beside. @param place as of `originOf`. */
+export function saidIn(place: string): string | null {
+  const utterance = UTTERANCE.exec(place)
+  if (utterance === null || !CONVERSATION.has(utterance[1]!)) return null
+  const member = /([^.[\]]+)(?:\[\d+\])*$/.exec(place)?.[1] ?? ''
+  return BESIDE.has(member) ? null : utterance[0]
+}
+
 /** Passes each text of these origins through `mark`, in place. Names, ids and what stands beside a text are left as they are. */
 export function markTexts(tree: Branch, origins: readonly UntrustedOrigin[], mark: (text: string) => string): void {
   const visit = (value: Tree, origin: TextOrigin, isMessage: boolean): void => {
