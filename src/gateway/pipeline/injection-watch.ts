@@ -33,6 +33,8 @@ export const sentenceBorders: Borders = (text) => {
   return [head, tail]
 }
 
+const PROTOCOL_WORD = /^[a-z][a-z0-9_./-]{0,31}$/
+
 /** Whether a text of this origin may steer the model unnoticed: what the application says is its own. */
 const isLookedAt = (origin: TextOrigin): boolean => origin !== 'system' && origin !== 'assistant'
 
@@ -66,7 +68,7 @@ export class InjectionWatch {
   /** @throws {RedoubtError} `ERR_FILTER_BLOCKED_INPUT` where the policy says so. */
   look(text: string, place: string): void {
     const origin = this.#origin(place)
-    if (!isLookedAt(origin)) return
+    if (!isLookedAt(origin) || this.#isBeside(text, place)) return
     const known = this.#known.get(text)
     const finding = known === undefined ? this.#run(classifyInSlices(text)) : known
     if (finding !== null) this.#note(finding, origin, place)
@@ -99,7 +101,7 @@ export class InjectionWatch {
   async lookAhead(visit: (look: TextFilter) => void): Promise<void> {
     const texts = new Set<string>()
     visit((text, place) => {
-      if (isLookedAt(this.#origin(place))) texts.add(text)
+      if (isLookedAt(this.#origin(place)) && !this.#isBeside(text, place)) texts.add(text)
       return text
     })
     for (const text of texts) this.#known.set(text, await this.#runAhead(classifyInSlices(text)))
@@ -110,6 +112,11 @@ export class InjectionWatch {
       (text, place) => isLookedAt(this.#origin(place)) && this.#known.get(text) === null,
     )
     for (const meeting of meetings) this.#knownMeetings.set(keyOf(meeting), await this.#runAhead(classifyMeeting(meeting)))
+  }
+
+  /** The words of a protocol, such as the type of a part, read like anything to a classifier of one word. */
+  #isBeside(text: string, place: string): boolean {
+    return PROTOCOL_WORD.test(text) && this.#call.saidIn?.(place) === null
   }
 
   #origin(place: string): TextOrigin {
