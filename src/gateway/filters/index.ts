@@ -27,7 +27,8 @@ export { type LabelledRow, readLabelledRows } from './injection/labelled-rows.ts
 export { type InjectionModel, packInjectionModel, shippedInjectionModel, unpackInjectionModel } from './injection/model.ts'
 export { trainInjection } from './injection/train-injection.ts'
 export { scoreWindows } from './injection/score-windows.ts'
-export { STREAM_MODES } from './confidential/confidential-redactor.ts'
+export { doesAct, maskOf, STREAM_MODES } from './confidential/confidential-redactor.ts'
+export { type ConfidentialMatch, findOverBorders } from './confidential/find-confidential.ts'
 export {
   CLASSIFIER,
   confidentialPlan,

@@ -7,7 +7,7 @@ import { GRAM, GUARANTEE, RollingHash, Winnower, WINDOW } from './winnower.ts'
 import { WordReader, WordRing } from './words.ts'
 
 /** Letters that a passage may begin before its first fingerprint, and end after its last. */
-const MARGIN = WINDOW - 1
+export const MARGIN = WINDOW - 1
 /** Letters behind the present one in which a passage that is found next may begin. */
 export const PASSAGE_WINDOW = GUARANTEE + MARGIN
 const RING = 128
@@ -25,6 +25,7 @@ export class ConfidentialScanner implements LetterSink {
   readonly #index: ConfidentialIndex
   readonly #actions: ConfidentialActions
   readonly #report: ReportMatch
+  readonly #widest: number
   readonly #reader: LetterReader
   readonly #winnower: Winnower | null
   readonly #canary: RollingHash | null
@@ -40,8 +41,10 @@ export class ConfidentialScanner implements LetterSink {
   #margin = 0
   #passageEnd = 0
 
-  constructor(index: ConfidentialIndex, actions: ConfidentialActions, report: ReportMatch) {
+  /** @param widest letters that a passage reaches beyond its fingerprints: none where only what the fingerprints cover is asked for. */
+  constructor(index: ConfidentialIndex, actions: ConfidentialActions, report: ReportMatch, widest: number = MARGIN) {
     const { key } = index
+    this.#widest = widest
     this.#index = index
     this.#actions = actions
     this.#report = report
@@ -129,10 +132,11 @@ export class ConfidentialScanner implements LetterSink {
   #chosen({ chosen, high, low }: Winnower, at: number): void {
     const entity = this.#entityOf(this.#index.passages, high, low, false)
     if (entity === null) return
-    const first = Math.max(0, chosen - GRAM + 1 - MARGIN)
+    const first = Math.max(0, chosen - GRAM + 1 - this.#widest)
+    const last = Math.min(at, chosen + this.#widest)
     this.#passage = entity
-    this.#margin = MARGIN - (at - chosen)
-    this.#passageEnd = this.#ends[at % RING]!
+    this.#margin = Math.max(0, this.#widest - (at - chosen))
+    this.#passageEnd = this.#ends[last % RING]!
     this.#report(entity, this.#starts[first % RING]!, this.#passageEnd)
   }
 
