@@ -1,9 +1,10 @@
-import { createReadStream, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
 import { MOST_CANARIES, type Registered, SOURCE_KINDS } from '#gateway/filters'
+import { chunksOf, fileDigest } from './content-digest.ts'
 import { table } from './output.ts'
 import { run, type Session } from './program.ts'
 
@@ -46,6 +47,7 @@ export function confidentialCommands(): Command[] {
           `${terms === true ? 'terms' : isPublic === true ? 'public' : 'documents'}/${encodeURIComponent(name)}`,
           {
             stream: Readable.from(together(files)),
+            headers: await fileDigest(files, () => together(files)),
             total,
             unit: 'bytes',
           },
@@ -135,14 +137,16 @@ export function protectionCommands(data: Command): void {
 
 interface Upload {
   readonly stream?: Readable
+  readonly headers?: Readonly<Record<string, string>>
   readonly total?: number
   readonly unit: 'bytes' | 'rows'
 }
 
-async function put({ client, output }: Session, path: string, { stream, total, unit }: Upload): Promise<Registered> {
+async function put({ client, output }: Session, path: string, { stream, headers, total, unit }: Upload): Promise<Registered> {
   const registered = await client.long<Registered>(`/confidential/${path}`, {
     method: 'POST',
     ...(stream === undefined ? {} : { stream, contentType: 'application/octet-stream' }),
+    ...(headers === undefined ? {} : { headers }),
     progress: (facts) => output.progress('registering', Number(facts[unit] ?? 0), total ?? 0, unit),
   })
   output.progressDone()
@@ -153,7 +157,7 @@ async function put({ client, output }: Session, path: string, { stream, total, u
 async function* together(files: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const [i, file] of files.entries()) {
     if (i > 0) yield Buffer.from('\n')
-    for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) yield chunk as Uint8Array
+    for await (const chunk of chunksOf(file)) yield chunk as Uint8Array
   }
 }
 
