@@ -1,9 +1,10 @@
-import { createReadStream, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
 import { CLASSIFIER, type Examples, MOST_CANARIES, type Registered, REGISTERED_KINDS } from '#gateway/filters'
+import { chunksOf, fileDigest } from './content-digest.ts'
 import { type ExampleOptions, readExamples, withExampleOptions } from './example-files.ts'
 import { table } from './output.ts'
 import { run, type Session } from './program.ts'
@@ -56,6 +57,7 @@ export function confidentialCommands(): Command[] {
           `${terms === true ? 'terms' : isPublic === true ? 'public' : 'documents'}/${encodeURIComponent(name)}`,
           {
             stream: Readable.from(together(files)),
+            headers: await fileDigest(files, () => together(files)),
             total,
             unit: 'bytes',
           },
@@ -157,14 +159,16 @@ export function protectionCommands(data: Command): void {
 
 interface Upload {
   readonly stream?: Readable
+  readonly headers?: Readonly<Record<string, string>>
   readonly total?: number
   readonly unit: 'bytes' | 'rows'
 }
 
-async function put({ client, output }: Session, path: string, { stream, total, unit }: Upload): Promise<Registered> {
+async function put({ client, output }: Session, path: string, { stream, headers, total, unit }: Upload): Promise<Registered> {
   const registered = await client.long<Registered>(`/confidential/${path}`, {
     method: 'POST',
     ...(stream === undefined ? {} : { stream, contentType: 'application/octet-stream' }),
+    ...(headers === undefined ? {} : { headers }),
     progress: (facts) => output.progress('registering', Number(facts[unit] ?? 0), total ?? 0, unit),
   })
   output.progressDone()
@@ -195,7 +199,7 @@ async function trainClassifier({ client, output }: Session, { all }: Examples, {
 async function* together(files: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const [i, file] of files.entries()) {
     if (i > 0) yield Buffer.from('\n')
-    for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) yield chunk as Uint8Array
+    for await (const chunk of chunksOf(file)) yield chunk as Uint8Array
   }
 }
 

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { contentDigest } from './content-digest.ts'
 import { explainRowCommand } from './explain-commands.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
@@ -92,11 +93,13 @@ export function modelCommands(): Command[] {
         const query = new URLSearchParams({ sensitivity: options.sensitivity })
         const name = options.name ?? basename(file, '.onnx').toLowerCase()
         for (const purpose of options.purpose) query.append('purpose', purpose)
+        const bytes = readFileSync(file)
         const { model: version } = await client.call<{ model: ModelVersion }>(
           `/models/${encodeURIComponent(name)}/versions?${query.toString()}`,
           {
             method: 'POST',
-            bytes: readFileSync(file),
+            bytes,
+            headers: await contentDigest([bytes]),
             contentType: 'application/octet-stream',
           },
         )
