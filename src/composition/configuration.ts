@@ -112,7 +112,7 @@ export const configurationSchema = z.strictObject({
         .enum(STREAM_MODES)
         .default('hold')
         .describe(
-          '`hold` keeps back about 90 letters of a stream that may become something confidential; `cut` sends them and cuts what follows',
+          '`hold` keeps back what may become something confidential, about 90 letters of a stream, three sentences where CONFIDENTIAL_TEXT is looked for; `cut` sends it and cuts what follows',
         ),
     })
     .prefault({}),
