@@ -3,6 +3,7 @@ import { estimateUsage, numbersOnly, readInputOutput, type TokenUsage } from '..
 import { filterJsonText } from '../json-text.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
+import { dropTokenIds } from '../token-ids.ts'
 import { resultKind, serverToolKind } from '../tools/hosted.ts'
 import { type AskedTool, demandAsked, type ToolCallMade } from '../tools/tool-guard.ts'
 import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
@@ -32,6 +33,7 @@ export class MessageAnswer implements LanguageAnswer {
     if (!Array.isArray(content) || content.length > MAX_BLOCKS || !content.every(isBranch)) throw protocol('the message has no content')
     if (!isWord(reason)) throw protocol('the message has no stop reason')
     for (const block of content) if (resultKind(block['type']) !== null) refuseUnreadable(block)
+    dropTokenIds(document)
     this.#document = document
     this.#jsonAnswer = jsonAnswer
     this.#asked = tools

@@ -8,6 +8,7 @@ import type { StreamOptions } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
 import { formatSse, type SseEvent } from '../sse.ts'
 import { isWord, protocol } from '../upstream-answer.ts'
+import { dropTokenIds } from '../token-ids.ts'
 import { resultKind } from '../tools/hosted.ts'
 import { type AskedTool, demandAsked } from '../tools/tool-guard.ts'
 import { type AnsweredMessage, callOf, refuseUnreadable } from './answer.ts'
@@ -139,7 +140,8 @@ export class MessagesStream extends EventStream {
         if (resultKind(type) === null) throw protocol('a block is of no known type')
         // What a tool brought comes whole.
         refuseUnreadable(content)
-        this.whole(content, () => false, this.options.createRedactor)
+        dropTokenIds(content)
+        this.whole(content)
         begins = content
     }
     const tool = type === 'tool_use' ? (content['name'] as string) : null
@@ -158,7 +160,8 @@ export class MessagesStream extends EventStream {
     if (type === 'citations_delta') {
       const { citation } = delta
       if (!isBranch(citation)) throw protocol('a citation is not an object')
-      this.whole(citation, () => false, this.options.createRedactor)
+      dropTokenIds(citation)
+      this.whole(citation)
       return send({ type: 'content_block_delta', index: block.index, delta: { type, citation } })
     }
     const kind = typeof type === 'string' && Object.hasOwn(DELTAS, type) ? DELTAS[type] : undefined

@@ -7,6 +7,7 @@ import { readTokens, writeTokens } from '../log-probabilities/tokens.ts'
 import { unchangedTokens } from '../log-probabilities/whole-text.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
+import { dropTokenIds } from '../token-ids.ts'
 import { itemHostedKind } from '../tools/hosted.ts'
 import { type AskedTool, demandAsked, type ToolCallMade } from '../tools/tool-guard.ts'
 import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
@@ -30,6 +31,7 @@ function dropPictures(item: Branch): void {
 export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolean, quiet: TextFilter | null = null): void {
   const { content } = item
   dropPictures(item)
+  dropTokenIds(item)
   const parts = Array.isArray(content) ? content.filter(isBranch) : []
   const spelled = parts.map(({ logprobs, text }) => (Array.isArray(logprobs) && typeof text === 'string' ? { logprobs, raw: text } : null))
   for (const part of parts) {
@@ -55,6 +57,7 @@ export function rewriteResponse(response: Branch, filter: TextFilter, jsonAnswer
   // The pseudonym stands for the person at the upstream and nowhere else.
   for (const member of ['user', 'safety_identifier', ...REPEATED]) delete response[member]
   if ('instructions' in response) response['instructions'] = null
+  dropTokenIds(response)
   rewriteTree(
     response,
     filter,

@@ -1,6 +1,6 @@
 import { RedoubtError } from '#foundation/core'
 import { readUpstreamError } from '#gateway/serving'
-import { filterWhole, type TextChannel } from '../chat-completions/text-channel.ts'
+import type { TextChannel } from '../chat-completions/text-channel.ts'
 import type { Branch, TextFilter, Tree } from '../chat-completions/texts.ts'
 import { readInputOutput } from '../chat-completions/usage.ts'
 import { EventStream } from '../event-stream.ts'
@@ -11,6 +11,7 @@ import { unchangedTokens } from '../log-probabilities/whole-text.ts'
 import type { StreamOptions } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
 import { formatSse, type SseEvent } from '../sse.ts'
+import { dropTokenIds } from '../token-ids.ts'
 import { type AskedTool, demandAsked } from '../tools/tool-guard.ts'
 import { isWord, protocol } from '../upstream-answer.ts'
 import { type AnsweredRequest, callsOf, itemsOf, refuseFailed, rewriteItem, rewriteResponse, writtenResponse } from './answer.ts'
@@ -118,7 +119,8 @@ export class ResponsesStream extends EventStream {
   /** Where a text is from: whole, and counted with the item that repeats it. */
   #annotation(type: string, data: Branch): string {
     const annotation = this.#object(data['annotation'])
-    this.whole(annotation, () => false, this.options.createSilentRedactor)
+    dropTokenIds(annotation)
+    this.whole(annotation, this.again)
     return this.#send(type, data, { annotation, annotation_index: Number(indexText(data['annotation_index']) || 0) })
   }
 
@@ -286,13 +288,12 @@ export class ResponsesStream extends EventStream {
 
   /** @param counted Whether what is found counts: what repeats a text that came in pieces was counted with it. */
   #filter(counted: boolean): TextFilter {
-    const create = counted ? this.options.createRedactor : this.options.createSilentRedactor
-    return (text) => filterWhole(text, create)
+    return counted ? this.filterCounted : this.again
   }
 
   readonly #once = (text: string): string => {
     if (text.length > 512) throw protocol('an identifier is too long')
-    return filterWhole(text, this.options.createSilentRedactor)
+    return this.again(text)
   }
 
   #isJson(json: Told['json']): boolean {
