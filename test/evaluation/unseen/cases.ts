@@ -1,5 +1,6 @@
 import { pick, type Random, random } from '../planted/values.ts'
 import { digits, letters } from './checks.ts'
+import { FURTHER_KINDS } from './further-kinds.ts'
 import { FRAMES, type Half, HARMLESS } from './frames.ts'
 import { GENERAL_KINDS } from './general-kinds.ts'
 import type { Kind } from './kinds.ts'
@@ -15,7 +16,7 @@ export interface Case {
 
 /** Texts of a frame and kind. */
 const EACH = 3
-const KINDS: readonly Kind[] = [...GENERAL_KINDS, ...NATIONAL_KINDS]
+const KINDS: readonly Kind[] = [...GENERAL_KINDS, ...NATIONAL_KINDS, ...FURTHER_KINDS]
 
 function framed(frame: string, word: string, value: string): Pick<Case, 'text' | 'value'> {
   const named = frame.replace('{l}', word)

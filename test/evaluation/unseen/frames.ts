@@ -19,6 +19,7 @@ export const FRAMES: Readonly<Record<Half, Frames>> = {
       'Ticket opened.\n{l}:\t{v}\nKind regards',
       '{"{l}": "{v}", "open": true}',
       '- {l} = {v};',
+      '<li>{l}: <b>{v}</b></li>',
     ],
   },
   test: {

@@ -57,3 +57,27 @@ describe('a code before its label (C6, C9)', () => {
     },
   )
 })
+
+describe('values in tables and pages (C6, C9)', () => {
+  it('are found behind quotes, brackets and tags', () => {
+    expect(found('{"age": "45", "open": true}')).toEqual(['AGE 45'])
+    expect(found('her age (45) has changed')).toEqual(['AGE 45'])
+    expect(found('<td>age</td><td>45</td>')).toEqual(['AGE 45'])
+    expect(found('<li>password: <b>JXDTdab41!VU</b></li>')).toEqual(['PASSWORD JXDTdab41!VU'])
+    expect(found('<td>MRN</td><td>H1561462</td>')).toEqual(['MEDICAL_RECORD_NUMBER H1561462'])
+    expect(found('MAC address 0f6e.284e.f5cb')).toEqual(['MAC_ADDRESS 0f6e.284e.f5cb'])
+    expect(found('her address (141 E 17th St Apt 9B, New York, NY 10026)')).toEqual(['ADDRESS 141 E 17th St Apt 9B, New York, NY 10026'])
+    expect(found('Flat 5, 54 Marlborough Road, Sheffield S10 2GW')).toEqual(['ADDRESS Flat 5, 54 Marlborough Road, Sheffield S10 2GW'])
+    expect(found('98, avenue des Champs-Élysées, 69006 Lyon')).toEqual(['ADDRESS 98, avenue des Champs-Élysées, 69006 Lyon'])
+    expect(found('150 bis rue du Faubourg Saint-Antoine, 75015 Paris')).toEqual([
+      'ADDRESS 150 bis rue du Faubourg Saint-Antoine, 75015 Paris',
+    ])
+  })
+
+  it.each(['the age of (1999) reason', 'page "45"', '<b>page</b><b>45</b>', 'a.b.c 0f6e.284e', 'In 1998, place your order'])(
+    'but not %s',
+    (text) => {
+      expect(found(text)).toEqual([])
+    },
+  )
+})

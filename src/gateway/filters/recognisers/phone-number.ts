@@ -147,7 +147,7 @@ function trunk(segment: Segment, run: DigitRun, from: number): Candidate | null 
     const signs = separators.slice(from, to - 1)
     if (signs.includes('.') && signs.includes('-')) continue
     // A day of birth and a serial: `011150-4237`.
-    if (to - from === 2 && signs[0] === '-' && isDayAndSerial(segment.text, first, groups[to - 1]!))
+    if (to - from === 2 && (signs[0] === '-' || signs[0] === ' ') && isDayAndSerial(segment.text, first, groups[to - 1]!))
       return { to, score: SCORE.weak, weak: true }
     // Pairs are French numbers, five of them and no sixth.
     const pairs = groups.slice(from, to).every((group) => size(group) === 2)
@@ -212,7 +212,13 @@ function find(segment: Segment): readonly Match[] {
       // The rest of a number whose country code nobody has.
       if (found.weak && run.plus && from > 0 && passed === 0) continue
       // Behind a group of digits and a space, the end of something longer: `1 99 03 17 020 824 516`.
-      if (boost === 0 && from > passed && found.score <= SCORE.northAmericanSpaces && !run.separators[from - 1]!.includes('(')) continue
+      if (
+        (boost === 0 || found.weak) &&
+        from > passed &&
+        found.score <= SCORE.northAmericanSpaces &&
+        !run.separators[from - 1]!.includes('(')
+      )
+        continue
       const isOther = boost === 0 && found.score < SCORE.international && isAnnouncedAsOther(segment, start, 'PHONE_NUMBER')
       matches.push({
         start,
