@@ -7,7 +7,7 @@ import { seededRandom } from '../text/random.ts'
 import { confidentialIndex } from './confidential-index.ts'
 import { CONFIDENTIAL_HOLD_BACK_CAP, type StreamMode } from './confidential-redactor.ts'
 import { confidentialActions } from './entities.ts'
-import { madeDocument, madeExamples } from './examples.fixture.ts'
+import { madeDocument, madeExamples } from '../../../../test/fixtures/confidential-examples.ts'
 import { LetterReader } from './letter-reader.ts'
 import { DocumentReader } from './read-documents.ts'
 import { BUCKETS, LONGEST_SENTENCE, SentenceReader } from './sentence-reader.ts'
@@ -92,7 +92,7 @@ describe('sentences (C7)', () => {
     expect(read(`${long('Line')}\n${long('goes on')}`).sentences).toHaveLength(1)
     expect(read(`Dr. No. 3.5 vs. Yes. ${long('So')}. Short.`).sentences).toHaveLength(2)
     expect(read(`${'社'.repeat(45)}。${'外'.repeat(45)}！`).sentences).toEqual(['社'.repeat(45), '外'.repeat(45)])
-    expect(read(`${long('Version 3.5 of a.b.c')}`).sentences).toHaveLength(1)
+    expect(read(long('Version 3.5 of a.b.c')).sentences).toHaveLength(1)
     expect(read(' \n\n.?!. \n').sentences).toEqual([])
   })
 

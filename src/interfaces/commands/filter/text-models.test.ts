@@ -7,8 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runProgram, withGlobalOptions } from '../program.ts'
 import { filterCommands } from './filter-commands.ts'
 import { Command } from 'commander'
-import { madeDocument, madeExamples } from '../../../gateway/filters/confidential/examples.fixture.ts'
-import { seededRandom } from '../../../gateway/filters/text/random.ts'
+import { madeExamples, oneDocument } from '../../../../test/fixtures/confidential-examples.ts'
 
 let folder: string
 beforeAll(() => {
@@ -162,12 +161,12 @@ describe('a classifier of confidential text, offline (C7)', () => {
   const examples = madeExamples(40, 7)
   const lines = (label: 0 | 1): string =>
     examples.flatMap((example) => (example.label === label ? [JSON.stringify({ text: example.text })] : [])).join('\n')
-  const secret = madeDocument(1, seededRandom(3))
+  const secret = oneDocument(1, 3)
 
   it('is trained from files, and then classifies, finds and masks what reads like them', async () => {
     const out = join(folder, 'confidential.weights')
     const [confidential, open] = [file('board.jsonl', lines(1)), file('news.jsonl', lines(0))]
-    const one = file('one.txt', madeDocument(1, seededRandom(4)))
+    const one = file('one.txt', oneDocument(1, 4))
     const trained = await filter('train', 'confidential', '--confidential', confidential, one, '--public', open, '--out', out)
     expect(trained.code).toBe(0)
     expect(trained.out).toMatch(/learned from 41 confidential and 40 public documents, seed 1/u)
