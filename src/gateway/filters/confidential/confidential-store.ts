@@ -31,6 +31,8 @@ export interface Registered {
   /** Letters of a document, terms of a list, rows of a data set, or canaries. */
   readonly amount: number
   readonly fingerprints: number
+  /** Passages that are looked for: without what is public, or shared with so many documents that it is boilerplate. Left out where there are none. */
+  readonly lookedFor?: number
   /** Epoch milliseconds. */
   readonly createdAt: number
   readonly by: { readonly type: string; readonly id: string }
@@ -85,6 +87,8 @@ export interface ConfidentialOptions {
   readonly clock: Clock
   readonly key: FingerprintKey
   readonly mode: StreamMode
+  /** As of `confidentialIndex`. */
+  readonly boilerplate?: number
   /** Makes the plans that this adds to. */
   readonly plan: Planner
 }
@@ -135,12 +139,17 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
   let counting: WeakMap<object, FilterPlan>
   let wanted: boolean
   const rebuild = (): void => {
-    index = confidentialIndex(key, [...sources.values()])
+    index = confidentialIndex(key, [...sources.values()], options.boilerplate)
     acting = new WeakMap()
     counting = new WeakMap()
     wanted = index.canaries.size > 0
   }
   rebuild()
+  const lookedForOf = (id: string): Pick<Registered, 'lookedFor'> => {
+    const source = sources.get(id)
+    const lookedFor = source === undefined ? undefined : index.lookedFor.get(source)
+    return lookedFor === undefined ? {} : { lookedFor }
+  }
 
   let last: Promise<unknown> = Promise.resolve()
   const serialise = <T>(work: () => Promise<T>): Promise<T> => {
@@ -167,7 +176,7 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
 
   return {
     key,
-    list: () => rowsOf().map(registeredOf),
+    list: () => rowsOf().map((row) => ({ ...registeredOf(row), ...lookedForOf(row.id) })),
     get bytes() {
       return index.bytes
     },
@@ -217,7 +226,7 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
         if (before !== undefined) sources.delete(before.id)
         rebuild()
         if (before !== undefined) removeQuietly(objects, before.id)
-        return created
+        return { ...created, ...lookedForOf(id) }
       }),
     remove: (kind, label, use) =>
       serialise(async () => {
