@@ -279,7 +279,7 @@ async function start(
   const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
   const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)
   const assets = { database, keys, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
-  const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, streams: configuration.confidential.streams })
+  const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, sought: configuration.confidential })
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())

@@ -33,8 +33,11 @@ const PATHS = {
   classifier: CLASSIFIER,
 } as const satisfies Record<Registered['kind'], string>
 const grouped = (count: number): string => count.toLocaleString('en')
-const wordsOf = ({ kind, label, amount, fingerprints }: Registered): string =>
-  `registered \`${label}\` (${kind}): ${grouped(amount)} ${AMOUNTS[kind]}, ${grouped(fingerprints)} fingerprints; the text itself is not kept`
+/** What is shared with public texts, or as boilerplate with other documents, is not looked for. */
+const lookedForOf = ({ fingerprints, lookedFor = fingerprints }: Pick<Registered, 'fingerprints' | 'lookedFor'>): string =>
+  lookedFor === fingerprints ? grouped(fingerprints) : `${grouped(lookedFor)} of ${grouped(fingerprints)}`
+const wordsOf = ({ kind, label, amount, ...counts }: Registered): string =>
+  `registered \`${label}\` (${kind}): ${grouped(amount)} ${AMOUNTS[kind]}, ${lookedForOf(counts)} fingerprints; the text itself is not kept`
 
 /** What is confidential: documents, terms, and what protects data sets. */
 export function confidentialCommands(): Command[] {
@@ -84,11 +87,11 @@ export function confidentialCommands(): Command[] {
     .action(
       run(async ({ client, output }) => {
         const answer = await client.call<{ registered: readonly Registered[]; memoryBytes: number }>('/confidential')
-        const rows = answer.registered.map(({ kind, label, amount, fingerprints, createdAt, by }) => [
+        const rows = answer.registered.map(({ kind, label, amount, createdAt, by, ...counts }) => [
           kind,
           label,
           `${grouped(amount)} ${AMOUNTS[kind]}`,
-          grouped(fingerprints),
+          lookedForOf(counts),
           new Date(createdAt).toISOString().slice(0, 19).replace('T', ' '),
           `${by.type}::${by.id}`,
         ])

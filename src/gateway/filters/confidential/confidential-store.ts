@@ -40,6 +40,8 @@ export interface Registered {
   readonly fingerprints: number
   /** What a classifier is worth. */
   readonly card?: TextCard
+  /** Passages that are looked for: without what is public, or shared with so many documents that it is boilerplate. Left out where there are none. */
+  readonly lookedFor?: number
   /** Epoch milliseconds. */
   readonly createdAt: number
   readonly by: { readonly type: string; readonly id: string }
@@ -66,7 +68,7 @@ export const confidentialPlan = (
   classifier: TextModel | null = null,
 ): FilterPlan => ({
   ...plan,
-  confidential: { index: confidentialIndex(key, sources, classifier), actions: confidentialActions(actions), mode: 'hold' },
+  confidential: { index: confidentialIndex(key, sources, { classifier }), actions: confidentialActions(actions), mode: 'hold' },
 })
 
 /** What is confidential here: fingerprints at rest, sealed, and in memory, ready. Who may is decided by the caller. */
@@ -97,6 +99,8 @@ export interface ConfidentialOptions {
   readonly clock: Clock
   readonly key: FingerprintKey
   readonly mode: StreamMode
+  /** As of `confidentialIndex`. */
+  readonly boilerplate?: number
   /** Makes the plans that this adds to. */
   readonly plan: Planner
 }
@@ -147,12 +151,18 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
   const rebuild = (): void => {
     const all = [...sources.values()]
     const fingerprints = all.filter((source) => source.kind !== 'classifier')
-    index = confidentialIndex(key, fingerprints, all.find((source) => source.kind === 'classifier')?.model)
+    const classifier = all.find((source) => source.kind === 'classifier')?.model ?? null
+    index = confidentialIndex(key, fingerprints, { classifier, boilerplate: options.boilerplate })
     acting = new WeakMap()
     counting = new WeakMap()
     wanted = index.canaries.size > 0
   }
   rebuild()
+  const lookedForOf = (id: string): Pick<Registered, 'lookedFor'> => {
+    const source = sources.get(id)
+    const lookedFor = source === undefined || source.kind === 'classifier' ? undefined : index.lookedFor.get(source)
+    return lookedFor === undefined ? {} : { lookedFor }
+  }
 
   let last: Promise<unknown> = Promise.resolve()
   const serialise = <T>(work: () => Promise<T>): Promise<T> => {
@@ -181,7 +191,7 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
   const listed = (row: Row): Registered => registeredOf(row, sources.get(row.id))
   const store: ConfidentialStore = {
     key,
-    list: () => rowsOf().map(listed),
+    list: () => rowsOf().map((row) => ({ ...listed(row), ...lookedForOf(row.id) })),
     get bytes() {
       return index.bytes
     },
@@ -232,7 +242,7 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
         if (before !== undefined) sources.delete(before.id)
         rebuild()
         if (before !== undefined) removeQuietly(objects, before.id)
-        return created
+        return { ...created, ...lookedForOf(id) }
       }),
     async train(examples, trainOptions, use) {
       const model = await trainInThread(examples, key, trainOptions)

@@ -25,7 +25,7 @@ const registered = (() => {
 })()
 
 function planOf(actions: Parameters<typeof compilePlan>[0] = { CONFIDENTIAL_TEXT: 'mask' }, mode: StreamMode = 'hold'): FilterPlan {
-  const index = confidentialIndex(OPEN_KEY, [registered], MODEL)
+  const index = confidentialIndex(OPEN_KEY, [registered], { classifier: MODEL })
   return { ...compilePlan(actions), confidential: { index, actions: confidentialActions(actions), mode } }
 }
 
