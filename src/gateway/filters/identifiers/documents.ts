@@ -1,7 +1,7 @@
 import { type Identifier, identifier, type Labelled, phrases } from './identifier.ts'
 
 const LICENCE = /^(?=(?:.*\d){3})[A-Z0-9][A-Z0-9-]{3,19}$/u
-const PASSPORT = /^(?=(?:.*\d){5})[A-Z0-9]{6,12}$/u
+const PASSPORT = /^(?=(?:.*\d){3})[A-Z0-9]{6,12}$/u
 const CODE = /^(?=(?:.*\d){2})[A-Z0-9][A-Z0-9._/-]{2,23}$/u
 
 /** Passports, licences and other papers whose form says little: they count directly after their label only. */

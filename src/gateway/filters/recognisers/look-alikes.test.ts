@@ -81,3 +81,24 @@ describe('values in tables and pages (C6, C9)', () => {
     },
   )
 })
+
+describe('addresses and telephones as letters write them (C6, C9)', () => {
+  it.each([
+    ['ADDRESS', 'Ich wohne in der Bahnhofstraße 47b', '.'],
+    ['ADDRESS', 'Jag bor på Arvids Väg 78', '.'],
+    ['ADDRESS', 'Mieszkam: ul. Kulesza 1/6', '.'],
+    ['ADDRESS', 'I live at 402 Waters Brook', ', ok?'],
+    ['PHONE_NUMBER', 'Call 847-955-0246 x830', ' today'],
+    ['PHONE_NUMBER', 'Ruf mich an: (0524) 363474917', ', danke'],
+    ['PHONE_NUMBER', 'reach +275830292490', ' now'],
+    ['SWIFT_CODE', 'BIC YRBIMP8Y', '.'],
+    ['PASSPORT', 'passport X0LY8JW4I', '.'],
+  ])('%s: %s%s', (entity, before, after) => {
+    const { findings } = scanText(before + after, plan)
+    expect(findings.filter(({ end }) => end === before.length).map((finding) => finding.entity)).toEqual([entity])
+  })
+
+  it.each(['402 waters run dry', 'he ran 12 miles, x830', 'Gate 83 is open', 'Chapter 5 is long.'])('but not %s', (text) => {
+    expect(found(text)).toEqual([])
+  })
+})

@@ -32,6 +32,10 @@ const CONTEXT = contextWords(
 /** A context word for a weak pattern must stand nearer. */
 const WEAK_CONTEXT_UNITS = 28
 
+/** With the trunk prefix; the longest in two groups only. */
+const MAX_TRUNK = 13
+const EXTENSION = /^,? ?(?:x|ext\.?|extension|poste|durchwahl) ?\d{1,6}(?![\p{L}\p{N}])/iu
+
 /** What a word directly before it that announces a number of another kind takes from a national form. */
 const ANNOUNCED_AS_OTHER = 0.3
 
@@ -105,7 +109,13 @@ function international(segment: Segment, run: DigitRun, from: number, prefix: '+
       : digitsOf(segment.text, groups, from, to)
     const number = prefix === '+' ? digits : digits.slice(2)
     const lengths = nationalLengths(number)
-    if (lengths === null || lengths.national < lengths.least || lengths.national > lengths.most) continue
+    if (lengths === null) continue
+    if (lengths.national < lengths.least || lengths.national > lengths.most) {
+      // In one piece behind a plus it is one all the same, with a digit too many or too few.
+      const isNear = lengths.national >= lengths.least - 1 && lengths.national <= lengths.most + 2
+      if (prefix === '+' && isNear && groups.length === 1) return { to, score: SCORE.doubleZero, weak: false }
+      continue
+    }
     // `008703.35669395` is a decimal fraction.
     if (prefix === '00' && to - from === 2 && separators[from] === '.') continue
     if (prefix === '+') return { to, score: SCORE.international, weak: false }
@@ -139,8 +149,14 @@ function trunk(segment: Segment, run: DigitRun, from: number): Candidate | null 
   const { groups, separators } = run
   const first = groups[from]!
   if (segment.text[first.start] !== '0' || segment.text[first.start + 1] === '0' || size(first) < 2) return null
-  for (const [to, digits] of extents(run, from, 12)) {
-    if (digits < 9 || !isApart(separators[to - 1]) || looksOtherwise(segment.text, groups, separators, from, to)) continue
+  for (const [to, digits] of extents(run, from, MAX_TRUNK)) {
+    if (
+      digits < 9 ||
+      (digits === MAX_TRUNK && to - from !== 2) ||
+      !isApart(separators[to - 1]) ||
+      looksOtherwise(segment.text, groups, separators, from, to)
+    )
+      continue
     if (to - from === 1) return digits <= 11 ? { to, score: SCORE.weak, weak: true } : null
     if (size(first) > 6 || groups.slice(from, to).some((group) => size(group) < 2)) continue
     if (separators[from] === '.' && to - from < 3) continue
@@ -189,6 +205,11 @@ function weak(segment: Segment, run: DigitRun, from: number): Candidate | null {
   return { to, score: SCORE.weak, weak: true }
 }
 
+/** `x830`, `ext. 12`, `poste 474` belong to the number. */
+function extensionEnd(text: string, end: number): number {
+  return end + (EXTENSION.exec(text.slice(end, end + 20))?.[0].length ?? 0)
+}
+
 function candidate(segment: Segment, run: DigitRun, from: number): Candidate | null {
   if (from === 0 && run.plus) return international(segment, run, 0, '+')
   const first = run.groups[from]!
@@ -222,7 +243,7 @@ function find(segment: Segment): readonly Match[] {
       const isOther = boost === 0 && found.score < SCORE.international && isAnnouncedAsOther(segment, start, 'PHONE_NUMBER')
       matches.push({
         start,
-        end: run.groups[found.to - 1]!.end,
+        end: extensionEnd(segment.text, run.groups[found.to - 1]!.end),
         score: Math.min(1, found.score + boost - (isOther ? ANNOUNCED_AS_OTHER : 0)),
       })
       passed = found.to
