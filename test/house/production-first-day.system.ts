@@ -116,7 +116,10 @@ describe('the first day in production (B1, B3, B4)', () => {
     write(1)
     machine.token = tokens['engineer']!
     await done('data', 'import', table, '--name', 'loans', '--label', 'good', '--subject', 'who', '--sensitivity', 'internal', ...account)
-    const save = async (): Promise<any> => JSON.parse((await machine.run('pipeline', 'save', 'nightly', definition, '--json')).out)
+    const save = async (): Promise<any> => {
+      const said = JSON.parse((await machine.run('pipeline', 'save', 'nightly', definition, '--json')).out)
+      return said.error ?? said
+    }
     const refused = await save()
     expect(refused).toMatchObject({ code: 'ERR_APPROVAL_REQUIRED', needed: 1 })
     const asked = await done('approvals', 'request', refused.approval, '--reason', 'the new data')
