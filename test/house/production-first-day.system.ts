@@ -102,7 +102,7 @@ describe('the first day in production (B1, B3, B4)', () => {
       await done('access', 'service-accounts', 'create', name, '--role', role, ...account)
       tokens[name] = (await machine.run('token', '--as', name)).out.trim()
     }
-    const { link } = await done('access', 'users', 'create', 'carol@example.org', '--role', 'administrator', ...account)
+    const { link } = await done('access', 'users', 'create', 'carol@example.org', '--role', 'security-officer', ...account)
     const carol = await chromium.visit({ width: 1200 })
     await carol.page.goto(link.url)
     await carol.page.getByRole('button', { name: 'Register a key' }).click()
