@@ -53,6 +53,8 @@ export const OPEN_ROUTES: readonly OpenRoute[] = [
   { method: 'POST', path: '/sessions/end', open: true, why: 'demands a session and a sealed form; ends one’s own' },
   { method: 'POST', path: '/sessions/factor', open: true, why: 'demands a session that showed enough just before, and a sealed form' },
   { method: 'POST', path: '/sign-out', open: true, why: 'ends the session of the browser; sealed form' },
+  { method: 'GET', path: '/console/', open: true, why: 'says that there is no console' },
+  { method: 'GET', path: '/console/callback', open: true, why: 'says that there is no console; uses nothing of its query' },
   { method: 'GET', path: '/enrol/assets/enrol.js', open: true, why: 'static file of the enrolment page' },
   { method: 'GET', path: '/enrol/:token', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
   { method: 'POST', path: '/enrol/:token/begin', open: true, why: 'the link carries 256 random bits, works once and for minutes' },

@@ -13,6 +13,7 @@ import { Browser, readForm } from './browser.ts'
 import { houseClients } from './clients.ts'
 import { showConsent, takeConsent } from './consent-page.ts'
 import { Consents } from './consents.ts'
+import { showConsole } from './console-page.ts'
 import { DeviceCodes } from './device-codes.ts'
 import { CODE_ATTEMPTS, decide, DEVICE_SESSION, showDevice, takeCode } from './device-page.ts'
 import { FamilyKeys } from './family-keys.ts'
@@ -57,6 +58,8 @@ const PAGES: Readonly<Record<string, PageHandler>> = {
   'POST /sessions/factor': addFactor,
   'GET /oauth/end-session': showSignOut,
   'POST /sign-out': signOut,
+  'GET /console/': showConsole,
+  'GET /console/callback': showConsole,
 }
 
 const FILES: Readonly<Record<string, readonly [type: string, file: string]>> = {
