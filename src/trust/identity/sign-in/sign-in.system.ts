@@ -38,7 +38,8 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   callback = null
-  fixture = await openFixture({ issuer: server.issuer })
+  // The pages are the point here; tokens that are bound to a key have tests of their own (`bound-people.test.ts`).
+  fixture = await openFixture({ issuer: server.issuer, config: { boundClients: [] } })
 })
 afterEach(async () => {
   await chromium.closeVisits()
