@@ -150,7 +150,7 @@ export class MessagesStream extends EventStream {
     const started = send({ type: 'content_block_start', index: at, content_block: begins })
     // A block may begin with its first words.
     const first = type === 'text' ? content['text'] : type === 'thinking' ? content['thinking'] : ''
-    return typeof first === 'string' && first !== '' ? started + this.#piece(this.#block, `${type}_delta`, first) : started
+    return typeof first === 'string' && first !== '' ? started + this.#piece(this.#block, `${this.#block.type}_delta`, first) : started
   }
 
   #delta({ index, delta }: Branch): string {

@@ -75,7 +75,7 @@ function openAiChoice(choice: Branch, form: ToolForm, offered: Tree | undefined)
 export function anthropicTools(document: Branch): readonly AskedTool[] {
   const asked = listOf(document['tools']).map(({ type, name, input_schema: schema }, i) => {
     const kind = anthropicHostedKind(type)
-    return kind === null ? named(name, `tools[${i}]`, schema) : hosted(String(type), kind, `tools[${i}]`)
+    return kind === null ? named(name, `tools[${i}]`, schema) : hosted(type as string, kind, `tools[${i}]`)
   })
   const { tool_choice: choice } = document
   if (!isBranch(choice) || choice['type'] !== 'tool') return asked
