@@ -1,5 +1,6 @@
-import { CONNECTORS, isStreetName, plainForm, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
+import { CONNECTORS, isStreetName, isStreetNameAt, plainForm, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { WordFilter } from '../word-filter.ts'
 
 const SCORE = { street: 0.6, weakStreet: 0.35, box: 0.7, city: 0.6 } as const
 /** What a postal code in the same address adds. */
@@ -170,6 +171,7 @@ const TELLING: ReadonlySet<string> = new Set([
   ...BOXES,
   ...[...STATES].map((state) => state.toLowerCase()),
 ])
+const tellingFilter = new WordFilter(TELLING)
 
 /** Whether there are two words, a capital letter and a word that tells: without these, nothing below finds anything. */
 function mayHold(segment: Segment): boolean {
@@ -200,8 +202,8 @@ function hasTellingWord(text: string): boolean {
     let last = end
     while (isTailSign(text.charCodeAt(last - 1))) last--
     if (text.charCodeAt(last - 1) === 0x2e) last--
-    const plain = text.slice(start, last).toLowerCase()
-    if (TELLING.has(plain) || (plain.length >= SHORTEST_STREET && isStreetName(plain))) return true
+    const isStreet = last - start >= SHORTEST_STREET && isStreetNameAt(text, start, last)
+    if (isStreet || (tellingFilter.mayHold(text, start, last) && TELLING.has(text.slice(start, last).toLowerCase()))) return true
   }
   return false
 }

@@ -1,5 +1,6 @@
 import { isAlphanumericUnit } from '../characters.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { SHAPE } from '../outline.ts'
 
 /** Lengths by country (SWIFT IBAN registry, and the partial ones in use). */
 const LENGTHS = new Map(
@@ -61,4 +62,4 @@ function valueEnd(text: string, start: number, length: number): number {
   return !isAlphanumericUnit(text.charCodeAt(i)) && isValid(compact.toUpperCase()) ? i : 0
 }
 
-export const ibanCode: Recogniser = { entities: ['IBAN_CODE'], needs: TRAIT.digits, find }
+export const ibanCode: Recogniser = { entities: ['IBAN_CODE'], needs: TRAIT.digits, shapes: SHAPE.ibanHead, find }

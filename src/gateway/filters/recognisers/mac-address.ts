@@ -1,4 +1,5 @@
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { SHAPE } from '../outline.ts'
 
 /** IEEE 802: six pairs with colons or dashes, or three fours with dots. */
 const MAC = /(?<![\w:.-])(?:[0-9A-F]{2}(?:([:-])[0-9A-F]{2})(?:\1[0-9A-F]{2}){4}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})(?![\w:-]|\.\w)/giu
@@ -12,4 +13,9 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const macAddress: Recogniser = { entities: ['MAC_ADDRESS'], needs: TRAIT.colons | TRAIT.dashes | TRAIT.digits, find }
+export const macAddress: Recogniser = {
+  entities: ['MAC_ADDRESS'],
+  needs: TRAIT.colons | TRAIT.dashes | TRAIT.digits,
+  shapes: SHAPE.parts,
+  find,
+}

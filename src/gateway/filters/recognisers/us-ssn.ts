@@ -1,5 +1,6 @@
 import { type DigitRun, digitsOf } from '../digit-runs.ts'
 import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { SHAPE } from '../outline.ts'
 
 const CONTEXT = contextWords(
   'ssn',
@@ -85,4 +86,4 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const usSsn: Recogniser = { entities: ['US_SSN'], needs: TRAIT.digits, find }
+export const usSsn: Recogniser = { entities: ['US_SSN'], needs: TRAIT.digits, shapes: SHAPE.nineDigits, find }
