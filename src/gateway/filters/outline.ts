@@ -29,8 +29,12 @@ export const SHAPE = {
   shortNumber: 2048,
   /** Three letters or more together. */
   word: 4096,
+  /** A capital letter. */
+  capital: 8192,
+  /** A space, a line end or a comma. */
+  parted: 16_384,
 } as const
-const ALL = 8191
+const ALL = 32_767
 
 const ASCII = 128
 const SIGN = 0
@@ -84,6 +88,7 @@ export class Outline {
       const kind = unit < ASCII ? KINDS[unit]! : SIGN
       if (kind === SPACE) {
         word = wordKinds = 0
+        if (unit === 0x20 || unit === 0x0a || unit === 0x2c) shape |= SHAPE.parted
         i++
         continue
       }
@@ -117,6 +122,7 @@ export class Outline {
           }
         } while (next !== 0)
         groups.push(start - base, i - base)
+        if ((kinds & CAPITAL) !== 0) shape |= SHAPE.capital
         if (i - start >= LONG_GROUP) shape |= SHAPE.longGroup
         if ((kinds & LETTER) !== 0 && start > base && units[start - 1] === DOT) shape |= SHAPE.domain
         word += i - start

@@ -1,4 +1,5 @@
 import { CONNECTORS, isStreetName, isStreetNameAt, plainForm, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
+import { SHAPE } from '../outline.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { WordFilter } from '../word-filter.ts'
 
@@ -177,14 +178,8 @@ const tellingFilter = new WordFilter(TELLING)
 function mayHold(segment: Segment): boolean {
   const { text } = segment
   if (!segment.isAscii) return /[ \n,]/u.test(text) && /\p{Lu}/u.test(text)
-  let isParted = false
-  let hasCapital = false
-  for (let i = 0; i < text.length && !(isParted && hasCapital); i++) {
-    const unit = text.charCodeAt(i)
-    if (unit === 0x20 || unit === 0x0a || unit === 0x2c) isParted = true
-    else if (unit >= 0x41 && unit <= 0x5a) hasCapital = true
-  }
-  if (!isParted || !hasCapital) return false
+  const { shape } = segment.outline
+  if ((shape & SHAPE.parted) === 0 || (shape & SHAPE.capital) === 0) return false
   return hasTellingWord(text) || KIND_BEFORE.test(segment.before)
 }
 

@@ -35,9 +35,11 @@ const HEAD = /[A-Za-z]{2}\d{2}/uy
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
   const matches: Match[] = []
-  for (let start = 0; start + 15 <= text.length; start++) {
+  const { groups } = segment.outline
+  for (let at = 0; at < groups.length; at += 2) {
+    const start = groups[at]!
     // Cheap test first: check digits in third and fourth place.
-    const third = text.charCodeAt(start + 2)
+    const third = segment.unitAt(start + 2)
     if (third < 0x30 || third > 0x39 || isAlphanumericUnit(segment.unitAt(start - 1))) continue
     HEAD.lastIndex = start
     if (!HEAD.test(text)) continue
