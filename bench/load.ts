@@ -9,7 +9,7 @@ import { type Dispatcher, Pool } from 'undici'
 /** Ticks a second of /proc/<pid>/stat: USER_HZ is 100 on every Linux that Node runs on. */
 const USER_HZ = 100
 const DEFAULT_CONNECTIONS = 32
-const LONGEST_WARM_UP_MS = 20_000
+const LONGEST_WARM_UP_MS = 60_000
 
 export interface LoadOptions {
   readonly origin: string
@@ -34,6 +34,8 @@ export interface LoadResult {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly bytes: number
+  /** Requests before the measured part. */
+  readonly warmedBy: number
   /** User and system CPU of `pid` for one request, in microseconds; null without `pid`. */
   readonly cpuMicrosPerRequest: number | null
 }
@@ -58,8 +60,8 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   })
   const headers = { 'content-type': 'application/json', ...options.headers }
   const request: Dispatcher.DispatchOptions = { method: 'POST', path: options.path, headers, body: options.body }
+  let warmed = 0
   try {
-    let warmed = 0
     if ((options.warmUpMs ?? 0) > 0) {
       const until = performance.now() + LONGEST_WARM_UP_MS
       do {
@@ -81,6 +83,7 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
       p50Ms: latencies[Math.floor(requests * 0.5)] ?? Number.NaN,
       p99Ms: latencies[Math.floor(requests * 0.99)] ?? Number.NaN,
       bytes,
+      warmedBy: warmed,
       cpuMicrosPerRequest: spent === null ? null : (spent / Math.max(requests, 1)) * 1e6,
     }
   } finally {
@@ -137,22 +140,40 @@ export interface BenchProcess {
   stop(): Promise<void>
 }
 
+export interface ProcessOptions {
+  readonly nodeArguments?: readonly string[]
+  /** In place of this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
 /** Starts a script that prints one line of JSON with its port, such as `bench/mock-upstream.ts`. */
-export async function startProcess(script: URL, args: readonly string[]): Promise<BenchProcess> {
-  const child: ChildProcess = spawn(process.execPath, [script.pathname, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+export async function startProcess(
+  script: URL,
+  args: readonly string[],
+  { nodeArguments = [], ...options }: ProcessOptions = {},
+): Promise<BenchProcess> {
+  const child: ChildProcess = spawn(process.execPath, [...nodeArguments, script.pathname, ...args], {
+    ...options,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   const { stdout, pid } = child
   if (stdout === null || pid === undefined) throw new Error(`cannot start ${script.pathname}`)
   const exited = once(child, 'exit')
-  for await (const line of createInterface({ input: stdout })) {
-    const { port } = JSON.parse(line) as { readonly port: number }
-    return {
-      port,
-      pid,
-      async stop() {
-        child.kill()
-        await exited
-      },
+  const stop = async (): Promise<void> => {
+    child.kill()
+    await exited
+  }
+  try {
+    for await (const line of createInterface({ input: stdout })) {
+      const { port } = JSON.parse(line) as { readonly port: number }
+      // Whatever else it prints is not kept, so that a full pipe does not hold it up.
+      stdout.resume()
+      return { port, pid, stop }
     }
+  } catch (thrown) {
+    await stop()
+    throw thrown
   }
   throw new Error(`${script.pathname} ended before it served`)
 }

@@ -7,8 +7,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BenchProcess } from './load.ts'
 import type { TestCertificates } from './test-certificates.ts'
 
-/** One worker, TLS 1.3 on both sides, connections kept, nothing buffered that a stream would wait for, no access log. */
-const configuration = (folder: string, port: number, upstreamPort: number, { ca, key, cert }: TestCertificates): string => `
+export interface NginxOptions {
+  readonly folder: string
+  readonly port: number
+  readonly upstreamPort: number
+  /** `http` when nginx only ends the TLS of callers; `https` when nothing is said. */
+  readonly upstreamScheme?: 'http' | 'https'
+  readonly certificates: TestCertificates
+}
+
+/** One worker, TLS 1.3 on both sides, connections kept, nothing buffered that a stream would wait for, no access log; idle connections end before Node's servers end them. */
+const configuration = (folder: string, { port, upstreamPort, upstreamScheme = 'https', certificates }: NginxOptions): string => `
 daemon off;
 worker_processes 1;
 pid ${folder}/nginx.pid;
@@ -23,20 +32,20 @@ http {
   scgi_temp_path ${folder}/scgi;
   keepalive_timeout 60s;
   keepalive_requests 1000000;
-  upstream mock { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 1000000; }
+  upstream mock { server 127.0.0.1:${upstreamPort}; keepalive 256; keepalive_requests 1000000; keepalive_timeout 4s; }
   server {
     listen 127.0.0.1:${port} ssl;
-    ssl_certificate ${cert};
-    ssl_certificate_key ${key};
+    ssl_certificate ${certificates.cert};
+    ssl_certificate_key ${certificates.key};
     ssl_protocols TLSv1.3;
     location / {
-      proxy_pass https://mock;
+      proxy_pass ${upstreamScheme}://mock;
       proxy_http_version 1.1;
       proxy_set_header connection "";
       proxy_set_header host localhost;
       proxy_buffering off;
       proxy_ssl_protocols TLSv1.3;
-      proxy_ssl_trusted_certificate ${ca};
+      proxy_ssl_trusted_certificate ${certificates.ca};
       proxy_ssl_verify on;
       proxy_ssl_name localhost;
       proxy_ssl_server_name on;
@@ -46,16 +55,11 @@ http {
 `
 
 /** Starts nginx as a reverse proxy. @returns the process that proxies, which is the worker, not its master. */
-export async function startNginx(options: {
-  readonly folder: string
-  readonly port: number
-  readonly upstreamPort: number
-  readonly certificates: TestCertificates
-}): Promise<BenchProcess> {
+export async function startNginx(options: NginxOptions): Promise<BenchProcess> {
   const folder = join(options.folder, 'nginx')
   mkdirSync(folder, { recursive: true })
   const file = join(folder, 'nginx.conf')
-  writeFileSync(file, configuration(folder, options.port, options.upstreamPort, options.certificates))
+  writeFileSync(file, configuration(folder, options))
   const child: ChildProcess = spawn('nginx', ['-p', folder, '-c', file, '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'inherit'] })
   const exited = once(child, 'exit')
   await Promise.race([answering(options.port), exited.then(() => Promise.reject(new Error('nginx ended before it served')))])

@@ -48,14 +48,24 @@ describe('the house', () => {
     expect(Object.keys(imports)).toEqual(rooms.map((room) => `#${room}`).sort())
   })
 
-  it('runs no install script of a dependency', () => {
-    expect(readFileSync(join(root, '.npmrc'), 'utf8')).toContain('ignore-scripts=true')
+  // The second holds what is only measured beside the project.
+  describe.each(['.', 'bench/peers'])('the packages of %s', (folder) => {
+    it('runs no install script of a dependency', () => {
+      expect(readFileSync(join(root, folder, '.npmrc'), 'utf8')).toContain('ignore-scripts=true')
+    })
+
+    it('pins every dependency exactly', () => {
+      const manifest = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8')) as Record<string, Record<string, string>>
+      const kinds = ['dependencies', 'devDependencies', 'optionalDependencies', 'overrides']
+      const pins = kinds.flatMap((kind) => Object.entries(manifest[kind] ?? {}))
+      expect(pins.length).toBeGreaterThan(0)
+      for (const [name, version] of pins) expect(version, name).toMatch(/^\d+\.\d+\.\d+$/)
+    })
   })
 
-  it('pins every dependency exactly', () => {
-    const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, Record<string, string>>
-    for (const kind of ['dependencies', 'devDependencies', 'optionalDependencies'])
-      for (const [name, version] of Object.entries(manifest[kind]!)) expect(version, name).toMatch(/^\d+\.\d+\.\d+$/)
+  it('keeps what it is only measured beside out of its own packages', () => {
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: object }
+    expect(Object.keys(packages).filter((path) => path.includes('@portkey-ai'))).toEqual([])
   })
 })
 

@@ -6,7 +6,7 @@ import { asRedoubtError, type Clock, type EntityFacts, RedoubtError, systemClock
 import type { Argon2Parameters } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger, type Logger } from '#foundation/telemetry'
-import { filterVocabulary, keepingOut, plannerFor } from '#gateway/filters'
+import { type FiltersConfig, keepingOut } from '#gateway/filters'
 import { openLimits } from '#gateway/limits'
 import type { House } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
@@ -48,7 +48,7 @@ import { createHandler, routeTable } from './route-table.ts'
 import { startGrpc } from './start-grpc.ts'
 import { startVault } from './start-vault.ts'
 import { passphrase } from './secrets.ts'
-import { readSiteFilters } from './read-site-filters.ts'
+import { type FiltersChange, LiveFilters } from './live-filters.ts'
 import { endpointFacts, languageModels } from './language-models.ts'
 import { serverStatus } from './server-status.ts'
 import { loadDeployedModels, makeStarterWorkspace } from './starter-workspace.ts'
@@ -68,6 +68,8 @@ export interface Server {
   readonly ready: Promise<void>
   /** Reads the folder of policies again, all or nothing, and records it. @throws {RedoubtError} when nothing changed. */
   reloadPolicies(): Promise<Activation>
+  /** Reads recognisers of its own and exempt values again, all or nothing, and records it. @throws {RedoubtError} when nothing changed. */
+  reloadFilters(filters: Pick<FiltersConfig, 'recognisers' | 'exempt'>): Promise<FiltersChange>
   /** Why the server should end by itself: the log or the data directory is gone for good. */
   close(): Promise<void>
 }
@@ -139,17 +141,16 @@ async function start(
   closers.push(async () => (await opening.catch(() => null))?.close())
   // Nothing is decided before the log is there to take an alarm.
   let onMismatch: Parameters<typeof PolicyStore.open>[0]['onMismatch'] = () => undefined
-  const site = readSiteFilters(configuration.filters)
-  const vocabulary = filterVocabulary(site)
-  const plan = plannerFor(site)
+  const filters = new LiveFilters(configuration.filters)
+  const { plan } = filters
   const policies = await PolicyStore.open({
     folder: nodeFolder(directory.at('policies')),
     operatorPath: configuration.policies,
     shadowRate: SHADOW_RATE,
     onMismatch: (mismatch) => onMismatch(mismatch),
-    vocabulary,
+    vocabulary: filters.vocabulary,
     plan,
-    ...(holdInvariants ? { prove: proveWithin(configuration.policyProof.timeoutSeconds * 1_000, vocabulary) } : {}),
+    ...(holdInvariants ? { prove: proveWithin(configuration.policyProof.timeoutSeconds * 1_000, () => filters.vocabulary) } : {}),
   })
   const keyring = await opening
 
@@ -278,7 +279,7 @@ async function start(
   const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
   const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)
   const assets = { database, keys, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
-  const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, streams: configuration.confidential.streams })
+  const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, sought: configuration.confidential })
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())
@@ -431,6 +432,7 @@ async function start(
     routes,
     ready,
     reloadPolicies: () => reloadPolicies({ policies, audit }, SELF),
+    reloadFilters: (named) => filters.reload(named, { policies, audit }),
     close: () => closers.closeAll(),
   }
 }

@@ -112,8 +112,16 @@ export const configurationSchema = z.strictObject({
         .enum(STREAM_MODES)
         .default('hold')
         .describe(
-          '`hold` keeps back about 90 letters of a stream that may become something confidential; `cut` sends them and cuts what follows',
+          '`hold` keeps back what may become something confidential, about 90 letters of a stream, three sentences where CONFIDENTIAL_TEXT is looked for; `cut` sends it and cuts what follows',
         ),
+      boilerplate: z
+        .number()
+        .int()
+        .min(0)
+        .max(4_096)
+        .refine((documents) => documents === 0 || documents > 2, 'is 0, or at least 3: what is in one or two documents is theirs')
+        .default(3)
+        .describe('passages that so many registered documents share are boilerplate and not looked for; 0 looks for all'),
     })
     .prefault({}),
   foreignModels: foreignModelsSchema.prefault({}).describe('bounds of the processes that run models made elsewhere'),

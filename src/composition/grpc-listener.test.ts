@@ -1,12 +1,11 @@
-import { generateKeyPairSync } from 'node:crypto'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '#foundation/core'
-import { createCertificateAuthority, issueServerCertificate } from '#foundation/crypto'
 import { silentLogger } from '#foundation/telemetry'
+import { testCertificates } from './certificates.fixtures.ts'
 import type { Certificates } from './certificates.ts'
 import { type GrpcListener, listenGrpc } from './grpc-listener.ts'
 
@@ -22,20 +21,7 @@ describe('the listener for gRPC', () => {
   let waiting: (() => void)[] = []
 
   beforeAll(async () => {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const authorityPem = await createCertificateAuthority({ privateKey, publicKey, commonName: 'test', now: systemClock.now() })
-    certificates = {
-      authorityPem,
-      issue: () =>
-        issueServerCertificate({
-          authorityPem,
-          authorityKey: privateKey,
-          dnsNames: ['localhost'],
-          ipAddresses: [],
-          spiffeId: 'spiffe://redoubt/server',
-          now: systemClock.now(),
-        }),
-    }
+    certificates = await testCertificates()
   })
   afterEach(async () => {
     await listener?.close(0)

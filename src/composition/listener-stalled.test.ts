@@ -1,31 +1,12 @@
-import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterEach, expect, it } from 'vitest'
 import { systemClock } from '#foundation/core'
-import { createCertificateAuthority, issueServerCertificate } from '#foundation/crypto'
 import { silentLogger } from '#foundation/telemetry'
+import { testCertificates } from './certificates.fixtures.ts'
 import { type Listener, listen, LISTENER_BOUNDS } from './listener.ts'
 
-const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-const authorityPem = await createCertificateAuthority({
-  privateKey,
-  publicKey: createPublicKey(privateKey),
-  commonName: 'test',
-  now: Date.now(),
-})
-const certificates = {
-  authorityPem,
-  issue: () =>
-    issueServerCertificate({
-      authorityPem,
-      authorityKey: privateKey,
-      dnsNames: ['localhost'],
-      ipAddresses: [],
-      spiffeId: 'spiffe://redoubt/server',
-      now: Date.now(),
-    }),
-}
+const certificates = await testCertificates()
 const STALLED_MS = 200
 
 let listener: Listener | null = null
@@ -43,7 +24,7 @@ async function open(handle: (request: IncomingMessage, response: ServerResponse)
   })
   const { port } = listener
   const socket = await new Promise<TLSSocket>((resolve, reject) => {
-    const opened = connect({ host: '127.0.0.1', port, ca: authorityPem, servername: 'localhost' }, () => resolve(opened))
+    const opened = connect({ host: '127.0.0.1', port, ca: certificates.authorityPem, servername: 'localhost' }, () => resolve(opened))
     opened.once('error', reject)
   })
   socket.on('error', () => undefined)

@@ -1,11 +1,10 @@
-import { generateKeyPairSync } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '#foundation/core'
-import { createCertificateAuthority, issueServerCertificate } from '#foundation/crypto'
 import { silentLogger } from '#foundation/telemetry'
+import { testCertificates } from './certificates.fixtures.ts'
 import type { Certificates } from './certificates.ts'
 import { listen, type Listener, LISTENER_BOUNDS, type ListenerBounds } from './listener.ts'
 
@@ -24,21 +23,7 @@ describe('the listener', () => {
   let listener: Listener | null = null
 
   beforeAll(async () => {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const now = systemClock.now()
-    const authorityPem = await createCertificateAuthority({ privateKey, publicKey, commonName: 'test', now })
-    certificates = {
-      authorityPem,
-      issue: () =>
-        issueServerCertificate({
-          authorityPem,
-          authorityKey: privateKey,
-          dnsNames: ['localhost'],
-          ipAddresses: [],
-          spiffeId: 'spiffe://redoubt/server',
-          now: systemClock.now(),
-        }),
-    }
+    certificates = await testCertificates()
   })
   afterEach(async () => {
     await listener?.close(0, () => undefined)

@@ -16,7 +16,7 @@ interface AssetParts {
   readonly keyring: Pick<Keyring, 'sealer' | 'searchKey'>
   readonly plan: Planner
   readonly profile: Configuration['profile']
-  readonly streams: Configuration['confidential']['streams']
+  readonly sought: Configuration['confidential']
 }
 
 interface Assets {
@@ -27,12 +27,18 @@ interface Assets {
 }
 
 /** What lies in the house as objects and rows: data sets, models, pipelines, and what is registered as confidential. */
-export async function openAssets({ keyring, plan, profile, streams, ...common }: AssetParts): Promise<Assets> {
+export async function openAssets({ keyring, plan, profile, sought, ...common }: AssetParts): Promise<Assets> {
   const { database, audit, clock } = common
   return {
     datasets: openDatasets({ ...common, sealer: keyring.sealer, scanner: columnScanner, environment: profile }),
     registry: openRegistry({ ...common, environment: profile }),
     pipelines: openPipelines({ database, audit, clock }),
-    confidential: await openConfidential({ ...common, key: fingerprintKey(keyring.searchKey), mode: streams, plan }),
+    confidential: await openConfidential({
+      ...common,
+      key: fingerprintKey(keyring.searchKey),
+      mode: sought.streams,
+      boilerplate: sought.boilerplate,
+      plan,
+    }),
   }
 }

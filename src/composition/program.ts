@@ -50,7 +50,7 @@ export function createProgram(itself: readonly string[]): Command {
     .addOption(
       new Option('--grpc-port <port>', 'port for gRPC (REDOUBT_GRPC_PORT); 8444, or a free one with `--port`').argParser(portNumber),
     )
-    .action((_options, command: Command) => serve(configuration(command.optsWithGlobals())))
+    .action((_options, command: Command) => serve(() => configuration(command.optsWithGlobals())))
 
   const groups = [
     [demoCommand(itself), doctorCommand(checkConfiguration), trustCommand()],
@@ -64,7 +64,7 @@ export function createProgram(itself: readonly string[]): Command {
     keyCommands(),
     policyCommands(
       () => configuration({}).policies,
-      () => filterVocabulary(readSiteFilters(configuration({}).filters)),
+      () => filterVocabulary(readSiteFilters(configuration({}).filters).site),
     ),
     limitCommands(),
     auditCommands(),

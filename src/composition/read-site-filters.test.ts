@@ -16,7 +16,7 @@ it('refuses the start for a file of recognisers that is missing or bad, and says
     writeFileSync(path, 'recognisers:\n  - id: a\n    entity: A_B\n    pattern: a+\n    score: 1\n')
     refused(/own\.yaml, line 2, a`: .*\+/)
     writeFileSync(path, 'recognisers:\n  - id: a\n    entity: A_B\n    pattern: A\\d{4}\n    score: 1\n')
-    expect(readSiteFilters({ recognisers: [path], exempt: ['A0000'] })).toMatchObject({ own: [{ entities: ['A_B'] }] })
+    expect(readSiteFilters({ recognisers: [path], exempt: ['A0000'] }).site).toMatchObject({ own: [{ entities: ['A_B'] }] })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

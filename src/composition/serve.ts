@@ -5,8 +5,9 @@ import { type Server, startServer } from './compose.ts'
 import type { Configuration } from './configuration.ts'
 import { greeting } from './greeting.ts'
 
-/** Runs the server until a signal ends it, telling a person on standard output how to begin. */
-export async function serve(configuration: Configuration): Promise<void> {
+/** Runs the server until a signal ends it, telling a person on standard output how to begin. @param read the configuration; asked again for what is reloaded. */
+export async function serve(read: () => Configuration): Promise<void> {
+  const configuration = read()
   endOnSurprise()
   // Files that libraries make without saying a mode (SQLite's) are their owner's alone too.
   process.umask(0o077)
@@ -32,8 +33,8 @@ export async function serve(configuration: Configuration): Promise<void> {
       if (stopping === null) (stopping = server.close()).then(() => process.exit(0), fail)
     }
     if (told) stop()
-    if (reloadWanted) void reload(server)
-    hangUp = () => void reload(server)
+    if (reloadWanted) void reload(server, read)
+    hangUp = () => void reload(server, read)
     try {
       await server.ready
     } catch (thrown) {
@@ -48,14 +49,34 @@ export async function serve(configuration: Configuration): Promise<void> {
   }
 }
 
-/** What is not in order changes nothing: the policies that were at work stay at work. */
-async function reload(server: Server): Promise<void> {
+/** What is not in order changes nothing: what was at work stays at work. */
+async function reload(server: Server, read: () => Configuration): Promise<void> {
+  // Policies may name what only the new filters find, or have let go of what only the old ones did.
+  if (await reloadFilters(server, read)) await reloadPolicies(server)
+  else if (await reloadPolicies(server)) await reloadFilters(server, read)
+}
+
+async function reloadFilters(server: Server, read: () => Configuration): Promise<boolean> {
+  try {
+    const { before, after, recognisers, exempt } = await server.reloadFilters(read().filters)
+    const what = before === after ? 'the filters are as they were' : `the filters ${after} are in force`
+    process.stderr.write(`redoubt: reloaded; ${what} (${recognisers} recognisers, ${exempt} exempt values)\n`)
+    return true
+  } catch (thrown) {
+    process.stderr.write(`${errorText(asRedoubtError(thrown))}\n`)
+    return false
+  }
+}
+
+async function reloadPolicies(server: Server): Promise<boolean> {
   try {
     const { before, after, cases } = await server.reloadPolicies()
     const what = before === after ? 'the policies are as they were' : `policy set ${after} is in force`
     process.stderr.write(`redoubt: reloaded; ${what} (${cases} rows of truth tables hold)\n`)
+    return true
   } catch (thrown) {
     process.stderr.write(`${errorText(asRedoubtError(thrown))}\n`)
+    return false
   }
 }
 

@@ -215,7 +215,7 @@ describe('the openai client, responses', () => {
       [{ store: true }, 'store'],
       [{ previous_response_id: 'resp_1' }, 'previous_response_id'],
       [{ background: true }, 'background'],
-      [{ tools: [{ type: 'web_search' as const }] }, 'tools[0].type'],
+      [{ tools: [{ type: 'image_generation' as const }] }, 'tools[0].type'],
     ] as const)
       expect(await failureOf(client.responses.create({ model: 'mock', input: 'hello', ...change } as never))).toMatchObject({
         status: 400,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compilePlan, confidentialPlan, DocumentReader, type FilterPlan, fingerprintKey, RowsReader, scanText } from '#gateway/filters'
+import { evaluateConfidentialText } from './confidential-text.ts'
 import type { EvaluationRow } from './filters.ts'
 
 const shared = process.env['REDOUBT_SHARED'] ?? fileURLToPath(new URL('../../../shared', import.meta.url))
@@ -38,7 +39,7 @@ const edited = (text: string, isReplaced: (word: number, words: number) => boole
     })
     .join(' ')
 
-/** Registered court judgments after light editing, and false alarms in texts that have nothing to do with what is registered. */
+/** Registered court judgments after light editing, and false alarms in texts that have nothing to do with what is registered; and the classifier. */
 export function evaluateConfidential(): readonly EvaluationRow[] {
   const judgments = textsOf('pii/train-echr-92.jsonl')
   const registered = judgments.filter((_, i) => i % 2 === 0)
@@ -86,5 +87,6 @@ export function evaluateConfidential(): readonly EvaluationRow[] {
     row('the same as JSON', share(table, asJson), 0.99, share(table, asJson) >= 0.99),
     row('of texts are false alarms for rows of Adult', falseRows, 0.001, falseRows <= 0.001),
     row('of rows mixed at random from its columns are flagged', share(table, mixed), null, true),
+    ...evaluateConfidentialText(),
   ]
 }

@@ -11,6 +11,7 @@ import {
   trainInjection,
 } from '#gateway/filters'
 import { type Kind, KINDS, madeRows } from '../../scripts/injection-corpus/generate.ts'
+import { evaluateCutAttacks } from './cut-attacks.ts'
 import type { EvaluationRow } from './filters.ts'
 
 const shared = process.env['REDOUBT_SHARED'] ?? fileURLToPath(new URL('../../../shared', import.meta.url))
@@ -126,6 +127,9 @@ export function evaluateInjection(): readonly EvaluationRow[] {
       ok: target === null || value <= target,
     })
   }
+  const textsOf = (list: readonly LabelledRow[]): readonly string[] => list.map(({ text }) => text)
+  const quiet = Object.fromEntries(Object.entries(harmless).map(([name, list]) => [name, textsOf(list)]))
+  rows.push(...evaluateCutAttacks(Object.values(attacks).flatMap(textsOf), quiet))
   const speed = median(speeds.windows)
   rows.push({
     what: `injection: MB/s of CPU, classifier, range ${range(speeds.windows)}`,

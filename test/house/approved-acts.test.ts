@@ -1,4 +1,5 @@
 /** What approvals are bound to, against the whole server: the rows that were looked at, the folder that was looked at. */
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type House, type HouseAccount, openHouse } from './house.fixture.ts'
 
 const ONE = `@id("one-for-rows") forbid (principal, action == Action::"export", resource == Dataset::"people") when { context.approvals < 1 };
+@id("one-for-uploads") forbid (principal, action == Action::"import", resource == System::"dataset:looked-at") when { context.approvals < 1 };
 @id("one-for-policies") forbid (principal, action == Action::"administer", resource == System::"policies") when { context.approvals < 1 };
 `
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-approved-'))
@@ -36,14 +38,16 @@ afterAll(async () => {
 const call = (by: HouseAccount, method: string, path: string, json?: object) =>
   house.call(method, `/api/v1${path}`, { token: by.token, ...(json === undefined ? {} : { json }) })
 /** Asks for approval of what is refused, and has it approved. */
-async function approved(by: HouseAccount, approver: HouseAccount, act: () => ReturnType<typeof call>) {
+async function approvedPayload(by: HouseAccount, approver: HouseAccount, act: () => ReturnType<typeof call>) {
   const refused = (await act()).json
   expect(refused).toMatchObject({ code: 'ERR_APPROVAL_REQUIRED', needed: 1 })
   const { id, digest } = (await call(by, 'POST', '/approvals', { offer: refused.approval, reason: 'the yearly look' })).json
   const shown = (await call(approver, 'GET', `/approvals/${id}`)).json
   expect((await call(approver, 'POST', `/approvals/${id}/approve`, { digest })).status).toBe(200)
-  return shown.payload.meant as Record<string, unknown>
+  return shown.payload as { readonly meant: Record<string, unknown>; readonly body: unknown }
 }
+const approved = async (...act: Parameters<typeof approvedPayload>) => (await approvedPayload(...act)).meant
+const approvedBody = async (...act: Parameters<typeof approvedPayload>) => (await approvedPayload(...act)).body
 
 describe('an approval of an act on a data set (B1, B8)', () => {
   it('is of the version that was looked at: what is imported later needs its own', async () => {
@@ -58,6 +62,38 @@ describe('an approval of an act on a data set (B1, B8)', () => {
     expect(refused.text).not.toContain('p-2')
     expect((await approved(officer, second, whole))['datasetVersion']).toMatchObject({ version: 2 })
     expect((await whole()).text.trim().split('\r\n')).toHaveLength(4)
+  })
+})
+
+describe('an approval of an upload (B1, B8)', () => {
+  const path = '/api/v1/datasets/looked-at/versions?sensitivity=internal&purpose=credit-scoring&legalBasis=contract'
+  const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64')
+  const upload = (body: string, digest?: string) =>
+    house.call('POST', path, {
+      token: house.token,
+      headers: { 'content-type': 'text/csv', ...(digest === undefined ? {} : { 'content-digest': `sha-256=:${digest}:` }) },
+      body,
+    })
+  const imported = async () => (await house.call('GET', '/api/v1/datasets/looked-at', { token: house.token })).status === 200
+  const rows = 'age,income\n30,1\n40,2\n'
+  const others = 'age,income\n30,1\n40,9\n'
+
+  it('is of the bytes that were looked at, by their digest: others are not imported under it (RFC 9530)', async () => {
+    const bootstrap = { token: house.token } as HouseAccount
+    // What will be sent has to be said first.
+    const unsaid = (await upload(rows)).json
+    expect(unsaid).toMatchObject({ code: 'ERR_APPROVAL_REQUIRED', needed: 1, detail: expect.stringContaining('content-digest') as string })
+    expect(unsaid).not.toHaveProperty('approval')
+    const shown = await approvedBody(bootstrap, other, () => upload(rows, digestOf(rows)))
+    expect(shown).toEqual({ contentDigest: { 'sha-256': createHash('sha256').update(rows).digest('hex') } })
+    // Another file is another act; the same words with other bytes behind them come to nothing, and take the approval with them.
+    expect((await upload(others, digestOf(others))).json.code).toBe('ERR_APPROVAL_REQUIRED')
+    expect((await upload(others, digestOf(rows))).text).toContain('ERR_INPUT_DIGEST')
+    expect(await imported()).toBe(false)
+    await approvedBody(bootstrap, other, () => upload(rows, digestOf(rows)))
+    expect((await upload(rows, digestOf(rows))).text).toContain('"type":"result"')
+    expect(await imported()).toBe(true)
+    expect((await upload(rows, digestOf(rows))).json.code).toBe('ERR_APPROVAL_REQUIRED')
   })
 })
 

@@ -153,6 +153,7 @@ const STREAMS = [
   { path: '/api/v1/confidential/documents/:label', type: 'application/octet-stream' },
   { path: '/api/v1/confidential/public/:label', type: 'application/octet-stream' },
   { path: '/api/v1/confidential/terms/:label', type: 'application/octet-stream' },
+  { path: '/api/v1/confidential/classifier', type: 'application/octet-stream' },
   { path: '/api/v1/models/:name/versions?sensitivity=internal&purpose=p', type: 'application/octet-stream' },
 ]
 const FORMS = [

@@ -135,7 +135,7 @@ async function plant(): Promise<void> {
   const { accessToken } = await requestToken({ baseUrl: client.place.url, accountId: 'canary-app', privateKeyJwk, ca })
   canaries.push({ name: 'access token', value: Buffer.from(accessToken) })
   canaries.push({ name: 'signature of the access token', value: Buffer.from(accessToken.split('.')[2] ?? '', 'base64url') })
-  canaries.push({ name: 'bootstrap token', value: Buffer.from(await client.token()) })
+  canaries.push({ name: 'bootstrap token', value: Buffer.from(await client.tokenFor(join(client.place.secretsDir, BOOTSTRAP_KEY_FILE))) })
 
   const headers = { authorization: `Bearer ${accessToken}` }
   const tensor = (name: string, datatype: string, value: unknown) => ({ name, shape: [1, 1], datatype, data: [value] })

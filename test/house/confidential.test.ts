@@ -1,19 +1,19 @@
-import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { madeDocument, madeExamples } from '../fixtures/confidential-examples.ts'
+import { seededRandom } from '../../src/gateway/filters/text/random.ts'
 import { type House, type HouseAccount, openHouse } from './house.fixture.ts'
+import { runRedoubt } from './run-redoubt.fixture.ts'
 import { filesBelow, searchFiles } from './search-canaries.ts'
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 const MEMO =
   'The supervisory board approved the acquisition of Halvorsen Marine on the condition that the purchase price stays below four hundred ' +
   'million kroner. Due diligence found two undisclosed leases in Bergen. The seller expects an answer before the end of the second quarter.'
 const POLICY = `
 @id("confidential-here")
-@filter_output("CONFIDENTIAL_DOCUMENT=mask, CONFIDENTIAL_TERM=block, CONFIDENTIAL_MARKING=mask, TRAINING_DATA=block")
+@filter_output("CONFIDENTIAL_DOCUMENT=mask, CONFIDENTIAL_TERM=block, CONFIDENTIAL_MARKING=mask, TRAINING_DATA=block, CONFIDENTIAL_TEXT=mask")
 @filter_input("CONFIDENTIAL_TERM=block")
 permit (principal in Role::"application", action == Action::"invoke", resource is Endpoint);
 `
@@ -34,14 +34,6 @@ const file = (name: string, text: string): string => {
   const path = join(folder, name)
   writeFileSync(path, text)
   return path
-}
-function redoubt(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    const where = ['--data-dir', house.dataDir, '--secrets-dir', house.secretsDir]
-    execFile(process.execPath, [CLI, ...args, ...where], (error, out, err) =>
-      resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    )
-  })
 }
 const put = (path: string, body?: string | Uint8Array) =>
   house.call('POST', `/api/v1/confidential/${path}`, {
@@ -77,9 +69,9 @@ const alertsOf = async (kind: string): Promise<readonly { severity: string; summ
 }
 
 describe('confidential data in the whole server', () => {
-  it('is registered by command, and masked in the next answer and stream without a restart (C7)', { timeout: 90_000 }, async () => {
+  it('is registered by command, and masked in the next answer and stream without a restart (C7)', async () => {
     expect(await said(MEMO, false)).toMatchObject({ content: MEMO })
-    const added = await redoubt('confidential', 'add', file('Board memo.txt', MEMO))
+    const added = await runRedoubt(house, ['confidential', 'add', file('Board memo.txt', MEMO)])
     expect(added).toMatchObject({ code: 0, out: expect.stringContaining('registered `board-memo` (document)') })
     const asked = `Certainly, this is the passage that you were asking about, in full: ${MEMO.slice(0, 200)}`
     for (const stream of [false, true]) {
@@ -132,8 +124,49 @@ describe('confidential data in the whole server', () => {
     expect((await make()).status).toBe(409)
   })
 
-  it('is listed to those who watch, by label and count; changed by those who run the house alone (B1)', { timeout: 90_000 }, async () => {
-    const listed = await redoubt('confidential', 'list')
+  it('C7: a classifier is trained by command from examples, masks what reads like them, and is removed', { timeout: 90_000 }, async () => {
+    const examples = madeExamples(40, 7)
+    const lines = (label: 0 | 1): string =>
+      examples.flatMap((example) => (example.label === label ? [JSON.stringify(example)] : [])).join('\n')
+    const [secret, open] = [madeDocument(1, seededRandom(3)), madeDocument(0, seededRandom(3))]
+    expect(await said(secret, false)).toMatchObject({ content: secret })
+    const few = await runRedoubt(house, ['confidential', 'train', '--confidential', file('few.txt', secret)])
+    expect([few.code, few.err]).toEqual([1, expect.stringContaining('ERR_TRAINING_EXAMPLES')])
+    const [confidential, known] = [file('board.jsonl', lines(1)), file('news.jsonl', lines(0))]
+    const trained = await runRedoubt(house, [
+      'confidential',
+      'train',
+      '--confidential',
+      confidential,
+      '--public',
+      known,
+      '--false-alarms',
+      '0.02',
+    ])
+    expect(trained).toMatchObject({ code: 0, out: expect.stringContaining('learned from 40 confidential and 40 public documents') })
+    for (const stream of [false, true]) {
+      const { content } = await said(`${secret}\n\n${open}`, stream)
+      expect(content).toMatch(/^\[CONFIDENTIAL_TEXT\]/u)
+      expect(content).not.toMatch(/nobody outside|million/u)
+      expect(content.length).toBeGreaterThan(open.length / 2)
+    }
+    const [entry] = await house.entries({ type: 'inference.completion', limit: '1' })
+    expect(entry!.event['details']).toMatchObject({ outputFindings: { CONFIDENTIAL_TEXT: expect.any(Number) } })
+    expect((await runRedoubt(house, ['confidential', 'list'])).out).toMatch(/classifier: learned from .* precision/su)
+    const asked = { token: application.token, headers: { 'content-type': 'application/octet-stream' }, body: lines(1) }
+    expect((await house.call('POST', '/api/v1/confidential/classifier', asked)).status).toBe(403)
+    expect((await house.call('DELETE', '/api/v1/confidential/classifier', { token: application.token })).status).toBe(403)
+    for (const body of ['{"text":1}\n', 'PK\u0000', '{"text":"a","label":3}'])
+      expect((await put('classifier', body)).text).toContain('ERR_INPUT_INVALID')
+    expect((await runRedoubt(house, ['confidential', 'remove', 'terms'])).code).toBe(2)
+    expect(await runRedoubt(house, ['confidential', 'remove', 'classifier'])).toMatchObject({ code: 0 })
+    expect(await said(secret, true)).toMatchObject({ content: secret })
+    expect(await alertsOf('confidential.removed')).toMatchObject([{ severity: 'warning' }])
+    expect((await remove('classifier')).json.code).toBe('ERR_NOT_FOUND')
+  })
+
+  it('is listed to those who watch, by label and count; changed by those who run the house alone (B1)', async () => {
+    const listed = await runRedoubt(house, ['confidential', 'list'])
     for (const label of ['board-memo', 'projects', 'clients', 'planted']) expect(listed.out).toContain(label)
     expect(listed.out).not.toMatch(/Heron|Halvorsen/u)
     const asked = { token: application.token, headers: { 'content-type': 'application/octet-stream' }, body: MEMO }
@@ -154,7 +187,10 @@ describe('confidential data in the whole server', () => {
   })
 
   it('leaves nothing of the texts in the data directory (A1)', () => {
-    const canaries = ['Halvorsen', 'Blue Heron', 'purchase price stays'].map((text) => ({ name: text, value: Buffer.from(text) }))
+    const canaries = ['Halvorsen', 'earn-out clause', 'Blue Heron', 'purchase price stays'].map((text) => ({
+      name: text,
+      value: Buffer.from(text),
+    }))
     expect(searchFiles(filesBelow(house.dataDir), canaries)).toEqual([])
     const control = file('control', MEMO)
     expect(searchFiles([control], canaries).length).toBeGreaterThan(0)

@@ -30,6 +30,8 @@ export class OwnMachine {
   readonly #home = mkdtempSync(join(tmpdir(), 'redoubt-home-'))
   readonly #url: string
   readonly #caPath: string
+  /** Sent in place of the login, while there is one. */
+  token: string | null = null
 
   constructor(url: string, caPath: string) {
     this.#url = url
@@ -45,6 +47,7 @@ export class OwnMachine {
         XDG_CONFIG_HOME: join(this.#home, 'config'),
         REDOUBT_URL: this.#url,
         REDOUBT_CA: this.#caPath,
+        ...(this.token === null ? {} : { REDOUBT_TOKEN: this.token }),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })

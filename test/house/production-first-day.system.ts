@@ -86,4 +86,59 @@ describe('the first day in production (B1, B3, B4)', () => {
     const bob = await machine.run('access', 'users', 'create', 'bob@example.org', '--role', 'deployer', ...purpose)
     expect(bob).toMatchObject({ status: 0, err: '', out: expect.stringContaining('enrol') })
   })
+
+  it('a training pipeline is changed when another person has agreed to that very change, not a program (B1, B2)', async () => {
+    const done = async (...words: string[]): Promise<any> => {
+      const { status, out, err } = await machine.run(...words, '--json')
+      expect([words.join(' '), status, err]).toEqual([words.join(' '), 0, ''])
+      return JSON.parse(out)
+    }
+    const account = ['--purpose', 'credit-scoring', '--legal-basis', 'contract']
+    const tokens: Record<string, string> = {}
+    for (const [name, role] of [
+      ['engineer', 'ml-engineer'],
+      ['program', 'security-officer'],
+    ] as const) {
+      await done('access', 'service-accounts', 'create', name, '--role', role, ...account)
+      tokens[name] = (await machine.run('token', '--as', name)).out.trim()
+    }
+    const { link } = await done('access', 'users', 'create', 'carol@example.org', '--role', 'security-officer', ...account)
+    const carol = await chromium.visit({ width: 1200 })
+    await carol.page.goto(link.url)
+    await carol.page.getByRole('button', { name: 'Register a key' }).click()
+    await heading(carol.page, 'You can sign in now')
+
+    const table = join(folder, 'loans.csv')
+    writeFileSync(table, `who,age,good\n${Array.from({ length: 60 }, (_, n) => `p-${n},${20 + n},${n % 2}`).join('\n')}\n`)
+    const definition = join(folder, 'nightly.json')
+    const write = (seed: number): void =>
+      writeFileSync(definition, JSON.stringify({ dataset: 'loans', model: 'loans', algorithm: 'logistic', parameters: {}, seed }))
+    write(1)
+    machine.token = tokens['engineer']!
+    await done('data', 'import', table, '--name', 'loans', '--label', 'good', '--subject', 'who', '--sensitivity', 'internal', ...account)
+    const save = async (): Promise<any> => {
+      const said = JSON.parse((await machine.run('pipeline', 'save', 'nightly', definition, '--json')).out)
+      return said.error ?? said
+    }
+    const refused = await save()
+    expect(refused).toMatchObject({ code: 'ERR_APPROVAL_REQUIRED', needed: 1 })
+    const asked = await done('approvals', 'request', refused.approval, '--reason', 'the new data')
+    machine.token = tokens['program']!
+    expect((await machine.run('approvals', 'approve', asked.id)).status).not.toBe(0)
+    machine.token = tokens['engineer']!
+    expect((await machine.run('approvals', 'approve', asked.id)).status).not.toBe(0)
+    expect((await save()).code).toBe('ERR_APPROVAL_REQUIRED')
+
+    machine.token = null
+    expect((await machine.login(carol, withKey)).status).toBe(0)
+    expect(await done('approvals', 'approve', asked.id)).toMatchObject({ id: asked.id, counting: 1 })
+    machine.token = tokens['engineer']!
+    // Of what was looked at: another seed is another change.
+    write(2)
+    expect((await save()).code).toBe('ERR_APPROVAL_REQUIRED')
+    write(1)
+    expect(await save()).toMatchObject({ name: 'nightly', version: 1 })
+    expect((await save()).code).toBe('ERR_APPROVAL_REQUIRED')
+    machine.token = null
+  })
 })

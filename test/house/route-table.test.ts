@@ -28,6 +28,8 @@ const OPEN_TO_ANYONE = [
   'GET /sign-in/assets/pages.css',
   'GET /sign-in/assets/sign-in.js',
   'GET /consent',
+  'GET /console/',
+  'GET /console/callback',
   'POST /consent',
   'GET /device',
   'POST /device',

@@ -10,7 +10,8 @@ import { type House, type HouseAccount, openHouse } from './house.fixture.ts'
 
 /** A row that a policy hides holds these and no other row does. */
 const CANARY = { patient: 'canary-patient', note: 'CANARYNOTE', ward: 'CANARYWARD', age: 8097 }
-const COUNT = 120
+/** One row less is another number of rows, rounded to five, too. */
+const COUNT = 123
 const HEADER = 'patient,ward,note,age,late'
 const LINES = Array.from({ length: COUNT }, (_, n) =>
   n === 60
@@ -108,11 +109,11 @@ describe('the acts on data', () => {
       suppressed: number
       rows: number
     }
-    expect(rows).toBe(COUNT)
+    expect(rows).toBe(125)
     expect(suppressed).toBe(2)
-    expect(groups.map(({ value }) => value)).toEqual(['west'])
+    expect(groups.map(({ value }) => value)).toEqual(['east'])
     expect(answer.out).not.toContain(CANARY.ward)
-    expect((await redoubt(scientist, 'data', 'query', 'patients', '--count')).out).toContain('120 rows')
+    expect((await redoubt(scientist, 'data', 'query', 'patients', '--count')).out).toContain('125 rows')
     expect((await redoubt(scientist, 'data', 'query', 'patients', '--mean', 'ward')).code).toBe(1)
   })
 
@@ -152,7 +153,7 @@ describe('a row that a policy hides', () => {
       ]) {
         const { code, all } = await redoubt(account, 'data', 'query', name, ...ask)
         expect(code).toBe(0)
-        expect(all).toContain('119 rows')
+        expect(all).toContain('120 rows')
         hidden(all)
       }
       // Whom a row is about is nothing to group by.

@@ -1,4 +1,5 @@
 import { RedoubtError } from '#foundation/core'
+import { roundedCount, roundedMean } from './rounded.ts'
 import { type Cell, cellOf, type RowReading } from './row-reading.ts'
 
 /** Nothing is told of fewer people than these, or of fewer rows where a data set does not say whom they are about. */
@@ -8,13 +9,14 @@ const MAX_GROUPS = 10_000
 
 export interface AggregateGroup {
   readonly value: Cell
+  /** To the nearest five. */
   readonly rows: number
   /** Over the rows that have a value; null when these are of fewer than `MIN_GROUP_SIZE`. There when a mean was asked for. */
   readonly mean?: number | null
 }
 
 export interface Aggregate {
-  /** Rows that take part; null when they are of fewer than `MIN_GROUP_SIZE`. */
+  /** Rows that take part, to the nearest five; null when they are of fewer than `MIN_GROUP_SIZE`. */
   readonly rows: number | null
   readonly mean?: number | null
   /** By value; there when groups were asked for. */
@@ -27,8 +29,9 @@ export interface Aggregate {
  * Counts rows, by the values of a column if one is named, with the mean of another.
  * A group is as large as the number of people that its rows are about (k-anonymity, k = 10): rows without a subject count as those of
  * one person, and where the data set names no subject each row counts. Smaller groups are left out; if all that is left out is itself
- * that small, the smallest group told is left out too, or the total would give it away. This holds for one answer: it is no
- * differential privacy, and answers by different columns can be subtracted from each other.
+ * that small, the smallest group told is left out too, or the total would give it away. What is told is rounded (`rounded.ts`), so that
+ * answers by different columns, or of different versions, do not give away by subtraction what each of them leaves out. It is no
+ * differential privacy.
  * @throws {RedoubtError} `ERR_DATA_COLUMN` for a column that is not there, not numeric, of real numbers to group by, or that says whom
  *   a row is about; `ERR_INPUT_TOO_LARGE` for more than 10,000 distinct values; what reading throws; the signal's reason.
  */
@@ -52,16 +55,17 @@ export async function aggregate(
     }
   }
   const withMean = (group: Group): { mean?: number | null } => (mean < 0 ? {} : { mean: group.mean() })
-  const whole = { rows: total.all.isSmall() ? null : total.all.rows, ...withMean(total) }
+  const whole = { rows: total.all.isSmall() ? null : roundedCount(total.all.rows), ...withMean(total) }
   if (key < 0) return whole
   const every = [...groups]
   const told = largeEnough(every, every, ({ all }) => all)
   const averaged = new Set(largeEnough(told, every, ({ valued }) => valued).map(([, group]) => group))
   return {
     ...whole,
-    groups: told.map(([value, group]) => ({
+    // In an order that tells no more than the rounded numbers do.
+    groups: [...told].sort(byRounded).map(([value, group]) => ({
       value,
-      rows: group.all.rows,
+      rows: roundedCount(group.all.rows),
       ...(mean < 0 ? {} : { mean: averaged.has(group) ? group.mean() : null }),
     })),
     suppressed: groups.size - told.length,
@@ -107,21 +111,31 @@ function largeEnough(candidates: Valued, every: Valued, countOf: (group: Group) 
   return told
 }
 
+/** The largest first; of groups that are told to be of the same size, by their values. */
+function byRounded([one, left]: readonly [Cell, Group], [other, right]: readonly [Cell, Group]): number {
+  return roundedCount(right.all.rows) - roundedCount(left.all.rows) || (String(one) < String(other) ? -1 : 1)
+}
+
 class Group {
   readonly all = new Count()
   /** Rows with a value to average. */
   readonly valued = new Count()
   #sum = 0
+  #least = Number.POSITIVE_INFINITY
+  #most = Number.NEGATIVE_INFINITY
 
   add(subject: Subject, value: number): void {
     this.all.add(subject)
     if (Number.isNaN(value)) return
     this.valued.add(subject)
     this.#sum += value
+    if (value < this.#least) this.#least = value
+    if (value > this.#most) this.#most = value
   }
 
   mean(): number | null {
-    return this.valued.isSmall() ? null : this.#sum / this.valued.rows
+    const { rows } = this.valued
+    return this.valued.isSmall() ? null : roundedMean({ mean: this.#sum / rows, least: this.#least, most: this.#most, rows })
   }
 }
 

@@ -1,5 +1,5 @@
 import { asRedoubtError, type DataScan } from '#foundation/core'
-import { type Database, migrate } from '#foundation/storage'
+import { type Database, migrate, transaction } from '#foundation/storage'
 import type { DatasetVersion } from './dataset-version.ts'
 
 /** What SQL knows of data sets: names, types, counts, digests. Never a value of a row. */
@@ -72,7 +72,7 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
   return {
     nextVersion: (name) => ((lastVersion.get(name) as { last_version: number } | undefined)?.last_version ?? 0) + 1,
     add(v, scan) {
-      transaction(raw, () => {
+      allOrNothing(database, () => {
         insert.run(
           v.id,
           v.name,
@@ -103,7 +103,7 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
     ids: () => new Set((all.all() as unknown as Row[]).map((row) => row.id)),
     removeAll(name) {
       const versions = (named.all(name) as unknown as Row[]).map(toVersion)
-      transaction(raw, () => {
+      allOrNothing(database, () => {
         removeScans.run(name)
         remove.run(name)
       })
@@ -112,16 +112,9 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
   }
 }
 
-function transaction(raw: Database<unknown>['raw'], work: () => void): void {
+function allOrNothing(database: Pick<Database<unknown>, 'raw'>, work: () => void): void {
   try {
-    raw.exec('BEGIN IMMEDIATE')
-    try {
-      work()
-      raw.exec('COMMIT')
-    } catch (cause) {
-      if (raw.isTransaction) raw.exec('ROLLBACK')
-      throw cause
-    }
+    transaction(database, work)
   } catch (cause) {
     throw asRedoubtError(cause, 'ERR_STORAGE_IO')
   }

@@ -8,13 +8,8 @@ export { IN_TOTO_PAYLOAD_TYPE, preAuthenticationEncoding } from './oms/dsse.ts'
 export { admitOnnx, type AdmittedModel, REDOUBT_METADATA } from './onnx/admit-onnx.ts'
 export { TENSOR_DATATYPES, type TensorDatatype, type TensorSpec } from './onnx/element-types.ts'
 export { MAX_MODEL_BYTES } from './onnx/read-onnx-model.ts'
-export {
-  type ActOptions,
-  type DeployOptions,
-  type OpenOptions,
-  openRegistry,
-  type RegisterAsk,
-  type Registry,
-  type StagedModel,
-} from './registry.ts'
+export type { OpenOptions } from './open-verified.ts'
+export type { ActOptions, DeployOptions, StagedModel } from './put-into-service.ts'
+export type { RegisterAsk } from './register-model.ts'
+export { openRegistry, type Registry } from './registry.ts'
 export { isVerifiedModel, type VerifiedModel } from './verified-model.ts'

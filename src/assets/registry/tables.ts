@@ -1,4 +1,4 @@
-import { migrate, type Database } from '#foundation/storage'
+import { type Database, migrate, transaction } from '#foundation/storage'
 import type { Deployment } from './model-version.ts'
 
 /** Metadata alone: digests, names, states, signatures. Model files lie sealed in the object folder. */
@@ -125,8 +125,7 @@ export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
       void raw.prepare('UPDATE model_versions SET pending = 0 WHERE name = ? AND version = ?').run(name, version),
     removeVersion: (name, version) => void raw.prepare('DELETE FROM model_versions WHERE name = ? AND version = ?').run(name, version),
     removeName(name) {
-      raw.exec('BEGIN IMMEDIATE')
-      try {
+      transaction(database, () => {
         raw
           .prepare(
             `INSERT INTO model_removed (name, latest) SELECT name, MAX(version) FROM model_versions WHERE name = ? GROUP BY name
@@ -135,11 +134,7 @@ export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
           .run(name)
         raw.prepare('DELETE FROM model_versions WHERE name = ?').run(name)
         raw.prepare('DELETE FROM model_deployments WHERE name = ?').run(name)
-        raw.exec('COMMIT')
-      } catch (cause) {
-        if (raw.isTransaction) raw.exec('ROLLBACK')
-        throw cause
-      }
+      })
     },
     setQuarantined: (name, version, quarantined) =>
       void raw.prepare('UPDATE model_versions SET quarantined = ? WHERE name = ? AND version = ?').run(quarantined ? 1 : 0, name, version),

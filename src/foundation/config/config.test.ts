@@ -1,11 +1,12 @@
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { configurationReference, loadConfiguration, resolveSecret, secretReference } from './index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-config-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 const schema = z.strictObject({
   port: z.number().int().min(1).max(65_535).default(8443).describe('TCP port'),
   key: secretReference.optional(),

@@ -16,6 +16,7 @@ export const ERROR_TABLE = {
   ERR_INPUT_DUPLICATE_KEY: entry(400, 'the body names a member twice', 'name each member once'),
   ERR_INPUT_TOO_DEEP: entry(400, 'the body is nested too deeply', 'flatten the document'),
   ERR_INPUT_TOO_LARGE: entry(413, 'the body is too large', 'send less in one request'),
+  ERR_INPUT_DIGEST: entry(400, 'the body is not what its digest says', 'send the body whole, with its own `content-digest` (RFC 9530)'),
   ERR_INPUT_TIMEOUT: entry(408, 'the body did not arrive in time', 'send the request again'),
   // 499 is nobody's standard and everybody's practice: nobody is there to read it, but the record and the metrics are.
   ERR_CLIENT_GONE: entry(499, 'the client closed the connection', 'send the request again and wait for the answer'),
@@ -299,6 +300,7 @@ export const ERROR_TABLE = {
 
   // training
   ERR_TRAINING_LABEL: entry(422, 'the label column is not binary', 'use a label column of 0 and 1'),
+  ERR_TRAINING_EXAMPLES: entry(422, 'no classifier comes of these examples', 'give more examples, or others, as the message says'),
   ERR_TRAINING_FAILED: entry(500, 'the training did not converge', 'look at the data or choose another algorithm'),
 
   // registry

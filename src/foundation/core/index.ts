@@ -4,65 +4,48 @@ export { ERROR_TABLE, type ErrorCode, type ErrorEntry } from './error-table.ts'
 export { asRedoubtError, type AuthenticationScheme, RedoubtError } from './errors.ts'
 export { countHeader } from './header-lines.ts'
 export { newId } from './ids.ts'
+export { type Alert, ALERT_SEVERITIES, type AlertSeverity, type AlertSink } from './ports/alerts.ts'
+export { type AuditEvent, type AuditReceipt, type AuditSink, type PersonalFields } from './ports/audit.ts'
+export { type ConditionFacts, type ConditionRequest, type ConditionSource, NOTHING_REMARKABLE } from './ports/conditions.ts'
+export { type ColumnScan, type ColumnScanner, type DataScan, type TableScan } from './ports/data-scan.ts'
+export { type Decider, type Decision, type DecisionContext, type DecisionQuery, MFA_NEVER, ORDINARY_REQUEST } from './ports/decision.ts'
 export {
   type Action,
   ACTIONS,
-  type Alert,
-  ALERT_SEVERITIES,
-  type AlertSeverity,
-  type AlertSink,
-  type AuditEvent,
-  type AuditReceipt,
-  type AuditSink,
-  type ConditionFacts,
-  type ConditionRequest,
-  type ConditionSource,
-  type Decider,
-  type Decision,
-  type DecisionContext,
-  type DecisionQuery,
   type EntityFacts,
   type EntityUid,
-  type ExceptionAsk,
-  type ExceptionSource,
   type FactValue,
   LEGAL_BASES,
   type LegalBasis,
+  type Role,
+  ROLES,
+  SENSITIVITIES,
+  type Sensitivity,
+  SPECIAL_CATEGORIES,
+  type SpecialCategory,
+  type TaggedFact,
+} from './ports/entities.ts'
+export { type ExceptionAsk, type ExceptionSource, NO_EXCEPTIONS } from './ports/exceptions.ts'
+export {
   type LimitRule,
   type ModelGuards,
   type Obligations,
-  type PersonalFields,
-  type Role,
-  MFA_NEVER,
-  NO_EXCEPTIONS,
+  type ReviewWish,
+  UNREADABLE_KINDS,
+  type UnreadableKind,
+  UNTRUSTED_ORIGINS,
+  type UntrustedOrigin,
+} from './ports/obligations.ts'
+export {
   NO_REVIEWS,
-  NOTHING_REMARKABLE,
-  ORDINARY_REQUEST,
   REVIEW_KINDS,
   type ReviewAsk,
   type ReviewKind,
   type ReviewQueue,
   type ReviewState,
   type ReviewTicket,
-  type ReviewWish,
-  ROLES,
-  type SealedFields,
-  SENSITIVITIES,
-  SPECIAL_CATEGORIES,
-  type SpecialCategory,
-  type ColumnScan,
-  type ColumnScanner,
-  type DataScan,
-  type TableScan,
-  type Sensitivity,
-  type Signer,
-  type SubjectSealer,
-  type TaggedFact,
-  UNREADABLE_KINDS,
-  UNTRUSTED_ORIGINS,
-  type UntrustedOrigin,
-  type UnreadableKind,
-} from './ports.ts'
+} from './ports/reviews.ts'
+export { type SealedFields, type Signer, type SubjectSealer } from './ports/sealing.ts'
 export { FILTER_ACTIONS, type FilterAction, stricterAction } from './filter-actions.ts'
 export { COLUMN_MASKS, type ColumnMask, type ReadColumn, type RowCells, type RowCondition, stricterMask } from './row-access.ts'
 export { type JsonBounds, parseStrictJson, parseStrictJsonText } from './strict-json.ts'

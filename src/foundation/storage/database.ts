@@ -45,22 +45,38 @@ export function storageError(cause: unknown): RedoubtError {
   return asRedoubtError(cause, (cause as { errcode?: number } | null)?.errcode === SQLITE_FULL ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_IO')
 }
 
+/** All of it or nothing, durable when it returns. @throws what failed first, as it is; a transaction within another is refused by SQLite. */
+export function transaction<T>({ raw }: Pick<Database<unknown>, 'raw'>, work: () => T): T {
+  raw.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    raw.exec('COMMIT')
+    return result
+  } catch (cause) {
+    try {
+      // A full disk has rolled back already.
+      if (raw.isOpen && raw.isTransaction) raw.exec('ROLLBACK')
+    } catch {
+      // The first failure is the one to report.
+    }
+    throw cause
+  }
+}
+
 /** Brings the tables of one room up to date. */
 export function migrate(database: Pick<Database<unknown>, 'raw'>, room: string, migrations: Migrations): void {
   const { raw } = database
   raw.exec('CREATE TABLE IF NOT EXISTS migrations (room TEXT PRIMARY KEY, version INTEGER NOT NULL)')
   const row = raw.prepare('SELECT version FROM migrations WHERE room = ?').get(room) as { version: number } | undefined
   for (let version = row?.version ?? 0; version < migrations.length; version++) {
-    raw.exec('BEGIN IMMEDIATE')
     try {
-      raw.exec(migrations[version]!)
-      raw
-        .prepare('INSERT INTO migrations (room, version) VALUES (?, ?) ON CONFLICT (room) DO UPDATE SET version = excluded.version')
-        .run(room, version + 1)
-      raw.exec('COMMIT')
+      transaction(database, () => {
+        raw.exec(migrations[version]!)
+        raw
+          .prepare('INSERT INTO migrations (room, version) VALUES (?, ?) ON CONFLICT (room) DO UPDATE SET version = excluded.version')
+          .run(room, version + 1)
+      })
     } catch (cause) {
-      // A full disk has rolled back already; a second failure here would hide the first.
-      if (raw.isTransaction) raw.exec('ROLLBACK')
       throw storageError(cause)
     }
   }

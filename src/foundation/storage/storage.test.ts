@@ -1,10 +1,12 @@
-import { mkdtempSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { type DurableFolder, MemoryFolder, migrate, nodeFolder, openDatabase, replaceFile } from './index.ts'
 
-const temporary = (): string => mkdtempSync(join(tmpdir(), 'redoubt-storage-'))
+const all = mkdtempSync(join(tmpdir(), 'redoubt-storage-'))
+afterAll(() => rmSync(all, { recursive: true, force: true }))
+const temporary = (): string => mkdtempSync(join(all, 'one-'))
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (content: Uint8Array | null): string | null => (content === null ? null : new TextDecoder().decode(content))
 const codeOf = (call: () => unknown): string => {

@@ -56,9 +56,13 @@ export function isUpperCaseUnit(unit: number): boolean {
 /** The ASCII unit that a look-alike stands for, the unit itself if it is none, or -1 for an invisible one. */
 export function foldUnit(unit: number): number {
   if (unit < 0x80) return unit
-  if (unit === 0xad || (unit >= 0x200b && unit <= 0x200d) || unit === 0x2060 || unit === 0xfeff) return -1
+  if (unit === 0xad || (unit >= 0x200b && unit <= 0x200f) || unit === 0x2060 || unit === 0xfeff) return -1
+  // Marks of the direction of writing.
+  if ((unit >= 0x202a && unit <= 0x202e) || (unit >= 0x2066 && unit <= 0x2069)) return -1
   if (unit === 0xa0 || (unit >= 0x2000 && unit <= 0x200a) || unit === 0x202f || unit === 0x205f || unit === 0x3000) return 0x20
-  if ((unit >= 0x2010 && unit <= 0x2015) || unit === 0x2212 || unit === 0xfe58 || unit === 0xfe63) return 0x2d
+  // `—` and `―` set words apart: `call me—415-555-0132—today`.
+  if (unit === 0x2014 || unit === 0x2015) return 0x20
+  if ((unit >= 0x2010 && unit <= 0x2013) || unit === 0x2212 || unit === 0xfe58 || unit === 0xfe63) return 0x2d
   if (unit >= 0xff01 && unit <= 0xff5e) return unit - 0xfee0
   if (unit >= 0x660 && unit <= 0x669) return unit - 0x660 + 0x30
   if (unit >= 0x6f0 && unit <= 0x6f9) return unit - 0x6f0 + 0x30

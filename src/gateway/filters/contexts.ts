@@ -7,11 +7,12 @@ const LONGEST_PHRASE = 4
 /** How far a phrase stands from the value, in words that mean something. */
 export const ADJACENT = 0
 
-/** Between a label and its value, in plain form: they put no distance between the two. */
+/** Between a label and its value, in plain form, tags of HTML too: they put no distance between the two. */
 const FILLERS: ReadonlySet<string> = new Set(
   (
     '# number numbers no nr num n nbr nummer numero numeros numer number# # id ids code is are was the of a an my your his her their our as es est ist e ist: lautet lauten is: on file ' +
-    'de del la le el der die das den het een il lo per for with under reads equals val value provided given listed shows showed follows following below here new old current valid please ending se to'
+    'de del la le el der die das den het een il lo per for with under reads equals val value provided given listed shows showed follows following below here new old current valid please ending se to ' +
+    'td th tr li dt dd br strong span div em b'
   ).split(' '),
 ) // prettier-ignore
 

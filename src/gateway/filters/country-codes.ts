@@ -21,6 +21,13 @@ const TWO_DIGITS = new Set(
 /** First two digits under which all three-digit codes lie. */
 const THREE_DIGIT_ZONES = new Set('21 22 23 24 25 26 29 35 37 38 42 50 59 67 68 69 80 85 87 88 96 97 99'.split(' '))
 
+/** Of those zones, what the list of assigned codes leaves free. */
+const UNASSIGNED: ReadonlySet<string> = new Set(
+  '210 214 215 217 219 259 292 293 294 295 296 384 388 422 424 425 426 427 428 429 671 684 693 694 695 696 697 698 699 801 802 803 804 805 806 807 809 851 854 857 858 859 871 872 873 874 875 876 877 879 884 885 887 889 969 978 990 991 997 999'.split(
+    ' ',
+  ),
+)
+
 export interface NationalLengths {
   readonly national: number
   readonly least: number
@@ -37,7 +44,7 @@ export function nationalLengths(digits: string): NationalLengths | null {
       : THREE_DIGIT_ZONES.has(two)
         ? digits.slice(0, 3)
         : null
-  if (code === null) return null
+  if (code === null || UNASSIGNED.has(code)) return null
   const [least, most] = LENGTHS[code] ?? DEFAULT_LENGTHS
   return { national: digits.length - code.length, least, most }
 }

@@ -27,10 +27,21 @@ export { type LabelledRow, readLabelledRows } from './injection/labelled-rows.ts
 export { type InjectionModel, packInjectionModel, shippedInjectionModel, unpackInjectionModel } from './injection/model.ts'
 export { trainInjection } from './injection/train-injection.ts'
 export { scoreWindows } from './injection/score-windows.ts'
-export { STREAM_MODES } from './confidential/confidential-redactor.ts'
-export { confidentialPlan, type ConfidentialStore, openConfidential, type Registered } from './confidential/confidential-store.ts'
+export { doesAct, maskOf, STREAM_MODES } from './confidential/confidential-redactor.ts'
+export { type ConfidentialMatch, findOverBorders } from './confidential/find-confidential.ts'
+export {
+  CLASSIFIER,
+  confidentialPlan,
+  type ConfidentialStore,
+  openConfidential,
+  type Registered,
+} from './confidential/confidential-store.ts'
 export { CONFIDENTIAL_ACTIONS, CONFIDENTIAL_ENTITIES } from './confidential/entities.ts'
-export { SOURCE_KINDS, type SourceKind } from './confidential/fingerprint-source.ts'
+export { classifyText, type TextVerdict } from './confidential/classify-text.ts'
+export { ExampleLines, Examples } from './confidential/examples.ts'
+export { REGISTERED_KINDS, type RegisteredKind } from './confidential/registered-source.ts'
+export { OPEN_KEY, packTextModel, type TextCard, type TextModel, unpackTextModel } from './confidential/text-model.ts'
+export { FALSE_ALARMS, LEAST_FALSE_ALARMS, MOST_FALSE_ALARMS, trainText } from './confidential/train-text.ts'
 export { fingerprintKey } from './confidential/keyed-hash.ts'
 export { CanariesReader, MOST_CANARIES, newCanaries } from './confidential/read-canaries.ts'
 export { DocumentReader } from './confidential/read-documents.ts'

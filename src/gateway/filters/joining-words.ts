@@ -33,7 +33,7 @@ export const CONNECTORS: ReadonlySet<string> = new Set(
 /** Kinds of street that stand before the name: `rue`, `calle`, `via`, `ul.` */
 export const STREETS_BEFORE: ReadonlySet<string> = new Set(
   words(
-    'rue avenue av av. ave boulevard bd bd. blvd place pl pl. impasse allee allees chemin quai cours route square passage calle c/ cl avenida avda avda. plaza pza paseo carrer carretera camino via viale piazza corso vicolo largo strada rua r. travessa praca alameda estrada ul ul. ulica aleja al. os. strada str. calea bulevardul',
+    'rue avenue av av. ave boulevard bd bd. blvd place pl pl. impasse allee allees chemin quai cours route square passage calle c/ cl avenida avda avda. plaza pza paseo carrer carretera camino via viale piazza corso vicolo largo strada rua r. travessa praca alameda estrada ul ul. ulica aleja al. os. strada str. calea bulevardul ronda glorieta travesia callejon prolongacion calzada privada voie sentier contrada rotonda salita rodovia beco bulw rondo aleea soseaua intrarea',
   ),
 ) // prettier-ignore
 
@@ -46,7 +46,7 @@ export const STREETS_AFTER: ReadonlySet<string> = new Set(
 
 /** Ends of words that are a street's name: `Hauptstraße`, `Kalverstraat`, `Storgatan`. Without marks, small letters. */
 const STREET_SUFFIX =
-  /^[a-z'-]{2,40}(?:strasse|str\.?|straat|weg|gasse|platz|allee|ring|damm|ufer|graben|steig|chaussee|laan|plein|gracht|kade|dijk|singel|gatan|gata|vagen|gade|vej|alle|veien|gaten|katu|tie|utca|ulica|street)$/u
+  /^[a-z'-]{2,40}(?:strasse|str\.?|straat|weg|gasse|platz|allee|ring|damm|ufer|graben|steig|chaussee|laan|plein|gracht|kade|dijk|singel|gatan|gata|vagen|gade|vej|alle|veien|gaten|katu|tie|kuja|polku|vei|stien|stigen|siedlung|plantsoen|steeg|utca|ulica|street)$/u
 
 /** After a number of years: an age. */
 export const AGE_UNITS: ReadonlySet<string> = new Set(
@@ -91,9 +91,19 @@ const isEndSign = (unit: number): boolean => unit === 0x3b || unit === 0x21 || u
 
 /** Whether the word of a text (without its comma, maybe with a dot or other signs behind it) joins on to the value before it. */
 export function joinsAt(text: string, from: number, to: number): boolean {
+  return isJoiningWordAt(text, from, endOfWord(text, from, to))
+}
+
+/** Whether the word of a text, maybe with such signs behind it, is a kind of street that stands before the name. */
+export function isStreetKindAt(text: string, from: number, to: number): boolean {
+  const end = endOfWord(text, from, to)
+  return streetFilter.mayHold(text, from, end) && STREETS_BEFORE.has(text.slice(from, end))
+}
+
+function endOfWord(text: string, from: number, to: number): number {
   let end = to
   while (end > from && isEndSign(text.charCodeAt(end - 1))) end--
-  return isJoiningWordAt(text, from, end)
+  return end
 }
 
 /** The same for a word without such signs. */
@@ -108,7 +118,9 @@ function isJoiningWord(word: string): boolean {
 }
 
 /** Last two letters of every `STREET_SUFFIX`: the expression is asked only where they stand. */
-const SUFFIX_ENDS: ReadonlySet<string> = new Set(words('se tr r. at eg tz ee ng mm er en ig an in ht de jk el ta ej le tu ie ca et'))
+const SUFFIX_ENDS: ReadonlySet<string> = new Set(
+  words('se tr r. at eg tz ee ng mm er en ig an in ht de jk el ta ej le tu ie ca et ja ku ei'),
+)
 
 export function isStreetName(plain: string): boolean {
   return SUFFIX_ENDS.has(plain.slice(-2)) && STREET_SUFFIX.test(plain)

@@ -1,6 +1,6 @@
 import * as kinds from './characters.ts'
 import { Counts } from './counts.ts'
-import { isJoiningWordAt, isStreetWordAt, joinsAt } from './joining-words.ts'
+import { isJoiningWordAt, isStreetKindAt, isStreetWordAt, joinsAt } from './joining-words.ts'
 import { OpenWord } from './open-word.ts'
 
 /** No segment, no end. */
@@ -113,7 +113,8 @@ export class OpenSegment {
 
   /** Whether a value may go on behind a unit that belongs to no word, and notes it if so. */
   mayGoOnBehind(kind: number, unit: number): boolean {
-    if (kind === kinds.GAP && (this.joining || this.#groupsOpen)) {
+    // An invisible unit behind a space hides no more than one inside a word.
+    if ((kind === kinds.GAP || kind === kinds.INVISIBLE) && (this.joining || this.#groupsOpen)) {
       if (unit >= 0x80) this.counts.beyondAscii = true
       if (++this.gap <= LONGEST_GAP) return true
     } else if (kind === kinds.COMMA) {
@@ -135,7 +136,9 @@ export class OpenSegment {
     if (!apart && this.#joinsGroups()) return true
     if (!this.joining) return false
     if (this.word.counts.digits > 0 || kinds.isUpperCaseUnit(text.charCodeAt(this.word.start))) return true
-    return !apart && this.takesSmallWords && joinsAt(text, this.word.start, end)
+    if (!this.takesSmallWords || this.line > 0) return false
+    // Behind a comma only the kind of a street: `98, avenue Foch`.
+    return apart ? isStreetKindAt(text, this.word.start, end) : joinsAt(text, this.word.start, end)
   }
 
   get #groupsOpen(): boolean {
@@ -162,7 +165,7 @@ export class OpenSegment {
   /** The word that was read until `end` joins. @returns where the segment has to be cut now, `NONE` if nowhere. */
   takeIn(text: string, end: number): number {
     const start = this.word.start
-    const capital = kinds.isUpperCaseUnit(text.charCodeAt(start))
+    const capital = kinds.isUpperCaseUnit(text.charCodeAt(this.word.first === kinds.OPEN ? start + 1 : start))
     this.ibanOpen = this.#continuesIban(text, end)
     this.counts.add(this.word.counts)
     this.last = this.word.last

@@ -1,4 +1,5 @@
 import { ConfidentialRedactor } from './confidential/confidential-redactor.ts'
+import { ConfidentialFindings } from './confidential/find-in-stream.ts'
 import { scanConfidential } from './confidential/scan-confidential.ts'
 import { isPlain } from './plain-words.ts'
 import type { FilterPlan } from './plan.ts'
@@ -138,12 +139,42 @@ export interface Scanner {
 
 /** @param report called once for each value, in order; the value is whole in what was pushed so far. */
 export function createScanner(plan: FilterPlan, report: (finding: Finding) => void): Scanner {
+  if (plan.confidential !== undefined) return confidentialScanner(plan, plan.confidential, report)
   const machine = createMachine(plan, report)
   return {
     push: (delta) => void machine.push(delta),
     flush: () => void machine.flush(),
     get heldBack() {
       return machine.heldBack
+    },
+  }
+}
+
+function confidentialScanner(
+  plan: FilterPlan,
+  confidential: NonNullable<FilterPlan['confidential']>,
+  report: (finding: Finding) => void,
+): Scanner {
+  // Offsets go on over the ends of texts in there; here each text begins at 0.
+  let begun = 0
+  let position = 0
+  const findings = new ConfidentialFindings(confidential, (finding) =>
+    report({ ...finding, start: finding.start - begun, end: finding.end - begun }),
+  )
+  const machine = createMachine(plan, (finding) => findings.add({ ...finding, start: finding.start + begun, end: finding.end + begun }))
+  return {
+    push(delta) {
+      machine.push(delta)
+      position += delta.length
+      findings.push(delta, position - machine.heldBack)
+    },
+    flush() {
+      machine.flush()
+      findings.end()
+      begun = position
+    },
+    get heldBack() {
+      return Math.max(machine.heldBack, findings.heldBack)
     },
   }
 }

@@ -1,5 +1,5 @@
 import { type Clock, type LimitRule, RedoubtError } from '#foundation/core'
-import { type Database, migrate, type Migrations } from '#foundation/storage'
+import { type Database, migrate, type Migrations, transaction } from '#foundation/storage'
 import type { PassedEvent } from './rolling-window.ts'
 
 const MIGRATIONS: Migrations = [
@@ -109,20 +109,15 @@ export class Ledger {
     // On a shared connection our rows would wait for, or vanish with, someone else's transaction.
     if (raw.isTransaction) throw new RedoubtError('ERR_STORAGE_IO', 'the limits need a database of their own')
     try {
-      raw.exec('BEGIN IMMEDIATE')
-      for (const { principal, endpoint, unit, windowMs } of gone) this.#delete.run(principal, endpoint, unit, windowMs)
-      for (const { principal, endpoint, unit, windowMs, events, inFlight, lease, leaseUntil } of records)
-        this.#upsert.run(principal, endpoint, unit, windowMs, JSON.stringify(events), inFlight, lease, leaseUntil)
-      // Rounded up: time that did not pass must never be counted as passed.
-      this.#anchor.run(this.now(), Math.ceil(this.#clock.now()))
-      raw.exec('COMMIT')
+      transaction(this.#database, () => {
+        for (const { principal, endpoint, unit, windowMs } of gone) this.#delete.run(principal, endpoint, unit, windowMs)
+        for (const { principal, endpoint, unit, windowMs, events, inFlight, lease, leaseUntil } of records)
+          this.#upsert.run(principal, endpoint, unit, windowMs, JSON.stringify(events), inFlight, lease, leaseUntil)
+        // Rounded up: time that did not pass must never be counted as passed.
+        this.#anchor.run(this.now(), Math.ceil(this.#clock.now()))
+      })
       this.writes++
     } catch (cause) {
-      try {
-        if (raw.isTransaction) raw.exec('ROLLBACK')
-      } catch {
-        // The first failure is the one to report.
-      }
       const code = (cause as { errcode?: number }).errcode === SQLITE_FULL ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_IO'
       throw new RedoubtError(code, 'the use of a limit cannot be recorded', { cause })
     }

@@ -3,7 +3,9 @@ import { type ConditionFacts, type ConditionRequest, type EntityUid, MFA_NEVER }
 import type { Principal } from '#trust/identity'
 import { conditionRequest, decisionContext, noteAnswer } from './decide.ts'
 import { infer } from './pipeline.ts'
-import { principal, testHouse, type TestHouse, type WatchedReply, type Wish } from './pipeline.fixtures.ts'
+import { principal, testHouse, type TestHouse } from './pipeline.fixtures.ts'
+import { type WatchedReply } from './watched.fixtures.ts'
+import { type Wish } from './wish-surface.fixtures.ts'
 
 const ORDINARY: ConditionFacts = {
   workingHours: true,

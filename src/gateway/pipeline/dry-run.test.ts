@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import type { Decider, Obligations } from '#foundation/core'
 import type { House } from './house.ts'
 import { infer } from './pipeline.ts'
-import { testHouse, type TestHouse, type WatchedReply, type Wish } from './pipeline.fixtures.ts'
+import { testHouse, type TestHouse } from './pipeline.fixtures.ts'
+import { type WatchedReply } from './watched.fixtures.ts'
+import { type Wish } from './wish-surface.fixtures.ts'
 
 const TEXT = 'jane@example.com 4111111111111111 10.0.0.1'
 const OBLIGATIONS: Obligations = {

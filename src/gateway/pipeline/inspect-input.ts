@@ -1,6 +1,7 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { type CallFilters, callFilters } from './call-filters.ts'
 import { holdInput } from './hold-input.ts'
+import { atOnce, crossingPassages, inTurns } from './crossing-passages.ts'
 import type { House } from './house.ts'
 import { guardModel } from './guard-model.ts'
 import { InjectionWatch } from './injection-watch.ts'
@@ -34,9 +35,15 @@ function inspectWith(house: House, filters: CallFilters, state: Limited): Inspec
   const inspection = new Inspection(filters.input, 'ERR_FILTER_BLOCKED_INPUT', house.filterCosts)
   const watch = injection === undefined ? null : new InjectionWatch(call, injection, house.filterCosts)
   if (inputBytes < LARGE_BYTES) return inspected(house, state, filters, inspection, watch)
+  return lookAhead(state, filters, inspection, watch).then(() => inspected(house, state, filters, inspection, watch))
+}
+
+/** What a large body costs, slice by slice. */
+async function lookAhead({ call }: Limited, { input }: CallFilters, inspection: Inspection, watch: InjectionWatch | null): Promise<void> {
   const visit = (look: TextFilter): void => call.rewriteTexts(look)
-  const ahead = inspection.searchAhead(visit)
-  return (watch === null ? ahead : ahead.then(() => watch.lookAhead(visit))).then(() => inspected(house, state, filters, inspection, watch))
+  await inspection.searchAhead(visit)
+  await watch?.lookAhead(visit)
+  inspection.crossing = await inTurns(crossingPassages(call, input, visit))
 }
 
 function inspected(
@@ -51,6 +58,8 @@ function inspected(
   const texts: string[] = []
   let canary: string | null
   try {
+    if (state.inputBytes < LARGE_BYTES)
+      inspection.crossing = atOnce(crossingPassages(call, filters.input, (look) => call.rewriteTexts(look)))
     call.rewriteTexts(
       kept === null && watch === null
         ? inspection.filter
@@ -60,6 +69,7 @@ function inspected(
             return inspection.filter(text, place)
           },
     )
+    watch?.end()
     // What a token stands for is on the disk before the token is anywhere else.
     kept?.commit()
     kept?.beginAnswer()

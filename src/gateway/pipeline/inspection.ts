@@ -2,10 +2,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ErrorCode, RedoubtError } from '#foundation/core'
 import { countOne, type FilterPlan, forReviewer, PROMPT_CANARY, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
 import type { FilterCosts } from './house.ts'
+import { type CrossingPassages, stretchesOut } from './crossing-passages.ts'
 import type { TextFilter } from './surface.ts'
 
 /** Bodies from this size on are searched in slices, between which other requests go on. */
 export const LARGE_BYTES = 65_536
+
+const NONE: readonly never[] = []
 
 /** One pass of the recognisers over the texts of a request or an answer: counts per entity, never values. */
 export class Inspection {
@@ -22,14 +25,19 @@ export class Inspection {
   #spent = 0
   /** What was searched ahead, by text. */
   readonly #known = new Map<string, Scan>()
+  /** What lies over the borders of the texts, which `filter` is then shown in the order in which they were searched for it. */
+  crossing: CrossingPassages | null = null
+  #shown = 0
 
   /** @param blocked what a value that the plan blocks is refused with. */
   constructor(plan: FilterPlan, blocked: ErrorCode, costs?: FilterCosts) {
     this.#plan = forReviewer(plan)
     this.#costs = costs
-    this.filter = (text, place) => {
+    this.filter = (whole, place) => {
+      const crossing = this.crossing?.get(this.#shown++) ?? NONE
+      const text = stretchesOut(whole, crossing, plan.dryRun)
       const result = this.#known.get(text) ?? this.#search(text)
-      for (const { entity, action } of result.findings) {
+      for (const { entity, action } of [...crossing.filter(({ begins }) => begins), ...result.findings]) {
         countOne(this.findings, entity)
         countOne(this.actions, `${entity}=${action}`)
         if (action === 'review' && plan.reviews) countOne(this.reviewed, entity)

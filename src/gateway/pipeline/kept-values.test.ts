@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { type Decider, type FilterAction, type Obligations, RedoubtError } from '#foundation/core'
 import type { CallVault } from '#gateway/filters'
 import { infer } from './pipeline.ts'
-import { principal, testHouse, type TestHouse, type WatchedReply, type Wish } from './pipeline.fixtures.ts'
+import { principal, testHouse, type TestHouse } from './pipeline.fixtures.ts'
+import { type WatchedReply } from './watched.fixtures.ts'
+import { type Wish } from './wish-surface.fixtures.ts'
 
 const TOKEN = /\[\[EMAIL_ADDRESS_[a-t]{24}\]\]/
 const TEXT = 'write to jane@example.com'

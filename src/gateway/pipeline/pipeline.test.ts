@@ -4,17 +4,9 @@ import { SLICE_UNITS } from '#gateway/filters'
 import { LARGE_BYTES } from './inspection.ts'
 import { keyedDigest } from './keyed-digest.ts'
 import { infer } from './pipeline.ts'
-import {
-  MAX_BODY_BYTES,
-  principal,
-  PURPOSE,
-  testHouse,
-  TOKEN,
-  type TestHouse,
-  USED_TOKENS,
-  type WatchedReply,
-  type Wish,
-} from './pipeline.fixtures.ts'
+import { principal, testHouse, TOKEN, type TestHouse } from './pipeline.fixtures.ts'
+import { type WatchedReply } from './watched.fixtures.ts'
+import { MAX_BODY_BYTES, PURPOSE, USED_TOKENS, type Wish } from './wish-surface.fixtures.ts'
 import type { Received } from './states.ts'
 
 const CARD = '4111 1111 1111 1111'

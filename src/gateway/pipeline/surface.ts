@@ -72,8 +72,13 @@ export interface Call {
    * once before that with a filter that changes nothing.
    */
   rewriteTexts(filter: TextFilter): void
-  /** Where the text at a place, as the filter is told, comes from. This and the next two are there where a language model is asked. */
+  /** Where the text at a place, as the filter is told, comes from. This and the next three are there where a language model is asked. */
   originOf?(place: string): TextOrigin
+  /**
+   * Which message or document a text is said in, by a name of its own; null for names, ids and what else stands beside. Texts of one message touch when the
+   * model reads them. Left out where texts have no neighbours.
+   */
+  saidIn?(place: string): string | null
   /** Passes each text of these origins through `mark`, in place, after all were filtered. */
   markTexts?(origins: readonly UntrustedOrigin[], mark: (text: string) => string): void
   /** Adds a line to the end of the system prompt. @returns whether there is one. */

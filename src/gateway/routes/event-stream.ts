@@ -1,5 +1,5 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
-import { Blocked, filterWhole, type StreamRedactor, TextChannel } from './chat-completions/text-channel.ts'
+import { Blocked, filterWhole, TextChannel } from './chat-completions/text-channel.ts'
 import { type Branch, rewriteTree } from './chat-completions/texts.ts'
 import { estimateUsage, type TokenUsage } from './chat-completions/usage.ts'
 import type { LanguageStream, StreamOptions, StreamState } from './language-protocol.ts'
@@ -124,10 +124,25 @@ export abstract class EventStream implements LanguageStream {
     return filterWhole(text, this.options.createRedactor)
   }
 
-  /** Filters every text of a structure that arrives whole, in place. @throws {Blocked} */
-  protected whole(branch: Branch, exempt: (holder: Branch, member: string) => boolean, redactor: () => StreamRedactor): void {
-    rewriteTree(branch, (text) => filterWhole(text, redactor), exempt, 'ERR_FILTER_BLOCKED_OUTPUT')
+  /**
+   * Filters a text that repeats what was counted, or comes again and again: it is not counted, unless it ends the stream, for what does that is told to
+   * whoever watches (a canary in an id or in the name of a tool). @throws {Blocked}
+   */
+  protected readonly again = (text: string): string => {
+    try {
+      return filterWhole(text, this.options.createSilentRedactor)
+    } catch (thrown) {
+      if (thrown instanceof Blocked) filterWhole(text, this.options.createRedactor)
+      throw thrown
+    }
   }
+
+  /** Filters every text of a structure that arrives whole, in place. @throws {Blocked} */
+  protected whole(branch: Branch, filter: (text: string) => string = this.filterCounted): void {
+    rewriteTree(branch, filter, () => false, 'ERR_FILTER_BLOCKED_OUTPUT')
+  }
+
+  protected readonly filterCounted = (text: string): string => this.filtered(text)
 
   #checked(channel: TextChannel, text: string): string {
     if (channel.blocked) this.block()

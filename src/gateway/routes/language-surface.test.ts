@@ -44,6 +44,7 @@ it('holds a whole answer to what policy says of tools (C6)', async () => {
     const surface = languageSurface({ upstreams, facts: () => ({}) as never, pseudonym: (subject) => subject, clock }, CHAT_COMPLETIONS)
     const body = encode({ model: 'm', messages: [{ role: 'user', content: 'x' }] })
     const call = surface.resolve({ body, parameters: [], header: () => undefined, now: 0 } as Partial<SurfaceAsk> as SurfaceAsk)
+    expect(call.saidIn?.('messages[0].content')).toBe('messages[0]')
     call.admitTools?.({ tools: [['pay']] })
     const io = { requestId: 'r', subject: null, outputPlan: compilePlan({}), cancellation: { onCancel: () => undefined } }
     const served = await call.serve(io as unknown as ServeIo)

@@ -6,7 +6,7 @@ import { type Attempt, dispatchInOrder, type UpstreamExchange, type UpstreamRout
 import { streamForReview } from './held-stream.ts'
 import type { LanguageProtocol, LanguageRequest, LanguageStream } from './language-protocol.ts'
 import { added } from './stream-counts.ts'
-import { endSystemPrompt, markTexts, originOf } from './text-origin.ts'
+import { endSystemPrompt, markTexts, originOf, saidIn } from './text-origin.ts'
 import { ToolGuard } from './tools/tool-guard.ts'
 
 export interface LanguageSurfaceOptions {
@@ -94,6 +94,7 @@ function languageCall<Request extends LanguageRequest>(exchange: LanguageExchang
     },
     rewriteTexts: (filter) => void request.rewriteTexts(filter),
     originOf: (place) => originOf(request.tree, place),
+    saidIn,
     markTexts: (origins, mark) => markTexts(request.tree, origins, mark),
     endSystemPrompt: (line) => endSystemPrompt(request.tree, line),
     stillServable: () => null,

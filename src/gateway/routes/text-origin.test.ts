@@ -7,7 +7,7 @@ import { parseEmbeddingRequest } from './embeddings/request.ts'
 import type { LanguageRequest } from './language-protocol.ts'
 import { parseMessagesRequest } from './messages/request.ts'
 import { parseResponsesRequest } from './responses/request.ts'
-import { endSystemPrompt, markTexts, originOf } from './text-origin.ts'
+import { endSystemPrompt, markTexts, originOf, saidIn } from './text-origin.ts'
 
 const bytes = (body: object): Uint8Array => Buffer.from(JSON.stringify(body))
 const tool = { type: 'function', function: { name: 'look', description: 'DESCRIPTION', parameters: { type: 'object' } } }
@@ -67,6 +67,17 @@ function origins(request: LanguageRequest): Record<string, TextOrigin> {
   return found
 }
 
+/** What is said, by the message that it stands in; what stands beside is left out. */
+function said(request: LanguageRequest): Record<string, readonly string[]> {
+  const found: Record<string, string[]> = {}
+  request.rewriteTexts((text, place) => {
+    const message = saidIn(place)
+    if (message !== null) (found[message] ??= []).push(text.replaceAll(/[^A-Z ]/gu, '').trim())
+    return text
+  })
+  return found
+}
+
 function marked(request: LanguageRequest, of: readonly ('document' | 'tool_result')[]): readonly string[] {
   const texts: string[] = []
   markTexts(request.tree, of, (text) => {
@@ -90,6 +101,19 @@ describe('where a text comes from (C7)', () => {
     expect(origins(parseResponsesRequest(bytes({ model: 'm', input: 'ASKED' })))).toEqual({ ASKED: 'user' })
     expect(origins(parseCompletionRequest(bytes({ model: 'm', prompt: ['ASKED'] })))).toEqual({ ASKED: 'user' })
     expect(origins(parseEmbeddingRequest(bytes({ model: 'm', input: 'ASKED' })))).toEqual({ ASKED: 'user' })
+  })
+
+  it('is told with the message that it stands in, without ids, names and types, for whoever looks over its borders (C7)', () => {
+    expect(said(chat())).toEqual({
+      'messages[0]': ['SYSTEM'], 'messages[1]': ['DEVELOPER'], 'messages[2]': ['ASKED'], 'messages[3]': ['ARGUMENT'], 'messages[4]': ['TOOL'], 'messages[5]': ['TOOL PART'], 'messages[6]': ['ASKED AGAIN'],
+    }) // prettier-ignore
+    expect(said(messages())).toEqual({
+      'messages[0]': ['ASKED', 'TITLE', 'DOCUMENT'], 'messages[1]': ['', 'ARGUMENT'], 'messages[2]': ['TOOL', 'TOOL TEXT'], 'messages[3]': ['T', '', 'FOUND', 'ASKED AGAIN'],
+    }) // prettier-ignore
+    expect(said(responses())).toEqual({
+      'input[0]': ['DEVELOPER'], 'input[1]': ['ASKED'], 'input[2]': ['ARGUMENT'], 'input[3]': ['TOOL'], 'input[4]': ['TOOL PART'],
+    }) // prettier-ignore
+    expect(said(parseResponsesRequest(bytes({ model: 'm', input: 'ASKED', instructions: 'SYSTEM' })))).toEqual({ input: ['ASKED'] })
   })
 
   it('is the untrusted one for whatever a tool result calls itself', () => {

@@ -25,18 +25,29 @@ const OF_TYPE: Readonly<Record<string, TextOrigin>> = {
   custom_tool_call_output: 'tool_result',
   document: 'document',
   search_result: 'document',
+  web_search_call: 'tool_result',
+  file_search_call: 'tool_result',
+  code_interpreter_call: 'tool_result',
+  mcp_list_tools: 'tool_result',
+  mcp_call: 'tool_result',
+  mcp_approval_request: 'tool_result',
+  web_search_tool_result: 'tool_result',
+  web_fetch_tool_result: 'tool_result',
+  code_execution_tool_result: 'tool_result',
+  bash_code_execution_tool_result: 'tool_result',
+  text_editor_code_execution_tool_result: 'tool_result',
   function_call: 'assistant',
   custom_tool_call: 'assistant',
   reasoning: 'assistant',
 }
 /** Members that are the text itself, not an id or a name beside it. */
-const TEXT_MEMBERS: ReadonlySet<string> = new Set(['content', 'text', 'output', 'data', 'refusal', 'thinking'])
+const TEXT_MEMBERS: ReadonlySet<string> = new Set(['content', 'text', 'output', 'data', 'refusal', 'thinking', 'logs', 'stdout', 'stderr'])
 /** As those, of a document or a search result; a document that only the upstream describes has any of them. */
 const DOCUMENT_MEMBERS: ReadonlySet<string> = new Set(['title', 'context', 'snippet', 'body'])
 /** Parts that are read as text. */
 const TEXT_PARTS: ReadonlySet<Tree | undefined> = new Set([undefined, 'text', 'input_text', 'output_text'])
 /** Parts whose text has their own name. */
-const NAMED_PARTS: ReadonlySet<string> = new Set(['refusal', 'thinking'])
+const NAMED_PARTS: ReadonlySet<string> = new Set(['refusal', 'thinking', 'logs', 'stdout', 'stderr'])
 
 const isUntrusted = (origin: TextOrigin): origin is UntrustedOrigin => origin === 'tool_result' || origin === 'document'
 
@@ -71,6 +82,20 @@ export function originOf(tree: Branch, place: string): TextOrigin {
     if (isBranch(at)) origin = within(at, origin, depth === 2)
   }
   return origin
+}
+
+/** What stands beside texts: of the protocol, or for programs. */
+const BESIDE: ReadonlySet<string> = new Set([
+  'type', 'role', 'id', 'name', 'call_id', 'tool_call_id', 'tool_use_id', 'status', 'detail', 'media_type', 'ttl', 'phase', 'index', 'signature',
+]) // prettier-ignore
+const UTTERANCE = /^([^.[\]]+)(?:\[\d+\])?/
+
+/** The message, item or document that a text is said in; null for what is not said, but stands beside. @param place as of `originOf`. */
+export function saidIn(place: string): string | null {
+  const utterance = UTTERANCE.exec(place)
+  if (utterance === null || !CONVERSATION.has(utterance[1]!)) return null
+  const member = /([^.[\]]+)(?:\[\d+\])*$/.exec(place)?.[1] ?? ''
+  return BESIDE.has(member) ? null : utterance[0]
 }
 
 /** Passes each text of these origins through `mark`, in place. Names, ids and what stands beside a text are left as they are. */

@@ -2,10 +2,12 @@ import type { Branch, Tree } from './chat-completions/texts.ts'
 import { invalid, isBranch } from './request-members.ts'
 
 /** What asks for texts as numbers, or brings them so: no filter can read these. */
-const ASKED = ['return_token_ids', 'prompt_logprobs', 'prompt_embeds'] as const
+const ASKED = [
+  'return_token_ids', 'prompt_logprobs', 'prompt_embeds', 'prompt_token_ids', 'token_ids', 'input_ids', 'input_embeds',
+] as const // prettier-ignore
 const TOLD: ReadonlySet<string> = new Set(['token_ids', 'prompt_token_ids', 'prompt_logprobs'])
-/** Looked at by themselves, or what a tool is called with. */
-const KNOWN: ReadonlySet<string> = new Set(['logprobs', 'arguments', 'input', 'usage'])
+/** Looked at by themselves, what a tool is called with, or what says how it is called. */
+const KNOWN: ReadonlySet<string> = new Set(['logprobs', 'arguments', 'input', 'usage', 'parameters', 'schema', 'input_schema'])
 
 /** @throws {RedoubtError} `ERR_INPUT_INVALID` for a request that asks for its texts, or brings them, as numbers. */
 export function refuseTokenIds(document: Branch): void {

@@ -118,6 +118,14 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       summary: (event) => `a recogniser failed and calls of ${uid(event.resource)} are refused`,
     },
     {
+      kind: 'filter.reload-refused',
+      severity: 'warning',
+      types: ['filters.reload'],
+      when: ({ outcome }) => outcome === 'failed',
+      subject: resource,
+      summary: () => 'recognisers of your own were changed and are refused; those from before stay in force',
+    },
+    {
       kind: 'data.sensitivity',
       severity: 'warning',
       types: ['data.import'],

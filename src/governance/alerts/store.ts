@@ -8,7 +8,7 @@ import {
   type JsonObject,
   RedoubtError,
 } from '#foundation/core'
-import { type Database, migrate } from '#foundation/storage'
+import { type Database, migrate, transaction } from '#foundation/storage'
 import { severityRank, type StoredAlert } from './alert.ts'
 import type { OpenAlert } from './open-alerts.ts'
 import { type AlertRow, type DeliveryRow, MIGRATIONS } from './tables.ts'
@@ -231,19 +231,10 @@ export class AlertStore {
   }
 
   #transaction<T>(work: () => T): T {
-    const { raw } = this.#database
-    if (raw.isTransaction) throw new RedoubtError('ERR_STORAGE_IO', 'the alerts need a database of their own')
+    if (this.#database.raw.isTransaction) throw new RedoubtError('ERR_STORAGE_IO', 'the alerts need a database of their own')
     try {
-      raw.exec('BEGIN IMMEDIATE')
-      const result = work()
-      raw.exec('COMMIT')
-      return result
+      return transaction(this.#database, work)
     } catch (cause) {
-      try {
-        if (raw.isTransaction) raw.exec('ROLLBACK')
-      } catch {
-        // The first failure is the one to report.
-      }
       throw asRedoubtError(cause, 'ERR_STORAGE_IO')
     }
   }

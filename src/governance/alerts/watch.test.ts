@@ -47,6 +47,7 @@ describe('the record', () => {
     ['warning confidential.removed', { type: 'confidential.add', details: { replaces: true } }],
     ['warning confidential.removed', { type: 'confidential.add', details: { kind: 'public' } }],
     ['critical policy.shadow-mismatch', { type: 'policy.mismatch', outcome: 'failed', code: 'ERR_POLICY_ERROR' }],
+    ['warning filter.reload-refused', { type: 'filters.reload', outcome: 'failed', code: 'ERR_FILTER_RECOGNISER' }],
     ['warning data.sensitivity', { type: 'data.import', details: { scan: { isStricter: true } } }],
     ['info model.quarantined', { type: 'model.quarantine' }],
     ['info access.administrator-enrolled', { type: 'access.enrolment.complete' }],

@@ -1,5 +1,5 @@
 import { RedoubtError } from '#foundation/core'
-import { type Database, storageError } from '#foundation/storage'
+import { type Database, storageError, transaction } from '#foundation/storage'
 
 export type SqlValue = string | number | null | Uint8Array
 
@@ -35,19 +35,10 @@ export class Statements {
 
   /** All or nothing. @throws as `run`. */
   transaction<T>(work: () => T): T {
-    const { raw } = this.#database
-    if (raw.isTransaction) throw new RedoubtError('ERR_STORAGE_IO', 'this room needs a database of its own')
+    if (this.#database.raw.isTransaction) throw new RedoubtError('ERR_STORAGE_IO', 'this room needs a database of its own')
     try {
-      raw.exec('BEGIN IMMEDIATE')
-      const result = work()
-      raw.exec('COMMIT')
-      return result
+      return transaction(this.#database, work)
     } catch (cause) {
-      try {
-        if (raw.isTransaction) raw.exec('ROLLBACK')
-      } catch {
-        // The first failure is the one to report.
-      }
       throw storageError(cause)
     }
   }

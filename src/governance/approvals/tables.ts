@@ -1,9 +1,9 @@
 import type { Migrations } from '#foundation/storage'
+import { ROOM_TABLES } from './own-room.ts'
 
 /** `sealed` columns hold what people wrote and what was asked for, under the room's data key. */
 export const MIGRATIONS: Migrations = [
-  `CREATE TABLE room_key (one INTEGER PRIMARY KEY CHECK (one = 1), wrapped TEXT NOT NULL);
-   CREATE TABLE room_time (one INTEGER PRIMARY KEY CHECK (one = 1), seen_at INTEGER NOT NULL);
+  `${ROOM_TABLES}
    CREATE TABLE approvals (
      id TEXT PRIMARY KEY,
      principal_type TEXT NOT NULL,

@@ -1,6 +1,5 @@
 import {
   type AlertSink,
-  type AuditEvent,
   type AuditSink,
   type Clock,
   type EntityUid,
@@ -15,10 +14,11 @@ import {
 } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
-import { ForwardClock, Statements } from '#governance/approvals'
+import { ForwardClock, roomKey, Statements } from '#governance/approvals'
 import type { Keys } from '#trust/keys'
 import type { OversightConfig } from './config.ts'
 import { overriddenAnswer } from './override.ts'
+import { Places } from './places.ts'
 import {
   entity,
   type Independence,
@@ -30,21 +30,19 @@ import {
   uidText,
   type Verdict,
 } from './review.ts'
+import { event, EVENT_OF, pendingReview, unknown } from './review-events.ts'
 import { ReviewStore, type StoredReview } from './review-store.ts'
-import { HeldContent, roomKey } from './sealing.ts'
+import { HeldContent } from './sealing.ts'
+import { settleDue } from './settle-due.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WaitingCalls } from './waiting-calls.ts'
 
 const TICK_MS = 1_000
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
-const MEGABYTE = 1024 * 1024
 const MAX_LISTED = 500
-/** Done at a time, so that requests are answered in between. */
-const MAX_SETTLED = 200
 /** The members of what is held that are the answer; see `pipeline/hold-answer.ts`. */
 const ANSWER = 'answer'
-const SELF: EntityUid = { type: 'System', id: 'redoubt' }
 
 export interface OversightOptions {
   /** A database of its own: its writes are synchronous and must never meet an open transaction of another room. */
@@ -78,7 +76,7 @@ export async function openOversight(options: OversightOptions): Promise<Oversigh
   const { database, keys, sealer, clock } = options
   migrate(database, 'governance/oversight', MIGRATIONS)
   const statements = new Statements(database)
-  const content = new HeldContent(await roomKey(keys, statements), sealer)
+  const content = new HeldContent(await roomKey(keys, statements, 'oversight'), sealer)
   return new Oversight(options, new ReviewStore(statements), content, new ForwardClock(clock, statements))
 }
 
@@ -89,11 +87,10 @@ export class Oversight implements ReviewQueue {
   readonly #store: ReviewStore
   readonly #content: HeldContent
   readonly #clock: ForwardClock
+  readonly #places: Places
   readonly #calls = new WaitingCalls()
   /** Reviews that somebody decides, or uses, at this moment: of two at once the second is told before anything is recorded. */
   readonly #busy = new Set<string>()
-  /** Places and bytes of what is being recorded and is not in the store yet. */
-  #coming: { readonly asker: EntityUid; readonly bytes: number }[] = []
   readonly #timer: NodeJS.Timeout | null
   #settling: Promise<void> | null = null
   /** By the time and not by ticks: what a clock that was set forward makes due is done at once. */
@@ -104,6 +101,7 @@ export class Oversight implements ReviewQueue {
     const { config, tickMs = TICK_MS } = options
     this.#options = options
     this.#store = store
+    this.#places = new Places(store, config)
     this.#content = content
     this.#clock = clock
     this.waitMs = config.waitSeconds * 1_000
@@ -116,10 +114,8 @@ export class Oversight implements ReviewQueue {
     const { kind, requestId, surface, resource, caller, subject, findings } = ask
     const asker = ask.asker ?? caller
     const id = newId('rev')
-    const sealed = await this.#content.seal(subject, { ...ask.content, subject }, contentOf(id))
-    this.#demandRoom(asker, sealed.ciphertext.byteLength)
-    const coming = { asker, bytes: sealed.ciphertext.byteLength }
-    this.#coming = [...this.#coming, coming]
+    const sealed = await this.#content.sealContent(id, subject, { ...ask.content, subject })
+    const leave = this.#places.take(asker, sealed.ciphertext.byteLength)
     try {
       const { index } = await audit.record({
         ...event('review.ask', { uid: asker, requestId }, resource),
@@ -141,7 +137,7 @@ export class Oversight implements ReviewQueue {
       })
       return { id, dueAt: times.dueAt, expiresAt: times.expiresAt }
     } finally {
-      this.#coming = this.#coming.filter((one) => one !== coming)
+      leave()
     }
   }
 
@@ -184,7 +180,7 @@ export class Oversight implements ReviewQueue {
   /** As `get`, with the reviewer's reason and not the name, to whoever asked: what is held they fetch as an answer, if it was released. @throws {RedoubtError} `ERR_NOT_FOUND`. */
   async reasonOf(id: string): Promise<ReviewInFull> {
     const review = this.#known(id)
-    const verdict = await this.#verdictOf(review)
+    const verdict = await this.#content.verdictOf(review)
     return {
       ...this.#shown(review),
       reviewer: null,
@@ -207,8 +203,8 @@ export class Oversight implements ReviewQueue {
   async open(id: string, by: Reviewing): Promise<ReviewInFull> {
     const review = this.#known(id)
     this.#refuseInvolved(review, by.uid)
-    const content = await this.#contentOf(review)
-    const verdict = await this.#verdictOf(review)
+    const content = await this.#content.contentOf(review)
+    const verdict = await this.#content.verdictOf(review)
     await this.#options.audit.record({
       ...event('review.open', by, review.resource),
       details: { review: id, of: review.requestId, content: content !== null },
@@ -246,9 +242,9 @@ export class Oversight implements ReviewQueue {
     if (review.state !== 'overridden') this.#demandReleased(review)
     if (review.kind === 'input')
       throw new RedoubtError('ERR_REVIEW_STATE', 'a request was released: send it again with its id in the header `redoubt-review`')
-    const content = await this.#contentOf(review)
+    const content = await this.#content.contentOf(review)
     if (content === null) throw new RedoubtError('ERR_KEYS_DESTROYED', 'what was held is gone')
-    const verdict = await this.#verdictOf(review)
+    const verdict = await this.#content.verdictOf(review)
     const body = stringOf(content[ANSWER])
     const override = verdict?.override ?? null
     const filterOutput = (content['filterOutput'] ?? {}) as JsonObject
@@ -305,30 +301,11 @@ export class Oversight implements ReviewQueue {
   }
 
   async #settle(everything: boolean): Promise<void> {
+    const { audit, alerts, config } = this.#options
     const now = this.#clock.now()
-    for (const review of this.#store.due(now, MAX_SETTLED)) {
-      this.#options.alerts.raise({
-        kind: 'review.overdue',
-        severity: 'warning',
-        summary: `nobody has looked at ${review.id}, a call of ${uidText(review.resource)}: redoubt review show ${review.id}`,
-        subject: review.resource,
-        key: review.id,
-        details: { review: review.id, kind: review.kind },
-        requestId: review.requestId,
-      })
-      this.#store.told(review.id)
-    }
-    for (const review of this.#store.over(now, MAX_SETTLED)) {
-      // Somebody decides it, and began in time: the record has one end of it. What they do not finish is over at the next turn.
-      if (this.#busy.has(review.id)) continue
-      await this.#options.audit.record({
-        ...event('review.expire', { uid: SELF, requestId: review.requestId }, review.resource),
-        details: { review: review.id, of: review.requestId },
-      })
-      if (this.#store.expire(review.id, now)) this.#calls.tell(review.id, 'expired')
-    }
+    await settleDue({ store: this.#store, calls: this.#calls, audit, alerts, isBusy: (id) => this.#busy.has(id) }, now)
     if (!everything) return
-    this.#store.forget(now, this.#options.config.answerHours * HOUR_MS)
+    this.#store.forget(now, config.answerHours * HOUR_MS)
     this.#clock.keep()
   }
 
@@ -337,7 +314,7 @@ export class Oversight implements ReviewQueue {
     this.#refuseInvolved(review, by.uid)
     this.#demandWaiting(review)
     return this.#alone(id, async () => {
-      const content = await this.#contentOf(review)
+      const content = await this.#content.contentOf(review)
       // Nobody vouches for what cannot be looked at any more.
       if (content === null && state !== 'rejected') throw new RedoubtError('ERR_KEYS_DESTROYED', 'what was held is gone: reject it')
       if (verdict.override !== null) {
@@ -346,7 +323,7 @@ export class Oversight implements ReviewQueue {
         overriddenAnswer(verdict.override, jsonOf(stringOf(content?.[ANSWER])))
       }
       const subject = content === null ? null : subjectOf(content)
-      const sealed = await this.#content.seal(subject, { ...verdict }, verdictOf(id))
+      const sealed = await this.#content.sealVerdict(id, subject, verdict)
       // What was over meanwhile is not recorded as decided, and what is recorded as decided was decided then.
       const decidedAt = this.#clock.now()
       this.#demandWaiting(this.#known(id))
@@ -369,23 +346,6 @@ export class Oversight implements ReviewQueue {
     } finally {
       this.#busy.delete(id)
     }
-  }
-
-  #demandRoom(asker: EntityUid, bytes: number): void {
-    const { maxItems, maxMegabytes } = this.#options.config
-    const load = this.#store.load()
-    const waiting = load.waiting + this.#coming.length
-    const held = this.#coming.reduce((sum, one) => sum + one.bytes, load.bytes + bytes)
-    const own = this.#store.loadOf(asker)
-    const coming = this.#coming.filter((one) => sameEntity(one.asker, asker))
-    const ownBytes = coming.reduce((sum, one) => sum + one.bytes, own.bytes)
-    // INVARIANT: nothing waits unseen beyond the bounds; what finds no place does not go on.
-    if (waiting >= maxItems || held > maxMegabytes * MEGABYTE) throw new RedoubtError('ERR_REVIEW_FULL')
-    if (own.waiting + coming.length >= Math.ceil(maxItems / 2))
-      throw new RedoubtError('ERR_REVIEW_FULL', 'too many reviews of this account wait')
-    // Half of the bytes too, or one review: a few large ones must not take the place of all others.
-    if (ownBytes > 0 && ownBytes + bytes > (maxMegabytes * MEGABYTE) / 2)
-      throw new RedoubtError('ERR_REVIEW_FULL', 'too much is held of this account: fetch what was released, or have what waits decided')
   }
 
   #demandWaiting({ state, expiresAt }: Pick<Review, 'state' | 'expiresAt'>): void {
@@ -415,14 +375,6 @@ export class Oversight implements ReviewQueue {
     if (!this.isIndependent(review, uid)) throw new RedoubtError('ERR_REVIEW_SELF')
   }
 
-  async #contentOf({ id, pseudonym, sealed }: StoredReview): Promise<JsonObject | null> {
-    return sealed === null ? null : openedOrGone(this.#content.open({ pseudonym, ciphertext: sealed }, contentOf(id)))
-  }
-
-  async #verdictOf({ id, verdict }: StoredReview): Promise<Verdict | null> {
-    return verdict === null ? null : ((await openedOrGone(this.#content.open(verdict, verdictOf(id)))) as Verdict | null)
-  }
-
   #known(id: string): StoredReview {
     const review = this.#store.get(id)
     if (review === null) throw unknown()
@@ -436,25 +388,6 @@ export class Oversight implements ReviewQueue {
   }
 }
 
-const EVENT_OF = { released: 'review.release', overridden: 'review.override', rejected: 'review.reject' } as const
-
-/** Refusal of what waits: names the review, so that whoever was refused can ask for it. */
-export const pendingReview = (id: string): RedoubtError =>
-  new RedoubtError('ERR_REVIEW_PENDING', `a person has to look at this first: review \`${id}\``, { evidence: { review: id } })
-
-const unknown = (): RedoubtError => new RedoubtError('ERR_NOT_FOUND', 'there is no such review')
-
-/** Bound to its row: what is held cannot be moved under another id. */
-const contentOf = (id: string): string => `content ${id}`
-const verdictOf = (id: string): string => `verdict ${id}`
-
-function openedOrGone(opening: Promise<JsonObject>): Promise<JsonObject | null> {
-  return opening.catch((thrown: unknown) => {
-    if (thrown instanceof RedoubtError && thrown.code === 'ERR_KEYS_DESTROYED') return null
-    throw thrown
-  })
-}
-
 const stringOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 const subjectOf = ({ subject }: JsonObject): string | null => (typeof subject === 'string' ? subject : null)
 
@@ -465,12 +398,3 @@ function jsonOf(text: string): JsonObject | null {
     return null
   }
 }
-
-const event = (type: string, { uid, requestId }: Reviewing, resource: EntityUid): AuditEvent => ({
-  type,
-  actor: entity(uid),
-  action: 'review',
-  resource: entity(resource),
-  outcome: 'success',
-  requestId,
-})

@@ -1,9 +1,9 @@
 import type { Migrations } from '#foundation/storage'
+import { ROOM_TABLES } from '#governance/approvals'
 
 /** `sealed` holds what the reviewer has to see, `verdict` what the reviewer wrote: under the subject's key where there is a subject. */
 export const MIGRATIONS: Migrations = [
-  `CREATE TABLE room_key (one INTEGER PRIMARY KEY CHECK (one = 1), wrapped TEXT NOT NULL);
-   CREATE TABLE room_time (one INTEGER PRIMARY KEY CHECK (one = 1), seen_at INTEGER NOT NULL);
+  `${ROOM_TABLES}
    CREATE TABLE reviews (
      id TEXT PRIMARY KEY,
      kind TEXT NOT NULL,

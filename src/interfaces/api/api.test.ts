@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
-import { caller, RESTORED, testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
+import { testPlane, type TestPlane } from './api.fixtures.ts'
+import { caller, RESTORED, TOKEN } from './rooms.fixtures.ts'
 import { longOperation } from './long-operation.ts'
 import { problemOf } from './problem.ts'
 
@@ -49,6 +50,7 @@ const DOCUMENT = {
   body: 'one term of twelve considerable words with substantially more than fifty letters',
   headers: { 'content-type': 'application/octet-stream' },
 }
+const EXAMPLES = { body: '{"text":"a","label":1}\n', headers: { 'content-type': 'application/octet-stream' } }
 const TABLE = '/api/v1/datasets/credit/versions?sensitivity=internal&purpose=p&legalBasis=contract'
 const USER = `user_${'A'.repeat(22)}`
 const PERSON = { loginName: 'ada', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
@@ -77,6 +79,8 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', '/api/v1/confidential/terms/one', DOCUMENT, 'administer', /register confidential/],
   ['POST', '/api/v1/confidential/data/credit', {}, 'administer', /read dataset.*register confidential/],
   ['POST', '/api/v1/confidential/canaries/one', { json: { count: 2 } }, 'administer', /register confidential/],
+  ['POST', '/api/v1/confidential/classifier', EXAMPLES, 'administer', /train confidential/],
+  ['DELETE', '/api/v1/confidential/classifier', {}, 'administer', /remove confidential/],
   ['DELETE', '/api/v1/confidential/documents/one', {}, 'administer', /remove confidential/],
   ['DELETE', '/api/v1/confidential/public/one', {}, 'administer', /remove confidential/],
   ['DELETE', '/api/v1/confidential/terms/one', {}, 'administer', /remove confidential/],

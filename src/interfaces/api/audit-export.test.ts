@@ -1,39 +1,28 @@
 /** The log on its way to a caller who may not have it any more, or who does not read (B8). */
-import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { RedoubtError } from '#foundation/core'
-import { testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
-
-/** Half a second between two questions, and as much for a busy machine. */
-const WITHIN_MS = 1_000
+import { testPlane, type TestPlane } from './api.fixtures.ts'
+import { TOKEN } from './rooms.fixtures.ts'
+import { SlowClients, until, WITHIN_MS } from './slow-client.fixtures.ts'
 
 let plane: TestPlane
-const sockets: Socket[] = []
+const clients = new SlowClients()
 beforeEach(async () => {
   plane = await testPlane()
 })
 afterEach(async () => {
-  sockets.splice(0).forEach((socket) => socket.destroy())
+  clients.hangUp()
   await plane.close()
 })
 
 const ask = (query = ''): Promise<Response> => fetch(`${plane.url}/api/v1/audit/export${query}`, { headers: { authorization: TOKEN } })
-const until = async (what: () => boolean): Promise<void> => {
-  while (!what()) await new Promise((resolve) => setTimeout(resolve, 5))
-}
 const ofType = (type: string) => plane.events.filter((event) => event.type === type)
 let given = 0
 async function* endless(): AsyncGenerator<Buffer> {
   for (given = 0; ; given++) yield Buffer.alloc(2 ** 16, 0x61)
 }
 /** Asks for an export and reads none of it. */
-function standStill(): void {
-  const socket = connect(Number(new URL(plane.url).port), '127.0.0.1')
-  sockets.push(socket)
-  socket.on('error', () => undefined)
-  socket.pause()
-  socket.write(`GET /api/v1/audit/export HTTP/1.1\r\nhost: x\r\nauthorization: ${TOKEN}\r\n\r\n`)
-}
+const standStill = () => clients.standStill(plane.url, 'GET', '/audit/export')
 
 describe('an export of the log (B8)', () => {
   it('is recorded before its first byte, and its end before the last', async () => {

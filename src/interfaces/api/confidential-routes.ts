@@ -4,11 +4,17 @@ import { RedoubtError } from '#foundation/core'
 import {
   CanariesReader,
   type Cell,
+  CLASSIFIER,
   DocumentReader,
+  ExampleLines,
+  Examples,
+  FALSE_ALARMS,
+  LEAST_FALSE_ALARMS,
   MOST_CANARIES,
+  MOST_FALSE_ALARMS,
   newCanaries,
+  type RegisteredKind,
   RowsReader,
-  type SourceKind,
   TermsReader,
 } from '#gateway/filters'
 import type { ControlPlane } from './control-plane.ts'
@@ -20,6 +26,15 @@ import { objectName } from './names.ts'
 const RESOURCE = systemPart('confidential')
 const labelled = z.strictObject({ label: objectName })
 const PURPOSE = 'confidential-data'
+const trainingQuery = z.strictObject({
+  seed: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(1).describe('same examples and seed, same classifier'),
+  falseAlarms: z.coerce
+    .number()
+    .min(LEAST_FALSE_ALARMS)
+    .max(MOST_FALSE_ALARMS)
+    .default(FALSE_ALARMS)
+    .describe('share of unseen public sentences that may be flagged'),
+})
 
 /**
  * What is confidential: documents and terms come in as text, are read into keyed fingerprints and forgotten. Registering and removing change what every
@@ -112,6 +127,50 @@ export const confidentialRoutes =
       },
     )
 
+    app.post(
+      '/confidential/classifier',
+      {
+        schema: {
+          summary:
+            'Train the classifier of confidential text from examples (JSON Lines of `text` and `label`, 1 for a confidential one, as `application/octet-stream`); they are not kept',
+          querystring: trainingQuery,
+          body: z.unknown(),
+        },
+      },
+      async (request, reply) => {
+        const source = streamOf(request, 'application/octet-stream')
+        const principal = await demand(plane, request, 'administer', RESOURCE)
+        const requestId = request.redoubtRequestId
+        const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'administer', () => RESOURCE) }
+        await longOperation(reply, operation, async (progress, signal) => {
+          const examples = await lanes.uploads.run(async () => {
+            const read = new Examples()
+            const lines = new ExampleLines(read, null)
+            let bytes = 0
+            for await (const { text, size } of textOf(until(source, signal))) {
+              lines.push(text)
+              progress({ bytes: (bytes += size) })
+            }
+            lines.finish()
+            return read.all
+          }, signal)
+          const use = { principal: principal.facts, purpose: PURPOSE, resource: uidOf(), requestId }
+          const options = { ...request.query, signal, progress: (epoch: number, epochs: number) => progress({ epoch, epochs }) }
+          return lanes.trainings.run(() => plane.confidential.train(examples, options, use), signal)
+        })
+      },
+    )
+
+    app.delete(
+      '/confidential/classifier',
+      { schema: { summary: 'Remove the classifier of confidential text: nothing is looked for by it' } },
+      async (request) => {
+        const principal = await demand(plane, request, 'administer', RESOURCE, { meant: { kind: CLASSIFIER, label: CLASSIFIER } })
+        const use = { principal: principal.facts, purpose: PURPOSE, resource: uidOf(), requestId: request.redoubtRequestId }
+        return plane.confidential.remove(CLASSIFIER, CLASSIFIER, use)
+      },
+    )
+
     for (const [path, kind] of Object.entries(KINDS))
       app.delete(
         `/confidential/${path}/:label`,
@@ -132,7 +191,7 @@ const KINDS = {
   terms: 'terms',
   data: 'data',
   canaries: 'canary',
-} as const satisfies Readonly<Record<string, SourceKind>>
+} as const satisfies Readonly<Record<string, RegisteredKind>>
 const ROWS_A_TURN = 2_000
 const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 const uidOf = () => ({ type: RESOURCE.type, id: RESOURCE.id })

@@ -92,7 +92,10 @@ describe('a no (B1, B8)', () => {
   it('is lifted by no approval where what would be done is not known beforehand', () => {
     allows = ({ approvals }) => approvals >= 1
     approved = { id: 'apr_1', count: 1 }
-    expect(outcome({ body: { pipe: () => undefined } }).refusal?.code).toBe('ERR_POLICY_DENIED')
+    expect(outcome({ body: { pipe: () => undefined }, headers: {} }).refusal).toMatchObject({
+      code: 'ERR_APPROVAL_REQUIRED',
+      evidence: { needed: expect.any(Number) as number },
+    })
     expect([...asked.map((ask) => (ask as { payloadDigest: unknown }).payloadDigest), ...spent]).toEqual([null])
   })
 

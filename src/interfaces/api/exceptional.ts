@@ -13,6 +13,7 @@ import {
 import { refusalOf } from '#gateway/pipeline'
 import { payloadDigest, payloadText } from '#governance/approvals'
 import type { Principal } from '#trust/identity'
+import { contentDigest } from './content-digest.ts'
 import type { ControlPlane } from './control-plane.ts'
 
 /** More approvers than any policy asks for; each number is one decision more on a no. */
@@ -92,7 +93,8 @@ export function orExcepted(
     if (decision.effect === 'allow')
       return { decision, refusal: null, details: { breakGlass: grant }, used: { approval: null, breakGlass: grant } }
   }
-  if (needed === null || payload === null || ask.payloadDigest === null) return refused(plane, query, plain)
+  if (needed === null) return refused(plane, query, plain)
+  if (payload === null || ask.payloadDigest === null) return { ...YES, decision: plain, ...digestRequired(needed) }
   return { ...YES, decision: plain, ...approvalRequired(plane, query, { payload, digest: ask.payloadDigest, needed }, about) }
 }
 
@@ -126,7 +128,7 @@ function approvalsThatHelp(decided: (change: Partial<DecisionContext>) => Decisi
 }
 
 /**
- * Null for a body that is a stream: what is not there yet cannot be approved. An act on a data set is of the version that it has now,
+ * A body that is a stream is not there yet: it is known by the digest that it is held to, and null without one. An act on a data set is of the version that it has now,
  * whichever route it comes by: what is imported later nobody has looked at.
  */
 function payloadOf(
@@ -135,8 +137,10 @@ function payloadOf(
   { principal, action, resource }: DecisionQuery,
   { meant = {} }: About,
 ): string | null {
-  const { method, params, query, body } = request
-  if (typeof (body as { pipe?: unknown } | null | undefined)?.pipe === 'function') return null
+  const { method, params, query } = request
+  const digest = isStream(request.body) ? contentDigest(request) : null
+  if (isStream(request.body) && digest === null) return null
+  const body = digest === null ? request.body : { contentDigest: { 'sha-256': digest } }
   const filledIn = typeof meant === 'function' ? meant() : meant
   const dataset = resource.type === 'Dataset' ? plane.datasets.get(resource.id) : null
   const version = dataset ? { datasetVersion: { version: dataset.version, digest: dataset.digest } } : {}
@@ -148,6 +152,13 @@ function payloadOf(
     body,
     meant: { ...filledIn, ...version },
   })
+}
+
+const isStream = (body: unknown): boolean => typeof (body as { pipe?: unknown } | null | undefined)?.pipe === 'function'
+
+function digestRequired(needed: number): Pick<Outcome, 'refusal' | 'details'> {
+  const words = 'policy asks for approval of this; say what will be sent, in `content-digest` (RFC 9530), and it can be asked for'
+  return { refusal: new RedoubtError('ERR_APPROVAL_REQUIRED', words, { evidence: { needed } }), details: { approvalsNeeded: needed } }
 }
 
 function approvalRequired(

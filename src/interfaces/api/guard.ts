@@ -15,6 +15,7 @@ import {
 import { callerDetails, conditionRequest, decisionContext, noteAnswer } from '#gateway/pipeline'
 import { sourceAddress } from '#trust/conditions'
 import { credentialsOf, type Principal, refusalError, schemeOf } from '#trust/identity'
+import { contentDigest, held } from './content-digest.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { type About, type ExceptionUsed, orExcepted, type Outcome, stillExcepted, YES } from './exceptional.ts'
 
@@ -253,13 +254,17 @@ export function callerOf(request: FastifyRequest): Principal {
   return request.principal
 }
 
-/** The body of a route that reads a stream. @throws {RedoubtError} `ERR_INPUT_CONTENT_TYPE` when it is of any other type. */
-export function streamOf(request: FastifyRequest, contentType: string): Readable {
+/**
+ * The body of a route that reads a stream, held to the digest that came with it.
+ * @throws {RedoubtError} `ERR_INPUT_CONTENT_TYPE` when it is of any other type, `ERR_INPUT_DIGEST`; the latter while reading, too.
+ */
+export function streamOf(request: FastifyRequest, contentType: string): AsyncIterable<Buffer> {
   const { body } = request
   const type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase()
   if (type !== contentType || typeof (body as Readable | null | undefined)?.pipe !== 'function')
     throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', `send the body as \`${contentType}\``)
-  return body as Readable
+  const digest = contentDigest(request)
+  return digest === null ? (body as Readable) : held(body as Readable, digest)
 }
 
 /** Parts of the control plane that are no object of their own. */

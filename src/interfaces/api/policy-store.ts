@@ -87,7 +87,7 @@ export interface Activation {
 export class PolicyStore implements Decider {
   readonly #folder: DurableFolder
   readonly #operatorPath: string | null
-  readonly #shadow: ShadowOptions
+  #shadow: ShadowOptions
   readonly #prove: Prove | null
   /** The bundled policies were held to the bundled statements when they were made. */
   #proven: Proven = { files: defaultPolicyFiles(), invariants: defaultInvariants() }
@@ -175,6 +175,21 @@ export class PolicyStore implements Decider {
     })
   }
 
+  /**
+   * Has the policies in force read again with another vocabulary of filters: all of them fit it, or nothing changes.
+   * @param use is called at the moment from which it holds.
+   * @throws {RedoubtError} `ERR_POLICY_INVALID`, `ERR_POLICY_TEST`, `ERR_FILTER_ENTITY`.
+   */
+  refit(vocabulary: ShadowOptions['vocabulary'], plan: Planner, use: () => void): Promise<Activation> {
+    return this.#inTurn(async () => {
+      const shadow = { ...this.#shadow, vocabulary, plan }
+      const next = await loaded(this.#operator, stored(this.#folder), shadow)
+      this.#shadow = shadow
+      use()
+      return this.#activate(next)
+    })
+  }
+
   #demandApproved({ policySet }: Approved): void {
     if (policySet !== undefined && policySet !== this.#engine.digest)
       throw new RedoubtError('ERR_APPROVAL_DIGEST', 'the policies have changed since this was approved; ask for approval of it as they are')
@@ -256,9 +271,9 @@ export class PolicyStore implements Decider {
 
 /** Decides in a thread of its own; what takes longer than `timeoutMs` is refused. */
 export const proveWithin =
-  (timeoutMs: number, vocabulary = PLAIN_VOCABULARY): Prove =>
+  (timeoutMs: number, vocabulary = () => PLAIN_VOCABULARY): Prove =>
   (files, invariants, proven) =>
-    proveInTime({ files, invariants, proven, vocabulary }, timeoutMs)
+    proveInTime({ files, invariants, proven, vocabulary: vocabulary() }, timeoutMs)
 
 interface OpenOptions {
   readonly folder: DurableFolder

@@ -1,19 +1,17 @@
 /** Rows on their way to a caller who may not have them any more, or who takes more than a share. */
-import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { caller, testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
+import { testPlane, type TestPlane } from './api.fixtures.ts'
+import { caller, TOKEN } from './rooms.fixtures.ts'
+import { SlowClients, until, WITHIN_MS } from './slow-client.fixtures.ts'
 import { MAX_OF_ONE } from './heavy-work.ts'
 
-/** Half a second between two questions, and as much for a busy machine. */
-const WITHIN_MS = 1_000
-
 let plane: TestPlane
-const sockets: Socket[] = []
+const clients = new SlowClients()
 beforeEach(async () => {
   plane = await testPlane()
 })
 afterEach(async () => {
-  sockets.splice(0).forEach((socket) => socket.destroy())
+  clients.hangUp()
   await plane.close()
 })
 
@@ -25,23 +23,12 @@ const ask = (path: string, method = 'GET'): Promise<Response> =>
   })
 const as = (id: string): void => void (plane.caller = { ...caller, facts: { ...caller.facts, id } })
 const codeOf = async (answer: Promise<Response>): Promise<string> => ((await (await answer).json()) as { code: string }).code
-const until = async (what: () => boolean): Promise<void> => {
-  while (!what()) await new Promise((resolve) => setTimeout(resolve, 5))
-}
 /** Groups of a mebibyte without end. */
 async function* endless(): AsyncGenerator {
   for (;;) yield { rows: 1, columns: [{ name: 'a', type: 'text', values: ['x'.repeat(2 ** 20)] }] }
 }
 /** Asks for an export and reads none of it. */
-function standStill(): Socket {
-  const { port } = new URL(plane.url)
-  const socket = connect(Number(port), '127.0.0.1')
-  sockets.push(socket)
-  socket.on('error', () => undefined)
-  socket.pause()
-  socket.write(`POST /api/v1/datasets/credit/export HTTP/1.1\r\nhost: x\r\nauthorization: ${TOKEN}\r\ncontent-length: 0\r\n\r\n`)
-  return socket
-}
+const standStill = () => clients.standStill(plane.url, 'POST', '/datasets/credit/export')
 const admitted = (): number => plane.events.filter(({ type }) => type === 'control.admission').length
 const refusals = () => plane.events.filter(({ type }) => type === 'control.refusal')
 

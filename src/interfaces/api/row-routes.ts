@@ -122,7 +122,7 @@ export const rowRoutes =
       '/datasets/:name/query',
       {
         schema: {
-          summary: `Counts and averages over the rows that the caller may use, by group; groups of fewer than ${MIN_GROUP_SIZE} people are not told`,
+          summary: `Counts and averages over the rows that the caller may use, by group; groups of fewer than ${MIN_GROUP_SIZE} people are not told, numbers are rounded`,
           params: name,
           body: aggregateBody,
         },

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { RESTORED, testPlane, type TestPlane, TOKEN } from './api.fixtures.ts'
+import { testPlane, type TestPlane } from './api.fixtures.ts'
+import { RESTORED, TOKEN } from './rooms.fixtures.ts'
 
 let plane: TestPlane
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { AccessReviewCampaign, ReviewItem } from '#governance/approvals'
-import { moment, named } from './approval-commands.ts'
+import { moment, named } from './words.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 

@@ -3,6 +3,7 @@ import { ALERT_SEVERITIES } from '#foundation/core'
 import type { PlaceAnswer, StoredAlert } from '#governance/alerts'
 import { table } from './output.ts'
 import { EXIT, run } from './program.ts'
+import { moment, named } from './words.ts'
 
 interface ListOptions {
   readonly all?: boolean
@@ -20,7 +21,6 @@ const limitNumber = (text: string): number => {
 }
 
 /** Without the seconds' fraction: what a person compares. */
-const time = (at: number): string => new Date(at).toISOString().slice(0, 19).replace('T', ' ')
 
 export function alertCommands(): Command[] {
   const alerts = new Command('alerts').description('what asks for attention: list, acknowledge, try the places')
@@ -57,8 +57,8 @@ export function alertCommands(): Command[] {
         for (const id of ids) done.push(await client.call<StoredAlert>(`/alerts/${encodeURIComponent(id)}/acknowledge`, { method: 'POST' }))
         const rows = done.map(({ id, acknowledgedAt, acknowledgedBy }) => [
           id,
-          acknowledgedAt === null ? '' : time(acknowledgedAt),
-          acknowledgedBy === null ? '' : `${acknowledgedBy.type}::${acknowledgedBy.id}`,
+          acknowledgedAt === null ? '' : moment(acknowledgedAt),
+          acknowledgedBy === null ? '' : named(acknowledgedBy),
         ])
         output.result(done, table(['alert', 'acknowledged', 'by'], rows))
       }),
@@ -84,7 +84,7 @@ export function alertCommands(): Command[] {
 /** Three lines an alert: what, when and how often, and how to find it in the log. */
 function words(alert: StoredAlert): string {
   const { id, severity, kind, summary, count, firstAt, lastAt, logIndex, recordedIndex, acknowledgedAt } = alert
-  const often = count === 1 ? time(firstAt) : `${count} times, ${time(firstAt)} to ${time(lastAt)}`
+  const often = count === 1 ? moment(firstAt) : `${count} times, ${moment(firstAt)} to ${moment(lastAt)}`
   const entry = logIndex ?? recordedIndex
   return [
     `${severity.padEnd(8)} ${kind}${acknowledgedAt === null ? '' : ' (acknowledged)'}`,

@@ -3,6 +3,7 @@ import type { EntityUid } from '#foundation/core'
 import type { Approval } from '#governance/approvals'
 import { table } from './output.ts'
 import { run, type Session } from './program.ts'
+import { moment, named, sheet } from './words.ts'
 
 interface Shown extends Approval {
   readonly reason: string
@@ -13,9 +14,6 @@ interface Shown extends Approval {
 
 type Listed = Approval & { readonly counting: number; readonly votes: number }
 
-/** Without the seconds' fraction: what a person compares. */
-export const moment = (at: number): string => new Date(at).toISOString().slice(0, 19).replace('T', ' ')
-export const named = ({ type, id }: EntityUid): string => `${type}::${id}`
 const pathOf = (id: string, rest = ''): string => `/approvals/${encodeURIComponent(id)}${rest}`
 
 export function approvalCommands(): Command[] {
@@ -109,5 +107,5 @@ function inWords(approval: Shown): string {
       ({ approver, at, comment }) => ['approved', `${named(approver)}, ${moment(at)}${comment === '' ? '' : `: ${comment}`}`] as const,
     ),
   ]
-  return [...lines.map(([name, value]) => `${name.padEnd(10)}${value}`), 'what would be done:', JSON.stringify(payload, null, 2)].join('\n')
+  return [sheet(lines), 'what would be done:', JSON.stringify(payload, null, 2)].join('\n')
 }

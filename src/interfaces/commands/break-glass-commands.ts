@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { ACTIONS, type EntityUid } from '#foundation/core'
 import type { GrantShown } from '#governance/approvals'
-import { moment, named } from './approval-commands.ts'
+import { moment, named } from './words.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 

@@ -4,9 +4,11 @@ import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createCertificateAuthority, issueServerCertificate, TLS_OPTIONS } from '#foundation/crypto'
-import { requestToken } from '#trust/identity'
+import { openProofKey, requestToken } from '#trust/identity'
 import { Client } from './client.ts'
 import { tlsChecks } from './doctor/server-checks.ts'
 import { findPlace } from './place.ts'
@@ -18,6 +20,9 @@ let url = ''
 let refusal: { readonly challenge: string; readonly problem: object } | null = null
 /** Requests that arrived, with what they carried. */
 const arrived: (string | undefined)[] = []
+/** Paths and proofs of the requests that arrived, and the nonce that proofs must carry. */
+const proofs: { readonly path: string; readonly nonce: unknown; readonly body: string }[] = []
+let nonceWanted: string | null = null
 const ours = join(folder, 'ours.pem')
 const strange = join(folder, 'strange.pem')
 
@@ -41,6 +46,19 @@ beforeAll(async () => {
   await authority(strange)
   server = createServer({ ...TLS_OPTIONS, cert: certificatePem, key: privateKeyPem }, (request, response) => {
     arrived.push(request.headers.authorization)
+    const proof = request.headers['dpop']
+    if (nonceWanted !== null && typeof proof === 'string') {
+      const { nonce } = decodeJwt(proof)
+      let body = ''
+      request.on('data', (part: Buffer) => (body += part.toString()))
+      request.on('end', () => {
+        proofs.push({ path: request.url ?? '', nonce, body })
+        const headers = { 'dpop-nonce': nonceWanted ?? '' }
+        if (nonce === nonceWanted) response.writeHead(200, headers).end('{}')
+        else response.writeHead(401, { ...headers, 'www-authenticate': 'DPoP error="use_dpop_nonce"' }).end('{"code":"ERR_DPOP_NONCE"}')
+      })
+      return
+    }
     if (refusal !== null) response.writeHead(401, { 'www-authenticate': refusal.challenge }).end(JSON.stringify(refusal.problem))
     else response.end('{}')
   })
@@ -124,19 +142,64 @@ describe('a command that is asked for more (RFC 9470, B7)', () => {
   })
 })
 
+/** A client of whoever is logged in, with the files of the login. */
+function loggedIn(): Client {
+  const one = new Client({ ...findPlace({ url, dataDir: join(folder, 'data') }, { REDOUBT_CA: ours }), loginDir: join(folder, 'config') })
+  mkdirSync(dirname(one.login.path), { recursive: true })
+  const kept = { server: one.place.url, issuer: 'https://gateway.example', refreshToken: 'r', accessToken: 'of.the.login' }
+  writeFileSync(one.login.path, JSON.stringify({ ...kept, expiresAt: Date.now() + 600_000 }), { mode: 0o600 })
+  openProofKey(one.login.keyPath)
+  expect(one.login.exists()).toBe(true)
+  return one
+}
+
+describe('a command of whoever is logged in (B5, RFC 9449)', () => {
+  beforeEach(() => {
+    nonceWanted = 'nonce-1'
+  })
+  afterEach(() => {
+    nonceWanted = null
+    proofs.length = 0
+    arrived.length = 0
+  })
+
+  it('answers the demand for a nonce once, and brings it along from then on', async () => {
+    const one = loggedIn()
+    expect(await one.call('/keys')).toEqual({})
+    expect(await one.call('/status', { method: 'POST', json: { a: 1 } })).toEqual({})
+    expect(proofs).toEqual([
+      { path: '/api/v1/keys', nonce: undefined, body: '' },
+      { path: '/api/v1/keys', nonce: 'nonce-1', body: '' },
+      { path: '/api/v1/status', nonce: 'nonce-1', body: '{"a":1}' },
+    ])
+  })
+
+  it('asks for the nonce before it sends what can be sent only once', async () => {
+    expect(await loggedIn().call('/datasets', { method: 'POST', stream: Readable.from(['a,b']) })).toEqual({})
+    expect(proofs).toEqual([
+      { path: '/api/v1/whoami', nonce: undefined, body: '' },
+      { path: '/api/v1/whoami', nonce: 'nonce-1', body: '' },
+      { path: '/api/v1/datasets', nonce: 'nonce-1', body: 'a,b' },
+    ])
+  })
+
+  it('gives up on a server that never has enough', async () => {
+    const one = loggedIn()
+    nonceWanted = null
+    refusal = { challenge: 'DPoP error="use_dpop_nonce"', problem: { code: 'ERR_DPOP_NONCE', detail: 'more' } }
+    try {
+      await expect(one.call('/keys')).rejects.toMatchObject({ code: 'ERR_DPOP_NONCE' })
+      expect(arrived).toHaveLength(1)
+    } finally {
+      refusal = null
+    }
+  })
+})
+
 describe('a command whose session has ended (B5)', () => {
   const problem = { code: 'ERR_SESSION_ENDED', detail: 'sign in again' }
   const ended = { challenge: 'Bearer error="invalid_token"', problem }
 
-  /** A client of whoever is logged in, with the file of the login. */
-  function loggedIn(): Client {
-    const one = new Client({ ...findPlace({ url, dataDir: join(folder, 'data') }, { REDOUBT_CA: ours }), loginDir: join(folder, 'config') })
-    mkdirSync(dirname(one.login.path), { recursive: true })
-    const kept = { server: one.place.url, refreshToken: 'r', accessToken: 'of.the.login', expiresAt: Date.now() + 600_000 }
-    writeFileSync(one.login.path, JSON.stringify(kept), { mode: 0o600 })
-    expect(one.login.exists()).toBe(true)
-    return one
-  }
   const asks = [(one: Client) => one.call('/keys'), (one: Client) => one.long('/keys', {}), (one: Client) => one.download('/keys')] as const
   beforeEach(() => {
     refusal = ended
@@ -164,7 +227,7 @@ describe('a command whose session has ended (B5)', () => {
       code: 'ERR_SESSION_ENDED',
       message: expect.stringContaining('run `redoubt login`') as unknown,
     })
-    expect(arrived).toEqual(['Bearer of.the.login'])
+    expect(arrived).toEqual(['DPoP of.the.login'])
     expect(one.login.exists()).toBe(false)
   })
 })

@@ -44,6 +44,7 @@ export class Client {
   #token: string | null = null
   /** Whether the token that was sent last is of the stored login. */
   #actsByLogin = false
+  #nonceAsked = false
 
   constructor(place: Place, token: string | null = null) {
     this.place = place
@@ -51,17 +52,24 @@ export class Client {
     this.login = new Login({ server: place.url, folder: place.loginDir, ca: () => this.ca() })
   }
 
-  /** The one given in `REDOUBT_TOKEN`; else that of whoever is logged in, renewed when it is due; else the bootstrap account's. */
-  async token(): Promise<string> {
-    const given = this.#token ?? process.env['REDOUBT_TOKEN']
-    if (given !== undefined) return given
+  /**
+   * Headers that say for whom a request is: the token given in `REDOUBT_TOKEN`; else that of whoever is logged in, renewed when it is due,
+   * with the proof that it is bound to; else the bootstrap account's.
+   */
+  async #credentials(method: string, path: string): Promise<Record<string, string>> {
+    const given = this.#given()
+    if (given !== undefined) return { authorization: `Bearer ${given}` }
     const own = await this.login.accessToken()
     if (own !== null) {
       this.#actsByLogin = true
-      return own
+      return { authorization: `DPoP ${own}`, dpop: this.login.proof(method, path, own) }
     }
     this.#token = await this.#bootstrapToken()
-    return this.#token
+    return { authorization: `Bearer ${this.#token}` }
+  }
+
+  #given(): string | undefined {
+    return this.#token ?? process.env['REDOUBT_TOKEN']
   }
 
   /** The same server as the bootstrap account, whoever is logged in: for the tour, which needs its rights. */
@@ -173,17 +181,36 @@ export class Client {
   }
 
   async #open(path: string, ask: Ask): Promise<IncomingMessage> {
+    // A stream is sent once, so the server is asked for the nonce that it may want beforehand.
+    const byLogin = ask.headers?.['authorization'] === undefined && this.#given() === undefined && this.login.exists()
+    if (ask.stream !== undefined && byLogin && !this.#nonceAsked) {
+      this.#nonceAsked = true
+      await collect(await this.#open('/api/v1/whoami', {}))
+    }
+    const response = await this.#send(path, ask)
+    const wanted = this.login.takeNonce(response.headers['dpop-nonce']) && this.#actsByLogin && response.statusCode === 401
+    if (!wanted || ask.stream !== undefined || response.headers['www-authenticate']?.includes('error="use_dpop_nonce"') !== true)
+      return response
+    // RFC 9449 §9: once more, with the nonce that came along.
+    await collect(response)
+    const again = await this.#send(path, ask)
+    this.login.takeNonce(again.headers['dpop-nonce'])
+    return again
+  }
+
+  async #send(path: string, ask: Ask): Promise<IncomingMessage> {
     const ca = this.ca()
-    const authorization = ask.headers?.['authorization'] ?? `Bearer ${await this.token()}`
+    const own = ask.headers?.['authorization']
+    const authorization = own === undefined ? await this.#credentials(ask.method ?? 'GET', path) : own === '' ? {} : { authorization: own }
     const payload = ask.json === undefined ? ask.bytes : Buffer.from(JSON.stringify(ask.json))
     const contentType = ask.contentType ?? (ask.json === undefined ? undefined : 'application/json')
     const headers: Record<string, string | number> = {
       ...ask.headers,
-      ...(authorization === '' ? {} : { authorization }),
+      ...authorization,
       ...(contentType === undefined ? {} : { 'content-type': contentType }),
       ...(payload === undefined ? {} : { 'content-length': payload.byteLength }),
     }
-    if (authorization === '') delete headers['authorization']
+    if (own === '') delete headers['authorization']
     return this.#reaching(
       () =>
         new Promise((resolve, reject) => {

@@ -1,11 +1,14 @@
-import { createReadStream, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
-import { MOST_CANARIES, type Registered, SOURCE_KINDS } from '#gateway/filters'
+import { CLASSIFIER, type Examples, MOST_CANARIES, type Registered, REGISTERED_KINDS } from '#gateway/filters'
+import { chunksOf, fileDigest } from './content-digest.ts'
+import { type ExampleOptions, readExamples, withExampleOptions } from './example-files.ts'
 import { table } from './output.ts'
 import { run, type Session } from './program.ts'
+import { cardWords } from './text-card.ts'
 
 interface AddOptions {
   readonly label?: string
@@ -13,21 +16,32 @@ interface AddOptions {
   readonly public?: boolean
 }
 
-const AMOUNTS = { document: 'letters', terms: 'terms', data: 'rows', canary: 'canaries', public: 'letters' } as const satisfies Record<
-  Registered['kind'],
-  string
->
-const PATHS = { document: 'documents', terms: 'terms', data: 'data', canary: 'canaries', public: 'public' } as const satisfies Record<
-  Registered['kind'],
-  string
->
+const AMOUNTS = {
+  document: 'letters',
+  terms: 'terms',
+  data: 'rows',
+  canary: 'canaries',
+  public: 'letters',
+  classifier: 'texts',
+} as const satisfies Record<Registered['kind'], string>
+const PATHS = {
+  document: 'documents',
+  terms: 'terms',
+  data: 'data',
+  canary: 'canaries',
+  public: 'public',
+  classifier: CLASSIFIER,
+} as const satisfies Record<Registered['kind'], string>
 const grouped = (count: number): string => count.toLocaleString('en')
-const wordsOf = ({ kind, label, amount, fingerprints }: Registered): string =>
-  `registered \`${label}\` (${kind}): ${grouped(amount)} ${AMOUNTS[kind]}, ${grouped(fingerprints)} fingerprints; the text itself is not kept`
+/** What is shared with public texts, or as boilerplate with other documents, is not looked for. */
+const lookedForOf = ({ fingerprints, lookedFor = fingerprints }: Pick<Registered, 'fingerprints' | 'lookedFor'>): string =>
+  lookedFor === fingerprints ? grouped(fingerprints) : `${grouped(lookedFor)} of ${grouped(fingerprints)}`
+const wordsOf = ({ kind, label, amount, ...counts }: Registered): string =>
+  `registered \`${label}\` (${kind}): ${grouped(amount)} ${AMOUNTS[kind]}, ${lookedForOf(counts)} fingerprints; the text itself is not kept`
 
 /** What is confidential: documents, terms, and what protects data sets. */
 export function confidentialCommands(): Command[] {
-  const confidential = new Command('confidential').description('what must not leave: add, list, remove')
+  const confidential = new Command('confidential').description('what must not leave: add, train, list, remove')
 
   confidential
     .command('add')
@@ -46,6 +60,7 @@ export function confidentialCommands(): Command[] {
           `${terms === true ? 'terms' : isPublic === true ? 'public' : 'documents'}/${encodeURIComponent(name)}`,
           {
             stream: Readable.from(together(files)),
+            headers: await fileDigest(files, () => together(files)),
             total,
             unit: 'bytes',
           },
@@ -54,17 +69,29 @@ export function confidentialCommands(): Command[] {
       }),
     )
 
+  withExampleOptions(
+    confidential
+      .command('train')
+      .description('train the classifier of confidential text from examples, where a policy names CONFIDENTIAL_TEXT; they are not kept'),
+  ).action(
+    run<ExampleOptions>(async (session, options) => {
+      const examples = readExamples(options)
+      const trained = await trainClassifier(session, examples, options)
+      session.output.result(trained, `the classifier is in force; ${cardWords(trained.card!)}`)
+    }),
+  )
+
   confidential
     .command('list')
     .description('list what is registered, protected data sets and canaries too: labels and counts')
     .action(
       run(async ({ client, output }) => {
         const answer = await client.call<{ registered: readonly Registered[]; memoryBytes: number }>('/confidential')
-        const rows = answer.registered.map(({ kind, label, amount, fingerprints, createdAt, by }) => [
+        const rows = answer.registered.map(({ kind, label, amount, createdAt, by, ...counts }) => [
           kind,
           label,
           `${grouped(amount)} ${AMOUNTS[kind]}`,
-          grouped(fingerprints),
+          lookedForOf(counts),
           new Date(createdAt).toISOString().slice(0, 19).replace('T', ' '),
           `${by.type}::${by.id}`,
         ])
@@ -72,7 +99,7 @@ export function confidentialCommands(): Command[] {
           answer,
           rows.length === 0
             ? 'nothing is registered: markings alone are found, where a policy names CONFIDENTIAL_MARKING'
-            : `${table(['kind', 'label', 'amount', 'fingerprints', 'since', 'by'], rows)}\n\n${grouped(Math.ceil(answer.memoryBytes / 1024))} KiB of memory`,
+            : `${table(['kind', 'label', 'amount', 'fingerprints', 'since', 'by'], rows)}\n\n${cardOf(answer.registered)}${grouped(Math.ceil(answer.memoryBytes / 1024))} KiB of memory`,
         )
       }),
     )
@@ -80,15 +107,15 @@ export function confidentialCommands(): Command[] {
   confidential
     .command('remove')
     .description('remove something from what is looked for; an alert says so')
-    .addArgument(new Argument('<kind>').choices(SOURCE_KINDS))
-    .argument('<label>')
+    .addArgument(new Argument('<kind>').choices(REGISTERED_KINDS))
+    .argument('[label]', 'what it is listed by; the classifier needs none')
     .action(
       run(async ({ client, output }, _options, kind, label) => {
+        if (label === undefined && kind !== CLASSIFIER) throw new RedoubtError('ERR_USAGE', `name the ${kind} by its label`)
+        const path = PATHS[kind as Registered['kind']]
         const removed = await client.call<Registered>(
-          `/confidential/${PATHS[kind as Registered['kind']]}/${encodeURIComponent(label ?? '')}`,
-          {
-            method: 'DELETE',
-          },
+          `/confidential/${kind === CLASSIFIER ? path : `${path}/${encodeURIComponent(label ?? '')}`}`,
+          { method: 'DELETE' },
         )
         output.result(removed, `removed \`${removed.label}\` (${removed.kind}): it is no longer looked for`)
       }),
@@ -135,25 +162,47 @@ export function protectionCommands(data: Command): void {
 
 interface Upload {
   readonly stream?: Readable
+  readonly headers?: Readonly<Record<string, string>>
   readonly total?: number
   readonly unit: 'bytes' | 'rows'
 }
 
-async function put({ client, output }: Session, path: string, { stream, total, unit }: Upload): Promise<Registered> {
+async function put({ client, output }: Session, path: string, { stream, headers, total, unit }: Upload): Promise<Registered> {
   const registered = await client.long<Registered>(`/confidential/${path}`, {
     method: 'POST',
     ...(stream === undefined ? {} : { stream, contentType: 'application/octet-stream' }),
+    ...(headers === undefined ? {} : { headers }),
     progress: (facts) => output.progress('registering', Number(facts[unit] ?? 0), total ?? 0, unit),
   })
   output.progressDone()
   return registered
 }
 
+const cardOf = (registered: readonly Registered[]): string => {
+  const card = registered.find(({ kind }) => kind === CLASSIFIER)?.card
+  return card === undefined ? '' : `classifier: ${cardWords(card)}\n\n`
+}
+
+async function trainClassifier({ client, output }: Session, { all }: Examples, { falseAlarms, seed }: ExampleOptions): Promise<Registered> {
+  const total = all.reduce((sum, { text }) => sum + text.length, 0)
+  const trained = await client.long<Registered>(`/confidential/classifier?seed=${seed}&falseAlarms=${falseAlarms}`, {
+    method: 'POST',
+    stream: Readable.from(all.map((example) => `${JSON.stringify(example)}\n`)),
+    contentType: 'application/octet-stream',
+    progress: ({ bytes, epoch, epochs }) =>
+      epoch === undefined
+        ? output.progress('sending', Number(bytes), total, 'bytes')
+        : output.progress('training', Number(epoch), Number(epochs), 'epochs'),
+  })
+  output.progressDone()
+  return trained
+}
+
 /** Files one after the other, with a line between. */
 async function* together(files: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const [i, file] of files.entries()) {
     if (i > 0) yield Buffer.from('\n')
-    for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) yield chunk as Uint8Array
+    for await (const chunk of chunksOf(file)) yield chunk as Uint8Array
   }
 }
 

@@ -1,7 +1,8 @@
-import { createReadStream, existsSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { type DataScan, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import { protectionCommands } from './confidential-commands.ts'
+import { chunksOf, fileDigest } from './content-digest.ts'
 import { dataScanCommand, scanWords } from './data-scan-command.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
@@ -64,7 +65,8 @@ export function dataCommands(): Command[] {
         if (options.strict === true) query.set('strict', 'true')
         const version = await client.long<Imported>(`/datasets/${encodeURIComponent(options.name)}/versions?${query.toString()}`, {
           method: 'POST',
-          stream: createReadStream(file, { highWaterMark: 256 * 1024 }),
+          stream: chunksOf(file),
+          headers: await fileDigest([file], () => chunksOf(file)),
           contentType: 'text/csv',
           progress: (facts) =>
             output.progress(

@@ -2,11 +2,13 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { contentDigest } from './content-digest.ts'
 import { explainRowCommand } from './explain-commands.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { repeated } from './repeated.ts'
 import { wholeNumber } from './whole-number.ts'
+import { moment, named } from './words.ts'
 
 interface ModelVersion {
   readonly name: string
@@ -91,11 +93,13 @@ export function modelCommands(): Command[] {
         const query = new URLSearchParams({ sensitivity: options.sensitivity })
         const name = options.name ?? basename(file, '.onnx').toLowerCase()
         for (const purpose of options.purpose) query.append('purpose', purpose)
+        const bytes = readFileSync(file)
         const { model: version } = await client.call<{ model: ModelVersion }>(
           `/models/${encodeURIComponent(name)}/versions?${query.toString()}`,
           {
             method: 'POST',
-            bytes: readFileSync(file),
+            bytes,
+            headers: await contentDigest([bytes]),
             contentType: 'application/octet-stream',
           },
         )
@@ -152,10 +156,10 @@ export function modelCommands(): Command[] {
           version.digest.slice(0, 16),
         ])
         const deployments = answer.deployments.map(({ deployedAt, kind, version, by, environment, withdrawn }) => [
-          new Date(deployedAt).toISOString().slice(0, 19).replace('T', ' '),
+          moment(deployedAt),
           kind,
           String(version),
-          `${by.type}::${by.id}`,
+          named(by),
           environment,
           withdrawn ? 'withdrawn by a quarantine' : '',
         ])

@@ -4,6 +4,7 @@ import { type JsonValue, parseStrictJson, RedoubtError } from '#foundation/core'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { wholeNumber } from './whole-number.ts'
+import { named, sheet } from './words.ts'
 
 interface Pipeline {
   readonly name: string
@@ -125,12 +126,12 @@ function inWords(pipeline: Pipeline): string {
   const lines: readonly (readonly [string, string])[] = [
     ['pipeline', `${name} version ${version}${builtIn ? ', built in' : ''}`],
     ['digest', digest],
-    ['author', `${author.type}::${author.id}${builtIn ? '' : `, ${new Date(createdAt).toISOString()}`}`],
+    ['author', `${named(author)}${builtIn ? '' : `, ${new Date(createdAt).toISOString()}`}`],
     ['algorithm', `${algorithm} ${JSON.stringify(parameters)}`],
     ['data set', dataset ?? 'as named by whoever trains'],
     ['left out', leaveOut.length === 0 ? 'no column' : leaveOut.join(', ')],
     ['model', model ?? 'as named by whoever trains'],
     ['seed', String(seed)],
   ]
-  return lines.map(([label, value]) => `${label.padEnd(10)}${value}`).join('\n')
+  return sheet(lines)
 }

@@ -1,8 +1,8 @@
 import { Command } from 'commander'
 import type { Review, ReviewInFull } from '#governance/oversight'
-import { moment, named } from './approval-commands.ts'
 import { table } from './output.ts'
 import { run, type Session } from './program.ts'
+import { moment, named, sheet } from './words.ts'
 
 const pathOf = (id: string, rest = ''): string => `/reviews/${encodeURIComponent(id)}${rest}`
 
@@ -145,8 +145,5 @@ function inWords({
     ['asked', `${moment(createdAt)}, due ${moment(dueAt)}, ends ${moment(expiresAt)}`],
     ...(verdict === null || verdict.comment === '' ? [] : [['reason', verdict.comment] as const]),
   ]
-  return [
-    ...lines.map(([name, value]) => `${name.padEnd(10)}${value}`),
-    ...(content === null ? [] : ['what is held:', JSON.stringify(content, null, 2)]),
-  ].join('\n')
+  return [sheet(lines), ...(content === null ? [] : ['what is held:', JSON.stringify(content, null, 2)])].join('\n')
 }

@@ -63,7 +63,7 @@ export function rowCommands(data: Command): void {
 
   data
     .command('query <name>')
-    .description('count rows, by group if you like, with the mean of a column; small groups are not told')
+    .description('count rows, by group if you like, with the mean of a column; small groups are not told, numbers are rounded')
     .option('--count', 'count the rows (this is what it does where nothing else is asked)')
     .option('--group-by <column>', 'count by the values of this column of text or whole numbers')
     .option('--mean <column>', 'the mean of this column')

@@ -5,11 +5,12 @@ import { table } from './output.ts'
 import { run } from './program.ts'
 import { repeated } from './repeated.ts'
 import { roleOption } from './role-option.ts'
+import { moment } from './words.ts'
 
 type User = Omit<Person, 'facts'> & { readonly loginName?: string | null }
 
 const path = (...parts: readonly (string | undefined)[]): string => parts.map((part) => `/${encodeURIComponent(part ?? '')}`).join('')
-const time = (at: number | null): string => (at === null ? '-' : new Date(at).toISOString().slice(0, 19).replace('T', ' '))
+const time = (at: number | null): string => (at === null ? '-' : moment(at))
 const linkWords = ({ url, expiresAt }: EnrolmentLink): string =>
   `link         ${url}\n             give it to the person alone; it works once, until ${time(expiresAt)} UTC`
 const userWords = ({ id, roles, groups, disabled }: User): string =>

@@ -1,12 +1,12 @@
 import { RedoubtError, type AuditReceipt } from '#foundation/core'
 import { replaceFile } from '#foundation/storage'
 import { signCheckpoint } from './checkpoint.ts'
-import { parseBodyBundle, parseEntryPrefix } from './entry-bundle.ts'
+import { EntryReader } from './entry-reader.ts'
 import { fitsBody, fitsEntry, type Frontier, type Pending, type PendingFile } from './frontier.ts'
 import type { LogFolder } from './log-folder.ts'
 import { prefixedLeafHash } from './merkle-hash.ts'
 import { type Recovered, recover, type RecoveryOptions } from './recovery.ts'
-import { CHECKPOINT_PATH, parseTilePath, partialPaths, TILE_WIDTH, tilePath, widthAt } from './tile-paths.ts'
+import { CHECKPOINT_PATH, parseTilePath, partialPaths, widthAt } from './tile-paths.ts'
 import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_BYTES, type WalWriter } from './write-ahead-log.ts'
 
 /** A batch never exceeds this, so that a commit blocks the loop for milliseconds at most. */
@@ -21,7 +21,6 @@ const BACKLOG_LIMIT_BYTES = 134_217_728
 const SEGMENTS_TO_PUBLISH = 4
 /** At this many appends wait for it: recovery reads all of them, and must be quick. */
 const SEGMENTS_LIMIT = 12
-const CACHED_BUNDLES = 16
 
 type AppendLogOptions = Omit<RecoveryOptions, 'acknowledged'>
 
@@ -42,6 +41,7 @@ export class AppendLog {
   #frontier: Frontier
   #wal: WalWriter
   #files: LogFolder
+  #reader: EntryReader
   #note: string
   #published: number
   readonly #batch: Buffer
@@ -63,7 +63,6 @@ export class AppendLog {
   #publishSoon = false
   #catchingUp: Promise<void> | null = null
   #writing: Promise<unknown> = Promise.resolve()
-  readonly #bundles = new Map<number, readonly Uint8Array[]>()
   /** Called after each new checkpoint is durable. */
   onPublished: (note: string, size: number) => void = () => undefined
   readonly replayed: number
@@ -74,6 +73,7 @@ export class AppendLog {
     this.#frontier = recovered.frontier
     this.#wal = recovered.wal
     this.#files = recovered.files
+    this.#reader = new EntryReader(recovered.frontier, recovered.files)
     this.#note = recovered.note
     this.#published = recovered.frontier.size
     this.#batch = Buffer.alloc(Math.min(MAX_BATCH_BYTES, options.segmentBytes))
@@ -389,10 +389,10 @@ export class AppendLog {
       throw this.#unavailable()
     }
     this.#generation++
-    this.#bundles.clear()
     this.#frontier = recovered.frontier
     this.#wal = recovered.wal
     this.#files = recovered.files
+    this.#reader = new EntryReader(recovered.frontier, recovered.files)
     this.#note = recovered.note
     this.#published = recovered.frontier.size
     this.#state = 'open'
@@ -401,33 +401,12 @@ export class AppendLog {
 
   /** @returns null when there is no such entry; the bytes must not be changed. */
   entry(index: number): Uint8Array | null {
-    if (!Number.isSafeInteger(index) || index < 0 || index >= this.#frontier.size) return null
-    const number = Math.floor(index / TILE_WIDTH)
-    const row = index % TILE_WIDTH
-    const window = this.#frontier.window(number)
-    if (window !== null) return window.entry(row)
-    let entries = this.#bundles.get(number)
-    if (entries === undefined) {
-      const bytes = this.#files.read(tilePath({ kind: 'entries', index: number, width: TILE_WIDTH }))
-      const parsed = bytes && parseEntryPrefix(bytes, TILE_WIDTH)
-      if (parsed === null) throw new RedoubtError('ERR_AUDIT_CORRUPT', `the entry bundle ${number} is missing or not well-formed`)
-      entries = parsed
-      const oldest = this.#bundles.keys().next().value
-      if (this.#bundles.size >= CACHED_BUNDLES && oldest !== undefined) this.#bundles.delete(oldest)
-      this.#bundles.set(number, entries)
-    }
-    return entries[row] ?? null
+    return this.#reader.entry(index)
   }
 
   /** @returns the sealed body, or null when the entry has none or it is gone. */
   body(index: number): Uint8Array | null {
-    if (!Number.isSafeInteger(index) || index < 0 || index >= this.#frontier.size) return null
-    const number = Math.floor(index / TILE_WIDTH)
-    const window = this.#frontier.window(number)
-    const bytes = window ? window.bodies() : this.#files.read(tilePath({ kind: 'bodies', index: number, width: TILE_WIDTH }))
-    if (bytes === null || bytes.byteLength === 0) return null
-    const body = parseBodyBundle(bytes, window ? window.count : TILE_WIDTH)?.[index % TILE_WIDTH]
-    return body === undefined || body.byteLength === 0 ? null : body.slice()
+    return this.#reader.body(index)
   }
 
   /** @returns the published resource of C2SP tlog-tiles at this path, or null. Bodies are none. */

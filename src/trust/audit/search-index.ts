@@ -1,7 +1,7 @@
 import { createHmac, type KeyObject } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { type JsonObject, RedoubtError } from '#foundation/core'
-import { type Database, migrate, openDatabase } from '#foundation/storage'
+import { type Database, migrate, openDatabase, transaction } from '#foundation/storage'
 import { parseEntry, personalOf } from './event-entry.ts'
 
 export interface SearchQuery {
@@ -171,8 +171,7 @@ export class SearchIndex {
       'INSERT OR REPLACE INTO audit_entries (idx, time, type, outcome, code, actor, resource, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     )
     const insertSubject = raw.prepare('INSERT OR IGNORE INTO audit_subjects (subject, idx) VALUES (?, ?)')
-    raw.exec('BEGIN IMMEDIATE')
-    try {
+    transaction(this.#database, () => {
       for (let index = this.#indexed; index < end; index++) {
         const bytes = this.#log.entry(index)
         const event = bytes && parseEntry(bytes)
@@ -192,11 +191,7 @@ export class SearchIndex {
         for (const pseudonym of shownIn(event)) insertSubject.run(this.#hmac('subject', pseudonym), index)
       }
       raw.prepare('UPDATE audit_index SET indexed = ?, last = ?').run(end, this.#mark(end))
-      raw.exec('COMMIT')
-    } catch (cause) {
-      if (raw.isTransaction) raw.exec('ROLLBACK')
-      throw cause
-    }
+    })
     this.#indexed = end
   }
 

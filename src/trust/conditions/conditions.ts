@@ -9,18 +9,19 @@ import {
   type ConditionSource,
   type EntityUid,
   type ErrorCode,
-  type JsonObject,
 } from '#foundation/core'
 import type { Database } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
 import type { ConditionsConfig } from './config.ts'
 import type { Countries } from './country-file.ts'
+import { Deviations } from './deviations.ts'
+import { explanationOf, type RiskExplanation } from './explain.ts'
 import { ForwardTime } from './forward-time.ts'
 import { endpointName, Habits, type Seen, SLOT_MS } from './habits.ts'
 import { Networks } from './networks.ts'
 import type { LocalTime } from './organisation-time.ts'
 import { Places } from './places.ts'
-import { assess, type Asked, type Reason, REASONS, standing } from './risk.ts'
+import { assess, type Asked, REASONS, standing } from './risk.ts'
 import { HabitStore } from './store.ts'
 
 const DAY_MS = 86_400_000
@@ -31,12 +32,8 @@ const MAX_SAVED_AT_ONCE = 400
 /** What is asked at a risk of this or more is learnt at a sixteenth: an intruder does not make itself usual within hours. */
 const DOUBTFUL_RISK = 50
 const DOUBTFUL_SHARE = 1 / 16
-/** One caller deviates once an hour, and all of them together so often; what is beyond is an alert without an entry of its own. */
-const MAX_EVENTS_AN_HOUR = 200
 /** Below the threshold by so much, a caller may deviate anew. */
 const CALM = 20
-const SELF: EntityUid = { type: 'System', id: 'conditions' }
-
 const REFUSED_BY_POLICY: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>(['ERR_POLICY_DENIED', 'ERR_POLICY_PURPOSE'])
 const REFUSED_BY_LIMIT: ReadonlySet<ErrorCode | undefined> = new Set<ErrorCode>([
   'ERR_LIMIT_REQUESTS',
@@ -61,27 +58,6 @@ export interface ConditionsOptions {
   readonly hashKey: Uint8Array
   /** 0: only `save` saves. */
   readonly saveIntervalMs?: number
-}
-
-/** Why the risk of a caller's last request was what it was. */
-export interface RiskExplanation {
-  readonly principal: EntityUid
-  /** Of its last request; what decays was as of then. */
-  readonly risk: number
-  readonly at: number
-  readonly learning: boolean
-  readonly since: number
-  readonly requests: number
-  readonly reasons: readonly { readonly reason: Reason; readonly points: number; readonly most: number; readonly means: string }[]
-  readonly usual: {
-    /** 0 to 23, in the organisation's zone, the busiest first. */
-    readonly hours: readonly number[]
-    readonly networks: number
-    readonly devices: number
-    readonly endpoints: readonly { readonly endpoint: string; readonly share: number }[]
-    /** Requests in five minutes that it seldom exceeds; 0 while nothing is known. */
-    readonly requestsInFiveMinutes: number
-  }
 }
 
 export interface Conditions extends ConditionSource {
@@ -129,6 +105,7 @@ export function openConditions(options: ConditionsOptions): Conditions {
 class ConditionsRoom implements Conditions {
   readonly #options: ConditionsOptions
   readonly #places: Places
+  readonly #deviations: Deviations
   readonly #store: HabitStore
   /** All times but those of the calendar are by this one. */
   readonly #time: ForwardTime
@@ -148,8 +125,6 @@ class ConditionsRoom implements Conditions {
   #size = 0
   #unitSlot = Number.NaN
   #unit = 1
-  #eventHour = Number.NaN
-  #events = 0
   #problem: ErrorCode | null = null
 
   constructor(options: ConditionsOptions) {
@@ -158,6 +133,7 @@ class ConditionsRoom implements Conditions {
     this.#halfLifeMs = config.halfLifeDays * DAY_MS
     this.#learningMs = config.learningDays * DAY_MS
     this.#newForMs = config.newForHours * HOUR_MS
+    this.#deviations = new Deviations(options)
     this.#places = new Places({ networks: new Networks(config.networks), countries, hashKey })
     this.#store = new HabitStore(database)
     this.#time = new ForwardTime(clock, this.#store.latest())
@@ -218,7 +194,7 @@ class ConditionsRoom implements Conditions {
     if (asked.endpoint !== undefined) habits.mix.note(asked.endpoint, slot, at, asked.mixBits)
     if (allowed && asked.endpoint !== undefined) habits.useEndpoint(asked.endpoint, slot, weight)
     this.#changed.add(habits)
-    if (risk >= this.#options.config.alertAt) this.#deviates(habits, at)
+    if (risk >= this.#options.config.alertAt) this.#deviations.tell(habits, at)
     else if (risk < this.#options.config.alertAt - CALM) habits.alerted = false
   }
 
@@ -244,29 +220,7 @@ class ConditionsRoom implements Conditions {
   explain(principal: EntityUid): RiskExplanation | null {
     const habits = this.#types.get(principal.type)?.get(principal.id)
     if (habits === undefined) return null
-    const total = Math.max(Number.MIN_VALUE, habits.active)
-    return {
-      principal: habits.uid,
-      risk: habits.risk,
-      at: this.#time.shown(habits.lastAt),
-      learning: this.#learns(habits, this.#time.now()),
-      since: this.#time.shown(habits.since),
-      requests: habits.requests,
-      reasons: reasonsOf(habits.points),
-      usual: {
-        hours: Array.from(habits.day, (weight, hour) => ({ weight, hour }))
-          .filter(({ weight }) => weight / total > 0.02)
-          .sort((left, right) => right.weight - left.weight)
-          .map(({ hour }) => hour),
-        networks: habits.networks.size,
-        devices: habits.devices.size,
-        endpoints: [...habits.endpoints]
-          .map(([endpoint, { weight }]) => ({ endpoint, share: Math.min(1, Math.round((weight / total) * 1_000) / 1_000) }))
-          .sort((left, right) => right.share - left.share)
-          .slice(0, 20),
-        requestsInFiveMinutes: Math.round(habits.inSlot.ordinary),
-      },
-    }
+    return explanationOf(habits, this.#learns(habits, this.#time.now()), this.#time)
   }
 
   health(): ConditionsHealth {
@@ -373,43 +327,6 @@ class ConditionsRoom implements Conditions {
     this.#forgotten.add(oldest.uid)
     this.#size--
   }
-
-  #deviates(habits: Habits, at: number): void {
-    if (habits.alerted || at - habits.alertedAt < HOUR_MS) return
-    habits.alerted = true
-    habits.alertedAt = at
-    const { alerts, audit, logger } = this.#options
-    const { uid, risk } = habits
-    const details: JsonObject = {
-      risk,
-      reasons: Object.fromEntries(reasonsOf(habits.points).map(({ reason, points }) => [reason, points])),
-      requests: habits.requests,
-    }
-    alerts.raise({
-      kind: 'behaviour.deviation',
-      severity: risk > 80 ? 'critical' : 'warning',
-      summary: `${uid.type}::${uid.id} does what is unusual of it (risk ${risk})`,
-      subject: uid,
-      key: `${uid.type}::${uid.id}`,
-      details,
-    })
-    if (!this.#mayRecord(at)) return
-    audit
-      .record({ type: 'behaviour.deviation', actor: SELF, action: 'observe', resource: uid, outcome: 'success', details })
-      .catch((error: unknown) => logger.error({ err: error }, 'a deviation could not be recorded'))
-  }
-
-  #mayRecord(at: number): boolean {
-    const hour = Math.floor(at / HOUR_MS)
-    if (hour !== this.#eventHour) [this.#eventHour, this.#events] = [hour, 0]
-    return ++this.#events <= MAX_EVENTS_AN_HOUR
-  }
-}
-
-function reasonsOf(points: Float64Array): RiskExplanation['reasons'] {
-  return REASONS.map(({ name, most, means }, n) => ({ reason: name, points: Math.round(points[n] ?? 0), most, means }))
-    .filter((one) => one.points > 0)
-    .sort((left, right) => right.points - left.points)
 }
 
 /** A sink that records in `audit` and tells the conditions of it: refusals of a caller, wherever they were given, raise its risk. */

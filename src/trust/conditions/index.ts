@@ -1,5 +1,6 @@
-export { type Conditions, type ConditionsHealth, openConditions, type RiskExplanation, watchConduct } from './conditions.ts'
+export { type Conditions, type ConditionsHealth, openConditions, watchConduct } from './conditions.ts'
 export { type ConditionsConfig, conditionsConfig, rangeText } from './config.ts'
+export type { RiskExplanation } from './explain.ts'
 export { openCountries } from './country-file.ts'
 export { forwardedCertificate, SourceAddresses, sourceAddress } from './forwarded.ts'
 export { subscriberOf } from './subscriber.ts'

@@ -1,4 +1,4 @@
-import { type Database, migrate, type Migrations, storageError } from '#foundation/storage'
+import { type Database, migrate, type Migrations, storageError, transaction } from '#foundation/storage'
 import type { Habits, Seen } from './habits.ts'
 import type { SpanUnderWay } from './rate.ts'
 
@@ -80,18 +80,17 @@ export class HabitStore {
   save(changed: Iterable<Habits>, forgotten: Iterable<{ readonly type: string; readonly id: string }>, now: number, unit: number): void {
     const { raw } = this.#database
     try {
-      raw.exec('BEGIN IMMEDIATE')
-      const insert = raw.prepare(
-        `INSERT INTO habits (type, id, saved_at, last_at, body) VALUES (?, ?, ?, ?, ?)
+      transaction(this.#database, () => {
+        const insert = raw.prepare(
+          `INSERT INTO habits (type, id, saved_at, last_at, body) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (type, id) DO UPDATE SET saved_at = excluded.saved_at, last_at = excluded.last_at, body = excluded.body`,
-      )
-      const remove = raw.prepare('DELETE FROM habits WHERE type = ? AND id = ?')
-      for (const { type, id } of forgotten) remove.run(type, id)
-      for (const habits of changed)
-        insert.run(habits.uid.type, habits.uid.id, now, habits.lastAt, JSON.stringify(bodyOf(habits, now, unit)))
-      raw.exec('COMMIT')
+        )
+        const remove = raw.prepare('DELETE FROM habits WHERE type = ? AND id = ?')
+        for (const { type, id } of forgotten) remove.run(type, id)
+        for (const habits of changed)
+          insert.run(habits.uid.type, habits.uid.id, now, habits.lastAt, JSON.stringify(bodyOf(habits, now, unit)))
+      })
     } catch (cause) {
-      if (raw.isOpen && raw.isTransaction) raw.exec('ROLLBACK')
       throw storageError(cause)
     }
   }

@@ -179,7 +179,7 @@ export class Accounts {
       throw new RedoubtError('ERR_INPUT_INVALID', 'the role `bootstrap` is not given by hand')
     }
     // In a token such a name would mean a program and a person's client at once.
-    if (HOUSE_CLIENT_IDS.has(name)) throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is a client of the house`)
+    if (HOUSE_CLIENT_IDS.some((id) => id === name)) throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is a client of the house`)
     if (this.#slots.has(name)) throw new RedoubtError('ERR_CONFLICT', `a service account \`${name}\` exists or existed`)
     const certificate = parsed.data.certificate === undefined ? null : readCertificate(parsed.data.certificate)
     if (certificate !== null && parsed.data.publicKeyJwk !== undefined)

@@ -5,7 +5,8 @@ import type { Logger } from '#foundation/telemetry'
 import { errors, type IssuedToken, type OidcContext, Provider, type StructuredToken } from 'oidc-provider'
 import { Artifacts } from './artifacts.ts'
 import { POLL_INTERVAL_SECONDS } from './sign-in/device-codes.ts'
-import { codeOfFlowError, renderFlowError, SOURCE_HEADER } from './sign-in/flows.ts'
+import { type TokenBinding, UNBOUND } from './services/token-binding.ts'
+import { codeOfFlowError, PROOF_KEY_HEADER, renderFlowError, SOURCE_HEADER } from './sign-in/flows.ts'
 import type { SignIn } from './sign-in/sign-in.ts'
 
 export interface AuthorizationServerOptions {
@@ -75,6 +76,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
         deviceInfo: (ctx: OidcContext) => ({ address: ctx.get(SOURCE_HEADER) }),
       },
       devInteractions: { enabled: false },
+      // Proofs are verified and used up by the room's own router, with the nonces and the codes of all others; the family has the key.
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       rpInitiatedLogout: { enabled: false },
@@ -94,10 +96,10 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     renderError: renderFlowError,
     formats: {
       customizers: {
-        jwt: async (_ctx: unknown, token: IssuedToken, structured: StructuredToken) => {
+        jwt: async (ctx: OidcContext, token: IssuedToken, structured: StructuredToken) => {
           const issuedAt = Math.floor(clock.now() / 1000)
           const issue = { id: newId('at'), issuedAt, expiresAt: issuedAt + options.tokenLifetimeSeconds }
-          structured.payload = await signIn.claimsFor(token, issue)
+          structured.payload = await signIn.claimsFor(token, issue, bindingOf(ctx.get(PROOF_KEY_HEADER)))
         },
       },
     },
@@ -116,6 +118,9 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
   for (const event of ['authorization.error', 'device_authorization.error'] as const)
     provider.on(event, (ctx, error) => options.refused(codeOfFlowError(ctx, error) ?? 'ERR_AUTHORIZATION_REQUEST', null))
   provider.on('device_authorization.success', (_ctx, answer) => Object.assign(answer, { interval: POLL_INTERVAL_SECONDS }))
+  provider.on('grant.success', (ctx) => {
+    if (bindingOf(ctx.get(PROOF_KEY_HEADER)).kind === 'dpop') Object.assign(ctx.body as object, { token_type: 'DPoP' })
+  })
   provider.on('server_error', (_ctx, error) => logger.error({ err: error }, 'the authorization server failed'))
   provider.on('error', (error) => logger.error({ err: error }, 'the authorization server failed'))
   signIn.attach(provider)
@@ -127,3 +132,5 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     })
   }
 }
+
+const bindingOf = (thumbprint: string): TokenBinding => (thumbprint === '' ? UNBOUND : { kind: 'dpop', thumbprint })

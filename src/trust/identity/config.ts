@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { HOUSE_CLIENT_IDS } from './sign-in/clients.ts'
 
 /** Promise B4: minutes by default. Ten minutes is long enough for a batch client and short enough to make a stolen token dull. */
 export const TOKEN_LIFETIME_SECONDS = 600
@@ -34,6 +35,11 @@ export const identityConfig = z
       .enum(['when-needed', 'required'])
       .default('when-needed')
       .describe('whether each proof of possession carries a nonce of this server, or only one that could be old (RFC 9449)'),
+    boundClients: z
+      .array(z.enum(HOUSE_CLIENT_IDS))
+      .max(HOUSE_CLIENT_IDS.length)
+      .default(['redoubt-cli'])
+      .describe('clients through which people get tokens that are bound to a key, and no others (RFC 9449)'),
     tokenRequestsPerMinute: z
       .int()
       .min(1)

@@ -33,6 +33,8 @@ import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
 import { ClientThrottle } from './services/client-throttle.ts'
 import type { Credentials } from './services/credentials.ts'
 import { KnownSources } from './services/known-sources.ts'
+import { boundByProof } from './services/request-proof.ts'
+import { refusal } from './services/token-grant.ts'
 import { ProofTime, MAINTENANCE_INTERVAL_MS } from './services/proof-time.ts'
 import { SERVICE_MIGRATIONS } from './services/tables.ts'
 import { TokenBindings } from './services/token-binding.ts'
@@ -190,10 +192,17 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     knows: opened.knows,
     refused: (code) => refused(code, null),
   })
+  const boundClients: ReadonlySet<string> = new Set(config.boundClients)
   const handler = createRouter({
     issuer,
     logger,
     signIn,
+    bindPerson: async (req, clientId) => {
+      const binding = await boundByProof(req, { artifacts, bindings })
+      const demanded = 'kind' in binding && binding.kind === 'none' && boundClients.has(clientId)
+      return demanded ? refusal('invalid_dpop_proof', 'ERR_DPOP_MISSING') : binding
+    },
+    nonce: () => bindings.nonce,
     pages: enrolmentPages(enrolment, (code) => refused(code, null)),
     endpoints: {
       issuer,

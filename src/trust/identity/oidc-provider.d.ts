@@ -91,6 +91,7 @@ declare module 'oidc-provider' {
     callback(): (req: IncomingMessage, res: ServerResponse) => Promise<void>
     on(event: 'grant.error' | 'authorization.error' | 'device_authorization.error' | 'server_error', listener: Listener): this
     on(event: 'error', listener: (error: Error) => void): this
+    on(event: 'grant.success', listener: (ctx: OidcContext) => void): this
     on(event: 'device_authorization.success', listener: (ctx: FailedContext, answer: Record<string, unknown>) => void): this
     readonly Interaction: { find(uid: string): Promise<Interaction | undefined> }
     readonly RefreshToken: { find(token: string, options?: { readonly ignoreExpiration: boolean }): Promise<RefreshToken | undefined> }
@@ -103,6 +104,7 @@ declare module 'oidc-provider' {
   export const errors: {
     readonly InvalidClientAuth: new (detail: string) => Error
     readonly InvalidGrant: new (detail: string) => Error
+    readonly InvalidRequest: new (description: string) => Error
     readonly InvalidTarget: new () => Error
   }
 

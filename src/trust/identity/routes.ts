@@ -6,8 +6,11 @@ import type { EnrolmentPages } from './enrolment-pages.ts'
 import { single } from './client-assertion.ts'
 import { answer, answerOAuthError, answerProblem, readBody } from './http.ts'
 import { PROOF_ALGORITHMS } from './services/challenge.ts'
-import { SERVICE_GRANTS, type ServiceTokens, TOKEN_PATH } from './services/token-endpoint.ts'
-import { BROWSER_HEADER, PROVIDER_COOKIES, SOURCE_HEADER } from './sign-in/flows.ts'
+import { TOKEN_PATH } from './services/request-proof.ts'
+import type { TokenBinding } from './services/token-binding.ts'
+import { SERVICE_GRANTS, type ServiceTokens } from './services/token-endpoint.ts'
+import { refuseToken, type TokenRefusal } from './services/token-grant.ts'
+import { BROWSER_HEADER, PROOF_KEY_HEADER, PROVIDER_COOKIES, SOURCE_HEADER } from './sign-in/flows.ts'
 import { type Arrival, type SignIn, sourceOf } from './sign-in/sign-in.ts'
 import { introspect, revoke, type TokenEndpoints } from './token-endpoints.ts'
 
@@ -50,6 +53,8 @@ export const OPEN_ROUTES: readonly OpenRoute[] = [
   { method: 'POST', path: '/sessions/end', open: true, why: 'demands a session and a sealed form; ends one’s own' },
   { method: 'POST', path: '/sessions/factor', open: true, why: 'demands a session that showed enough just before, and a sealed form' },
   { method: 'POST', path: '/sign-out', open: true, why: 'ends the session of the browser; sealed form' },
+  { method: 'GET', path: '/console/', open: true, why: 'says that there is no console' },
+  { method: 'GET', path: '/console/callback', open: true, why: 'says that there is no console; uses nothing of its query' },
   { method: 'GET', path: '/enrol/assets/enrol.js', open: true, why: 'static file of the enrolment page' },
   { method: 'GET', path: '/enrol/:token', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
   { method: 'POST', path: '/enrol/:token/begin', open: true, why: 'the link carries 256 random bits, works once and for minutes' },
@@ -76,13 +81,17 @@ export interface RouterOptions {
   readonly pages: EnrolmentPages
   readonly serviceTokens: ServiceTokens
   readonly signIn: SignIn
+  /** What a token for a person will be bound to, shown in this request by a client of the house; used up if it can be. */
+  readonly bindPerson: (req: IncomingMessage, clientId: string) => Promise<TokenBinding | TokenRefusal>
+  /** Nonce for proofs. */
+  readonly nonce: () => string
   readonly authorizationServer: (req: IncomingMessage, res: ServerResponse) => void
   readonly logger: Logger
 }
 
 /** Routes by exact path from the list above, reads bounded bodies, and hands the authorization server requests that it can trust. */
 export function createRouter(options: RouterOptions): (req: IncomingMessage, res: ServerResponse) => void {
-  const { issuer, endpoints, pages, serviceTokens, signIn, authorizationServer, logger } = options
+  const { issuer, endpoints, pages, serviceTokens, signIn, bindPerson, nonce, authorizationServer, logger } = options
   const metadata = JSON.stringify(metadataOf(issuer))
 
   const route = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -96,25 +105,32 @@ export function createRouter(options: RouterOptions): (req: IncomingMessage, res
     if (path === TOKEN_PATH) {
       const form = new URLSearchParams(body.toString('utf8'))
       // Clients of the house stand for people, whose grants are the authorization server's; every other client is a program.
-      if (signIn.client(single(form, 'client_id') ?? '') === undefined) return serviceTokens.handle(req, res, form)
+      const client = single(form, 'client_id') ?? ''
+      if (signIn.client(client) === undefined) return serviceTokens.handle(req, res, form)
       const wait = endpoints.pacePerson(sourceAddress(req))
       if (wait !== null) return serviceTokens.slowDown(res, wait, null)
+      const binding = await bindPerson(req, client)
+      if ('error' in binding) {
+        endpoints.refused(binding.code, null)
+        return refuseToken(res, binding, nonce())
+      }
+      if (!paced(form, signIn)) {
+        endpoints.refused('ERR_DEVICE_POLLING', null)
+        return answerOAuthError(res, 400, 'slow_down', 'ERR_DEVICE_POLLING')
+      }
+      return authorizationServer(clean(req, path, body, issuer, { [PROOF_KEY_HEADER]: binding.thumbprint }), res)
     }
     if (path === '/oauth/revoke') return revoke(endpoints, req, res, body)
     if (path === '/oauth/introspect') return introspect(endpoints, req, res, body)
     if (path.startsWith('/enrol/')) return pages.handle(path.slice('/enrol/'.length), req, res, body)
     if (path === '/oauth/authorize' || path.startsWith('/oauth/authorize/')) {
       const arrival = signIn.arrive(req, res, path.split('/')[3] ?? null)
-      if (arrival !== null) authorizationServer(clean(req, path, body, issuer, arrival), withoutCookies(res))
+      if (arrival !== null) authorizationServer(clean(req, path, body, issuer, {}, arrival), withoutCookies(res))
       return
     }
     if (await signIn.handle(path, req, res, body)) return
     if (path === '/oauth/device-authorization' && !signIn.mayBegin(req))
       return answerOAuthError(res, 429, 'temporarily_unavailable', 'ERR_LIMIT_REQUESTS', { 'retry-after': '60' })
-    if (path === '/oauth/token' && !paced(body, signIn)) {
-      endpoints.refused('ERR_DEVICE_POLLING', null)
-      return answerOAuthError(res, 400, 'slow_down', 'ERR_DEVICE_POLLING')
-    }
     authorizationServer(clean(req, path, body, issuer), res)
   }
 
@@ -137,7 +153,14 @@ export function createRouter(options: RouterOptions): (req: IncomingMessage, res
  * to change how the server sees its own address. Cookies and forwarding headers of the caller do not get through, the query only to a
  * new authorization request; who is signed in is told in cookies of the library's own, made up here.
  */
-function clean(req: IncomingMessage, path: string, body: Buffer, issuer: string, arrival: Arrival | null = null): IncomingMessage {
+function clean(
+  req: IncomingMessage,
+  path: string,
+  body: Buffer,
+  issuer: string,
+  told: Readonly<Record<string, string>> = {},
+  arrival: Arrival | null = null,
+): IncomingMessage {
   const copy = new IncomingMessage(req.socket)
   copy.method = req.method ?? 'GET'
   const url = req.url ?? ''
@@ -147,6 +170,7 @@ function clean(req: IncomingMessage, path: string, body: Buffer, issuer: string,
     'x-forwarded-proto': 'https',
     accept: 'application/json',
     [SOURCE_HEADER]: sourceOf(req).sourceAddress,
+    ...told,
     ...(arrival === null ? {} : { [BROWSER_HEADER]: arrival.browserSecret, cookie: cookiesOf(arrival) }),
     ...(req.headers['content-type'] === undefined ? {} : { 'content-type': req.headers['content-type'] }),
     ...(req.headers.authorization === undefined ? {} : { authorization: req.headers.authorization }),
@@ -182,8 +206,7 @@ function withoutCookies(res: ServerResponse): ServerResponse {
 }
 
 /** Polls of a device are paced before they reach the library, which does not pace them. */
-function paced(body: Buffer, signIn: SignIn): boolean {
-  const form = new URLSearchParams(body.toString('utf8'))
+function paced(form: URLSearchParams, signIn: SignIn): boolean {
   const code = form.get('device_code')
   return code === null || form.get('grant_type') !== DEVICE_CODE_GRANT || signIn.mayPoll(code)
 }

@@ -2,7 +2,7 @@ import { randomBytes, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { type AuditSink, canonicalJson, type Clock, parseStrictJson, RedoubtError, type Signer } from '#foundation/core'
 import type { Argon2Parameters, KeyBinding } from '#foundation/crypto'
-import { type Database, type DurableFolder, migrate, replaceFile } from '#foundation/storage'
+import { type Database, type DurableFolder, migrate, replaceFile, transaction } from '#foundation/storage'
 import { RecordedKeys } from './audited-keys.ts'
 import { DEFAULT_UNWRAP_CACHE, type UnwrapCacheConfig } from './config.ts'
 import { KEY_LIMITS, type KeyLimits } from './key-limits.ts'
@@ -105,15 +105,10 @@ async function makeSecrets(database: Pick<Database<unknown>, 'raw'>, provider: K
     rows.push([name, JSON.stringify({ keyId: wrapped.keyId, version: wrapped.version, wrapped: wrapped.wrapped })])
   }
   guarded(() => {
-    database.raw.exec('BEGIN IMMEDIATE')
-    try {
+    transaction(database, () => {
       const insert = database.raw.prepare('INSERT INTO key_secrets (name, value) VALUES (?, ?)')
       for (const row of rows) insert.run(...row)
-      database.raw.exec('COMMIT')
-    } catch (error) {
-      if (database.raw.isTransaction) database.raw.exec('ROLLBACK')
-      throw error
-    }
+    })
   })
   return rows[0]![1]
 }

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { RedoubtError } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
-import type { Migrations } from '#foundation/storage'
+import { type Migrations, transaction } from '#foundation/storage'
 
 export const KEY_MIGRATIONS: Migrations = [
   `CREATE TABLE key_secrets (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -75,14 +75,9 @@ export class SubjectStore {
     this.#waiting = []
     try {
       guarded(() => {
-        this.#raw.exec('BEGIN IMMEDIATE')
-        try {
+        transaction({ raw: this.#raw }, () => {
           for (const { row } of batch) this.#insert.run(row.pseudonym, row.generation, JSON.stringify(row.wrapped), row.createdAt)
-          this.#raw.exec('COMMIT')
-        } catch (error) {
-          if (this.#raw.isTransaction) this.#raw.exec('ROLLBACK')
-          throw error
-        }
+        })
       })
     } catch (error) {
       for (const { reject } of batch) reject(error)

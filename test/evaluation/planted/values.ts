@@ -10,7 +10,7 @@ export function random(seed: number): Random {
   }
 }
 
-const pick = <T>(next: Random, from: readonly T[]): T => from[next(from.length)]!
+export const pick = <T>(next: Random, from: readonly T[]): T => from[next(from.length)]!
 const digits = (next: Random, count: number): string => Array.from({ length: count }, () => next(10)).join('')
 const two = (value: number): string => String(value).padStart(2, '0')
 

@@ -24,10 +24,13 @@ describe('what stands for a value (C6)', () => {
     const text = `so ${written} and`
     const [from, to] = [3, 3 + written.length]
     const entity = /[A-Z_]+[A-Z]/.exec(written)?.[0]
+    // What is left of an address or a link has words that anybody chose.
+    const worded = /^\[(?:EMAIL_ADDRESS|URL):\*{0,4}@?[a-z]/.test(written)
+    const named = from + 1 + (entity?.length ?? 0)
     for (let start = from; start < to; start++)
       for (let end = start + 1; end <= to; end++)
         if (/^[A-Za-z0-9]/.test(text.slice(start)) && /[A-Za-z0-9]$/.test(text.slice(0, end)))
-          expect([start, end, standInAround(text, start, end)]).toEqual([start, end, entity])
+          expect([start, end, standInAround(text, start, end)]).toEqual([start, end, worded && end > named ? undefined : entity])
     expect(standInAround(text.slice(0, to - 1), from + 2, from + 4)).toBeNull()
   })
 
@@ -38,6 +41,23 @@ describe('what stands for a value (C6)', () => {
     const plan = compilePlan({ PERSON: 'mask' })
     expect(scanText('I spoke to [PERSON:****john.smith] today.', plan).text).not.toContain('smith')
     expect(scanText('I spoke to [PERSON:****John Smith] today.', plan).text).not.toContain('Smith')
+  })
+
+  it('carries no name in what is left of an address, a link or an account (C6)', () => {
+    const plan = compilePlan({ PERSON: 'mask' })
+    for (const written of [
+      'URL:john.smith/****',
+      'EMAIL_ADDRESS:****@john.smith',
+      'EMAIL_ADDRESS:****@anna-smith.com',
+      'IBAN_CODE:DE****JOHN',
+    ])
+      for (const name of ['john', 'smith', 'anna-smith', 'JOHN']) {
+        const at = written.indexOf(name)
+        if (at >= 0) expect([written, standInAround(`so [${written}] and`, 4 + at, 4 + at + name.length)]).toEqual([written, undefined])
+      }
+    expect(scanText('I spoke to [URL:John.Smith/****] today.', plan).text).not.toContain('Smith')
+    expect(scanText('I met John Smith, see [URL:john.smith/****].', plan).text).not.toContain('smith')
+    expect(standInAround('so [URL:john.smith/****] and', 4, 7)).toBe('URL')
   })
 
   it('is nothing else in brackets: a name is no entity, and nobody is let pass by writing one around', () => {

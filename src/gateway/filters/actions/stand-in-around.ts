@@ -1,6 +1,6 @@
 import { LONGEST_TOKEN, isToken } from '../vault/tokens.ts'
 import { LETTER_CLASS } from './letters.ts'
-import { isPartOf } from './partial.ts'
+import { isPartOf, WORDED } from './partial.ts'
 
 /** What is longer stands for no value. */
 export const LONGEST_STAND_IN = LONGEST_TOKEN
@@ -11,6 +11,7 @@ const ENTITY_OF_TOKEN = /^\[\[([A-Z][A-Z0-9_]*)_/
 
 /**
  * The entity of the stand-in that a stretch of text lies in: of a placeholder, a digest, a part or a token, as `standIn` writes them.
+ * A part that has words of its own, such as the host of an address, may be anybody's: a stretch that reaches into it lies in none.
  * @returns undefined where it lies in none, null when that depends on what follows `text`.
  */
 export function standInAround(text: string, start: number, end: number): string | undefined | null {
@@ -27,6 +28,7 @@ export function standInAround(text: string, start: number, end: number): string 
     return isToken(token) ? ENTITY_OF_TOKEN.exec(token)?.[1] : undefined
   }
   const [, entity, rest] = STAND_IN.exec(text.slice(from - 1, to + 1)) ?? []
+  if (entity !== undefined && rest !== undefined && WORDED.has(entity) && end > from + entity.length && !DIGEST.test(rest)) return undefined
   return entity !== undefined && (rest === undefined || DIGEST.test(rest) || isPartOf(entity, rest)) ? entity : undefined
 }
 

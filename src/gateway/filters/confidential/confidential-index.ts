@@ -1,10 +1,13 @@
 import { BitFilter } from './bit-filter.ts'
+import { BOILERPLATE_DOCUMENTS, withoutBoilerplate } from './boilerplate.ts'
 import type { ConfidentialEntity } from './entities.ts'
 import { type Fingerprints, FingerprintTable } from './fingerprint-table.ts'
 import type { FingerprintSource } from './fingerprint-source.ts'
 import type { FingerprintKey } from './keyed-hash.ts'
 import { CAPITAL_MARKINGS, MARKINGS } from './markings.ts'
 import { TermsReader } from './read-terms.ts'
+import { BUCKETS } from './sentence-reader.ts'
+import type { TextModel } from './text-model.ts'
 
 /** A table whose hits mean different entities. */
 export interface EntityTable {
@@ -33,8 +36,12 @@ export interface ConfidentialIndex {
   readonly rows: readonly RowTable[]
   readonly canaries: FingerprintTable
   readonly canaryTails: BitFilter
+  /** Of passages, made from examples; null where none was trained. */
+  readonly classifier: TextModel | null
   /** Memory of the tables. */
   readonly bytes: number
+  /** Passages of documents and long texts that are looked for, by source: what is public or boilerplate is not. */
+  readonly lookedFor: ReadonlyMap<FingerprintSource, number>
 }
 
 const termsOf = (key: FingerprintKey, terms: readonly string[]): FingerprintSource => {
@@ -43,21 +50,36 @@ const termsOf = (key: FingerprintKey, terms: readonly string[]): FingerprintSour
   return reader.finish()
 }
 
+export interface IndexOptions {
+  readonly classifier?: TextModel | null
+  /** Documents that share what is none of theirs, at least; 0 where all of it is looked for. */
+  readonly boilerplate?: number | undefined
+}
+
 /** @param sources what is registered; markings are found without. */
-export function confidentialIndex(key: FingerprintKey, sources: readonly FingerprintSource[]): ConfidentialIndex {
+export function confidentialIndex(
+  key: FingerprintKey,
+  sources: readonly FingerprintSource[],
+  { classifier = null, boilerplate = BOILERPLATE_DOCUMENTS }: IndexOptions = {},
+): ConfidentialIndex {
   const marked = [termsOf(key, MARKINGS), termsOf(key, CAPITAL_MARKINGS)]
   const open = tableOf(
     sources.filter(({ kind }) => kind === 'public'),
     (source) => source.passages,
   )
   const passages = sources.filter(({ kind, passages }) => kind !== 'public' && passages.high.length > 0)
+  const documents = passages.filter(({ kind }) => kind === 'document')
+  const ownOf = new Map<FingerprintSource, Fingerprints>(passages.map((source) => [source, source.passages]))
+  const own = withoutBoilerplate(documents.map((source) => source.passages), boilerplate) // prettier-ignore
+  for (const [i, source] of documents.entries()) ownOf.set(source, own[i]!)
+  if (open.size > 0) for (const [source, kept] of ownOf) ownOf.set(source, without(kept, open))
   const lists = [...marked, ...sources.filter((source) => source.terms.high.length > 0)]
   const rows = sources.filter((source) => source.rows.high.length > 0)
   const canaries = sources.filter((source) => source.kind === 'canary')
   const index = {
     key,
     passages: {
-      table: tableOf(passages, ({ passages }) => (open.size === 0 ? passages : without(passages, open))),
+      table: tableOf(passages, (source) => ownOf.get(source)!),
       entities: passages.map(({ kind }): ConfidentialEntity => (kind === 'data' ? 'TRAINING_DATA' : 'CONFIDENTIAL_DOCUMENT')),
       capitals: passages.map(() => false),
     },
@@ -75,10 +97,12 @@ export function confidentialIndex(key: FingerprintKey, sources: readonly Fingerp
     })),
     canaries: tableOf(canaries, (source) => source.canaries),
     canaryTails: new BitFilter(canaries.map(({ tails }) => tails)),
+    classifier,
   }
   const tables = [index.passages.table, index.terms.table, index.canaries, ...index.rows.map(({ table }) => table)]
   const bytes = tables.reduce((sum, table) => sum + table.bytes, index.termTails.bytes + index.canaryTails.bytes)
-  return { ...index, bytes }
+  const lookedFor = new Map([...ownOf].map(([source, { high }]) => [source, high.length]))
+  return { ...index, bytes: bytes + (classifier === null ? 0 : BUCKETS), lookedFor }
 }
 
 function without({ high, low }: Fingerprints, open: FingerprintTable): Fingerprints {

@@ -1,12 +1,13 @@
 import type { ConfidentialIndex, EntityTable, RowTable } from './confidential-index.ts'
 import type { ConfidentialActions, ConfidentialEntity } from './entities.ts'
 import { LetterReader, type LetterSink } from './letter-reader.ts'
+import { PassageFinder } from './passage-finder.ts'
 import { CANARY_GRAM } from './read-canaries.ts'
 import { GRAM, GUARANTEE, RollingHash, Winnower, WINDOW } from './winnower.ts'
 import { WordReader, WordRing } from './words.ts'
 
 /** Letters that a passage may begin before its first fingerprint, and end after its last. */
-const MARGIN = WINDOW - 1
+export const MARGIN = WINDOW - 1
 /** Letters behind the present one in which a passage that is found next may begin. */
 export const PASSAGE_WINDOW = GUARANTEE + MARGIN
 const RING = 128
@@ -17,17 +18,19 @@ const MOST_ALIKE = 16
 export type ReportMatch = (entity: ConfidentialEntity, start: number, end: number) => void
 
 /**
- * Looks for registered passages, terms, rows and canaries in a text that comes in pieces, of any cutting. Constant memory, a bounded number of steps a
+ * Looks for registered passages, terms, rows and canaries, and for what a classifier holds to be confidential, in a text that comes in pieces, of any cutting. Constant memory, a bounded number of steps a
  * letter. What it looks back over is the window that each search needs: nothing that it reports later begins before `safe()`.
  */
 export class ConfidentialScanner implements LetterSink {
   readonly #index: ConfidentialIndex
   readonly #actions: ConfidentialActions
   readonly #report: ReportMatch
+  readonly #widest: number
   readonly #reader: LetterReader
   readonly #winnower: Winnower | null
   readonly #canary: RollingHash | null
   readonly #words: WordReader | null
+  readonly #finder: PassageFinder | null
   readonly #wantsTerms: boolean
   readonly #rows: readonly { readonly table: RowTable; readonly ring: WordRing }[]
   readonly #starts = new Float64Array(RING)
@@ -38,8 +41,10 @@ export class ConfidentialScanner implements LetterSink {
   #margin = 0
   #passageEnd = 0
 
-  constructor(index: ConfidentialIndex, actions: ConfidentialActions, report: ReportMatch) {
+  /** @param widest letters that a passage reaches beyond its fingerprints: none where only what the fingerprints cover is asked for. */
+  constructor(index: ConfidentialIndex, actions: ConfidentialActions, report: ReportMatch, widest: number = MARGIN) {
     const { key } = index
+    this.#widest = widest
     this.#index = index
     this.#actions = actions
     this.#report = report
@@ -51,11 +56,10 @@ export class ConfidentialScanner implements LetterSink {
     this.#canary = actions.has('CANARY') && index.canaries.size > 0 ? new RollingHash(key, CANARY_GRAM) : null
     this.#words = this.#wantsTerms || rows.length > 0 ? new WordReader(key) : null
     this.#rows = rows.map((table) => ({ table, ring: new WordRing(key) }))
-  }
-
-  /** Whether there is anything to look for: a scanner that has nothing need not run. */
-  get wanted(): boolean {
-    return this.#winnower !== null || this.#canary !== null || this.#words !== null
+    this.#finder =
+      actions.has('CONFIDENTIAL_TEXT') && index.classifier !== null
+        ? new PassageFinder(index.classifier, key, (start, end) => report('CONFIDENTIAL_TEXT', start, end))
+        : null
   }
 
   /** Units read. */
@@ -70,6 +74,7 @@ export class ConfidentialScanner implements LetterSink {
   /** Ends the text; offsets go on. */
   end(): void {
     this.#reader.end()
+    this.#finder?.end()
     this.#winnower?.reset()
     this.#canary?.reset()
     this.#words?.reset()
@@ -82,6 +87,7 @@ export class ConfidentialScanner implements LetterSink {
     let safe = this.#reader.position
     if (this.#winnower !== null) safe = Math.min(safe, this.#startOf(PASSAGE_WINDOW - 1))
     if (this.#canary !== null) safe = Math.min(safe, this.#startOf(CANARY_GRAM - 1))
+    if (this.#finder !== null) safe = Math.min(safe, this.#finder.safe(safe))
     const words = this.#words
     if (words === null) return safe
     if (words.start >= 0) safe = Math.min(safe, words.start)
@@ -102,9 +108,11 @@ export class ConfidentialScanner implements LetterSink {
     if (this.#winnower?.push(letter) === true) this.#chosen(this.#winnower, at)
     if (this.#canary?.push(letter) === true) this.#canaryGram(this.#canary, at)
     this.#words?.letter(letter, start, end, small)
+    this.#finder?.letter(letter, start, end)
   }
 
-  gap(): void {
+  gap(unit: number): void {
+    this.#finder?.gap(unit)
     const words = this.#words
     if (words === null || !words.gap()) return
     if (this.#wantsTerms) this.#term(words.ring)
@@ -124,10 +132,11 @@ export class ConfidentialScanner implements LetterSink {
   #chosen({ chosen, high, low }: Winnower, at: number): void {
     const entity = this.#entityOf(this.#index.passages, high, low, false)
     if (entity === null) return
-    const first = Math.max(0, chosen - GRAM + 1 - MARGIN)
+    const first = Math.max(0, chosen - GRAM + 1 - this.#widest)
+    const last = Math.min(at, chosen + this.#widest)
     this.#passage = entity
-    this.#margin = MARGIN - (at - chosen)
-    this.#passageEnd = this.#ends[at % RING]!
+    this.#margin = Math.max(0, this.#widest - (at - chosen))
+    this.#passageEnd = this.#ends[last % RING]!
     this.#report(entity, this.#starts[first % RING]!, this.#passageEnd)
   }
 

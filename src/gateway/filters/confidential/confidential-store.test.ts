@@ -5,7 +5,9 @@ import type { Keys } from '#trust/keys'
 import { memoryKeys } from '../../../../test/evaluation/memory-datasets.ts'
 import { createRedactor, scanText } from '../redactor.ts'
 import { PLAIN_SITE, plannerFor } from '../site-filters.ts'
-import { type ConfidentialStore, openConfidential } from './confidential-store.ts'
+import { seededRandom } from '../text/random.ts'
+import { CLASSIFIER, type ConfidentialStore, openConfidential } from './confidential-store.ts'
+import { madeDocument, madeExamples } from '../../../../test/fixtures/confidential-examples.ts'
 import { fingerprintKey } from './keyed-hash.ts'
 import { CanariesReader, newCanaries } from './read-canaries.ts'
 import { DocumentReader } from './read-documents.ts'
@@ -193,4 +195,64 @@ describe('what is registered (C7, C8)', () => {
     await store.add('wiki', 1, terms('Project Osprey'), USE)
     expect(store.list()).toHaveLength(2)
   })
+})
+
+describe('the classifier that a site trains (C7)', () => {
+  const EXAMPLES = madeExamples(40, 7)
+  const OPTIONS = { seed: 1, falseAlarms: 0.01 }
+  const SECRET = madeDocument(1, seededRandom(3))
+  const shows = (): boolean => scanText(SECRET, store.plan({ CONFIDENTIAL_TEXT: 'mask' }, false)).text === SECRET
+
+  it('is in force at once, recorded by figures alone, there after a restart, and gone when it is removed (C7)', async () => {
+    expect(shows()).toBe(true)
+    const trained = await store.train(EXAMPLES, OPTIONS, USE)
+    expect(trained).toMatchObject({ kind: 'classifier', label: CLASSIFIER, amount: 80, card: { seed: 1, confidential: { documents: 40 } } })
+    expect(shows()).toBe(false)
+    expect(store.plan({ default: 'mask' }, false).confidential).toBeUndefined()
+    const { recall, precision, falseAlarms } = trained.card!
+    expect(events).toMatchObject([{ type: 'confidential.add', details: { kind: 'classifier', recall, precision, falseAlarms } }])
+    expect(JSON.stringify(events)).not.toMatch(/Halvorsen|acquisition/u)
+    store = await open()
+    expect([shows(), store.list()]).toEqual([false, [trained]])
+    await store.remove('classifier', CLASSIFIER, USE)
+    expect([shows(), store.list(), objectsLeft()]).toEqual([true, [], []])
+    store = await open()
+    expect(shows()).toBe(true)
+  })
+
+  it('lies on disk sealed, without a word of the examples, and is of no use when it was exchanged (C7)', async () => {
+    await store.train(EXAMPLES, OPTIONS, USE)
+    await store.add('board', 104, document(TEXT), USE)
+    const sealed = objectsLeft().map((name) => Buffer.from(objects.read(`confidential/${name}`)!))
+    for (const word of ['RDBTTEXT', 'recall', 'Halvorsen', 'acquisition'])
+      expect(
+        sealed.some((bytes) => bytes.includes(word)),
+        word,
+      ).toBe(false)
+    database.raw.exec("UPDATE confidential_sources SET kind = 'terms' WHERE kind = 'classifier'")
+    await expect(open()).rejects.toMatchObject({ code: 'ERR_STORAGE_CORRUPT' })
+    database.raw.exec("UPDATE confidential_sources SET kind = 'classifier' WHERE kind = 'document'")
+    await expect(open()).rejects.toMatchObject({ code: 'ERR_STORAGE_CORRUPT' })
+  })
+
+  it(
+    'is trained while others are answered, replaces the one before, and changes nothing where it is refused (C7)',
+    { timeout: 60_000 },
+    async () => {
+      let turns = 0
+      const turning = setInterval(() => turns++, 1)
+      await store.train(EXAMPLES, OPTIONS, USE)
+      clearInterval(turning)
+      expect(turns).toBeGreaterThan(20)
+      await expect(store.train(EXAMPLES.slice(0, 9), OPTIONS, USE)).rejects.toMatchObject({ code: 'ERR_TRAINING_EXAMPLES' })
+      logDown = true
+      await expect(store.train(EXAMPLES, { ...OPTIONS, seed: 2 }, USE)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+      logDown = false
+      expect(store.list()).toMatchObject([{ card: { seed: 1 } }])
+      await store.train(EXAMPLES, { ...OPTIONS, seed: 2 }, USE)
+      expect(store.list()).toMatchObject([{ card: { seed: 2 } }])
+      expect(events.map(({ details }) => details?.['replaces'] === true)).toEqual([false, true])
+      expect(objectsLeft()).toHaveLength(1)
+    },
+  )
 })

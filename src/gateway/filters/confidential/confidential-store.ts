@@ -8,14 +8,20 @@ import type { Planner } from '../site-filters.ts'
 import { type ConfidentialIndex, confidentialIndex } from './confidential-index.ts'
 import type { StreamMode } from './confidential-redactor.ts'
 import { confidentialActions } from './entities.ts'
-import { decodeSource, encodeSource, type FingerprintSource, type SourceKind } from './fingerprint-source.ts'
+import type { Example } from './examples.ts'
+import type { FingerprintSource } from './fingerprint-source.ts'
 import type { FingerprintKey } from './keyed-hash.ts'
+import { decodeRegistered, encodeRegistered, type RegisteredKind, type RegisteredSource, sizeOf } from './registered-source.ts'
+import type { TextCard, TextModel } from './text-model.ts'
+import { trainInThread, type TrainInThreadOptions } from './train-in-thread.ts'
 
 const FOLDER = 'confidential'
 /** Registered things at most: each is unwrapped, and recorded, when the server starts. */
 export const MOST_REGISTERED = 4_096
 /** Fingerprints of all of them at most: about 500 MB of memory. */
 export const MOST_REGISTERED_FINGERPRINTS = 20_000_000
+/** There is one classifier: another takes its place. */
+export const CLASSIFIER = 'classifier'
 
 const MIGRATIONS = [
   `CREATE TABLE confidential_sources (
@@ -25,12 +31,17 @@ const MIGRATIONS = [
 
 /** What may be told of a registered thing. */
 export interface Registered {
-  readonly kind: SourceKind
+  readonly kind: RegisteredKind
   /** The name it was given; of protected data, the data set's. */
   readonly label: string
-  /** Letters of a document, terms of a list, rows of a data set, or canaries. */
+  /** Letters of a document, terms of a list, rows of a data set, canaries, or documents that a classifier learned from. */
   readonly amount: number
+  /** Or weights of a classifier. */
   readonly fingerprints: number
+  /** What a classifier is worth. */
+  readonly card?: TextCard
+  /** Passages that are looked for: without what is public, or shared with so many documents that it is boilerplate. Left out where there are none. */
+  readonly lookedFor?: number
   /** Epoch milliseconds. */
   readonly createdAt: number
   readonly by: { readonly type: string; readonly id: string }
@@ -38,7 +49,7 @@ export interface Registered {
 
 interface Row {
   readonly id: string
-  readonly kind: SourceKind
+  readonly kind: RegisteredKind
   readonly label: string
   readonly amount: number
   readonly fingerprints: number
@@ -54,9 +65,10 @@ export const confidentialPlan = (
   key: FingerprintKey,
   sources: readonly FingerprintSource[],
   actions: Readonly<Record<string, FilterAction>>,
+  classifier: TextModel | null = null,
 ): FilterPlan => ({
   ...plan,
-  confidential: { index: confidentialIndex(key, sources), actions: confidentialActions(actions), mode: 'hold' },
+  confidential: { index: confidentialIndex(key, sources, { classifier }), actions: confidentialActions(actions), mode: 'hold' },
 })
 
 /** What is confidential here: fingerprints at rest, sealed, and in memory, ready. Who may is decided by the caller. */
@@ -72,9 +84,11 @@ export interface ConfidentialStore {
    * but for canaries: those that are planted stay what is looked for.
    * @throws {RedoubtError} `ERR_CONFLICT`, `ERR_INPUT_TOO_LARGE`, and what storage, keys and audit throw: then nothing changed.
    */
-  add(label: string, amount: number, source: FingerprintSource, use: KeyUse): Promise<Registered>
+  add(label: string, amount: number, source: RegisteredSource, use: KeyUse): Promise<Registered>
+  /** Trains a classifier, in a thread of its own, and adds it. @throws {RedoubtError} as `trainInThread` and `add`: then nothing changed. */
+  train(examples: readonly Example[], options: TrainInThreadOptions, use: KeyUse): Promise<Registered>
   /** Recorded as `confidential.remove`. @throws {RedoubtError} `ERR_NOT_FOUND`. */
-  remove(kind: SourceKind, label: string, use: KeyUse): Promise<Registered>
+  remove(kind: RegisteredKind, label: string, use: KeyUse): Promise<Registered>
 }
 
 export interface ConfidentialOptions {
@@ -85,6 +99,8 @@ export interface ConfidentialOptions {
   readonly clock: Clock
   readonly key: FingerprintKey
   readonly mode: StreamMode
+  /** As of `confidentialIndex`. */
+  readonly boilerplate?: number
   /** Makes the plans that this adds to. */
   readonly plan: Planner
 }
@@ -93,8 +109,6 @@ const SELF = { type: 'System', id: 'redoubt' } as const
 const RESOURCE = { type: 'System', id: 'confidential' } as const
 const pathOf = (id: string): string => `${FOLDER}/${id}.rdbt`
 const resourceOf = (id: string): string => `confidential/${id}`
-const sizeOf = ({ passages, terms, rows, canaries }: FingerprintSource): number =>
-  passages.high.length + terms.high.length + rows.high.length + canaries.high.length
 
 /**
  * Reads all that is registered.
@@ -120,14 +134,14 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
   const rows = rowsOf()
   const kept = new Set(rows.map(({ id }) => pathOf(id)))
   for (const name of objects.list(FOLDER)) if (!kept.has(`${FOLDER}/${name}`)) objects.remove(`${FOLDER}/${name}`)
-  const sources = new Map<string, FingerprintSource>()
-  for (const { id, digest } of rows) {
+  const sources = new Map<string, RegisteredSource>()
+  for (const { id, kind, digest } of rows) {
     const use: KeyUse = { principal: SELF, purpose: 'confidential-data', resource: RESOURCE }
     const object = await openObject(objects, pathOf(id), (wrapped) => keys.unwrap(wrapped, use), { resource: resourceOf(id) })
     const bytes = await object.readAll()
     if (createHash('sha256').update(bytes).digest('hex') !== digest)
       throw new RedoubtError('ERR_STORAGE_CORRUPT', 'what is registered as confidential is not what was written')
-    sources.set(id, decodeSource(bytes))
+    sources.set(id, decodeRegistered(bytes, kind))
   }
 
   let index: ConfidentialIndex
@@ -135,12 +149,20 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
   let counting: WeakMap<object, FilterPlan>
   let wanted: boolean
   const rebuild = (): void => {
-    index = confidentialIndex(key, [...sources.values()])
+    const all = [...sources.values()]
+    const fingerprints = all.filter((source) => source.kind !== 'classifier')
+    const classifier = all.find((source) => source.kind === 'classifier')?.model ?? null
+    index = confidentialIndex(key, fingerprints, { classifier, boilerplate: options.boilerplate })
     acting = new WeakMap()
     counting = new WeakMap()
     wanted = index.canaries.size > 0
   }
   rebuild()
+  const lookedForOf = (id: string): Pick<Registered, 'lookedFor'> => {
+    const source = sources.get(id)
+    const lookedFor = source === undefined || source.kind === 'classifier' ? undefined : index.lookedFor.get(source)
+    return lookedFor === undefined ? {} : { lookedFor }
+  }
 
   let last: Promise<unknown> = Promise.resolve()
   const serialise = <T>(work: () => Promise<T>): Promise<T> => {
@@ -161,13 +183,15 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
         label: registered.label,
         amount: registered.amount,
         fingerprints: registered.fingerprints,
+        ...figuresOf(registered),
         ...(replaces ? { replaces } : {}),
       },
     })
 
-  return {
+  const listed = (row: Row): Registered => registeredOf(row, sources.get(row.id))
+  const store: ConfidentialStore = {
     key,
-    list: () => rowsOf().map(registeredOf),
+    list: () => rowsOf().map((row) => ({ ...listed(row), ...lookedForOf(row.id) })),
     get bytes() {
       return index.bytes
     },
@@ -202,9 +226,10 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
           fingerprints: size,
           createdAt: clock.now(),
           by: { type: use.principal.type, id: use.principal.id },
+          ...cardOf(source),
         }
         const dataKey = await keys.generateDataKey('configuration', resourceOf(id), use)
-        const { plaintextDigest } = await sealObject(objects, pathOf(id), dataKey, [encodeSource(source)])
+        const { plaintextDigest } = await sealObject(objects, pathOf(id), dataKey, [encodeRegistered(source)])
         try {
           // Recorded before it is in force: what is looked for is never unknown to the log.
           await record('confidential.add', use, created, before !== undefined)
@@ -217,29 +242,49 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
         if (before !== undefined) sources.delete(before.id)
         rebuild()
         if (before !== undefined) removeQuietly(objects, before.id)
-        return created
+        return { ...created, ...lookedForOf(id) }
       }),
+    async train(examples, trainOptions, use) {
+      const model = await trainInThread(examples, key, trainOptions)
+      const { card } = model
+      return store.add(CLASSIFIER, card.confidential.documents + card.public.documents, { kind: 'classifier', model }, use)
+    },
     remove: (kind, label, use) =>
       serialise(async () => {
         const row = named.get(kind, label) as Row | undefined
         if (row === undefined) throw new RedoubtError('ERR_NOT_FOUND', `no ${kind} is registered as \`${label}\``)
-        await record('confidential.remove', use, registeredOf(row))
+        const removed = listed(row)
+        await record('confidential.remove', use, removed)
         drop.run(row.id)
         sources.delete(row.id)
         rebuild()
         removeQuietly(objects, row.id)
-        return registeredOf(row)
+        return removed
       }),
   }
+  return store
 }
 
-const registeredOf = ({ kind, label, amount, fingerprints, created_at, by_type, by_id }: Row): Registered => ({
+const cardOf = (source: RegisteredSource | undefined): { readonly card?: TextCard } =>
+  source?.kind === 'classifier' ? { card: source.model.card } : {}
+
+function figuresOf({ card }: Registered): Readonly<Record<string, number>> {
+  if (card === undefined) return {}
+  const { wantedFalseAlarms, falseAlarms, recall, precision } = card
+  return { wantedFalseAlarms, falseAlarms, recall, precision }
+}
+
+const registeredOf = (
+  { kind, label, amount, fingerprints, created_at, by_type, by_id }: Row,
+  source: RegisteredSource | undefined,
+): Registered => ({
   kind,
   label,
   amount,
   fingerprints,
   createdAt: created_at,
   by: { type: by_type, id: by_id },
+  ...cardOf(source),
 })
 
 /** What cannot be removed now is at the next start, since nothing refers to it. */

@@ -4,14 +4,16 @@ import { IGNORED, isInvisible, letterOf, lettersOf, SEPARATES, SEVERAL } from '.
 export interface LetterSink {
   /** @param small the letter was written small: none of a word of capitals is. */
   letter(letter: number, start: number, end: number, small: boolean): void
-  /** What stands between words; comes once or more after each word. */
-  gap(): void
+  /** What stands between words; comes once or more after each word. @param unit the unit that stands there; `NO_UNIT` where the words touch. */
+  gap(unit: number): void
 }
 
 /** Scripts that write no spaces: each character is a word. */
 const UNSPACED = 0x2e80
 const UNSPACED_END = 0xfb00
 const NONE = -1
+/** Of a gap that is no unit of the text: its end, or the border of a word of scripts without spaces. */
+export const NO_UNIT = -1
 
 /** Reads a text that comes in pieces as letters and gaps. Constant memory; a pair of surrogates may be cut. */
 export class LetterReader {
@@ -35,7 +37,7 @@ export class LetterReader {
         if (unit >= 0x61 && unit <= 0x7a) sink.letter(unit, start, start + 1, true)
         else if (unit >= 0x41 && unit <= 0x5a) sink.letter(unit + 0x20, start, start + 1, false)
         else if (unit >= 0x30 && unit <= 0x39) sink.letter(unit, start, start + 1, false)
-        else sink.gap()
+        else sink.gap(unit)
         this.#high = NONE
       } else this.#beyond(unit, start)
     }
@@ -44,7 +46,7 @@ export class LetterReader {
   /** Ends the text. */
   end(): void {
     this.#high = NONE
-    this.#sink.gap()
+    this.#sink.gap(NO_UNIT)
   }
 
   #beyond(unit: number, start: number): void {
@@ -62,12 +64,12 @@ export class LetterReader {
     }
     const letter = letterOf(unit)
     if (letter === IGNORED) return
-    if (letter === SEPARATES) sink.gap()
+    if (letter === SEPARATES) sink.gap(unit)
     else if (unit >= UNSPACED && unit < UNSPACED_END) {
-      sink.gap()
+      sink.gap(NO_UNIT)
       if (letter === SEVERAL) for (const each of lettersOf(unit)) sink.letter(each, start, start + 1, false)
       else sink.letter(letter, start, start + 1, false)
-      sink.gap()
+      sink.gap(NO_UNIT)
     } else if (letter === SEVERAL) this.#several(unit, start, start + 1)
     else sink.letter(letter, start, start + 1, isSmall(unit))
   }
@@ -75,7 +77,7 @@ export class LetterReader {
   #several(codePoint: number, start: number, end: number): void {
     const letters = lettersOf(codePoint)
     if (letters.length > 0) for (const letter of letters) this.#sink.letter(letter, start, end, false)
-    else if (!isInvisible(codePoint)) this.#sink.gap()
+    else if (!isInvisible(codePoint)) this.#sink.gap(NO_UNIT)
   }
 }
 

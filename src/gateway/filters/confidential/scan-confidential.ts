@@ -1,7 +1,6 @@
 import type { Finding } from '../segment-machine.ts'
 import { type ConfidentialPlan, doesAct, maskOf } from './confidential-redactor.ts'
-import { ConfidentialScanner } from './confidential-scanner.ts'
-import { MatchList } from './match-list.ts'
+import { findConfidential } from './find-confidential.ts'
 
 /** What a search of a text gives. */
 interface Scanned {
@@ -16,18 +15,12 @@ interface Scanned {
  */
 export function* scanConfidential(
   text: string,
-  { index, actions }: ConfidentialPlan,
+  plan: ConfidentialPlan,
   dryRun: boolean,
   slice: number,
   scanRest: (piece: string) => Generator<void, Scanned>,
 ): Generator<void, Scanned> {
-  const matches = new MatchList()
-  const scanner = new ConfidentialScanner(index, actions, (entity, start, end) => matches.add(entity, actions.get(entity)!, start, end))
-  for (let at = 0; at < text.length; at += slice) {
-    if (at > 0) yield
-    scanner.push(text.slice(at, at + slice))
-  }
-  scanner.end()
+  const matches = yield* findConfidential(text, plan, slice)
   const findings: Finding[] = []
   let out = ''
   let at = 0
@@ -41,7 +34,7 @@ export function* scanConfidential(
     for (const finding of scanned.findings) findings.push({ ...finding, start: finding.start + from, end: finding.end + from })
     return scanned.blocked
   }
-  for (const { entity, action, start, end } of matches.take(Number.POSITIVE_INFINITY)) {
+  for (const { entity, action, start, end } of matches) {
     const acts = doesAct(action, dryRun)
     const covered = action === 'mask' && start <= maskedTo
     if (acts && !covered && (yield* rest(start))) return { text: out, findings, blocked: true }

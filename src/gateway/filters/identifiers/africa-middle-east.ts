@@ -2,7 +2,7 @@ import { luhn } from '../checksums.ts'
 import { always, type Identifier, identifier, isYymmdd, stdnum } from './identifier.ts'
 
 export const AFRICA_MIDDLE_EAST: readonly Identifier[] = [
-  identifier('ZA_ID_NUMBER', '9{13}:.4 999999_9999_999:.75 999999_9999_99_9:.75', (digits) => isYymmdd(digits) && stdnum('za/idnr')(digits), 'id number, identity number, south african, rsa id, said, id no'),
+  identifier('ZA_ID_NUMBER', '9{13}:.5 999999_9999_999:.75 999999_9999_99_9:.75', (digits) => isYymmdd(digits) && stdnum('za/idnr')(digits), 'id number, identity number, south african, rsa id, said, id no'),
   identifier('ZA_TAX_NUMBER', '9{10}:.1', stdnum('za/tin'), 'sars, tax reference, income tax number'),
   identifier('ZA_VAT', '9{10}:.1', stdnum('za/vat'), 'vat, vat number'),
   identifier('NG_NIN', '9{11}:.1 999-9999-9999:.3', always, 'nin, national identification number, nimc, nigeria, nigerian'),

@@ -1,7 +1,7 @@
 import { type Identifier, identifier, type Labelled, phrases } from './identifier.ts'
 
 const LICENCE = /^(?=(?:.*\d){3})[A-Z0-9][A-Z0-9-]{3,19}$/u
-const PASSPORT = /^(?=(?:.*\d){5})[A-Z0-9]{6,12}$/u
+const PASSPORT = /^(?=(?:.*\d){3})[A-Z0-9]{6,12}$/u
 const CODE = /^(?=(?:.*\d){2})[A-Z0-9][A-Z0-9._/-]{2,23}$/u
 
 /** Passports, licences and other papers whose form says little: they count directly after their label only. */
@@ -24,5 +24,5 @@ export const DOCUMENTS_LABELLED: readonly Labelled[] = [
   { entity: 'EMPLOYEE_ID', labels: phrases('employee id, employee number, staff id, badge number, badge, personnel number, personalnummer, mitarbeiternummer, matricule, numero de empleado, matricola, employee no, staff number'), pattern: CODE, score: 0.6 },
   { entity: 'CUSTOMER_ID', labels: phrases('customer id, customer number, client id, client number, user id, userid, account id, kundennummer, kunden-nr, numero client, numero de cliente, codice cliente, klantnummer, numer klienta, member account'), pattern: CODE, score: 0.6 },
   { entity: 'US_LICENSE_PLATE', labels: phrases('license plate, licence plate, plate number, plate, tag number, registration plate, immatriculation, matricula, targa, kenteken, numer rejestracyjny'), pattern: /^(?=.*\d)[A-Z0-9]{2,4}[ -]?[A-Z0-9]{2,5}$/u, score: 0.6 },
-  { entity: 'CERTIFICATE_NUMBER', labels: phrases('certificate number, license certificate, registration number, certificate no, medical license number, nursing license, state license, license no'), pattern: CODE, score: 0.55 },
+  { entity: 'CERTIFICATE_NUMBER', labels: phrases('certificate number, license certificate, registration number, certificate no, medical license number, nursing license, state license, license no'), unless: phrases('resident registration, business registration, company registration, foreigner registration, alien registration, vat registration, tax registration'), pattern: CODE, score: 0.55 },
 ] // prettier-ignore

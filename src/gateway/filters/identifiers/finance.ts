@@ -42,8 +42,9 @@ function isExpiry(digits: string): boolean {
   return month >= 1 && month <= 12 && year >= 10 && year <= 50 && (digits.length === 4 || digits.slice(2, 4) === '20')
 }
 
+/** ISO 3166-1, and the code in use for Kosovo. */
 const COUNTRIES =
-  'AD|AE|AF|AG|AI|AL|AM|AO|AR|AT|AU|AZ|BA|BB|BD|BE|BF|BG|BH|BI|BJ|BM|BN|BO|BR|BS|BW|BY|BZ|CA|CD|CG|CH|CI|CL|CM|CN|CO|CR|CU|CV|CY|CZ|DE|DJ|DK|DO|DZ|EC|EE|EG|ES|ET|FI|FJ|FO|FR|GA|GB|GE|GH|GI|GL|GM|GN|GR|GT|HK|HN|HR|HU|ID|IE|IL|IN|IQ|IR|IS|IT|JM|JO|JP|KE|KG|KH|KR|KW|KY|KZ|LA|LB|LI|LK|LT|LU|LV|LY|MA|MC|MD|ME|MG|MK|ML|MM|MN|MO|MR|MT|MU|MX|MY|MZ|NA|NE|NG|NI|NL|NO|NP|NZ|OM|PA|PE|PG|PH|PK|PL|PS|PT|PY|QA|RO|RS|RU|RW|SA|SE|SG|SI|SK|SM|SN|SV|SY|TH|TN|TR|TT|TW|TZ|UA|UG|US|UY|UZ|VA|VE|VN|XK|YE|ZA|ZM|ZW'
+  'AD|AE|AF|AG|AI|AL|AM|AO|AQ|AR|AS|AT|AU|AW|AX|AZ|BA|BB|BD|BE|BF|BG|BH|BI|BJ|BL|BM|BN|BO|BQ|BR|BS|BT|BV|BW|BY|BZ|CA|CC|CD|CF|CG|CH|CI|CK|CL|CM|CN|CO|CR|CU|CV|CW|CX|CY|CZ|DE|DJ|DK|DM|DO|DZ|EC|EE|EG|EH|ER|ES|ET|FI|FJ|FK|FM|FO|FR|GA|GB|GD|GE|GF|GG|GH|GI|GL|GM|GN|GP|GQ|GR|GS|GT|GU|GW|GY|HK|HM|HN|HR|HT|HU|ID|IE|IL|IM|IN|IO|IQ|IR|IS|IT|JE|JM|JO|JP|KE|KG|KH|KI|KM|KN|KP|KR|KW|KY|KZ|LA|LB|LC|LI|LK|LR|LS|LT|LU|LV|LY|MA|MC|MD|ME|MF|MG|MH|MK|ML|MM|MN|MO|MP|MQ|MR|MS|MT|MU|MV|MW|MX|MY|MZ|NA|NC|NE|NF|NG|NI|NL|NO|NP|NR|NU|NZ|OM|PA|PE|PF|PG|PH|PK|PL|PM|PN|PR|PS|PT|PW|PY|QA|RE|RO|RS|RU|RW|SA|SB|SC|SD|SE|SG|SH|SI|SJ|SK|SL|SM|SN|SO|SR|SS|ST|SV|SX|SY|SZ|TC|TD|TF|TG|TH|TJ|TK|TL|TM|TN|TO|TR|TT|TV|TW|TZ|UA|UG|UM|US|UY|UZ|VA|VC|VE|VG|VI|VN|VU|WF|WS|XK|YE|YT|ZA|ZM|ZW'
 const BIC = new RegExp(String.raw`^[A-Z]{4}(?:${COUNTRIES})[A-Z2-9][A-NP-Z0-9](?:XXX|[A-WYZ0-9][A-Z0-9]{2})?$`, 'u')
 const ISIN = new RegExp(String.raw`^(?:${COUNTRIES}|XS|EU)[A-Z0-9]{9}\d$`, 'u')
 
@@ -64,5 +65,5 @@ export const FINANCE: readonly Identifier[] = [
 const ACCOUNT = /^(?=(?:.*\d){4})[A-Z0-9][A-Z0-9-]{3,27}$/u
 
 export const FINANCE_LABELLED: readonly Labelled[] = [
-  { entity: 'US_BANK_NUMBER', labels: phrases('bank account, account, account number, account no, acct, acct no, acct number, checking account, savings account, checking, savings, bank account number, debit account, accnum, acc, bank acct, deposit account, direct deposit, kontonummer, kontonr, konto, numero de cuenta, cuenta, compte, numero de compte, conto, numero di conto, rekeningnummer, rachunek, conta'), pattern: ACCOUNT, score: 0.65 },
+  { entity: 'US_BANK_NUMBER', labels: phrases('bank account, account, account number, account no, acct, acct no, acct number, checking account, savings account, checking, savings, bank account number, debit account, accnum, acc, bank acct, deposit account, direct deposit, kontonummer, kontonr, konto, numero de cuenta, cuenta, compte, numero de compte, conto, numero di conto, rekeningnummer, rachunek, conta'), unless: phrases('permanent account, cuenta clabe'), pattern: ACCOUNT, score: 0.65 },
 ] // prettier-ignore

@@ -3,16 +3,14 @@ import { ADJACENT, type Contexts, type Lexicon } from '../contexts.ts'
 import type { After, Match, Segment } from '../recogniser.ts'
 import type { Identifier, Labelled } from './identifier.ts'
 import { LayoutTree, NO_NODE } from './layout-tree.ts'
+import { NEAR_BOOST, part, type Row, RowSet } from './row-set.ts'
 
-/** What words near a value add to its score: directly before it, or elsewhere in its context. */
-const ADJACENT_BOOST = 0.5
-const NEAR_BOOST = 0.4
 /** What standing alone adds: the cell of a table, the field of a form. */
 const ALONE_BOOST = 0.25
 /** A code in small letters is less often one. */
 const SMALL_LETTERS = 0.2
 /** The words directly before announce a number of another kind. */
-const ANNOUNCED_AS_OTHER = 0.15
+const ANNOUNCED_AS_OTHER = 0.2
 /** Groups of so many digits are parts of cards, accounts and telephone numbers when others stand beside them. */
 const SHORT_GROUP = 4
 const SHORTEST_CODE = 3
@@ -21,54 +19,11 @@ const LONGEST = 40
 /** Units between two groups: `12 / 27`. */
 const LONGEST_SEPARATOR = 3
 
-/** A form of some kind of number, with its score. */
-interface Row {
-  readonly identifier: Identifier
-  readonly score: number
+/** With the names that its labels, and the phrases that it is not meant by, have in the lexicon. */
+interface LabelledRow extends Labelled {
+  readonly label: string
+  readonly not: string
 }
-
-/** Rows as their scores part them: what counts if its checks hold, and what may count yet by what stands behind it. */
-interface Parted {
-  readonly sure: readonly Row[]
-  readonly weak: readonly Row[]
-}
-
-/** The rows of one layout. */
-class RowSet {
-  readonly rows: readonly Row[]
-  readonly #entities: ReadonlySet<string>
-  #minScore = Number.NaN
-  /** By what all scores are lowered by, of which there are a handful. */
-  readonly #parted = new Map<number, Parted>()
-
-  constructor(rows: readonly Row[]) {
-    this.rows = rows
-    this.#entities = new Set(rows.map(({ identifier }) => identifier.entity))
-  }
-
-  /** Whether a word near announces one of them, so that scores differ by row. */
-  isAnnounced(contexts: Contexts): boolean {
-    for (const name of contexts.keys()) if (this.#entities.has(name)) return true
-    return false
-  }
-
-  /** Scores with `boost`, for rows that nothing announces. */
-  parted(boost: number, minScore: number): Parted {
-    if (minScore !== this.#minScore) this.#parted.clear()
-    this.#minScore = minScore
-    const known = this.#parted.get(boost)
-    if (known !== undefined) return known
-    const scored = this.rows.map(({ identifier, score }) => ({ identifier, score: Math.min(1, score + boost) }))
-    const made = {
-      sure: scored.filter(({ score }) => score >= minScore),
-      weak: scored.filter(({ score }) => score < minScore && mayWait(score, minScore)),
-    }
-    this.#parted.set(boost, made)
-    return made
-  }
-}
-
-const mayWait = (score: number, minScore: number): boolean => score + NEAR_BOOST >= minScore
 
 /** The tables, ready to look up. */
 export interface IdentifierIndex {
@@ -77,8 +32,7 @@ export interface IdentifierIndex {
   readonly rowSets: (RowSet | undefined)[]
   /** `byLength[n]`: codes of n letters and digits. */
   readonly byLength: readonly (readonly Row[])[]
-  readonly labelled: readonly (Labelled & { readonly label: string })[]
-  readonly labels: ReadonlySet<string>
+  readonly labelled: readonly LabelledRow[]
   readonly lexicon: Lexicon
 }
 
@@ -91,19 +45,23 @@ export function indexIdentifiers(identifiers: readonly Identifier[], labelled: r
     const { code } = identifier
     if (code) for (let size = code.least; size <= code.most; size++) byLength[size]!.push({ identifier, score: code.score })
   }
-  for (const { entity, labels } of labelled) lexicon.add(labelOf(entity), labels)
+  for (const { entity, labels, unless } of labelled) {
+    lexicon.add(labelOf(entity), labels)
+    if (unless) lexicon.add(notOf(entity), unless)
+  }
   return {
     layouts,
     rowSets: [],
     byLength,
-    labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity) })),
-    labels: new Set(labelled.map(({ entity }) => labelOf(entity))),
+    labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity), not: notOf(row.entity) })),
     lexicon,
   }
 }
 
 /** Labels are apart from context words: a label stands directly before. */
 const labelOf = (entity: string): string => `label ${entity}`
+export const isLabel = (name: string): boolean => name.startsWith('label ')
+const notOf = (entity: string): string => `not ${entity}`
 
 function isAsciiAlphanumeric(unit: number): boolean {
   return (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
@@ -159,8 +117,9 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
     // Behind a group of digits and a space stands no label.
     if (digitsStand(units, base, groups, from - 1)) continue
     const end = codeEnd(units, base, groups, from)
-    if (end === 0 || (contexts === null && !index.lexicon.mayStandBefore(segment, start))) continue
-    labelledCode(search, start, end, contexts ?? index.lexicon.before(segment, start))
+    if (end === 0) continue
+    if (contexts === null && index.lexicon.mayStandBefore(segment, start)) contexts = index.lexicon.before(segment, start)
+    labelledCode(search, start, end, contexts)
   }
   return search.matches
 }
@@ -224,20 +183,6 @@ function take({ matches }: Search, start: number, end: number, { entity, valid }
   if (valid(compact)) matches.push({ start, end, score, entity })
 }
 
-/** Rows some of which a word near announces. */
-function part(rows: readonly Row[], otherwise: number, contexts: Contexts, minScore: number): Parted {
-  const sure: Row[] = []
-  const weak: Row[] = []
-  for (const { identifier, score: own } of rows) {
-    const distance = contexts.size === 0 ? undefined : contexts.get(identifier.entity)
-    const boost = distance === undefined ? otherwise : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
-    const score = Math.min(1, own + boost)
-    if (score >= minScore) sure.push({ identifier, score })
-    else if (distance === undefined && mayWait(score, minScore)) weak.push({ identifier, score })
-  }
-  return { sure, weak }
-}
-
 function hasSmallLetter(units: Uint16Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (units[i]! >= 0x61 && units[i]! <= 0x7a) return true
   return false
@@ -258,8 +203,7 @@ function compactForm(written: string): string {
 /** Weak values, by what stands after them. */
 function lift(search: Search, compact: string, rows: readonly Row[], { text, alone }: After): readonly { score: number; entity: string }[] {
   const { minScore } = search.segment
-  if (search.after?.text !== text) search.after = { text, contexts: search.index.lexicon.after(text) }
-  const { contexts } = search.after
+  const contexts = contextsAfter(search, text)
   if (contexts.size === 0 && !alone) return NOTHING_LIFTED
   const found: { score: number; entity: string }[] = []
   for (const { identifier, score } of rows) {
@@ -271,8 +215,19 @@ function lift(search: Search, compact: string, rows: readonly Row[], { text, alo
 
 const NOTHING_LIFTED: readonly never[] = []
 
+function contextsAfter(search: Search, text: string): Contexts {
+  if (search.after?.text !== text) search.after = { text, contexts: search.index.lexicon.after(text) }
+  return search.after.contexts
+}
+
 /** One sign stands between the group that begins at `groups[at]` and the one before. */
 const isNext = (groups: readonly number[], at: number): boolean => (groups[at] ?? 0) - (groups[at - 1] ?? 0) === 1
+
+/** A code before its label is as long as this and has five digits: anything may be said of a short number. */
+const SHORTEST_BEFORE_LABEL = 6
+const LONG_CODE = /^(?:[^\d]*\d){5}/u
+/** Between a code and its label behind it. */
+const COPULA = /^["')\]’”»]{0,2} (?:is|was|as|are|ist|war|als|est|es|è) /u
 
 /** `- . / _` */
 const isCodeSign = (unit: number): boolean => unit === 0x2d || unit === 0x2e || unit === 0x2f || unit === 0x5f
@@ -293,18 +248,37 @@ function codeEnd(units: Uint16Array, base: number, groups: readonly number[], fr
 const AT = 0x40
 const UNDERSCORE = 0x5f
 
-/** A code directly after its label. */
-function labelledCode({ segment, index, matches }: Search, start: number, end: number, contexts: Contexts): void {
-  if (contexts.size === 0 || !isLabelled(contexts, index.labels)) return
-  const code = segment.text.slice(start, end).toUpperCase()
-  for (const { entity, label, pattern, score } of index.labelled) {
-    if (contexts.get(label) === ADJACENT && pattern.test(code)) matches.push({ start, end, score, entity })
+/** A code directly after its label. @param contexts null if no phrase ends directly before it. */
+function labelledCode(search: Search, start: number, end: number, contexts: Contexts | null): void {
+  if (contexts === null || !hasLabel(contexts)) {
+    codeBeforeLabel(search, start, end)
+    return
   }
+  const code = search.segment.text.slice(start, end).toUpperCase()
+  for (const { entity, score } of labelledRows(search.index, contexts, code)) search.matches.push({ start, end, score, entity })
 }
 
-function isLabelled(contexts: Contexts, labels: ReadonlySet<string>): boolean {
-  for (const [name, distance] of contexts) if (distance === ADJACENT && labels.has(name)) return true
+function hasLabel(contexts: Contexts): boolean {
+  for (const [name, distance] of contexts) if (distance === ADJACENT && isLabel(name)) return true
   return false
+}
+
+/** `912803456 is my passport number`, where nothing but a quote can stand between. */
+function codeBeforeLabel(search: Search, start: number, end: number): void {
+  const { text } = search.segment
+  if (text.length - end > 1 || end - start < SHORTEST_BEFORE_LABEL) return
+  const code = text.slice(start, end).toUpperCase()
+  if (!LONG_CODE.test(code)) return
+  const resolve = ({ text: after }: After): readonly LabelledRow[] =>
+    COPULA.test(after) ? labelledRows(search.index, contextsAfter(search, after), code) : NOTHING_LIFTED
+  search.matches.push({ start, end, score: 0, resolve })
+}
+
+/** What the labels directly beside a code say of it. */
+function labelledRows({ labelled }: IdentifierIndex, contexts: Contexts, code: string): readonly LabelledRow[] {
+  return labelled.filter(
+    ({ label, not, pattern }) => contexts.get(label) === ADJACENT && contexts.get(not) !== ADJACENT && pattern.test(code),
+  )
 }
 
 function hasDigit(units: Uint16Array, start: number, end: number): boolean {

@@ -28,7 +28,7 @@ function vin(code: string): boolean {
 }
 
 export const HEALTH: readonly Identifier[] = [
-  identifier('MEDICAL_LICENSE', 'AA9{7}:.55 A99{7}:.35', dea, 'dea, dea number, dea no, prescriber, medical license, dea registration, physician'),
+  identifier('MEDICAL_LICENSE', 'AA9{7}:.55 A99{7}:.35', dea, 'dea, dea number, dea no, medical license, dea registration'),
   identifier('NDC_CODE', '99999-9999-99:.5 99999-999-99:.45 9999-9999-99:.45 99999-9999-9:.4 9{11}:.05', always, 'ndc, national drug code, drug code'),
   identifier('ICD10_CODE', 'A99.9:.3 A99.99:.4 A99.999:.4 A99.9A:.4 A99.99A:.45 A99.9999:.3 A99.999A:.55 A99:.05 A9A.9:.4 A9A.99:.45', (code) => /^[A-TV-Z]\d/u.test(code), 'icd, icd-10, icd10, icd-10-cm, diagnosis, dx, diagnose, diagnosis code, diagnostic, diagnostico, diagnosi, rozpoznanie'),
   identifier('VIN', '', vin, 'vin, vehicle identification number, vehicle identification, chassis, fahrgestellnummer, fin, fahrzeug-identifizierungsnummer', { least: 17, most: 17, pattern: VIN, score: 0.65 }),
@@ -39,6 +39,6 @@ const LONG_CODE = /^(?=(?:.*\d){3})[A-Z0-9][A-Z0-9._/-]{4,23}$/u
 
 export const HEALTH_LABELLED: readonly Labelled[] = [
   { entity: 'MEDICAL_RECORD_NUMBER', labels: phrases('mrn, medical record, medical record number, medical record no, patient id, patient number, patient no, patient identifier, chart number, chart, hospital number, hospital no, medical file, patient mrn, med rec, medrec, ehr id, unit number, patientennummer, patienten-id, fallnummer, aktenzeichen patient, numero de dossier, dossier medical, ipp, historia clinica, numero de historia clinica, nhc, cartella clinica, numero di cartella, patientnummer, patientnr, processo clinico, numer pacjenta, encounter, encounter id, admission number, accession, accession number, specimen, specimen id'), pattern: CODE, score: 0.7 },
-  { entity: 'HEALTH_PLAN_ID', labels: phrases('member id, subscriber id, insurance id, health plan, health plan id, policy, policy number, insurance policy, insurance number, insurance code, beneficiary number, health insurance number, health insurance id, group number, policyholder id, member number, insurance member, plan id, medicaid, medicaid id, medicaid number, versichertennummer, policennummer, numero de poliza, poliza, numero d adherent, mutuelle, polizza, polisnummer, polisnr, claim number, claim id'), pattern: CODE, score: 0.65 },
+  { entity: 'HEALTH_PLAN_ID', labels: phrases('member id, subscriber id, insurance id, health plan, health plan id, policy, policy number, insurance policy, insurance number, insurance code, beneficiary number, health insurance number, health insurance id, group number, policyholder id, member number, insurance member, plan id, medicaid, medicaid id, medicaid number, versichertennummer, policennummer, numero de poliza, poliza, numero d adherent, mutuelle, polizza, polisnummer, polisnr, claim number, claim id'), unless: phrases('national insurance, social insurance'), pattern: CODE, score: 0.65 },
   { entity: 'DEVICE_ID', labels: phrases('udi, device id, device identifier, serial, serial number, serial no, device serial, device serial number, implant serial, pacemaker serial, lot number, imei, seriennummer, numero de serie, numero di serie, serienummer, asset tag'), pattern: LONG_CODE, score: 0.6 },
 ] // prettier-ignore

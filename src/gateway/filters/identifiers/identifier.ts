@@ -25,6 +25,8 @@ export interface Form {
 export interface Labelled {
   readonly entity: string
   readonly labels: readonly string[]
+  /** Longer phrases around its labels that announce another number: `national insurance number` is no `insurance number`. */
+  readonly unless?: readonly string[]
   /** On the code as it is written, in capital letters: letters, digits and `-./_`. */
   readonly pattern: RegExp
   readonly score: number

@@ -24,7 +24,7 @@ export const NORTH_AMERICA: readonly Identifier[] = [
   identifier('US_ITIN', '999-99-9999:.7 999_99_9999:.5 999-999999:.3 99999-9999:.3 9{9}:.2', itin, 'itin, individual taxpayer, taxpayer id, tax id, taxpayer identification, tax payer'),
   identifier('US_EIN', '99-9{7}:.45 9{9}:.05', stdnum('us/ein'), 'ein, fein, employer identification, tax id, federal tax, tin, taxpayer identification, tax identification'),
   identifier('US_MBI', '9AX9AX9AA99:.85 9AX9-AX9-AA99:.9 9AX9_AX9_AA99:.8', (code) => MBI.test(code), 'mbi, medicare, medicare beneficiary, beneficiary id, hic, cms'),
-  identifier('US_NPI', '9{10}:.2 9999-999-999:.5 9999_999_999:.3', npi, 'npi, national provider, provider identifier, provider id, provider number, physician'),
+  identifier('US_NPI', '9{10}:.2 9999-999-999:.5 9999_999_999:.3', npi, 'npi, national provider, provider identifier, provider id, provider number'),
   identifier('US_ZIP_CODE', '99999-9999:.55 99999:.05', (code) => Number(code.slice(0, 5)) > 500, 'zip, zip code, zipcode, postal code'),
   identifier('CA_SIN', '999-999-999:.6 999_999_999:.5 9{9}:.2', (digits) => !/^[08]/u.test(digits) && stdnum('ca/sin')(digits), 'sin, social insurance, social insurance number, nas, numero d assurance sociale, assurance sociale'),
   identifier('CA_BN', '9{9}:.1 9{9}AA9999:.75 9{9}_AA_9999:.75', (code) => stdnum('ca/bn')(code), 'bn, business number, numero d entreprise, gst, hst'),

@@ -45,7 +45,7 @@ const UK_LICENCE = /^(?=.{5}\d)[A-Z]{1,5}9{0,4}\d[0156]\d(?:0[1-9]|[12]\d|3[01])
 
 /** A French department, a Belgian or Dutch number and the like are checked by the library. */
 export const WESTERN_EUROPE: readonly Identifier[] = [
-  identifier('UK_NHS', '999-999-9999:.6 999_999_9999:.6 9{10}:.2', nhs, 'nhs, nhs number, nhs no, national health service, health services authority, patient'),
+  identifier('UK_NHS', '999-999-9999:.6 999_999_9999:.6 9{10}:.2', nhs, 'nhs, nhs number, nhs no, national health service, health services authority'),
   identifier('UK_NINO', 'AA999999A:.75 AA_99_99_99_A:.85 AA_999999_A:.75 AA999999_A:.6 AA-99-99-99-A:.85 AA999999:.2', (code) => NINO.test(code), 'national insurance, nino, ni number, national insurance number, ni no, insurance number'),
   identifier('UK_UTR', '9{10}:.1 99999_99999:.1', stdnum('gb/utr'), 'utr, unique taxpayer reference, tax reference, self assessment'),
   identifier('UK_VAT', 'AA9{9}:.6 AA_999_9999_99:.6 9{9}:.1 999_9999_99:.15', (code) => /^(?:GB|XI|\d)/u.test(code) && stdnum('gb/vat')(code), 'vat, vat number, vat registration, vat reg no'),
@@ -70,7 +70,7 @@ export const WESTERN_EUROPE: readonly Identifier[] = [
   identifier('CH_AHV', '999.9999.9999.99:.9 9{13}:.3 999_9999_9999_99:.85', stdnum('ch/ssn'), 'ahv, ahv-nummer, ahvn13, avs, numero avs, sozialversicherungsnummer, avs-nr, navs'),
   identifier('CH_UID', 'AAA-999.999.999:.85 AAA9{9}:.6', (code) => code.startsWith('CHE') && stdnum('ch/uid')(code), 'uid, mwst, ide, unternehmens-identifikationsnummer'),
   identifier('LI_PEID', '9{12}:.05', stdnum('li/peid'), 'peid, personenidentifikationsnummer'),
-  identifier('FR_NIR', '9_99_99_99_999_999_99:.85 9_99_99_99_999_999:.6 9{15}:.35 9{13}:.1 9_99_99_9A_999_999_99:.85 9{6}A9{8}:.4', (code) => code.length === 13 || stdnum('fr/nir')(code), 'nir, securite sociale, numero de securite sociale, insee, carte vitale, n secu, secu'),
+  identifier('FR_NIR', '9_99_99_99_999_999_99:.85 9_99_99_99_999_999:.6 9{15}:.55 9{13}:.1 9_99_99_9A_999_999_99:.85 9{6}A9{8}:.4', (code) => code.length === 13 || stdnum('fr/nir')(code), 'nir, securite sociale, numero de securite sociale, insee, carte vitale, n secu, secu'),
   identifier('FR_NIF', '99_99_999_999_999:.6 9{13}:.2', stdnum('fr/nif'), 'numero fiscal, nif, spi, identifiant fiscal, reference fiscale'),
   identifier('FR_SIREN', '999_999_999:.25 9{9}:.15', stdnum('fr/siren'), 'siren, rcs, numero siren'),
   identifier('FR_SIRET', '999_999_999_99999:.7 9{14}:.2', stdnum('fr/siret'), 'siret, numero siret'),

@@ -15,19 +15,33 @@ export interface InjectionFinding {
   readonly signal: string
   /** 0 … 1. */
   readonly score: number
+  /** UTF-16 offsets in the text, end exclusive. */
+  readonly start: number
+  readonly end: number
 }
+
+/** Whether a signal that lies over a stretch of the text counts. */
+type Counts = (start: number, end: number) => boolean
+const ALL: Counts = () => true
 
 /**
  * As `classifyInjection` for a text of any length, giving way after every slice; the slices are the same for everybody who asks.
+ * @param counts leaves out what does not lie where it is looked for.
  * @returns the strongest finding; null for a text that is not held to be an injection.
  */
-export function* classifyInSlices(text: string, model: InjectionModel = shippedInjectionModel()): Generator<void, InjectionFinding | null> {
+export function* classifyInSlices(
+  text: string,
+  model: InjectionModel = shippedInjectionModel(),
+  counts: Counts = ALL,
+): Generator<void, InjectionFinding | null> {
   let best: InjectionFinding | null = null
   for (let from = 0; ;) {
     const end = from + INJECTION_SLICE
-    const { verdict, signals, score } = classifyInjection(text.slice(from, end), model)
-    if (verdict === 'injection' && score >= INJECTION_THRESHOLD && (best === null || score > best.score))
-      best = { signal: signals[0]?.name ?? 'classifier', score }
+    const { signals } = classifyInjection(text.slice(from, end), model)
+    // Strongest first.
+    const strongest = signals.find((signal) => counts(from + signal.start, from + signal.end))
+    if (strongest !== undefined && strongest.score >= INJECTION_THRESHOLD && (best === null || strongest.score > best.score))
+      best = { signal: strongest.name, score: strongest.score, start: from + strongest.start, end: from + strongest.end }
     if (end >= text.length) return best
     from = nextStart(text, from, end - OVERLAP)
     yield

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { RedoubtError } from '#foundation/core'
+import { LEARNING_RATE, LogisticFit, quantised } from '../text/logistic-fit.ts'
 import { type Random, seededRandom, shuffle } from '../text/random.ts'
 import { BUCKETS, FeatureReader } from './features.ts'
 import type { LabelledRow } from './labelled-rows.ts'
@@ -25,18 +26,12 @@ export interface TrainInjectionOptions {
 const EPOCHS = 14
 /** Epochs in which whole texts are learned, before windows are chosen by what was learned. */
 const WARM_UP = 4
-const LEARNING_RATE = 0.1
-const DECAY = 1e-4
-/** Share of features hidden at each step, so that no single phrase decides. */
-const DROPOUT = 0.3
 /** Fits that are averaged. */
 const FOLDS = 5
 /** Alarms on harmless text at the threshold. */
 export const FALSE_ALARMS = 0.01
 /** Fewest harmless rows that say what one of a hundred is. */
 const FEWEST_HARMLESS = 800
-/** Largest weight told apart. */
-const CLIP = 2
 /** Tokens of a row that are learned from. */
 const LONGEST_ROW = 4096
 
@@ -68,16 +63,17 @@ export function trainInjection(files: readonly LabelledFile[], options: TrainInj
   for (let fold = 0; fold < FOLDS; fold++) {
     const learned = examples.filter(({ tokens }, i) => i % FOLDS !== fold && tokens > 0)
     const fit = new Fit(random)
+    const { logistic } = fit
     for (let epoch = 0; epoch < epochs; epoch++) {
       shuffle(learned, random)
-      fit.rate = LEARNING_RATE * (1 - (0.8 * epoch) / epochs)
+      logistic.rate = LEARNING_RATE * (1 - (0.8 * epoch) / epochs)
       let loss = 0
       for (const example of learned) loss += fit.learn(example, epoch < WARM_UP)
       progress?.(fold * epochs + epoch + 1, FOLDS * epochs, loss / learned.length)
     }
-    for (let k = 0; k < BUCKETS; k++) weights[k] = weights[k]! + fit.weights[k]! / FOLDS
-    fit.biases.forEach((bias, scale) => (biases[scale] = biases[scale]! + bias / FOLDS))
-    const model: InjectionModel = { ...quantised(fit.weights), biases: [...fit.biases], cut: 0, provenance }
+    for (let k = 0; k < BUCKETS; k++) weights[k] = weights[k]! + logistic.weights[k]! / FOLDS
+    logistic.biases.forEach((bias, scale) => (biases[scale] = biases[scale]! + bias / FOLDS))
+    const model: InjectionModel = { ...quantised(logistic.weights), biases: [...logistic.biases], cut: 0, provenance }
     const unseen = [...examples, ...held].filter((_, i) => i % FOLDS === fold)
     for (const { label, text } of unseen) if (label === 0) logits.push(scoreWindows(text, model).logit)
   }
@@ -85,11 +81,6 @@ export function trainInjection(files: readonly LabelledFile[], options: TrainInj
   // The next larger number: a score of exactly 0.5 is an alarm.
   const cut = logits[Math.floor(FALSE_ALARMS * logits.length)]! + 1e-9
   return { ...quantised(weights), biases, cut, provenance }
-}
-
-function quantised(weights: Float32Array | Float64Array): { readonly weights: Int8Array; readonly scale: number } {
-  const scale = CLIP / 127
-  return { weights: Int8Array.from(weights, (weight) => Math.max(-127, Math.min(127, Math.round(weight / scale)))), scale }
 }
 
 function provenanceOf({ name, rows }: LabelledFile): InjectionModel['provenance']['files'][number] {
@@ -121,16 +112,13 @@ function exampleOf({ text: raw, label }: LabelledRow): Example {
 }
 
 class Fit {
-  rate = LEARNING_RATE
-  readonly weights = new Float32Array(BUCKETS)
-  readonly biases = new Float64Array(SCALES.length)
-  readonly #squares = new Float32Array(BUCKETS).fill(1e-3)
-  readonly #biasSquares = new Float64Array(SCALES.length).fill(1)
+  readonly logistic: LogisticFit
   readonly #random: Random
   readonly #pairs = new Int32Array(2 * SCALES.length)
 
   constructor(random: Random) {
     this.#random = random
+    this.logistic = new LogisticFit(random, BUCKETS, SCALES.length)
   }
 
   /** @returns the loss of the row's window. */
@@ -151,10 +139,11 @@ class Fit {
   }
 
   #mostSuspicious({ tokens, at, buckets }: Example): Window {
+    const { weights, biases } = this.logistic
     const sums = new Float64Array(tokens + 1)
     for (let i = 0; i < tokens; i++) {
       let sum = sums[i]!
-      for (let k = at[i]!; k < at[i + 1]!; k++) sum += this.weights[buckets[k]!]!
+      for (let k = at[i]!; k < at[i + 1]!; k++) sum += weights[buckets[k]!]!
       sums[i + 1] = sum
     }
     let best = Number.NEGATIVE_INFINITY
@@ -164,7 +153,7 @@ class Fit {
       for (let w = 0; w < count; w++) {
         const from = this.#pairs[2 * w]!
         const scale = this.#pairs[2 * w + 1]!
-        const logit = this.biases[scale]! + (sums[to]! - sums[from]!) / Math.sqrt(to - from)
+        const logit = biases[scale]! + (sums[to]! - sums[from]!) / Math.sqrt(to - from)
         if (logit <= best) continue
         best = logit
         window = { from, to, scale }
@@ -174,27 +163,6 @@ class Fit {
   }
 
   #step({ label, at, buckets }: Example, { from, to, scale }: Window): number {
-    const { weights } = this
-    const squares = this.#squares
-    const norm = 1 / (Math.sqrt(to - from) * (1 - DROPOUT))
-    const active: number[] = []
-    let sum = 0
-    for (let k = at[from]!; k < at[to]!; k++) {
-      if (this.#random.next() < DROPOUT) continue
-      active.push(buckets[k]!)
-      sum += weights[buckets[k]!]!
-    }
-    const logit = this.biases[scale]! + sum * norm
-    const error = 1 / (1 + Math.exp(-logit)) - label
-    const gradient = error * norm
-    for (const bucket of active) {
-      const step = gradient + DECAY * weights[bucket]!
-      squares[bucket] = squares[bucket]! + step * step
-      weights[bucket] = weights[bucket]! - (this.rate * step) / Math.sqrt(squares[bucket])
-    }
-    this.#biasSquares[scale] = this.#biasSquares[scale]! + error * error
-    this.biases[scale] = this.biases[scale]! - (this.rate * error) / Math.sqrt(this.#biasSquares[scale])
-    const signed = label === 1 ? -logit : logit
-    return Math.max(0, signed) + Math.log1p(Math.exp(-Math.abs(signed)))
+    return this.logistic.step({ label, buckets, from: at[from]!, to: at[to]!, tokens: to - from, bias: scale })
   }
 }

@@ -1,11 +1,15 @@
 import { CONNECTORS, isStreetName, isStreetNameAt, plainForm, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
 import { SHAPE } from '../outline.ts'
-import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { WordFilter } from '../word-filter.ts'
 
 const SCORE = { street: 0.6, weakStreet: 0.35, box: 0.7, city: 0.6 } as const
 /** What a postal code in the same address adds. */
 const POSTCODE_BOOST = 0.37
+/** What lifts a street whose kind is also another word: `I live at 402 Waters Brook`. */
+const ANNOUNCED = contextWords('address', 'live at', 'lives at', 'lived at', 'living at', 'reside at', 'resides at', 'residing at', 'located at', 'deliver to', 'delivered to', 'ship to', 'shipped to', 'moved to') // prettier-ignore
+const ANNOUNCED_UNITS = 24
+const ANNOUNCED_BOOST = 0.2
 /** Words of a street's name, of a city's. */
 const NAME_WORDS = 5
 const CITY_WORDS = 3
@@ -16,21 +20,26 @@ const SHORTEST_STREET = 6
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
 /** Ends of English street names that are hardly anything else. */
 const SURE = words('street st road rd avenue ave boulevard blvd lane ln drive dr court ct place pl square sq terrace way highway hwy parkway pkwy circle cir trail trl close crescent cres grove gardens mews row walk plaza loop alley pike turnpike') // prettier-ignore
-const GERMAN = words('strasse str weg platz allee ring gasse damm ufer straat laan plein')
+const GERMAN = words(
+  'strasse str markt steig chaussee vag gata gade vej utca korut caddesi cad sokak bulvari weg platz allee ring gasse damm ufer straat laan plein',
+)
 const UNITS = words('apt apartment suite ste unit floor fl flat room rm building bldg no nr # bis ter lgh lok m box top stiege piso esc int scala bus') // prettier-ignore
 const DIRECTIONS = words('n s e w ne nw se sw north south east west northeast northwest southeast southwest o')
 const STATES = words('AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR AP AE AA AB BC MB NB NL NS ON PE QC SK NT NU YT NSW VIC QLD TAS ACT') // prettier-ignore
 const COUNTRIES = words('usa us uk france germany deutschland spain espana italy italia netherlands nederland belgium austria switzerland schweiz canada australia ireland poland polska portugal brasil brazil mexico india') // prettier-ignore
 
 const HOUSE = /^#?\d{1,6}(?:[A-Za-z]|(?:[-/]\d{1,4})?[A-Za-z]?)$/u
-const NUMBER_AFTER = /^\d{1,4}(?:[-/]\d{1,4})?[A-Za-z]?(?:\/\d{1,4})?$/u
+const NUMBER_AFTER = /^\d{1,4}(?:[-/]\d{1,4})?[A-Za-z]?(?:\/\d{1,4})?\.?$/u
 const ORDINAL = /^\d{1,3}(?:st|nd|rd|th)$/iu
 const CAPITAL = /^[\p{Lu}][\p{L}.'’-]{0,30}$/u
 /** Postal codes of one word; those of two (`SW1A 1AA`, `1017 AB`, `K1A 0B1`) by their halves. */
 const POSTCODE = /^(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?$|^\d{2}-\d{3}$/u
 const HALVES = /^(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|\d{4} [A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{3} \d{2})$/u
 /** Street kinds in small letters, which a segment does not begin with. */
-const KIND_BEFORE = /(?:^|[^\p{L}])(?:ul\.?|al\.?|via|viale|calle|c\/|avda\.?|avenida|rua|rue|plaza|piazza|corso)\s$/iu
+const KIND_BEFORE = /(?:^|[^\p{L}])(?:ul\.?|al\.?|os\.?|pl\.?|bulw\.?|via|viale|calle|c\/|avda\.?|avenida|rua|rue|plaza|piazza|corso)\s$/iu
+
+/** A bracket or a quote before the first letter or digit. */
+const OPENED = /^[("'][\p{L}\d]/u
 
 interface Word {
   readonly text: string
@@ -44,12 +53,13 @@ interface Word {
 function wordsOf(text: string): readonly Word[] {
   const found: Word[] = []
   for (const { 0: raw, index } of text.matchAll(/[^\s,]+/gu)) {
-    const cut = raw.replace(/[;:!?)]+$/u, '')
-    const end = index + cut.length
+    const opened = OPENED.test(raw) ? 1 : 0
+    const cut = raw.slice(opened).replace(/[;:!?)]+$/u, '')
+    const end = index + opened + cut.length
     found.push({
       text: cut,
       plain: plainForm(cut).replace(/\.$/u, ''),
-      start: index,
+      start: index + opened,
       end,
       breaks: /^[,;:!?)]|^\s*[\n\r]/u.test(text.slice(end, end + 4)),
     })
@@ -66,16 +76,36 @@ interface Street {
   readonly score: number
 }
 
+/** House numbers between others: `150 bis`. */
+const REPEATED = words('bis ter quater')
+
+/** `rue de la Paix` behind a number, from its kind at `kind` on. */
+function kindFirst(all: readonly Word[], first: number, kind: number): Street | null {
+  let last = kind
+  while (last < kind + NAME_WORDS && all[last + 1] && isName(all[last + 1]!) && !(last > kind && all[last]!.breaks)) last++
+  while (last > kind && CONNECTORS.has(all[last]!.text)) last--
+  return last > kind ? { first, last, score: SCORE.street } : null
+}
+
+/** `Flat 3, 12 Marlborough Road`: where the address begins. */
+function beforeStreet(all: readonly Word[], street: number): number {
+  const unit = all[street - 2]
+  const number = all[street - 1]
+  return unit && number && number.breaks && UNITS.has(unit.plain) && /^[A-Z]?\d{1,5}[A-Z]?$/iu.test(number.text) ? street - 2 : street
+}
+
 /** `12 Main Street`, `12 rue de la Paix`. */
 function numberFirst(all: readonly Word[], i: number): Street | null {
   if (!HOUSE.test(all[i]!.text)) return null
+  if (all[i + 1] && REPEATED.has(all[i + 1]!.plain) && !all[i]!.breaks) {
+    const street = all[i + 2] && STREETS_BEFORE.has(all[i + 2]!.plain) ? kindFirst(all, i, i + 2) : null
+    if (street) return street
+  }
   const next = all[i + 1]
   if (next === undefined || (all[i]!.breaks && !STREETS_BEFORE.has(next.plain))) return null
   if (STREETS_BEFORE.has(next.plain) && !next.breaks && !(SURE.has(next.plain) && CAPITAL.test(next.text))) {
-    let last = i + 1
-    while (last < i + 1 + NAME_WORDS && all[last + 1] && isName(all[last + 1]!) && !(last > i + 1 && all[last]!.breaks)) last++
-    while (last > i + 1 && CONNECTORS.has(all[last]!.text)) last--
-    if (last > i + 1) return { first: i, last, score: SCORE.street }
+    const street = kindFirst(all, i, i + 1)
+    if (street) return street
   }
   // Not `1999 the Court`.
   if (!CAPITAL.test(next.text) && !ORDINAL.test(next.text)) return null
@@ -214,7 +244,12 @@ function find(segment: Segment): readonly Match[] {
     if (street) {
       const { last, hasPostcode } = tail(all, street.last)
       const end = trimmed(all, last)
-      matches.push({ start: word.start, end, score: Math.min(1, street.score + (hasPostcode ? POSTCODE_BOOST : 0)) })
+      const isAnnounced = street.score < SCORE.street && segment.hasContext(word.start, ANNOUNCED, ANNOUNCED_UNITS)
+      matches.push({
+        start: all[beforeStreet(all, i)]!.start,
+        end,
+        score: Math.min(1, street.score + (hasPostcode ? POSTCODE_BOOST : 0) + (isAnnounced ? ANNOUNCED_BOOST : 0)),
+      })
       i = last
     } else if (BOXES.has(word.plain) && all[i + 1] && /^\d{1,7}\.?$/u.test(all[i + 1]!.text)) {
       const first = i > 0 && /^p\.?\s?o$/u.test(all[i - 1]!.plain) ? i - 1 : i

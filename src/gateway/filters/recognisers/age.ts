@@ -6,9 +6,9 @@ const SCORE = 0.75
 const OLDEST = 120
 const MAX_DIGITS = 3
 const NOTHING: readonly Match[] = []
-/** Directly before the number: `aged 45`, `age: 45`, `Alter 45`. */
+/** Directly before the number: `aged 45`, `age: 45`, `Alter 45`, `"age": "45"`, `age</td><td>45`. */
 const BEFORE =
-  /(?<![\p{L}\p{N}])(?:age|aged|ages|age is|age of|turned|turning|turns|alter|âge|âgée?|agée?|edad|edad de|età|leeftijd|idade|wiek|wieku|alder|ålder)\s{0,2}[:=]?\s{0,2}(?:of|de|von|van|is)?\s{0,2}$/u
+  /(?<![\p{L}\p{N}])(?:age|aged|ages|age is|age of|turned|turning|turns|alter|âge|âgée?|agée?|edad|edad de|età|leeftijd|idade|wiek|wieku|alder|ålder)["']?\s{0,2}[:=]?\s{0,2}(?:(?:of|de|von|van|is)?\s{0,2}["'(]?|(?:<\/?[a-z]{1,8}>){1,2})$/u
 /** Directly after it. */
 const AFTER =
   /^(?:[ -]?(?:years?|yrs?|months?|weeks?|days?)[ -]old|[ -]?(?:yo|y\/o|y\.o\.?)|[ -]?jährige[rnsm]?|[ -]?jarige?|[ -]letni[aey]?(?:go)?| (?:years? of age|yrs? of age|Jahre alt|jahre alt|jaar oud|lat)| (?:ans|años|anni|anos|Jahre)(?= (?:d'âge|de edad|de idade|old|alt)|[.,;)]|$))(?![\p{L}\p{N}])/u
@@ -33,15 +33,18 @@ function isAnnounced(segment: Segment, start: number): boolean {
   // Space, colon and equals sign.
   while (at >= start - LONGEST_SIGNS && isBetween(segment.unitAt(at))) at--
   const [first, second] = [segment.unitAt(at - 1), segment.unitAt(at)]
-  if (first < 0x80 && second < 0x80 && !ENDS.has(pair(first, second))) return false
-  return BEFORE.test(segment.context(start).slice(-20))
+  // `>` is the end of a tag.
+  if (second !== 0x3e && first < 0x80 && second < 0x80 && !ENDS.has(pair(first, second))) return false
+  return BEFORE.test(segment.context(start).slice(-LONGEST_BEFORE))
 }
 
+/** A word of `BEFORE` with what may stand between. */
+const LONGEST_BEFORE = 32
 /** Between the word and the number, at most. */
 const LONGEST_SIGNS = 7
 
 function isBetween(unit: number): boolean {
-  return unit <= 0x20 || unit === 0x3a || unit === 0x3d
+  return unit <= 0x20 || unit === 0x3a || unit === 0x3d || unit === 0x22 || unit === 0x27 || unit === 0x28
 }
 
 function isWordUnit(unit: number): boolean {

@@ -1,4 +1,5 @@
 import { type DigitGroup, digitsOf } from '../digit-runs.ts'
+import { isAnnouncedAsOther } from '../identifiers/table.ts'
 import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
@@ -97,6 +98,10 @@ const ISSUERS: readonly Issuer[] = [
   { prefixes: [['1', '1']], lengths: [15], score: 0.6 }, // UATP
 ]
 
+/** Below it the length is common for other numbers, and a word that announces one counts. */
+const COMMON = 0.7
+const ANNOUNCED_AS_OTHER = 0.15
+
 const CONTEXT = contextWords(
   'card', 'cards', 'credit', 'debit', 'visa', 'mastercard', 'master card', 'amex', 'american express', 'maestro', 'discover', 'diners',
   'jcb', 'unionpay', 'pan', 'cc', 'karte', 'kreditkarte', 'kartennummer', 'carte', 'tarjeta', 'carta', 'cartão',
@@ -163,7 +168,9 @@ function find(segment: Segment): readonly Match[] {
         const issuer = issuerScore(digits)
         if (issuer === 0) continue
         const start = groups[from]!.start
-        const score = segment.hasContext(start, CONTEXT) ? Math.min(1, issuer + CONTEXT_BOOST) : issuer
+        const isCard = segment.hasContext(start, CONTEXT)
+        const isOther = !isCard && issuer < COMMON && isAnnouncedAsOther(segment, start, 'CREDIT_CARD')
+        const score = isCard ? Math.min(1, issuer + CONTEXT_BOOST) : issuer - (isOther ? ANNOUNCED_AS_OTHER : 0)
         matches.push({ start, end: group.end, score })
       }
     }

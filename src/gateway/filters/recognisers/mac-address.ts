@@ -2,7 +2,8 @@ import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.
 import { SHAPE } from '../outline.ts'
 
 /** IEEE 802: six pairs with colons or dashes, or three fours with dots. */
-const MAC = /(?<![\w:.-])(?:[0-9A-F]{2}(?:([:-])[0-9A-F]{2})(?:\1[0-9A-F]{2}){4}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})(?![\w:-]|\.\w)/giu
+const MAC =
+  /(?<![a-z0-9:.-])(?:[0-9A-F]{2}(?:([:-])[0-9A-F]{2})(?:\1[0-9A-F]{2}){4}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})(?![a-z0-9:-]|\.\w)/giu
 
 function find(segment: Segment): readonly Match[] {
   const matches: Match[] = []
@@ -15,7 +16,7 @@ function find(segment: Segment): readonly Match[] {
 
 export const macAddress: Recogniser = {
   entities: ['MAC_ADDRESS'],
-  needs: TRAIT.colons | TRAIT.dashes | TRAIT.digits,
+  needs: TRAIT.colons | TRAIT.dashes | TRAIT.digits | TRAIT.dot,
   shapes: SHAPE.parts,
   find,
 }

@@ -7,7 +7,7 @@ const LONGEST = 128
 const NOTHING: readonly Match[] = []
 /** Directly before it, in the languages of the other context words: `password: …`, `"pwd":"…"`, `her password is …`, `user@host / …` is not one. */
 const NAMED =
-  /(?<![\p{L}\p{N}])(?:[\p{L}\p{N}]{1,16}[_-]){0,2}(?:passwords?|passwd|passphrase|passcode|passwort|kennwort|pwd|pass|mot\sde\spasse|mdp|contraseña|contrasena|clave|wachtwoord|senha|hasło|haslo|parola|lösenord|salasana|adgangskode|şifre|пароль|pin)(?:s|es)?["'`]{0,2}(?:\s{0,2}(?:[:=]|=>|:=|->)\s{0,2}|\s(?:is|was|ist|est|es|è|to|as|of|was\sset\sto|is\sset\sto|lautet)[:]?\s|\s{1,2})["'`(]{0,2}$/u
+  /(?<![\p{L}\p{N}])(?:[\p{L}\p{N}]{1,16}[_-]){0,2}(?:passwords?|passwd|passphrase|passcode|passwort|kennwort|pwd|pass|mot\sde\spasse|mdp|contraseña|contrasena|clave|wachtwoord|senha|hasło|haslo|parola|lösenord|salasana|adgangskode|şifre|пароль|pin)(?:s|es)?["'`]{0,2}(?:\s{0,2}(?:[:=]|=>|:=|->)\s{0,2}|\s(?:is|was|ist|est|es|è|to|as|of|was\sset\sto|is\sset\sto|lautet)[:]?\s|\s{1,2}|<\/[a-z]{1,8}>\s?)(?:<[a-z]{1,8}>)?["'`(]{0,2}$/u
 /** Most texts have none of these. */
 const HINT = /pass|pwd|kennw|mdp|contrase|clave|wachtw|senha|has[lł]o|parola|lösen|salas|adgang|şifre|пароль|pin/iu
 /** The same for a text in ASCII and in small letters, at a fraction of the cost. */

@@ -1,5 +1,6 @@
 import { type DigitGroup, type DigitRun, digitsOf } from '../digit-runs.ts'
 import { nationalLengths } from '../country-codes.ts'
+import { isAnnouncedAsOther } from '../identifiers/table.ts'
 import { CONTEXT_BOOST, CONTEXT_UNITS, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 
 /** E.164 §6.2: at most 15 digits with the country code. */
@@ -17,6 +18,8 @@ const SCORE = {
   northAmericanFictional: 0.55,
   /** Trunk prefix 0, in groups. */
   trunk: 0.55,
+  /** An area in brackets and two groups: `(11) 91234-5678`. */
+  bracketed: 0.55,
   /** Right only beside a context word. */
   weak: 0.25,
 } as const
@@ -28,6 +31,13 @@ const CONTEXT = contextWords(
 ) // prettier-ignore
 /** A context word for a weak pattern must stand nearer. */
 const WEAK_CONTEXT_UNITS = 28
+
+/** With the trunk prefix; the longest in two groups only. */
+const MAX_TRUNK = 13
+const EXTENSION = /^,? ?(?:x|ext\.?|extension|poste|durchwahl) ?\d{1,6}(?![\p{L}\p{N}])/iu
+
+/** What a word directly before it that announces a number of another kind takes from a national form. */
+const ANNOUNCED_AS_OTHER = 0.3
 
 interface Candidate {
   readonly to: number
@@ -99,7 +109,15 @@ function international(segment: Segment, run: DigitRun, from: number, prefix: '+
       : digitsOf(segment.text, groups, from, to)
     const number = prefix === '+' ? digits : digits.slice(2)
     const lengths = nationalLengths(number)
-    if (lengths === null || lengths.national < lengths.least || lengths.national > lengths.most) continue
+    if (lengths === null) continue
+    if (lengths.national < lengths.least || lengths.national > lengths.most) {
+      // In one piece behind a plus it is one all the same, with a digit too many or too few.
+      const isNear = lengths.national >= lengths.least - 1 && lengths.national <= lengths.most + 2
+      if (prefix === '+' && isNear && groups.length === 1) return { to, score: SCORE.doubleZero, weak: false }
+      continue
+    }
+    // `008703.35669395` is a decimal fraction.
+    if (prefix === '00' && to - from === 2 && separators[from] === '.') continue
     if (prefix === '+') return { to, score: SCORE.international, weak: false }
     return to - from > 1 ? { to, score: SCORE.doubleZero, weak: false } : { to, score: SCORE.weak, weak: true }
   }
@@ -131,11 +149,22 @@ function trunk(segment: Segment, run: DigitRun, from: number): Candidate | null 
   const { groups, separators } = run
   const first = groups[from]!
   if (segment.text[first.start] !== '0' || segment.text[first.start + 1] === '0' || size(first) < 2) return null
-  for (const [to, digits] of extents(run, from, 12)) {
-    if (digits < 9 || !isApart(separators[to - 1]) || looksOtherwise(segment.text, groups, separators, from, to)) continue
+  for (const [to, digits] of extents(run, from, MAX_TRUNK)) {
+    if (
+      digits < 9 ||
+      (digits === MAX_TRUNK && to - from !== 2) ||
+      !isApart(separators[to - 1]) ||
+      looksOtherwise(segment.text, groups, separators, from, to)
+    )
+      continue
     if (to - from === 1) return digits <= 11 ? { to, score: SCORE.weak, weak: true } : null
     if (size(first) > 6 || groups.slice(from, to).some((group) => size(group) < 2)) continue
     if (separators[from] === '.' && to - from < 3) continue
+    const signs = separators.slice(from, to - 1)
+    if (signs.includes('.') && signs.includes('-')) continue
+    // A day of birth and a serial: `011150-4237`.
+    if (to - from === 2 && (signs[0] === '-' || signs[0] === ' ') && isDayAndSerial(segment.text, first, groups[to - 1]!))
+      return { to, score: SCORE.weak, weak: true }
     // Pairs are French numbers, five of them and no sixth.
     const pairs = groups.slice(from, to).every((group) => size(group) === 2)
     if (pairs && (to - from !== 5 || to < groups.length || (from > 0 && size(groups[from - 1]!) === 2))) continue
@@ -146,7 +175,22 @@ function trunk(segment: Segment, run: DigitRun, from: number): Candidate | null 
   return null
 }
 
+function isDayAndSerial(text: string, day: DigitGroup, serial: DigitGroup): boolean {
+  const [date, month] = [Number(text.slice(day.start, day.start + 2)), Number(text.slice(day.start + 2, day.start + 4))]
+  return size(day) === 6 && size(serial) >= 3 && date >= 1 && date <= 31 && month >= 1 && month <= 12
+}
+
+/** `(11) 91234-5678`: an area in brackets before two groups. */
+function bracketed({ groups, separators, open }: DigitRun, from: number): Candidate | null {
+  const to = from + 3
+  if (to !== groups.length || !(from === 0 ? open : separators[from - 1]!.endsWith('('))) return null
+  const sizes = groups.slice(from).map(size)
+  if (sizes[0]! < 2 || sizes[0]! > 4 || sizes[1]! < 3 || sizes[1]! > 5 || sizes[2] !== 4) return null
+  return separators[from]!.startsWith(')') && isPhoneSeparator(separators[from + 1]!) ? { to, score: SCORE.bracketed, weak: false } : null
+}
+
 function weak(segment: Segment, run: DigitRun, from: number): Candidate | null {
+  if (segment.text.startsWith('000', run.groups[from]!.start)) return null
   // Asked first: in tables of numbers this is the cheapest no.
   if (!segment.hasContext(run.groups[from]!.start, CONTEXT, WEAK_CONTEXT_UNITS)) return null
   // Without `+`, but with a country code: as long as that, and in one piece.
@@ -161,17 +205,23 @@ function weak(segment: Segment, run: DigitRun, from: number): Candidate | null {
   return { to, score: SCORE.weak, weak: true }
 }
 
+/** `x830`, `ext. 12`, `poste 474` belong to the number. */
+function extensionEnd(text: string, end: number): number {
+  return end + (EXTENSION.exec(text.slice(end, end + 20))?.[0].length ?? 0)
+}
+
 function candidate(segment: Segment, run: DigitRun, from: number): Candidate | null {
   if (from === 0 && run.plus) return international(segment, run, 0, '+')
   const first = run.groups[from]!
   if (segment.text.startsWith('00', first.start) && segment.text[first.start + 2] !== '0') return international(segment, run, from, '00')
-  return northAmerican(segment, run, from) ?? trunk(segment, run, from) ?? weak(segment, run, from)
+  return northAmerican(segment, run, from) ?? trunk(segment, run, from) ?? bracketed(run, from) ?? weak(segment, run, from)
 }
 
 function find(segment: Segment): readonly Match[] {
   const matches: Match[] = []
   for (const run of segment.digitRuns) {
     if (run.gluedBefore) continue
+    let passed = 0
     for (let from = 0; from < run.groups.length; from++) {
       // Joined to what stands before by more than a space: the middle of something longer.
       if (from > 0 && !isSetOff(run.separators[from - 1]!)) continue
@@ -179,8 +229,24 @@ function find(segment: Segment): readonly Match[] {
       if (found === null || (found.to === run.groups.length && run.gluedAfter)) continue
       const start = valueStart(segment, run, from)
       const boost = segment.hasContext(start, CONTEXT, found.weak ? WEAK_CONTEXT_UNITS : CONTEXT_UNITS) ? CONTEXT_BOOST : 0
-      if (found.weak && boost === 0) continue
-      matches.push({ start, end: run.groups[found.to - 1]!.end, score: Math.min(1, found.score + boost) })
+      if (found.weak && (boost === 0 || isAnnouncedAsOther(segment, start, 'PHONE_NUMBER'))) continue
+      // The rest of a number whose country code nobody has.
+      if (found.weak && run.plus && from > 0 && passed === 0) continue
+      // Behind a group of digits and a space, the end of something longer: `1 99 03 17 020 824 516`.
+      if (
+        (boost === 0 || found.weak) &&
+        from > passed &&
+        found.score <= SCORE.northAmericanSpaces &&
+        !run.separators[from - 1]!.includes('(')
+      )
+        continue
+      const isOther = boost === 0 && found.score < SCORE.international && isAnnouncedAsOther(segment, start, 'PHONE_NUMBER')
+      matches.push({
+        start,
+        end: extensionEnd(segment.text, run.groups[found.to - 1]!.end),
+        score: Math.min(1, found.score + boost - (isOther ? ANNOUNCED_AS_OTHER : 0)),
+      })
+      passed = found.to
       from = found.to - 1
     }
   }

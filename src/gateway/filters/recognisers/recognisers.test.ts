@@ -264,6 +264,9 @@ describe('look-alike characters (C9)', () => {
   it('finds values in full-width digits, with unusual dashes, spaces and invisible units', () => {
     expect(found('４１１１ １１１１ １１１１ １１１１')).toHaveLength(1)
     expect(found('4111\u200b1111\u20601111\u00ad1111')).toHaveLength(1)
+    expect(found('4111 \u200b1111 \u20601111 \u00ad1111')).toHaveLength(1)
+    expect(found('\u202a4111\u200e1111\u20661111\u20691111\u202c')).toHaveLength(1)
+    expect(found('call me\u2014415-555-0132\u2014today')).toEqual(['PHONE_NUMBER 415-555-0132'])
     expect(found('415\u2011555\u20110132')).toHaveLength(1)
     expect(found('4111\u00a01111\u202f1111\u00a01111')).toHaveLength(1)
     expect(found('jane\u200b@example\uff0ecom')).toHaveLength(1)

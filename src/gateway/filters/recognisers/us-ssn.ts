@@ -1,5 +1,6 @@
 import { type DigitRun, digitsOf } from '../digit-runs.ts'
-import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { isAnnouncedAsOther } from '../identifiers/table.ts'
+import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, SCORE_THRESHOLD, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
 const CONTEXT = contextWords(
@@ -19,6 +20,9 @@ const CONTEXT = contextWords(
 
 /** By separator: dashes are the written form; without any, nine digits mean a number of this kind only beside a context word. */
 const SCORES: Readonly<Record<string, number>> = { '-': 0.85, ' ': 0.5, '.': 0.4, '': 0.2, uneven: 0.25 }
+
+/** What a word directly before it that announces a number of another kind takes from the form with spaces. */
+const ANNOUNCED_AS_OTHER = 0.15
 
 /** Published by mistake or in advertising, so never a person's (SSA, "Social Security cards issued by Woolworth"). */
 const NEVER_ISSUED = new Set(['078051120', '219099999'])
@@ -79,7 +83,10 @@ function find(segment: Segment): readonly Match[] {
       if ((from === 0 && run.gluedBefore) || (to === run.groups.length && run.gluedAfter)) continue
       if (!isIssuable(digitsOf(segment.text, run.groups, from, to))) continue
       const start = run.groups[from]!.start
-      const score = SCORES[separator]! + (segment.hasContext(start, CONTEXT) ? CONTEXT_BOOST : 0)
+      const form = SCORES[separator]!
+      const isNamed = segment.hasContext(start, CONTEXT)
+      const isOther = !isNamed && form >= SCORE_THRESHOLD && form < SCORES['-']! && isAnnouncedAsOther(segment, start, 'US_SSN')
+      const score = form + (isNamed ? CONTEXT_BOOST : isOther ? -ANNOUNCED_AS_OTHER : 0)
       matches.push({ start, end: run.groups[to - 1]!.end, score: Math.min(1, score) })
     }
   }

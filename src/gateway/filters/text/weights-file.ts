@@ -51,6 +51,7 @@ export function unpackWeights(
   } catch {
     return refuse('its head is not JSON')
   }
+  if (typeof head !== 'object' || head === null) return refuse('its head is no object')
   if (head.kind !== kind) return refuse(`it is one of \`${head.kind}\``)
   if (head.features !== features) return refuse('it counts other features than this version does')
   if (!Number.isSafeInteger(head.bytes) || head.bytes < 1 || head.bytes > largest) return refuse('its size is out of bounds')

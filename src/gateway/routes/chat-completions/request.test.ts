@@ -48,7 +48,7 @@ describe('parseChatRequest', () => {
     ).toBe(5)
   })
 
-  it.each(['return_token_ids', 'prompt_logprobs', 'prompt_embeds'])(
+  it.each(['return_token_ids', 'prompt_logprobs', 'prompt_embeds', 'prompt_token_ids', 'input_ids'])(
     'refuses `%s`: numbers that spell a text are read by no filter (C6)',
     (member) => {
       for (const value of [true, 0, 'AAAA', [1]])

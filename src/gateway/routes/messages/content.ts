@@ -1,6 +1,7 @@
 import type { UnreadableKind } from '#foundation/core'
 import type { Branch, Tree } from '../chat-completions/texts.ts'
 import { invalid, isBranch, object, text } from '../request-members.ts'
+import { RESULT_BLOCKS, serverToolKind } from '../tools/hosted.ts'
 
 const MAX_BLOCKS = 1024
 const MAX_IDENTIFIER_LENGTH = 512
@@ -16,6 +17,8 @@ const texts =
   (block, at) => {
     for (const member of members) text(block[member], `${at}.${member}`, ANY_LENGTH)
   }
+
+const CIPHER = ['encrypted_content', 'encrypted_stdout'] as const
 
 /** The blocks that are understood, by type; any other is refused. */
 const BLOCKS: ReadonlyMap<string, Check> = new Map<string, Check>([
@@ -43,6 +46,21 @@ const BLOCKS: ReadonlyMap<string, Check> = new Map<string, Check>([
       checkContent(block['content'], `${at}.content`, opaque)
     },
   ],
+  [
+    'server_tool_use',
+    (block, at) => {
+      text(block['id'], `${at}.id`, MAX_IDENTIFIER_LENGTH)
+      if (serverToolKind(block['name']) === null) throw invalid('the upstream has no such tool', `${at}.name`)
+      if (!isBranch(block['input'])) throw invalid('the input of a tool is not an object', `${at}.input`)
+    },
+  ],
+  ...RESULT_BLOCKS.map((type): [string, Check] => [
+    type,
+    (block, at, opaque) => {
+      text(block['tool_use_id'], `${at}.tool_use_id`, MAX_IDENTIFIER_LENGTH)
+      checkResult(block['content'], `${at}.content`, opaque)
+    },
+  ]),
   ['image', (block, at, opaque) => opaque(block, 'image', `${at}.type`)],
   [
     'document',
@@ -55,8 +73,22 @@ const BLOCKS: ReadonlyMap<string, Check> = new Map<string, Check>([
   ],
 ])
 
-/** The member of an opaque block that carries what cannot be read. */
-export const OPAQUE_MEMBER = 'source'
+/** The members of an opaque block that carry what cannot be read. */
+export const OPAQUE_MEMBERS: ReadonlySet<string> = new Set(['source', ...CIPHER])
+
+/** What a tool brought that the upstream ran. Pages and outputs that come back as cipher are read by the model, and by no filter. */
+function checkResult(content: Tree | undefined, at: string, opaque: Opaque): void {
+  if (Array.isArray(content)) {
+    if (content.length > MAX_BLOCKS) throw invalid(`there are more than ${MAX_BLOCKS} results`, at)
+    for (const [i, item] of content.entries()) checkResult(item, `${at}[${i}]`, opaque)
+    return
+  }
+  if (!isBranch(content)) throw invalid('a result is not an object', at)
+  if (CIPHER.some((member) => (content[member] ?? null) !== null)) opaque(content, 'file', `${at}.type`)
+  const inner = content['content']
+  if (content['type'] === 'document') checkContent([content], at, opaque)
+  else if (inner !== undefined && typeof inner !== 'string' && inner !== null) checkResult(inner, `${at}.content`, opaque)
+}
 
 /** @throws {RedoubtError} `ERR_INPUT_INVALID` for what is neither a text nor blocks of known types. */
 export function checkContent(content: Tree | undefined, place: string, opaque: Opaque): void {

@@ -16,8 +16,9 @@ import {
   quotable,
 } from '../request-members.ts'
 import { anthropicTools } from '../tools/asked-tools.ts'
+import { anthropicHostedKind } from '../tools/hosted.ts'
 import type { AskedTool } from '../tools/tool-guard.ts'
-import { checkContent, OPAQUE_MEMBER } from './content.ts'
+import { checkContent, OPAQUE_MEMBERS } from './content.ts'
 
 const MAX_DEPTH = 64
 const MAX_MESSAGES = 4096
@@ -43,7 +44,7 @@ const MEMBERS: ReadonlySet<string> = new Set([
   'top_k',
   'top_p',
 ])
-/** Tools that the caller runs. What the upstream runs by itself reads and sends data past the gateway. */
+/** Tools that the caller runs. What the upstream runs reads and sends data past the gateway: it is allowed by name, and only where its results are texts. */
 const CALLERS_TOOL = /^(?:custom|bash_\d+|text_editor_\d+|memory_\d+|computer_\d+)$/
 const ROLES: ReadonlySet<Tree | undefined> = new Set(['user', 'assistant'])
 
@@ -118,7 +119,7 @@ export class MessagesRequest implements LanguageRequest {
     const exempt = (holder: Branch, member: string): boolean => {
       if (member === 'role') return ROLES.has(holder[member])
       // It passes unread or not at all; what stands beside it is looked at.
-      if (member === OPAQUE_MEMBER && this.#opaque.has(holder)) return true
+      if (OPAQUE_MEMBERS.has(member) && this.#opaque.has(holder)) return true
       // The model is written anew, the person leaves as pseudonym or not at all.
       if (holder === metadata) return member === 'user_id'
       return holder === document && (member === 'model' || member === 'stream' || typeof holder[member] === 'number')
@@ -161,8 +162,10 @@ function checkTools(tools: Tree): void {
   for (const [i, tool] of tools.entries()) {
     if (!isBranch(tool)) throw invalid('a tool is not an object', `tools[${i}]`)
     const type = tool['type'] ?? 'custom'
-    if (typeof type !== 'string' || !CALLERS_TOOL.test(type))
-      throw invalid('the tool is none that the caller runs: what the upstream runs by itself cannot be filtered', `tools[${i}].type`)
+    if (typeof type === 'string' && CALLERS_TOOL.test(type)) continue
+    const kind = anthropicHostedKind(type)
+    if (kind === null) throw invalid('the tool is none that the caller runs, and what it does cannot be filtered', `tools[${i}].type`)
+    if (tool['name'] !== kind) throw invalid(`a tool of this type has the name \`${kind}\``, `tools[${i}].name`)
   }
 }
 

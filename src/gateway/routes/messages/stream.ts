@@ -8,17 +8,21 @@ import type { StreamOptions } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
 import { formatSse, type SseEvent } from '../sse.ts'
 import { isWord, protocol } from '../upstream-answer.ts'
+import { dropTokenIds } from '../token-ids.ts'
+import { resultKind } from '../tools/hosted.ts'
+import { type AskedTool, demandAsked } from '../tools/tool-guard.ts'
+import { type AnsweredMessage, callOf, refuseUnreadable } from './answer.ts'
 import { anthropicErrorEvent } from './errors.ts'
 import type { MessagesRequest } from './request.ts'
 
 const MAX_BLOCKS = 1024
 
 /** The texts that come in pieces, by the type of their delta, with the member that carries a piece; `json` is null where the request says it. */
-const DELTAS: Readonly<Record<string, { readonly member: string; readonly json: boolean | null; readonly block: string }>> = {
-  text_delta: { member: 'text', json: null, block: 'text' },
-  thinking_delta: { member: 'thinking', json: false, block: 'thinking' },
-  signature_delta: { member: 'signature', json: false, block: 'thinking' },
-  input_json_delta: { member: 'partial_json', json: true, block: 'tool_use' },
+const DELTAS: Readonly<Record<string, { readonly member: string; readonly json: boolean | null; readonly blocks: readonly string[] }>> = {
+  text_delta: { member: 'text', json: null, blocks: ['text'] },
+  thinking_delta: { member: 'thinking', json: false, blocks: ['thinking'] },
+  signature_delta: { member: 'signature', json: false, blocks: ['thinking'] },
+  input_json_delta: { member: 'partial_json', json: true, blocks: ['tool_use', 'server_tool_use'] },
 }
 
 interface Block {
@@ -45,9 +49,12 @@ export class MessagesStream extends EventStream {
   #stopped = false
   #usage: Branch = {}
 
-  constructor({ jsonAnswer, promptTokens }: Pick<MessagesRequest, 'jsonAnswer' | 'promptTokens'>, options: StreamOptions) {
+  readonly #asked: readonly AskedTool[]
+
+  constructor({ jsonAnswer, tools = [], promptTokens }: AnsweredMessage & Pick<MessagesRequest, 'promptTokens'>, options: StreamOptions) {
     super(options, promptTokens)
     this.#jsonAnswer = jsonAnswer
+    this.#asked = tools
   }
 
   protected take(event: SseEvent): string {
@@ -108,6 +115,8 @@ export class MessagesStream extends EventStream {
     const at = this.#next
     this.#next++
     let begins: Branch
+    demandAsked(callOf(content), this.#asked)
+    for (const { name, hosted } of callOf(content)) if (hosted === true) this.options.tools?.called(name, true)
     switch (type) {
       case 'text':
         begins = { type, text: '' }
@@ -123,12 +132,21 @@ export class MessagesStream extends EventStream {
         if (isBranch(content['input']) && Object.keys(content['input']).length > 0) throw protocol('a tool begins with its input')
         begins = { type, id: this.#wholeText(content['id']), name: this.#wholeText(content['name']), input: {} }
         break
+      case 'server_tool_use':
+        if (isBranch(content['input']) && Object.keys(content['input']).length > 0) throw protocol('a tool begins with its input')
+        begins = { type, id: this.#wholeText(content['id']), name: this.#wholeText(content['name']), input: {} }
+        break
       default:
-        throw protocol('a block is of no known type')
+        if (resultKind(type) === null) throw protocol('a block is of no known type')
+        // What a tool brought comes whole.
+        refuseUnreadable(content)
+        dropTokenIds(content)
+        this.whole(content)
+        begins = content
     }
     const tool = type === 'tool_use' ? (content['name'] as string) : null
     if (tool !== null) this.options.tools?.called(tool)
-    this.#block = { index: at, type, tool, held: '', telling: null, told: new Set() }
+    this.#block = { index: at, type: type as string, tool, held: '', telling: null, told: new Set() }
     const started = send({ type: 'content_block_start', index: at, content_block: begins })
     // A block may begin with its first words.
     const first = type === 'text' ? content['text'] : type === 'thinking' ? content['thinking'] : ''
@@ -142,12 +160,13 @@ export class MessagesStream extends EventStream {
     if (type === 'citations_delta') {
       const { citation } = delta
       if (!isBranch(citation)) throw protocol('a citation is not an object')
-      this.whole(citation, () => false, this.options.createRedactor)
+      dropTokenIds(citation)
+      this.whole(citation)
       return send({ type: 'content_block_delta', index: block.index, delta: { type, citation } })
     }
     const kind = typeof type === 'string' && Object.hasOwn(DELTAS, type) ? DELTAS[type] : undefined
     if (kind === undefined) return ''
-    if (kind.block !== block.type) throw protocol('a delta does not fit its block')
+    if (!kind.blocks.includes(block.type)) throw protocol('a delta does not fit its block')
     const piece = delta[kind.member]
     if (typeof piece !== 'string') throw protocol('a delta has no text')
     if (block.tool === null || this.options.tools?.holdsArguments !== true)

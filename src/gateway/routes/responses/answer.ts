@@ -7,7 +7,9 @@ import { readTokens, writeTokens } from '../log-probabilities/tokens.ts'
 import { unchangedTokens } from '../log-probabilities/whole-text.ts'
 import type { LanguageAnswer } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
-import type { ToolCallMade } from '../tools/tool-guard.ts'
+import { dropTokenIds } from '../token-ids.ts'
+import { itemHostedKind } from '../tools/hosted.ts'
+import { type AskedTool, demandAsked, type ToolCallMade } from '../tools/tool-guard.ts'
 import { isWord, parseAnswerObject, protocol } from '../upstream-answer.ts'
 
 const MAX_ITEMS = 1024
@@ -18,9 +20,18 @@ const WRITTEN: ReadonlySet<string> = new Set(['model', 'object', 'status', 'usag
 /** What the caller was heard to say. Like `instructions`, it may hold what was planted in the prompt, and is no answer of the model's. */
 const REPEATED = ['input', 'input_messages', 'output_messages'] as const
 
+/** What no filter can read does not go out: pictures that a program drew, screenshots. */
+function dropPictures(item: Branch): void {
+  if (item['type'] === 'image_generation_call') delete item['result']
+  if (item['type'] === 'computer_call_output') delete item['output']
+  if (Array.isArray(item['outputs'])) item['outputs'] = item['outputs'].filter((output) => !isBranch(output) || output['type'] !== 'image')
+}
+
 /** Passes every text of one output item through `filter`, in place. Log probabilities spell the texts token by token: those of what was changed are dropped. */
 export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolean, quiet: TextFilter | null = null): void {
   const { content } = item
+  dropPictures(item)
+  dropTokenIds(item)
   const parts = Array.isArray(content) ? content.filter(isBranch) : []
   const spelled = parts.map(({ logprobs, text }) => (Array.isArray(logprobs) && typeof text === 'string' ? { logprobs, raw: text } : null))
   for (const part of parts) {
@@ -46,6 +57,7 @@ export function rewriteResponse(response: Branch, filter: TextFilter, jsonAnswer
   // The pseudonym stands for the person at the upstream and nowhere else.
   for (const member of ['user', 'safety_identifier', ...REPEATED]) delete response[member]
   if ('instructions' in response) response['instructions'] = null
+  dropTokenIds(response)
   rewriteTree(
     response,
     filter,
@@ -79,7 +91,7 @@ export function itemsOf(output: Tree | undefined): readonly Branch[] {
 
 /** Items that are no call of anything. */
 const NO_CALLS: ReadonlySet<Tree | undefined> = new Set(['message', 'reasoning'])
-/** Calls of the caller's tools, with the member that holds what they are called with; any other item is of a tool that the upstream ran. */
+/** Calls of the caller's tools, with the member that holds what they are called with; any other item is of a tool that the upstream ran, or of none that is known. */
 const CALLS: Readonly<Record<string, string>> = { function_call: 'arguments', custom_tool_call: 'input' }
 
 /** The calls of tools among the items of a response. */
@@ -89,7 +101,7 @@ export function callsOf(items: readonly Branch[]): readonly ToolCallMade[] {
     .map((item): ToolCallMade => {
       const { type, name } = item
       const member = typeof type === 'string' && Object.hasOwn(CALLS, type) ? CALLS[type] : undefined
-      if (member === undefined) return { name: typeof type === 'string' ? type : null, hosted: true, arguments: null }
+      if (member === undefined) return { name: itemHostedKind(type), hosted: true, arguments: null }
       return { name: typeof name === 'string' ? name : null, arguments: item[member] ?? null }
     })
 }
@@ -100,12 +112,19 @@ export function refuseFailed(response: Branch): void {
     throw new RedoubtError('ERR_UPSTREAM_REFUSED', 'the upstream says that the response failed', { evidence: readUpstreamError(response) })
 }
 
+/** What is known of the request that an answer is to. */
+export interface AnsweredRequest {
+  readonly jsonAnswer: boolean
+  readonly tools?: readonly AskedTool[]
+}
+
 /** A whole response with its texts, reasoning and tool calls open to a filter. */
 class ResponseAnswer implements LanguageAnswer {
   readonly #document: Branch
   readonly #jsonAnswer: boolean
+  readonly #asked: readonly AskedTool[]
 
-  constructor(document: Branch, jsonAnswer: boolean) {
+  constructor(document: Branch, { jsonAnswer, tools = [] }: AnsweredRequest) {
     refuseFailed(document)
     const { status, output } = document
     if (status !== 'completed' && status !== 'incomplete') throw protocol('the response has not ended')
@@ -113,9 +132,11 @@ class ResponseAnswer implements LanguageAnswer {
     itemsOf(output)
     this.#document = document
     this.#jsonAnswer = jsonAnswer
+    this.#asked = tools
   }
 
   rewriteTexts(filter: TextFilter, quiet: TextFilter | null = null): void {
+    demandAsked(this.toolCalls(), this.#asked)
     rewriteResponse(this.#document, filter, this.#jsonAnswer, quiet)
   }
 
@@ -134,5 +155,5 @@ class ResponseAnswer implements LanguageAnswer {
 }
 
 /** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for anything that is not a whole response, `ERR_UPSTREAM_REFUSED` for one that failed. */
-export const parseResponseAnswer = (body: Uint8Array, { jsonAnswer }: { readonly jsonAnswer: boolean }): LanguageAnswer =>
-  new ResponseAnswer(parseAnswerObject(body), jsonAnswer)
+export const parseResponseAnswer = (body: Uint8Array, request: AnsweredRequest): LanguageAnswer =>
+  new ResponseAnswer(parseAnswerObject(body), request)

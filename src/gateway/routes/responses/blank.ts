@@ -7,6 +7,12 @@ const ITEMS: Readonly<Record<string, { readonly names: readonly string[]; readon
   function_call: { names: ['id', 'call_id', 'name'], texts: () => ({ arguments: '' }) },
   custom_tool_call: { names: ['id', 'call_id', 'name'], texts: () => ({ input: '' }) },
   reasoning: { names: ['id'], texts: () => ({ summary: [] }) },
+  web_search_call: { names: ['id'], texts: () => ({}) },
+  file_search_call: { names: ['id'], texts: () => ({ queries: [], results: null }) },
+  code_interpreter_call: { names: ['id', 'container_id'], texts: () => ({ code: '', outputs: null }) },
+  mcp_list_tools: { names: ['id', 'server_label'], texts: () => ({ tools: [] }) },
+  mcp_call: { names: ['id', 'server_label', 'name'], texts: () => ({ arguments: '', output: null }) },
+  mcp_approval_request: { names: ['id', 'server_label', 'name'], texts: () => ({ arguments: '' }) },
 }
 
 /** @param once filters a name that arrives whole. @throws {RedoubtError} for an item of no known type: what it will tell cannot be followed. */

@@ -14,7 +14,7 @@ const OPAQUE_PARTS: ReadonlyMap<string, UnreadableKind> = new Map([
   ['input_audio', 'audio'],
 ])
 /** The members of an opaque part that carry, or point to, what cannot be read. */
-export const OPAQUE_MEMBERS: ReadonlySet<string> = new Set(['image_url', 'file_data', 'file_url', 'file_id', 'input_audio'])
+export const OPAQUE_MEMBERS: ReadonlySet<string> = new Set(['image_url', 'file_data', 'file_url', 'file_id', 'input_audio', 'url'])
 
 /** Is told of each part that no filter can look into. */
 export type Opaque = (part: Branch, kind: UnreadableKind, param: string) => void
@@ -52,10 +52,36 @@ function checkItem(item: Branch, at: string, opaque: Opaque): void {
       return checkParts(item['output'], `${at}.output`, opaque)
     case 'reasoning':
       return checkReasoning(item, at)
+    case 'web_search_call':
+    case 'file_search_call':
+    case 'mcp_list_tools':
+    case 'mcp_call':
+    case 'mcp_approval_request':
+      text(item['id'], `${at}.id`, MAX_IDENTIFIER_LENGTH)
+      return undefined
+    case 'mcp_approval_response':
+      text(item['approval_request_id'], `${at}.approval_request_id`, MAX_IDENTIFIER_LENGTH)
+      return undefined
+    case 'code_interpreter_call':
+      text(item['id'], `${at}.id`, MAX_IDENTIFIER_LENGTH)
+      return checkCodeOutputs(item['outputs'] ?? null, `${at}.outputs`, opaque)
     case 'item_reference':
       throw invalid('responses are not stored, so no item can be referred to: send the item itself', `${at}.type`)
     default:
       throw invalid('the item is of no known type', `${at}.type`)
+  }
+}
+
+/** What a program put out: its words, or pictures. */
+function checkCodeOutputs(outputs: Tree, place: string, opaque: Opaque): void {
+  if (outputs === null) return
+  if (!Array.isArray(outputs) || outputs.length > MAX_PARTS) throw invalid(`the outputs are no array of at most ${MAX_PARTS}`, place)
+  for (const [i, output] of outputs.entries()) {
+    const at = `${place}[${i}]`
+    if (!isBranch(output)) throw invalid('an output is not an object', at)
+    if (output['type'] === 'image') opaque(output, 'image', `${at}.type`)
+    else if (output['type'] === 'logs') text(output['logs'], `${at}.logs`, ANY_LENGTH)
+    else throw invalid('the output is of no known type', `${at}.type`)
   }
 }
 

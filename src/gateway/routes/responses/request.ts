@@ -18,13 +18,21 @@ import {
   withPerson,
 } from '../request-members.ts'
 import { openAiTools } from '../tools/asked-tools.ts'
+import { checkContainer, type HostedKind, openAiHostedKind } from '../tools/hosted.ts'
 import type { AskedTool } from '../tools/tool-guard.ts'
 import { checkInput, type Opaque, OPAQUE_MEMBERS } from './input.ts'
 
 const MAX_DEPTH = 64
 const MAX_TOOLS = 256
-/** What an answer may hold beside its texts. */
-const INCLUDED = 'message.output_text.logprobs'
+/** What an answer may hold beside its texts, with the tool that makes it. */
+const INCLUDED: Readonly<Record<string, HostedKind | null>> = {
+  'message.output_text.logprobs': null,
+  'web_search_call.action.sources': 'web_search',
+  'web_search_call.results': 'web_search',
+  'file_search_call.results': 'file_search',
+  'code_interpreter_call.outputs': 'code_interpreter',
+}
+const MAX_INCLUDED = 16
 const ANY_LENGTH = Number.MAX_SAFE_INTEGER
 
 /** Members that are understood. Others would be work or memory of the upstream's own that nothing here sees, so they are refused. */
@@ -57,7 +65,7 @@ const MEMBERS: ReadonlySet<string> = new Set([
   'user',
   'verbosity',
 ])
-/** Tools that the caller runs. What the upstream runs by itself reads and sends data past the gateway. */
+/** Tools that the caller runs. What the upstream runs reads and sends data past the gateway: it is allowed by name, and only where its results are texts. */
 const CALLERS_TOOLS: ReadonlySet<Tree | undefined> = new Set(['function', 'custom'])
 const WRITTEN: ReadonlySet<string> = new Set([
   'model',
@@ -103,6 +111,7 @@ export class ResponsesRequest implements LanguageRequest {
     checkInput(document['input'], opaque)
     checkTools(document['tools'] ?? null)
     this.tools = openAiTools(document, 'flat')
+    checkIncluded(document['include'] ?? null, this.tools)
     this.unreadable = unreadable
     this.subject = subjectOf(document)
     this.promptTokens = promptTokensOf(bytes)
@@ -138,9 +147,20 @@ function refuseMemory(document: Branch): void {
   if (flag(document['background'], 'background')) throw invalid('responses are not made in the background', 'background')
   if ((document['previous_response_id'] ?? null) !== null)
     throw invalid('responses are not stored: send the whole conversation as `input`', 'previous_response_id')
-  const include = document['include'] ?? null
-  if (include !== null && !(Array.isArray(include) && include.length <= 1 && include.every((one) => one === INCLUDED)))
-    throw invalid(`nothing beyond the texts of an answer and \`${INCLUDED}\` is given, for only text can be filtered`, 'include')
+}
+
+function checkIncluded(include: Tree, tools: readonly AskedTool[]): void {
+  if (include === null) return
+  const allowed = (one: Tree): boolean => {
+    if (typeof one !== 'string' || !Object.hasOwn(INCLUDED, one)) return false
+    const kind = INCLUDED[one]!
+    return kind === null || tools.some((tool) => tool.kind === kind)
+  }
+  if (!Array.isArray(include) || include.length > MAX_INCLUDED || !include.every(allowed))
+    throw invalid(
+      'nothing beyond the texts of an answer and what its tools bring as text is given, for only text can be filtered',
+      'include',
+    )
 }
 
 function checkTools(tools: Tree): void {
@@ -149,8 +169,10 @@ function checkTools(tools: Tree): void {
   if (tools.length > MAX_TOOLS) throw invalid(`there are more than ${MAX_TOOLS} tools`, 'tools')
   for (const [i, tool] of tools.entries()) {
     if (!isBranch(tool)) throw invalid('a tool is not an object', `tools[${i}]`)
-    if (!CALLERS_TOOLS.has(tool['type']))
-      throw invalid('the tool is none that the caller runs: what the upstream runs by itself cannot be filtered', `tools[${i}].type`)
+    if (CALLERS_TOOLS.has(tool['type'])) continue
+    const kind = openAiHostedKind(tool['type'])
+    if (kind === null) throw invalid('the tool is none that the caller runs, and what it does cannot be filtered', `tools[${i}].type`)
+    if (kind === 'code_interpreter') checkContainer(tool['container'], `tools[${i}].container`)
   }
 }
 

@@ -1,6 +1,6 @@
 import { RedoubtError } from '#foundation/core'
 import { readUpstreamError } from '#gateway/serving'
-import { filterWhole, type TextChannel } from '../chat-completions/text-channel.ts'
+import type { TextChannel } from '../chat-completions/text-channel.ts'
 import type { Branch, TextFilter, Tree } from '../chat-completions/texts.ts'
 import { readInputOutput } from '../chat-completions/usage.ts'
 import { EventStream } from '../event-stream.ts'
@@ -11,8 +11,10 @@ import { unchangedTokens } from '../log-probabilities/whole-text.ts'
 import type { StreamOptions } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
 import { formatSse, type SseEvent } from '../sse.ts'
+import { dropTokenIds } from '../token-ids.ts'
+import { type AskedTool, demandAsked } from '../tools/tool-guard.ts'
 import { isWord, protocol } from '../upstream-answer.ts'
-import { callsOf, itemsOf, refuseFailed, rewriteItem, rewriteResponse, writtenResponse } from './answer.ts'
+import { type AnsweredRequest, callsOf, itemsOf, refuseFailed, rewriteItem, rewriteResponse, writtenResponse } from './answer.ts'
 import { blankItem, blankPart } from './blank.ts'
 import { responsesErrorEvent } from './errors.ts'
 import type { ResponsesRequest } from './request.ts'
@@ -34,9 +36,14 @@ const TEXTS: Readonly<Record<string, Told>> = {
   'response.refusal': { member: 'refusal', json: 'never' },
   'response.function_call_arguments': { member: 'arguments', json: 'always' },
   'response.custom_tool_call_input': { member: 'input', json: 'never' },
+  'response.code_interpreter_call_code': { member: 'code', json: 'never' },
+  'response.mcp_call_arguments': { member: 'arguments', json: 'always' },
   'response.reasoning_summary_text': { member: 'text', json: 'never' },
   'response.reasoning_text': { member: 'text', json: 'never' },
 }
+/** How far a tool has come that the upstream runs; nothing but the place goes out. */
+const PROGRESS =
+  /^response\.(?:(?:web_search|file_search|code_interpreter|mcp)_call|mcp_list_tools)\.(?:in_progress|searching|interpreting|completed|failed)$/
 /** The texts that log probabilities spell. */
 const SPELLED = 'response.output_text'
 /** Members that say which text an event is about. */
@@ -60,9 +67,12 @@ export class ResponsesStream extends EventStream {
   #last = ''
   #sequence = 0
 
-  constructor({ jsonAnswer, promptTokens }: Pick<ResponsesRequest, 'jsonAnswer' | 'promptTokens'>, options: StreamOptions) {
+  readonly #asked: readonly AskedTool[]
+
+  constructor({ jsonAnswer, tools = [], promptTokens }: AnsweredRequest & Pick<ResponsesRequest, 'promptTokens'>, options: StreamOptions) {
     super(options, promptTokens)
     this.#jsonAnswer = jsonAnswer
+    this.#asked = tools
   }
 
   protected take(event: SseEvent): string {
@@ -79,7 +89,10 @@ export class ResponsesStream extends EventStream {
       if (phase === 'delta') return this.#delta(name, data)
       return phase === 'done' ? this.#done(name, data) : ''
     }
+    if (PROGRESS.test(type)) return this.#send(type, data, {})
     switch (type) {
+      case 'response.output_text.annotation.added':
+        return this.#annotation(type, data)
       case 'response.created':
       case 'response.queued':
       case 'response.in_progress':
@@ -103,6 +116,14 @@ export class ResponsesStream extends EventStream {
     }
   }
 
+  /** Where a text is from: whole, and counted with the item that repeats it. */
+  #annotation(type: string, data: Branch): string {
+    const annotation = this.#object(data['annotation'])
+    dropTokenIds(annotation)
+    this.whole(annotation, this.again)
+    return this.#send(type, data, { annotation, annotation_index: Number(indexText(data['annotation_index']) || 0) })
+  }
+
   #snapshot(type: string, value: Tree | undefined): string {
     const response = this.#object(value)
     refuseFailed(response)
@@ -114,6 +135,7 @@ export class ResponsesStream extends EventStream {
   #itemBegins(type: string, data: Branch): string {
     const item = this.#object(data['item'])
     const { tools } = this.options
+    demandAsked(callsOf([item]), this.#asked)
     // What it is called with comes later.
     for (const { name, hosted } of tools === null ? [] : callsOf([item])) {
       tools?.called(name, hosted)
@@ -210,6 +232,7 @@ export class ResponsesStream extends EventStream {
     const open = `|${indexText(data['output_index'])}|`
     if ([...this.#channels.keys()].some((key) => key.includes(open))) throw protocol('an item ends before its texts')
     const item = this.#object(data['item'])
+    demandAsked(callsOf([item]), this.#asked)
     this.options.tools?.made(callsOf([item]))
     rewriteItem(item, this.#filter(!this.#cameInPieces(data)), this.#jsonAnswer)
     this.#items.push(item)
@@ -227,6 +250,7 @@ export class ResponsesStream extends EventStream {
     refuseFailed(response)
     if (this.#channels.size > 0) throw protocol('the response ends before its texts')
     this.counted = readInputOutput(response['usage'])
+    demandAsked(callsOf(itemsOf(response['output'])), this.#asked)
     this.options.tools?.made(callsOf(itemsOf(response['output'])))
     // What no item of the stream has told is looked at here for the first time.
     rewriteResponse(response, this.#filter(this.#items.length === 0), this.#jsonAnswer)
@@ -264,13 +288,12 @@ export class ResponsesStream extends EventStream {
 
   /** @param counted Whether what is found counts: what repeats a text that came in pieces was counted with it. */
   #filter(counted: boolean): TextFilter {
-    const create = counted ? this.options.createRedactor : this.options.createSilentRedactor
-    return (text) => filterWhole(text, create)
+    return counted ? this.filterCounted : this.again
   }
 
   readonly #once = (text: string): string => {
     if (text.length > 512) throw protocol('an identifier is too long')
-    return filterWhole(text, this.options.createSilentRedactor)
+    return this.again(text)
   }
 
   #isJson(json: Told['json']): boolean {

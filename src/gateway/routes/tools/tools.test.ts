@@ -194,7 +194,8 @@ describe.each([
 describe('tools that the upstream runs', () => {
   const web: readonly [object, string][] = [
     [{ tools: [{ type: 'web_search' }] }, 'web_search'],
-    [{ tools: [{ type: 'mcp', server_url: 'https://example.com' }] }, 'mcp'],
+    [{ tools: [{ type: 'mcp', server_url: 'https://Example.com:443/sse' }] }, 'mcp/example.com'],
+    [{ tools: [{ type: 'mcp', connector_id: 'connector_gmail' }] }, 'mcp/connector_gmail'],
     [{ web_search_options: {} }, 'web_search'],
     [{ tool_choice: { type: 'code_interpreter' } }, 'code_interpreter'],
     ...['search_parameters', 'plugins', 'chat_template_kwargs', 'extra_body', 'mcp_servers'].map((member): [object, string] => [

@@ -4,10 +4,13 @@ import { Command, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
 import {
   classifyInjection,
-  type InjectionModel,
+  classifyText,
   type InjectionVerdict,
+  OPEN_KEY,
   shippedInjectionModel,
+  type TextVerdict,
   unpackInjectionModel,
+  unpackTextModel,
 } from '#gateway/filters'
 import { readWeights } from './filter-weights.ts'
 import { run } from '../program.ts'
@@ -16,38 +19,58 @@ import { run } from '../program.ts'
 const LARGEST_TEXT = 16 * 1024 * 1024
 const CHUNK_BYTES = 256 * 1024
 const STANDARD_INPUT = '-'
+const MODELS = ['injection', 'confidential'] as const
+
+type Verdict = InjectionVerdict | TextVerdict
+type Classify = (text: string) => Verdict
 
 /** `redoubt filter classify`: the verdict of a text model on files or standard input, with no server. */
 export function filterClassifyCommand(): Command {
   return new Command('classify')
-    .description('say of texts whether they were written to steer a model; offline')
+    .description('say of texts whether they were written to steer a model, or read like what is confidential; offline')
     .argument('[files...]', 'files of text; standard input unless given')
-    .addOption(new Option('--model <model>', 'which text model').choices(['injection']).default('injection'))
+    .addOption(new Option('--model <model>', 'which text model').choices(MODELS).default('injection'))
     .addOption(
       new Option('--format <format>', 'each file is one text, or one JSON object with `text` a line')
         .choices(['text', 'jsonl'])
         .default('text'),
     )
-    .option('--weights <file>', 'weights from `redoubt filter train` in place of those that ship')
+    .option('--weights <file>', 'weights from `redoubt filter train`, in place of those that ship; of `confidential` none do')
     .action(
-      run<{ format: 'text' | 'jsonl'; weights?: string }>(async ({ output }, { format, weights }, ...files) => {
-        const model = weights === undefined ? shippedInjectionModel() : unpackInjectionModel(readWeights(weights))
-        for (const file of files.length === 0 ? [STANDARD_INPUT] : files) {
-          if (format === 'jsonl') {
-            let number = 0
-            for (const line of linesOf(file)) {
-              number++
-              if (line.trim() === '') continue
-              const verdict = classifyInjection(textOf(line, file, number), model)
-              output.line(output.json ? JSON.stringify(brief(verdict)) : words(`line ${number}`, verdict))
-            }
-          } else report(file, model, output)
-        }
-      }),
+      run<{ format: 'text' | 'jsonl'; model: (typeof MODELS)[number]; weights?: string }>(
+        async ({ output }, { format, model, weights }, ...files) => {
+          const classify = classifierOf(model, weights)
+          for (const file of files.length === 0 ? [STANDARD_INPUT] : files) {
+            if (format === 'jsonl') {
+              let number = 0
+              for (const line of linesOf(file)) {
+                number++
+                if (line.trim() === '') continue
+                const verdict = classify(textOf(line, file, number))
+                output.line(output.json ? JSON.stringify(brief(verdict)) : words(`line ${number}`, verdict))
+              }
+            } else report(file, classify, output)
+          }
+        },
+      ),
     )
 }
 
-function report(file: string, model: InjectionModel, output: { readonly json: boolean; line(text: string): void }): void {
+function classifierOf(name: (typeof MODELS)[number], weights: string | undefined): Classify {
+  if (name === 'injection') {
+    const model = weights === undefined ? shippedInjectionModel() : unpackInjectionModel(readWeights(weights))
+    return (text) => classifyInjection(text, model)
+  }
+  if (weights === undefined)
+    throw new RedoubtError(
+      'ERR_USAGE',
+      'name weights with --weights: what is confidential is yours, so `redoubt filter train confidential` makes them',
+    )
+  const model = unpackTextModel(readWeights(weights))
+  return (text) => classifyText(text, model, OPEN_KEY)
+}
+
+function report(file: string, classify: Classify, output: { readonly json: boolean; line(text: string): void }): void {
   const lines: string[] = []
   let size = 0
   for (const line of linesOf(file)) {
@@ -55,7 +78,7 @@ function report(file: string, model: InjectionModel, output: { readonly json: bo
     if (size > LARGEST_TEXT) throw tooLarge()
     lines.push(line)
   }
-  const verdict = classifyInjection(lines.join('\n'), model)
+  const verdict = classify(lines.join('\n'))
   const name = file === STANDARD_INPUT ? 'standard input' : file
   if (output.json) output.line(JSON.stringify({ ...(file === STANDARD_INPUT ? {} : { file }), ...verdict }))
   else output.line(words(name, verdict))
@@ -63,13 +86,13 @@ function report(file: string, model: InjectionModel, output: { readonly json: bo
 
 const tooLarge = (): RedoubtError => new RedoubtError('ERR_USAGE', `a text is longer than ${LARGEST_TEXT} characters: split it`)
 
-const brief = ({ score, threshold, verdict }: InjectionVerdict): Pick<InjectionVerdict, 'score' | 'threshold' | 'verdict'> => ({
+const brief = ({ score, threshold, verdict }: Verdict): Pick<Verdict, 'score' | 'threshold' | 'verdict'> => ({
   score,
   threshold,
   verdict,
 })
 
-function words(name: string, { score, verdict, signals }: InjectionVerdict): string {
+function words(name: string, { score, verdict, signals }: Verdict): string {
   const why = signals.map((signal) => `${signal.name}${signal.decoded.length === 0 ? '' : ` (${signal.decoded.join(', ')})`}`)
   return `${verdict.padEnd(9)}  ${score.toFixed(3)}  ${name}${why.length === 0 ? '' : `  ${[...new Set(why)].join(', ')}`}`
 }

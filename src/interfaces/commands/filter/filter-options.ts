@@ -3,17 +3,21 @@ import type { FilterAction } from '#foundation/core'
 import { RedoubtError } from '#foundation/core'
 import {
   compilePlan,
+  confidentialPlan,
   ENTITIES,
   type FilterPlan,
   loadRecognisers,
+  OPEN_KEY,
   presetEntities,
   PRESETS,
   type Recogniser,
   SCORE_THRESHOLD,
+  unpackTextModel,
 } from '#gateway/filters'
 import { readFileSync } from 'node:fs'
 import type { Output } from '../output.ts'
 import { EXIT, run } from '../program.ts'
+import { readWeights } from './filter-weights.ts'
 
 export interface FilterOptions {
   readonly format: 'text' | 'jsonl' | 'csv'
@@ -21,6 +25,7 @@ export interface FilterOptions {
   readonly entities?: readonly string[]
   readonly minScore: number
   readonly recognisers?: string
+  readonly confidential?: string
 }
 
 function score(text: string): number {
@@ -41,13 +46,14 @@ function withFilterOptions(command: Command): Command {
     )
     .addOption(new Option('--min-score <score>', 'leave findings below this out').argParser(score).default(SCORE_THRESHOLD))
     .addOption(new Option('--recognisers <file>', 'a YAML file of recognisers of your own'))
+    .addOption(new Option('--confidential <file>', 'look for CONFIDENTIAL_TEXT too, by weights from `redoubt filter train confidential`'))
 }
 
 /**
  * What the options ask for.
  * @throws {RedoubtError} `ERR_USAGE` for an entity that nothing finds; `ERR_FILTER_RECOGNISER` for a file of recognisers that is refused.
  */
-function planOf({ preset, entities, minScore, recognisers }: FilterOptions): FilterPlan {
+function planOf({ preset, entities, minScore, recognisers, confidential }: FilterOptions): FilterPlan {
   const own: readonly Recogniser[] =
     recognisers === undefined ? [] : loadRecognisers(readFileSync(recognisers, 'utf8'), recognisers).recognisers
   const ownEntities = own.flatMap((recogniser) => recogniser.entities)
@@ -55,7 +61,9 @@ function planOf({ preset, entities, minScore, recognisers }: FilterOptions): Fil
   for (const name of wanted)
     if (!ENTITIES.has(name) && !ownEntities.includes(name))
       throw new RedoubtError('ERR_USAGE', `no recogniser finds \`${name}\`; \`redoubt filter entities\` lists what is found`)
-  return compilePlan(Object.fromEntries(wanted.map((name): [string, FilterAction] => [name, 'mask'])), { own, minScore })
+  const plan = compilePlan(Object.fromEntries(wanted.map((name): [string, FilterAction] => [name, 'mask'])), { own, minScore })
+  if (confidential === undefined) return plan
+  return confidentialPlan(plan, OPEN_KEY, [], { CONFIDENTIAL_TEXT: 'mask' }, unpackTextModel(readWeights(confidential)))
 }
 
 /** What a command does with one file, by what the input is. Lines that cannot be read are counted. */

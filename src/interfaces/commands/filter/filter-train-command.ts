@@ -1,15 +1,21 @@
 import { writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
-import { packInjectionModel, packNamesModel, readCorpus, readLabelledRows, trainInjection, trainNames } from '#gateway/filters'
+import { Command, Option } from 'commander'
+import {
+  OPEN_KEY,
+  packInjectionModel,
+  packNamesModel,
+  packTextModel,
+  readCorpus,
+  readLabelledRows,
+  trainInjection,
+  trainNames,
+  trainText,
+} from '#gateway/filters'
+import { type ExampleOptions, readExamples, seedNumber, withExampleOptions } from '../example-files.ts'
 import { run } from '../program.ts'
 import { repeated } from '../repeated.ts'
-
-const seedNumber = (text: string): number => {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('a whole number from 0 is wanted')
-  return value
-}
+import { cardWords } from '../text-card.ts'
 
 /** `redoubt filter train …`: the text models that ship, or a site's own, from files alone. */
 export function filterTrainCommand(): Command {
@@ -71,6 +77,31 @@ export function filterTrainCommand(): Command {
         )
       }),
     )
+
+  withExampleOptions(
+    train
+      .command('confidential')
+      .description(
+        'train a classifier of confidential text, to be tried offline; its weights are not keyed, so that whoever has them can try words: the server has its own, by `redoubt confidential train`',
+      )
+      .requiredOption('--out <file>', 'file of weights to write'),
+  ).action(
+    run<ExampleOptions & { out: string }>(async ({ output }, { out, ...options }) => {
+      const { seed, falseAlarms } = options
+      const model = trainText(readExamples(options).all, OPEN_KEY, {
+        seed,
+        falseAlarms,
+        progress: (epoch, epochs) => output.progress('training', epoch, epochs, 'epochs'),
+      })
+      output.progressDone()
+      const file = packTextModel(model)
+      writeFileSync(out, file)
+      output.result(
+        { out, bytes: file.byteLength, card: model.card },
+        `wrote \`${out}\`, ${file.byteLength.toLocaleString('en')} bytes; ${cardWords(model.card)}`,
+      )
+    }),
+  )
 
   return train
 }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runProgram, withGlobalOptions } from '../program.ts'
 import { filterCommands } from './filter-commands.ts'
 import { Command } from 'commander'
+import { madeExamples, oneDocument } from '../../../../test/fixtures/confidential-examples.ts'
 
 let folder: string
 beforeAll(() => {
@@ -153,5 +154,56 @@ describe('filter train', () => {
     expect(code).toBe(2)
     expect(err).toContain('line 2')
     expect((await filter('classify', '--weights', out, file('y.txt', 'y'))).code).toBe(2)
+  })
+})
+
+describe('a classifier of confidential text, offline (C7)', () => {
+  const examples = madeExamples(40, 7)
+  const lines = (label: 0 | 1): string =>
+    examples.flatMap((example) => (example.label === label ? [JSON.stringify({ text: example.text })] : [])).join('\n')
+  const secret = oneDocument(1, 3)
+
+  it('is trained from files, and then classifies, finds and masks what reads like them', async () => {
+    const out = join(folder, 'confidential.weights')
+    const [confidential, open] = [file('board.jsonl', lines(1)), file('news.jsonl', lines(0))]
+    const one = file('one.txt', oneDocument(1, 4))
+    const trained = await filter('train', 'confidential', '--confidential', confidential, one, '--public', open, '--out', out)
+    expect(trained.code).toBe(0)
+    expect(trained.out).toMatch(/learned from 41 confidential and 40 public documents, seed 1/u)
+    expect(trained.out).toMatch(/found +\d+\.\d % +\d+ of \d+ sentences, in \d+ of 41 documents/u)
+    const text = file('secret.txt', secret)
+    const { out: said } = await filter('classify', '--model', 'confidential', '--weights', out, text, confidential.replace('board', 'news'))
+    expect(said).toMatch(/^confidential +[01]\.\d+ +\S+secret\.txt  classifier\npublic/u)
+    expect((await filter('scan', '--confidential', out, text)).out).toContain('CONFIDENTIAL_TEXT')
+    expect((await filter('redact', '--confidential', out, text)).out).toMatch(/^\[CONFIDENTIAL_TEXT\]/u)
+    expect((await filter('redact', text)).out).not.toContain('CONFIDENTIAL_TEXT')
+  })
+
+  it('has rows of their own labels, in one file', async () => {
+    const both = file('both.jsonl', examples.map((example) => JSON.stringify(example)).join('\n'))
+    const { code, out } = await filter('train', 'confidential', '--public', both, '--out', join(folder, 'both.weights'), '--json')
+    expect([code, JSON.parse(out)]).toMatchObject([0, { card: { confidential: { documents: 40 }, public: { documents: 40 } } }])
+  })
+
+  it('ends with what is wrong, and writes nothing', async () => {
+    const out = join(folder, 'nothing.weights')
+    const train = (...args: readonly string[]) => filter('train', 'confidential', '--out', out, ...args)
+    const binary = join(folder, 'office.docx')
+    writeFileSync(binary, Buffer.from([0x50, 0x4b, 3, 4, 0xff, 0xfe]))
+    for (const [args, code, words] of [
+      [[], 2, 'name texts with --confidential and --public'],
+      [['--confidential', binary], 2, 'office.docx`: the file is not text in UTF-8'],
+      [['--confidential', file('zero.txt', 'a\0b')], 2, 'zero.txt`: an example is not plain text'],
+      [['--confidential', file('wrong.jsonl', '{"text":"a"}\n{"txt":1}')], 2, 'wrong.jsonl`: line 2 of the examples'],
+      [['--confidential', join(folder, 'missing.txt')], 2, 'there is no such file'],
+      [['--confidential', file('empty.txt', '')], 1, 'there are 0 different confidential documents'],
+      [['--confidential', file('same.jsonl', lines(1)), '--public', file('same2.jsonl', lines(1))], 1, 'on the other side too'],
+      [['--false-alarms', '0.9', '--confidential', binary], 2, 'a share from'],
+    ] as const) {
+      const ended = await train(...args)
+      expect([ended.code, ended.err.replaceAll(/\s+/gu, ' ')], args.join(' ')).toEqual([code, expect.stringContaining(words)])
+    }
+    expect((await filter('classify', '--model', 'confidential', file('t.txt', 't'))).err).toMatch(/name\s+weights\s+with\s+--weights/u)
+    expect((await filter('classify', '--model', 'confidential', '--weights', out, file('t.txt', 't'))).code).toBe(2)
   })
 })

@@ -1,13 +1,15 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Alert, ErrorCode } from '#foundation/core'
 import { ADMIN, type Fixture, ISSUER, openFixture } from '../identity.fixtures.ts'
 import { AAGUID, type Asserting, makeMaker, SoftwareKey } from '../software-authenticator.fixtures.ts'
 import type { AssertionResponse } from './verify-assertion.ts'
 import { ELSEWHERE, enrolKey, HOME, newPerson, personWithKey, refusedCodes, signIn, succeeded } from './people.fixtures.ts'
 
+const folder = mkdtempSync(join(tmpdir(), 'redoubt-roots-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 let fixture: Fixture
 beforeEach(async () => {
   fixture = await openFixture()
@@ -244,7 +246,7 @@ describe('keys for powerful roles (B3)', () => {
   it('W11 takes the word of the maker alone, when there are roots', async () => {
     await fixture.close()
     const [maker, stranger] = await Promise.all([makeMaker(Date.now()), makeMaker(Date.now())])
-    const attestationRoots = join(mkdtempSync(join(tmpdir(), 'redoubt-roots-')), 'roots.pem')
+    const attestationRoots = join(mkdtempSync(join(folder, 'roots-')), 'roots.pem')
     writeFileSync(attestationRoots, maker.root)
     fixture = await openFixture({ config: { hardwareKeys: [AAGUID], attestationRoots } })
     const { person, link } = await newPerson(fixture, 'ada', ['administrator'])
@@ -264,7 +266,7 @@ describe('keys for powerful roles (B3)', () => {
   it('W11 keeps the word of a key for nothing: enrolled without power, it is no listed key with it', async () => {
     await fixture.close()
     const [maker, stranger] = await Promise.all([makeMaker(Date.now()), makeMaker(Date.now())])
-    const attestationRoots = join(mkdtempSync(join(tmpdir(), 'redoubt-roots-')), 'roots.pem')
+    const attestationRoots = join(mkdtempSync(join(folder, 'roots-')), 'roots.pem')
     writeFileSync(attestationRoots, maker.root)
     fixture = await openFixture({ config: { hardwareKeys: [AAGUID], attestationRoots } })
     const { people } = fixture.identity

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ErrorCode } from '#foundation/core'
 import type { Principal, Refusal } from '../authenticator.ts'
 import { ADMIN, encode, type Fixture, ISSUER } from '../identity.fixtures.ts'
+import { thumbprintOf } from './proof-key.ts'
 import {
   bearer,
   type BoundCaller,
@@ -13,8 +14,10 @@ import {
   mint,
   openSettled,
   PATH,
+  personToken,
   proofKey,
   publicJwk,
+  signIn,
 } from './services.fixtures.ts'
 
 let fixture: Fixture
@@ -189,6 +192,14 @@ describe('a token that is bound to a key (RFC 9449)', () => {
     ['Ed25519', generateKeyPairSync('ed25519').privateKey],
   ] as const)('is taken with a proof by its %s key', (_curve, key: KeyObject) => {
     expect(boundCaller(fixture, 'scorer', key).ask()).toMatchObject({ name: 'scorer', tokenBinding: 'dpop' })
+  })
+
+  it('of a person at a command line is taken with a proof by their key alone (B4, B5)', async () => {
+    const token = personToken(fixture, await signIn(fixture), { cnf: { jkt: thumbprintOf(caller.key) } })
+    expect(caller.ask({}, { token })).toMatchObject({ tokenBinding: 'dpop', keyThumbprint: thumbprintOf(caller.key) })
+    expect(codeOf(caller.ask({}, { token, proof: undefined }))).toBe('ERR_DPOP_MISSING')
+    expect(codeOf(caller.ask({}, { token, proof: undefined, scheme: 'Bearer' }))).toBe('ERR_TOKEN_DOWNGRADE')
+    expect(codeOf(boundCaller(fixture, 'scorer').ask({}, { token }))).toBe('ERR_DPOP_BINDING')
   })
 
   it('is taken a minute early and late, with a query, and under other spellings of the same address', () => {

@@ -16,6 +16,8 @@ export interface TokenBinding {
 
 export const UNBOUND: TokenBinding = { kind: 'none', thumbprint: '' }
 const THUMBPRINT = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/
+/** Whether the text is a SHA-256 digest in base64url. */
+export const isThumbprint = (text: string): boolean => THUMBPRINT.test(text)
 
 /** @returns the binding that the claim `cnf` states, or null when it states anything else than exactly one of those we give. */
 export function readConfirmation(cnf: unknown): TokenBinding | null {
@@ -23,7 +25,7 @@ export function readConfirmation(cnf: unknown): TokenBinding | null {
   if (typeof cnf !== 'object' || cnf === null || Array.isArray(cnf)) return null
   const members = Object.entries(cnf)
   const [name, thumbprint] = members[0] ?? []
-  if (members.length !== 1 || typeof thumbprint !== 'string' || !THUMBPRINT.test(thumbprint)) return null
+  if (members.length !== 1 || typeof thumbprint !== 'string' || !isThumbprint(thumbprint)) return null
   if (name === 'jkt') return { kind: 'dpop', thumbprint }
   return name === 'x5t#S256' ? { kind: 'mtls', thumbprint } : null
 }

@@ -1,4 +1,4 @@
-import { createHash, type KeyObject, sign } from 'node:crypto'
+import { type KeyObject, sign } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type AuditSink, type Clock, countHeader, type ErrorCode, type JsonObject, newId } from '#foundation/core'
 import { sourceAddress, subscriberOf } from '#trust/conditions'
@@ -10,17 +10,14 @@ import { answerJson, answerOAuthError, mediaType } from '../http.ts'
 import type { AccessToken } from '../verify-access-token.ts'
 import type { ClientThrottle, Wait } from './client-throttle.ts'
 import { certificateOf } from './credentials.ts'
-import { PROOF_WINDOW_SECONDS } from './dpop-proof.ts'
-import { confirmationOf, type TokenBinding, type TokenBindings, UNBOUND } from './token-binding.ts'
-import { type Grant, refusal, type TokenAnswer, type TokenRefusal } from './token-grant.ts'
+import { boundByProof, TOKEN_PATH } from './request-proof.ts'
+import { confirmationOf, type TokenBinding, type TokenBindings } from './token-binding.ts'
+import { type Grant, refusal, refuseToken, type TokenAnswer, type TokenRefusal } from './token-grant.ts'
 import { exchange, TOKEN_EXCHANGE } from './token-exchange.ts'
 
 const CLIENT_CREDENTIALS = 'client_credentials'
 /** The grants of programs. Those of people are the authorization server's. */
 export const SERVICE_GRANTS: readonly string[] = [CLIENT_CREDENTIALS, TOKEN_EXCHANGE]
-export const TOKEN_PATH = '/oauth/token'
-/** Granted to clocks beyond the window of a proof, as for assertions. */
-const CLOCK_SKEW_SECONDS = 5
 
 export interface ServiceTokenOptions {
   readonly issuer: string
@@ -67,8 +64,7 @@ export class ServiceTokens {
     const granted = await this.#grant(req, form, source, claimed)
     if ('error' in granted) {
       refused(granted.code, claimed)
-      const nonce = granted.code.startsWith('ERR_DPOP_') ? { 'dpop-nonce': bindings.nonce } : {}
-      return answerOAuthError(res, granted.status, granted.error, granted.code, nonce)
+      return refuseToken(res, granted, bindings.nonce)
     }
     answerJson(res, 200, granted)
   }
@@ -107,21 +103,14 @@ export class ServiceTokens {
 
   /** What the token will be bound to, shown in this request; used up if it can be. */
   async #bind(req: IncomingMessage, account: Account, certificate: string | null): Promise<TokenBinding | TokenRefusal> {
-    const { artifacts, bindings } = this.#options
     const proofs = countHeader(req.rawHeaders, 'dpop')
     if (account.binding === 'mtls') {
       if (proofs > 0) return refusal('invalid_dpop_proof', 'ERR_TOKEN_SCHEME')
       if (certificate === null || certificate !== account.certificate) return refusal('invalid_client', 'ERR_CLIENT_CERTIFICATE', 401)
       return { kind: 'mtls', thumbprint: certificate }
     }
-    if (proofs === 0) return account.binding === 'dpop' ? refusal('invalid_dpop_proof', 'ERR_DPOP_MISSING') : UNBOUND
-    if (proofs > 1) return refusal('invalid_dpop_proof', 'ERR_DPOP_MISSING')
-    const proof = bindings.proofForToken(TOKEN_PATH, String(req.headers['dpop']))
-    if (typeof proof === 'string') return refusal(proof === 'ERR_DPOP_NONCE' ? 'use_dpop_nonce' : 'invalid_dpop_proof', proof)
-    const id = createHash('sha256').update(`${proof.thumbprint}\n${proof.id}`).digest('base64url')
-    const until = (proof.issuedAt + PROOF_WINDOW_SECONDS + CLOCK_SKEW_SECONDS) * 1000
-    if (!(await artifacts.claim('DpopProof', id, until))) return refusal('invalid_dpop_proof', 'ERR_DPOP_REPLAYED')
-    return { kind: 'dpop', thumbprint: proof.thumbprint }
+    if (proofs === 0 && account.binding === 'dpop') return refusal('invalid_dpop_proof', 'ERR_DPOP_MISSING')
+    return boundByProof(req, this.#options)
   }
 
   #ofAccount(account: Account): Grant {

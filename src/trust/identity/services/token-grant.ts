@@ -1,4 +1,6 @@
+import type { ServerResponse } from 'node:http'
 import type { ErrorCode, JsonObject } from '#foundation/core'
+import { answerOAuthError } from '../http.ts'
 
 /** A "no" on the way to a token: `error` by RFC 6749 §5.2, RFC 8693 §2.2.2 or RFC 9449 §5. */
 export interface TokenRefusal {
@@ -29,3 +31,8 @@ export interface Grant {
 }
 
 export const refusal = (error: string, code: ErrorCode, status: 400 | 401 = 400): TokenRefusal => ({ status, error, code })
+
+/** Whoever has to sign another proof gets the nonce for it along (RFC 9449 §8). */
+export function refuseToken(res: ServerResponse, { status, error, code }: TokenRefusal, nonce: string): void {
+  answerOAuthError(res, status, error, code, code.startsWith('ERR_DPOP_') ? { 'dpop-nonce': nonce } : {})
+}

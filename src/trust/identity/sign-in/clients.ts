@@ -1,6 +1,6 @@
 /** The clients of this house: public ones (RFC 6749 §2.1), for which PKCE stands in for a secret. */
 export interface HouseClient {
-  readonly id: string
+  readonly id: (typeof HOUSE_CLIENT_IDS)[number]
   /** As the consent page names it. */
   readonly name: string
   /** What it does for a person, in half a sentence. */
@@ -50,4 +50,4 @@ export function houseClients(issuer: string): ReadonlyMap<string, HouseClient> {
 }
 
 /** Ids that no service account may take: a name in a token must mean one thing. */
-export const HOUSE_CLIENT_IDS: ReadonlySet<string> = new Set(houseClients('https://localhost').keys())
+export const HOUSE_CLIENT_IDS = ['redoubt-cli', 'redoubt-console'] as const

@@ -1,28 +1,33 @@
 import type { Clock, ErrorCode } from '#foundation/core'
 import { errors, type FailedContext, interactionPolicy, type OidcContext, type PersonToken, type Provider } from 'oidc-provider'
 import type { People, Person, Session } from '../people/people.ts'
+import { isThumbprint } from '../services/token-binding.ts'
 import { sealOf } from './browser.ts'
 import type { Consents } from './consents.ts'
 import { DEVICE_CODE_SECONDS } from './device-codes.ts'
+import { type FamilyKeys, KEY_REFUSALS } from './family-keys.ts'
 import { errorPage, PAGE_HEADERS } from './page.ts'
 import { lacking, requirementOf } from './requirements.ts'
 
 /** Headers by which the router tells the flows what it knows; a caller's own of these names do not get through. */
 export const BROWSER_HEADER = 'x-redoubt-browser'
 export const SOURCE_HEADER = 'x-redoubt-source'
+/** Thumbprint of the key whose proof came along; the proof was verified and is used up. */
+export const PROOF_KEY_HEADER = 'x-redoubt-proof-key'
 /** Names of oidc-provider's cookies, which never leave: the router makes them up from ours. */
 export const PROVIDER_COOKIES = { session: 'session', interaction: 'interaction', resume: 'resume' } as const
 
 const HOUR = 60 * 60
 /** Idle time of a refresh token; it ends sooner with its session. */
 const REFRESH_SECONDS = 12 * HOUR
-const GRANT_SECONDS = 31 * 24 * HOUR
+export const GRANT_SECONDS = 31 * 24 * HOUR
 const FLOW_SECONDS = 15 * 60
 
 export interface FlowsOptions {
   readonly issuer: string
   readonly people: People
   readonly consents: Consents
+  readonly familyKeys: FamilyKeys
   readonly clock: Clock
 }
 
@@ -38,7 +43,7 @@ export function liveSession(people: People, id: string): { readonly session: Ses
  * person sees is a page of ours; the library validates requests, makes codes and tokens, and asks us who is signed in.
  * @see RFC 6749 §4.1, RFC 7636, RFC 8252, RFC 8628, RFC 9207, RFC 9470, RFC 9700, OpenID Connect Core 1.0
  */
-export function flowConfiguration({ issuer, people, consents, clock }: FlowsOptions): Record<string, unknown> {
+export function flowConfiguration({ issuer, people, consents, familyKeys, clock }: FlowsOptions): Record<string, unknown> {
   const page = (ctx: OidcContext, path: string, flow: string): string => {
     const query = new URLSearchParams({ flow, flow_seal: sealOf(ctx.get(BROWSER_HEADER), `flow ${flow}`) })
     return `${issuer}${path}?${query.toString()}`
@@ -60,11 +65,19 @@ export function flowConfiguration({ issuer, people, consents, clock }: FlowsOpti
       url: (ctx: OidcContext, flow: { readonly uid: string; readonly prompt: { readonly name: string } }) =>
         page(ctx, flow.prompt.name === 'consent' ? '/consent' : '/sign-in', flow.uid),
     },
-    findAccount: async (_ctx: OidcContext, sub: string, token?: { readonly sessionUid?: string }) => {
+    // RFC 9449 §10: the code that comes of this request, and whatever comes of the code, is for the holder of this key.
+    extraParams: {
+      dpop_jkt(_ctx: OidcContext, value: string | undefined) {
+        if (value !== undefined && !isThumbprint(value)) throw new errors.InvalidRequest('dpop_jkt is no thumbprint')
+      },
+    },
+    findAccount: async (ctx: OidcContext, sub: string, token?: { readonly sessionUid?: string; readonly grantId?: string }) => {
       const person = people.find(sub)
       if (person === null || person.disabled) return undefined
       // A code, refresh token or device code is worth as much as the session behind it.
       if (token !== undefined && liveSession(people, token.sessionUid ?? '')?.person.id !== sub) return undefined
+      // Asked before a refresh token is used up: a thief without the key does not even end the family.
+      if (token?.grantId !== undefined) await familyKeys.demand(token.grantId, ctx.get(PROOF_KEY_HEADER))
       return { accountId: sub, claims: async () => ({ sub }) }
     },
     // A grant is one family of tokens: what a person said before becomes a new one each time, so that a stolen token ends only its own.
@@ -72,10 +85,14 @@ export function flowConfiguration({ issuer, people, consents, clock }: FlowsOpti
       const { oidc } = ctx
       const { accountId } = oidc.session
       const given = oidc.result?.consent?.grantId
-      if (given !== undefined) return oidc.provider.Grant.find(given)
       const person = people.find(accountId)
-      if (person === null || !(await consents.given(accountId, person.epoch, oidc.client.clientId))) return undefined
-      return newGrant(oidc.provider, accountId, oidc.client.clientId)
+      if (given === undefined && (person === null || !(await consents.given(accountId, person.epoch, oidc.client.clientId))))
+        return undefined
+      const grant =
+        given === undefined ? await newGrant(oidc.provider, accountId, oidc.client.clientId) : await oidc.provider.Grant.find(given)
+      const key = oidc.params['dpop_jkt']
+      if (grant !== undefined && typeof key === 'string') await familyKeys.bind(grant.jti, key)
+      return grant
     },
     issueRefreshToken: async (_ctx: OidcContext, client: { grantTypeAllowed(type: string): boolean }) =>
       client.grantTypeAllowed('refresh_token'),
@@ -164,6 +181,7 @@ export function codeOfFlowError(
   const said = `${error.error_detail ?? ''} ${(error as { error_description?: string }).error_description ?? ''}`
   const route = ctx.oidc?.route
   if (error.error === 'invalid_redirect_uri') return 'ERR_REDIRECT_URI'
+  for (const [words, code] of Object.entries(KEY_REFUSALS)) if (said.includes(words)) return code
   if (/refresh token already used/.test(said)) return 'ERR_REFRESH_REUSED'
   if (/already (?:consumed|used)/.test(said)) return 'ERR_CODE_REPLAYED'
   if (/code_verifier|code_challenge|PKCE/.test(said)) return 'ERR_PKCE'

@@ -1,16 +1,18 @@
+import { createHash } from 'node:crypto'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openTlsServer, type TlsServer } from '../tls-server.fixtures.ts'
 import { type DevicePrompt, Login } from './login.ts'
 
-type Reply = readonly [status: number, body: object]
+type Reply = readonly [status: number, body: object, headers?: Readonly<Record<string, string>>]
 
 let folder: string
 let server: TlsServer
 /** What the server got, and what it answers to each path in turn; the last answer stays. */
-let asked: { readonly path: string; readonly form: Record<string, string> }[]
+let asked: { readonly path: string; readonly form: Record<string, string>; readonly proof: string | undefined }[]
 let replies: Record<string, Reply[]>
 let login: Login
 
@@ -24,8 +26,8 @@ beforeEach(async () => {
         {
           device_code: 'device-code',
           user_code: 'BCDF-GHJK',
-          verification_uri: 'https://localhost/device',
-          verification_uri_complete: 'https://localhost/device?user_code=BCDF-GHJK',
+          verification_uri: 'https://gateway.example/device',
+          verification_uri_complete: 'https://gateway.example/device?user_code=BCDF-GHJK',
           expires_in: 600,
           interval: 1,
         },
@@ -38,10 +40,14 @@ beforeEach(async () => {
     let body = ''
     req.on('data', (part: Buffer) => (body += part.toString()))
     req.on('end', () => {
-      asked.push({ path: req.url ?? '', form: Object.fromEntries(new URLSearchParams(body)) })
+      asked.push({
+        path: req.url ?? '',
+        form: Object.fromEntries(new URLSearchParams(body)),
+        proof: req.headers['dpop'] as string | undefined,
+      })
       const waiting = replies[req.url ?? ''] ?? [[404, {}]]
-      const [status, answer] = waiting.length > 1 ? waiting.shift()! : waiting[0]!
-      setTimeout(() => res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer)), 20)
+      const [status, answer, headers] = waiting.length > 1 ? waiting.shift()! : waiting[0]!
+      setTimeout(() => res.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(answer)), 20)
     })
   })
   login = another()
@@ -55,9 +61,11 @@ const tokens = (n: number, seconds = 600): object => ({
   access_token: `access-${n}`,
   refresh_token: `refresh-${n}`,
   expires_in: seconds,
-  token_type: 'Bearer',
+  token_type: 'DPoP',
 })
 const another = (): Login => new Login({ server: server.issuer, folder, ca: () => server.authorityPem })
+/** Header and claims of a proof. */
+const read = (proof: string | undefined) => ({ ...decodeProtectedHeader(proof ?? ''), ...decodeJwt(proof ?? '') })
 const sent = (path: string): Record<string, string>[] => asked.filter((one) => one.path === path).map(({ form }) => form)
 
 describe('a person at a command line (B4, B5)', () => {
@@ -68,7 +76,7 @@ describe('a person at a command line (B4, B5)', () => {
     ]
     let prompt: DevicePrompt | null = null
     await login.begin({ level: 3, maxAge: 300 }, (shown) => (prompt = shown))
-    expect(prompt).toMatchObject({ userCode: 'BCDF-GHJK', verificationUri: 'https://localhost/device' })
+    expect(prompt).toMatchObject({ userCode: 'BCDF-GHJK', verificationUri: 'https://gateway.example/device' })
     expect(sent('/oauth/device-authorization')).toEqual([{ client_id: 'redoubt-cli', scope: 'openid', acr_values: '3', max_age: '300' }])
     expect(statSync(login.path).mode & 0o777).toBe(0o600)
     expect(await another().accessToken()).toBe('access-1')
@@ -87,6 +95,58 @@ describe('a person at a command line (B4, B5)', () => {
       { client_id: 'redoubt-cli', grant_type: 'refresh_token', refresh_token: 'refresh-1' },
     ])
     expect(readFileSync(login.path, 'utf8')).toContain('refresh-2')
+  })
+
+  it('proves its key with each request for a token, for the address by which the server knows itself (RFC 9449)', async () => {
+    replies['/oauth/token'] = [[200, tokens(1, 10)]]
+    await login.begin({}, () => undefined)
+    replies['/oauth/token'] = [[200, tokens(2)]]
+    await login.accessToken()
+    const proofs = asked.filter(({ path }) => path === '/oauth/token').map(({ proof }) => read(proof))
+    expect(proofs).toHaveLength(2)
+    for (const proof of proofs) expect(proof).toMatchObject({ typ: 'dpop+jwt', htm: 'POST', htu: 'https://gateway.example/oauth/token' })
+    expect(new Set(proofs.map(({ jwk }) => JSON.stringify(jwk))).size).toBe(1)
+    expect(new Set(proofs.map(({ jti }) => jti)).size).toBe(2)
+    expect(asked.find(({ path }) => path !== '/oauth/token')?.proof).toBeUndefined()
+    expect(read(login.proof('GET', '/api/v1/whoami', 'access-2'))).toMatchObject({
+      htm: 'GET',
+      htu: 'https://gateway.example/api/v1/whoami',
+      ath: createHash('sha256').update('access-2').digest('base64url'),
+      jwk: proofs[0]!.jwk,
+    })
+  })
+
+  it('answers the demand for a nonce, and uses it from then on', async () => {
+    replies['/oauth/token'] = [
+      [400, { error: 'use_dpop_nonce' }, { 'dpop-nonce': 'nonce-1' }],
+      [200, tokens(1)],
+    ]
+    await login.begin({}, () => undefined)
+    expect(asked.filter(({ path }) => path === '/oauth/token').map(({ proof }) => read(proof)['nonce'])).toEqual([undefined, 'nonce-1'])
+    expect(read(login.proof('GET', '/x', 'access-1'))['nonce']).toBe('nonce-1')
+    // A server that never has enough is not asked for ever.
+    replies['/oauth/token'] = [[400, { error: 'use_dpop_nonce' }, { 'dpop-nonce': 'nonce-1' }]]
+    await expect(login.begin({}, () => undefined)).rejects.toMatchObject({ code: 'ERR_DEVICE_CODE' })
+  })
+
+  it('keeps its key for its owner alone, beside the tokens and not among them, from one login to the next', async () => {
+    await login.begin({}, () => undefined)
+    expect(statSync(login.keyPath).mode & 0o777).toBe(0o600)
+    const key = readFileSync(login.keyPath, 'utf8')
+    expect(readFileSync(login.path, 'utf8')).not.toContain('PRIVATE KEY')
+    await login.end()
+    await login.begin({}, () => undefined)
+    expect(readFileSync(login.keyPath, 'utf8')).toBe(key)
+    chmodSync(login.keyPath, 0o640)
+    expect(() => login.proof('GET', '/x', 'access-1')).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_SECRET' }))
+    rmSync(login.keyPath)
+    expect(() => login.proof('GET', '/x', 'access-1')).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_SECRET' }))
+  })
+
+  it('takes no token that is not bound', async () => {
+    replies['/oauth/token'] = [[200, { ...tokens(1), token_type: 'Bearer' }]]
+    await expect(login.begin({}, () => undefined)).rejects.toMatchObject({ code: 'ERR_TOKEN_REQUEST' })
+    expect(login.exists()).toBe(false)
   })
 
   it('says that the session has ended, and forgets it', async () => {

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
+import { createHash, type KeyObject } from 'node:crypto'
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { RedoubtError } from '#foundation/core'
 import { z } from 'zod'
 import { parse as answerOf, post as postForm } from '../request-token.ts'
 import { readSecretFile, writeSecretFile } from '../secret-file.ts'
+import { openProofKey, readProofKey, signProof } from '../services/proof-key.ts'
 
 const CLIENT = 'redoubt-cli'
 const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -16,7 +17,7 @@ const LOCK_STALE_MS = 30_000
 const LOCK_RETRY_MS = 50
 
 const loginFile = z
-  .object({ server: z.url(), refreshToken: z.string().min(1), accessToken: z.string().min(1), expiresAt: z.int() })
+  .object({ server: z.url(), issuer: z.url(), refreshToken: z.string().min(1), accessToken: z.string().min(1), expiresAt: z.int() })
   .strict()
 type LoginFile = z.output<typeof loginFile>
 
@@ -46,25 +47,33 @@ export interface LoginOptions {
 
 /**
  * A person at a command line: signs in by the device flow, keeps the refresh token in a file of their own, renews the access token.
- * Processes at the same time share the file; one of them renews while the others wait, for a refresh token works once.
- * @see RFC 8628, RFC 6749 §6, RFC 9700 §4.14
+ * All of them are bound to a key that lies beside that file and is never sent: the file alone opens nothing. The key stays from one login
+ * to the next, so that policies see the same device. Processes at the same time share the files; one of them renews while the others
+ * wait, for a refresh token works once.
+ * @see RFC 8628, RFC 6749 §6, RFC 9449 §5, RFC 9700 §4.14
  */
 export class Login {
   readonly #options: LoginOptions
   readonly #path: string
+  readonly #keyPath: string
+  /** The server's nonce for the next proof, as far as it gave one. */
+  #nonce: string | undefined
 
   constructor(options: LoginOptions) {
     this.#options = options
     // One file for each server, named by its address: a token is not sent to another.
-    this.#path = join(
-      options.folder,
-      'logins',
-      `${createHash('sha256').update(new URL(options.server).origin).digest('hex').slice(0, 16)}.json`,
-    )
+    const name = createHash('sha256').update(new URL(options.server).origin).digest('hex').slice(0, 16)
+    this.#path = join(options.folder, 'logins', `${name}.json`)
+    this.#keyPath = join(options.folder, 'logins', `${name}.key`)
   }
 
   get path(): string {
     return this.#path
+  }
+
+  /** Of the key that the tokens are bound to. */
+  get keyPath(): string {
+    return this.#keyPath
   }
 
   /** Whether someone is logged in here, as far as this host knows. @throws {RedoubtError} `ERR_CONFIG_SECRET`. */
@@ -90,6 +99,24 @@ export class Login {
   }
 
   /**
+   * The proof that goes with one request.
+   * @param path of the request, without query.
+   * @throws {RedoubtError} `ERR_CONFIG_SECRET` when the key is missing or others can read it.
+   */
+  proof(method: string, path: string, accessToken: string): string {
+    const issuer = this.#read()?.issuer ?? this.#options.server
+    return signProof(this.#key(), { method, url: new URL(path, issuer).href, accessToken, nonce: this.#nonce })
+  }
+
+  /** Keeps a nonce of the server, out of the header `dpop-nonce` of any answer. @returns whether it is a new one. */
+  takeNonce(nonce: string | string[] | undefined): boolean {
+    const [given] = [nonce].flat()
+    if (given === undefined || given === this.#nonce) return false
+    this.#nonce = given
+    return true
+  }
+
+  /**
    * The device flow. Returns when the person said yes.
    * @param prompt shows the code; nothing is opened.
    * @throws {RedoubtError} `ERR_SIGN_IN` when they said no, `ERR_DEVICE_CODE` when the time is over, `ERR_SERVER_UNREACHABLE`.
@@ -111,7 +138,10 @@ export class Login {
       verificationUriComplete: device.data.verification_uri_complete,
       expiresAt,
     })
-    const tokens = await this.#poll(code, interval * 1000, expiresAt)
+    // The address of the server as its own pages have it, which need not be the one that it is reached by.
+    const { origin: issuer } = new URL(device.data.verification_uri)
+    const key = await this.#locked(async () => openProofKey(this.#keyPath))
+    const tokens = await this.#poll(code, interval * 1000, expiresAt, { key, issuer })
     await this.#locked(async () => {
       const before = this.#read()
       this.#write(tokens)
@@ -136,12 +166,12 @@ export class Login {
     })
   }
 
-  async #poll(deviceCode: string, intervalMs: number, expiresAt: number): Promise<LoginFile> {
+  async #poll(deviceCode: string, intervalMs: number, expiresAt: number, holder: Holder): Promise<LoginFile> {
     let wait = intervalMs
     while (Date.now() < expiresAt) {
       await pause(wait)
-      const { status, answer } = await this.#post('/oauth/token', { grant_type: DEVICE_CODE_GRANT, device_code: deviceCode })
-      if (status === 200) return this.#file(answer)
+      const { status, answer } = await this.#askForToken({ grant_type: DEVICE_CODE_GRANT, device_code: deviceCode }, holder)
+      if (status === 200) return this.#file(answer, holder.issuer)
       const { error } = answer
       if (error === 'slow_down') wait += 5_000
       else if (error === 'access_denied') throw new RedoubtError('ERR_SIGN_IN', 'the person at the browser said no')
@@ -154,9 +184,11 @@ export class Login {
     // Another process may have been here while this one waited.
     const kept = this.#read()
     if (kept === null || fresh(kept)) return kept?.accessToken ?? null
-    const { status, answer } = await this.#post('/oauth/token', { grant_type: 'refresh_token', refresh_token: kept.refreshToken })
+    const { issuer, refreshToken } = kept
+    const form = { grant_type: 'refresh_token', refresh_token: refreshToken }
+    const { status, answer } = await this.#askForToken(form, { key: this.#key(), issuer })
     if (status === 200) {
-      const renewed = this.#file(answer)
+      const renewed = this.#file(answer, issuer)
       this.#write(renewed)
       return renewed.accessToken
     }
@@ -169,17 +201,35 @@ export class Login {
     await this.#post('/oauth/revoke', { token: refreshToken, token_type_hint: 'refresh_token' })
   }
 
-  #file(answer: Readonly<Record<string, unknown>>): LoginFile {
+  #file(answer: Readonly<Record<string, unknown>>, issuer: string): LoginFile {
     const tokens = tokenAnswer.safeParse(answer)
-    if (!tokens.success) throw new RedoubtError('ERR_TOKEN_REQUEST', 'the answer of the server is not understood')
+    // A token that is not bound would be worth something to whoever steals it.
+    if (!tokens.success)
+      throw new RedoubtError('ERR_TOKEN_REQUEST', 'the answer of the server is not understood, or its tokens are not bound')
     const { access_token: accessToken, refresh_token: refreshToken, expires_in: seconds } = tokens.data
-    return { server: this.#options.server, refreshToken, accessToken, expiresAt: Date.now() + seconds * 1000 }
+    return { server: this.#options.server, issuer, refreshToken, accessToken, expiresAt: Date.now() + seconds * 1000 }
   }
 
-  async #post(path: string, fields: Record<string, string>): Promise<{ status: number; answer: Readonly<Record<string, unknown>> }> {
+  /** Asks with a proof, and once more when the server wants its nonce in it (RFC 9449 §8). */
+  async #askForToken(fields: Record<string, string>, { key, issuer }: Holder): Promise<Posted> {
+    const path = '/oauth/token'
+    const ask = (): Promise<Posted> =>
+      this.#post(path, fields, { dpop: signProof(key, { method: 'POST', url: issuer + path, nonce: this.#nonce }) })
+    const posted = await ask()
+    return posted.answer['error'] === 'use_dpop_nonce' && this.takeNonce(posted.nonce) ? ask() : posted
+  }
+
+  async #post(path: string, fields: Record<string, string>, headers: Readonly<Record<string, string>> = {}): Promise<Posted> {
     const form = new URLSearchParams({ client_id: CLIENT, ...fields }).toString()
-    const { status, body } = await postForm(new URL(path, this.#options.server), form, { ca: this.#options.ca() })
-    return { status, answer: answerOf(body) }
+    const { status, body, nonce } = await postForm(new URL(path, this.#options.server), form, { ca: this.#options.ca() }, headers)
+    return { status, answer: answerOf(body), nonce }
+  }
+
+  /** @throws {RedoubtError} `ERR_CONFIG_SECRET` when it is missing, unfit, or open to others. */
+  #key(): KeyObject {
+    if (!existsSync(this.#keyPath))
+      throw new RedoubtError('ERR_CONFIG_SECRET', `the key \`${this.#keyPath}\` of this login is missing; run \`redoubt login\``)
+    return readProofKey(this.#keyPath)
   }
 
   #read(): LoginFile | null {
@@ -220,9 +270,26 @@ const fresh = ({ expiresAt }: LoginFile): boolean => expiresAt - Date.now() > SP
 const deviceAnswer = z.object({
   device_code: z.string(),
   user_code: z.string(),
-  verification_uri: z.string(),
+  verification_uri: z.url(),
   verification_uri_complete: z.string(),
   expires_in: z.number().positive(),
   interval: z.number().min(1).default(5),
 })
-const tokenAnswer = z.object({ access_token: z.string(), refresh_token: z.string(), expires_in: z.number().positive() })
+const tokenAnswer = z.object({
+  access_token: z.string(),
+  refresh_token: z.string(),
+  expires_in: z.number().positive(),
+  token_type: z.literal('DPoP'),
+})
+
+interface Posted {
+  readonly status: number
+  readonly answer: Readonly<Record<string, unknown>>
+  readonly nonce: string | undefined
+}
+
+/** Whoever asks for a token: by which key, and of whom. */
+interface Holder {
+  readonly key: KeyObject
+  readonly issuer: string
+}

@@ -1,5 +1,6 @@
 /** A browser without pictures: cookies by their attributes, forms as they stand in the page, headers as a browser sends them. */
 import * as oidc from 'openid-client'
+import type { IdentityConfig } from '../config.ts'
 import { type Fixture, ISSUER, openFixture } from '../identity.fixtures.ts'
 import { type FakePeople, fakePeople } from './people.fixtures.ts'
 
@@ -92,9 +93,13 @@ export interface SignInFixture extends Fixture {
   client(id: string): Promise<oidc.Configuration>
 }
 
-export async function openSignInFixture(): Promise<SignInFixture> {
+/** @param boundClients clients whose tokens have to be bound; none, where binding is not the point. */
+export async function openSignInFixture({
+  boundClients = [],
+}: { readonly boundClients?: IdentityConfig['boundClients'] } = {}): Promise<SignInFixture> {
   let people: FakePeople | null = null
   const fixture = await openFixture({
+    config: { boundClients },
     makePeople: (clock) => (people = fakePeople(clock)),
   })
   const browser = (): TestBrowser => new TestBrowser(fixture.url)

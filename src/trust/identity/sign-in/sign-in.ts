@@ -7,15 +7,18 @@ import type { Adapter, OidcContext, PersonToken, Provider } from 'oidc-provider'
 import type { Artifacts } from '../artifacts.ts'
 import { answer } from '../http.ts'
 import type { People } from '../people/people.ts'
+import { confirmationOf, type TokenBinding } from '../services/token-binding.ts'
 import { Attempts } from './attempts.ts'
 import { Browser, readForm } from './browser.ts'
 import { houseClients } from './clients.ts'
 import { showConsent, takeConsent } from './consent-page.ts'
 import { Consents } from './consents.ts'
+import { showConsole } from './console-page.ts'
 import { DeviceCodes } from './device-codes.ts'
 import { CODE_ATTEMPTS, decide, DEVICE_SESSION, showDevice, takeCode } from './device-page.ts'
+import { FamilyKeys } from './family-keys.ts'
 import { flowAdapter, ISSUED_TOKEN } from './flow-artifacts.ts'
-import { flowConfiguration, liveSession, personClaims } from './flows.ts'
+import { flowConfiguration, GRANT_SECONDS, liveSession, personClaims } from './flows.ts'
 import { answerPage, errorPage, PAGE_HEADERS } from './page.ts'
 import { addFactor, endSession, showSessions, showSignOut, signOut } from './sessions-page.ts'
 import { cancel, showSignIn, takeFactor, takeName } from './sign-in-page.ts'
@@ -55,6 +58,8 @@ const PAGES: Readonly<Record<string, PageHandler>> = {
   'POST /sessions/factor': addFactor,
   'GET /oauth/end-session': showSignOut,
   'POST /sign-out': signOut,
+  'GET /console/': showConsole,
+  'GET /console/callback': showConsole,
 }
 
 const FILES: Readonly<Record<string, readonly [type: string, file: string]>> = {
@@ -78,6 +83,7 @@ export interface Arrival {
 export class SignIn {
   readonly #options: SignInOptions
   readonly #parts: SignInParts
+  readonly #familyKeys: FamilyKeys
   readonly #files: ReadonlyMap<string, readonly [type: string, content: string]>
   readonly #beginnings: { readonly known: Attempts; readonly strangers: Attempts }
   #provider: Provider | null = null
@@ -85,6 +91,7 @@ export class SignIn {
   constructor(options: SignInOptions) {
     const { issuer, people, artifacts, audit, clock } = options
     this.#options = options
+    this.#familyKeys = new FamilyKeys(artifacts, GRANT_SECONDS)
     this.#beginnings = { known: new Attempts(clock, BEGINNINGS), strangers: new Attempts(clock, BEGINNINGS) }
     this.#files = new Map(
       Object.entries(FILES).map(([path, [type, file]]) => [
@@ -114,7 +121,7 @@ export class SignIn {
 
   configuration(): Record<string, unknown> {
     return {
-      ...flowConfiguration(this.#parts),
+      ...flowConfiguration({ ...this.#parts, familyKeys: this.#familyKeys }),
       revokeGrantPolicy: async (ctx: OidcContext) => {
         // A token that was rotated away and comes back is in two hands: the family ends, and with it the session behind it.
         const { RefreshToken: token } = ctx.oidc.entities
@@ -142,15 +149,17 @@ export class SignIn {
     return this.#parts.clients.get(id)?.metadata
   }
 
-  /** Claims of a person's access token. Recorded, and tied to its family, before it exists. Times in seconds. */
+  /** Claims of a person's access token. Recorded, and tied to its family and the family to its key, before it exists. Times in seconds. */
   async claimsFor(
     token: PersonToken,
     issue: { readonly id: string; readonly issuedAt: number; readonly expiresAt: number },
+    binding: TokenBinding,
   ): Promise<Record<string, unknown>> {
     const { audit, artifacts } = this.#options
     const { person, session, claims } = personClaims(token, this.#parts)
     if (token.grantId !== undefined)
       await artifacts.adapter(ISSUED_TOKEN).upsert(issue.id, { grantId: token.grantId }, issue.expiresAt - issue.issuedAt)
+    if (token.grantId !== undefined && binding.kind === 'dpop') await this.#familyKeys.bind(token.grantId, binding.thumbprint)
     await audit.record({
       type: 'token.issue',
       actor: { type: 'User', id: person.id },
@@ -165,9 +174,10 @@ export class SignIn {
         client: token.clientId,
         session: session.id,
         mfaLevel: session.mfaLevel,
+        binding: binding.kind,
       },
     })
-    return { ...claims, jti: issue.id, iat: issue.issuedAt, exp: issue.expiresAt }
+    return { ...claims, jti: issue.id, iat: issue.issuedAt, exp: issue.expiresAt, ...confirmationOf(binding) }
   }
 
   /** False when too much was begun from there, or by all strangers or all known places together, in the last minute: authorization requests and device codes. */

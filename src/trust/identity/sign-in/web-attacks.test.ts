@@ -2,7 +2,8 @@ import { request } from 'node:http'
 import * as oidc from 'openid-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ISSUER } from '../identity.fixtures.ts'
-import { OPEN_ROUTES } from '../routes.ts'
+import { methodsAt, OPEN_ROUTES } from '../routes.ts'
+import { houseClients } from './clients.ts'
 import { BROWSER_COOKIE, SESSION_COOKIE } from './browser.ts'
 import { formOf, openSignInFixture, type Page, signIn, type SignInFixture, type TestBrowser } from './sign-in.fixtures.ts'
 
@@ -411,6 +412,26 @@ describe('confusion of host and path', () => {
       '/oauth/authorize/x/y',
     ]) {
       expect([path, (await raw(path, { host: 'gateway.example:8443' })).status]).toEqual([path, 404])
+    }
+  })
+})
+
+describe('an address that a client of the house may be sent to', () => {
+  const here = [...houseClients(ISSUER).values()]
+    .flatMap(({ metadata }) => [metadata['redirect_uris'], metadata['post_logout_redirect_uris'] ?? []].flat() as string[])
+    .map((uri) => new URL(uri))
+    .filter(({ origin }) => origin === ISSUER)
+
+  it('is a page of ours, which uses and shows nothing of what comes with it', async () => {
+    expect(here.map(({ pathname }) => pathname)).toEqual(['/console/callback', '/console/'])
+    for (const { pathname } of here) {
+      expect(methodsAt(pathname)).toEqual(['GET'])
+      const browser = fixture.browser()
+      const page = await browser.once('GET', `${pathname}?code=s3cret-code&state=%3Cscript%3E&iss=${encodeURIComponent(ISSUER)}`)
+      expect([page.status, page.text.includes('There is no console here')]).toEqual([200, true])
+      for (const shown of ['s3cret-code', '<script>']) expect(page.text).not.toContain(shown)
+      expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+      expect((await browser.once('POST', pathname, {})).status).toBe(405)
     }
   })
 })
