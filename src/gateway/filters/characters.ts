@@ -47,69 +47,10 @@ for (let unit = 0; unit < 128; unit++) {
 export const BIC_LETTERS = 8
 /** Shortest word that may hold a value although it has neither a digit nor a sign that values need (`TRAIT.long`). */
 export const LONG_WORD = 16
-const SEPARATOR = 0
-const PLAIN = 1
-const CAPITAL = 2
-const ANYTHING = 3
-const SKIPPED = ASCII.map((kind, unit) => {
-  if (kind === BOUNDARY || kind === GAP || kind === COMMA || kind === LINE) return SEPARATOR
-  if (unit >= 0x41 && unit <= 0x5a) return CAPITAL
-  return kind === LETTER || kind === DOT || kind === OTHER || kind === SIGN ? PLAIN : ANYTHING
-})
-
-const DOT_UNIT = 0x2e
-
-/** A dot with a letter behind it, as in `example.com`. */
-function partsWord(text: string, dot: number): boolean {
-  const unit = text.charCodeAt(dot + 1) | 0x20
-  return unit >= 0x61 && unit <= 0x7a
-}
-
-/**
- * Most of any text: short words that begin with a small letter and hold letters, apostrophes and a last dot. They have none of the traits of a
- * value, so the search passes over them without opening a segment.
- * @param from where no segment is open. @returns the start of the first word that is not such a one, or whose end is not there yet.
- */
-export function skipPlainWords(text: string, from: number): number {
-  let word = from
-  for (let i = from; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    const what = unit < 0x80 ? SKIPPED[unit]! : ANYTHING
-    if (what === SEPARATOR) word = i + 1
-    else if (
-      what === ANYTHING ||
-      i - word + 1 >= LONG_WORD ||
-      (what === CAPITAL && i === word) ||
-      (unit === DOT_UNIT && partsWord(text, i))
-    )
-      return word
-  }
-  return word
-}
-
-/** Whether a word with `unit` in it, after a unit of kind `last`, may still be one that `skipPlainWords` passes over. */
-export function isPlainUnit(unit: number, last: number): boolean {
-  return unit < 0x80 && SKIPPED[unit] !== ANYTHING && !(last === DOT && ASCII[unit] === LETTER)
-}
-
 export function isUpperCaseUnit(unit: number): boolean {
   if (unit < 0x80) return unit >= 0x41 && unit <= 0x5a
   const character = String.fromCharCode(unit)
   return character !== character.toLowerCase()
-}
-
-/** Whether the whole text is words without any trait of a value, so that there is nothing to search it for. */
-export function isPlain(text: string): boolean {
-  let word = 0
-  let capitals = 0
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    const what = unit < 0x80 ? SKIPPED[unit]! : ANYTHING
-    if (what === SEPARATOR) word = i + 1
-    else if (what === ANYTHING || i - word + 1 >= LONG_WORD || (unit === DOT_UNIT && partsWord(text, i))) return false
-    if (what === CAPITAL && ++capitals >= BIC_LETTERS) return false
-  }
-  return true
 }
 
 /** The ASCII unit that a look-alike stands for, the unit itself if it is none, or -1 for an invisible one. */

@@ -1,5 +1,6 @@
 import { plainForm } from './joining-words.ts'
 import { AFTER_UNITS, BEFORE_UNITS, CONTEXT_UNITS, type Segment } from './recogniser.ts'
+import { hashOf, isAscii, WORD_TABLE } from './word-table.ts'
 
 /** Words of a phrase that announces a value, at most: `national health insurance number`. */
 const LONGEST_PHRASE = 4
@@ -38,36 +39,13 @@ function words(text: string): readonly Word[] {
   return found
 }
 
-const OTHER = 0
-const SMALL = 1
-const CAPITAL = 2
-const DIGIT = 3
-const HASH = 4
-const CLASSES = Uint8Array.from({ length: 128 }, (_, unit) => {
-  const sign = String.fromCharCode(unit)
-  return /[a-z]/u.test(sign) ? SMALL : /[A-Z]/u.test(sign) ? CAPITAL : /\d/u.test(sign) ? DIGIT : sign === '#' ? HASH : OTHER
-})
-
 /** Marks of words, by their hash: nearly all words of a text have none, and are not cut out to be looked up. */
 const MARKS = 1 << 13
 const LAST = 1
 const FILLER = 2
-const SHORT_NUMBER = 4
-/** Of the words before one value; a search never begins inside another. */
-const STARTS = new Int32Array(CONTEXT_UNITS)
-const ENDS = new Int32Array(CONTEXT_UNITS)
-const MARKED = new Uint8Array(CONTEXT_UNITS)
+const FIRST = 4
 
-/** One step of a word's hash, from its last unit to its first; capital letters make no difference. */
-function hashed(hash: number, unit: number): number {
-  return (Math.imul(hash, 31) + (unit | 0x20)) | 0
-}
-
-function hashOf(word: string): number {
-  let hash = 0
-  for (let i = word.length - 1; i >= 0; i--) hash = hashed(hash, word.charCodeAt(i))
-  return hash & (MARKS - 1)
-}
+const markOf = (word: string): number => hashOf(word) & (MARKS - 1)
 
 /** Phrases that announce values, in any language, and what they announce. */
 export class Lexicon {
@@ -78,7 +56,7 @@ export class Lexicon {
   readonly #marks = new Uint8Array(MARKS)
 
   constructor() {
-    for (const word of FILLERS) this.#marks[hashOf(word)]! |= FILLER
+    for (const word of FILLERS) this.#marks[markOf(word)]! |= FILLER
   }
 
   /** @param phrases words as they are written; capital letters and marks make no difference. */
@@ -88,7 +66,8 @@ export class Lexicon {
       if (parts.length === 0) continue
       this.#firsts.add(parts[0]!)
       this.#lasts.add(parts.at(-1)!)
-      this.#marks[hashOf(parts.at(-1)!)]! |= LAST
+      this.#marks[markOf(parts[0]!)]! |= FIRST
+      this.#marks[markOf(parts.at(-1)!)]! |= LAST
       const key = parts.join(' ')
       const names = this.#phrases.get(key)
       if (!names) this.#phrases.set(key, [name])
@@ -108,13 +87,27 @@ export class Lexicon {
     return this.#nearestFirst(known.map(({ plain }) => plain).reverse())
   }
 
+  /** @returns false only if no phrase ends directly before `start`. */
+  mayStandBefore(segment: Segment, start: number): boolean {
+    if (!segment.isAscii) return true
+    WORD_TABLE.readBefore(segment, segment.before.length + start)
+    for (let at = WORD_TABLE.count - 1; at >= 0; at--) {
+      const marks = this.#marks[WORD_TABLE.hashes[at]! & (MARKS - 1)]!
+      if ((marks & LAST) !== 0) return true
+      if ((marks & FILLER) === 0 && !WORD_TABLE.isShortNumber(at)) return false
+    }
+    return false
+  }
+
   /** What the words of `after` say of the value before them. */
   after(text: string): Contexts {
     const line = text.split('\n', 1)[0]!
+    // The last word may go on.
+    const isCut = text.length >= AFTER_UNITS && line.length === text.length
+    if (isAscii(line)) return this.#afterInAscii(line, isCut)
     const all = words(line)
     if (all.length === 0) return EMPTY
-    // The last word may go on.
-    const known = text.length >= AFTER_UNITS && all.at(-1)!.end === text.length ? all.slice(0, -1) : all
+    const known = isCut && all.at(-1)!.end === text.length ? all.slice(0, -1) : all
     const contexts = new Map<string, number>()
     let distance = 0
     for (const [at, { plain }] of known.entries()) {
@@ -130,46 +123,54 @@ export class Lexicon {
     return contexts
   }
 
-  /** As `#nearestFirst` of what `WORDS` matches, at a fraction of the cost, and no further than asked. */
-  #inAscii(segment: Segment, from: number, limit: number): Contexts {
-    const text = segment.whole
-    let count = 0
-    let i = limit
-    while (i > from) {
-      const end = i
-      let unit = text.charCodeAt(--i)
-      const last = CLASSES[unit]!
-      if (last === OTHER) continue
-      let hash = hashed(0, unit)
-      if (last !== HASH) for (; i > 0 && CLASSES[(unit = text.charCodeAt(i - 1))] === last; i--) hash = hashed(hash, unit)
-      if (last === SMALL && i > 0 && CLASSES[(unit = text.charCodeAt(i - 1))] === CAPITAL) {
-        hash = hashed(hash, unit)
-        i--
-      }
-      // A word that is cut at the edge of what is known may be the end of a longer one.
-      if (i <= from && from > 0) break
-      STARTS[count] = i
-      ENDS[count] = end
-      // `CVV2`, `ICD-10`; a longer number is another value.
-      MARKED[count++] = this.#marks[hash & (MARKS - 1)]! | (last === DIGIT && end - i <= 2 ? SHORT_NUMBER : 0)
-    }
+  #afterInAscii(line: string, isCut: boolean): Contexts {
+    const { starts, ends, hashes } = WORD_TABLE
+    WORD_TABLE.read(line)
+    const count = isCut && ends[WORD_TABLE.count - 1] === line.length ? WORD_TABLE.count - 1 : WORD_TABLE.count
     let contexts: Map<string, number> | null = null
+    let small = ''
     let distance = 0
     for (let at = 0; at < count; at++) {
-      const marks = MARKED[at]!
-      if (marks === 0) {
-        distance++
-        continue
+      const marks = this.#marks[hashes[at]! & (MARKS - 1)]!
+      if ((marks & (FIRST | FILLER)) !== 0) {
+        if (small === '') small = line.toLowerCase()
+        const plain = small.slice(starts[at], ends[at])
+        if ((marks & FIRST) !== 0 && this.#firsts.has(plain)) {
+          contexts ??= new Map()
+          let phrase = plain
+          this.#note(contexts, phrase, distance)
+          for (let next = at + 1; next < at + LONGEST_PHRASE && next < count; next++)
+            this.#note(contexts, (phrase += ` ${small.slice(starts[next], ends[next])}`), distance)
+        }
+        if ((marks & FILLER) !== 0 && FILLERS.has(plain)) continue
       }
-      const plain = segment.wholeInSmallLetters.slice(STARTS[at], ENDS[at])
-      if ((marks & LAST) !== 0 && this.#lasts.has(plain)) {
-        contexts ??= new Map()
-        let phrase = plain
-        this.#note(contexts, phrase, distance)
-        for (let next = at + 1; next < at + LONGEST_PHRASE && next < count; next++)
-          this.#note(contexts, (phrase = `${segment.wholeInSmallLetters.slice(STARTS[next], ENDS[next])} ${phrase}`), distance)
+      if (!WORD_TABLE.isShortNumber(at)) distance++
+    }
+    return contexts ?? EMPTY
+  }
+
+  /** As `#nearestFirst` of what `WORDS` matches, at a fraction of the cost. */
+  #inAscii(segment: Segment, from: number, limit: number): Contexts {
+    const { starts, ends, hashes } = WORD_TABLE
+    WORD_TABLE.readBefore(segment, limit)
+    let contexts: Map<string, number> | null = null
+    let distance = 0
+    // A word that is cut at the edge of what is known may be the end of a longer one.
+    const isKnown = (at: number): boolean => at >= 0 && (from === 0 || starts[at]! > from)
+    for (let at = WORD_TABLE.count - 1; isKnown(at); at--) {
+      const marks = this.#marks[hashes[at]! & (MARKS - 1)]!
+      if ((marks & (LAST | FILLER)) !== 0) {
+        const plain = segment.wholeInSmallLetters.slice(starts[at], ends[at])
+        if ((marks & LAST) !== 0 && this.#lasts.has(plain)) {
+          contexts ??= new Map()
+          let phrase = plain
+          this.#note(contexts, phrase, distance)
+          for (let next = at - 1; next > at - LONGEST_PHRASE && isKnown(next); next--)
+            this.#note(contexts, (phrase = `${segment.wholeInSmallLetters.slice(starts[next], ends[next])} ${phrase}`), distance)
+        }
+        if ((marks & FILLER) !== 0 && FILLERS.has(plain)) continue
       }
-      if ((marks & SHORT_NUMBER) === 0 && !((marks & FILLER) !== 0 && FILLERS.has(plain))) distance++
+      if (!WORD_TABLE.isShortNumber(at)) distance++
     }
     return contexts ?? EMPTY
   }

@@ -8,28 +8,30 @@ export interface CredentialShape {
   readonly pattern: RegExp
   /** Look for the expression only where this stands: it costs a hundredth. */
   readonly hint: string
+  /** Units of the shortest text that it matches, with what the secret stands in. */
+  readonly least: number
 }
 
 export const CREDENTIAL_SHAPES: readonly CredentialShape[] = [
   // RFC 3986 §3.2.1: `postgres://user:secret@host`.
-  { what: 'URL with user and password', hint: '://', pattern: /(?<=[a-z][a-z0-9+.-]{1,24}:\/\/[^\s:@/]{0,64}:)[^\s:@/]{3,128}(?=@[\p{L}\p{N}[])/giu },
-  { what: 'Azure account key', hint: 'Key=', pattern: /(?<=(?:AccountKey|SharedAccessKey)=)[A-Za-z0-9+/=]{20,120}/gu },
-  { what: 'Azure shared access signature', hint: 'sig=', pattern: /(?<=[?&]sig=)[A-Za-z0-9%+/=]{20,120}/gu },
-  { what: 'connection string', hint: '=', pattern: /(?<=(?:;|^)(?:Password|PWD|Pwd|password|pwd)=)[^\s;"'&]{3,128}/gu },
-  { what: 'Microsoft Entra', hint: 'Q~', pattern: /(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~-])/gu },
-  { what: 'Azure DevOps', hint: 'AZDO', pattern: /(?<!\w)[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}(?!\w)/gu },
-  { what: 'Telegram', hint: ':AA', pattern: /(?<![\w:])\d{8,10}:AA[\w-]{33}(?![\w-])/gu },
-  { what: 'Discord', hint: '.', pattern: /(?<![\w.-])[MNO][A-Za-z\d_-]{23,27}\.[\w-]{6}\.[\w-]{27,38}(?![\w-])/gu },
-  { what: 'Slack webhook', hint: 'hooks.slack.com/', pattern: /(?<=hooks\.slack\.com\/(?:services|workflows|triggers)\/)[\w/-]{20,80}/gu },
-  { what: 'Microsoft Teams webhook', hint: 'webhook.office.com/', pattern: /(?<=webhook\.office\.com\/webhookb2\/)[\w@/-]{40,200}/gu },
-  { what: 'Discord webhook', hint: '/api/webhooks/', pattern: /(?<=\/api\/webhooks\/)\d{15,20}\/[\w-]{60,70}/gu },
-  { what: 'Terraform Cloud', hint: '.atlasv1.', pattern: /(?<!\w)[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}/gu },
-  { what: 'Mailchimp', hint: '-us', pattern: /(?<!\w)[0-9a-f]{32}-us\d{1,2}(?!\w)/gu },
-  { what: 'Asana', hint: '/', pattern: /(?<![\w/])[12]\/\d{15,16}(?:\/\d{15,16})?:[0-9a-f]{32}(?!\w)/gu },
-  { what: 'Firebase Cloud Messaging', hint: 'AAAA', pattern: /(?<!\w)AAAA[\w-]{7}:[\w-]{134,160}/gu },
-  { what: 'Zoho', hint: '1000.', pattern: /(?<![\w.])1000\.[0-9a-f]{32}\.[0-9a-f]{32}(?!\w)/gu },
-  { what: 'Salesforce', hint: '00D', pattern: /(?<!\w)00D[A-Za-z0-9]{12}![\w.]{60,120}/gu },
-  { what: 'Braintree', hint: 'access_token$', pattern: /(?<!\w)access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}(?!\w)/gu },
+  { what: 'URL with user and password', least: 11, hint: '://', pattern: /(?<=[a-z][a-z0-9+.-]{1,24}:\/\/[^\s:@/]{0,64}:)[^\s:@/]{3,128}(?=@[\p{L}\p{N}[])/giu },
+  { what: 'Azure account key', least: 31, hint: 'Key=', pattern: /(?<=(?:AccountKey|SharedAccessKey)=)[A-Za-z0-9+/=]{20,120}/gu },
+  { what: 'Azure shared access signature', least: 25, hint: 'sig=', pattern: /(?<=[?&]sig=)[A-Za-z0-9%+/=]{20,120}/gu },
+  { what: 'connection string', least: 7, hint: '=', pattern: /(?<=(?:;|^)(?:Password|PWD|Pwd|password|pwd)=)[^\s;"'&]{3,128}/gu },
+  { what: 'Microsoft Entra', least: 37, hint: 'Q~', pattern: /(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~-])/gu },
+  { what: 'Azure DevOps', least: 84, hint: 'AZDO', pattern: /(?<!\w)[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}(?!\w)/gu },
+  { what: 'Telegram', least: 44, hint: ':AA', pattern: /(?<![\w:])\d{8,10}:AA[\w-]{33}(?![\w-])/gu },
+  { what: 'Discord', least: 59, hint: '.', pattern: /(?<![\w.-])[MNO][A-Za-z\d_-]{23,27}\.[\w-]{6}\.[\w-]{27,38}(?![\w-])/gu },
+  { what: 'Slack webhook', least: 45, hint: 'hooks.slack.com/', pattern: /(?<=hooks\.slack\.com\/(?:services|workflows|triggers)\/)[\w/-]{20,80}/gu },
+  { what: 'Microsoft Teams webhook', least: 69, hint: 'webhook.office.com/', pattern: /(?<=webhook\.office\.com\/webhookb2\/)[\w@/-]{40,200}/gu },
+  { what: 'Discord webhook', least: 90, hint: '/api/webhooks/', pattern: /(?<=\/api\/webhooks\/)\d{15,20}\/[\w-]{60,70}/gu },
+  { what: 'Terraform Cloud', least: 83, hint: '.atlasv1.', pattern: /(?<!\w)[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}/gu },
+  { what: 'Mailchimp', least: 36, hint: '-us', pattern: /(?<!\w)[0-9a-f]{32}-us\d{1,2}(?!\w)/gu },
+  { what: 'Asana', least: 50, hint: '/', pattern: /(?<![\w/])[12]\/\d{15,16}(?:\/\d{15,16})?:[0-9a-f]{32}(?!\w)/gu },
+  { what: 'Firebase Cloud Messaging', least: 146, hint: 'AAAA', pattern: /(?<!\w)AAAA[\w-]{7}:[\w-]{134,160}/gu },
+  { what: 'Zoho', least: 70, hint: '1000.', pattern: /(?<![\w.])1000\.[0-9a-f]{32}\.[0-9a-f]{32}(?!\w)/gu },
+  { what: 'Salesforce', least: 76, hint: '00D', pattern: /(?<!\w)00D[A-Za-z0-9]{12}![\w.]{60,120}/gu },
+  { what: 'Braintree', least: 70, hint: 'access_token$', pattern: /(?<!\w)access_token\$(?:production|sandbox)\$[0-9a-z]{16}\$[0-9a-f]{32}(?!\w)/gu },
 ] // prettier-ignore
 
 /** What stands for a secret that is not told. */
@@ -37,8 +39,8 @@ const UNREAL = /^(?:<.*>|\*+|\$\{?.*|x{3,}|pass|passwd|password|changeme|secret|
 
 export function credentials(text: string): readonly Match[] {
   const matches: Match[] = []
-  for (const { hint, pattern } of CREDENTIAL_SHAPES) {
-    if (!text.includes(hint)) continue
+  for (const { hint, least, pattern } of CREDENTIAL_SHAPES) {
+    if (text.length < least || !text.includes(hint)) continue
     for (const { 0: secret, index } of text.matchAll(pattern))
       if (!UNREAL.test(secret)) matches.push({ start: index, end: index + secret.length, score: SCORE })
   }

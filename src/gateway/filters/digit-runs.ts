@@ -1,4 +1,4 @@
-import { isAlphanumericUnit, isDigitUnit } from './characters.ts'
+import { isAlphanumericUnit } from './characters.ts'
 import type { Segment } from './recogniser.ts'
 
 export interface DigitGroup {
@@ -30,43 +30,40 @@ function isSeparatorUnit(unit: number): boolean {
 /** All runs of a segment, in order. */
 export function digitRuns(segment: Segment): readonly DigitRun[] {
   const { text } = segment
+  const { digits } = segment.outline
+  const { units, base } = segment
   const runs: DigitRun[] = []
-  let i = 0
-  while (i < text.length) {
-    if (!isDigitUnit(text.charCodeAt(i))) {
-      i++
-      continue
-    }
+  for (let at = 0; at < digits.length;) {
     const groups: DigitGroup[] = []
     const separators: string[] = []
     for (;;) {
-      const start = i
-      while (isDigitUnit(text.charCodeAt(i))) i++
-      groups.push({ start, end: i })
-      let next = i
-      while (next < i + LONGEST_SEPARATOR && isSeparatorUnit(text.charCodeAt(next))) next++
-      if (next === i || !isDigitUnit(text.charCodeAt(next))) break
-      separators.push(text.slice(i, next))
-      i = next
+      const end = digits[at + 1]!
+      groups.push({ start: digits[at]!, end })
+      at += 2
+      if (at >= digits.length || !isSeparator(units, base + end, base + digits[at]!)) break
+      separators.push(text.slice(end, digits[at]))
     }
-    runs.push({ groups, separators, ...surroundings(segment, groups) })
+    runs.push(runOf(segment, groups, separators))
   }
   return runs
 }
 
-function surroundings(segment: Segment, groups: readonly DigitGroup[]): Omit<DigitRun, 'groups' | 'separators'> {
-  let start = groups[0]!.start
+function isSeparator(units: Uint16Array, start: number, end: number): boolean {
+  if (end - start > LONGEST_SEPARATOR) return false
+  for (let i = start; i < end; i++) if (!isSeparatorUnit(units[i]!)) return false
+  return true
+}
+
+function runOf(segment: Segment, groups: readonly DigitGroup[], separators: readonly string[]): DigitRun {
+  let { start } = groups[0]!
   const plus = segment.unitAt(start - 1) === 0x2b
   if (plus) start--
   const open = segment.unitAt(start - 1) === 0x28
   if (open) start--
   const previous = segment.unitAt(start - 1)
-  return {
-    plus,
-    open,
-    gluedBefore: !plus && !open && (isAlphanumericUnit(previous) || (previous === 0x2d && isAlphanumericUnit(segment.unitAt(start - 2)))),
-    gluedAfter: isAlphanumericUnit(segment.unitAt(groups.at(-1)!.end)),
-  }
+  const gluedBefore =
+    !plus && !open && (isAlphanumericUnit(previous) || (previous === 0x2d && isAlphanumericUnit(segment.unitAt(start - 2))))
+  return { groups, separators, plus, open, gluedBefore, gluedAfter: isAlphanumericUnit(segment.unitAt(groups.at(-1)!.end)) }
 }
 
 export function digitsOf(text: string, groups: readonly DigitGroup[], from: number, to: number): string {

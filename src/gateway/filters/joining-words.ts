@@ -1,3 +1,5 @@
+import { WordFilter } from './word-filter.ts'
+
 /**
  * Words in small letters that stand inside values of several words, `4 de marzo de 2024`, `12 rue de la Paix`, `45 years old`: only these
  * (and words with a capital letter) join on to a segment after a space. Also the vocabularies of the recognisers that read such values.
@@ -82,8 +84,34 @@ export function plainForm(word: string): string {
     .replaceAll(/\p{M}/gu, '')
 }
 
-/** Whether a word (without its comma, maybe with a dot) joins on to the value before it. */
-export function isJoiningWord(word: string): boolean {
+const joiningFilter = new WordFilter([...JOINING].flatMap((word) => [word, `${word}.`]))
+
+/** `; ! ? )`, which end what a word stands in. */
+const isEndSign = (unit: number): boolean => unit === 0x3b || unit === 0x21 || unit === 0x3f || unit === 0x29
+
+/** Whether the word of a text (without its comma, maybe with a dot or other signs behind it) joins on to the value before it. */
+export function joinsAt(text: string, from: number, to: number): boolean {
+  return isJoiningWordAt(text, from, endOfWord(text, from, to))
+}
+
+/** Whether the word of a text, maybe with such signs behind it, is a kind of street that stands before the name. */
+export function isStreetKindAt(text: string, from: number, to: number): boolean {
+  const end = endOfWord(text, from, to)
+  return streetFilter.mayHold(text, from, end) && STREETS_BEFORE.has(text.slice(from, end))
+}
+
+function endOfWord(text: string, from: number, to: number): number {
+  let end = to
+  while (end > from && isEndSign(text.charCodeAt(end - 1))) end--
+  return end
+}
+
+/** The same for a word without such signs. */
+export function isJoiningWordAt(text: string, from: number, to: number): boolean {
+  return joiningFilter.mayHold(text, from, to) && isJoiningWord(text.slice(from, to))
+}
+
+function isJoiningWord(word: string): boolean {
   if (word.length > LONGEST) return false
   const plain = plainForm(word)
   return JOINING.has(plain) || (plain.endsWith('.') && JOINING.has(plain.slice(0, -1)))
@@ -98,8 +126,29 @@ export function isStreetName(plain: string): boolean {
   return SUFFIX_ENDS.has(plain.slice(-2)) && STREET_SUFFIX.test(plain)
 }
 
-/** Whether a word says that a postal address is being written, whose next line belongs to it. */
-export function isStreetWord(word: string): boolean {
+/** The same for a word of a text in ASCII. */
+export function isStreetNameAt(text: string, from: number, to: number): boolean {
+  return suffixFilter.mayHold(text, to - SHORTEST_SUFFIX, to) && isStreetName(text.slice(from, to).toLowerCase())
+}
+
+const STREET_WORDS: readonly string[] = [...STREETS_BEFORE, ...STREETS_AFTER]
+const streetFilter = new WordFilter(STREET_WORDS.flatMap((word) => [word, `${word}.`]))
+const suffixFilter = new WordFilter([...SUFFIX_ENDS].flatMap((end) => [end, `${end}.`]))
+const SHORTEST_SUFFIX = 2
+
+/** Whether the word of a text says that a postal address is being written, whose next line belongs to it. */
+export function isStreetWordAt(text: string, from: number, to: number): boolean {
+  const ending = to - SHORTEST_SUFFIX - (to > from && text.charCodeAt(to - 1) === 0x2e ? 1 : 0)
+  if (!streetFilter.mayHold(text, from, to) && !(ending >= from && suffixFilter.mayHold(text, ending, to))) return false
+  return isStreetWord(text.slice(from, to))
+}
+
+/** @returns false only if the word of a text in ASCII is none, dots left out. */
+export function mayBeStreetWord(units: Uint16Array, from: number, to: number): boolean {
+  return streetFilter.mayHoldUnits(units, from, to) || suffixFilter.mayHoldUnits(units, Math.max(from, to - SHORTEST_SUFFIX), to)
+}
+
+function isStreetWord(word: string): boolean {
   const form = plainForm(word)
   const plain = form.endsWith('.') ? form.slice(0, -1) : form
   return STREETS_BEFORE.has(plain) || STREETS_AFTER.has(plain) || isStreetName(plain)

@@ -1,4 +1,9 @@
+import type { ContextWords } from './context-words.ts'
 import { type DigitRun, digitRuns } from './digit-runs.ts'
+import { Outline } from './outline.ts'
+import { type LentUnits, PAD, WINDOW } from './unit-window.ts'
+
+export { contextWords } from './context-words.ts'
 
 /** A finding counts from this score on: the operating point "strict". Weak patterns stay below it unless a context word lifts them. */
 export const SCORE_THRESHOLD = 0.5
@@ -76,30 +81,53 @@ export interface Match {
 // oxlint-disable-next-line no-control-regex -- the first 128 code points are what is meant
 const BEYOND_ASCII = /[^\u0000-\u007f]/
 
+let segments = 0
+
 /** A stretch of text that no value crosses, in ASCII form as far as look-alikes go. */
 export class Segment {
+  /** Its own in this process. */
+  readonly number = ++segments
   readonly text: string
   /** The raw text before it: `BEFORE_UNITS`, fewer only at the start of the text. */
   readonly before: string
   /** Findings below it are of no use to the caller. */
   readonly minScore: number
+  readonly base: number
+  readonly wholeBase: number
+  readonly #units: Uint16Array | null
   #runs: readonly DigitRun[] | null = null
   #whole: string | null = null
   #small: string | null = null
   #isAscii: boolean | null = null
+  #outline: Outline | null = null
   /** The last context that was asked for: several recognisers ask for that of the same value. */
   #context = ''
   #contextOf = -1
 
-  constructor(text: string, before: string, minScore: number = SCORE_THRESHOLD) {
+  /** @param lent of use while the segment is searched. */
+  constructor(text: string, before: string, minScore: number = SCORE_THRESHOLD, lent: LentUnits | null = null) {
     this.text = text
     this.before = before
     this.minScore = minScore
+    this.base = lent === null ? PAD + before.length : lent.base
+    this.wholeBase = this.base - before.length
+    this.#units = lent === null ? null : lent.units
+    if (lent !== null) this.#isAscii = true
   }
 
-  /** The unit at `index`, where -1 and below reach into `before`; NaN outside. */
+  /** The units of `whole` from `wholeBase` on, and of `text` from `base` on, with zeros around them. Of use until another segment is asked for its own. */
+  get units(): Uint16Array {
+    return this.#units ?? WINDOW.of(this.number, this.before, this.text)
+  }
+
+  /** The unit at `index`, where -1 and below reach into `before`; 0 a little outside. */
   unitAt(index: number): number {
-    return index >= 0 ? this.text.charCodeAt(index) : this.before.charCodeAt(this.before.length + index)
+    return this.units[this.base + index]!
+  }
+
+  get outline(): Outline {
+    this.#outline ??= new Outline(this.units, this.base, this.text.length)
+    return this.#outline
   }
 
   get digitRuns(): readonly DigitRun[] {
@@ -120,7 +148,7 @@ export class Segment {
   }
 
   get isAscii(): boolean {
-    this.#isAscii ??= !BEYOND_ASCII.test(this.text) && !BEYOND_ASCII.test(this.before)
+    this.#isAscii ??= this.outline.isAscii && !BEYOND_ASCII.test(this.before)
     return this.#isAscii
   }
 
@@ -142,6 +170,10 @@ export class Segment {
 
   /** Whether one of `words` stands in the last `units` before `start`. */
   hasContext(start: number, words: ContextWords, units: number = CONTEXT_UNITS): boolean {
+    if (this.isAscii) {
+      const end = this.base + start
+      return words.standIn(this.units, Math.max(this.wholeBase, end - Math.min(units, CONTEXT_UNITS)), end)
+    }
     return words.test(this.context(start).slice(-units))
   }
 }
@@ -151,47 +183,11 @@ export interface Recogniser {
   readonly entities: readonly [string, ...string[]]
   /** Union of `TRAIT`s, one of which a segment must show. */
   readonly needs: number
+  /** Union of `SHAPE`s, one of which it must show as well; any segment will do where it is left out. */
+  readonly shapes?: number
   /**
    * Finds the values in a segment. Pure; time linear in the segment for any input; whether a match begins at some place depends only on
    * the `BEFORE_UNITS` before it and the `LONGEST_VALUE` units from there on. Scores below `SCORE_THRESHOLD` may be returned.
    */
   find(segment: Segment): readonly Match[]
-}
-
-/** A test for any of some words in a text in small letters, not inside longer words. */
-export interface ContextWords {
-  test(text: string): boolean
-}
-
-const ASCII = 128
-
-/**
- * Most contexts have no word that begins as one of these do, which a look at two units tells; the full expression costs twenty times that.
- * @param words lower case; spaces match any white space.
- */
-export function contextWords(...words: readonly string[]): ContextWords {
-  const alternatives = words.map((word) => word.replaceAll(/[.*+?^${}()|[\]\\]/gu, String.raw`\$&`).replaceAll(' ', String.raw`\s`))
-  const pattern = new RegExp(String.raw`(?<![\p{L}\p{N}])(?:${alternatives.join('|')})(?![\p{L}\p{N}])`, 'u')
-  const heads = new Uint8Array(ASCII * ASCII)
-  for (const word of words) {
-    const [first, second] = [word.charCodeAt(0), word.charCodeAt(1)]
-    // Of a word of one letter, and of one that goes on beyond ASCII, only the first unit is looked at.
-    if (first < ASCII && second < ASCII && word[1] !== ' ') heads[first * ASCII + second] = 1
-    else if (first < ASCII) heads.fill(1, first * ASCII, (first + 1) * ASCII)
-  }
-  return { test: (text) => mayHold(text, heads) && pattern.test(text) }
-}
-
-function mayHold(text: string, heads: Uint8Array): boolean {
-  let isInside = false
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit >= ASCII) return true
-    if (!isInside) {
-      const next = i + 1 < text.length ? text.charCodeAt(i + 1) : 0
-      if (next >= ASCII || heads[unit * ASCII + next] === 1) return true
-    }
-    isInside = (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a)
-  }
-  return false
 }

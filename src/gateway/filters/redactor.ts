@@ -1,7 +1,7 @@
-import { isPlain } from './characters.ts'
 import { ConfidentialRedactor } from './confidential/confidential-redactor.ts'
 import { ConfidentialFindings } from './confidential/find-in-stream.ts'
 import { scanConfidential } from './confidential/scan-confidential.ts'
+import { isPlain } from './plain-words.ts'
 import type { FilterPlan } from './plan.ts'
 import type { Finding } from './segment-machine.ts'
 import { countOne } from './tally.ts'

@@ -3,6 +3,7 @@ import { fold } from './characters.ts'
 import { type Candidate, resolveOverlaps } from './overlaps.ts'
 import type { FilterPlan, PlannedRecogniser } from './plan.ts'
 import { type After, type Match, type Recogniser, Segment } from './recogniser.ts'
+import type { LentUnits } from './unit-window.ts'
 
 // oxlint-disable-next-line no-control-regex -- the first 128 code points are what is meant
 const BEYOND_ASCII = /[^\u0000-\u007f]/
@@ -28,17 +29,26 @@ const NO_TEXT: After = { text: '', alone: false }
 /**
  * Finds what may have to be masked or blocked in one segment, offsets in `raw`. Pure.
  * @param raw text that no value crosses; @param before the raw text before it; @param traits what the pass over it has seen.
+ * @param lent where the units of both stand, if both are in ASCII.
  */
-export function findCandidates(raw: string, before: string, traits: number, beyondAscii: boolean, plan: FilterPlan): Found {
+export function findCandidates(
+  raw: string,
+  before: string,
+  traits: number,
+  beyondAscii: boolean,
+  plan: FilterPlan,
+  lent: LentUnits | null = null,
+): Found {
   if ((traits & plan.needs) === 0) return NOTHING
   const folded = beyondAscii ? fold(raw) : { text: raw, origin: null }
   const { origin } = folded
   // What stands before is read as what stands inside is: a zero-width unit between two words parts them in neither.
-  const segment = new Segment(folded.text, BEYOND_ASCII.test(before) ? fold(before).text : before, plan.minScore)
+  const segment = new Segment(folded.text, lent === null && BEYOND_ASCII.test(before) ? fold(before).text : before, plan.minScore, lent)
+  const { shape } = segment.outline
   let candidates: Candidate[] | null = null
   let waiting: Waiting[] | null = null
   for (const { recogniser, actions } of plan.planned) {
-    if ((recogniser.needs & traits) === 0) continue
+    if ((recogniser.needs & traits) === 0 || (recogniser.shapes !== undefined && (recogniser.shapes & shape) === 0)) continue
     const matches = guarded(recogniser, findIn, segment)
     for (let i = 0; i < matches.length; i++) {
       const match = matches[i]!

@@ -1,32 +1,26 @@
 import type { FilterAction } from '#foundation/core'
-import { standIn } from './actions/substitutes.ts'
+import { placeholder, standIn } from './actions/substitutes.ts'
 import * as kinds from './characters.ts'
-import { Counts } from './counts.ts'
-import { isJoiningWord, isStreetWord, STREETS_BEFORE } from './joining-words.ts'
+import { LONGEST_GAP, NONE, OpenSegment } from './open-segment.ts'
 import type { Candidate } from './overlaps.ts'
+import { skipPlainWords } from './plain-words.ts'
 import { type FilterPlan, passes } from './plan.ts'
 import { AFTER_UNITS, BEFORE_UNITS, LONGEST_VALUE } from './recogniser.ts'
 import { decideCandidates, findCandidates, type Found } from './search-segment.ts'
 import { Swallower } from './swallower.ts'
+import { UnitWindow } from './unit-window.ts'
 
 /** Most units ever held back: a segment that grows to this size is searched and cut before it ends. */
 export const HOLD_BACK_CAP = 1024
-/** Most GAP units that join two groups of one value. */
-const LONGEST_GAP = 2
 /** A longer segment does not wait for what stands after it, so that both together stay below the cap. */
 const LONGEST_WAITING = HOLD_BACK_CAP / 2
-/** Words of letters that are kept before the first number of a value: `Rue Victor Hugo 12`. */
-const WORDS_BEFORE = 5
-/** Such words after the last number at which the segment is cut, and how many of them stay with it. */
-const WORDS_AFTER = WORDS_BEFORE + 3
-const WORDS_KEPT = 3
-/** A number of so many digits is no part of a date or an address, which alone go on after a comma. */
-const LONG_NUMBER = 7
 /** Most units beside a value that stands alone: its quotes, its full stop, the line end. */
 const ALONE_UNITS = 2
-/** ISO 13616-1: groups of four after the head. */
-const IBAN_GROUP = 4
-const NONE = -1
+/** Units that are passed over in one go, so that the copy of them that is read stays in the cache. */
+const LONGEST_PUSH = 8192
+
+/** The running push and what stands before it. One for all: a push is synchronous, and asks no other machine. */
+const PASSED = new UnitWindow()
 
 export interface Finding {
   readonly entity: string
@@ -50,7 +44,7 @@ const NOTHING_AFTER = { text: '', alone: false }
 
 /**
  * The one machine behind whole texts and streams. It cuts the text into segments that no value crosses, where each cut depends on the text
- * alone: at a BOUNDARY, between words that do not join (see `#joins`), and, when a segment reaches `HOLD_BACK_CAP`,
+ * alone: at a BOUNDARY, between words that do not join (see `OpenSegment`), and, when a segment reaches `HOLD_BACK_CAP`,
  * `LONGEST_VALUE` before its end. A segment is searched once, when it ends, and released; one with a weak value first waits for the
  * `AFTER_UNITS` behind it. Since neither cuts nor searches know where one chunk ended and the next began, the output is the same
  * for every chunking: whole-text search is one push and a flush.
@@ -69,33 +63,7 @@ export class SegmentMachine {
   /** Offset of `#held` in the whole text. */
   #base = 0
 
-  // The open segment; offsets are in the text of the running push, `NONE` for no segment.
-  #start = NONE
-  /** End of its last word that is known to belong to it; `NONE` while the first one is being read. */
-  #wordEnd = NONE
-  readonly #counts = new Counts()
-  #hasSpecial = false
-  #hasStreet = false
-  /** Whether its last word may be followed by a word of the same value. */
-  #joining = false
-  /** Starts and ends, in turn, of its words since the last one with anything special. */
-  #tail: number[] = []
-  #last = kinds.BOUNDARY
-  #digitsInLast = 0
-  #ibanOpen = false
-
-  // The word that is being read; it belongs to the segment when it has ended and joins.
-  #inWord = false
-  #wordStart = 0
-  readonly #word = new Counts()
-  #wordFirst = kinds.BOUNDARY
-  #wordLast = kinds.BOUNDARY
-  #wordPlain = true
-
-  // What parts it from the word before.
-  #gap = 0
-  #comma = false
-  #line = 0
+  readonly #segment = new OpenSegment()
 
   #waiting: Waiting | null = null
 
@@ -105,6 +73,8 @@ export class SegmentMachine {
   #text = ''
   #released = 0
   #output = ''
+  /** Whether it and what stands before it are in ASCII. */
+  #isAscii = false
 
   constructor(plan: FilterPlan, report: (finding: Finding) => void) {
     this.#plan = plan
@@ -116,13 +86,23 @@ export class SegmentMachine {
   }
 
   push(delta: string): string {
+    if (delta.length <= LONGEST_PUSH) return this.#pushPiece(delta)
+    let output = ''
+    for (let at = 0; at < delta.length; at += LONGEST_PUSH) output += this.#pushPiece(delta.slice(at, at + LONGEST_PUSH))
+    return output
+  }
+
+  #pushPiece(delta: string): string {
     if (this.blocked || delta === '') return ''
     const from = this.#held.length
     this.#text = from === 0 ? delta : this.#held + delta
     this.#output = ''
     this.#released = 0
-    if (this.#plan.planned.length > 0) this.#pass(from)
-    const open = this.#waiting?.start ?? this.#start
+    if (this.#plan.planned.length > 0) {
+      this.#load()
+      this.#pass(from)
+    }
+    const open = this.#waiting?.start ?? this.#segment.start
     return this.#release(open === NONE ? Math.max(this.#wholeCharacters(), this.#released) : open)
   }
 
@@ -133,8 +113,10 @@ export class SegmentMachine {
     this.#output = ''
     this.#released = 0
     const { length } = this.#text
-    while (this.#start !== NONE && !this.blocked) {
-      const next = this.#inWord ? this.#endWord(length) : this.#endSegment(this.#wordEnd)
+    if (length > 0) this.#load()
+    const segment = this.#segment
+    while (segment.isOpen && !this.blocked) {
+      const next = segment.inWord ? this.#endWord(length) : this.#endSegment(segment.wordEnd)
       if (next !== NONE && !this.blocked) this.#pass(next)
     }
     if (!this.blocked) this.#settle(length, true)
@@ -143,6 +125,11 @@ export class SegmentMachine {
     this.#base = 0
     this.#swallower.stop()
     return output
+  }
+
+  #load(): void {
+    PASSED.load(this.#before, this.#text)
+    this.#isAscii = PASSED.isAsciiTo(PASSED.base + this.#text.length)
   }
 
   /** A surrogate pair is never parted. */
@@ -164,12 +151,7 @@ export class SegmentMachine {
     this.#before = before(this.#before, text, limit)
     this.#base += limit
     this.#held = limit === text.length ? '' : text.slice(limit)
-    if (this.#start !== NONE) {
-      this.#start -= limit
-      this.#wordStart -= limit
-      if (this.#wordEnd !== NONE) this.#wordEnd -= limit
-      this.#tail = this.#tail.map((at) => at - limit)
-    }
+    this.#segment.moveBack(limit)
     if (this.#waiting) {
       this.#waiting.start -= limit
       this.#waiting.end -= limit
@@ -179,14 +161,15 @@ export class SegmentMachine {
 
   #pass(from: number): void {
     const text = this.#text
+    const { units, base } = PASSED
     for (let i = from; i < text.length; i++) {
-      if (this.#start === NONE && !this.#swallower.active) i = kinds.skipPlainWords(text, i)
+      if (!this.#segment.isOpen && !this.#swallower.active) i = skipPlainWords(units, base + i, base + text.length) - base
       if (this.#waiting !== null && i >= this.#waiting.end + AFTER_UNITS) {
         this.#settle(this.#waiting.end + AFTER_UNITS)
         if (this.blocked) return
       }
       if (i === text.length) return
-      const unit = text.charCodeAt(i)
+      const unit = units[base + i]!
       if (this.#swallower.active) {
         if (this.#swallower.takes(unit)) {
           this.#released = i + 1
@@ -199,198 +182,66 @@ export class SegmentMachine {
       if (this.blocked) return
       if (next !== NONE) i = next - 1
     }
+    // A word is read in one go, maybe beyond what was waited for.
+    if (this.#waiting !== null && text.length > this.#waiting.end + AFTER_UNITS) this.#settle(this.#waiting.end + AFTER_UNITS)
   }
 
   /** @returns where the pass goes on when that is not the next unit, else `NONE`. */
   #step(kind: number, unit: number, at: number): number {
     const isPart = kinds.isWordKind(kind)
-    if (this.#start === NONE) {
+    const segment = this.#segment
+    if (!segment.isOpen) {
       if (!isPart) return NONE
-      this.#open(at)
-    } else if (!isPart && !(kind === kinds.INVISIBLE && this.#inWord)) {
-      if (this.#inWord) {
+      segment.open(at)
+    } else if (!isPart && !(kind === kinds.INVISIBLE && segment.inWord)) {
+      if (segment.inWord) {
         const next = this.#endWord(at)
-        if (next !== NONE || this.blocked || this.#start === NONE) return next
+        if (next !== NONE || this.blocked || !segment.isOpen) return next
       }
-      return this.#meetSeparator(kind, unit)
-    } else if (!this.#inWord) {
-      // Values of a list: `a@example.com,b@example.com`.
-      if (this.#comma && this.#gap + this.#line === 0) {
-        const next = this.#endSegment(this.#wordEnd)
+      return segment.mayGoOnBehind(kind, unit) ? NONE : this.#endSegment(segment.wordEnd)
+    } else if (!segment.inWord) {
+      // Values of a list, `a@example.com,b@example.com`; and prose goes on, for which nothing is held back.
+      const isApart = segment.comma && segment.gap + segment.line === 0
+      if (isApart || (kind === kinds.LETTER && !segment.takesSmallWords && !segment.ibanOpen && !kinds.isUpperCaseUnit(unit))) {
+        const next = this.#endSegment(segment.wordEnd)
         if (next !== NONE || this.blocked) return next
-        this.#open(at)
-      } else if (kind === kinds.LETTER && !this.#takesSmallWords && !this.#ibanOpen && !kinds.isUpperCaseUnit(unit)) {
-        // Prose goes on: nothing is held back for it.
-        const next = this.#endSegment(this.#wordEnd)
-        if (next !== NONE || this.blocked) return next
-        this.#open(at)
-      } else this.#beginWord(at)
+        segment.open(at)
+      } else segment.beginWord(at)
     }
-    this.#word.count(kind, unit)
-    if (this.#wordPlain && !kinds.isPlainUnit(unit, this.#wordLast)) this.#wordPlain = false
-    if (kind !== kinds.INVISIBLE) {
-      if (this.#wordFirst === kinds.BOUNDARY) this.#wordFirst = kind
-      this.#wordLast = kind
-    }
-    return at + 1 - this.#start >= HOLD_BACK_CAP - LONGEST_GAP ? this.#reachCap(at + 1) : NONE
-  }
-
-  #open(at: number): void {
-    this.#start = at
-    this.#wordEnd = NONE
-    this.#counts.clear()
-    this.#hasSpecial = this.#hasStreet = this.#joining = this.#ibanOpen = false
-    this.#tail = []
-    this.#last = kinds.BOUNDARY
-    this.#beginWord(at)
-  }
-
-  #beginWord(at: number): void {
-    this.#inWord = true
-    this.#wordStart = at
-    this.#word.clear()
-    this.#wordFirst = this.#wordLast = kinds.BOUNDARY
-    this.#wordPlain = true
-  }
-
-  /** A word in small letters may join: `12 rue`, `Via della`. */
-  get #takesSmallWords(): boolean {
-    return this.#joining && (this.#counts.digits > 0 || this.#hasStreet)
-  }
-
-  #meetSeparator(kind: number, unit: number): number {
-    // An invisible unit behind a space hides no more than one inside a word.
-    if ((kind === kinds.GAP || kind === kinds.INVISIBLE) && (this.#joining || this.#groupsOpen)) {
-      if (unit >= 0x80) this.#counts.beyondAscii = true
-      if (++this.#gap <= LONGEST_GAP) return NONE
-    } else if (kind === kinds.COMMA) {
-      if (this.#gap + this.#line === 0 && !this.#comma && this.#joining && this.#digitsInLast < LONG_NUMBER) {
-        this.#comma = true
-        return NONE
-      }
-    } else if (kind === kinds.LINE && this.#hasStreet && this.#line < (unit === 0x0a ? 2 : 1)) {
-      // CR LF is one line end; an empty line ends the address.
-      this.#line = unit === 0x0a ? 2 : 1
-      return NONE
-    }
-    return this.#endSegment(this.#wordEnd)
+    const { units, base } = PASSED
+    const limit = Math.max(at + 1, Math.min(this.#text.length, segment.start + HOLD_BACK_CAP - LONGEST_GAP))
+    const end = segment.word.read(units, base + at, base + limit) - base
+    return end - segment.start >= HOLD_BACK_CAP - LONGEST_GAP ? this.#reachCap(end) : end
   }
 
   /** The word that was read ends at `end`: it joins the segment, or ends it and begins another one. */
   #endWord(end: number): number {
-    this.#inWord = false
-    const starts =
-      !this.#wordPlain || kinds.isUpperCaseUnit(this.#text.charCodeAt(this.#wordStart)) || end - this.#wordStart >= kinds.LONG_WORD
-    if (this.#wordEnd !== NONE && !this.#joins(end)) {
-      const next = this.#endSegment(this.#wordEnd)
-      if (next !== NONE || this.blocked) return next
-      if (!starts) return NONE
-      const wordStart = this.#wordStart
-      this.#start = wordStart
-      this.#wordEnd = NONE
-      this.#counts.clear()
-      this.#hasSpecial = this.#hasStreet = this.#ibanOpen = false
-      this.#tail = []
-      this.#last = kinds.BOUNDARY
-    } else if (this.#wordEnd === NONE && !starts) {
-      this.#start = NONE
+    const segment = this.#segment
+    const text = this.#text
+    segment.inWord = false
+    const isFirst = segment.wordEnd === NONE
+    if (isFirst && !segment.wordStarts(text, end)) {
+      segment.start = NONE
       return NONE
     }
-    return this.#takeIn(end)
-  }
-
-  /** Whether the word that ends at `end` may belong to the same value as the words before it. */
-  #joins(end: number): boolean {
-    const apart = this.#comma || this.#line > 0
-    if (!apart && this.#joinsGroups()) return true
-    if (!this.#joining) return false
-    if (this.#word.digits > 0 || kinds.isUpperCaseUnit(this.#text.charCodeAt(this.#wordStart))) return true
-    if (!this.#takesSmallWords || this.#line > 0) return false
-    const word = this.#text.slice(this.#wordStart, end).replace(/[;!?)]+$/u, '')
-    // Behind a comma only the kind of a street: `98, avenue Foch`.
-    return apart ? STREETS_BEFORE.has(word) : isJoiningWord(word)
-  }
-
-  get #groupsOpen(): boolean {
-    const last = this.#last
-    return (
-      this.#ibanOpen ||
-      last === kinds.DIGIT ||
-      last === kinds.CLOSE ||
-      last === kinds.DASH ||
-      (last === kinds.OTHER && this.#counts.digits > 0)
-    )
-  }
-
-  /** Groups of digits, and of letters in an IBAN. */
-  #joinsGroups(): boolean {
-    const last = this.#last
-    const first = this.#wordFirst
-    if (!this.#groupsOpen) return false
-    if (first === kinds.DIGIT || first === kinds.OPEN || first === kinds.DASH) return true
-    if (first === kinds.OTHER) return last === kinds.DIGIT || last === kinds.CLOSE
-    return this.#ibanOpen && first === kinds.LETTER
-  }
-
-  #takeIn(end: number): number {
-    const start = this.#wordStart
-    const capital = kinds.isUpperCaseUnit(this.#text.charCodeAt(this.#wordFirst === kinds.OPEN ? start + 1 : start))
-    this.#ibanOpen = this.#continuesIban(end)
-    this.#counts.add(this.#word)
-    this.#last = this.#wordLast
-    this.#digitsInLast = this.#word.digits
-    this.#wordEnd = end
-    this.#gap = this.#line = 0
-    this.#comma = false
-    const word = this.#text.slice(start, Math.min(end, start + kinds.LONG_WORD * 2))
-    if (!this.#hasStreet && (capital || this.#counts.digits > 0) && this.#word.digits === 0 && isStreetWord(word)) this.#hasStreet = true
-    this.#joining =
-      this.#last !== kinds.SIGN &&
-      this.#last !== kinds.COLON &&
-      (capital || this.#word.digits > 0 || (this.#joining && isJoiningWord(word)))
-    if (this.#word.special || end - start >= kinds.LONG_WORD) {
-      this.#hasSpecial = true
-      if (this.#tail.length > 0) this.#tail = []
-      return NONE
+    if (!isFirst && !segment.joins(text, end)) {
+      const next = this.#endSegment(segment.wordEnd)
+      if (next !== NONE || this.blocked || !segment.wordStarts(text, end)) return next
+      segment.openWithWord()
     }
-    this.#tail.push(start, end)
-    const words = this.#tail.length / 2
-    if (!this.#hasSpecial && words > WORDS_BEFORE) {
-      // Words of letters alone hold no value, and more of them than this stand before none.
-      this.#tail.splice(0, 2)
-      this.#start = this.#tail[0]!
-    } else if (this.#hasSpecial && words >= WORDS_AFTER) {
-      const tail = this.#tail.slice(WORDS_KEPT * 2)
-      const next = this.#endSegment(this.#tail[WORDS_KEPT * 2 - 1]!)
-      if (next !== NONE || this.blocked) return next
-      this.#start = tail[0]!
-      this.#tail = tail
-      this.#hasSpecial = this.#hasStreet = false
-      this.#counts.clear()
-      this.#counts.beyondAscii = true
-    }
-    return NONE
-  }
-
-  /** Whether the word that ends at `end` may be followed by a group of letters: an IBAN's head, or a group of four after one. */
-  #continuesIban(end: number): boolean {
-    const from = this.#wordStart
-    const size = end - from
-    if (this.#ibanOpen && size === IBAN_GROUP) return this.#wordLast !== kinds.DASH
-    const digitAt = (i: number): boolean => kinds.classify(this.#text.charCodeAt(i)) === kinds.DIGIT
-    const letterAt = (i: number): boolean => kinds.classify(this.#text.charCodeAt(i)) === kinds.LETTER
-    // A label may be joined on, `IBAN:GB29 …`, or the end of another one, `… 19@GB29 …`
-    const head = end - IBAN_GROUP
-    return size >= IBAN_GROUP && letterAt(head) && letterAt(head + 1) && digitAt(head + 2) && digitAt(head + 3)
+    const cut = segment.takeIn(text, end)
+    if (cut === NONE) return NONE
+    const tail = segment.wordsAfterCut
+    const next = this.#endSegment(cut)
+    if (next === NONE && !this.blocked) segment.goOnAfterCut(tail)
+    return next
   }
 
   /** Searches the open segment up to `end` and closes it. @returns `end` if what follows is to be passed as part of a value, else `NONE`. */
   #endSegment(end: number): number {
-    const start = this.#start
-    this.#start = NONE
-    this.#gap = this.#line = 0
-    this.#comma = false
-    const found = this.#search(start, end, this.#counts.traits(end - start))
+    const { start, counts } = this.#segment
+    this.#segment.close()
+    const found = this.#search(start, end, counts.traits(end - start))
     if (found.candidates.length + found.waiting.length === 0) return NONE
     this.#settle(start)
     if (this.blocked) return NONE
@@ -416,12 +267,12 @@ export class SegmentMachine {
 
   /** The open segment and the word that is being read have reached the cap together. */
   #reachCap(end: number): number {
-    if (this.#wordEnd !== NONE && !this.#joins(end)) {
-      const next = this.#endSegment(this.#wordEnd)
-      if (next !== NONE || this.blocked) return next
-      return this.#wordStart
+    const segment = this.#segment
+    if (segment.wordEnd !== NONE && !segment.joins(this.#text, end)) {
+      const next = this.#endSegment(segment.wordEnd)
+      return next !== NONE || this.blocked ? next : segment.word.start
     }
-    this.#counts.add(this.#word)
+    segment.counts.add(segment.word.counts)
     return this.#cut(end)
   }
 
@@ -430,13 +281,11 @@ export class SegmentMachine {
    * @returns where the pass goes on.
    */
   #cut(end: number): number {
-    const start = this.#start
+    const { start, counts } = this.#segment
     let cut = end - LONGEST_VALUE
-    this.#start = NONE
-    this.#gap = this.#line = 0
-    this.#comma = false
+    this.#segment.close()
     this.#settle(start)
-    for (const found of decideCandidates(this.#search(start, end, this.#counts.traits(end - start)), NOTHING_AFTER)) {
+    for (const found of decideCandidates(this.#search(start, end, counts.traits(end - start)), NOTHING_AFTER)) {
       if (this.blocked) return end
       if (start + found.start >= cut) break
       this.#apply(found, start, start + found.end < end)
@@ -454,7 +303,18 @@ export class SegmentMachine {
   #search(start: number, end: number, traits: number): Found {
     const text = this.#text
     if ((traits & this.#plan.needs) === 0) return { candidates: [], waiting: [] }
-    return findCandidates(text.slice(start, end), before(this.#before, text, start), traits, this.#counts.beyondAscii, this.#plan)
+    const raw = text.slice(start, end)
+    const standsBefore = before(this.#before, text, start)
+    if (!this.#isAscii) return findCandidates(raw, standsBefore, traits, this.#segment.counts.beyondAscii, this.#plan)
+    // What stands behind it is not there yet in every chunking, so nobody may see it.
+    const { units, base } = PASSED
+    const behind = units[base + end]!
+    units[base + end] = 0
+    try {
+      return findCandidates(raw, standsBefore, traits, false, this.#plan, { units, base: base + start })
+    } finally {
+      units[base + end] = behind
+    }
   }
 
   /** @param whole whether the value is known to its end. */
@@ -463,7 +323,8 @@ export class SegmentMachine {
     const { entity, action, score } = found
     const start = offset + found.start
     const end = offset + found.end
-    this.#report({ entity, action, score, start: this.#base + start, end: this.#base + end, ...(whole ? {} : { cutOff: true }) })
+    const [from, to] = [this.#base + start, this.#base + end]
+    this.#report(whole ? { entity, action, score, start: from, end: to } : { entity, action, score, start: from, end: to, cutOff: true })
     if (passes(action, this.#plan)) return
     this.#output += this.#text.slice(this.#released, start)
     this.#released = end
@@ -471,7 +332,8 @@ export class SegmentMachine {
       this.blocked = true
       return
     }
-    this.#output += standIn(action, entity, this.#text.slice(start, end), whole, this.#plan.substitutes)
+    this.#output +=
+      action === 'mask' ? placeholder(entity) : standIn(action, entity, this.#text.slice(start, end), whole, this.#plan.substitutes)
     if (found.continues === 'pem') this.#swallower.begin('pem')
   }
 }

@@ -49,6 +49,15 @@ for (const form of [...VENDOR_KEYS].sort((a, b) => b.prefix.length - a.prefix.le
   else BY_HEAD.set(head, [form])
 }
 
+/** By two ASCII units, whether some prefix begins with them: nearly no word does. */
+const ASCII = 128
+const HEADS = new Uint8Array(ASCII * ASCII)
+for (const head of BY_HEAD.keys()) HEADS[head.charCodeAt(0) * ASCII + head.charCodeAt(1)] = 1
+
+export function mayBeVendorKey(first: number, second: number): boolean {
+  return first >= ASCII || second >= ASCII || HEADS[first * ASCII + second] === 1
+}
+
 export interface VendorKey {
   readonly end: number
   readonly score: number

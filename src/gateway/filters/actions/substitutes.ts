@@ -62,8 +62,16 @@ export function createSubstitutes({ hashKey, surrogateKey = randomBytes(32), min
   }
 }
 
+/** Of entities, of which there are a few hundred. */
+const placeholders = new Map<string, string>()
+
 export function placeholder(entity: string): string {
-  return `[${entity}]`
+  let made = placeholders.get(entity)
+  if (made === undefined) {
+    made = `[${entity}]`
+    placeholders.set(entity, made)
+  }
+  return made
 }
 
 /** What stands for a value in the text. @param whole whether `value` is all of it; of a value that goes on nothing is shown or kept. */

@@ -3,10 +3,8 @@ import { ADJACENT, type Contexts, type Lexicon } from '../contexts.ts'
 import type { After, Match, Segment } from '../recogniser.ts'
 import type { Identifier, Labelled } from './identifier.ts'
 import { LayoutTree, NO_NODE } from './layout-tree.ts'
+import { NEAR_BOOST, part, type Row, RowSet } from './row-set.ts'
 
-/** What words near a value add to its score: directly before it, or elsewhere in its context. */
-const ADJACENT_BOOST = 0.5
-const NEAR_BOOST = 0.4
 /** What standing alone adds: the cell of a table, the field of a form. */
 const ALONE_BOOST = 0.25
 /** A code in small letters is less often one. */
@@ -21,12 +19,6 @@ const LONGEST = 40
 /** Units between two groups: `12 / 27`. */
 const LONGEST_SEPARATOR = 3
 
-/** A form of some kind of number, with its score. */
-interface Row {
-  readonly identifier: Identifier
-  readonly score: number
-}
-
 /** With the names that its labels, and the phrases that it is not meant by, have in the lexicon. */
 interface LabelledRow extends Labelled {
   readonly label: string
@@ -36,6 +28,8 @@ interface LabelledRow extends Labelled {
 /** The tables, ready to look up. */
 export interface IdentifierIndex {
   readonly layouts: LayoutTree<Row>
+  /** By node of `layouts`, made when first asked for. */
+  readonly rowSets: (RowSet | undefined)[]
   /** `byLength[n]`: codes of n letters and digits. */
   readonly byLength: readonly (readonly Row[])[]
   readonly labelled: readonly LabelledRow[]
@@ -55,7 +49,13 @@ export function indexIdentifiers(identifiers: readonly Identifier[], labelled: r
     lexicon.add(labelOf(entity), labels)
     if (unless) lexicon.add(notOf(entity), unless)
   }
-  return { layouts, byLength, labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity), not: notOf(row.entity) })), lexicon }
+  return {
+    layouts,
+    rowSets: [],
+    byLength,
+    labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity), not: notOf(row.entity) })),
+    lexicon,
+  }
 }
 
 /** Labels are apart from context words: a label stands directly before. */
@@ -67,18 +67,6 @@ function isAsciiAlphanumeric(unit: number): boolean {
   return (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
 }
 
-/** Runs of letters and digits: [start, end, start, end, …]. */
-function groupsOf(text: string): readonly number[] {
-  const groups: number[] = []
-  for (let i = 0; i < text.length; i++) {
-    if (!isAsciiAlphanumeric(text.charCodeAt(i))) continue
-    const start = i
-    while (i < text.length && isAsciiAlphanumeric(text.charCodeAt(i))) i++
-    groups.push(start, i)
-  }
-  return groups
-}
-
 /** Whether something longer goes on before `start`: `12-521449382`, `$521449382`, `+521449382`. */
 function goesOnBefore(segment: Segment, start: number): boolean {
   const unit = segment.unitAt(start - 1)
@@ -87,22 +75,21 @@ function goesOnBefore(segment: Segment, start: number): boolean {
   return (unit === 0x2d || unit === 0x2e || unit === 0x2f) && isAlphanumericUnit(segment.unitAt(start - 2))
 }
 
-function goesOnAfter(text: string, end: number): boolean {
-  const unit = text.charCodeAt(end)
+function goesOnAfter(segment: Segment, end: number): boolean {
+  const unit = segment.unitAt(end)
   if (unit === 0x40 || unit === 0x25 || (unit >= 0x80 && isAlphanumericUnit(unit))) return true
-  return (unit === 0x2d || unit === 0x2e || unit === 0x2f) && isAlphanumericUnit(text.charCodeAt(end + 1))
+  return (unit === 0x2d || unit === 0x2e || unit === 0x2f) && isAlphanumericUnit(segment.unitAt(end + 1))
 }
 
 export function findIdentifiers(segment: Segment, index: IdentifierIndex): readonly Match[] {
-  const { text } = segment
   const { layouts } = index
-  const matches: Match[] = []
-  const groups = groupsOf(text)
+  const { groups } = segment.outline
+  const { units, base } = segment
+  const search: Search = { segment, index, matches: [], after: null }
   for (let from = 0; from < groups.length; from += 2) {
     const start = groups[from]!
     if (goesOnBefore(segment, start)) continue
     let contexts: Contexts | null = null
-    const around = (): Contexts => (contexts ??= index.lexicon.before(segment, start))
     let node = layouts.root
     let at = start
     let isSpaced = false
@@ -111,39 +98,59 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
       const isFirst = to === from + 1
       if (end - start > LONGEST || (!isFirst && groups[to - 1]! - groups[to - 2]! > LONGEST_SEPARATOR)) break
       for (; at < end && node !== NO_NODE; at++) {
-        const unit = text.charCodeAt(at)
+        const unit = units[base + at]!
         if (unit === 0x20) isSpaced = true
         node = layouts.step(node, unit)
       }
       const codes = isFirst ? index.byLength[end - start]! : NO_ROWS
-      const rows = layouts.rowsAt(node)
-      if (rows.length + codes.length > 0) {
+      if (layouts.rowsAt(node).length + codes.length > 0) {
         // Groups parted by spaces among others of digits: four of a card's are no number of their own.
-        const mayBePart = isSpaced || (isFirst && end - start <= SHORT_GROUP && isOfDigits(text, start, end))
-        const isPart = mayBePart && (digitsStand(text, groups, from - 1) || digitsStand(text, groups, to + 2))
-        if (!isPart && !goesOnAfter(text, end)) judge(segment, start, end, rows, codes, around, index.lexicon, matches)
+        const mayBePart = isSpaced || (isFirst && end - start <= SHORT_GROUP && isOfDigits(units, base + start, base + end))
+        const isPart = mayBePart && (digitsStand(units, base, groups, from - 1) || digitsStand(units, base, groups, to + 2))
+        if (!isPart && !goesOnAfter(segment, end)) {
+          contexts ??= index.lexicon.before(segment, start)
+          judge(search, start, end, rowSetAt(index, node), codes, contexts)
+        }
       }
       if (node === NO_NODE) break
     }
     // Behind a group of digits and a space stands no label.
-    if (!digitsStand(text, groups, from - 1)) labelledCode(text, groups, from, around, index, matches)
+    if (digitsStand(units, base, groups, from - 1)) continue
+    const end = codeEnd(units, base, groups, from)
+    if (end === 0) continue
+    if (contexts === null && index.lexicon.mayStandBefore(segment, start)) contexts = index.lexicon.before(segment, start)
+    labelledCode(search, start, end, contexts)
   }
-  return matches
+  return search.matches
+}
+
+/** One search of one segment. */
+interface Search {
+  readonly segment: Segment
+  readonly index: IdentifierIndex
+  readonly matches: Match[]
+  /** What stands after it, read once for all values that wait for it. */
+  after: { readonly text: string; readonly contexts: Contexts } | null
+}
+
+function rowSetAt({ layouts, rowSets }: IdentifierIndex, node: number): RowSet {
+  return (rowSets[node] ??= new RowSet(layouts.rowsAt(node)))
 }
 
 const NO_ROWS: readonly Row[] = []
 
-function isOfDigits(text: string, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (!isDigitUnit(text.charCodeAt(i))) return false
+function isOfDigits(units: Uint16Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (!isDigitUnit(units[i]!)) return false
   return true
 }
 
 /** Whether the group that ends at `groups[at]` is of digits alone, and a space away from its neighbour. */
-function digitsStand(text: string, groups: readonly number[], at: number): boolean {
+function digitsStand(units: Uint16Array, base: number, groups: readonly number[], at: number): boolean {
   if (at < 1 || at >= groups.length) return false
-  const end = groups[at]!
-  const start = groups[at - 1]!
-  return (text.charCodeAt(end) === 0x20 || text.charCodeAt(start - 1) === 0x20) && isOfDigits(text, start, end)
+  const end = base + groups[at]!
+  const start = base + groups[at - 1]!
+  // Inside the segment only: what is before it stands there as it is cut.
+  return (units[end] === 0x20 || (start > base && units[start - 1] === 0x20)) && isOfDigits(units, start, end)
 }
 
 function isOther(contexts: Contexts): boolean {
@@ -152,47 +159,32 @@ function isOther(contexts: Contexts): boolean {
 }
 
 /** Every kind of number that the value is by its checks and its context: a policy may name any of them. */
-function judge(
-  segment: Segment,
-  start: number,
-  end: number,
-  rows: readonly Row[],
-  codes: readonly Row[],
-  around: () => Contexts,
-  lexicon: Lexicon,
-  matches: Match[],
-): void {
-  const { minScore } = segment
-  const contexts = around()
-  const written = segment.text.slice(start, end)
-  const small = hasSmallLetter(written) ? SMALL_LETTERS : 0
-  const otherwise = -small - (isOther(contexts) ? ANNOUNCED_AS_OTHER : 0)
-  let compact = ''
-  let weak: Row[] | null = null
-  for (let i = 0; i < rows.length + codes.length; i++) {
-    const row = i < rows.length ? rows[i]! : codes[i - rows.length]!
-    const { entity, code } = row.identifier
-    const distance = contexts.size === 0 ? undefined : contexts.get(entity)
-    const boost = distance === undefined ? otherwise : distance === ADJACENT ? ADJACENT_BOOST : NEAR_BOOST
-    const score = Math.min(1, row.score + boost)
-    const mayWait = distance === undefined && score + NEAR_BOOST >= minScore
-    if (score < minScore && !mayWait) continue
-    if (compact === '') compact = compactForm(written)
-    if (i >= rows.length && !code!.pattern.test(compact)) continue
-    if (score < minScore) (weak ??= []).push({ identifier: row.identifier, score })
-    else if (row.identifier.valid(compact)) matches.push({ start, end, score, entity })
+function judge(search: Search, start: number, end: number, set: RowSet, codes: readonly Row[], contexts: Contexts): void {
+  const { minScore, units, base } = search.segment
+  const small = hasSmallLetter(units, base + start, base + end) ? SMALL_LETTERS : 0
+  const otherwise = -small - (contexts.size > 0 && isOther(contexts) ? ANNOUNCED_AS_OTHER : 0)
+  const isAlike = contexts.size === 0 || !set.isAnnounced(contexts)
+  const parted = isAlike ? set.parted(otherwise, minScore) : part(set.rows, otherwise, contexts, minScore)
+  let { weak } = parted
+  if (parted.sure.length + weak.length + codes.length === 0) return
+  const compact = compactForm(search.segment.text.slice(start, end))
+  for (const { identifier, score } of parted.sure) take(search, start, end, identifier, score, compact)
+  if (codes.length > 0) {
+    const fitting = codes.filter(({ identifier }) => identifier.code!.pattern.test(compact))
+    const partedCodes = part(fitting, otherwise, contexts, minScore)
+    for (const { identifier, score } of partedCodes.sure) take(search, start, end, identifier, score, compact)
+    if (partedCodes.weak.length > 0) weak = [...weak, ...partedCodes.weak]
   }
-  if (weak !== null) {
-    const rowsThatWait = weak
-    matches.push({ start, end, score: 0, resolve: (after) => lift(compact, rowsThatWait, minScore, after, lexicon) })
-  }
+  if (weak.length === 0) return
+  search.matches.push({ start, end, score: 0, resolve: (after) => lift(search, compact, weak, after) })
 }
 
-function hasSmallLetter(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit >= 0x61 && unit <= 0x7a) return true
-  }
+function take({ matches }: Search, start: number, end: number, { entity, valid }: Identifier, score: number, compact: string): void {
+  if (valid(compact)) matches.push({ start, end, score, entity })
+}
+
+function hasSmallLetter(units: Uint16Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (units[i]! >= 0x61 && units[i]! <= 0x7a) return true
   return false
 }
 
@@ -201,7 +193,7 @@ function compactForm(written: string): string {
   let compact = ''
   let from = 0
   for (let i = 0; i <= written.length; i++) {
-    if (isAsciiAlphanumeric(written.charCodeAt(i))) continue
+    if (i < written.length && isAsciiAlphanumeric(written.charCodeAt(i))) continue
     if (i > from) compact += written.slice(from, i)
     from = i + 1
   }
@@ -209,20 +201,23 @@ function compactForm(written: string): string {
 }
 
 /** Weak values, by what stands after them. */
-function lift(
-  compact: string,
-  rows: readonly Row[],
-  minScore: number,
-  { text, alone }: After,
-  lexicon: Lexicon,
-): readonly { score: number; entity: string }[] {
-  const contexts = lexicon.after(text)
+function lift(search: Search, compact: string, rows: readonly Row[], { text, alone }: After): readonly { score: number; entity: string }[] {
+  const { minScore } = search.segment
+  const contexts = contextsAfter(search, text)
+  if (contexts.size === 0 && !alone) return NOTHING_LIFTED
   const found: { score: number; entity: string }[] = []
   for (const { identifier, score } of rows) {
     const boost = contexts.has(identifier.entity) ? NEAR_BOOST : alone ? ALONE_BOOST : 0
     if (score + boost >= minScore && identifier.valid(compact)) found.push({ score: score + boost, entity: identifier.entity })
   }
   return found
+}
+
+const NOTHING_LIFTED: readonly never[] = []
+
+function contextsAfter(search: Search, text: string): Contexts {
+  if (search.after?.text !== text) search.after = { text, contexts: search.index.lexicon.after(text) }
+  return search.after.contexts
 }
 
 /** One sign stands between the group that begins at `groups[at]` and the one before. */
@@ -237,32 +232,30 @@ const COPULA = /^["')\]’”»]{0,2} (?:is|was|as|are|ist|war|als|est|es|è) /u
 /** `- . / _` */
 const isCodeSign = (unit: number): boolean => unit === 0x2d || unit === 0x2e || unit === 0x2f || unit === 0x5f
 
-/** A code directly after its label, its groups joined by single signs. */
-function labelledCode(
-  text: string,
-  groups: readonly number[],
-  from: number,
-  around: () => Contexts,
-  index: IdentifierIndex,
-  matches: Match[],
-): void {
+/** End of the code that begins with group `from`, its groups joined by single signs; 0 if there is none. */
+function codeEnd(units: Uint16Array, base: number, groups: readonly number[], from: number): number {
   const start = groups[from]!
   // The middle of a code: it was looked at from its first group.
-  if (from > 0 && isNext(groups, from) && isCodeSign(text.charCodeAt(start - 1)) && text[start - 1] !== '_') return
+  const before = units[base + start - 1]!
+  if (from > 0 && isNext(groups, from) && isCodeSign(before) && before !== UNDERSCORE) return 0
   let to = from + 1
-  while (to + 2 < groups.length && isNext(groups, to + 1) && isCodeSign(text.charCodeAt(groups[to]!))) to += 2
+  while (to + 2 < groups.length && isNext(groups, to + 1) && isCodeSign(units[base + groups[to]!]!)) to += 2
   const end = groups[to]!
-  if (end - start < SHORTEST_CODE || end - start > LONGEST || text[end] === '@' || !hasDigit(text, start, end)) return
-  const contexts = around()
-  const code = text.slice(start, end).toUpperCase()
-  // `912803456 is my passport number`, where nothing but a quote can stand between.
-  if (!hasLabel(contexts) && text.length - end <= 1 && end - start >= SHORTEST_BEFORE_LABEL && LONG_CODE.test(code))
-    matches.push({ start, end, score: 0, resolve: ({ text: after }) => labelledAfter(code, after, index) })
-  if (contexts.size === 0) return
-  for (const { entity, label, not, pattern, score } of index.labelled) {
-    if (contexts.get(label) === ADJACENT && contexts.get(not) !== ADJACENT && pattern.test(code))
-      matches.push({ start, end, score, entity })
+  if (end - start < SHORTEST_CODE || end - start > LONGEST || units[base + end] === AT) return 0
+  return hasDigit(units, base + start, base + end) ? end : 0
+}
+
+const AT = 0x40
+const UNDERSCORE = 0x5f
+
+/** A code directly after its label. @param contexts null if no phrase ends directly before it. */
+function labelledCode(search: Search, start: number, end: number, contexts: Contexts | null): void {
+  if (contexts === null || !hasLabel(contexts)) {
+    codeBeforeLabel(search, start, end)
+    return
   }
+  const code = search.segment.text.slice(start, end).toUpperCase()
+  for (const { entity, score } of labelledRows(search.index, contexts, code)) search.matches.push({ start, end, score, entity })
 }
 
 function hasLabel(contexts: Contexts): boolean {
@@ -270,16 +263,25 @@ function hasLabel(contexts: Contexts): boolean {
   return false
 }
 
-/** What a label behind a code says of it. */
-function labelledAfter(code: string, after: string, { labelled, lexicon }: IdentifierIndex): readonly { score: number; entity: string }[] {
-  if (!COPULA.test(after)) return []
-  const contexts = lexicon.after(after)
-  return labelled
-    .filter(({ label, not, pattern }) => contexts.get(label) === ADJACENT && contexts.get(not) !== ADJACENT && pattern.test(code))
-    .map(({ entity, score }) => ({ entity, score }))
+/** `912803456 is my passport number`, where nothing but a quote can stand between. */
+function codeBeforeLabel(search: Search, start: number, end: number): void {
+  const { text } = search.segment
+  if (text.length - end > 1 || end - start < SHORTEST_BEFORE_LABEL) return
+  const code = text.slice(start, end).toUpperCase()
+  if (!LONG_CODE.test(code)) return
+  const resolve = ({ text: after }: After): readonly LabelledRow[] =>
+    COPULA.test(after) ? labelledRows(search.index, contextsAfter(search, after), code) : NOTHING_LIFTED
+  search.matches.push({ start, end, score: 0, resolve })
 }
 
-function hasDigit(text: string, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (isDigitUnit(text.charCodeAt(i))) return true
+/** What the labels directly beside a code say of it. */
+function labelledRows({ labelled }: IdentifierIndex, contexts: Contexts, code: string): readonly LabelledRow[] {
+  return labelled.filter(
+    ({ label, not, pattern }) => contexts.get(label) === ADJACENT && contexts.get(not) !== ADJACENT && pattern.test(code),
+  )
+}
+
+function hasDigit(units: Uint16Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (isDigitUnit(units[i]!)) return true
   return false
 }

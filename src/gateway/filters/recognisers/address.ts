@@ -1,5 +1,7 @@
-import { CONNECTORS, isStreetName, plainForm, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
+import { CONNECTORS, isStreetName, isStreetNameAt, plainForm, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
+import { SHAPE } from '../outline.ts'
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { WordFilter } from '../word-filter.ts'
 
 const SCORE = { street: 0.6, weakStreet: 0.35, box: 0.7, city: 0.6 } as const
 /** What a postal code in the same address adds. */
@@ -200,19 +202,14 @@ const TELLING: ReadonlySet<string> = new Set([
   ...BOXES,
   ...[...STATES].map((state) => state.toLowerCase()),
 ])
+const tellingFilter = new WordFilter(TELLING)
 
 /** Whether there are two words, a capital letter and a word that tells: without these, nothing below finds anything. */
 function mayHold(segment: Segment): boolean {
   const { text } = segment
   if (!segment.isAscii) return /[ \n,]/u.test(text) && /\p{Lu}/u.test(text)
-  let isParted = false
-  let hasCapital = false
-  for (let i = 0; i < text.length && !(isParted && hasCapital); i++) {
-    const unit = text.charCodeAt(i)
-    if (unit === 0x20 || unit === 0x0a || unit === 0x2c) isParted = true
-    else if (unit >= 0x41 && unit <= 0x5a) hasCapital = true
-  }
-  if (!isParted || !hasCapital) return false
+  const { shape } = segment.outline
+  if ((shape & SHAPE.parted) === 0 || (shape & SHAPE.capital) === 0) return false
   return hasTellingWord(text) || KIND_BEFORE.test(segment.before)
 }
 
@@ -230,8 +227,8 @@ function hasTellingWord(text: string): boolean {
     let last = end
     while (isTailSign(text.charCodeAt(last - 1))) last--
     if (text.charCodeAt(last - 1) === 0x2e) last--
-    const plain = text.slice(start, last).toLowerCase()
-    if (TELLING.has(plain) || (plain.length >= SHORTEST_STREET && isStreetName(plain))) return true
+    const isStreet = last - start >= SHORTEST_STREET && isStreetNameAt(text, start, last)
+    if (isStreet || (tellingFilter.mayHold(text, start, last) && TELLING.has(text.slice(start, last).toLowerCase()))) return true
   }
   return false
 }

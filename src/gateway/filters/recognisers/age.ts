@@ -1,5 +1,6 @@
 import { isDigitUnit } from '../characters.ts'
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { SHAPE } from '../outline.ts'
 
 const SCORE = 0.75
 const OLDEST = 120
@@ -56,27 +57,32 @@ function isInNumber(unit: number): boolean {
 }
 
 function find(segment: Segment): readonly Match[] {
-  const { text } = segment
+  const { text, units, base } = segment
+  const { digits } = segment.outline
   let matches: Match[] | null = null
-  for (let end = 0; end < text.length; end++) {
-    const start = end
-    while (isDigitUnit(text.charCodeAt(end))) end++
-    const size = end - start
-    if (size === 0 || size > MAX_DIGITS) continue
-    const before = start === 0 ? Number.NaN : text.charCodeAt(start - 1)
+  for (let at = 0; at < digits.length; at += 2) {
+    const start = digits[at]!
+    const end = digits[at + 1]!
+    if (end - start > MAX_DIGITS) continue
+    const before = start === 0 ? 0 : units[base + start - 1]!
     if (isWordUnit(before) || isInNumber(before)) continue
-    const after = text.charCodeAt(end)
-    if ((after === 0x2e || after === 0x2c) && isDigitUnit(text.charCodeAt(end + 1))) continue
+    const after = units[base + end]!
+    if ((after === 0x2e || after === 0x2c) && isDigitUnit(units[base + end + 1]!)) continue
     if (isAge(segment, start, end)) (matches ??= []).push(matchOf(text, start, end))
   }
   return matches ?? NOTHING
+}
+
+/** What all that may stand behind an age begins with: a space, a dash or a letter. */
+function mayFollow(unit: number): boolean {
+  return unit === 0x20 || unit === 0x2d || unit >= 0x41
 }
 
 function isAge(segment: Segment, start: number, end: number): boolean {
   const { text } = segment
   if (Number(text.slice(start, end)) > OLDEST || text.startsWith('00', start)) return false
   if (isAnnounced(segment, start)) return true
-  if (end === text.length) return false
+  if (end === text.length || !mayFollow(segment.unitAt(end))) return false
   const rest = text.slice(end, end + 24)
   return (
     AFTER.test(rest) ||
@@ -92,4 +98,4 @@ function matchOf(text: string, start: number, end: number): Match {
 }
 
 /** The number of years, not the words around it. */
-export const age: Recogniser = { entities: ['AGE'], needs: TRAIT.digit, find }
+export const age: Recogniser = { entities: ['AGE'], needs: TRAIT.digit, shapes: SHAPE.shortNumber, find }

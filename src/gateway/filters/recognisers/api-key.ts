@@ -1,6 +1,6 @@
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { credentials } from '../credential-shapes.ts'
-import { vendorKeyAt } from '../vendor-keys.ts'
+import { mayBeVendorKey, vendorKeyAt } from '../vendor-keys.ts'
 
 const MIN_TOKEN = 16
 const SCORE_JWT = 0.95
@@ -24,12 +24,14 @@ function entropy(token: string): number {
   return bits
 }
 
+const TOKEN_UNITS = Uint8Array.from({ length: 128 }, (_, unit) => (/[\w-]/u.test(String.fromCharCode(unit)) ? 1 : 0))
+
 function isTokenUnit(unit: number): boolean {
-  return (
-    (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a) || unit === 0x5f || unit === 0x2d
-  )
+  return unit < 128 && TOKEN_UNITS[unit] === 1
 }
 
+/** `e` */
+const JWT_HEAD = 0x65
 /** RFC 7515 §3.1 and RFC 7516 §3.1: base64url parts with dots, the first a JSON object that names an algorithm. */
 const JWT_REST = /(?:\.[A-Za-z0-9_-]*){1,4}/uy
 
@@ -42,10 +44,10 @@ function jwtEnd(text: string, start: number, end: number): number {
 }
 
 function isNamed(segment: Segment, start: number, end: number): boolean {
-  const context = segment.context(start)
-  if (!NAMED.test(context) || UNREAL.test(context)) return false
   const token = segment.text.slice(start, end)
-  return /\d/u.test(token) && /[A-Za-z]/u.test(token) && entropy(token) >= MIN_ENTROPY
+  if (!/\d/u.test(token) || !/[A-Za-z]/u.test(token)) return false
+  const context = segment.context(start)
+  return NAMED.test(context) && !UNREAL.test(context) && entropy(token) >= MIN_ENTROPY
 }
 
 /** Base64 goes on after these, which end a token elsewhere. */
@@ -53,12 +55,14 @@ function isBase64Sign(unit: number): boolean {
   return unit === 0x2f || unit === 0x2b || unit === 0x2e
 }
 
-function base64End(text: string, end: number): number {
+function base64End(units: Uint16Array, base: number, end: number, length: number): number {
   let i = end
-  while (i < text.length && (isTokenUnit(text.charCodeAt(i)) || isBase64Sign(text.charCodeAt(i)))) i++
-  while (text[i - 1] === '.') i--
+  while (i < length && (isTokenUnit(units[base + i]!) || isBase64Sign(units[base + i]!))) i++
+  while (units[base + i - 1] === DOT) i--
   return i
 }
+
+const DOT = 0x2e
 
 /** The header's last word and what must stand before it; the space before it ends a segment. */
 const PEM_HEADERS = [
@@ -81,31 +85,31 @@ function pem(segment: Segment): Match | null {
 }
 
 function find(segment: Segment): readonly Match[] {
-  const { text } = segment
+  const { text, units, base } = segment
   const matches: Match[] = []
   const opened = text.includes('-----') ? pem(segment) : null
   if (opened) matches.push(opened)
   for (let i = 0; i < text.length; i++) {
-    if (!isTokenUnit(text.charCodeAt(i))) continue
+    if (!isTokenUnit(units[base + i]!)) continue
     const start = i
-    while (i < text.length && isTokenUnit(text.charCodeAt(i))) i++
-    const before = segment.unitAt(start - 1)
+    while (i < text.length && isTokenUnit(units[base + i]!)) i++
+    const before = units[base + start - 1]!
     if (isTokenUnit(before)) continue
-    const key = vendorKeyAt(text, start)
-    const jwt = key ? 0 : jwtEnd(text, start, i)
+    const key = mayBeVendorKey(units[base + start]!, units[base + start + 1]!) ? vendorKeyAt(text, start) : null
+    const jwt = key || units[base + start] !== JWT_HEAD ? 0 : jwtEnd(text, start, i)
     if (key) {
       matches.push({ start, end: key.end, score: key.score })
       i = Math.max(i, key.end)
     } else if (jwt > 0) matches.push({ start, end: jwt, score: SCORE_JWT })
     else if (!isBase64Sign(before)) {
-      const end = base64End(text, i)
+      const end = base64End(units, base, i, text.length)
       if (end - start < MIN_TOKEN || !isNamed(segment, start, end)) continue
       matches.push({ start, end, score: SCORE_NAMED })
       i = end
     }
     i = Math.max(i, jwt)
   }
-  matches.push(...credentials(text))
+  for (const secret of credentials(text)) matches.push(secret)
   return matches
 }
 

@@ -1,6 +1,7 @@
 import { type DigitGroup, digitsOf } from '../digit-runs.ts'
 import { isAnnouncedAsOther } from '../identifiers/table.ts'
 import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { SHAPE } from '../outline.ts'
 
 /** ISO/IEC 7812-1: 12 (Maestro) to 19 digits. */
 const MIN_DIGITS = 12
@@ -163,8 +164,9 @@ function find(segment: Segment): readonly Match[] {
         if (to === groups.length && run.gluedAfter) break
         if (count < MIN_DIGITS || !isCardGrouping(groups, from, to)) continue
         const digits = digitsOf(segment.text, groups, from, to)
+        if (!luhn(digits) || /^(\d)\1+$/u.test(digits)) continue
         const issuer = issuerScore(digits)
-        if (issuer === 0 || !luhn(digits) || /^(\d)\1+$/u.test(digits)) continue
+        if (issuer === 0) continue
         const start = groups[from]!.start
         const isCard = segment.hasContext(start, CONTEXT)
         const isOther = !isCard && issuer < COMMON && isAnnouncedAsOther(segment, start, 'CREDIT_CARD')
@@ -176,4 +178,4 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const creditCard: Recogniser = { entities: ['CREDIT_CARD'], needs: TRAIT.digits, find }
+export const creditCard: Recogniser = { entities: ['CREDIT_CARD'], needs: TRAIT.digits, shapes: SHAPE.twelveDigits, find }

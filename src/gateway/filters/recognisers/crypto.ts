@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { SHAPE } from '../outline.ts'
 
 const SCORE = { checked: 0.95, form: 0.6 } as const
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
@@ -58,4 +59,4 @@ function find(segment: Segment): readonly Match[] {
 }
 
 /** Addresses of Bitcoin and Litecoin by their checksums, of Ethereum by their form. */
-export const crypto: Recogniser = { entities: ['CRYPTO'], needs: TRAIT.long, find }
+export const crypto: Recogniser = { entities: ['CRYPTO'], needs: TRAIT.long, shapes: SHAPE.longGroup, find }

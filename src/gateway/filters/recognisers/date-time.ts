@@ -1,6 +1,7 @@
-import { isDigitUnit } from '../characters.ts'
 import { MONTHS, plainForm } from '../joining-words.ts'
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { WordFilter } from '../word-filter.ts'
+import { SHAPE } from '../outline.ts'
 
 const SCORE = { iso: 0.85, month: 0.85, numeric: 0.65, time: 0.6, monthAndYear: 0.6, monthAndDay: 0.6, weak: 0.3 } as const
 const BORN = contextWords('born', 'dob', 'd.o.b', 'date of birth', 'birth date', 'birthdate', 'birthday', 'geboren', 'geb', 'né', 'née', 'nacido', 'nacida', 'nato', 'nata', 'date', 'datum', 'fecha', 'data', 'dated', 'on', 'since', 'admitted', 'discharged', 'deceased', 'died') // prettier-ignore
@@ -17,9 +18,9 @@ const NUMERIC = new RegExp(`(?<![\\w./-])(\\d{1,2})([-/.])(\\d{1,2})\\2(${YEAR}|
 const CLOCK = new RegExp(`(?<![\\w.:-])${TIME}(?: ?(?:[AaPp]\\.?[Mm]\\.?|Uhr|h))?(?![\\w:])`, 'gu')
 const HOUR = /(?<![\w.:,-])(?:0?[1-9]|1[0-2]) ?(?:[AaPp][Mm]|[ap]\.m\.)(?!\w)/gu
 const CLOCK_AFTER = new RegExp(`^,? (?:at |um |à )?${TIME}(?: ?[AaPp]\\.?[Mm]\\.?)?(?![\\w:])`, 'u')
-const NOTHING: readonly Match[] = []
 const SHORTEST_MONTH = 3
 const LONGEST_MONTH = 12
+const monthFilter = new WordFilter(MONTHS.keys())
 const WORD = /[\p{L}\p{M}]{3,12}/gu
 
 function isDay(text: string | undefined): boolean {
@@ -50,13 +51,14 @@ function named(segment: Segment, matches: Match[]): void {
     return
   }
   // The same for ASCII, at a tenth of the cost.
-  const { text } = segment
+  const { text, units, base } = segment
   let start = 0
   for (let i = 0; i <= text.length; i++) {
-    const unit = text.charCodeAt(i) | 0x20
+    const unit = units[base + i]! | 0x20
     const isLetter = unit >= 0x61 && unit <= 0x7a && i < text.length
     if (isLetter && i - start < LONGEST_MONTH) continue
-    if (i - start >= SHORTEST_MONTH && MONTHS.has(text.slice(start, i).toLowerCase())) month(segment, start, i - start, matches)
+    if (i - start >= SHORTEST_MONTH && monthFilter.mayHold(text, start, i) && MONTHS.has(text.slice(start, i).toLowerCase()))
+      month(segment, start, i - start, matches)
     start = isLetter ? i : i + 1
   }
 }
@@ -91,52 +93,28 @@ function month({ text }: Segment, index: number, length: number, matches: Match[
   matches.push({ start, end: end + at, score })
 }
 
-/** What a text must show for one of the expressions to be asked. */
-const GROUPED = 1
-const MERIDIEM = 2
-const COLON = 4
-const WORDS = 8
-
-function signsOf(text: string): number {
-  let signs = 0
-  let letters = 0
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    if ((unit >= 0x61 && unit <= 0x7a) || (unit >= 0x41 && unit <= 0x5a) || unit >= 0x80) {
-      if (++letters === SHORTEST_MONTH) signs |= WORDS
-      continue
-    }
-    letters = 0
-    if (unit === 0x3a) signs |= COLON
-    else if (isDigitUnit(unit)) {
-      const next = text.charCodeAt(i + 1)
-      if ((next === 0x2d || next === 0x2e || next === 0x2f) && isDigitUnit(text.charCodeAt(i + 2))) signs |= GROUPED
-      // `A` and `P`, capital or small.
-      const letter = (next === 0x20 ? text.charCodeAt(i + 2) : next) | 0x20
-      if (letter === 0x61 || letter === 0x70) signs |= MERIDIEM
-    }
-  }
-  return signs
-}
-
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
-  const signs = signsOf(text)
-  if (signs === 0) return NOTHING
+  const { shape } = segment.outline
   const matches: Match[] = []
-  if ((signs & GROUPED) !== 0) {
+  if ((shape & SHAPE.date) !== 0) {
     for (const { 0: value, index } of text.matchAll(ISO)) matches.push({ start: index, end: index + value.length, score: SCORE.iso })
     numeric(segment, matches)
   }
-  if ((signs & MERIDIEM) !== 0)
+  if ((shape & SHAPE.meridiem) !== 0)
     for (const { 0: value, index } of text.matchAll(HOUR)) matches.push({ start: index, end: index + value.length, score: SCORE.time })
   // `16:9` is hardly an hour; two digits behind the colon are one, in four signs less surely.
-  if ((signs & COLON) !== 0)
+  if ((shape & SHAPE.clock) !== 0)
     for (const { 0: value, index } of text.matchAll(CLOCK))
       matches.push({ start: index, end: index + value.length, score: value.length >= 5 ? SCORE.time : SCORE.time - 0.08 })
-  if ((signs & WORDS) !== 0) named(segment, matches)
+  if ((shape & SHAPE.word) !== 0) named(segment, matches)
   return matches
 }
 
 /** Days, with or without year or hour (ISO 8601 and as they are written in a dozen languages), and hours. */
-export const dateTime: Recogniser = { entities: ['DATE_TIME'], needs: TRAIT.digit, find }
+export const dateTime: Recogniser = {
+  entities: ['DATE_TIME'],
+  needs: TRAIT.digit,
+  shapes: SHAPE.date | SHAPE.clock | SHAPE.meridiem | SHAPE.word,
+  find,
+}

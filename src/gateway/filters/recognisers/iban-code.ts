@@ -1,5 +1,6 @@
 import { isAlphanumericUnit } from '../characters.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { SHAPE } from '../outline.ts'
 
 /** Lengths by country (SWIFT IBAN registry, and the partial ones in use). */
 const LENGTHS = new Map(
@@ -34,9 +35,11 @@ const HEAD = /[A-Za-z]{2}\d{2}/uy
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
   const matches: Match[] = []
-  for (let start = 0; start + 15 <= text.length; start++) {
+  const { groups } = segment.outline
+  for (let at = 0; at < groups.length; at += 2) {
+    const start = groups[at]!
     // Cheap test first: check digits in third and fourth place.
-    const third = text.charCodeAt(start + 2)
+    const third = segment.unitAt(start + 2)
     if (third < 0x30 || third > 0x39 || isAlphanumericUnit(segment.unitAt(start - 1))) continue
     HEAD.lastIndex = start
     if (!HEAD.test(text)) continue
@@ -61,4 +64,4 @@ function valueEnd(text: string, start: number, length: number): number {
   return !isAlphanumericUnit(text.charCodeAt(i)) && isValid(compact.toUpperCase()) ? i : 0
 }
 
-export const ibanCode: Recogniser = { entities: ['IBAN_CODE'], needs: TRAIT.digits, find }
+export const ibanCode: Recogniser = { entities: ['IBAN_CODE'], needs: TRAIT.digits, shapes: SHAPE.ibanHead, find }

@@ -1,5 +1,6 @@
 import { isAlphanumericUnit } from '../characters.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { SHAPE } from '../outline.ts'
 
 const SCORE = { scheme: 0.85, www: 0.8, bare: 0.55 } as const
 const LONGEST = 300
@@ -54,4 +55,9 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const url: Recogniser = { entities: ['URL'], needs: TRAIT.colon | TRAIT.digit | TRAIT.long | TRAIT.capitals | TRAIT.dot, find }
+export const url: Recogniser = {
+  entities: ['URL'],
+  needs: TRAIT.colon | TRAIT.digit | TRAIT.long | TRAIT.capitals | TRAIT.dot,
+  shapes: SHAPE.domain,
+  find,
+}

@@ -1,6 +1,7 @@
 import { type DigitRun, digitsOf } from '../digit-runs.ts'
 import { isAnnouncedAsOther } from '../identifiers/table.ts'
 import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, SCORE_THRESHOLD, type Segment, TRAIT } from '../recogniser.ts'
+import { SHAPE } from '../outline.ts'
 
 const CONTEXT = contextWords(
   'ssn',
@@ -92,4 +93,4 @@ function find(segment: Segment): readonly Match[] {
   return matches
 }
 
-export const usSsn: Recogniser = { entities: ['US_SSN'], needs: TRAIT.digits, find }
+export const usSsn: Recogniser = { entities: ['US_SSN'], needs: TRAIT.digits, shapes: SHAPE.nineDigits, find }

@@ -1,0 +1,167 @@
+/**
+ * What a segment is made of, found in one loop over its units: its groups of letters and digits, and which shapes of values it may hold.
+ * Recognisers ask it instead of looping on their own, and are not asked at all where no shape they know is there.
+ */
+export const SHAPE = {
+  /** Nine digits or more. */
+  nineDigits: 1,
+  /** Twelve digits or more. */
+  twelveDigits: 2,
+  /** Twelve digits or more in one group. */
+  longNumber: 4,
+  /** Fourteen letters and digits or more in one group. */
+  longGroup: 8,
+  /** Two letters and two digits at the start of a group: how an IBAN begins. */
+  ibanHead: 16,
+  /** A dot with letters behind it, or `://`. */
+  domain: 32,
+  /** Five colons, five dashes or two dots, which part the bytes of a hardware address. */
+  parts: 64,
+  /** A word of four units or more that is not of one kind, nor of letters alone. */
+  mixed: 128,
+  /** Three groups of digits as in `2024-03-04` and `4.3.24`. */
+  date: 256,
+  /** A digit before and behind a colon. */
+  clock: 512,
+  /** A digit with `a` or `p` behind it, maybe after a space. */
+  meridiem: 1024,
+  /** A number of one to three digits. */
+  shortNumber: 2048,
+  /** Three letters or more together. */
+  word: 4096,
+  /** A capital letter. */
+  capital: 8192,
+  /** A space, a line end or a comma. */
+  parted: 16_384,
+} as const
+const ALL = 32_767
+
+const ASCII = 128
+const SIGN = 0
+const SMALL = 1
+const CAPITAL = 2
+const DIGIT = 4
+/** What ends a word of a password: white space, controls, brackets and commas. */
+const SPACE = 8
+const KINDS = Uint8Array.from({ length: ASCII }, (_, unit) => {
+  const sign = String.fromCharCode(unit)
+  if (/[a-z]/u.test(sign)) return SMALL
+  if (/[A-Z]/u.test(sign)) return CAPITAL
+  if (/\d/u.test(sign)) return DIGIT
+  return unit <= 0x20 || sign === '(' || sign === ')' || sign === ',' ? SPACE : SIGN
+})
+/** Bits of what stands in a word, beside `SMALL`, `CAPITAL` and `DIGIT`. */
+const OTHER = 8
+
+const COLON = 0x3a
+const DASH = 0x2d
+const DOT = 0x2e
+const SLASH = 0x2f
+const WORD_UNITS = 4
+const LETTERS = 3
+const LONG_GROUP = 14
+const NUMBER_DIGITS = 12
+
+export class Outline {
+  /** Starts and ends, in turn, of the runs of ASCII letters and digits. */
+  readonly groups: number[] = []
+  /** Starts and ends, in turn, of the runs of digits. */
+  readonly digits: number[] = []
+  /** Union of `SHAPE`s; all of them for a text beyond ASCII, where units are not what they seem. */
+  readonly shape: number
+  readonly isAscii: boolean
+
+  /** @param units holds the text from `base` on, and a zero behind it. */
+  constructor(units: Uint16Array, base: number, length: number) {
+    const { groups, digits } = this
+    const end = base + length
+    let shape = 0
+    let isAscii = true
+    let count = 0
+    let colons = 0
+    let dashes = 0
+    let dots = 0
+    let word = 0
+    let wordKinds = 0
+    for (let i = base; i < end;) {
+      const unit = units[i]!
+      const kind = unit < ASCII ? KINDS[unit]! : SIGN
+      if (kind === SPACE) {
+        word = wordKinds = 0
+        if (unit === 0x20 || unit === 0x0a || unit === 0x2c) shape |= SHAPE.parted
+        i++
+        continue
+      }
+      if (kind === SIGN) {
+        if (unit === DOT) dots++
+        else if (unit === DASH) dashes++
+        else if (unit === COLON) {
+          colons++
+          if (units[i + 1] === SLASH && units[i + 2] === SLASH) shape |= SHAPE.domain
+        } else if (unit >= ASCII) isAscii = false
+        word++
+        wordKinds |= OTHER
+        i++
+      } else {
+        const start = i
+        let kinds = 0
+        let next: number = kind
+        do {
+          const from = i
+          kinds |= next
+          if (next === DIGIT) {
+            while (isDigit(units[++i]!));
+            digits.push(from - base, i - base)
+            count += i - from
+            if (i - from >= NUMBER_DIGITS) shape |= SHAPE.longNumber
+            next = groupKind(units[i]!)
+          } else {
+            while (((next = groupKind(units[++i]!)) & LETTER) !== 0) kinds |= next
+            if (i - from >= LETTERS) shape |= SHAPE.word
+            if (i - from === 2 && from === start && next === DIGIT && isDigit(units[i + 1]!)) shape |= SHAPE.ibanHead
+          }
+        } while (next !== 0)
+        groups.push(start - base, i - base)
+        if ((kinds & CAPITAL) !== 0) shape |= SHAPE.capital
+        if (i - start >= LONG_GROUP) shape |= SHAPE.longGroup
+        if ((kinds & LETTER) !== 0 && start > base && units[start - 1] === DOT) shape |= SHAPE.domain
+        word += i - start
+        wordKinds |= kinds
+      }
+      if (word >= WORD_UNITS && wordKinds > CAPITAL && (wordKinds & (wordKinds - 1)) !== 0 && wordKinds !== LETTER) shape |= SHAPE.mixed
+    }
+    if (count >= 9) shape |= SHAPE.nineDigits
+    if (count >= NUMBER_DIGITS) shape |= SHAPE.twelveDigits
+    if (colons >= 5 || dashes >= 5 || dots >= 2) shape |= SHAPE.parts
+    this.shape = isAscii ? shape | shapeOfNumbers(units, base, digits) : ALL
+    this.isAscii = isAscii
+  }
+}
+
+const LETTER = SMALL | CAPITAL
+
+const isDigit = (unit: number): boolean => unit >= 0x30 && unit <= 0x39
+
+const groupKind = (unit: number): number => (unit < ASCII ? KINDS[unit]! & (LETTER | DIGIT) : 0)
+
+/** `- . /`, which part the numbers of a day. */
+const isDaySign = (unit: number): boolean => unit === DASH || unit === DOT || unit === SLASH
+
+function shapeOfNumbers(units: Uint16Array, base: number, digits: readonly number[]): number {
+  let shape = 0
+  for (let at = 0; at < digits.length; at += 2) {
+    const start = digits[at]!
+    const end = digits[at + 1]!
+    const size = end - start
+    if (size <= 3) shape |= SHAPE.shortNumber
+    const unit = units[base + end]!
+    if (unit === COLON && digits[at + 2] === end + 1) shape |= SHAPE.clock
+    const letter = (unit === 0x20 ? units[base + end + 1]! : unit) | 0x20
+    if (letter === 0x61 || letter === 0x70) shape |= SHAPE.meridiem
+    if ((size <= 2 || size === 4) && isDaySign(unit) && digits[at + 2] === end + 1) {
+      const second = digits[at + 3]!
+      if (second - end <= 3 && isDaySign(units[base + second]!) && digits[at + 4] === second + 1) shape |= SHAPE.date
+    }
+  }
+  return shape
+}

@@ -1,0 +1,53 @@
+/** Zeros around the text: recognisers look a few units beyond its ends. */
+export const PAD = 16
+const FIRST_SIZE = 2048
+const ASCII = 128
+
+/**
+ * The units of a text and of what stands before it. A typed array is read several times as fast as a string, and a look beyond the ends of a
+ * string costs ten times as much again.
+ */
+export class UnitWindow {
+  /** What stands before begins at `PAD`, the text at `base`; zeros on both sides. Another array after a longer text. */
+  units = new Uint16Array(FIRST_SIZE)
+  base = PAD
+  #bytes = Buffer.from(this.units.buffer)
+  #owner = 0
+
+  load(before: string, text: string): void {
+    this.base = PAD + before.length
+    const end = this.base + text.length
+    if (end + PAD > this.units.length) {
+      this.units = new Uint16Array(2 * (end + PAD))
+      this.#bytes = Buffer.from(this.units.buffer)
+    }
+    if (before !== '') this.#bytes.write(before, PAD * 2, 'utf16le')
+    this.#bytes.write(text, this.base * 2, 'utf16le')
+    this.units.fill(0, end, end + PAD)
+  }
+
+  /** @param owner a number of its own for each pair of texts, so that one pair is loaded once in a row. */
+  of(owner: number, before: string, text: string): Uint16Array {
+    if (owner !== this.#owner) this.load(before, text)
+    this.#owner = owner
+    return this.units
+  }
+
+  /** Whether all up to `end` is ASCII. */
+  isAsciiTo(end: number): boolean {
+    const { units } = this
+    let all = 0
+    for (let i = PAD; i < end; i++) all |= units[i]!
+    return all < ASCII
+  }
+}
+
+/** Of the segment that is being searched. One for all: searches are synchronous, and one segment is searched at a time. */
+export const WINDOW = new UnitWindow()
+
+/** Where the units of a segment in ASCII stand already, with a zero behind it. */
+export interface LentUnits {
+  readonly units: Uint16Array
+  /** Where it begins; what stands before it stands before that. */
+  readonly base: number
+}

@@ -1,0 +1,126 @@
+import { AFTER_UNITS, CONTEXT_UNITS, type Segment } from './recogniser.ts'
+
+const OTHER = 0
+const SMALL = 1
+const CAPITAL = 2
+const DIGIT = 3
+const HASH = 4
+const ASCII = 128
+const CLASSES = Uint8Array.from({ length: ASCII }, (_, unit) => {
+  const sign = String.fromCharCode(unit)
+  return /[a-z]/u.test(sign) ? SMALL : /[A-Z]/u.test(sign) ? CAPITAL : /\d/u.test(sign) ? DIGIT : sign === '#' ? HASH : OTHER
+})
+/** `CVV2`, `ICD-10`; a longer number is another value. */
+const SHORT_NUMBER = 2
+const FIRST_SIZE = 256
+
+export function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) >= ASCII) return false
+  return true
+}
+
+/** One step of a word's hash; capital letters make no difference. */
+function hashed(hash: number, unit: number): number {
+  return (Math.imul(hash, 31) + (unit | 0x20)) | 0
+}
+
+export function hashOf(word: string): number {
+  let hash = 0
+  for (let i = 0; i < word.length; i++) hash = hashed(hash, word.charCodeAt(i))
+  return hash
+}
+
+/** The words of an ASCII text, as `patientId` and `icd10` are two words each: where they stand, and their hashes. */
+class WordTable {
+  starts = new Int32Array(FIRST_SIZE)
+  ends = new Int32Array(FIRST_SIZE)
+  hashes = new Int32Array(FIRST_SIZE)
+  count = 0
+  #isNumber = new Uint8Array(FIRST_SIZE)
+  readonly #line = new Uint16Array(AFTER_UNITS)
+  /** The number of the segment that was read last, 0 for another text; not itself, for texts are not kept. */
+  #segment = 0
+  #readTo = 0
+
+  /** @param text of `AFTER_UNITS` at most. */
+  read(text: string): void {
+    this.#segment = 0
+    this.count = 0
+    for (let i = 0; i < text.length; i++) this.#line[i] = text.charCodeAt(i)
+    this.#read(this.#line, 0, text.length, 0)
+  }
+
+  /** Reads at least the `CONTEXT_UNITS` before `limit`, an offset in `segment.whole`, going on where it stopped when it was last asked about the same segment. */
+  readBefore(segment: Segment, limit: number): void {
+    let from = Math.max(0, limit - CONTEXT_UNITS - 1)
+    if (this.#segment === segment.number && this.#readTo <= limit) {
+      from = this.#readTo
+      // A word that ended there may go on.
+      if (this.count > 0 && this.ends[this.count - 1] === from) from = this.starts[--this.count]!
+    } else this.count = 0
+    this.#segment = segment.number
+    this.#readTo = limit
+    this.#read(segment.units, segment.wholeBase + from, segment.wholeBase + limit, segment.wholeBase)
+  }
+
+  isShortNumber(at: number): boolean {
+    return this.#isNumber[at] === 1 && this.ends[at]! - this.starts[at]! <= SHORT_NUMBER
+  }
+
+  #read(units: Uint16Array, from: number, to: number, base: number): void {
+    let i = from
+    while (i < to) {
+      let unit = units[i]!
+      const first = CLASSES[unit]!
+      if (first === OTHER) {
+        i++
+        continue
+      }
+      let start = i
+      let hash = hashed(0, unit)
+      i++
+      if (first === CAPITAL) {
+        let before = 0
+        for (; i < to && CLASSES[(unit = units[i]!)] === CAPITAL; i++) {
+          before = hash
+          hash = hashed(hash, unit)
+        }
+        if (i < to && CLASSES[unit] === SMALL) {
+          // The last capital letter begins the next word.
+          if (i - 1 > start) this.#add(start - base, i - 1 - base, before, 0)
+          start = i - 1
+          hash = hashed(0, units[start]!)
+          for (; i < to && CLASSES[(unit = units[i]!)] === SMALL; i++) hash = hashed(hash, unit)
+        }
+      } else if (first !== HASH) for (; i < to && CLASSES[(unit = units[i]!)] === first; i++) hash = hashed(hash, unit)
+      this.#add(start - base, i - base, hash, first === DIGIT ? 1 : 0)
+    }
+  }
+
+  #add(start: number, end: number, hash: number, isNumber: number): void {
+    const at = this.count++
+    if (at === this.starts.length) this.#grow()
+    this.starts[at] = start
+    this.ends[at] = end
+    this.hashes[at] = hash
+    this.#isNumber[at] = isNumber
+  }
+
+  #grow(): void {
+    const size = this.starts.length * 2
+    const larger = (old: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> => {
+      const made = new Int32Array(size)
+      made.set(old)
+      return made
+    }
+    this.starts = larger(this.starts)
+    this.ends = larger(this.ends)
+    this.hashes = larger(this.hashes)
+    const isNumber = new Uint8Array(size)
+    isNumber.set(this.#isNumber)
+    this.#isNumber = isNumber
+  }
+}
+
+/** One for all: searches are synchronous, and one segment is searched at a time. */
+export const WORD_TABLE = new WordTable()
