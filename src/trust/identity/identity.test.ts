@@ -185,7 +185,7 @@ describe('revocation and introspection', () => {
   const post = async (path: string, name: string, key: Parameters<typeof assertion>[1], token: string): Promise<Response> =>
     fixture.post(path, clientForm(name, assertion(name, key, fixture.clock.now()), { token }))
 
-  it('refuses a revoked token at the next request, after a restart too (B5, RFC 7009)', async () => {
+  it('refuses a revoked token at the next request, after a restart too (O22, B5, RFC 7009)', async () => {
     const { privateKeyJwk } = await fixture.account('scorer')
     const token = await fixture.token('scorer', privateKeyJwk)
     const principal = bearer(token) as Principal

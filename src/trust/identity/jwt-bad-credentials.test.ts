@@ -2,7 +2,9 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign, verify } from 'n
 import * as fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { ErrorCode } from '#foundation/core'
-import { encode, type Fixture, goodClaims, ISSUER, openFixture, signCompact } from './identity.fixtures.ts'
+import { encode, fakeKeys, type Fixture, goodClaims, ISSUER, openFixture, signCompact } from './identity.fixtures.ts'
+import { WINDOW_MS } from './refusal-log.ts'
+import { thumbprintOf } from './services/proof-key.ts'
 import { type TokenRules, verifyAccessToken } from './verify-access-token.ts'
 
 /**
@@ -17,16 +19,18 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const attacker = generateKeyPairSync('ed25519')
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
 
+/** As the server names its key. */
+const MAIN = thumbprintOf(ed.privateKey)
 const rules: TokenRules = {
   issuer: ISSUER,
   audience: ISSUER,
   keys: new Map([
-    ['main', { algorithm: 'EdDSA', publicKey: ed.publicKey }],
+    [MAIN, { algorithm: 'EdDSA', publicKey: ed.publicKey }],
     ['second', { algorithm: 'EdDSA', publicKey: secondEd.publicKey }],
     ['es256', { algorithm: 'ES256', publicKey: ec.publicKey }],
   ]),
 }
-const HEADER = { alg: 'EdDSA', typ: 'at+jwt', kid: 'main' }
+const HEADER = { alg: 'EdDSA', typ: 'at+jwt', kid: MAIN }
 const claims = goodClaims('scorer', NOW)
 const good = signCompact(HEADER, claims, ed.privateKey)
 const [goodHeader = '', goodPayload = '', goodSignature = ''] = good.split('.')
@@ -92,11 +96,11 @@ const TABLE: readonly Case[] = [
   row('J10', 'x5u of the attacker', 'ERR_TOKEN_HEADER', () => withHeader({ x5u: 'https://attacker.example/cert.pem' })),
   row('J11', 'x5c of the attacker', 'ERR_TOKEN_HEADER', () => withHeader({ x5c: ['MIIB'] })),
   row('J12', 'kid with a path', 'ERR_TOKEN_KEY_UNKNOWN', () => withHeader({ kid: '../../../../dev/null' })),
-  row('J13', 'kid with SQL', 'ERR_TOKEN_KEY_UNKNOWN', () => withHeader({ kid: "main' UNION SELECT 'x" })),
+  row('J13', 'kid with SQL', 'ERR_TOKEN_KEY_UNKNOWN', () => withHeader({ kid: `${MAIN}' UNION SELECT 'x` })),
   row('J13b', 'kid of the prototype', 'ERR_TOKEN_KEY_UNKNOWN', () => withHeader({ kid: '__proto__' })),
   row('J14', 'kid unknown', 'ERR_TOKEN_KEY_UNKNOWN', () => withHeader({ kid: 'other' })),
   row('J15', 'kid missing, three keys', 'ERR_TOKEN_KEY_UNKNOWN', () => withHeader({ kid: undefined })),
-  row('J16', 'kid that is not a string', 'ERR_TOKEN_KEY_UNKNOWN', () => withHeader({ kid: ['main'] })),
+  row('J16', 'kid that is not a string', 'ERR_TOKEN_KEY_UNKNOWN', () => withHeader({ kid: [MAIN] })),
   row('J17', 'kid of a key of another algorithm', 'ERR_TOKEN_ALGORITHM', () => withHeader({ kid: 'es256' })),
   row('J17b', 'kid of another key of ours', 'ERR_TOKEN_SIGNATURE', () => withHeader({ kid: 'second' })),
   row(
@@ -155,11 +159,14 @@ const TABLE: readonly Case[] = [
   row('J41', 'five parts, as an encrypted token', 'ERR_TOKEN_MALFORMED', () => `${good}.AAAA.AAAA`),
   row('J42', 'token in a token', 'ERR_TOKEN_HEADER', () => withHeader({ cty: 'JWT' })),
   row('J42b', 'token as payload', 'ERR_TOKEN_MALFORMED', () => signCompact(HEADER, good, ed.privateKey)),
-  row('J43', 'claim sub twice', 'ERR_TOKEN_CLAIMS', () =>
-    signCompact(HEADER, `${JSON.stringify(claims).slice(0, -1)},"sub":"admin"}`, ed.privateKey),
+  row('J43', 'claim sub twice, the good one last', 'ERR_TOKEN_CLAIMS', () =>
+    signCompact(HEADER, `{"sub":"admin",${JSON.stringify(claims).slice(1)}`, ed.privateKey),
   ),
   row('J43b', 'header member alg twice', 'ERR_TOKEN_HEADER', () =>
     signCompact(`${JSON.stringify(HEADER).slice(0, -1)},"alg":"EdDSA"}`, claims, ed.privateKey),
+  ),
+  row('J43c', 'claim sub twice, the good one first', 'ERR_TOKEN_CLAIMS', () =>
+    signCompact(HEADER, `${JSON.stringify(claims).slice(0, -1)},"sub":"admin"}`, ed.privateKey),
   ),
   row('J44', 'jti missing', 'ERR_TOKEN_CLAIMS', () => without('jti')),
   row('J45', 'sub missing', 'ERR_TOKEN_CLAIMS', () => without('sub')),
@@ -310,17 +317,31 @@ describe('mutated tokens', () => {
 describe('bad tokens at the door', () => {
   let fixture: Fixture
   beforeAll(async () => {
-    fixture = await openFixture()
+    fixture = await openFixture({ keys: fakeKeys(ed.privateKey) })
+    fixture.clock.setNow(NOW)
     await fixture.account('scorer')
   })
   afterAll(() => fixture.close())
 
-  it('refuses every row at `authenticate` too, before and after the good token is cached', () => {
+  it('refuses every row at `authenticate` too, before and after the good token is cached, and records each with its reason (B8)', () => {
     const ask = (token: string): string => {
       const answer = fixture.identity.authenticate({ authorization: `Bearer ${token}`, authorizationCount: 1, url: '/' })
       return 'code' in answer ? answer.code : 'accepted'
     }
-    for (const { token } of TABLE) expect(ask(token())).toMatch(/^ERR_TOKEN_/)
+    for (const when of ['before', 'after']) {
+      for (const { id, token, code: inTable } of TABLE) {
+        // The server has one key: the others of the table are unknown to it.
+        const expected = /^J17b?$/.test(id) ? 'ERR_TOKEN_KEY_UNKNOWN' : inTable
+        const recorded = fixture.audit.of('authentication.refused').length
+        expect([when, id, ask(token())]).toEqual([when, id, expected])
+        const events = fixture.audit.of('authentication.refused').slice(recorded)
+        expect(events, id).toMatchObject([{ code: expected, outcome: 'refused', action: 'authenticate', details: { count: 1 } }])
+        // Out of the window in which refusals of one kind are counted together, at the same hour.
+        fixture.clock.advance(WINDOW_MS)
+        fixture.clock.setNow(NOW)
+      }
+      expect(ask(good)).toBe('accepted')
+    }
   })
 
   it('knows a token of an account that does not exist, and one of an earlier epoch', async () => {
@@ -331,7 +352,7 @@ describe('bad tokens at the door', () => {
     const [header] = token.split('.')
     const decoded = JSON.parse(Buffer.from(header ?? '', 'base64url').toString()) as Record<string, unknown>
     const ask = (change: Record<string, unknown>): string => {
-      const forged = signCompact(decoded, { ...goodClaims('scorer', fixture.clock.now()), account_epoch: 1, ...change }, fixture.signingKey)
+      const forged = signCompact(decoded, { ...goodClaims('scorer', fixture.clock.now()), account_epoch: 1, ...change }, ed.privateKey)
       const answer = fixture.identity.authenticate({ authorization: `Bearer ${forged}`, authorizationCount: 1, url: '/' })
       return 'code' in answer ? answer.code : 'accepted'
     }
