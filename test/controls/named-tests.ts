@@ -32,7 +32,7 @@ const reporter = {
   },
 }
 // Each run has threads of its own, so that nothing of the run before is left in them.
-const vitest = await createVitest('test', { root, watch: false, isolate: true, reporters: [reporter], silent: true })
+const vitest = await createVitest('test', { root, watch: false, pool: 'threads', isolate: true, reporters: [reporter], silent: true })
 
 process.on('message', ({ changed, test, names, timeoutMs }: Asked) => {
   const run = async (): Promise<readonly Ran[]> => {
