@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { AuditEvent, FilterAction } from '#foundation/core'
+import { type AuditEvent, type FilterAction, RedoubtError } from '#foundation/core'
 import { nodeFolder } from '#foundation/storage'
 import { createRedactor, scanText } from '#gateway/filters'
 import { PolicyStore } from '#interfaces/api'
@@ -81,6 +81,22 @@ it('what is refused changes nothing, and says file and line (C6)', async () => {
   rmSync(own)
   await expect(reload()).rejects.toMatchObject({ code: 'ERR_FILTER_RECOGNISER' })
   expect(events.at(-1)?.details).toMatchObject({ file: own })
+})
+
+it('what is in force is never recorded as refused, also when the log takes nothing (C6, E3)', async () => {
+  const { filters, policies, plan } = await open()
+  const outcomes: string[] = []
+  const audit = {
+    record: async ({ outcome }: AuditEvent) => {
+      outcomes.push(outcome)
+      throw new RedoubtError('ERR_AUDIT_UNAVAILABLE')
+    },
+  }
+  await expect(filters.reload({ recognisers: [own], exempt: ['S-222222'] }, { policies, audit })).rejects.toMatchObject({
+    code: 'ERR_AUDIT_UNAVAILABLE',
+  })
+  expect(outcomes).toEqual(['success'])
+  expect(scanText('S-222222', plan()).text).toBe('S-222222')
 })
 
 it('policies may name what is found since, and not what is not any more', async () => {

@@ -45,6 +45,7 @@ export class LiveFilters {
   async reload(named: Named, { policies, audit }: { readonly policies: PolicyStore; readonly audit: AuditSink }): Promise<FiltersChange> {
     const before = this.#digest
     const event = { type: 'filters.reload', actor: SELF, action: 'administer', resource: RESOURCE } as const
+    let change: FiltersChange
     try {
       const { site, digest } = readSiteFilters(named)
       const planner = plannerFor(site)
@@ -53,9 +54,7 @@ export class LiveFilters {
         this.#planner = planner
         this.#digest = digest
       })
-      const change = { before, after: digest, recognisers: site.own.length, exempt: site.exempt.size }
-      await audit.record({ ...event, outcome: 'success', details: { ...change } })
-      return change
+      change = { before, after: digest, recognisers: site.own.length, exempt: site.exempt.size }
     } catch (thrown) {
       const { code, evidence } = asRedoubtError(thrown)
       const { file } = evidence
@@ -67,5 +66,8 @@ export class LiveFilters {
       })
       throw thrown
     }
+    // Outside: what is in force is not recorded as refused when the log fails.
+    await audit.record({ ...event, outcome: 'success', details: { ...change } })
+    return change
   }
 }
