@@ -11,7 +11,6 @@ import { openLimits } from '#gateway/limits'
 import type { House } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
-import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
 import { openExceptions } from '#governance/approvals'
 import {
   type Activation,
@@ -26,18 +25,21 @@ import {
 } from '#interfaces/api'
 import { LOG_KEY_FILE, SERVER_FILE } from '#interfaces/commands'
 import { openAuditLog, parallelWriter } from '#trust/audit'
-import { localTime, openConditions, openCountries, SourceAddresses, watchConduct } from '#trust/conditions'
+import { localTime, openCountries, SourceAddresses } from '#trust/conditions'
 import { ensureBootstrapAccount, openIdentity } from '#trust/identity'
 import { openKeyring } from '#trust/keys'
 import { openCertificates } from './certificates.ts'
 import { Closers } from './closers.ts'
 import { checkpointSinks } from './checkpoint-sinks.ts'
+import { openLegs } from './legs/open-legs.ts'
+import { heldLegs } from './legs/strength.ts'
 import type { Configuration } from './configuration.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { openAssets } from './open-assets.ts'
 import { derivedKey } from './derived-key.ts'
 import { openReviews } from './open-reviews.ts'
+import { openWatch } from './open-watch.ts'
 import { recordStop } from './record-stop.ts'
 import { watchStreams } from './watch-streams.ts'
 import { createMetrics } from './metrics.ts'
@@ -157,6 +159,7 @@ async function start(
   // A log that is gone must not be begun anew as if nothing had ever been recorded: whoever lost it finds out here.
   if (existsSync(directory.at(LOG_KEY_FILE)) && !existsSync(directory.at('log', 'checkpoint')))
     throw new RedoubtError('ERR_AUDIT_CORRUPT', `the log of this data directory is gone from \`${directory.at('log')}\``)
+  const tls = heldLegs(configuration, clock)
   const log = await openAuditLog({
     folder: nodeFolder(directory.at('log')),
     parallelWriter: parallelWriter(directory.at('log')),
@@ -167,43 +170,17 @@ async function start(
     origin: configuration.audit.origin,
     clock,
     instance: VERSION,
-    outside: checkpointSinks(configuration),
+    outside: checkpointSinks(configuration, tls),
     checkpointIntervalMs: configuration.audit.checkpointIntervalMs,
   })
   closers.push(() => log.close())
   const metrics = createMetrics()
   const record = keepingOut(metrics.counting(log), configuration.filters.keepOutOfLog)
-  const alertsDatabase = openDatabase<unknown>(directory.at('alerts.db'))
-  closers.push(() => alertsDatabase.close())
-  const alerts = openAlerts({
-    database: alertsDatabase,
-    audit: record,
-    clock,
-    logger,
-    config: configuration.alerts,
-    places: alertPlaces(configuration.alerts, { resolveSecret, clock }),
-    log: configuration.audit.origin,
-  })
-  closers.push(() => alerts.close())
-  const logWatch = watchLog({ health: () => log.health(), alerts, clock })
-  closers.push(() => logWatch.close())
-  const watched = watchEvents({ audit: record, alerts, clock, config: configuration.alerts })
   const time = localTime(configuration.conditions.timeZone ?? configuration.organisation.timeZone, configuration.conditions)
-  const conditionsDatabase = openDatabase<unknown>(directory.at('conditions.db'))
-  closers.push(() => conditionsDatabase.close())
-  const conditions = openConditions({
-    database: conditionsDatabase,
-    audit: watched,
-    alerts,
-    clock,
-    logger,
-    config: configuration.conditions,
-    localTime: time,
-    countries,
-    hashKey: derivedKey(keyring.searchKey, 'redoubt networks and devices'),
-  })
-  closers.push(() => conditions.close())
-  const audit = watchConduct(watched, conditions)
+  const hashKey = derivedKey(keyring.searchKey, 'redoubt networks and devices')
+  const places = { at: (name: string) => directory.at(name), countries, hashKey, localTime: time }
+  const watching = { log, record, configuration, clock, logger, resolveSecret, tls, ...places }
+  const { audit, alerts, conditions } = openWatch(watching, closers)
   onMismatch = policyAlarm(audit, logger)
   await audit.record({
     type: 'server.start',
@@ -290,7 +267,8 @@ async function start(
   closers.push(() => models.close())
   const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, environment)
   if (sandbox) closers.push(() => sandbox.close())
-  const upstreams = createUpstreams({ config, resolveSecret, clock, logger })
+  const legs = openLegs({ configuration, upstreams: config.upstreams, resolveSecret, clock })
+  const upstreams = createUpstreams({ config, resolveSecret, clock, logger, tls })
   closers.push(() => upstreams.close())
 
   const streams = watchStreams({ identity, registry, models }, closers)
@@ -327,8 +305,14 @@ async function start(
     alerts: () => alerts.health(),
   })
   const insecure = () =>
-    insecureDefaults(configuration, { sandbox: assistantIsSandbox, administratorEnrolled: identity.administratorEnrolled() })
+    insecureDefaults(configuration, {
+      sandbox: assistantIsSandbox,
+      administratorEnrolled: identity.administratorEnrolled(),
+      now: clock.now(),
+    })
   for (const { what, mend } of insecure()) warn(`insecure: ${what}; ${mend}`)
+  // Known once it listens, which is after the control plane is made.
+  let grpcPort: () => number | null = () => null
   const plane: ControlPlane = {
     identity,
     policies,
@@ -355,6 +339,7 @@ async function start(
     version: VERSION,
     bodyTimeoutMs: configuration.server.bodyTimeoutMs,
     endpoints: upstreams.list().map((route: UpstreamRoute): EntityFacts => facts(route)),
+    legs: () => legs({ port: listener.port, grpcPort: grpcPort(), ca: certificates.authorityPem }),
     status: serverStatus({
       clock,
       profile,
@@ -391,6 +376,7 @@ async function start(
     sources,
     certificates,
   })
+  grpcPort = () => grpc?.port ?? null
   // As the other listener: closed again without patience when the house does not come to stand.
   if (grpc) closers.push(() => grpc.close(0))
 

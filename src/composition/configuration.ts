@@ -14,6 +14,7 @@ import { auditConfig } from '#trust/audit'
 import { conditionsConfig, rangeText } from '#trust/conditions'
 import { identityConfig } from '#trust/identity'
 import { keysConfigSchema } from '#trust/keys'
+import { legsConfig } from './legs/config.ts'
 
 /** The port of the documentation; with any other, gRPC takes a free one. */
 export const DEFAULT_PORT = 8443
@@ -86,6 +87,7 @@ export const configurationSchema = z.strictObject({
     .describe('what opens the data directory, in development; beside the data directory unless named'),
   passphrase: secretReference.optional().describe('opens the keyring; generated in development'),
   keys: keysConfigSchema.prefault({}),
+  legs: legsConfig.prefault({}).describe('how connections to others are protected'),
   identity: identityConfig.prefault({}),
   audit: auditConfig.prefault({}),
   alerts: alertsConfig.prefault({}),

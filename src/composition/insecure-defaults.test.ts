@@ -4,7 +4,10 @@ import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 
 const base = configuration({ port: 0, dataDir: '/nowhere/data' }, {})
 const told = (profile: Configuration['profile'], identity: Partial<Configuration['identity']>): readonly string[] =>
-  insecureDefaults({ ...base, profile, identity: { ...base.identity, ...identity } }, { sandbox: false, administratorEnrolled: true })
+  insecureDefaults(
+    { ...base, profile, identity: { ...base.identity, ...identity } },
+    { sandbox: false, administratorEnrolled: true, now: 0 },
+  )
     .filter(({ mend }) => mend.includes('`identity.'))
     .map(({ what, mend }) => `${what}; ${mend}`)
 
@@ -41,7 +44,9 @@ describe('filters that only count (C6)', () => {
 
   it('are said aloud in development', () => {
     const said = (configuration: Configuration): boolean =>
-      insecureDefaults(configuration, { sandbox: false, administratorEnrolled: true }).some(({ mend }) => mend.includes('filters.mode'))
+      insecureDefaults(configuration, { sandbox: false, administratorEnrolled: true, now: 0 }).some(({ mend }) =>
+        mend.includes('filters.mode'),
+      )
     expect([said(base), said({ ...base, filters })]).toEqual([false, true])
   })
 })

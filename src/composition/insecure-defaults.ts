@@ -1,5 +1,6 @@
 import { RedoubtError } from '#foundation/core'
 import type { Configuration } from './configuration.ts'
+import { endOf } from './legs/strength.ts'
 
 export interface InsecureDefault {
   readonly what: string
@@ -32,9 +33,10 @@ export function refuseInsecure({
 /** What is convenient in development and unfit for real data; `redoubt doctor` shows each. */
 export function insecureDefaults(
   configuration: Configuration,
-  facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean },
+  facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean; readonly now: number },
 ): readonly InsecureDefault[] {
-  const { profile, passphrase, audit, alerts, chat, filters, server, identity } = configuration
+  const { profile, passphrase, audit, alerts, chat, filters, server, identity, legs } = configuration
+  const { now } = facts
   const found: InsecureDefault[] = []
   const add = (when: boolean, what: string, mend: string): void => {
     if (when) found.push({ what, mend })
@@ -91,6 +93,14 @@ export function insecureDefaults(
     add(security === 'none', `alerts go to \`${name}\` over plain SMTP on this host`, 'use STARTTLS or TLS')
   for (const [name, upstream] of Object.entries(chat.upstreams))
     add(upstream.allowLoopbackHttp, `the upstream \`${name}\` is reached over plain http on this host`, 'use https')
+  for (const exception of legs.exceptions)
+    add(
+      true,
+      `\`${exception.leg}\` ${now < endOf(exception) ? `may be ${exception.allow}` : 'has had its exception'} until ${exception.until}: ${exception.reason}`,
+      now < endOf(exception)
+        ? 'have the other side offer TLS 1.3 with X25519MLKEM768'
+        : 'take it from `legs.exceptions`; it allows nothing any more',
+    )
   return found
 }
 

@@ -17,5 +17,15 @@ export { removeUnfinished, type SealedObject, sealObject, type SealObjectOptions
 export { SEGMENT_1_MIB, SEGMENT_64_KIB, type SegmentSize } from './segment-layout.ts'
 export { sha256, sha256Into } from './sha256.ts'
 export { openStream, sealStream, type StreamOptions } from './stream.ts'
-export { TLS_OPTIONS } from './tls.ts'
+export { type Handshake, probeTls } from './probe-tls.ts'
+export {
+  HYBRID_ONLY,
+  isHybridGroup,
+  LEG_STRENGTHS,
+  type LegStrength,
+  type OutboundTls,
+  outboundTls,
+  type OutboundTlsOptions,
+  TLS_OPTIONS,
+} from './tls.ts'
 export type { DataKey, KeyBinding, WrappedKey } from './wrapped-key.ts'

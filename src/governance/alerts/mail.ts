@@ -1,7 +1,7 @@
-import { TLS_OPTIONS } from '#foundation/crypto'
+import { HYBRID_ONLY } from '#foundation/crypto'
 import { authorityOf } from './authority.ts'
 import type { MailConfig } from './config.ts'
-import { type AlertEnvelope, type AlertMessage, type AlertPlace, DeliveryProblem } from './place.ts'
+import { type AlertEnvelope, type AlertMessage, type AlertPlace, DeliveryProblem, type PlaceOptions } from './place.ts'
 
 const TIMEOUT_MS = 10_000
 
@@ -11,7 +11,7 @@ const TIMEOUT_MS = 10_000
  * @throws {RedoubtError} `ERR_CONFIG_SECRET` when the password cannot be resolved.
  * @see RFC 5321, RFC 3207, RFC 3834 §5 (auto-submitted)
  */
-export function mailPlace(config: MailConfig, { resolveSecret }: { readonly resolveSecret: (reference: string) => string }): AlertPlace {
+export function mailPlace(config: MailConfig, { resolveSecret, tls = HYBRID_ONLY }: Omit<PlaceOptions, 'clock'>): AlertPlace {
   const { name, minSeverity, security, from, to, user, password } = config
   const credentials = (): { readonly user: string; readonly pass: string } | undefined =>
     user === undefined || password === undefined ? undefined : { user, pass: resolveSecret(password) }
@@ -32,7 +32,7 @@ export function mailPlace(config: MailConfig, { resolveSecret }: { readonly reso
         // INVARIANT: a server that does not offer STARTTLS, or someone in between who hides it, gets no mail.
         requireTLS: security === 'starttls',
         ignoreTLS: security === 'none',
-        tls: { ...TLS_OPTIONS, ...authority },
+        tls: { ...tls(`mail/${name}`), ...authority },
         ...(auth === undefined ? {} : { auth }),
         connectionTimeout: TIMEOUT_MS,
         greetingTimeout: TIMEOUT_MS,

@@ -1,4 +1,5 @@
-import type { AlertSeverity } from '#foundation/core'
+import type { AlertSeverity, Clock } from '#foundation/core'
+import type { OutboundTls } from '#foundation/crypto'
 
 /** What is sent of an alert. A message is sent again under the same id until its place has taken it. */
 export interface AlertMessage {
@@ -38,6 +39,13 @@ export interface AlertPlace {
    * @throws `DeliveryProblem` or anything else: it was not taken, or it is not known whether it was.
    */
   deliver(message: AlertMessage, signal: AbortSignal): Promise<void>
+}
+
+export interface PlaceOptions {
+  readonly resolveSecret: (reference: string) => string
+  readonly clock: Clock
+  /** What connections to `webhook/NAME` and `mail/NAME` are held to; TLS 1.3 with a hybrid group unless given. */
+  readonly tls?: OutboundTls
 }
 
 /** Why a place did not take a message: a status, a code of the system; never text that the other side sent. */

@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto'
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps, type RequestOptions } from 'node:https'
-import { type Clock, RedoubtError } from '#foundation/core'
-import { TLS_OPTIONS } from '#foundation/crypto'
+import { RedoubtError } from '#foundation/core'
+import { HYBRID_ONLY, type OutboundTlsOptions } from '#foundation/crypto'
 import { authorityOf } from './authority.ts'
 import type { WebhookConfig } from './config.ts'
-import { type AlertMessage, type AlertPlace, DeliveryProblem } from './place.ts'
+import { type AlertMessage, type AlertPlace, DeliveryProblem, type PlaceOptions } from './place.ts'
 
 const TIMEOUT_MS = 10_000
 const SECRET_PREFIX = 'whsec_'
@@ -19,10 +19,7 @@ const GONE = 410
  * @throws {RedoubtError} `ERR_CONFIG_SECRET` when a secret is not of the specification's form.
  * @see https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
  */
-export function webhookPlace(
-  config: WebhookConfig,
-  { resolveSecret, clock }: { readonly resolveSecret: (reference: string) => string; readonly clock: Clock },
-): AlertPlace {
+export function webhookPlace(config: WebhookConfig, { resolveSecret, clock, tls = HYBRID_ONLY }: PlaceOptions): AlertPlace {
   // Read for each message, so that a secret that was changed is used at once.
   const secrets = (): readonly Uint8Array[] =>
     [config.secret, ...(config.previousSecret === undefined ? [] : [config.previousSecret])].map((reference) =>
@@ -45,7 +42,8 @@ export function webhookPlace(
           .map((secret) => sign(secret, message, timestamp))
           .join(' '),
       }
-      const status = await post(url, { ...authority, headers }, message.body, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]))
+      const options = { ...authority, headers, ...tls(`webhook/${config.name}`) }
+      const status = await post(url, options, message.body, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]))
       if (status < 200 || status > 299) throw new DeliveryProblem(`status ${status}`, { final: status === GONE })
     },
   }
@@ -67,7 +65,7 @@ function secretBytes(reference: string, text: string): Uint8Array {
 }
 
 /** The status alone: what a receiver says in its body is of no use here, and not read. */
-function post(url: URL, options: RequestOptions, body: string, signal: AbortSignal): Promise<number> {
+function post(url: URL, options: RequestOptions & OutboundTlsOptions, body: string, signal: AbortSignal): Promise<number> {
   const plain = url.protocol === 'http:'
   const send = plain ? requestHttp : requestHttps
   return new Promise((resolve, reject) => {
@@ -78,7 +76,7 @@ function post(url: URL, options: RequestOptions, body: string, signal: AbortSign
         agent: false,
         signal,
         ...options,
-        ...(plain ? { lookup: loopbackLookup } : TLS_OPTIONS),
+        ...(plain ? { lookup: loopbackLookup } : {}),
       },
       (response) => {
         resolve(response.statusCode ?? 0)

@@ -48,4 +48,6 @@ export interface ControlPlane {
   readonly endpoints: readonly EntityFacts[]
   /** What `redoubt doctor` cannot see from outside; names and states, no secrets. */
   status(): Promise<Readonly<Record<string, unknown>>>
+  /** Makes a handshake with each connection that the server has: what protects it; no secrets. */
+  legs(): Promise<readonly object[]>
 }

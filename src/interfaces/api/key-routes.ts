@@ -13,6 +13,15 @@ export const keyRoutes =
       return { keys: plane.keys.list() }
     })
 
+    app.get(
+      '/keys/legs',
+      { schema: { summary: 'What each connection is protected by, as a handshake made now shows' } },
+      async (request) => {
+        await demand(plane, request, 'view', keyOf('keyring'))
+        return { legs: await plane.legs() }
+      },
+    )
+
     app.post(
       '/keys/rotate',
       {

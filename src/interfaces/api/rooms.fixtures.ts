@@ -302,5 +302,6 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
     bodyTimeoutMs: 1_000,
     endpoints: [],
     status: act('status'),
+    legs: act('probe legs', []),
   } as unknown as ControlPlane
 }

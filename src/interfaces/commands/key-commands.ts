@@ -13,6 +13,15 @@ interface KeyDescription {
   readonly uses: number
 }
 
+interface Leg {
+  readonly leg: string
+  readonly verdict: string
+  readonly protocol: string | null
+  readonly group: string | null
+  readonly detail: string
+  readonly exception: { readonly allow: string; readonly reason: string; readonly until: string } | null
+}
+
 const CLASSES = ['dataset', 'model', 'subject', 'configuration']
 
 const warningOf = (subject: string): string =>
@@ -25,7 +34,7 @@ const warningOf = (subject: string): string =>
   ].join('\n')
 
 export function keyCommands(): Command[] {
-  const keys = new Command('keys').description('key versions: list, rotate, destroy')
+  const keys = new Command('keys').description('key versions: list, rotate, destroy; what protects connections')
 
   keys
     .command('list')
@@ -42,6 +51,21 @@ export function keyCommands(): Command[] {
           key.keyId,
         ])
         output.result(found, table(['key of', 'version', 'state', 'created', 'uses', 'id'], rows))
+      }),
+    )
+
+  keys
+    .command('legs')
+    .description('make a handshake with each connection of the server: what protects it')
+    .action(
+      run(async ({ client, output }) => {
+        const { legs } = await client.call<{ legs: readonly Leg[] }>('/keys/legs')
+        const rows = legs.map((leg) => [leg.leg, leg.verdict, leg.protocol ?? '', leg.group ?? '', leg.detail])
+        const exceptions = legs.flatMap(({ leg, exception }) =>
+          exception === null ? [] : [`${leg} may be ${exception.allow} until ${exception.until}: ${exception.reason}`],
+        )
+        const words = [table(['leg', 'is', 'protocol', 'group', ''], rows), ...exceptions]
+        output.result(legs, words.join('\n'))
       }),
     )
 

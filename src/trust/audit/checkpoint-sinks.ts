@@ -1,6 +1,7 @@
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { RedoubtError } from '#foundation/core'
+import { HYBRID_ONLY, type OutboundTls } from '#foundation/crypto'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { parseCheckpoint } from './checkpoint.ts'
 import { verifyCosignature } from './cosignature.ts'
@@ -55,6 +56,8 @@ export interface WitnessSinkOptions {
   /** PEM of the authority of its certificate, if it is a private one. */
   readonly ca?: string
   readonly timeoutMs?: number
+  /** What connections to `witness/HOST` are held to; TLS 1.3 with a hybrid group unless given. */
+  readonly tls?: OutboundTls
 }
 
 const DEFAULT_TIMEOUT_MS = 5_000
@@ -107,7 +110,7 @@ function post(options: WitnessSinkOptions, body: string): Promise<{ readonly sta
         headers: { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body) },
         signal: AbortSignal.timeout(options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
         ...(options.ca === undefined ? {} : { ca: options.ca }),
-        minVersion: 'TLSv1.3',
+        ...(options.tls ?? HYBRID_ONLY)(`witness/${url.host}`),
         rejectUnauthorized: true,
       },
       (response) => {

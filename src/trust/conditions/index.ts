@@ -1,4 +1,4 @@
-export { type Conditions, type ConditionsHealth, openConditions, watchConduct } from './conditions.ts'
+export { type Conditions, type ConditionsHealth, type ConditionsOptions, openConditions, watchConduct } from './conditions.ts'
 export { type ConditionsConfig, conditionsConfig, rangeText } from './config.ts'
 export type { RiskExplanation } from './explain.ts'
 export { openCountries } from './country-file.ts'

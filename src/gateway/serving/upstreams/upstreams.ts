@@ -1,8 +1,9 @@
-import { createSecureContext } from 'node:tls'
 import { type Clock, RedoubtError, type Sensitivity } from '#foundation/core'
+import { HYBRID_ONLY, type OutboundTls } from '#foundation/crypto'
 import type { Logger } from '#foundation/telemetry'
 import { Pool } from 'undici'
 import { refuseBaseUrl, type UpstreamApi, type UpstreamConfig, type UpstreamsConfig } from './config.ts'
+import { protectedConnector } from './connector.ts'
 import { Exchange, type UpstreamExchange, type UpstreamHandler } from './exchange.ts'
 import { isLoopbackName, loopbackLookup } from './loopback.ts'
 import { probeUpstream, type UpstreamHealth } from './probe.ts'
@@ -85,10 +86,13 @@ export function createUpstreams(options: {
   readonly resolveSecret: (reference: string) => string
   readonly clock: Clock
   readonly logger: Logger
+  /** What connections to `upstream/NAME` are held to; TLS 1.3 with a hybrid group unless given. */
+  readonly tls?: OutboundTls
 }): Upstreams {
   const { clock, logger } = options
   const connections = new Map<string, Connection>()
-  for (const [name, config] of Object.entries(options.config.upstreams)) connections.set(name, connect(name, config, options.resolveSecret))
+  for (const [name, config] of Object.entries(options.config.upstreams))
+    connections.set(name, connect(name, config, options.resolveSecret, options.tls ?? HYBRID_ONLY))
 
   const created = Math.floor(clock.now() / 1000)
   const routes = new Map<string, UpstreamRoute>()
@@ -177,7 +181,7 @@ function connectionTo(connections: ReadonlyMap<string, Connection>, model: strin
   return connection
 }
 
-function connect(name: string, config: UpstreamConfig, resolveSecret: (reference: string) => string): Connection {
+function connect(name: string, config: UpstreamConfig, resolveSecret: (reference: string) => string, tls: OutboundTls): Connection {
   const url = new URL(config.baseUrl)
   // The schema says so too; it is asked again here because a configuration may be made in code.
   const refused = refuseBaseUrl(url, config.allowLoopbackHttp)
@@ -196,7 +200,7 @@ function connect(name: string, config: UpstreamConfig, resolveSecret: (reference
   if (config.project !== undefined) headers.push('openai-project', config.project)
 
   const plain = url.protocol === 'http:' && isLoopbackName(url.hostname)
-  const ca = config.ca === undefined ? {} : { ca: resolveSecret(config.ca) }
+  const ca = config.ca === undefined ? undefined : resolveSecret(config.ca)
   const pool = new Pool(url.origin, {
     connections: POOL_CONNECTIONS,
     pipelining: 1,
@@ -207,11 +211,7 @@ function connect(name: string, config: UpstreamConfig, resolveSecret: (reference
     bodyTimeout: config.chunkTimeoutMs,
     connect: plain
       ? { timeout: config.connectTimeoutMs, lookup: loopbackLookup() }
-      : {
-          timeout: config.connectTimeoutMs,
-          secureContext: createSecureContext({ minVersion: 'TLSv1.3', ...ca }),
-          rejectUnauthorized: true,
-        },
+      : protectedConnector(() => tls(`upstream/${name}`), ca, config.connectTimeoutMs),
   })
   return { name, config, url, pool, headers, path: url.pathname.replace(/\/+$/, '') }
 }

@@ -1,5 +1,5 @@
-import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { asRedoubtError } from '#foundation/core'
+import { isHybridGroup, probeTls } from '#foundation/crypto'
 import type { AlertsHealth } from '#governance/alerts'
 import type { BreakGlassHealth } from '#governance/approvals'
 import type { ConditionsHealth } from '#trust/conditions'
@@ -9,8 +9,6 @@ import { alertChecks } from './alert-checks.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
 
 const CLOCK_TOLERANCE_MS = 2_000
-const CONNECT_TIMEOUT_MS = 5_000
-const HYBRID_GROUP = 'X25519MLKEM768'
 
 export interface Status {
   readonly version: string
@@ -48,7 +46,7 @@ export async function tlsChecks(client: Client, now: number): Promise<readonly F
     rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca }),
   }
-  const modern = await handshake({ ...target, minVersion: 'TLSv1.3' })
+  const modern = await probeTls({ ...target, minVersion: 'TLSv1.3' })
   if (typeof modern === 'string')
     return [
       problem(
@@ -58,9 +56,9 @@ export async function tlsChecks(client: Client, now: number): Promise<readonly F
       ),
     ]
   const end = Date.parse(modern.notAfter)
-  const old = await handshake({ ...target, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })
+  const old = await probeTls({ ...target, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })
   return [
-    modern.group === HYBRID_GROUP
+    isHybridGroup(modern.group)
       ? ok('TLS', `${modern.protocol}, ${modern.group}, ${modern.cipher}`)
       : warning(
           'TLS',
@@ -74,33 +72,6 @@ export async function tlsChecks(client: Client, now: number): Promise<readonly F
       ? ok('certificate', `until ${new Date(end).toISOString()}, renewed by itself`)
       : problem('certificate', `ended at ${new Date(end).toISOString()}`, 'restart the server and read its log for why it could not renew'),
   ]
-}
-
-interface Handshake {
-  readonly protocol: string
-  readonly group: string
-  readonly cipher: string
-  readonly notAfter: string
-}
-
-function handshake(options: ConnectionOptions): Promise<Handshake | string> {
-  return new Promise((resolve) => {
-    const socket: TLSSocket = connect({ ...options, timeout: CONNECT_TIMEOUT_MS }, () => {
-      const info = socket.getEphemeralKeyInfo() as { name?: string } | null
-      resolve({
-        protocol: socket.getProtocol() ?? '?',
-        group: info?.name ?? '?',
-        cipher: socket.getCipher().name,
-        notAfter: socket.getPeerCertificate().valid_to,
-      })
-      socket.destroy()
-    })
-    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    socket.once('timeout', () => {
-      resolve('no answer')
-      socket.destroy()
-    })
-  })
 }
 
 /** A file of countries older than this is wrong about many addresses. */
