@@ -22,6 +22,7 @@ import { Networks } from './networks.ts'
 import type { LocalTime } from './organisation-time.ts'
 import { Places } from './places.ts'
 import { assess, type Asked, REASONS, standing } from './risk.ts'
+import { keysUsed } from './key-use.ts'
 import { HabitStore } from './store.ts'
 
 const DAY_MS = 86_400_000
@@ -199,17 +200,24 @@ class ConditionsRoom implements Conditions {
   }
 
   observe(event: AuditEvent): void {
-    if (event.outcome === 'success' || event.code === undefined) return
+    const keys = keysUsed(event)
+    if (keys === 0 && (event.outcome === 'success' || event.code === undefined)) return
     const service = event.details?.['onBehalfBy']
     const habits =
       typeof service === 'string' ? this.#types.get('ServiceAccount')?.get(service) : this.#types.get(event.actor.type)?.get(event.actor.id)
     if (habits === undefined) return
     const now = this.#time.now()
-    if (event.type === 'authentication.refused') {
+    if (keys > 0) {
+      const unit = this.#unitAt(now)
+      const weight = habits.risk >= DOUBTFUL_RISK ? unit * DOUBTFUL_SHARE : unit
+      habits.keys.note(event.resource.id, keys, now, this.#learns(habits, now), weight)
+    } else if (event.type === 'authentication.refused') {
       const count = event.details?.['count']
       habits.fail(now, typeof count === 'number' && count > 0 ? count : 1)
     } else if (event.type === 'inference.refusal' || event.type === 'control.refusal') {
-      const weight = REFUSED_BY_POLICY.has(event.code) ? 1 : REFUSED_BY_LIMIT.has(event.code) ? LIMIT_WEIGHT : 0
+      const { code } = event
+      if (code === undefined) return
+      const weight = REFUSED_BY_POLICY.has(code) ? 1 : REFUSED_BY_LIMIT.has(code) ? LIMIT_WEIGHT : 0
       // Who is refused for its risk does not stay refused for being refused.
       if (weight === 0 || habits.risk >= this.#options.config.alertAt) return
       habits.refuse(now, weight)

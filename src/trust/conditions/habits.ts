@@ -1,5 +1,6 @@
 import type { EntityUid } from '#foundation/core'
 import { EndpointMix } from './endpoint-mix.ts'
+import { KeyUse } from './key-use.ts'
 import { hourOf, Rate } from './rate.ts'
 
 /** Requests are counted in slots of five minutes: a slot is busy or not, so that a flood weighs no more than a trickle. */
@@ -50,6 +51,7 @@ export class Habits {
   readonly mix = new EndpointMix()
   readonly inSlot = new Rate()
   readonly inHour = new Rate()
+  readonly keys = new KeyUse()
   /** The slot under way, and how much of it is learnt. */
   #slot = -1
   #slotWeight = 0

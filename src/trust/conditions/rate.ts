@@ -29,8 +29,8 @@ export class Rate {
     return span === this.#span ? this.#count : 0
   }
 
-  /** Counts one request. @param weight of the span, in the units of the caller's habits. */
-  add(span: number, weight: number): void {
+  /** Counts requests, or whatever it is the rate of. @param weight of the span, in the units of the caller's habits. */
+  add(span: number, weight: number, count = 1): void {
     if (span > this.#span) {
       if (this.#count > 0 && this.#weight > 0) {
         this.#bins[binOf(this.#count)]! += this.#weight
@@ -40,7 +40,7 @@ export class Rate {
       this.#count = 0
       this.#weight = 0
     }
-    this.#count++
+    this.#count += count
     if (weight > this.#weight) this.#weight = weight
   }
 

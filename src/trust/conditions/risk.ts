@@ -12,10 +12,12 @@ export const REASONS = [
   { name: 'credentials', most: 10, means: 'refused credentials in its name in the last minutes' },
   // Programs do not travel: hour, place and task change at once when somebody else has its credentials.
   { name: 'together', most: 25, means: 'hour, network and endpoint of a program unusual at once' },
+  { name: 'keys', most: 30, means: 'many times the data keys of its busiest hours' },
+  { name: 'data', most: 20, means: 'a data set that it had never read, in the last hour' },
 ] as const
 export type Reason = (typeof REASONS)[number]['name']
 
-const [HOUR, NETWORK, ENDPOINT, RATE, REFUSALS, CREDENTIALS, TOGETHER] = [0, 1, 2, 3, 4, 5, 6] as const
+const [HOUR, NETWORK, ENDPOINT, RATE, REFUSALS, CREDENTIALS, TOGETHER, KEYS, DATA] = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const
 /** Half a slot in each hour is presumed, so that the silence of a rare caller says little. */
 const PRIOR = 0.5
 /** An hour with less than a twentieth of an even share is as unusual as can be, with a quarter not at all. */
@@ -36,6 +38,10 @@ const LEAST_IN_HOUR = 15
 /** One and a half times the ordinary rate is nothing, six times is all. */
 const RATE_FROM = 1.5
 const RATE_OCTAVES = 2
+/** A small data set read whole, in a few groups and files, is no flood of keys. */
+const LEAST_KEYS = 64
+/** So long a data set that is read for the first time is held against its reader. */
+const FIRST_READ_MS = 60 * 60 * 1000
 const REFUSALS_FROM = 2
 const REFUSALS_TO = 20
 const FAILURES_TO = 20
@@ -81,6 +87,9 @@ export function assess(habits: Habits, asked: Asked, points: Float64Array): numb
     if (habits.uid.type !== 'User')
       points[TOGETHER] = REASONS[TOGETHER].most * shareOf(points, HOUR) * shareOf(points, NETWORK) * shareOf(points, ENDPOINT)
     const times = Math.max(excess(habits.inSlot, asked.slot, LEAST_IN_SLOT), excess(habits.inHour, hourOf(asked.slot), LEAST_IN_HOUR))
+    const keys = habits.keys.excess(at, LEAST_KEYS)
+    if (keys > RATE_FROM) points[KEYS] = REASONS[KEYS].most * clamp(Math.log2(keys / RATE_FROM) / RATE_OCTAVES)
+    if (habits.keys.sinceFirstUse(at) < FIRST_READ_MS) points[DATA] = REASONS[DATA].most
     if (times > RATE_FROM) points[RATE] = REASONS[RATE].most * known * clamp(Math.log2(times / RATE_FROM) / RATE_OCTAVES)
   }
   let sum = 0

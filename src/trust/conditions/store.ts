@@ -1,5 +1,6 @@
 import { type Database, migrate, type Migrations, storageError, transaction } from '#foundation/storage'
 import type { Habits, Seen } from './habits.ts'
+import type { KeyUse } from './key-use.ts'
 import type { SpanUnderWay } from './rate.ts'
 
 const MIGRATIONS: Migrations = [
@@ -31,6 +32,7 @@ interface Body {
   readonly mix?: readonly [bits: number, at: number]
   readonly spanOfSlot?: SpanUnderWay
   readonly spanOfHour?: SpanUnderWay
+  readonly keys?: ReturnType<KeyUse['save']>
   readonly refusals: number
   readonly failures: number
   readonly alertedAt: number | null
@@ -114,6 +116,7 @@ function bodyOf(habits: Habits, now: number, unit: number): Body {
     mix: habits.mix.save(),
     spanOfSlot: habits.inSlot.saveSpan(unit),
     spanOfHour: habits.inHour.saveSpan(unit),
+    keys: habits.keys.save(unit),
     refusals: rounded(habits.refusalsAt(now)),
     failures: rounded(habits.failuresAt(now)),
     alertedAt: Number.isFinite(habits.alertedAt) ? habits.alertedAt : null,
@@ -140,6 +143,7 @@ function restore(habits: Habits, body: Body, savedAt: number, unit: number): voi
   if (body.mix !== undefined) habits.mix.restore(body.mix)
   if (body.spanOfSlot !== undefined) habits.inSlot.restoreSpan(body.spanOfSlot, unit)
   if (body.spanOfHour !== undefined) habits.inHour.restoreSpan(body.spanOfHour, unit)
+  if (body.keys !== undefined) habits.keys.restore(body.keys, unit)
   habits.refusals = body.refusals
   habits.refusedAt = savedAt
   habits.failures = body.failures
