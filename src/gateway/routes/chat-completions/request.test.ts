@@ -57,7 +57,22 @@ describe('parseChatRequest', () => {
     },
   )
 
-  it('keeps unknown members and writes model, usage and subject anew', () => {
+  it.each([{ store: true }, { invented_tomorrow: 1 }, { guided_yaml: 'x' }, { chat_template: '{{ x }}' }, { moderation: { model: 'x' } }])(
+    'refuses what it does not understand, and what an upstream would keep: %j (C6)',
+    (more) => {
+      expect(refusal({ model: 'm', messages, ...more })).toMatchObject({ code: 'ERR_INPUT_INVALID' })
+    },
+  )
+
+  it('asks no upstream to keep an answer, and takes a schema of the servers of open models for one (C6)', () => {
+    const request = parseChatRequest(
+      encode({ model: 'm', messages, store: false, guided_json: { type: 'object' }, invented_tomorrow: null }),
+    )
+    expect(JSON.parse(request.toUpstream('r'))).not.toHaveProperty('store')
+    expect(request.jsonAnswer).toBe(true)
+  })
+
+  it('keeps what other servers understand and writes model, usage and subject anew', () => {
     const request = parseChatRequest(
       encode({ model: 'public', messages, stream: true, top_k: 3, user: 'jane@example.com', stream_options: { x: 1 } }),
     )
@@ -153,7 +168,7 @@ describe('ChatRequest.rewriteTexts', () => {
       },
     ],
     tool_choice: { type: 'function', function: { name: CARD } },
-    invented_tomorrow: { deep: [{ er: CARD }] },
+    documents: [{ invented_tomorrow: { deep: [{ er: CARD }] } }],
     messages: [
       { role: 'system', content: CARD, name: CARD },
       { role: 'user', content: [{ type: 'text', text: CARD }] },

@@ -17,6 +17,7 @@ import {
 import { refuseTokenIds } from '../token-ids.ts'
 import { openAiTools } from '../tools/asked-tools.ts'
 import type { AskedTool } from '../tools/tool-guard.ts'
+import { CHAT_MEMBERS, refuseUnknown } from '../understood-members.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from './texts.ts'
 
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024
@@ -47,6 +48,8 @@ const OPAQUE_PARTS: ReadonlyMap<string, UnreadableKind> = new Map([
   ['input_file', 'file'],
 ])
 const NUMERIC_MEMBERS: ReadonlySet<string> = new Set(['n', 'seed', 'max_tokens', 'max_completion_tokens', 'top_logprobs'])
+/** By which servers of open models are told to answer in JSON, beside `response_format`. */
+const GUIDED_JSON = ['guided_json', 'json_schema'] as const
 const REWRITTEN_MEMBERS: ReadonlySet<string> = new Set(['model', 'stream', 'stream_options', 'user', 'safety_identifier'])
 
 /** A chat request that was checked, with its texts open to a filter. Owned by one request. */
@@ -74,6 +77,8 @@ export class ChatRequest {
   constructor(document: Branch, bytes: number) {
     this.#document = document
     this.model = modelName(document)
+    refuseUnknown(document, CHAT_MEMBERS)
+    refuseStorage(document)
     this.stream = flag(document['stream'], 'stream')
     this.includeUsage = flag(object(document['stream_options'], 'stream_options')?.['include_usage'], 'stream_options.include_usage')
     this.choices = integer(document['n'], 'n', MAX_CHOICES) ?? 1
@@ -93,7 +98,7 @@ export class ChatRequest {
     refuseAudio(document)
     refuseTokenIds(document)
     const format = object(document['response_format'], 'response_format')
-    this.jsonAnswer = format !== null && format['type'] !== 'text'
+    this.jsonAnswer = (format !== null && format['type'] !== 'text') || GUIDED_JSON.some((member) => (document[member] ?? null) !== null)
   }
 
   get tree(): Branch {
@@ -131,12 +136,13 @@ export class ChatRequest {
     const body = withPerson({ ...this.#document, model: upstreamModel }, pseudonym)
     if (this.stream) body['stream_options'] = { include_usage: true }
     else delete body['stream_options']
+    delete body['store']
     return JSON.stringify(body)
   }
 }
 
 /**
- * Parses a chat request, strict where it matters (types, sizes, roles, no opaque parts), open where the API grows: unknown members are kept.
+ * Parses a chat request: types, sizes, roles, no opaque parts, no member at its top that is not understood; what is unknown further down is looked at as a text.
  * @throws {RedoubtError} `ERR_INPUT_…`, with the place in evidence `param`.
  */
 export function parseChatRequest(body: Uint8Array, maxBytes = MAX_REQUEST_BYTES): ChatRequest {
@@ -220,6 +226,11 @@ function checkTools(document: Branch): void {
       if (!isBranch(tool)) throw invalid('a tool is not an object', `${member}[${i}]`)
     })
   }
+}
+
+/** What an upstream keeps could be asked for past every decision. */
+function refuseStorage(document: Branch): void {
+  if (flag(document['store'], 'store')) throw invalid('answers are not stored: send `store: false`, or leave it out', 'store')
 }
 
 function refuseAudio(document: Branch): void {

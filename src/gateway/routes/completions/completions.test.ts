@@ -14,8 +14,9 @@ describe('a request for completions', () => {
     expect(request.reservation()).toBe(request.promptTokens + 60)
   })
 
-  it('filters prompts, suffix and everything unknown (C6)', () => {
-    const request = read({ prompt: [CARD, 'x'], suffix: CARD, stop: [CARD], tomorrow: { a: CARD } })
+  it('filters prompts, suffix and everything free, and refuses what it does not understand (C6)', () => {
+    expect(() => read({ prompt: 'x', tomorrow: { a: CARD } })).toThrow('`tomorrow` is not supported')
+    const request = read({ prompt: [CARD, 'x'], suffix: CARD, stop: [CARD], guided_json: { a: CARD } })
     request.rewriteTexts(maskCards)
     const sent = request.toUpstream('real')
     expect(sent).not.toContain('4111')

@@ -6,6 +6,7 @@ import type { LanguageRequest } from '../language-protocol.ts'
 import { bodyObject, flag, integer, invalid, MAX_COMPLETION_TOKENS, modelName, object, subjectOf, withPerson } from '../request-members.ts'
 import { refuseTokenIds } from '../token-ids.ts'
 import { readTextList } from '../text-list.ts'
+import { COMPLETION_MEMBERS, refuseUnknown } from '../understood-members.ts'
 
 const MAX_DEPTH = 16
 const NUMERIC_MEMBERS: ReadonlySet<string> = new Set(['n', 'best_of', 'seed', 'max_tokens', 'logprobs'])
@@ -28,6 +29,7 @@ export class CompletionRequest implements LanguageRequest {
   constructor(document: Branch, bytes: number) {
     this.#document = document
     this.model = modelName(document)
+    refuseUnknown(document, COMPLETION_MEMBERS)
     this.stream = flag(document['stream'], 'stream')
     this.includeUsage = flag(object(document['stream_options'], 'stream_options')?.['include_usage'], 'stream_options.include_usage')
     refuseTokenIds(document)

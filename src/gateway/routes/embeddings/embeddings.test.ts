@@ -10,14 +10,15 @@ const BASE64 = 'AAAAPwAAAMA='
 
 describe('a request for embeddings', () => {
   it('filters input texts and names a person by pseudonym alone (C6, A7)', () => {
-    const request = read({ input: ['ok', CARD], user: 'jane@example.com', tomorrow: CARD })
+    expect(() => read({ input: 'x', tomorrow: CARD })).toThrow('`tomorrow` is not supported')
+    const request = read({ input: ['ok', CARD], user: 'jane@example.com', input_type: CARD })
     expect(request).toMatchObject({ count: 2, subject: 'jane@example.com', encodingFormat: 'float', stream: false })
     request.rewriteTexts(maskCards)
     expect(JSON.parse(request.toUpstream('real', 'pseudonym'))).toEqual({
       model: 'real',
       input: ['ok', '[CARD]'],
       user: 'pseudonym',
-      tomorrow: '[CARD]',
+      input_type: '[CARD]',
       encoding_format: 'float',
     })
     expect(request.toUpstream('real')).not.toContain('jane')

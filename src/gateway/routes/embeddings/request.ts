@@ -5,6 +5,7 @@ import { type Branch, rewriteTree, type TextFilter, type Tree } from '../chat-co
 import type { LanguageRequest } from '../language-protocol.ts'
 import { bodyObject, integer, invalid, modelName, subjectOf, withPerson } from '../request-members.ts'
 import { readTextList } from '../text-list.ts'
+import { EMBEDDING_MEMBERS, refuseUnknown } from '../understood-members.ts'
 
 const MAX_DEPTH = 16
 const MAX_DIMENSIONS = 65_536
@@ -26,6 +27,7 @@ export class EmbeddingRequest implements LanguageRequest {
   constructor(document: Branch, bytes: number) {
     this.#document = document
     this.model = modelName(document)
+    refuseUnknown(document, EMBEDDING_MEMBERS)
     const input = readTextList(document['input'], 'input')
     this.count = input.count
     this.unreadable = input.unreadable

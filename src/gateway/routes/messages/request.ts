@@ -3,21 +3,11 @@ import type { UnreadablePart } from '#gateway/pipeline'
 import { MAX_REQUEST_BYTES, promptTokensOf } from '../chat-completions/request.ts'
 import { type Branch, rewriteTree, type TextFilter, type Tree } from '../chat-completions/texts.ts'
 import type { LanguageRequest } from '../language-protocol.ts'
-import {
-  bodyObject,
-  flag,
-  integer,
-  invalid,
-  isBranch,
-  MAX_COMPLETION_TOKENS,
-  modelName,
-  object,
-  optionalText,
-  quotable,
-} from '../request-members.ts'
+import { bodyObject, flag, integer, invalid, isBranch, MAX_COMPLETION_TOKENS, modelName, object, optionalText } from '../request-members.ts'
 import { anthropicTools } from '../tools/asked-tools.ts'
 import { anthropicHostedKind } from '../tools/hosted.ts'
 import type { AskedTool } from '../tools/tool-guard.ts'
+import { MESSAGES_MEMBERS, refuseUnknown } from '../understood-members.ts'
 import { checkContent, OPAQUE_MEMBERS } from './content.ts'
 
 const MAX_DEPTH = 64
@@ -25,25 +15,6 @@ const MAX_MESSAGES = 4096
 const MAX_TOOLS = 256
 const MAX_IDENTIFIER_LENGTH = 512
 
-/** Members that are understood. Others would be work of the upstream's own (containers, remote tools) that nothing here sees. */
-const MEMBERS: ReadonlySet<string> = new Set([
-  'model',
-  'messages',
-  'max_tokens',
-  'metadata',
-  'output_config',
-  'output_format',
-  'service_tier',
-  'stop_sequences',
-  'stream',
-  'system',
-  'temperature',
-  'thinking',
-  'tool_choice',
-  'tools',
-  'top_k',
-  'top_p',
-])
 /** Tools that the caller runs. What the upstream runs reads and sends data past the gateway: it is allowed by name, and only where its results are texts. */
 const CALLERS_TOOL = /^(?:custom|bash_\d+|text_editor_\d+|memory_\d+|computer_\d+)$/
 const ROLES: ReadonlySet<Tree | undefined> = new Set(['user', 'assistant'])
@@ -67,8 +38,7 @@ export class MessagesRequest implements LanguageRequest {
   constructor(document: Branch, bytes: number, counting: boolean) {
     this.#document = document
     this.model = modelName(document)
-    for (const member of Object.keys(document))
-      if (!MEMBERS.has(member)) throw invalid(`the member \`${quotable(member)}\` is not supported`, 'body')
+    refuseUnknown(document, MESSAGES_MEMBERS)
     this.stream = !counting && flag(document['stream'], 'stream')
     if (counting && (document['stream'] ?? document['max_tokens'] ?? null) !== null)
       throw invalid('a count of tokens has neither `stream` nor `max_tokens`', 'body')

@@ -13,13 +13,13 @@ import {
   modelName,
   object,
   optionalText,
-  quotable,
   subjectOf,
   withPerson,
 } from '../request-members.ts'
 import { openAiTools } from '../tools/asked-tools.ts'
 import { checkContainer, type HostedKind, openAiHostedKind } from '../tools/hosted.ts'
 import type { AskedTool } from '../tools/tool-guard.ts'
+import { refuseUnknown, RESPONSES_MEMBERS } from '../understood-members.ts'
 import { checkInput, type Opaque, OPAQUE_MEMBERS } from './input.ts'
 
 const MAX_DEPTH = 64
@@ -35,36 +35,6 @@ const INCLUDED: Readonly<Record<string, HostedKind | null>> = {
 const MAX_INCLUDED = 16
 const ANY_LENGTH = Number.MAX_SAFE_INTEGER
 
-/** Members that are understood. Others would be work or memory of the upstream's own that nothing here sees, so they are refused. */
-const MEMBERS: ReadonlySet<string> = new Set([
-  'background',
-  'include',
-  'input',
-  'instructions',
-  'max_output_tokens',
-  'max_tool_calls',
-  'metadata',
-  'model',
-  'parallel_tool_calls',
-  'previous_response_id',
-  'prompt_cache_key',
-  'prompt_cache_retention',
-  'reasoning',
-  'safety_identifier',
-  'service_tier',
-  'store',
-  'stream',
-  'stream_options',
-  'temperature',
-  'text',
-  'tool_choice',
-  'tools',
-  'top_logprobs',
-  'top_p',
-  'truncation',
-  'user',
-  'verbosity',
-])
 /** Tools that the caller runs. What the upstream runs reads and sends data past the gateway: it is allowed by name, and only where its results are texts. */
 const CALLERS_TOOLS: ReadonlySet<Tree | undefined> = new Set(['function', 'custom'])
 const WRITTEN: ReadonlySet<string> = new Set([
@@ -94,8 +64,7 @@ export class ResponsesRequest implements LanguageRequest {
   constructor(document: Branch, bytes: number) {
     this.#document = document
     this.model = modelName(document)
-    for (const member of Object.keys(document))
-      if (!MEMBERS.has(member)) throw invalid(`the member \`${quotable(member)}\` is not supported`, 'body')
+    refuseUnknown(document, RESPONSES_MEMBERS)
     this.stream = flag(document['stream'], 'stream')
     object(document['stream_options'], 'stream_options')
     refuseMemory(document)
