@@ -1,7 +1,7 @@
 /** A program that asks for tokens, in a process of its own so that what it spends is not counted as the server's. Arguments: port, account, JWK, tokens, in flight. */
 import { Agent, request } from 'node:http'
 import { assertion, grantForm } from '../src/trust/identity/identity.fixtures.ts'
-import type { PrivateJwk } from '../src/trust/identity/accounts.ts'
+import type { PrivateJwk } from '#trust/client'
 
 const [port, account, jwk, tokens, inFlight] = process.argv.slice(2)
 if (port === undefined || account === undefined || jwk === undefined) throw new Error('port, account and key are needed')

@@ -3,7 +3,7 @@
  * Read by `oxlint.config.ts` (the lock) and `test/architecture.test.ts` (the proof that the lock holds).
  */
 const foundation = ['foundation/core', 'foundation/config', 'foundation/storage', 'foundation/crypto', 'foundation/telemetry'] as const
-const trust = ['trust/audit', 'trust/keys', 'trust/conditions', 'trust/identity', 'trust/policy'] as const
+const trust = ['trust/client', 'trust/audit', 'trust/keys', 'trust/conditions', 'trust/identity', 'trust/policy'] as const
 const assets = ['assets/datasets', 'assets/registry', 'assets/training', 'assets/pipelines'] as const
 const gateway = ['gateway/serving', 'gateway/limits', 'gateway/filters', 'gateway/pipeline', 'gateway/routes'] as const
 const governance = ['governance/alerts', 'governance/approvals', 'governance/oversight'] as const
@@ -15,10 +15,11 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'foundation/crypto': ['foundation/core', 'foundation/storage'],
   'foundation/telemetry': ['foundation/core'],
 
+  'trust/client': foundation,
   'trust/audit': foundation,
   'trust/keys': [...foundation, 'trust/audit'],
   'trust/conditions': foundation,
-  'trust/identity': [...foundation, 'trust/audit', 'trust/keys', 'trust/conditions'],
+  'trust/identity': [...foundation, 'trust/client', 'trust/audit', 'trust/keys', 'trust/conditions'],
   'trust/policy': [...foundation, 'trust/audit', 'trust/keys'],
 
   'assets/datasets': [...foundation, ...trust],

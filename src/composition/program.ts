@@ -22,18 +22,15 @@ import {
   trustCommand,
   withGlobalOptions,
 } from '#interfaces/commands'
-import { filterVocabulary } from '#gateway/filters'
-import { openCountries } from '#trust/conditions'
-import { configuration } from './configuration.ts'
-import { readSiteFilters } from './read-site-filters.ts'
-import { serve } from './serve.ts'
+import type { FilterVocabulary } from '#trust/policy'
 import { VERSION } from './version.ts'
 
 /** The parser's own errors begin as ours do. */
 const inOurWords = { outputError: (text: string, write: (text: string) => void) => write(text.replace(/^error: /, 'redoubt: ')) }
 
 /**
- * The whole command line. Built without touching a server or a file, so that the reference page is written from it.
+ * The whole command line. Built without touching a server or a file, so that the reference page is written from it, and without loading
+ * what only some commands need: that is what takes most of the time of a short one.
  * @param itself how to run this command line again, in a process of its own.
  */
 export function createProgram(itself: readonly string[]): Command {
@@ -50,7 +47,11 @@ export function createProgram(itself: readonly string[]): Command {
     .addOption(
       new Option('--grpc-port <port>', 'port for gRPC (REDOUBT_GRPC_PORT); 8444, or a free one with `--port`').argParser(portNumber),
     )
-    .action((_options, command: Command) => serve(() => configuration(command.optsWithGlobals())))
+    .action(async (_options, command: Command) => {
+      const { configuration } = await import('./configuration.ts')
+      const { serve } = await import('./serve.ts')
+      await serve(() => configuration(command.optsWithGlobals()))
+    })
 
   const groups = [
     [demoCommand(itself), doctorCommand(checkConfiguration), trustCommand()],
@@ -62,10 +63,7 @@ export function createProgram(itself: readonly string[]): Command {
     pipelineCommands(),
     [explainCommand()],
     keyCommands(),
-    policyCommands(
-      () => configuration({}).policies,
-      () => filterVocabulary(readSiteFilters(configuration({}).filters).site),
-    ),
+    policyCommands({ policies: configuredPolicies, vocabulary: configuredVocabulary }),
     limitCommands(),
     auditCommands(),
     filterCommands(),
@@ -86,5 +84,19 @@ export function createProgram(itself: readonly string[]): Command {
 
 /** What a start would find wrong with the configuration and the files that it names. */
 async function checkConfiguration(): Promise<void> {
+  const { configuration } = await import('./configuration.ts')
+  const { openCountries } = await import('#trust/conditions')
   await openCountries(configuration({}).conditions.countryFile)
+}
+
+async function configuredPolicies(): Promise<string | undefined> {
+  const { configuration } = await import('./configuration.ts')
+  return configuration({}).policies
+}
+
+async function configuredVocabulary(): Promise<FilterVocabulary> {
+  const { configuration } = await import('./configuration.ts')
+  const { readSiteFilters } = await import('./read-site-filters.ts')
+  const { filterVocabulary } = await import('#gateway/filters')
+  return filterVocabulary(readSiteFilters(configuration({}).filters).site)
 }

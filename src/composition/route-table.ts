@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Registry } from '#assets/registry'
-import { ERROR_TABLE, type EntityFacts, RedoubtError, type SubjectSealer } from '#foundation/core'
+import { ERROR_TABLE, type EntityFacts, RedoubtError, type SubjectSealer, problemOf } from '#foundation/core'
 import { type House, challengeOf } from '#gateway/pipeline'
 import {
   chatRoutes,
@@ -13,7 +13,7 @@ import {
   type Route,
 } from '#gateway/routes'
 import type { ModelServer, UpstreamRoute, Upstreams } from '#gateway/serving'
-import { type Api, logRoutes, problemOf } from '#interfaces/api'
+import { type Api, logRoutes } from '#interfaces/api'
 import type { AuditLog } from '#trust/audit'
 import type { SourceAddresses } from '#trust/conditions'
 import type { Identity } from '#trust/identity'

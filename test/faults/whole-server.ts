@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type PrivateJwk, requestToken, revokeToken } from '#trust/identity'
+import { type PrivateJwk, requestToken, revokeToken } from '#trust/client'
 
 const SHIM = fileURLToPath(new URL('../../bin/redoubt', import.meta.url))
 const START_TIMEOUT_MS = 60_000

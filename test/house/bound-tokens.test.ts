@@ -3,7 +3,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { request } from 'node:https'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createCertificateAuthority } from '#foundation/crypto'
-import { type PrivateJwk, requestToken, signProof } from '#trust/identity'
+import { type PrivateJwk, requestToken, signProof } from '#trust/client'
 import { type House, openHouse } from './house.fixture.ts'
 
 const SURFACES = [

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Client, findPlace } from '#interfaces/commands'
-import { BOOTSTRAP_KEY_FILE, type PrivateJwk, readAccountFile, requestToken } from '#trust/identity'
+import { BOOTSTRAP_KEY_FILE, type PrivateJwk, readAccountFile, requestToken } from '#trust/client'
 import { encodeModel, mlpGraph } from '../fixtures/onnx-models.ts'
 import { type Canary, ENCODINGS, filesBelow, searchFiles } from './search-canaries.ts'
 

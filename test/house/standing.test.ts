@@ -1,7 +1,7 @@
 import { request } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { BOOTSTRAP_KEY_FILE, readAccountFile, requestToken, revokeToken } from '#trust/identity'
+import { BOOTSTRAP_KEY_FILE, readAccountFile, requestToken, revokeToken } from '#trust/client'
 import { join } from 'node:path'
 import { type House, openHouse, starterRow } from './house.fixture.ts'
 

@@ -1,9 +1,4 @@
-import { type DataScan, type JsonObject, RedoubtError, SENSITIVITIES, type Sensitivity } from '#foundation/core'
-
-/** Whether what was found calls for more than what was said at the import. */
-export function isStricter(found: Sensitivity, given: Sensitivity): boolean {
-  return SENSITIVITIES.indexOf(found) > SENSITIVITIES.indexOf(given)
-}
+import { type DataScan, isMoreSensitive, type JsonObject, RedoubtError, type Sensitivity } from '#foundation/core'
 
 /** What the log may hold of a scan: counts by entity, and no name of a column, which in a file without a header is a value. */
 export function scanForAudit(scan: DataScan, given: Sensitivity): JsonObject {
@@ -13,7 +8,7 @@ export function scanForAudit(scan: DataScan, given: Sensitivity): JsonObject {
     rows: scan.rows,
     isSample: scan.isSample,
     sensitivity: scan.sensitivity,
-    isStricter: isStricter(scan.sensitivity, given),
+    isStricter: isMoreSensitive(scan.sensitivity, given),
     categories: [...scan.categories],
     columnsByEntity: Object.fromEntries(entities),
     hasSubject: scan.subject !== null,
@@ -22,8 +17,8 @@ export function scanForAudit(scan: DataScan, given: Sensitivity): JsonObject {
 
 /** @throws {RedoubtError} `ERR_DATA_SENSITIVITY` when more is called for than was given. */
 export function demandSensitivity(scan: DataScan, given: Sensitivity): void {
-  if (!isStricter(scan.sensitivity, given)) return
-  const columns = scan.columns.filter(({ sensitivity }) => isStricter(sensitivity, given)).length
+  if (!isMoreSensitive(scan.sensitivity, given)) return
+  const columns = scan.columns.filter(({ sensitivity }) => isMoreSensitive(sensitivity, given)).length
   throw new RedoubtError(
     'ERR_DATA_SENSITIVITY',
     `what was found in ${columns === 1 ? 'one column' : `${columns} columns`} calls for the sensitivity \`${scan.sensitivity}\`, and \`${given}\` was given`,

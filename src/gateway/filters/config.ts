@@ -1,5 +1,5 @@
+import { PRESET_NAMES } from '#foundation/core'
 import { z } from 'zod'
-import { type PresetName, PRESETS } from './presets.ts'
 
 const MAX_RETENTION_DAYS = 3_650
 
@@ -20,7 +20,7 @@ export const filtersConfig = z.strictObject({
     .default([])
     .describe('values, as they stand in texts, that are never findings: your own telephone number, a test key'),
   keepOutOfLog: z
-    .array(z.enum(Object.keys(PRESETS) as [PresetName, ...PresetName[]]))
+    .array(z.enum(PRESET_NAMES))
     .max(8)
     .default([])
     .describe(

@@ -9,7 +9,7 @@ export { PROMPT_CANARY } from './canary.ts'
 export { countOne } from './tally.ts'
 export { compilePlan, type FilterPlan, forCall, forReviewer, withCanary } from './plan.ts'
 export { ENTITIES, presetEntities, PRESETS } from './presets.ts'
-export { SCORE_THRESHOLD, type Recogniser } from './recogniser.ts'
+export type { Recogniser } from './recogniser.ts'
 export { RECOGNISERS } from './recognisers/registered.ts'
 export { createRedactor, createScanner, type Redactor, type Scan, scanInSlices, scanText, SLICE_UNITS } from './redactor.ts'
 export { type Finding, HOLD_BACK_CAP } from './segment-machine.ts'
@@ -29,21 +29,14 @@ export { trainInjection } from './injection/train-injection.ts'
 export { scoreWindows } from './injection/score-windows.ts'
 export { doesAct, maskOf, STREAM_MODES } from './confidential/confidential-redactor.ts'
 export { type ConfidentialMatch, findOverBorders } from './confidential/find-confidential.ts'
-export {
-  CLASSIFIER,
-  confidentialPlan,
-  type ConfidentialStore,
-  openConfidential,
-  type Registered,
-} from './confidential/confidential-store.ts'
+export { confidentialPlan, type ConfidentialStore, openConfidential, type Registered } from './confidential/confidential-store.ts'
 export { CONFIDENTIAL_ACTIONS, CONFIDENTIAL_ENTITIES } from './confidential/entities.ts'
 export { classifyText, type TextVerdict } from './confidential/classify-text.ts'
 export { ExampleLines, Examples } from './confidential/examples.ts'
-export { REGISTERED_KINDS, type RegisteredKind } from './confidential/registered-source.ts'
 export { OPEN_KEY, packTextModel, type TextCard, type TextModel, unpackTextModel } from './confidential/text-model.ts'
-export { FALSE_ALARMS, LEAST_FALSE_ALARMS, MOST_FALSE_ALARMS, trainText } from './confidential/train-text.ts'
+export { trainText } from './confidential/train-text.ts'
 export { fingerprintKey } from './confidential/keyed-hash.ts'
-export { CanariesReader, MOST_CANARIES, newCanaries } from './confidential/read-canaries.ts'
+export { CanariesReader, newCanaries } from './confidential/read-canaries.ts'
 export { DocumentReader } from './confidential/read-documents.ts'
 export { type Cell, RowsReader } from './confidential/read-rows.ts'
 export { TermsReader } from './confidential/read-terms.ts'

@@ -1,6 +1,6 @@
-import type { AuditEvent, AuditSink, FilterAction, JsonObject } from '#foundation/core'
+import type { AuditEvent, AuditSink, FilterAction, JsonObject, PresetName } from '#foundation/core'
 import { compilePlan, type FilterPlan } from './plan.ts'
-import { type PresetName, presetEntities } from './presets.ts'
+import { presetEntities } from './presets.ts'
 import { scanText } from './redactor.ts'
 
 /** Our own digests: hex of exactly this length, made of no text that could be read. */

@@ -1,4 +1,4 @@
-import { RedoubtError } from '#foundation/core'
+import { type PresetName, RedoubtError } from '#foundation/core'
 import { NAME_ENTITIES } from './names/tags.ts'
 import { RECOGNISERS } from './recognisers/registered.ts'
 
@@ -38,9 +38,7 @@ export const PRESETS = {
   hipaa: select(isHipaa),
   pci: new Set(PCI),
   secrets: select(isSecret),
-} as const satisfies Readonly<Record<string, ReadonlySet<string>>>
-
-export type PresetName = keyof typeof PRESETS
+} as const satisfies Readonly<Record<PresetName, ReadonlySet<string>>>
 
 /** @throws {RedoubtError} `ERR_FILTER_ENTITY` for a name that is none, with those there are. */
 export function presetEntities(name: string): ReadonlySet<string> {

@@ -1,12 +1,10 @@
+import { SCORE_THRESHOLD } from '#foundation/core'
 import type { ContextWords } from './context-words.ts'
 import { type DigitRun, digitRuns } from './digit-runs.ts'
 import { Outline } from './outline.ts'
 import { type LentUnits, PAD, WINDOW } from './unit-window.ts'
 
 export { contextWords } from './context-words.ts'
-
-/** A finding counts from this score on: the operating point "strict". Weak patterns stay below it unless a context word lifts them. */
-export const SCORE_THRESHOLD = 0.5
 
 /** What a context word adds to a weak pattern's score. */
 export const CONTEXT_BOOST = 0.35

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { LEGAL_BASES, RedoubtError, ROLES } from '#foundation/core'
-import { BINDINGS } from '#trust/identity'
+import { BINDINGS } from '#trust/client'
 import { reviewAccess } from './access-review.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { accountOf, callerOf, demand, systemPart, theLog } from './guard.ts'

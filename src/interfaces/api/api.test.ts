@@ -3,11 +3,10 @@ import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import type { FastifyReply } from 'fastify'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ERROR_TABLE, type ErrorCode, RedoubtError } from '#foundation/core'
+import { ERROR_TABLE, type ErrorCode, RedoubtError, problemOf } from '#foundation/core'
 import { testPlane, type TestPlane } from './api.fixtures.ts'
 import { caller, RESTORED, TOKEN } from './rooms.fixtures.ts'
 import { longOperation } from './long-operation.ts'
-import { problemOf } from './problem.ts'
 
 let plane: TestPlane
 beforeEach(async () => {

@@ -1,22 +1,15 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { RedoubtError } from '#foundation/core'
 import {
-  CanariesReader,
-  type Cell,
   CLASSIFIER,
-  DocumentReader,
-  ExampleLines,
-  Examples,
   FALSE_ALARMS,
   LEAST_FALSE_ALARMS,
   MOST_CANARIES,
   MOST_FALSE_ALARMS,
-  newCanaries,
+  RedoubtError,
   type RegisteredKind,
-  RowsReader,
-  TermsReader,
-} from '#gateway/filters'
+} from '#foundation/core'
+import { CanariesReader, type Cell, DocumentReader, ExampleLines, Examples, newCanaries, RowsReader, TermsReader } from '#gateway/filters'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, mayGoOn, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { accessOf, isStricter, visibleScan, visibleVersion } from '#assets/datasets'
-import { LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { accessOf, visibleScan, visibleVersion } from '#assets/datasets'
+import { isMoreSensitive, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import { decisionOn, demand, demandDecision, mayGoOn, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
@@ -59,7 +59,7 @@ export const datasetRoutes =
         return {
           ...visibleVersion(version, accesses),
           scan,
-          isStricter: scan !== null && isStricter(scan.sensitivity, version.sensitivity),
+          isStricter: scan !== null && isMoreSensitive(scan.sensitivity, version.sensitivity),
         }
       },
     )

@@ -1,7 +1,6 @@
 import type { FastifyReply } from 'fastify'
-import { asRedoubtError, RedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError, problemOf } from '#foundation/core'
 import { SWEEP_INTERVAL_MS } from '#gateway/pipeline'
-import { problemOf } from './problem.ts'
 
 /** How often progress is told, so that a fast operation does not flood the line. */
 const PROGRESS_INTERVAL_MS = 100

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { accessOf, aggregate, csvOf, isStricter, MAX_FIRST_ROWS, MIN_GROUP_SIZE, scanOf } from '#assets/datasets'
-import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core'
+import { accessOf, aggregate, csvOf, MAX_FIRST_ROWS, MIN_GROUP_SIZE, scanOf } from '#assets/datasets'
+import { asRedoubtError, type EntityFacts, isMoreSensitive, RedoubtError } from '#foundation/core'
 import { columnScanner } from '#gateway/filters'
 import type { ControlPlane } from './control-plane.ts'
 import { sendFile, watched } from './file-answer.ts'
@@ -110,7 +110,7 @@ export const rowRoutes =
             given: version.sensitivity,
             rowCondition: reading.condition,
             scan,
-            isStricter: isStricter(scan.sensitivity, version.sensitivity),
+            isStricter: isMoreSensitive(scan.sensitivity, version.sensitivity),
           }
         } finally {
           watch.end()

@@ -13,7 +13,7 @@ import {
   signProof,
   thumbprintOf,
   writeAccountFile,
-} from '#trust/identity'
+} from '#trust/client'
 import { reviewCommand } from './access-review-command.ts'
 import { riskCommand } from './access-risk-command.ts'
 import { table } from './output.ts'

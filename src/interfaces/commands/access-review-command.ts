@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import type { AccessReview, ReviewedAccount } from '#interfaces/api'
-import { accountFilePath } from '#trust/identity'
+import { accountFilePath } from '#trust/client'
 import { addCampaignCommands } from './access-campaign-commands.ts'
 import { indented } from './policy-words.ts'
 import { run } from './program.ts'

@@ -2,8 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type JsonObject, RedoubtError } from '#foundation/core'
-import { nodeFolder } from '#foundation/storage'
-import { type Finding, type Verdict, verifyLog, type VerifyLogOptions, verifyProof } from '#trust/audit'
+import type { Finding, Verdict, VerifyLogOptions } from '#trust/audit'
 import { addExportCommand, filterQuery, verifyExportFile, withFilters } from './audit-export-commands.ts'
 import { table } from './output.ts'
 import { EXIT, portNumber, run } from './program.ts'
@@ -167,6 +166,7 @@ export function auditCommands(): Command[] {
         const key = keyOf(options.key, vkeyFile)
         if (options.proof !== undefined) {
           if (options.entry === undefined) throw new RedoubtError('ERR_USAGE', '`--proof` goes with `--entry`')
+          const { verifyProof } = await import('#trust/audit')
           const verdict = verifyProof(read(options.proof).toString('utf8'), read(options.entry), key, witnesses)
           output.result(
             verdict,
@@ -217,6 +217,8 @@ interface VerifyOptions {
 
 /** A server that writes meanwhile replaces partial tiles: a finding counts when the checkpoint stood still while it was made. */
 async function verifyFolder(path: string, options: Omit<VerifyLogOptions, 'read'>): Promise<Verdict> {
+  const { nodeFolder } = await import('#foundation/storage')
+  const { verifyLog } = await import('#trust/audit')
   const folder = nodeFolder(path)
   const read = (resource: string): Uint8Array | null => folder.read(resource)
   for (let attempt = 1; ; attempt++) {

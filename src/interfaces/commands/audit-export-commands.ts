@@ -1,7 +1,7 @@
 import { createReadStream, existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
-import { type ExportVerdict, verifyExport } from '#trust/audit'
+import type { ExportVerdict } from '#trust/audit'
 import type { Output } from './output.ts'
 import { EXIT, run } from './program.ts'
 import { saveFile } from './save-file.ts'
@@ -49,6 +49,7 @@ export function addExportCommand(audit: Command): void {
       const response = await client.download(`/audit/export${query === '' ? '' : `?${query}`}`)
       const { digest, bytes } = await saveFile(response, out, (done) => output.progress('exporting', done, null, 'bytes'))
       output.progressDone()
+      const { verifyExport } = await import('#trust/audit')
       const verdict = await verifyExport(createReadStream(out))
       output.result({ file: out, bytes, sha256: digest, verdict }, `wrote \`${out}\`: ${wordsOf(verdict)}`)
       if (verdict.verifierKey !== null) output.note(`verify with  redoubt audit verify --export ${out} --key '${verdict.verifierKey}'`)
@@ -65,6 +66,7 @@ export async function verifyExportFile(
   witnesses: readonly string[],
 ): Promise<number> {
   if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', `there is no file \`${path}\``)
+  const { verifyExport } = await import('#trust/audit')
   const verdict = await verifyExport(createReadStream(path), { witnesses, ...(key === undefined ? {} : { verifierKey: key }) })
   output.result(verdict, wordsOf(verdict))
   if (verdict.keyOfFile && verdict.verifierKey !== null)

@@ -13,7 +13,7 @@ import {
   readAccountFile,
   requestToken,
   revokeToken,
-} from '#trust/identity'
+} from '#trust/client'
 import type { Place } from './place.ts'
 
 /** The largest answer that a command reads into memory. */

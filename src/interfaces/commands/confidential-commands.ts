@@ -2,8 +2,8 @@ import { statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
-import { RedoubtError } from '#foundation/core'
-import { CLASSIFIER, type Examples, MOST_CANARIES, type Registered, REGISTERED_KINDS } from '#gateway/filters'
+import { CLASSIFIER, MOST_CANARIES, RedoubtError, REGISTERED_KINDS } from '#foundation/core'
+import type { Examples, Registered } from '#gateway/filters'
 import { chunksOf, fileDigest } from './content-digest.ts'
 import { type ExampleOptions, readExamples, withExampleOptions } from './example-files.ts'
 import { table } from './output.ts'
@@ -75,7 +75,7 @@ export function confidentialCommands(): Command[] {
       .description('train the classifier of confidential text from examples, where a policy names CONFIDENTIAL_TEXT; they are not kept'),
   ).action(
     run<ExampleOptions>(async (session, options) => {
-      const examples = readExamples(options)
+      const examples = await readExamples(options)
       const trained = await trainClassifier(session, examples, options)
       session.output.result(trained, `the classifier is in force; ${cardWords(trained.card!)}`)
     }),

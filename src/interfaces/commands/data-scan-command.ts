@@ -1,8 +1,6 @@
 import { createReadStream, existsSync } from 'node:fs'
 import { Command } from 'commander'
-import { isStricter } from '#assets/datasets'
-import { type DataScan, RedoubtError, type Sensitivity, type TableScan } from '#foundation/core'
-import { columnScanner } from '#gateway/filters'
+import { type DataScan, isMoreSensitive, RedoubtError, type Sensitivity, type TableScan } from '#foundation/core'
 import { csvRecords } from './filter/csv.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
@@ -42,6 +40,7 @@ function isFile(place: string): boolean {
 }
 
 async function scanFile(path: string): Promise<DataScan> {
+  const { columnScanner } = await import('#gateway/filters')
   let scan: TableScan | null = null
   let width = 0
   let number = 0
@@ -76,7 +75,7 @@ export function scanWords(scan: DataScan, given: string | null): string {
   const found = rows.length === 0 ? 'found nothing that points at a person' : table(['column', 'found', 'GDPR art. 9', 'calls for'], rows)
   const lines = [`${looked}; what is not found may still be there`, found]
   if (scan.subject !== null) lines.push(`\`${scan.subject}\` looks like the column that says whom each row is about (\`--subject\`)`)
-  if (given !== null && isStricter(scan.sensitivity, given as Sensitivity))
+  if (given !== null && isMoreSensitive(scan.sensitivity, given as Sensitivity))
     lines.push(
       `WARNING: this calls for the sensitivity \`${scan.sensitivity}\`, and it was imported as \`${given}\`: policies protect it as that. Import it again with \`--sensitivity ${scan.sensitivity}\`, or see that it is right.`,
     )

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
-import { asRedoubtError, RedoubtError } from '#foundation/core'
-import { ExampleLines, Examples, FALSE_ALARMS, LEAST_FALSE_ALARMS, MOST_FALSE_ALARMS } from '#gateway/filters'
+import { asRedoubtError, FALSE_ALARMS, LEAST_FALSE_ALARMS, MOST_FALSE_ALARMS, RedoubtError } from '#foundation/core'
+import type { Examples } from '#gateway/filters'
 import { repeated } from './repeated.ts'
 
 /** Bytes of the largest file of examples: as many characters as are learned from, each as an escape of six. */
@@ -40,8 +40,9 @@ export const withExampleOptions = (command: Command): Command =>
     .option('--seed <n>', 'same examples and seed, same classifier', seedNumber, 1)
 
 /** @throws {RedoubtError} `ERR_USAGE` with the file, for one that is no plain text or too large. */
-export function readExamples({ confidential = [], public: open = [] }: ExampleOptions): Examples {
+export async function readExamples({ confidential = [], public: open = [] }: ExampleOptions): Promise<Examples> {
   if (confidential.length + open.length === 0) throw new RedoubtError('ERR_USAGE', 'name texts with --confidential and --public')
+  const { ExampleLines, Examples } = await import('#gateway/filters')
   const examples = new Examples()
   for (const [files, label] of [
     [confidential, 1],
@@ -49,7 +50,13 @@ export function readExamples({ confidential = [], public: open = [] }: ExampleOp
   ] as const)
     for (const file of files)
       try {
-        readFile(file, label, examples)
+        const text = textOf(file)
+        if (!file.toLowerCase().endsWith('.jsonl')) examples.add(text, label)
+        else {
+          const lines = new ExampleLines(examples, label)
+          lines.push(text)
+          lines.finish()
+        }
       } catch (thrown) {
         if ((thrown as NodeJS.ErrnoException).syscall !== undefined) throw thrown
         throw new RedoubtError('ERR_USAGE', `\`${file}\`: ${asRedoubtError(thrown).message}`, { cause: thrown })
@@ -57,17 +64,10 @@ export function readExamples({ confidential = [], public: open = [] }: ExampleOp
   return examples
 }
 
-function readFile(file: string, label: 0 | 1, examples: Examples): void {
+function textOf(file: string): string {
   if (statSync(file).size > LARGEST_FILE)
     throw new RedoubtError('ERR_INPUT_TOO_LARGE', `the file is larger than ${LARGEST_FILE} bytes: give its parts`)
-  const text = decoded(readFileSync(file))
-  if (!file.toLowerCase().endsWith('.jsonl')) return examples.add(text, label)
-  const lines = new ExampleLines(examples, label)
-  lines.push(text)
-  lines.finish()
-}
-
-function decoded(bytes: Uint8Array): string {
+  const bytes = readFileSync(file)
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {

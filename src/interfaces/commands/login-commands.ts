@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander'
-import type { StepUp } from '#trust/identity'
+import type { StepUp } from '#trust/client'
 import { run } from './program.ts'
 
 /** What `--step-up` asks for when the refusal did not say. */
@@ -37,6 +37,8 @@ export function loginCommands(): Command[] {
           ...(wanted.level === undefined ? {} : { level: wanted.level }),
           ...(wanted.maxAge === undefined ? {} : { maxAge: wanted.maxAge }),
         }
+        if (client.login.isOutdated())
+          output.note('the login kept here is of an older version and opens nothing any more; this one replaces it')
         await client.login.begin(stepUp, (prompt) => {
           if (output.json) output.line(JSON.stringify(prompt))
           const until = new Date(prompt.expiresAt).toISOString().slice(11, 16)

@@ -1,5 +1,4 @@
-import type { RedoubtError } from '#foundation/core'
-import { nextOf } from '#interfaces/api'
+import { nextOf, type RedoubtError } from '#foundation/core'
 
 const WIDTH = 80
 

@@ -2,8 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
 import { ACTIONS, RedoubtError } from '#foundation/core'
-import type { FilterVocabulary } from '#trust/policy'
-import { addPolicyTools } from './policy-tools.ts'
+import { addPolicyTools, type SiteSettings } from './policy-tools.ts'
 import { run } from './program.ts'
 
 interface WhyOptions {
@@ -16,10 +15,9 @@ interface WhyOptions {
   readonly from: string
 }
 
-/** @param configured the folder of policies that the configuration names. */
-export function policyCommands(configured: () => string | undefined, vocabulary: () => FilterVocabulary): Command[] {
+export function policyCommands(site: SiteSettings): Command[] {
   const policy = new Command('policy').description('policies in force, and why they decide as they do')
-  addPolicyTools(policy, configured, vocabulary)
+  addPolicyTools(policy, site)
 
   policy
     .command('list')

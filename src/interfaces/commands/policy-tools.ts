@@ -1,20 +1,19 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type EntityUid, RedoubtError } from '#foundation/core'
-import {
-  checkPolicies,
-  DEFAULT_MAX_REQUESTS,
-  defaultPolicyTables,
-  type FilterVocabulary,
-  loadPolicies,
-  type PolicyFile,
-  proveInvariants,
-  runTables,
-} from '#trust/policy'
+import { DEFAULT_MAX_REQUESTS, type EntityUid, RedoubtError } from '#foundation/core'
+import type { FilterVocabulary, PolicyFile } from '#trust/policy'
 import type { Client } from './client.ts'
 import { namedFile, namedPolicies } from './policy-files.ts'
 import { checkWords, proofWords, tableWords } from './policy-words.ts'
 import { EXIT, run } from './program.ts'
 import { repeated } from './repeated.ts'
+
+/** What the configuration says, read when it is asked for. */
+export interface SiteSettings {
+  /** The folder of policies that it names. */
+  policies(): Promise<string | undefined>
+  /** What filter annotations may name, as the server has it: what is tested here loads there. */
+  vocabulary(): Promise<FilterVocabulary>
+}
 
 interface CheckCommandOptions {
   readonly purpose?: readonly string[]
@@ -32,10 +31,8 @@ function bound(text: string): number {
 
 /**
  * Adds what looks at policies without putting them in force. Works offline.
- * @param configured the folder that the configuration names.
- * @param vocabulary what filter annotations may name, as the server has it: what is tested here loads there.
  */
-export function addPolicyTools(policy: Command, configured: () => string | undefined, vocabulary: () => FilterVocabulary): void {
+export function addPolicyTools(policy: Command, site: SiteSettings): void {
   policy
     .command('check [paths...]')
     .description('check policy files, together with the bundled ones, without a server')
@@ -44,11 +41,12 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
     .option('--strict', 'a warning fails the check too')
     .action(
       run<CheckCommandOptions>(async ({ client, output }, options, ...paths) => {
-        const { files } = namedPolicies(paths, configured())
+        const { checkPolicies } = await import('#trust/policy')
+        const { files } = await namedPolicies(paths, await site.policies())
         const there = options.against === 'server' ? await whatExists(client) : null
         const purposes = [...(options.purpose ?? []), ...(there?.purposes ?? [])]
         const report = await checkPolicies(files, {
-          vocabulary: vocabulary(),
+          vocabulary: await site.vocabulary(),
           ...(purposes.length > 0 || there ? { purposes } : {}),
           ...(there ? { exists: there.exists } : {}),
         })
@@ -62,12 +60,13 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
     .description('run the truth tables (*.policy-test.yaml) beside policy files')
     .action(
       run(async ({ output }, _options, ...paths) => {
-        const { files, tables, own } = namedPolicies(paths, configured())
+        const { defaultPolicyTables, loadPolicies, runTables } = await import('#trust/policy')
+        const { files, tables, own } = await namedPolicies(paths, await site.policies())
         // Of the bundled policies alone, the table is theirs; it does not speak of what others change.
         const rows: readonly PolicyFile[] = tables.length === 0 && own.length === 0 && paths.length === 0 ? defaultPolicyTables() : tables
         if (rows.length === 0)
           throw new RedoubtError('ERR_USAGE', 'there is no truth table here; name a `.policy-test.yaml` or a folder that has one')
-        const report = runTables(await loadPolicies({ files, vocabulary: vocabulary() }), rows)
+        const report = runTables(await loadPolicies({ files, vocabulary: await site.vocabulary() }), rows)
         output.result(report, tableWords(report))
         return report.failures.length > 0 ? EXIT.refused : EXIT.done
       }),
@@ -80,9 +79,10 @@ export function addPolicyTools(policy: Command, configured: () => string | undef
     .addOption(new Option('--max <requests>', 'refuse when there are more classes').argParser(bound).default(DEFAULT_MAX_REQUESTS))
     .action(
       run<{ invariants?: string; max: number }>(async ({ output }, options, ...paths) => {
-        const { files, invariants: named } = namedPolicies(paths, configured())
-        const invariants = options.invariants === undefined ? named : [namedFile(options.invariants)]
-        const report = await proveInvariants(await loadPolicies({ files, vocabulary: vocabulary() }), invariants, {
+        const { loadPolicies, proveInvariants } = await import('#trust/policy')
+        const { files, invariants: named } = await namedPolicies(paths, await site.policies())
+        const invariants = options.invariants === undefined ? named : [await namedFile(options.invariants)]
+        const report = await proveInvariants(await loadPolicies({ files, vocabulary: await site.vocabulary() }), invariants, {
           maxRequests: options.max,
         })
         output.result(report, proofWords(report))

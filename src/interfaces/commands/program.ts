@@ -1,6 +1,5 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { asRedoubtError, RedoubtError } from '#foundation/core'
-import { problemOf } from '#interfaces/api'
+import { asRedoubtError, problemOf, RedoubtError } from '#foundation/core'
 import { Client } from './client.ts'
 import { createOutput, errorText, type Output, processTerminal, type Terminal } from './output.ts'
 import { findPlace, type Place } from './place.ts'

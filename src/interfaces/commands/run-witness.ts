@@ -2,8 +2,6 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '#foundation/core'
-import { nodeFolder } from '#foundation/storage'
-import { startWitness } from '#trust/audit'
 import type { Session } from './program.ts'
 
 interface WitnessCommandOptions {
@@ -20,6 +18,8 @@ const KINDS = ['ed25519', 'ml-dsa-44'] as const
 
 /** Serves a witness until it is ended. Its keys lie in its own folder, readable by its owner alone. */
 export async function runWitness({ output }: Session, options: WitnessCommandOptions): Promise<void> {
+  const { nodeFolder } = await import('#foundation/storage')
+  const { startWitness } = await import('#trust/audit')
   mkdirSync(options.folder, { recursive: true, mode: 0o700 })
   const keys = KINDS.map((kind) => keyPair(join(options.folder, `${kind}.pem`), kind))
   const witness = await startWitness({

@@ -12,21 +12,11 @@ import {
   type Role,
   ROLES,
 } from '#foundation/core'
+import { type BindingKind, BINDINGS, type PrivateJwk, type PublicJwk } from '#trust/client'
 import { z } from 'zod'
 import { readCertificate } from './services/client-certificate.ts'
-import { type BindingKind, BINDINGS } from './services/token-binding.ts'
 import { HOUSE_CLIENT_IDS } from './sign-in/clients.ts'
 import type { WriteQueue } from './write-queue.ts'
-
-export interface PublicJwk {
-  readonly kty: 'OKP' | 'EC'
-  readonly crv: 'Ed25519' | 'P-256'
-  readonly x: string
-  readonly y?: string
-}
-export interface PrivateJwk extends PublicJwk {
-  readonly d: string
-}
 
 /** A program that acts: what it is for and why that is lawful are fixed when it is made. Immutable; a change is a new object. */
 export interface ServiceAccount {

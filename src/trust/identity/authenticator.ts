@@ -16,7 +16,8 @@ import type { PersonToken, PersonTokens, PersonView } from './people/person-toke
 import { schemeOf } from './services/challenge.ts'
 import { type Credentials, locateToken } from './services/credentials.ts'
 import { narrowed } from './services/delegation.ts'
-import { type BindingKind, type TokenBinding, type TokenBindings, wantsNonce } from './services/token-binding.ts'
+import type { BindingKind } from '#trust/client'
+import { type TokenBinding, type TokenBindings, wantsNonce } from './services/token-binding.ts'
 import { TokenCache } from './token-cache.ts'
 import { type AccessToken, type TokenRules, verifyAccessToken } from './verify-access-token.ts'
 

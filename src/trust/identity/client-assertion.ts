@@ -1,10 +1,10 @@
 import { createHash, generateKeyPairSync, verify } from 'node:crypto'
 import type { ErrorCode, JsonObject } from '#foundation/core'
+import { ASSERTION_TYPE } from '#trust/client'
 import type { Account, Accounts } from './accounts.ts'
 import type { Artifacts } from './artifacts.ts'
 import { parseCompactJws } from './compact-jws.ts'
 
-export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 /** An assertion is made for one request; this is how long its maker may ask it to live, and so how long a replay is remembered. */
 const MAX_ASSERTION_LIFETIME_SECONDS = 300
 const CLOCK_SKEW_SECONDS = 5

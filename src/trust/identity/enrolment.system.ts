@@ -3,7 +3,7 @@ import { Secret, TOTP } from 'otpauth'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openChromium, picture as keep, type TestChromium, type Visit, type VisitOptions } from './chromium.fixtures.ts'
-import { openTlsServer, type TlsServer } from './tls-server.fixtures.ts'
+import { openTlsServer, type TlsServer } from '../../../test/fixtures/tls-server.ts'
 import { ADMIN, type Fixture, openFixture } from './identity.fixtures.ts'
 import { HOME } from './people/people.fixtures.ts'
 

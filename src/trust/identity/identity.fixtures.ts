@@ -9,9 +9,9 @@ import { type AuditEvent, type AuditSink, ManualClock, newId, RedoubtError, type
 import { openBytes, sealBytes } from '#foundation/crypto'
 import { type Database, openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
+import { ASSERTION_TYPE, type PrivateJwk } from '#trust/client'
 import type { Keys, KeyUse } from '#trust/keys'
-import type { CreatedAccount, NewAccount, PrivateJwk } from './accounts.ts'
-import { ASSERTION_TYPE } from './client-assertion.ts'
+import type { CreatedAccount, NewAccount } from './accounts.ts'
 import type { People } from './people/people.ts'
 import { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import type { ErrorCode } from '#foundation/core'
 import { encode, fakeKeys, type Fixture, goodClaims, ISSUER, openFixture, signCompact } from './identity.fixtures.ts'
 import { WINDOW_MS } from './refusal-log.ts'
-import { thumbprintOf } from './services/proof-key.ts'
+import { thumbprintOf } from '#trust/client'
 import { type TokenRules, verifyAccessToken } from './verify-access-token.ts'
 
 /**

@@ -2,13 +2,12 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createCertificateAuthority, issueServerCertificate, TLS_OPTIONS } from '#foundation/crypto'
+import { type PrivateJwk, requestToken, revokeToken } from '#trust/client'
 import { importJWK } from 'jose'
 import * as client from 'openid-client'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { PrivateJwk } from './accounts.ts'
 import { type Fixture, openFixture } from './identity.fixtures.ts'
-import { requestToken, revokeToken } from './request-token.ts'
 
 async function authority(): Promise<{ pem: string; issue: () => Promise<{ key: string; cert: string }> }> {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })

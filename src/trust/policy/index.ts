@@ -2,7 +2,6 @@ export { defaultInvariants, defaultPolicyFiles, defaultPolicyTables } from './bu
 export { DEFAULT_SHADOW_RATE, type PolicyConfig, policyConfig } from './config.ts'
 export type { LoadedPolicy, PolicyEngine } from './engine.ts'
 export type { ExplainedFact, ExplainedPolicy, Explanation } from './explain.ts'
-export { DEFAULT_MAX_REQUESTS } from './invariants/enumerate.ts'
 export { grantOf, type Grants, grantsByRole } from './invariants/grants.ts'
 export { INVARIANTS_SUFFIX } from './invariants/invariant-file.ts'
 export { demandInvariants, proveInTime } from './invariants/prove-in-time.ts'

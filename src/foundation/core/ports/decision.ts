@@ -3,6 +3,9 @@ import type { RowCondition } from '../row-access.ts'
 import type { Action, EntityFacts } from './entities.ts'
 import type { Obligations } from './obligations.ts'
 
+/** Classes of requests that a proof decides unless it may take longer: about ten seconds of decisions. */
+export const DEFAULT_MAX_REQUESTS = 8_000_000
+
 export interface DecisionContext {
   /** Epoch milliseconds of the request. */
   readonly now: number

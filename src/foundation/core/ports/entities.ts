@@ -66,6 +66,8 @@ export type Role = (typeof ROLES)[number]
 
 export const SENSITIVITIES = ['public', 'internal', 'confidential', 'restricted'] as const
 export type Sensitivity = (typeof SENSITIVITIES)[number]
+export const isMoreSensitive = (left: Sensitivity, right: Sensitivity): boolean =>
+  SENSITIVITIES.indexOf(left) > SENSITIVITIES.indexOf(right)
 
 /** GDPR art. 9(1). */
 export const SPECIAL_CATEGORIES = [

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type AuditSink, type Clock, type FilterAction, newId, RedoubtError } from '#foundation/core'
+import { type AuditSink, CLASSIFIER, type Clock, type FilterAction, newId, RedoubtError, type RegisteredKind } from '#foundation/core'
 import { openObject, removeUnfinished, sealObject } from '#foundation/crypto'
 import { type Database, type DurableFolder, migrate } from '#foundation/storage'
 import type { Keys, KeyUse } from '#trust/keys'
@@ -11,7 +11,7 @@ import { confidentialActions } from './entities.ts'
 import type { Example } from './examples.ts'
 import type { FingerprintSource } from './fingerprint-source.ts'
 import type { FingerprintKey } from './keyed-hash.ts'
-import { decodeRegistered, encodeRegistered, type RegisteredKind, type RegisteredSource, sizeOf } from './registered-source.ts'
+import { decodeRegistered, encodeRegistered, type RegisteredSource, sizeOf } from './registered-source.ts'
 import type { TextCard, TextModel } from './text-model.ts'
 import { trainInThread, type TrainInThreadOptions } from './train-in-thread.ts'
 
@@ -20,8 +20,6 @@ const FOLDER = 'confidential'
 export const MOST_REGISTERED = 4_096
 /** Fingerprints of all of them at most: about 500 MB of memory. */
 export const MOST_REGISTERED_FINGERPRINTS = 20_000_000
-/** There is one classifier: another takes its place. */
-export const CLASSIFIER = 'classifier'
 
 const MIGRATIONS = [
   `CREATE TABLE confidential_sources (

@@ -1,8 +1,9 @@
-import { RedoubtError } from '#foundation/core'
+import { REGISTERED_KINDS, type RegisteredKind, RedoubtError } from '#foundation/core'
 import { type Fingerprints, NO_FINGERPRINTS } from './fingerprint-table.ts'
 
-export const SOURCE_KINDS = ['document', 'terms', 'data', 'canary', 'public'] as const
-export type SourceKind = (typeof SOURCE_KINDS)[number]
+type SourceKind = Exclude<RegisteredKind, 'classifier'>
+/** By their place in a file. */
+const SOURCE_KINDS = REGISTERED_KINDS.filter((kind): kind is SourceKind => kind !== 'classifier')
 
 /** What is kept of one registered thing: hashes under the house's key, and never a letter of it. */
 export interface FingerprintSource {

@@ -12,8 +12,6 @@ export const CANARY_GRAM = 16
 /** Without letters that people take for one another. */
 const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789'
 const CANARY_LENGTH = 20
-/** Canaries of one label at most. */
-export const MOST_CANARIES = 1_000
 
 /** @returns strings that nobody writes by chance: about 99 bits each. */
 export const newCanaries = (count: number): readonly string[] =>

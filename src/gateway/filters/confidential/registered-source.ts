@@ -1,9 +1,6 @@
-import { RedoubtError } from '#foundation/core'
-import { decodeSource, encodeSource, type FingerprintSource, SOURCE_KINDS } from './fingerprint-source.ts'
+import { RedoubtError, type RegisteredKind } from '#foundation/core'
+import { decodeSource, encodeSource, type FingerprintSource } from './fingerprint-source.ts'
 import { packTextModel, type TextModel, unpackTextModel } from './text-model.ts'
-
-export const REGISTERED_KINDS = [...SOURCE_KINDS, 'classifier'] as const
-export type RegisteredKind = (typeof REGISTERED_KINDS)[number]
 
 /** What is kept of one registered thing: fingerprints, or the weights of a classifier. */
 export type RegisteredSource = FingerprintSource | { readonly kind: 'classifier'; readonly model: TextModel }

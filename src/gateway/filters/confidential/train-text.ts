@@ -1,4 +1,4 @@
-import { RedoubtError } from '#foundation/core'
+import { FALSE_ALARMS, LEAST_FALSE_ALARMS, MOST_FALSE_ALARMS, RedoubtError } from '#foundation/core'
 import { LEARNING_RATE, LogisticFit, quantised } from '../text/logistic-fit.ts'
 import { type Random, seededRandom, shuffle } from '../text/random.ts'
 import type { Example } from './examples.ts'
@@ -7,10 +7,6 @@ import { BUCKETS, type FeatureKey } from './sentence-reader.ts'
 import { demandBetterThanChance, demandEnough, figuresOf, thresholdOf } from './text-figures.ts'
 import { PASSAGE_SENTENCES, type TextModel } from './text-model.ts'
 
-/** The share of public sentences that may be flagged, and what may be asked for. */
-export const FALSE_ALARMS = 0.01
-export const LEAST_FALSE_ALARMS = 0.0005
-export const MOST_FALSE_ALARMS = 0.2
 /** Fits that are averaged, each without a fifth of the documents. */
 const FOLDS = 5
 const EPOCHS = 8

@@ -1,6 +1,7 @@
+import { SCORE_THRESHOLD } from '#foundation/core'
 import { type DigitRun, digitsOf } from '../digit-runs.ts'
 import { isAnnouncedAsOther } from '../identifiers/table.ts'
-import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, SCORE_THRESHOLD, type Segment, TRAIT } from '../recogniser.ts'
+import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
 const CONTEXT = contextWords(

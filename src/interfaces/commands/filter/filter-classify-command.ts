@@ -2,16 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { Command, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
-import {
-  classifyInjection,
-  classifyText,
-  type InjectionVerdict,
-  OPEN_KEY,
-  shippedInjectionModel,
-  type TextVerdict,
-  unpackInjectionModel,
-  unpackTextModel,
-} from '#gateway/filters'
+import type { InjectionVerdict, TextVerdict } from '#gateway/filters'
 import { readWeights } from './filter-weights.ts'
 import { run } from '../program.ts'
 
@@ -39,7 +30,7 @@ export function filterClassifyCommand(): Command {
     .action(
       run<{ format: 'text' | 'jsonl'; model: (typeof MODELS)[number]; weights?: string }>(
         async ({ output }, { format, model, weights }, ...files) => {
-          const classify = classifierOf(model, weights)
+          const classify = await classifierOf(model, weights)
           for (const file of files.length === 0 ? [STANDARD_INPUT] : files) {
             if (format === 'jsonl') {
               let number = 0
@@ -56,18 +47,19 @@ export function filterClassifyCommand(): Command {
     )
 }
 
-function classifierOf(name: (typeof MODELS)[number], weights: string | undefined): Classify {
+async function classifierOf(name: (typeof MODELS)[number], weights: string | undefined): Promise<Classify> {
+  const filters = await import('#gateway/filters')
   if (name === 'injection') {
-    const model = weights === undefined ? shippedInjectionModel() : unpackInjectionModel(readWeights(weights))
-    return (text) => classifyInjection(text, model)
+    const model = weights === undefined ? filters.shippedInjectionModel() : filters.unpackInjectionModel(readWeights(weights))
+    return (text) => filters.classifyInjection(text, model)
   }
   if (weights === undefined)
     throw new RedoubtError(
       'ERR_USAGE',
       'name weights with --weights: what is confidential is yours, so `redoubt filter train confidential` makes them',
     )
-  const model = unpackTextModel(readWeights(weights))
-  return (text) => classifyText(text, model, OPEN_KEY)
+  const model = filters.unpackTextModel(readWeights(weights))
+  return (text) => filters.classifyText(text, model, filters.OPEN_KEY)
 }
 
 function report(file: string, classify: Classify, output: { readonly json: boolean; line(text: string): void }): void {

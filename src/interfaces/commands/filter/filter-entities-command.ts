@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { ENTITIES, PRESETS } from '#gateway/filters'
 import { table } from '../output.ts'
 import { run } from '../program.ts'
 
@@ -7,6 +6,7 @@ import { run } from '../program.ts'
 export function filterEntitiesCommand(): Command {
   return new Command('entities').description('list what is found, and the presets each entity is in').action(
     run(async ({ output }) => {
+      const { ENTITIES, PRESETS } = await import('#gateway/filters')
       const entities = [...ENTITIES].sort().map((entity) => ({
         entity,
         presets: Object.entries(PRESETS).flatMap(([name, members]) => (members.has(entity) ? [name] : [])),

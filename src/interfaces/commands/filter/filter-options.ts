@@ -1,19 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import type { FilterAction } from '#foundation/core'
-import { RedoubtError } from '#foundation/core'
-import {
-  compilePlan,
-  confidentialPlan,
-  ENTITIES,
-  type FilterPlan,
-  loadRecognisers,
-  OPEN_KEY,
-  presetEntities,
-  PRESETS,
-  type Recogniser,
-  SCORE_THRESHOLD,
-  unpackTextModel,
-} from '#gateway/filters'
+import { type FilterAction, PRESET_NAMES, RedoubtError, SCORE_THRESHOLD } from '#foundation/core'
+import type { FilterPlan, Recogniser } from '#gateway/filters'
 import { readFileSync } from 'node:fs'
 import type { Output } from '../output.ts'
 import { EXIT, run } from '../program.ts'
@@ -38,7 +25,7 @@ function score(text: string): number {
 function withFilterOptions(command: Command): Command {
   return command
     .addOption(new Option('--format <format>', 'what the input is').choices(['text', 'jsonl', 'csv']).default('text'))
-    .addOption(new Option('--preset <preset>', 'look for the entities of a rule').choices(Object.keys(PRESETS)).default('all'))
+    .addOption(new Option('--preset <preset>', 'look for the entities of a rule').choices(PRESET_NAMES).default('all'))
     .addOption(
       new Option('--entities <names>', 'look for these alone, parted by commas').argParser((text) =>
         text.split(',').map((name) => name.trim()),
@@ -53,7 +40,9 @@ function withFilterOptions(command: Command): Command {
  * What the options ask for.
  * @throws {RedoubtError} `ERR_USAGE` for an entity that nothing finds; `ERR_FILTER_RECOGNISER` for a file of recognisers that is refused.
  */
-function planOf({ preset, entities, minScore, recognisers, confidential }: FilterOptions): FilterPlan {
+async function planOf({ preset, entities, minScore, recognisers, confidential }: FilterOptions): Promise<FilterPlan> {
+  const filters = await import('#gateway/filters')
+  const { compilePlan, confidentialPlan, ENTITIES, loadRecognisers, OPEN_KEY, presetEntities, unpackTextModel } = filters
   const own: readonly Recogniser[] =
     recognisers === undefined ? [] : loadRecognisers(readFileSync(recognisers, 'utf8'), recognisers).recognisers
   const ownEntities = own.flatMap((recogniser) => recogniser.entities)
@@ -79,7 +68,7 @@ export function overFiles(command: Command, forms: Forms): Command {
     .argument('[files...]', 'files; standard input without one, or for `-`')
     .action(
       run<FilterOptions>(async ({ output }, options, ...files) => {
-        const plan = planOf(options)
+        const plan = await planOf(options)
         let refused = 0
         for (const file of files.length > 0 ? files : ['-']) refused += (await forms[options.format](file, plan, output)) ?? 0
         return refused > 0 ? EXIT.refused : EXIT.done

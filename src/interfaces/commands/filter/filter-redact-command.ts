@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { createRedactor, type FilterPlan, scanText } from '#gateway/filters'
+import type { FilterPlan } from '#gateway/filters'
 import type { Output } from '../output.ts'
 import { csvLine, csvRecords } from './csv.ts'
 import { overFiles } from './filter-options.ts'
@@ -18,6 +18,7 @@ export function filterRedactCommand(): Command {
 }
 
 async function redactLines(file: string, plan: FilterPlan, output: Output): Promise<number> {
+  const { scanText } = await import('#gateway/filters')
   let refused = 0
   for await (const line of lines(openInput(file))) {
     const { text, error } = textOf(line)
@@ -28,6 +29,7 @@ async function redactLines(file: string, plan: FilterPlan, output: Output): Prom
 }
 
 async function redactCells(file: string, plan: FilterPlan, output: Output): Promise<void> {
+  const { scanText } = await import('#gateway/filters')
   let headings: readonly string[] | null = null
   for await (const record of csvRecords(openInput(file))) {
     const masked = record.map((cell, column) => {
@@ -42,6 +44,7 @@ async function redactCells(file: string, plan: FilterPlan, output: Output): Prom
 }
 
 async function redactWhole(file: string, plan: FilterPlan, output: Output): Promise<void> {
+  const { createRedactor } = await import('#gateway/filters')
   const redactor = createRedactor(plan)
   for await (const text of decoded(openInput(file)))
     for (let at = 0; at < text.length; at += SLICE) output.data(redactor.push(text.slice(at, at + SLICE)))

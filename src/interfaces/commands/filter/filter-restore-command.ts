@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import { RedoubtError } from '#foundation/core'
-import { restoreTokens, tokensIn } from '#gateway/filters'
 import { run } from '../program.ts'
 import { decoded, openInput } from './read-lines.ts'
 
@@ -25,6 +24,7 @@ export function filterRestoreCommand(): Command {
     .argument('[file]', 'a file of text; standard input without one, or for `-`')
     .action(
       run(async ({ client, output }, _options, file = '-') => {
+        const { restoreTokens, tokensIn } = await import('#gateway/filters')
         let text = ''
         for await (const chunk of decoded(openInput(file))) {
           text += chunk

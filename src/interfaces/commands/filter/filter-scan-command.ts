@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { createScanner, type FilterPlan, type Finding, scanText } from '#gateway/filters'
+import type { FilterPlan, Finding } from '#gateway/filters'
 import type { Output } from '../output.ts'
 import { printable } from '../output.ts'
 import { csvRecords } from './csv.ts'
@@ -28,6 +28,7 @@ export function filterScanCommand(): Command {
 
 /** One line out for each line in. @returns how many lines could not be read. */
 async function scanLines(file: string, plan: FilterPlan, output: Output): Promise<number> {
+  const { scanText } = await import('#gateway/filters')
   let refused = 0
   for await (const line of lines(openInput(file))) {
     const { text, error } = textOf(line)
@@ -40,6 +41,7 @@ async function scanLines(file: string, plan: FilterPlan, output: Output): Promis
 
 /** The heading of a column is the context of its cells. */
 async function scanCells(file: string, plan: FilterPlan, output: Output): Promise<void> {
+  const { scanText } = await import('#gateway/filters')
   let headings: readonly string[] | null = null
   let row = 0
   for await (const record of csvRecords(openInput(file))) {
@@ -67,6 +69,7 @@ async function scanCells(file: string, plan: FilterPlan, output: Output): Promis
 }
 
 async function scanWhole(file: string, plan: FilterPlan, output: Output): Promise<void> {
+  const { createScanner } = await import('#gateway/filters')
   const spans: Span[] = []
   const highlight = process.stdout.isTTY && !output.json ? new Highlighter(output) : null
   const places = new LineIndex()

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
-import { compilePlan, loadRecognisers, scanText } from '#gateway/filters'
 import { EXIT, run } from '../program.ts'
 
 interface Failure {
@@ -16,6 +15,7 @@ export function filterTestCommand(): Command {
     .argument('<file>', 'a YAML file of recognisers')
     .action(
       run(async ({ output }, _options, file = '') => {
+        const { compilePlan, loadRecognisers, scanText } = await import('#gateway/filters')
         const { recognisers, cases } = loadRecognisers(readFileSync(file, 'utf8'), file)
         const failures: Failure[] = []
         let run = 0

@@ -1,17 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Command, Option } from 'commander'
-import {
-  OPEN_KEY,
-  packInjectionModel,
-  packNamesModel,
-  packTextModel,
-  readCorpus,
-  readLabelledRows,
-  trainInjection,
-  trainNames,
-  trainText,
-} from '#gateway/filters'
 import { type ExampleOptions, readExamples, seedNumber, withExampleOptions } from '../example-files.ts'
 import { run } from '../program.ts'
 import { repeated } from '../repeated.ts'
@@ -33,6 +22,7 @@ export function filterTrainCommand(): Command {
     .option('--seed <n>', 'same text, code and seed give the same bytes', seedNumber, 1)
     .action(
       run<{ corpus: readonly string[]; out: string; seed: number }>(async ({ output }, { corpus, out, seed }) => {
+        const { packNamesModel, readCorpus, trainNames } = await import('#gateway/filters')
         const corpora = corpus.map((path) => readCorpus(path))
         const model = trainNames(corpora, { seed, progress: (epoch, epochs) => output.progress('training', epoch, epochs, 'epochs') })
         output.progressDone()
@@ -61,6 +51,7 @@ export function filterTrainCommand(): Command {
     .action(
       run<{ data: readonly string[]; calibration: readonly string[]; out: string; seed: number }>(async ({ output }, options) => {
         const { data, calibration, out, seed } = options
+        const { packInjectionModel, readLabelledRows, trainInjection } = await import('#gateway/filters')
         const files = data.map((path) => ({ name: basename(path), rows: readLabelledRows(path) }))
         const model = trainInjection(files, {
           seed,
@@ -88,7 +79,9 @@ export function filterTrainCommand(): Command {
   ).action(
     run<ExampleOptions & { out: string }>(async ({ output }, { out, ...options }) => {
       const { seed, falseAlarms } = options
-      const model = trainText(readExamples(options).all, OPEN_KEY, {
+      const { OPEN_KEY, packTextModel, trainText } = await import('#gateway/filters')
+      const examples = await readExamples(options)
+      const model = trainText(examples.all, OPEN_KEY, {
         seed,
         falseAlarms,
         progress: (epoch, epochs) => output.progress('training', epoch, epochs, 'epochs'),

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ErrorCode } from '#foundation/core'
 import type { Principal, Refusal } from '../authenticator.ts'
 import { ADMIN, encode, type Fixture, ISSUER } from '../identity.fixtures.ts'
-import { thumbprintOf } from './proof-key.ts'
+import { thumbprintOf } from '#trust/client'
 import {
   bearer,
   type BoundCaller,

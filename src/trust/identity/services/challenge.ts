@@ -1,5 +1,5 @@
 import type { AuthenticationScheme, ErrorCode } from '#foundation/core'
-import type { BindingKind } from './token-binding.ts'
+import type { BindingKind } from '#trust/client'
 
 /** Algorithms a proof may be signed with. @see RFC 9449 §7.1 (`algs`) */
 export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const

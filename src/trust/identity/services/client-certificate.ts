@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { RedoubtError } from '#foundation/core'
-import type { PublicJwk } from '../accounts.ts'
+import type { PublicJwk } from '#trust/client'
 
 /** Certificates are a kilobyte or two. */
 const MAX_PEM_CHARACTERS = 16_384

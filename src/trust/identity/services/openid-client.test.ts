@@ -4,7 +4,7 @@ import { decodeJwt, importJWK } from 'jose'
 import * as client from 'openid-client'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { PrivateJwk } from '../accounts.ts'
+import type { PrivateJwk } from '#trust/client'
 import { type ClientCertificate, clientCertificate, openTlsFixture, personToken, signIn, type TlsFixture } from './services.fixtures.ts'
 import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE } from './token-exchange.ts'
 

@@ -10,7 +10,7 @@ import type { IdentityOptions } from '../identity.ts'
 import type { NewPerson } from '../people/people.ts'
 import { authenticateHeader } from './challenge.ts'
 import { type Credentials, credentialsOf } from './credentials.ts'
-import { thumbprintOf } from './proof-key.ts'
+import { thumbprintOf } from '#trust/client'
 
 export interface ProofChange {
   readonly header?: Readonly<Record<string, unknown>>

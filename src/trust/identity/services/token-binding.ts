@@ -1,12 +1,9 @@
 import type { Clock, EntityUid, ErrorCode, JsonObject } from '#foundation/core'
+import type { BindingKind } from '#trust/client'
 import type { Credentials, Scheme } from './credentials.ts'
 import { DpopMemory } from './dpop-memory.ts'
 import { DpopNonces } from './dpop-nonces.ts'
 import { type DpopProof, DpopProofs } from './dpop-proof.ts'
-
-export const BINDINGS = ['none', 'dpop', 'mtls'] as const
-/** What holds a token to whoever it was given to: nothing, a key (RFC 9449), the certificate of the connection (RFC 8705). */
-export type BindingKind = (typeof BINDINGS)[number]
 
 export interface TokenBinding {
   readonly kind: BindingKind

@@ -4,9 +4,7 @@ import { connect } from 'node:tls'
 import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ADMIN, assertion, type Fixture, grantForm, ISSUER } from '../identity.fixtures.ts'
-import type { PrivateJwk } from '../accounts.ts'
-import { ASSERTION_TYPE } from '../client-assertion.ts'
-import { thumbprintOf } from './proof-key.ts'
+import { ASSERTION_TYPE, type PrivateJwk, thumbprintOf } from '#trust/client'
 import {
   bearer,
   clientCertificate,

@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { PrivateJwk } from '../accounts.ts'
+import type { PrivateJwk } from '#trust/client'
 import type { Principal } from '../authenticator.ts'
 import { ADMIN, assertion, type Fixture, grantForm, ISSUER } from '../identity.fixtures.ts'
 import { bearer, codeOf, makeProof, openSettled, personToken, proofKey, signIn, type SignedInPerson } from './services.fixtures.ts'

@@ -4,7 +4,7 @@ import { decodeJwt } from 'jose'
 import * as oidc from 'openid-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ISSUER } from '../identity.fixtures.ts'
-import { signProof, thumbprintOf } from '../services/proof-key.ts'
+import { signProof, thumbprintOf } from '#trust/client'
 import { openSignInFixture, type Page, signIn, type SignInFixture } from './sign-in.fixtures.ts'
 
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'

@@ -7,7 +7,7 @@ import type { Page } from 'playwright-core'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openChromium, picture, type TestChromium, type Visit } from '../chromium.fixtures.ts'
-import { openTlsServer, type TlsServer } from '../tls-server.fixtures.ts'
+import { openTlsServer, type TlsServer } from '../../../../test/fixtures/tls-server.ts'
 import { ADMIN, type Fixture, openFixture } from '../identity.fixtures.ts'
 import type { NewPerson } from '../people/people.ts'
 

@@ -4,9 +4,6 @@ import type { Abstraction, Cluster } from './abstraction.ts'
 import { contextOf, entityOf, type Part } from './concrete.ts'
 import type { Assignment } from './reads.ts'
 
-/** About ten seconds of decisions. */
-export const DEFAULT_MAX_REQUESTS = 8_000_000
-
 /** @throws {RedoubtError} `ERR_POLICY_ENUMERATION` before anything is decided: a part of the requests would prove nothing. */
 export function demandBound(abstractions: readonly Abstraction[], maxRequests: number): number {
   const total = abstractions.reduce((sum, { requests }) => sum + requests, 0)

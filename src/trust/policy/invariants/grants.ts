@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type DecisionContext, ROLES, type Role } from '#foundation/core'
+import { DEFAULT_MAX_REQUESTS, type DecisionContext, ROLES, type Role } from '#foundation/core'
 import type { PolicyEngine } from '../engine.ts'
 import { abstractionOf, allKinds, holdsRole } from './abstraction.ts'
 import type { VariableValue } from './reads.ts'
-import { DEFAULT_MAX_REQUESTS, demandBound, forEachRequest } from './enumerate.ts'
+import { demandBound, forEachRequest } from './enumerate.ts'
 
 /** What a role alone may do to which type, in some circumstances; written `action Type`. */
 export type Grants = ReadonlyMap<Role, ReadonlySet<string>>

@@ -1,8 +1,7 @@
 import { Worker } from 'node:worker_threads'
-import { asRedoubtError, type ErrorCode, RedoubtError } from '#foundation/core'
+import { asRedoubtError, DEFAULT_MAX_REQUESTS, type ErrorCode, RedoubtError } from '#foundation/core'
 import type { FilterVocabulary } from '../obligations.ts'
 import type { PolicyFile } from '../policy-file.ts'
-import { DEFAULT_MAX_REQUESTS } from './enumerate.ts'
 import type { Counterexample, ProofReport } from './prove.ts'
 
 /** What the thread is handed. */

@@ -1,7 +1,8 @@
+import { DEFAULT_MAX_REQUESTS } from '#foundation/core'
 import type { PolicyEngine } from '../engine.ts'
 import type { LoadedRule } from '../policy-set.ts'
 import { type Abstraction, abstractionOf, allKinds, testsOf } from './abstraction.ts'
-import { DEFAULT_MAX_REQUESTS, demandBound, forEachRequest } from './enumerate.ts'
+import { demandBound, forEachRequest } from './enumerate.ts'
 import { overAtoms, YES } from './simplify.ts'
 
 /** A policy that changes no decision. */

@@ -1,4 +1,5 @@
-import { ERROR_TABLE, type RedoubtError } from '#foundation/core'
+import { ERROR_TABLE } from './error-table.ts'
+import type { RedoubtError } from './errors.ts'
 
 /** What to do about it: of what can be approved, the command that asks. */
 export function nextOf({ code, evidence }: RedoubtError): string {

@@ -1,39 +1,9 @@
 import { join } from 'node:path'
 import { type EntityUid, RedoubtError } from '#foundation/core'
-import { z } from 'zod'
-import type { PrivateJwk } from './accounts.ts'
+import { BOOTSTRAP_KEY_FILE, readAccountFile, writeAccountFile } from '#trust/client'
 import type { Identity } from './identity.ts'
-import { readSecretFile, writeSecretFile } from './secret-file.ts'
 
-/** In the secrets directory, next to the passphrase, in development only. */
-export const BOOTSTRAP_KEY_FILE = 'cli-key.json'
 export const BOOTSTRAP_ACCOUNT = 'cli'
-
-const accountFile = z
-  .object({
-    issuer: z.url(),
-    accountId: z.string().min(1),
-    privateKeyJwk: z.object({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), d: z.string() }).strict(),
-  })
-  .strict()
-
-/** What a client needs to get tokens: where, as whom, with which key. */
-export interface AccountFile {
-  readonly issuer: string
-  readonly accountId: string
-  readonly privateKeyJwk: PrivateJwk
-}
-
-export const accountFilePath = (secretsDir: string, name: string): string => join(secretsDir, 'accounts', `${name}.json`)
-
-/** @throws {RedoubtError} `ERR_STORAGE_IO`. */
-export const writeAccountFile = (path: string, content: AccountFile): void => writeSecretFile(path, content)
-
-/**
- * @returns null when there is no such file.
- * @throws {RedoubtError} `ERR_CONFIG_SECRET` when others can read it or when it is not an account file.
- */
-export const readAccountFile = (path: string): AccountFile | null => readSecretFile(path, accountFile, 'an account file')
 
 /**
  * The account under which the CLI acts on this host in development: makes it, or its key file, if either is missing.

@@ -1,7 +1,6 @@
 import { closeSync, constants, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { parseStrictJson, RedoubtError } from '#foundation/core'
-import type { z } from 'zod'
+import { type JsonValue, parseStrictJson, RedoubtError } from '#foundation/core'
 
 const MAX_FILE_BYTES = 16 * 1024
 
@@ -32,11 +31,12 @@ export function writeSecretFile(path: string, content: object): void {
 }
 
 /**
+ * @param kind the content out of the JSON; null when it is not of this kind.
  * @param what how messages name such a file.
  * @returns null when there is no such file.
  * @throws {RedoubtError} `ERR_CONFIG_SECRET` when others can read it or when it is not of this kind.
  */
-export function readSecretFile<Content>(path: string, kind: z.ZodType<Content>, what: string): Content | null {
+export function readSecretFile<Content>(path: string, kind: (value: JsonValue) => Content | null, what: string): Content | null {
   let bytes: Buffer
   try {
     const { mode, size } = statSync(path)
@@ -48,14 +48,14 @@ export function readSecretFile<Content>(path: string, kind: z.ZodType<Content>, 
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null
     throw new RedoubtError('ERR_CONFIG_SECRET', `\`${path}\` cannot be read`, { cause })
   }
-  let value: unknown
+  let value: JsonValue
   try {
     value = parseStrictJson(bytes, { maxBytes: MAX_FILE_BYTES, maxDepth: 3 })
   } catch {
     // The parser's error could quote the secret, so it is not kept as a cause.
     throw new RedoubtError('ERR_CONFIG_SECRET', `\`${path}\` is not ${what}`)
   }
-  const parsed = kind.safeParse(value)
-  if (!parsed.success) throw new RedoubtError('ERR_CONFIG_SECRET', `\`${path}\` is not ${what}`)
-  return parsed.data
+  const content = kind(value)
+  if (content === null) throw new RedoubtError('ERR_CONFIG_SECRET', `\`${path}\` is not ${what}`)
+  return content
 }

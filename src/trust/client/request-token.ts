@@ -1,10 +1,12 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { request } from 'node:https'
 import { newId, parseStrictJson, RedoubtError } from '#foundation/core'
-import { SignJWT } from 'jose'
-import type { PrivateJwk } from './accounts.ts'
-import { ASSERTION_TYPE } from './client-assertion.ts'
-import { signProof } from './services/proof-key.ts'
+import type { PrivateJwk } from './account-file.ts'
+import { compactJws } from './compact-jws.ts'
+import { signProof } from './proof-key.ts'
+
+/** @see RFC 7523 §2.2 */
+export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 const MAX_ANSWER_BYTES = 64 * 1024
 const DEFAULT_TIMEOUT_MS = 10_000
@@ -62,7 +64,7 @@ interface TokenReply {
 
 async function askOnce(ask: TokenAsk, nonce: string | undefined): Promise<TokenReply> {
   const url = new URL('/oauth/token', ask.baseUrl)
-  const form = new URLSearchParams({ grant_type: 'client_credentials', ...(await clientAuthentication(ask)) }).toString()
+  const form = new URLSearchParams({ grant_type: 'client_credentials', ...clientAuthentication(ask) }).toString()
   const address = `${ask.issuer ?? url.origin}/oauth/token`
   const proof = ask.proofKey === undefined ? undefined : signProof(ask.proofKey, { method: 'POST', url: address, nonce })
   const reply = await post(url, form, ask, proof === undefined ? {} : { dpop: proof })
@@ -70,17 +72,18 @@ async function askOnce(ask: TokenAsk, nonce: string | undefined): Promise<TokenR
 }
 
 /** Form members that authenticate the account by private_key_jwt. @see RFC 7523 §2.2 */
-async function clientAuthentication(ask: TokenAsk): Promise<Record<string, string>> {
+function clientAuthentication(ask: TokenAsk): Record<string, string> {
   const key = createPrivateKey({ key: { ...ask.privateKeyJwk }, format: 'jwk' })
-  const assertion = await new SignJWT()
-    .setProtectedHeader({ alg: 'EdDSA' })
-    .setIssuer(ask.accountId)
-    .setSubject(ask.accountId)
-    .setAudience(ask.issuer ?? new URL(ask.baseUrl).origin)
-    .setJti(newId('assertion'))
-    .setIssuedAt()
-    .setExpirationTime(`${ASSERTION_LIFETIME_SECONDS}s`)
-    .sign(key)
+  const now = Math.floor(Date.now() / 1000)
+  const claims = {
+    iss: ask.accountId,
+    sub: ask.accountId,
+    aud: ask.issuer ?? new URL(ask.baseUrl).origin,
+    jti: newId('assertion'),
+    iat: now,
+    exp: now + ASSERTION_LIFETIME_SECONDS,
+  }
+  const assertion = compactJws({}, claims, key)
   return { client_id: ask.accountId, client_assertion_type: ASSERTION_TYPE, client_assertion: assertion }
 }
 
@@ -90,7 +93,7 @@ async function clientAuthentication(ask: TokenAsk): Promise<Record<string, strin
  * @see RFC 7009
  */
 export async function revokeToken(ask: TokenAsk, token: string): Promise<void> {
-  const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...(await clientAuthentication(ask)) }).toString()
+  const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...clientAuthentication(ask) }).toString()
   const { status, body } = await post(new URL('/oauth/revoke', ask.baseUrl), form, ask)
   if (status === 200) return
   if (parse(body)['error'] === 'invalid_client')

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openTlsServer, type TlsServer } from '../tls-server.fixtures.ts'
+import { openTlsServer, type TlsServer } from '../../../test/fixtures/tls-server.ts'
 import { type DevicePrompt, Login } from './login.ts'
 
 type Reply = readonly [status: number, body: object, headers?: Readonly<Record<string, string>>]
@@ -14,11 +14,14 @@ let server: TlsServer
 /** What the server got, and what it answers to each path in turn; the last answer stays. */
 let asked: { readonly path: string; readonly form: Record<string, string>; readonly proof: string | undefined }[]
 let replies: Record<string, Reply[]>
+/** Milliseconds before each question whether the person said yes. */
+let waited: number[]
 let login: Login
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'redoubt-login-'))
   asked = []
+  waited = []
   replies = {
     '/oauth/device-authorization': [
       [
@@ -63,7 +66,8 @@ const tokens = (n: number, seconds = 600): object => ({
   expires_in: seconds,
   token_type: 'DPoP',
 })
-const another = (): Login => new Login({ server: server.issuer, folder, ca: () => server.authorityPem })
+const another = (): Login =>
+  new Login({ server: server.issuer, folder, ca: () => server.authorityPem, pause: async (ms) => void waited.push(ms) })
 /** Header and claims of a proof. */
 const read = (proof: string | undefined) => ({ ...decodeProtectedHeader(proof ?? ''), ...decodeJwt(proof ?? '') })
 const sent = (path: string): Record<string, string>[] => asked.filter((one) => one.path === path).map(({ form }) => form)
@@ -72,6 +76,7 @@ describe('a person at a command line (B4, B5)', () => {
   it('shows the code, waits, and keeps the tokens for its owner alone', async () => {
     replies['/oauth/token'] = [
       [400, { error: 'authorization_pending' }],
+      [400, { error: 'slow_down' }],
       [200, tokens(1)],
     ]
     let prompt: DevicePrompt | null = null
@@ -80,7 +85,9 @@ describe('a person at a command line (B4, B5)', () => {
     expect(sent('/oauth/device-authorization')).toEqual([{ client_id: 'redoubt-cli', scope: 'openid', acr_values: '3', max_age: '300' }])
     expect(statSync(login.path).mode & 0o777).toBe(0o600)
     expect(await another().accessToken()).toBe('access-1')
-    expect(sent('/oauth/token')).toHaveLength(2)
+    expect(sent('/oauth/token')).toHaveLength(3)
+    // RFC 8628 §3.5: five seconds more from then on.
+    expect(waited).toEqual([1_000, 1_000, 6_000])
   })
 
   it('renews once for any number of processes, and keeps the new refresh token', async () => {
@@ -199,6 +206,54 @@ describe('a person at a command line (B4, B5)', () => {
     chmodSync(login.path, 0o600)
     writeFileSync(login.path, content.replace(server.issuer, 'https://elsewhere.example'))
     expect(await login.accessToken()).toBeNull()
+  })
+
+  it('takes a file from before tokens were bound for none, ends its session and replaces it', async () => {
+    await login.begin({}, () => undefined)
+    const { issuer, ...older } = JSON.parse(readFileSync(login.path, 'utf8')) as Record<string, string>
+    expect([issuer, login.isOutdated()]).toEqual(['https://gateway.example', false])
+    writeFileSync(login.path, JSON.stringify({ ...older, refreshToken: 'refresh-of-old' }))
+    expect(another().isOutdated()).toBe(true)
+    // Nobody is acted for by another than they mean, and nothing is sent that opens nothing.
+    await expect(another().accessToken()).rejects.toMatchObject({
+      code: 'ERR_SESSION_ENDED',
+      message: expect.stringContaining('redoubt login'),
+    })
+    replies['/oauth/token'] = [[200, tokens(2)]]
+    await another().begin({}, () => undefined)
+    expect(await another().accessToken()).toBe('access-2')
+    expect(another().isOutdated()).toBe(false)
+    expect(sent('/oauth/revoke').map(({ token }) => token)).toEqual(['refresh-of-old'])
+  })
+
+  it.each([
+    ['no JSON', () => '{'],
+    ['a member too many', (file: object) => JSON.stringify({ ...file, more: 1 })],
+    ['a member too few', (file: object) => JSON.stringify({ ...file, refreshToken: undefined })],
+    ['an empty token', (file: object) => JSON.stringify({ ...file, accessToken: '' })],
+    ['no address', (file: object) => JSON.stringify({ ...file, issuer: 'gateway' })],
+    ['no time', (file: object) => JSON.stringify({ ...file, expiresAt: '1' })],
+    ['a list', (file: object) => JSON.stringify([file])],
+  ])('refuses a file that is none before anyone is asked: %s', async (_, spoil) => {
+    await login.begin({}, () => undefined)
+    writeFileSync(login.path, spoil(JSON.parse(readFileSync(login.path, 'utf8')) as object))
+    asked = []
+    await expect(login.begin({}, () => undefined)).rejects.toMatchObject({ code: 'ERR_CONFIG_SECRET' })
+    expect(asked).toEqual([])
+  })
+
+  it.each([
+    { device_code: '' },
+    { user_code: 7 },
+    { verification_uri: 'device' },
+    { verification_uri_complete: undefined },
+    { expires_in: 0 },
+    { expires_in: '600' },
+    { interval: 0 },
+  ])('understands no other answer than that of RFC 8628: %o', async (spoilt) => {
+    const [status, answer] = replies['/oauth/device-authorization']![0]!
+    replies['/oauth/device-authorization'] = [[status, { ...answer, ...spoilt }]]
+    await expect(login.begin({}, () => undefined)).rejects.toMatchObject({ code: 'ERR_TOKEN_REQUEST' })
   })
 
   it('goes on when a process died while it held the lock', async () => {

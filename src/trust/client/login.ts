@@ -1,12 +1,12 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import { closeSync, existsSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { RedoubtError } from '#foundation/core'
-import { z } from 'zod'
-import { parse as answerOf, post as postForm } from '../request-token.ts'
-import { readSecretFile, writeSecretFile } from '../secret-file.ts'
-import { openProofKey, readProofKey, signProof } from '../services/proof-key.ts'
+import { setTimeout as byTheClock } from 'node:timers/promises'
+import { type JsonValue, RedoubtError } from '#foundation/core'
+import { membersOf } from './members.ts'
+import { openProofKey, readProofKey, signProof } from './proof-key.ts'
+import { parse as answerOf, post as postForm } from './request-token.ts'
+import { readSecretFile, writeSecretFile } from './secret-file.ts'
 
 const CLIENT = 'redoubt-cli'
 const DEVICE_CODE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -16,10 +16,15 @@ const SPARE_MS = 30_000
 const LOCK_STALE_MS = 30_000
 const LOCK_RETRY_MS = 50
 
-const loginFile = z
-  .object({ server: z.url(), issuer: z.url(), refreshToken: z.string().min(1), accessToken: z.string().min(1), expiresAt: z.int() })
-  .strict()
-type LoginFile = z.output<typeof loginFile>
+interface LoginFile {
+  readonly server: string
+  /** The server's name for itself; null in a file from before tokens were bound to a key: its tokens open nothing any more. */
+  readonly issuer: string | null
+  readonly refreshToken: string
+  readonly accessToken: string
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
 
 /** What a resource asks for (RFC 9470 §3): level of factors, and their greatest age in seconds. */
 export interface StepUp {
@@ -43,6 +48,8 @@ export interface LoginOptions {
   readonly folder: string
   /** PEM of the authority to trust; the system's own when undefined. */
   readonly ca: () => string | undefined
+  /** Waits between two questions, in milliseconds; by the clock unless given. */
+  readonly pause?: (ms: number) => Promise<unknown>
 }
 
 /**
@@ -81,6 +88,11 @@ export class Login {
     return this.#read() !== null
   }
 
+  /** Whether what is kept is from before tokens were bound to a key: it opens nothing, and the next login replaces it. */
+  isOutdated(): boolean {
+    return this.#read()?.issuer === null
+  }
+
   /** Forgets the tokens. @returns whether there were any. */
   forget(): boolean {
     const existed = this.exists()
@@ -90,11 +102,12 @@ export class Login {
 
   /**
    * An access token that has some time left; null when nobody is logged in here.
-   * @throws {RedoubtError} `ERR_SESSION_ENDED` when the server does not renew it: the file is gone then. `ERR_SERVER_UNREACHABLE`.
+   * @throws {RedoubtError} `ERR_SESSION_ENDED` when the server does not renew it: the file is gone then; or when it is outdated. `ERR_SERVER_UNREACHABLE`.
    */
   async accessToken(): Promise<string | null> {
     const kept = this.#read()
     if (kept === null) return null
+    if (kept.issuer === null) throw new RedoubtError('ERR_SESSION_ENDED', 'the login kept here is of an older version; run `redoubt login`')
     return fresh(kept) ? kept.accessToken : this.#locked(() => this.#renew())
   }
 
@@ -119,27 +132,24 @@ export class Login {
   /**
    * The device flow. Returns when the person said yes.
    * @param prompt shows the code; nothing is opened.
-   * @throws {RedoubtError} `ERR_SIGN_IN` when they said no, `ERR_DEVICE_CODE` when the time is over, `ERR_SERVER_UNREACHABLE`.
+   * @throws {RedoubtError} `ERR_SIGN_IN` when they said no, `ERR_DEVICE_CODE` when the time is over, `ERR_SERVER_UNREACHABLE`;
+   *   `ERR_CONFIG_SECRET`, before anyone is asked, when what is kept here is no login file or others can read it.
    */
   async begin(stepUp: StepUp, prompt: (prompt: DevicePrompt) => void): Promise<void> {
+    this.#read()
     const asked = await this.#post('/oauth/device-authorization', {
       scope: 'openid',
       ...(stepUp.level === undefined ? {} : { acr_values: String(stepUp.level) }),
       ...(stepUp.maxAge === undefined ? {} : { max_age: String(stepUp.maxAge) }),
     })
-    const device = deviceAnswer.safeParse(asked.answer)
-    if (asked.status !== 200 || !device.success)
+    const device = deviceAnswer(asked.answer)
+    if (asked.status !== 200 || device === null)
       throw new RedoubtError('ERR_TOKEN_REQUEST', `the server gave no code (status ${asked.status})`)
-    const { device_code: code, expires_in: seconds, interval } = device.data
+    const { code, verificationUri, userCode, verificationUriComplete, seconds, interval } = device
     const expiresAt = Date.now() + seconds * 1000
-    prompt({
-      verificationUri: device.data.verification_uri,
-      userCode: device.data.user_code,
-      verificationUriComplete: device.data.verification_uri_complete,
-      expiresAt,
-    })
+    prompt({ verificationUri, userCode, verificationUriComplete, expiresAt })
     // The address of the server as its own pages have it, which need not be the one that it is reached by.
-    const { origin: issuer } = new URL(device.data.verification_uri)
+    const { origin: issuer } = new URL(verificationUri)
     const key = await this.#locked(async () => openProofKey(this.#keyPath))
     const tokens = await this.#poll(code, interval * 1000, expiresAt, { key, issuer })
     await this.#locked(async () => {
@@ -167,6 +177,7 @@ export class Login {
   }
 
   async #poll(deviceCode: string, intervalMs: number, expiresAt: number, holder: Holder): Promise<LoginFile> {
+    const { pause = byTheClock } = this.#options
     let wait = intervalMs
     while (Date.now() < expiresAt) {
       await pause(wait)
@@ -185,6 +196,7 @@ export class Login {
     const kept = this.#read()
     if (kept === null || fresh(kept)) return kept?.accessToken ?? null
     const { issuer, refreshToken } = kept
+    if (issuer === null) return null
     const form = { grant_type: 'refresh_token', refresh_token: refreshToken }
     const { status, answer } = await this.#askForToken(form, { key: this.#key(), issuer })
     if (status === 200) {
@@ -202,11 +214,11 @@ export class Login {
   }
 
   #file(answer: Readonly<Record<string, unknown>>, issuer: string): LoginFile {
-    const tokens = tokenAnswer.safeParse(answer)
+    const { access_token: accessToken, refresh_token: refreshToken, expires_in: seconds, token_type: type } = answer
     // A token that is not bound would be worth something to whoever steals it.
-    if (!tokens.success)
+    const isBound = type === 'DPoP'
+    if (!isBound || !isText(accessToken) || !isText(refreshToken) || !isPositive(seconds))
       throw new RedoubtError('ERR_TOKEN_REQUEST', 'the answer of the server is not understood, or its tokens are not bound')
-    const { access_token: accessToken, refresh_token: refreshToken, expires_in: seconds } = tokens.data
     return { server: this.#options.server, issuer, refreshToken, accessToken, expiresAt: Date.now() + seconds * 1000 }
   }
 
@@ -254,7 +266,7 @@ export class Login {
         if ((cause as NodeJS.ErrnoException).code !== 'EEXIST')
           throw new RedoubtError('ERR_STORAGE_IO', `cannot write \`${lock}\``, { cause })
         if (Date.now() - (statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now()) > LOCK_STALE_MS) rmSync(lock, { force: true })
-        else await pause(LOCK_RETRY_MS)
+        else await byTheClock(LOCK_RETRY_MS)
       }
     }
     try {
@@ -267,20 +279,38 @@ export class Login {
 
 const fresh = ({ expiresAt }: LoginFile): boolean => expiresAt - Date.now() > SPARE_MS
 
-const deviceAnswer = z.object({
-  device_code: z.string(),
-  user_code: z.string(),
-  verification_uri: z.url(),
-  verification_uri_complete: z.string(),
-  expires_in: z.number().positive(),
-  interval: z.number().min(1).default(5),
-})
-const tokenAnswer = z.object({
-  access_token: z.string(),
-  refresh_token: z.string(),
-  expires_in: z.number().positive(),
-  token_type: z.literal('DPoP'),
-})
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== ''
+const isAddress = (value: unknown): value is string => typeof value === 'string' && URL.canParse(value)
+const isPositive = (value: unknown): value is number => typeof value === 'number' && value > 0 && Number.isFinite(value)
+
+function loginFile(value: JsonValue): LoginFile | null {
+  const names = ['server', 'refreshToken', 'accessToken', 'expiresAt'] as const
+  const file = membersOf(value, [...names, 'issuer']) ?? membersOf<(typeof names)[number] | 'issuer'>(value, names)
+  if (file === null) return null
+  const { server, issuer, refreshToken, accessToken, expiresAt } = file
+  if (!isAddress(server) || !isText(refreshToken) || !isText(accessToken) || !Number.isSafeInteger(expiresAt)) return null
+  if (issuer !== undefined && !isAddress(issuer)) return null
+  return { server, issuer: issuer ?? null, refreshToken, accessToken, expiresAt: expiresAt as number }
+}
+
+interface DeviceAnswer {
+  readonly code: string
+  readonly verificationUri: string
+  readonly userCode: string
+  readonly verificationUriComplete: string
+  readonly seconds: number
+  /** Seconds between two questions. */
+  readonly interval: number
+}
+
+/** RFC 8628 §3.2. @returns null for any other answer. */
+function deviceAnswer(answer: Readonly<Record<string, unknown>>): DeviceAnswer | null {
+  const { device_code: code, user_code: userCode, verification_uri: verificationUri, expires_in: seconds, interval = 5 } = answer
+  const { verification_uri_complete: verificationUriComplete } = answer
+  if (!isText(code) || !isText(userCode) || !isAddress(verificationUri) || !isText(verificationUriComplete)) return null
+  if (!isPositive(seconds) || !isPositive(interval) || interval < 1) return null
+  return { code, verificationUri, userCode, verificationUriComplete, seconds, interval }
+}
 
 interface Posted {
   readonly status: number

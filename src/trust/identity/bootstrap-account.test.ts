@@ -1,15 +1,9 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import {
-  accountFilePath,
-  BOOTSTRAP_ACCOUNT,
-  BOOTSTRAP_KEY_FILE,
-  ensureBootstrapAccount,
-  readAccountFile,
-  writeAccountFile,
-} from './account-file.ts'
-import { type Fixture, ISSUER, openFixture } from './identity.fixtures.ts'
+import { BOOTSTRAP_KEY_FILE, readAccountFile } from '#trust/client'
+import { BOOTSTRAP_ACCOUNT, ensureBootstrapAccount } from './bootstrap-account.ts'
+import { type Fixture, openFixture } from './identity.fixtures.ts'
 
 let fixture: Fixture
 beforeEach(async () => {
@@ -66,33 +60,5 @@ describe('the bootstrap account of the CLI', () => {
     expect(production.authenticate({ authorization: `Bearer ${token}`, authorizationCount: 1, url: '/' })).toEqual({
       code: 'ERR_ACCOUNT_DISABLED',
     })
-  })
-})
-
-describe('account files', () => {
-  const key = { kty: 'OKP', crv: 'Ed25519', x: 'x', d: 'd' } as const
-  const content = { issuer: ISSUER, accountId: 'scorer', privateKeyJwk: key }
-
-  it('are whole or absent, 0600 in a folder 0700', () => {
-    const path = accountFilePath(fixture.secretsDir, 'scorer')
-    expect(readAccountFile(path)).toBeNull()
-    writeAccountFile(path, content)
-    writeAccountFile(path, content)
-    expect(readAccountFile(path)).toEqual(content)
-    expect(statSync(path).mode & 0o777).toBe(0o600)
-    expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700)
-    expect(readdirSync(join(path, '..'))).toEqual(['scorer.json'])
-  })
-
-  it('are refused when others can read them or when they are not what they should be, without quoting them', () => {
-    const path = accountFilePath(fixture.secretsDir, 'scorer')
-    writeAccountFile(path, content)
-    chmodSync(path, 0o644)
-    expect(() => readAccountFile(path)).toThrow(/can be read by others/)
-    chmodSync(path, 0o600)
-    for (const text of ['', '{', '{"privateKeyJwk":"s3cret"}', 'x'.repeat(20_000)]) {
-      writeFileSync(path, text)
-      expect(() => readAccountFile(path)).toThrow(/is not an account file$/)
-    }
   })
 })

@@ -1,6 +1,7 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, hash, type KeyObject, randomBytes, sign } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, hash, type KeyObject, randomBytes } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { RedoubtError } from '#foundation/core'
+import { compactJws } from './compact-jws.ts'
 
 /** The client's side of RFC 9449: the key that tokens are bound to, and its proofs. */
 export interface ProofAsk {
@@ -55,9 +56,7 @@ export function signProof(key: KeyObject, { method, url, accessToken, nonce }: P
     ...(accessToken === undefined ? {} : { ath: hash('sha256', accessToken, 'base64url') }),
     ...(nonce === undefined ? {} : { nonce }),
   }
-  const elliptic = jwk.kty === 'EC'
-  const input = `${encode({ typ: 'dpop+jwt', alg: elliptic ? 'ES256' : 'EdDSA', jwk })}.${encode(claims)}`
-  return `${input}.${sign(elliptic ? 'sha256' : null, Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`
+  return compactJws({ typ: 'dpop+jwt', jwk }, claims, key)
 }
 
 /** The required members alone, in the order of RFC 7638 §3.2. */
@@ -67,5 +66,3 @@ function membersOf(key: KeyObject): PublicMembers {
   if (kty === 'OKP' && crv === 'Ed25519' && x !== undefined) return { crv, kty, x }
   throw new RedoubtError('ERR_CONFIG_SECRET', 'a proof is signed with a P-256 or Ed25519 key')
 }
-
-const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
