@@ -1,5 +1,4 @@
 import { asRedoubtError } from '#foundation/core'
-import { isHybridGroup, probeTls } from '#foundation/crypto'
 import type { AlertsHealth } from '#governance/alerts'
 import type { BreakGlassHealth } from '#governance/approvals'
 import type { ConditionsHealth } from '#trust/conditions'
@@ -46,6 +45,7 @@ export async function tlsChecks(client: Client, now: number): Promise<readonly F
     rejectUnauthorized: true,
     ...(ca === undefined ? {} : { ca }),
   }
+  const { isHybridGroup, probeTls } = await import('#foundation/crypto')
   const modern = await probeTls({ ...target, minVersion: 'TLSv1.3' })
   if (typeof modern === 'string')
     return [
