@@ -1,9 +1,10 @@
 import { type Identifier, identifier, stdnum } from './identifier.ts'
+import { isOfLivingByMonth } from './living.ts'
 
 const czech = stdnum('cz/rc')
 
 export const EASTERN_EUROPE: readonly Identifier[] = [
-  identifier('PL_PESEL', '9{11}:.35', stdnum('pl/pesel'), 'pesel, numer pesel'),
+  identifier('PL_PESEL', '9{11}:.35', (digits) => isOfLivingByMonth(digits, 80) && stdnum('pl/pesel')(digits), 'pesel, numer pesel'),
   identifier('PL_NIP', '999-999-99-99:.75 999-99-99-999:.75 AA9{10}:.6 9{10}:.2', (code) => /^(?:PL|\d)/u.test(code) && stdnum('pl/nip')(code), 'nip, numer nip, identyfikacji podatkowej'),
   identifier('PL_REGON', '9{9}:.15 9{14}:.2', stdnum('pl/regon'), 'regon, numer regon'),
   identifier('PL_ID_CARD', 'AAA999999:.35 AAA_999999:.35', plIdCard, 'dowod, dowod osobisty, dowodu osobistego, numer dowodu, seria i numer'),
@@ -17,7 +18,7 @@ export const EASTERN_EUROPE: readonly Identifier[] = [
   identifier('RO_CNP', '9{13}:.35', stdnum('ro/cnp'), 'cnp, cod numeric personal'),
   identifier('RO_CUI', 'AA9{8}:.5 AA9{7}:.5 9{8}:.1', (code) => /^(?:RO|\d)/u.test(code) && stdnum('ro/cui')(code), 'cui, cif, cod unic, cod fiscal'),
   identifier('RO_ONRC', 'A99/9999/9999:.75 A99/999/9999:.75 A99/99/9999:.6', (code) => /^[JFC]/u.test(code), 'nr. reg, registrul comertului, onrc'),
-  identifier('BG_EGN', '9{10}:.2', stdnum('bg/egn'), 'egn, егн, единен граждански номер'),
+  identifier('BG_EGN', '9{10}:.2', (digits) => isOfLivingByMonth(digits, 20) && stdnum('bg/egn')(digits), 'egn, егн, единен граждански номер'),
   identifier('BG_PNF', '9{10}:.15', stdnum('bg/pnf'), 'pnf, lnch, лнч, личен номер'),
   identifier('BG_VAT', 'AA9{9}:.5 AA9{10}:.5', (code) => code.startsWith('BG') && stdnum('bg/vat')(code), 'ддс, dds, vat'),
   identifier('HR_OIB', '9{11}:.2 AA9{11}:.6', (code) => /^(?:HR|\d)/u.test(code) && stdnum('hr/oib')(code.replace(/^HR/u, '')), 'oib, osobni identifikacijski broj'),

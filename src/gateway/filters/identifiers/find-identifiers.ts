@@ -1,6 +1,6 @@
 import { isAlphanumericUnit, isDigitUnit } from '../characters.ts'
 import { ADJACENT, type Contexts, type Lexicon } from '../contexts.ts'
-import type { After, Match, Segment } from '../recogniser.ts'
+import { type After, BEFORE_UNITS, CONTEXT_UNITS, type Match, type Segment } from '../recogniser.ts'
 import type { Identifier, Labelled } from './identifier.ts'
 import { LayoutTree, NO_NODE } from './layout-tree.ts'
 import { NEAR_BOOST, part, type Row, RowSet } from './row-set.ts'
@@ -18,6 +18,8 @@ const MAX_GROUPS = 8
 const LONGEST = 40
 /** Units between two groups: `12 / 27`. */
 const LONGEST_SEPARATOR = 3
+/** Between the start of a number with a slip and that of what it takes with it: farther on, the word before it may be out of sight. */
+const LONGEST_HEAD = BEFORE_UNITS - CONTEXT_UNITS
 
 /** With the names that its labels, and the phrases that it is not meant by, have in the lexicon. */
 interface LabelledRow extends Labelled {
@@ -33,6 +35,8 @@ export interface IdentifierIndex {
   /** `byLength[n]`: codes of n letters and digits. */
   readonly byLength: readonly (readonly Row[])[]
   readonly labelled: readonly LabelledRow[]
+  /** What `labelled` finds. */
+  readonly loose: ReadonlySet<string>
   readonly lexicon: Lexicon
 }
 
@@ -54,6 +58,7 @@ export function indexIdentifiers(identifiers: readonly Identifier[], labelled: r
     rowSets: [],
     byLength,
     labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity), not: notOf(row.entity) })),
+    loose: new Set(labelled.map(({ entity }) => entity)),
     lexicon,
   }
 }
@@ -85,7 +90,7 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
   const { layouts } = index
   const { groups } = segment.outline
   const { units, base } = segment
-  const search: Search = { segment, index, matches: [], after: null }
+  const search: Search = { segment, index, matches: [], refuted: [], after: null }
   for (let from = 0; from < groups.length; from += 2) {
     const start = groups[from]!
     if (goesOnBefore(segment, start)) continue
@@ -121,7 +126,14 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
     if (contexts === null && index.lexicon.mayStandBefore(segment, start)) contexts = index.lexicon.before(segment, start)
     labelledCode(search, start, end, contexts)
   }
-  return search.matches
+  return search.refuted.length === 0 ? search.matches : search.matches.filter((match) => !isRefuted(search, match))
+}
+
+/** A number that its separators show, and its word where it stands before it, and whose check fails. */
+interface Refuted {
+  readonly start: number
+  readonly end: number
+  readonly isAnnounced: boolean
 }
 
 /** One search of one segment. */
@@ -129,6 +141,7 @@ interface Search {
   readonly segment: Segment
   readonly index: IdentifierIndex
   readonly matches: Match[]
+  readonly refuted: Refuted[]
   /** What stands after it, read once for all values that wait for it. */
   after: { readonly text: string; readonly contexts: Contexts } | null
 }
@@ -168,19 +181,38 @@ function judge(search: Search, start: number, end: number, set: RowSet, codes: r
   let { weak } = parted
   if (parted.sure.length + weak.length + codes.length === 0) return
   const compact = compactForm(search.segment.text.slice(start, end))
-  for (const { identifier, score } of parted.sure) take(search, start, end, identifier, score, compact)
+  for (const row of parted.sure) take(search, start, end, row, compact, contexts)
   if (codes.length > 0) {
     const fitting = codes.filter(({ identifier }) => identifier.code!.pattern.test(compact))
     const partedCodes = part(fitting, otherwise, contexts, minScore)
-    for (const { identifier, score } of partedCodes.sure) take(search, start, end, identifier, score, compact)
+    for (const row of partedCodes.sure) take(search, start, end, row, compact, contexts)
     if (partedCodes.weak.length > 0) weak = [...weak, ...partedCodes.weak]
   }
   if (weak.length === 0) return
   search.matches.push({ start, end, score: 0, resolve: (after) => lift(search, compact, weak, after) })
 }
 
-function take({ matches }: Search, start: number, end: number, { entity, valid }: Identifier, score: number, compact: string): void {
-  if (valid(compact)) matches.push({ start, end, score, entity })
+function take(search: Search, start: number, end: number, { identifier, score }: Row, compact: string, contexts: Contexts): void {
+  const { entity, valid } = identifier
+  if (valid(compact)) search.matches.push({ start, end, score, entity })
+  else if (isWrittenInParts(search.segment, start, end, compact))
+    search.refuted.push({ start, end, isAnnounced: contexts.get(entity) === ADJACENT })
+}
+
+/** With separators, and behind the last space more than a letter, which may be a word; in capital letters. */
+function isWrittenInParts({ text, units, base }: Segment, start: number, end: number, compact: string): boolean {
+  return compact.length < end - start && text[end - 2] !== ' ' && !hasSmallLetter(units, base + start, base + end)
+}
+
+/** The end of a number with a slip in it is no number of another kind; where its word stands before it, it is no code of any shape either. */
+function isRefuted({ refuted, index }: Search, { start, end, entity }: Match): boolean {
+  return refuted.some(
+    (span) =>
+      start >= span.start &&
+      end <= span.end &&
+      start - span.start <= LONGEST_HEAD &&
+      (start > span.start || (span.isAnnounced && index.loose.has(entity ?? ''))),
+  )
 }
 
 function hasSmallLetter(units: Uint16Array, start: number, end: number): boolean {

@@ -11,6 +11,11 @@ function pis(digits: string): boolean {
   return (check > 9 ? 0 : check) === Number(digits[10]) && !isRepeated(digits)
 }
 
+/** Registraduría: those of ten digits have been given out in order from 1,000,000,000 on, and are not at 1,300,000,000 yet; none begins with 0. */
+function colombian(digits: string): boolean {
+  return digits.length < 10 ? digits[0] !== '0' : digits >= '1000000000' && digits < '1300000000'
+}
+
 export const LATIN_AMERICA: readonly Identifier[] = [
   identifier('BR_CPF', '999.999.999-99:.9 9{11}:.35 999999999-99:.7 999_999_999_99:.6', (digits) => !isRepeated(digits) && stdnum('br/cpf')(digits), 'cpf, cadastro de pessoas fisicas, cadastro de pessoa fisica'),
   identifier('BR_CNPJ', '99.999.999/9999-99:.95 9{14}:.4 9{8}/9999-99:.85', stdnum('br/cnpj'), 'cnpj, cadastro nacional da pessoa juridica'),
@@ -21,8 +26,8 @@ export const LATIN_AMERICA: readonly Identifier[] = [
   identifier('AR_CBU', '9{22}:.6', stdnum('ar/cbu'), 'cbu, clave bancaria uniforme'),
   identifier('CL_RUT', '99.999.999-9:.75 99.999.999-A:.8 9.999.999-9:.7 9.999.999-A:.75 9{8}-9:.55 9{8}-A:.6 9{7}-9:.4 9{7}-A:.5 9{9}:.1', stdnum('cl/rut'), 'rut, run, rol unico tributario, rol unico nacional'),
   identifier('CO_NIT', '999.999.999-9:.65 9{9}-9:.55 9{10}:.1', stdnum('co/nit'), 'nit, numero de identificacion tributaria'),
-  identifier('CO_CEDULA', '9.999.999.999:.4 99.999.999:.15 9{10}:.1 9{8}:.05', () => true, 'cedula, cc, cedula de ciudadania, c.c'),
-  identifier('PE_DNI', '9{8}-9:.3 9{8}:.1', (digits) => digits.length === 8 || stdnum('pe/cui')(digits), 'dni, cui, documento nacional de identidad'),
+  identifier('CO_CEDULA', '9.999.999.999:.4 99.999.999:.15 9{10}:.1 9{8}:.05', colombian, 'cedula, cc, cedula de ciudadania, c.c'),
+  identifier('PE_DNI', '9{8}-9:.3 9{8}:.1', (digits) => digits.length === 8 || stdnum('pe/cui')(digits), 'dni, documento nacional de identidad'),
   identifier('PE_RUC', '9{11}:.3', stdnum('pe/ruc'), 'ruc, registro unico de contribuyentes'),
   identifier('PE_CE', '9{9}:.05', stdnum('pe/ce'), 'carne de extranjeria, ce'),
   identifier('EC_CEDULA', '9{10}:.2 9{9}-9:.5', stdnum('ec/ci'), 'cedula, ci, cedula de identidad'),

@@ -1,4 +1,5 @@
 import { type Identifier, identifier, isYymmdd, stdnum } from './identifier.ts'
+import { isOfLivingByFirstDigit, isOfLivingDane } from './living.ts'
 
 const finnish = stdnum('fi/hetu')
 
@@ -36,16 +37,16 @@ export const NORTHERN_EUROPE: readonly Identifier[] = [
   identifier('NO_FODSELSNUMMER', '999999_99999:.7 9{11}:.35', stdnum('no/fodselsnummer'), 'fodselsnummer, personnummer, fnr, d-nummer, fodselsnr, national identity'),
   identifier('NO_ORGNR', '999_999_999:.25 9{9}:.15', stdnum('no/orgnr'), 'organisasjonsnummer, orgnr, org.nr, org nr, foretaksregisteret'),
   identifier('NO_BANK_ACCOUNT', '9999.99.99999:.8 9999_99_99999:.6 9{11}:.1', stdnum('no/kontonr'), 'kontonummer, konto, bankkonto, kontonr'),
-  identifier('DK_CPR', '999999-9999:.6 999999_9999:.35 9{10}:.1', stdnum('dk/cpr'), 'cpr, cpr-nummer, cpr-nr, personnummer, cprnr, cpr nr'),
+  identifier('DK_CPR', '999999-9999:.6 999999_9999:.35 9{10}:.1', (digits) => isOfLivingDane(digits) && stdnum('dk/cpr')(digits), 'cpr, cpr-nummer, cpr-nr, personnummer, cprnr, cpr nr'),
   identifier('DK_CVR', 'AA9{8}:.5 9{8}:.15 99_99_99_99:.15', (code) => /^(?:DK|\d)/u.test(code) && stdnum('dk/cvr')(code), 'cvr, cvr-nr, cvr nummer, se-nr, moms'),
   identifier('FI_PERSONAL_IDENTITY_CODE', '999999-999X:.85 999999A999X:.85 999999+999X:.85', hetu, 'henkilotunnus, hetu, personbeteckning, sotu, personal identity code, henkilotunnuksesi'),
   identifier('FI_BUSINESS_ID', '9{7}-9:.55', stdnum('fi/ytunnus'), 'y-tunnus, fo-nummer, business id, ytunnus'),
   identifier('FI_VAT', 'AA9{8}:.55', (code) => code.startsWith('FI') && stdnum('fi/alv')(code), 'alv, vat, alv-numero'),
   identifier('IS_KENNITALA', '999999-9999:.6 9{10}:.2', stdnum('is/kennitala'), 'kennitala, kt'),
   identifier('FO_VAT', '999999:.05', stdnum('fo/vn'), 'vinnutal, v-tal'),
-  identifier('EE_PERSONAL_CODE', '9{11}:.3', stdnum('ee/ik'), 'isikukood, ik, personal code'),
+  identifier('EE_PERSONAL_CODE', '9{11}:.3', (digits) => isOfLivingByFirstDigit(digits) && stdnum('ee/ik')(digits), 'isikukood, ik, personal code'),
   identifier('EE_REGISTRY_CODE', '9{8}:.15', stdnum('ee/registrikood'), 'registrikood, registry code'),
   identifier('LV_PERSONAL_CODE', '999999-99999:.55 9{11}:.2', stdnum('lv/pvn'), 'personas kods, personal code, pk'),
-  identifier('LT_PERSONAL_CODE', '9{11}:.3', stdnum('lt/asmens'), 'asmens kodas, personal code, a.k'),
+  identifier('LT_PERSONAL_CODE', '9{11}:.3', (digits) => isOfLivingByFirstDigit(digits) && stdnum('lt/asmens')(digits), 'asmens kodas, personal code, a.k'),
   identifier('LT_VAT', 'AA9{9}:.5 AA9{12}:.5', (code) => code.startsWith('LT') && stdnum('lt/pvm')(code), 'pvm, pvm kodas, vat'),
 ] // prettier-ignore

@@ -30,6 +30,16 @@ describe('a number with a slip in it is not taken for another one (C6, C9)', () 
     ['no account inside `permanent account number`', 'permanent account number: ABCZE12345'],
     ['no registration number inside `resident registration number`', 'resident registration number 991332-1234567'],
     ['no card of an airline behind another word', 'numéro de sécurité sociale 174087111637887'],
+    ['no account of any shape in the form of a Norwegian one', 'kontonummer: 7992 48 36830'],
+    ['nor of one of New Zealand', 'bank account: 01-0562-9753630-821'],
+    ['no licence of any shape in the form of a Korean one', 'driver license: 10-86-111121-71'],
+    ['no Turkish plate at the end of an Indian one', 'vehicle: BH 05 NI 9814'],
+    ['nor where no word stands before it', 'I saw QX 10 MN 9380 there'],
+    ['no telephone that goes on by the same sign', 'my number: 2606-0174-1660'],
+    ['no Colombian number that is not given out yet', 'cedula juridica: 3015254065'],
+    ['no number of somebody born in 1868', 'personnummer: 211068-6190'],
+    ['nor in 1889, in Polish', 'pesel: 89861234568'],
+    ['nor in 1889, in Estonian', 'isikukood: 18906120017'],
   ])('%s', (_what, text) => {
     expect(found(text)).toEqual([])
   })
@@ -40,6 +50,11 @@ describe('a number with a slip in it is not taken for another one (C6, C9)', () 
     expect(found('020 7946 0958 0161 496 0345')).toEqual(['PHONE_NUMBER 020 7946 0958', 'PHONE_NUMBER 0161 496 0345'])
     expect(found('insurance number: W12345678')).toEqual(['HEALTH_PLAN_ID W12345678'])
     expect(found('account number: 747611993960')).toEqual(['US_BANK_NUMBER 747611993960'])
+    expect(found('kontonummer: 79924836830')).toEqual(['US_BANK_NUMBER 79924836830'])
+    expect(found('dni: 27099488 A')).toEqual(['AR_DNI 27099488'])
+    expect(found('plaka: 05 NI 9814')).toEqual(['TR_LICENSE_PLATE 05 NI 9814'])
+    expect(found('call 2606-0174')).toEqual(['PHONE_NUMBER 2606-0174'])
+    expect(found('cedula: 1112959260')).toEqual(['CO_CEDULA 1112959260'])
     expect(found('(11) 91243-8125, São Paulo')).toEqual(['PHONE_NUMBER (11) 91243-8125'])
   })
 })

@@ -201,6 +201,8 @@ function weak(segment: Segment, run: DigitRun, from: number): Candidate | null {
   const [longest] = extents(run, from, 11)
   if (longest === undefined) return null
   const [to, digits] = longest
+  // `2606-0174-1660`: more digits follow by the same sign.
+  if (to > from + 1 && run.separators[to - 1] === run.separators[to - 2]) return null
   if (digits < 7 || looksOtherwise(segment.text, run.groups, run.separators, from, to)) return null
   return { to, score: SCORE.weak, weak: true }
 }
