@@ -11,7 +11,8 @@ export function memoryKeys(log: (use: string) => void = () => undefined): Keys {
     throw new RedoubtError('ERR_KEYS_UNKNOWN')
   }
   return {
-    async generateDataKey(keyClass, resource) {
+    async generateDataKey(owner, resource) {
+      const keyClass = owner === 'configuration' ? owner : owner.keyClass
       log(`generate ${keyClass}`)
       const key = createSecretKey(randomBytes(32))
       const wrapped = Buffer.from(`key-${keys.size}`).toString('base64url')
@@ -25,6 +26,7 @@ export function memoryKeys(log: (use: string) => void = () => undefined): Keys {
     signer: unknown,
     release: unknown,
     destroySubject: unknown,
+    destroyOwner: unknown,
     rotate: unknown,
     list: () => [],
   }

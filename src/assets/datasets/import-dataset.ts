@@ -18,7 +18,7 @@ import { ColumnObserver, numberOf, textOf } from './column-type.ts'
 import { CsvParser, type CsvRow } from './csv-parser.ts'
 import type { ColumnDescription, ImportedVersion, RowGroup } from './dataset-version.ts'
 import { ColumnProfiler, describeForAudit, encodeManifest, type Manifest, versionOf } from './manifest.ts'
-import { FOLDER, groupPath, indexPath, manifestPath, pathsOf, resourceOf, spoolPath } from './object-paths.ts'
+import { FOLDER, groupPath, indexPath, manifestPath, ownerOf, pathsOf, resourceOf, spoolPath } from './object-paths.ts'
 import { checkHeader, checkOptions, type ImportOptions } from './options.ts'
 import { encodeRowGroup, MAX_GROUP_ROWS } from './row-group-codec.ts'
 import { demandSensitivity, scanForAudit } from './scan-facts.ts'
@@ -72,7 +72,7 @@ export async function importDataset(
       resource,
       ...(options.requestId === undefined ? {} : { requestId: options.requestId }),
     }
-    const spoolKey = await ports.keys.generateDataKey('dataset', resourceOf(id, 'spool'), use)
+    const spoolKey = await ports.keys.generateDataKey(ownerOf(options.name), resourceOf(id, 'spool'), use)
     const table = await spoolRows(ports, id, spoolKey, source, options)
     if (table.scan && options.strict === true) demandSensitivity(table.scan, options.sensitivity)
     const sealed = await sealGroups(ports, id, spoolKey, table, options, use)
@@ -96,7 +96,7 @@ export async function importDataset(
         ...sealed,
       }
       const { bytes, digest } = encodeManifest(manifest)
-      const key = await ports.keys.generateDataKey('dataset', resourceOf(id, 'manifest'), use)
+      const key = await ports.keys.generateDataKey(ownerOf(options.name), resourceOf(id, 'manifest'), use)
       await sealObject(ports.objects, manifestPath(id), key, [bytes])
       const version = versionOf(manifest, digest)
       options.signal?.throwIfAborted()
@@ -254,14 +254,14 @@ async function sealGroups(
     if (index) for (const [i, fields] of rows.entries()) addSubject(index, ports.sealer, textOf(fields[subject]!), row + i)
     row += group.rows
     const number = groups.length
-    const key = await ports.keys.generateDataKey('dataset', resourceOf(id, `group-${number}`), use)
+    const key = await ports.keys.generateDataKey(ownerOf(options.name), resourceOf(id, `group-${number}`), use)
     const { plaintextDigest } = await sealObject(ports.objects, groupPath(id, number), key, encodeRowGroup(group))
     groups.push({ rows: group.rows, digest: plaintextDigest })
   }
   let subjectIndex: string | null = null
   if (index) {
     const bytes = index.finish()
-    const key = await ports.keys.generateDataKey('dataset', resourceOf(id, 'subjects'), use)
+    const key = await ports.keys.generateDataKey(ownerOf(options.name), resourceOf(id, 'subjects'), use)
     await sealObject(ports.objects, indexPath(id), key, [bytes])
     subjectIndex = createHash('sha256').update(bytes).digest('hex')
   }

@@ -1,44 +1,78 @@
 import { createHash, type KeyObject } from 'node:crypto'
-import { asRedoubtError, type AuditSink, type JsonObject, RedoubtError, type Signer } from '#foundation/core'
+import { asRedoubtError, type AuditSink, type Clock, type JsonObject, RedoubtError, type Signer } from '#foundation/core'
 import type { DataKey, WrappedKey } from '#foundation/crypto'
 import type { KeyProvider, KeyReference, SigningKeyName } from './key-provider.ts'
-import type { AuditedKeys, KeyClass, KeyDescription, KeyUse, ReleasableKeyName } from './keys.ts'
+import type { AuditedKeys, KeyClass, KeyDescription, KeyOwner, KeyUse, ReleasableKeyName, RotateOptions } from './keys.ts'
+import type { OwnerKeys, Recording } from './owner-keys.ts'
+import type { RetirementStore } from './rotation/retirement-store.ts'
 import type { KeyedSubjectSealer } from './subject-sealer.ts'
 import type { UnwrapCache } from './unwrap-cache.ts'
 
 /** Who rotates what is due. */
-const ITSELF: KeyUse = { principal: { type: 'System', id: 'keys' }, purpose: 'key-rotation', resource: { type: 'System', id: 'keys' } }
+export const ITSELF: KeyUse = {
+  principal: { type: 'System', id: 'keys' },
+  purpose: 'key-rotation',
+  resource: { type: 'System', id: 'keys' },
+}
 const MAX_TEXT = 512
 
-interface Fact {
-  readonly type: 'key.generate' | 'key.unwrap' | 'key.rewrap' | 'key.sign' | 'key.release' | 'key.rotate' | 'key.destroy'
+export interface Fact {
+  readonly type: 'key.generate' | 'key.unwrap' | 'key.rewrap' | 'key.sign' | 'key.release' | 'key.rotate' | 'key.retire' | 'key.destroy'
   readonly action: 'useKey' | 'rotateKey' | 'destroyKey'
   readonly details: JsonObject
+}
+
+/** The record of one use, for what moves and ends keys beside this class. */
+export interface Recorder {
+  record(fact: Fact): Promise<void>
+  tried<T>(call: () => Promise<T>, fact: Fact): Promise<T>
+  readonly recording: Recording
+}
+
+export interface RecordedParts {
+  readonly provider: KeyProvider
+  readonly sealer: KeyedSubjectSealer
+  readonly owners: OwnerKeys
+  readonly cache: UnwrapCache
+  readonly retirements: RetirementStore
+  readonly clock: Clock
 }
 
 /** Stands between the provider and everyone else: what is not recorded is not done, and no key is given out. */
 export class RecordedKeys implements AuditedKeys {
   readonly #provider: KeyProvider
   readonly #sealer: KeyedSubjectSealer
+  readonly #owners: OwnerKeys
   readonly #cache: UnwrapCache
+  readonly #retirements: RetirementStore
+  readonly #clock: Clock
   readonly #audit: AuditSink
   #closed = false
 
-  constructor(provider: KeyProvider, sealer: KeyedSubjectSealer, cache: UnwrapCache, audit: AuditSink) {
-    this.#provider = provider
-    this.#sealer = sealer
-    this.#cache = cache
+  constructor(parts: RecordedParts, audit: AuditSink) {
+    this.#provider = parts.provider
+    this.#sealer = parts.sealer
+    this.#owners = parts.owners
+    this.#cache = parts.cache
+    this.#retirements = parts.retirements
+    this.#clock = parts.clock
     this.#audit = audit
   }
 
-  async generateDataKey(keyClass: KeyClass, resource: string, use: KeyUse): Promise<DataKey> {
+  async generateDataKey(owner: KeyOwner | 'configuration', resource: string, use: KeyUse): Promise<DataKey> {
     this.#prepare(use, resource)
     await this.#rotateDue()
-    const binding = { tenant: 'default', resource, purpose: keyClass } as const
-    const details = { keyClass, binding }
+    const binding = { tenant: 'default', resource, purpose: owner === 'configuration' ? owner : owner.keyClass } as const
+    const details = owner === 'configuration' ? { keyClass: owner, binding } : { ...factsOf(owner), binding }
     const fact = (more: JsonObject): Fact => ({ type: 'key.generate', action: 'useKey', details: { ...details, ...more } })
-    const dataKey = await this.#tried(() => this.#provider.generateDataKey(keyClass, binding), fact({}), use)
+    const generate = async (): Promise<DataKey> => {
+      if (owner === 'configuration') return this.#provider.generateDataKey(owner, binding)
+      if (this.#owners.rotationDue(owner)) await this.#rotateOwner(owner, ITSELF, true)
+      return this.#owners.generateDataKey(owner, binding, this.#recording(use))
+    }
+    const dataKey = await this.#tried(generate, fact({}), use)
     await this.#record(fact(referenceOf(dataKey.wrapped)), use)
+    this.#owners.requireAlive(dataKey.wrapped)
     return dataKey
   }
 
@@ -50,8 +84,9 @@ export class RecordedKeys implements AuditedKeys {
     const hits = this.#cache.takeHits(wrapped, use)
     try {
       await this.#reportHits(false)
-      const key = await this.#tried(() => this.#provider.unwrap(wrapped), fact, use)
+      const key = await this.#tried(() => this.#unwrap(wrapped, use), fact, use)
       await this.#record(hits === 0 ? fact : { ...fact, details: { ...fact.details, cacheHits: hits } }, use)
+      this.#owners.requireAlive(wrapped)
       if (!this.#closed) this.#cache.put(wrapped, use, key)
       return key
     } catch (error) {
@@ -60,16 +95,21 @@ export class RecordedKeys implements AuditedKeys {
     }
   }
 
-  async rewrap(wrapped: WrappedKey, use: KeyUse): Promise<WrappedKey> {
+  async rewrap(wrapped: WrappedKey, use: KeyUse, owner?: KeyOwner): Promise<WrappedKey> {
     this.#prepare(use, wrapped.binding.resource)
     await this.#rotateDue()
     const details = this.#factsOf(wrapped)
     const keyClass = this.#classOf(wrapped)
+    const under = owner ?? this.#owners.ownerOf(wrapped.keyId)
     const rewrap = async (): Promise<WrappedKey> => {
       if (keyClass === null) throw new RedoubtError('ERR_KEYS_UNKNOWN')
-      const material = (await this.#provider.unwrap(wrapped)).export()
+      if (under !== null && under.keyClass !== keyClass)
+        throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'the key is of another class than its new owner')
+      const material = (await this.#unwrap(wrapped, use)).export()
       try {
-        return await this.#provider.wrap(keyClass, material, wrapped.binding)
+        return under === null
+          ? await this.#provider.wrap(keyClass, material, wrapped.binding)
+          : await this.#owners.wrap(under, material, wrapped.binding, this.#recording(use))
       } finally {
         material.fill(0)
       }
@@ -77,6 +117,7 @@ export class RecordedKeys implements AuditedKeys {
     const rewrapped = await this.#tried(rewrap, { type: 'key.rewrap', action: 'rotateKey', details }, use)
     const to = { newKeyId: rewrapped.keyId, newVersion: rewrapped.version }
     await this.#record({ type: 'key.rewrap', action: 'rotateKey', details: { ...details, ...to } }, use)
+    this.#owners.requireAlive(rewrapped)
     return rewrapped
   }
 
@@ -120,13 +161,29 @@ export class RecordedKeys implements AuditedKeys {
     return { pseudonym, destroyed: await this.#tried(async () => this.#sealer.destroy(subject), fact, use) }
   }
 
-  async rotate(keyClass: KeyClass, use: KeyUse): Promise<KeyReference> {
-    this.#prepare(use, keyClass)
-    return this.#rotate(keyClass, use, false)
+  async destroyOwner(owner: KeyOwner, use: KeyUse): Promise<{ destroyed: number }> {
+    this.#prepare(use, owner.name)
+    const keys = this.list().filter((key) => key.owner === owner.name && key.keyClass === owner.keyClass && key.state !== 'destroyed')
+    const versions = keys.map(referenceOf)
+    const fact: Fact = { type: 'key.destroy', action: 'destroyKey', details: { ...factsOf(owner), versions } }
+    // As with subjects: in the log before it is done, since it cannot be undone.
+    await this.#record(fact, use)
+    const destroy = async (): Promise<number> => {
+      // INVARIANT: between the chain's end and the caches' there is no turn of the event loop: no one reads on from either.
+      this.#cache.forget(this.#owners.chainsOf(owner))
+      return this.#owners.destroy(owner)
+    }
+    return { destroyed: await this.#tried(destroy, fact, use) }
+  }
+
+  async rotate(of: KeyClass | KeyOwner, use: KeyUse, { compromised = false }: RotateOptions = {}): Promise<KeyReference> {
+    this.#prepare(use, typeof of === 'string' ? of : of.name)
+    if (compromised) return this.#rotateCompromised(of, use)
+    return typeof of === 'string' ? this.#rotate(of, use, false) : this.#rotateOwner(of, use, false)
   }
 
   list(): readonly KeyDescription[] {
-    return this.#provider.describe()
+    return [...this.#provider.describe(), ...this.#owners.describe()]
   }
 
   async flush(): Promise<void> {
@@ -139,16 +196,88 @@ export class RecordedKeys implements AuditedKeys {
     await this.#reportHits(true)
   }
 
+  /** Rotates every chain that is due, of the tenant and of every owner; each rotation is recorded as automatic. */
+  async rotateDue(): Promise<void> {
+    this.#prepare(ITSELF, 'keys')
+    await this.#rotateDue()
+    for (const owner of this.#owners.dueOwners()) await this.#rotateOwner(owner, ITSELF, true)
+  }
+
+  recorder(use: KeyUse): Recorder {
+    this.#prepare(use, 'keys')
+    return {
+      record: (fact) => this.#record(fact, use),
+      tried: (call, fact) => this.#tried(call, fact, use),
+      recording: this.#recording(use),
+    }
+  }
+
   async #rotateDue(): Promise<void> {
     for (const keyClass of this.#provider.rotationDue()) await this.#rotate(keyClass, ITSELF, true)
   }
 
-  async #rotate(keyClass: KeyClass, use: KeyUse, automatic: boolean): Promise<KeyReference> {
+  async #rotate(keyClass: KeyClass, use: KeyUse, automatic: boolean, compromised = false): Promise<KeyReference> {
     const primary = this.#provider.describe().find((key) => key.keyClass === keyClass && key.state === 'primary')
     const from = primary === undefined ? {} : { keyId: primary.keyId, oldVersion: primary.version, version: primary.version + 1 }
-    const fact: Fact = { type: 'key.rotate', action: 'rotateKey', details: { keyClass, ...from, automatic } }
+    const fact: Fact = {
+      type: 'key.rotate',
+      action: 'rotateKey',
+      details: { keyClass, ...from, automatic, ...(compromised ? { compromised } : {}) },
+    }
     await this.#record(fact, use)
     return this.#tried(() => this.#provider.rotate(keyClass), fact, use)
+  }
+
+  async #rotateOwner(owner: KeyOwner, use: KeyUse, automatic: boolean, compromised = false): Promise<KeyReference> {
+    const primary = this.#owners.primary(owner)
+    const from = primary === null ? {} : { keyId: primary.keyId, oldVersion: primary.version, version: primary.version + 1 }
+    const fact: Fact = {
+      type: 'key.rotate',
+      action: 'rotateKey',
+      details: { ...factsOf(owner), ...from, automatic, ...(compromised ? { compromised } : {}) },
+    }
+    await this.#record(fact, use)
+    return this.#tried(() => this.#owners.rotate(owner, this.#recording(use)), fact, use)
+  }
+
+  /** INVARIANT: what is exposed is marked before the rotation: a crash between the two leaves too much marked, never too little. */
+  async #rotateCompromised(of: KeyClass | KeyOwner, use: KeyUse): Promise<KeyReference> {
+    if (of === 'subject' || of === 'configuration')
+      throw new RedoubtError(
+        'ERR_INPUT_INVALID',
+        'only what data sets and models seal can be sealed anew: rotate this class without `compromised`',
+      )
+    const primaries = this.list().filter(({ state }) => state === 'primary')
+    const mark = (exposed: readonly KeyDescription[]): void => {
+      for (const key of exposed) this.#retirements.compromise(key, this.#clock.now())
+    }
+    if (typeof of !== 'string') {
+      mark(primaries.filter(({ keyClass, owner }) => keyClass === of.keyClass && owner === of.name))
+      return this.#rotateOwner(of, use, false, true)
+    }
+    const exposed = primaries.filter(({ keyClass }) => keyClass === of)
+    mark(exposed)
+    const rotated = await this.#rotate(of, use, false, true)
+    for (const { owner } of exposed) if (owner !== undefined) await this.#rotateOwner({ keyClass: of, name: owner }, use, false, true)
+    return rotated
+  }
+
+  /** Under its owner's chain, or under the tenant's class: so are keys of the house, and objects from before there were owners. */
+  #unwrap(wrapped: WrappedKey, use: KeyUse): Promise<KeyObject> {
+    return this.#owners.ownerOf(wrapped.keyId) === null
+      ? this.#provider.unwrap(wrapped)
+      : this.#owners.unwrap(wrapped, this.#recording(use))
+  }
+
+  /** What the provider does for an owner's key-encryption key is an event of its own, durable before that key wraps or unwraps. */
+  #recording(use: KeyUse): Recording {
+    return async ({ type, owner, binding: { tenant, resource, purpose }, keyId, version }, call) => {
+      const details = { ...factsOf(owner), keyId, version, binding: { tenant, resource, purpose } }
+      const fact: Fact = { type, action: 'useKey', details }
+      const result = await this.#tried(call, fact, use)
+      await this.#record(fact, use)
+      return result
+    }
   }
 
   /** Records hits that no later event of their own key may ever tell. */
@@ -198,10 +327,14 @@ export class RecordedKeys implements AuditedKeys {
 
   #factsOf(wrapped: WrappedKey): JsonObject {
     const { tenant, resource, purpose } = wrapped.binding
-    return { ...referenceOf(wrapped), keyClass: this.#classOf(wrapped), binding: { tenant, resource, purpose } }
+    const owner = this.#owners.ownerOf(wrapped.keyId)
+    const of = owner === null ? { keyClass: this.#classOf(wrapped) } : factsOf(owner)
+    return { ...referenceOf(wrapped), ...of, binding: { tenant, resource, purpose } }
   }
 
   #classOf({ keyId }: WrappedKey): KeyClass | null {
+    const owner = this.#owners.ownerOf(keyId)
+    if (owner !== null) return owner.keyClass
     const keyClass = this.#provider.describe().find((key) => key.keyId === keyId)?.keyClass
     return keyClass === undefined || keyClass === 'signing' ? null : keyClass
   }
@@ -214,6 +347,10 @@ export class RecordedKeys implements AuditedKeys {
   }
 }
 
-function referenceOf({ keyId, version }: KeyReference): { keyId: string; version: number } {
+export function factsOf({ keyClass, name }: KeyOwner): { keyClass: KeyOwner['keyClass']; owner: string } {
+  return { keyClass, owner: name }
+}
+
+export function referenceOf({ keyId, version }: KeyReference): { keyId: string; version: number } {
   return { keyId, version }
 }

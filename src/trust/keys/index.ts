@@ -2,5 +2,18 @@ export { type KeysConfig, keysConfigSchema, type UnwrapCacheConfig } from './con
 export { type KeyLimits } from './key-limits.ts'
 export { type KeyProvider, type KeyReference, type ProviderHealth, type SigningKey, type SigningKeyName } from './key-provider.ts'
 export { keyProviderContract } from './key-provider-contract.ts'
-export type { AuditedKeys, KeyClass, KeyDescription, Keyring, KeyringUsage, Keys, KeyUse, ReleasableKeyName } from './keys.ts'
+export type {
+  AuditedKeys,
+  KeyClass,
+  KeyDescription,
+  KeyOwner,
+  Keyring,
+  KeyringUsage,
+  Keys,
+  KeyUse,
+  ReleasableKeyName,
+  RotateOptions,
+} from './keys.ts'
 export { openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
+export type { KeyRotation, RotationProgress } from './rotation/key-rotation.ts'
+export { type SealedObjects, wrappedKeyOfRoom } from './rotation/wrapped-places.ts'

@@ -1,11 +1,22 @@
 import type { KeyObject } from 'node:crypto'
-import type { AuditSink, EntityUid, Signer, SubjectSealer } from '#foundation/core'
+import type { AlertSink, AuditSink, EntityUid, Signer, SubjectSealer } from '#foundation/core'
 import type { DataKey, WrappedKey } from '#foundation/crypto'
+import type { DurableFolder } from '#foundation/storage'
+import type { RotationConfig } from './config.ts'
 import type { ProviderHealth, SigningKeyName } from './key-provider.ts'
+import type { KeyRotation } from './rotation/key-rotation.ts'
+import type { SealedObjects, WrappedKeys } from './rotation/wrapped-places.ts'
 
 export const KEY_CLASSES = ['dataset', 'model', 'subject', 'configuration'] as const
 /** Each class has its own chain of key-encryption key versions under the root. */
 export type KeyClass = (typeof KEY_CLASSES)[number]
+
+/** What has a chain of key-encryption key versions of its own, under the class of the tenant: all versions of a data set, or of a model, share it. */
+export interface KeyOwner {
+  readonly keyClass: 'dataset' | 'model'
+  /** Of the data set or the model, 1 to 256 characters. */
+  readonly name: string
+}
 
 /** Who uses a key, for what: recorded before key material is returned. */
 export interface KeyUse {
@@ -18,6 +29,8 @@ export interface KeyUse {
 export interface KeyDescription {
   readonly keyId: string
   readonly keyClass: KeyClass | 'signing'
+  /** The data set or model whose chain this is; absent for the tenant's own. */
+  readonly owner?: string
   /** What a signing key signs. */
   readonly name?: SigningKeyName
   readonly version: number
@@ -29,7 +42,11 @@ export interface KeyDescription {
 
 /** The audited face of the keyring. Every call is recorded durably before key material is returned; log down means no key. */
 export interface Keys {
-  generateDataKey(keyClass: KeyClass, resource: string, use: KeyUse): Promise<DataKey>
+  /**
+   * A fresh AES-256 key, bound to a resource, under the primary version of its owner's chain; `configuration` is the house's own.
+   * @throws {RedoubtError} `ERR_KEYS_DESTROYED` when the owner is destroyed at this moment, `ERR_KEYS_EXHAUSTED`, `ERR_INPUT_INVALID`.
+   */
+  generateDataKey(owner: KeyOwner | 'configuration', resource: string, use: KeyUse): Promise<DataKey>
   /** A short-lived cache (at most 5 minutes and a bounded number of uses) may answer; its hits are counted in the next event. */
   unwrap(wrapped: WrappedKey, use: KeyUse): Promise<KeyObject>
   /** A signer whose every `sign` is recorded. */
@@ -41,15 +58,34 @@ export interface Keys {
    * What was sealed before stays unreadable for ever; what is sealed for the subject later gets a new key.
    */
   destroySubject(subject: string, use: KeyUse): Promise<{ readonly pseudonym: string; readonly destroyed: boolean }>
-  /** A new version becomes primary; older versions still unwrap. */
-  rotate(keyClass: KeyClass, use: KeyUse): Promise<{ readonly keyId: string; readonly version: number }>
+  /**
+   * Destroys every version of the owner's chain, durably and in every cache at once: whatever names one of them is unreadable for ever,
+   * what is sealed for the owner later gets a new chain. Recorded before it is done; idempotent, so a failed call is repeated.
+   * Objects that are still wrapped under the tenant's class are not reached: `rewrap` moves them under their owner first.
+   * @returns how many versions were destroyed now; 0 when there was none.
+   */
+  destroyOwner(owner: KeyOwner, use: KeyUse): Promise<{ readonly destroyed: number }>
+  /** A new version becomes primary; older versions still unwrap. @throws {RedoubtError} `ERR_KEYS_UNKNOWN` for an owner without keys. */
+  rotate(of: KeyClass | KeyOwner, use: KeyUse, options?: RotateOptions): Promise<{ readonly keyId: string; readonly version: number }>
   list(): readonly KeyDescription[]
+}
+
+export interface RotateOptions {
+  /**
+   * The present version is no more to be trusted, and what it protects has to be sealed anew under fresh data keys by `KeyRotation`, which
+   * ends it without grace then. Of a class, the chain of every owner under it is rotated and exposed too.
+   * @throws {RedoubtError} `ERR_INPUT_INVALID` for `subject` and `configuration`: what those seal cannot be sealed anew.
+   */
+  readonly compromised?: boolean
 }
 
 /** What `Keyring.keys` gives: `Keys`, and what the composition root needs to keep the record complete. */
 export interface AuditedKeys extends Keys {
-  /** The same data key under the primary version of its class; recorded as `key.rewrap`. For `rewrapObject` after a rotation. */
-  rewrap(wrapped: WrappedKey, use: KeyUse): Promise<WrappedKey>
+  /**
+   * The same data key under the primary version of `owner`, or where none is named of its own chain; recorded as `key.rewrap`. For
+   * `rewrapObject` after a rotation, and to move what was wrapped under the tenant's class under its owner.
+   */
+  rewrap(wrapped: WrappedKey, use: KeyUse, owner?: KeyOwner): Promise<WrappedKey>
   /** Drops expired keys from the cache and records what the cache served since the last event. Call it once a minute. */
   flush(): Promise<void>
   /** Empties the cache and records what it served; to be awaited before the audit log is closed. */
@@ -69,6 +105,19 @@ export interface KeyringUsage {
   readonly mostUsedKeyRatio: number
 }
 
+export interface RotationOptions {
+  readonly audit: AuditSink
+  readonly alerts: AlertSink
+  /** Where the objects lie. */
+  readonly folder: DurableFolder
+  readonly objects: readonly SealedObjects[]
+  /** Wrapped keys outside the key database. */
+  readonly wrapped: readonly WrappedKeys[]
+  readonly config: RotationConfig
+  /** How to wait; by the system's timer unless given. */
+  readonly sleep?: (ms: number) => Promise<void>
+}
+
 /** The opened keyring, below the audit log: what the log itself needs is counted in a metric and not logged. */
 export interface Keyring {
   readonly checkpointSigner: Signer
@@ -77,6 +126,8 @@ export interface Keyring {
   readonly searchKey: KeyObject
   readonly usage: KeyringUsage
   keys(audit: AuditSink): AuditedKeys
+  /** What keeps versions young: to be run once an hour, at the start, and after a rotation that was asked for. */
+  rotation(options: RotationOptions): KeyRotation
   /** For `redoubt doctor`: whether the provider can serve. */
   health(): Promise<ProviderHealth>
   /** Forgets all keys; the use counters become exact. The keyring cannot be used after it. */

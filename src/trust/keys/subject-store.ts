@@ -13,6 +13,29 @@ export const KEY_MIGRATIONS: Migrations = [
      destroyed_at INTEGER,
      PRIMARY KEY (pseudonym, generation)
    );`,
+  `CREATE TABLE owner_keys (
+     key_id TEXT NOT NULL,
+     version INTEGER NOT NULL,
+     key_class TEXT NOT NULL,
+     owner TEXT NOT NULL,
+     state TEXT NOT NULL,
+     wrapped TEXT,
+     created_at INTEGER NOT NULL,
+     reserved_uses INTEGER NOT NULL,
+     destroyed_at INTEGER,
+     PRIMARY KEY (key_id, version)
+   );
+   CREATE UNIQUE INDEX owner_keys_primary ON owner_keys (key_class, owner) WHERE state = 'primary';
+   CREATE INDEX owner_keys_owner ON owner_keys (key_class, owner);`,
+  `CREATE TABLE key_retirements (
+     key_id TEXT NOT NULL,
+     version INTEGER NOT NULL,
+     phase TEXT NOT NULL,
+     compromised INTEGER NOT NULL,
+     since INTEGER NOT NULL,
+     waited_ms INTEGER NOT NULL,
+     PRIMARY KEY (key_id, version)
+   );`,
 ]
 
 /** The wrapped form without its binding, which follows from the row: a row moved to another subject does not open. */
@@ -95,11 +118,16 @@ export class SubjectStore {
     this.commit()
     return guarded(() => {
       const { changes } = this.#destroy.run(now, pseudonym)
-      const checkpoint = this.#raw.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number } | undefined
-      if (checkpoint?.busy !== 0) throw new RedoubtError('ERR_STORAGE_IO', 'the write-ahead log of the key database is in use')
+      forgetOverwritten(this.#raw)
       return Number(changes) > 0
     })
   }
+}
+
+/** Takes old pages out of the write-ahead log: what `secure_delete` zeroed in the database would stay readable there. */
+export function forgetOverwritten(raw: DatabaseSync): void {
+  const checkpoint = raw.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number } | undefined
+  if (checkpoint?.busy !== 0) throw new RedoubtError('ERR_STORAGE_IO', 'the write-ahead log of the key database is in use')
 }
 
 export function guarded<T>(call: () => T): T {
