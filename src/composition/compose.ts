@@ -11,7 +11,7 @@ import { openLimits } from '#gateway/limits'
 import type { House } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
-import { openExceptions } from '#governance/approvals'
+import { openExceptions, wrappedRoomKey } from '#governance/approvals'
 import {
   type Activation,
   approversOf,
@@ -48,6 +48,7 @@ import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { startGrpc } from './start-grpc.ts'
+import { startKeys, startRotation } from './start-keys.ts'
 import { startVault } from './start-vault.ts'
 import { passphrase } from './secrets.ts'
 import { type FiltersChange, LiveFilters } from './live-filters.ts'
@@ -191,15 +192,7 @@ async function start(
     details: { version: VERSION, profile },
   })
   writeFileSync(directory.at(LOG_KEY_FILE), `${log.verifierKey()}\n`)
-  const keys = keyring.keys(audit)
-  closers.push(() => keys.close())
-  const flush = setInterval(
-    () => void keys.flush().catch((error: unknown) => logger.error({ err: error }, 'uses of keys could not be recorded')),
-    KEY_FLUSH_MS,
-  )
-  flush.unref()
-  closers.push(() => clearInterval(flush))
-
+  const keys = startKeys(keyring, audit, logger, closers)
   const certificates = await openCertificates({
     keys,
     clock,
@@ -254,7 +247,7 @@ async function start(
   closers.push(() => exceptions.close())
   const { sealer } = keyring
   const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
-  const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)
+  const { reviews, wrapped: reviewsKey } = await openReviews(directory.at('oversight.db'), closers, reviewing)
   const assets = { database, keys, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
   const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, sought: configuration.confidential })
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
@@ -262,7 +255,12 @@ async function start(
   closers.push(() => limitsDatabase.close())
   const limits = openLimits({ database: limitsDatabase, clock })
   closers.push(() => limits.close())
-  const vault = startVault({ path: directory.at('vault.db'), days: configuration.filters.vaultDays, keyring, keys, clock, logger }, closers)
+  const vaultParts = { path: directory.at('vault.db'), days: configuration.filters.vaultDays, keyring, keys, clock, logger }
+  const { vault, wrapped: vaultKey } = startVault(vaultParts, closers)
+  const rotating = { keyring, audit, alerts, logger, folder: assets.objects, config: configuration.keys.rotation }
+  const objects = [datasets.sealedObjects, registry.sealedObjects, confidential.sealedObjects]
+  const wrapped = [vaultKey, reviewsKey, wrappedRoomKey(approvalsDatabase)]
+  const { rotation, begin: beginRotation } = startRotation({ ...rotating, objects, wrapped }, closers)
   const models = createModelServer({ clock, logger, foreign: configuration.foreignModels })
   closers.push(() => models.close())
   const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, environment)
@@ -323,6 +321,7 @@ async function start(
     reviews,
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
+    rotation,
     vault,
     digestKey: house.digestKey,
     datasets,
@@ -401,6 +400,7 @@ async function start(
     if (profile === 'development')
       await makeStarterWorkspace({ datasets, registry, models, database, ...(starterRows === undefined ? {} : { rows: starterRows }) })
     readiness.done()
+    beginRotation()
     // Beside the first requests: it takes a core for seconds where there are policies of one's own.
     void invariantAlarm({ policies, alerts, logger })
   })()
@@ -422,9 +422,6 @@ async function start(
     close: () => closers.closeAll(),
   }
 }
-
-/** Uses of a key that the cache answered are on record within this time. */
-const KEY_FLUSH_MS = 60_000
 
 /** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */
 const SHADOW_RATE = 1_000

@@ -10,12 +10,12 @@ import {
 } from '#foundation/core'
 import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
-import type { Keys, KeyUse } from '#trust/keys'
+import type { Keys, KeyUse, SealedObjects } from '#trust/keys'
 import { type Catalogue, openCatalogue } from './catalogue.ts'
 import type { DatasetVersion, ImportedVersion } from './dataset-version.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
 import type { ColumnProfile } from './manifest.ts'
-import { FOLDER, idsWithObjects } from './object-paths.ts'
+import { FOLDER, idsWithObjects, sealedObjectsIn } from './object-paths.ts'
 import type { ImportOptions } from './options.ts'
 import type { RowAccess } from './row-access.ts'
 import { type FirstRows, firstRows, type FirstRowsAsk, readRows, type RowReading } from './row-reading.ts'
@@ -77,6 +77,8 @@ export interface Datasets {
   rowsOf(version: DatasetVersion, subject: string, use: KeyUse): Promise<readonly number[]>
   /** Removes all versions of a name; recorded as `data.remove`. @returns how many. */
   remove(name: string, use: KeyUse): Promise<number>
+  /** All that lies sealed here, of imports that run too, for whoever moves keys. */
+  readonly sealedObjects: SealedObjects
 }
 
 /** Removes what a crash left of imports that never finished. */
@@ -130,6 +132,10 @@ export function openDatasets(options: DatasetsOptions): Datasets {
         facts.delete(id)
       }
       return removed.length
+    },
+    sealedObjects: {
+      keyClass: 'dataset',
+      list: () => sealedObjectsIn(objects, new Map(catalogue.list().map(({ id, name }) => [id, name]))),
     },
   }
 }

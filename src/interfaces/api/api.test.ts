@@ -103,6 +103,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['GET', '/api/v1/keys', {}, 'view', /list keys/],
   ['GET', '/api/v1/keys/legs', {}, 'view', /probe legs/],
   ['POST', '/api/v1/keys/rotate', { json: { keyClass: 'model' } }, 'rotateKey', /rotate key/],
+  ['GET', '/api/v1/keys/rotation', {}, 'view', /tell rotation/],
   ['POST', '/api/v1/subjects/destroy-key', { json: { subject: 's' } }, 'destroyKey', /destroy subject/],
   ['GET', '/api/v1/audit/entries', {}, 'readAudit', /search log/],
   ['GET', '/api/v1/audit/entries/1', {}, 'readAudit', /read entry.*open personal fields/],

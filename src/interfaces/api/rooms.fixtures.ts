@@ -236,6 +236,7 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
     accessReviewDays: 14,
     digestKey: new Uint8Array(32),
     keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
+    rotation: { run: async () => undefined, progress: act('tell rotation', {}) },
     datasets: {
       list: () => [version],
       get: (name: string) => (name === 'absent' ? null : version),

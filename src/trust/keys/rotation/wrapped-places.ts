@@ -38,8 +38,8 @@ export interface WrappedKeys {
 
 const PAGE = 256
 
-/** The key of a room that keeps one, in the column `wrapped` of a table of its own. */
-export function wrappedKeyOfRoom(raw: DatabaseSync, table: 'vault_key' | 'room_key'): WrappedKeys {
+/** The key of a room that keeps one, in the column `wrapped` of a table of its own, as `Keys.generateDataKey` gave it. */
+export function wrappedKeyOfRoom(raw: DatabaseSync, table: string): WrappedKeys {
   const read = raw.prepare(`SELECT wrapped FROM ${table}`)
   const update = raw.prepare(`UPDATE ${table} SET wrapped = ? WHERE wrapped = ?`)
   return {
