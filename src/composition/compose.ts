@@ -47,7 +47,7 @@ import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { startGrpc } from './start-grpc.ts'
 import { startVault } from './start-vault.ts'
-import { passphrase } from './secrets.ts'
+import { opensByPassphrase, passphrase } from './secrets.ts'
 import { type FiltersChange, LiveFilters } from './live-filters.ts'
 import { endpointFacts, languageModels } from './language-models.ts'
 import { serverStatus } from './server-status.ts'
@@ -119,7 +119,7 @@ async function start(
   const logger = surroundings.logger ?? createLogger({ level: configuration.log.level })
   refuseInsecure(configuration)
   const countries = await openCountries(configuration.conditions.countryFile)
-  const secret = passphrase(configuration, warn)
+  const secret = opensByPassphrase(configuration) ? { passphrase: passphrase(configuration, warn) } : {}
 
   const directory = takeDataDirectory(configuration.dataDir)
   closers.push(() => directory.release())
@@ -133,7 +133,7 @@ async function start(
   const opening = openKeyring({
     folder: keysFolder,
     database: keysDatabase,
-    passphrase: secret,
+    ...secret,
     clock,
     ...configuration.keys,
     ...(kdf === undefined ? {} : { kdf }),

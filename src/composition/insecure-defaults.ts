@@ -1,5 +1,6 @@
 import { RedoubtError } from '#foundation/core'
 import type { Configuration } from './configuration.ts'
+import { opensByPassphrase } from './secrets.ts'
 
 export interface InsecureDefault {
   readonly what: string
@@ -15,10 +16,11 @@ export function refuseInsecure({
   passphrase,
   audit,
   filters,
-}: Pick<Configuration, 'profile' | 'passphrase' | 'audit' | 'filters'>): void {
+  keys,
+}: Pick<Configuration, 'profile' | 'passphrase' | 'audit' | 'filters' | 'keys'>): void {
   if (profile !== 'production') return
   const missing = [
-    ...(passphrase === undefined ? ['`passphrase:` (a reference; none is generated)'] : []),
+    ...(opensByPassphrase({ keys }) && passphrase === undefined ? ['`passphrase:` (a reference; none is generated)'] : []),
     ...(audit.outsideFolder === undefined && audit.witnesses.length === 0
       ? ['`audit.witnesses` or `audit.outsideFolder` (without a checkpoint outside, who holds this host can rewrite the past unseen)']
       : []),
@@ -45,7 +47,7 @@ export function insecureDefaults(
     'set `profile: production` before real data come in',
   )
   add(
-    passphrase === undefined,
+    opensByPassphrase(configuration) && passphrase === undefined,
     'the passphrase of the keyring was generated on this host',
     'name a `passphrase:` reference in redoubt.yaml',
   )

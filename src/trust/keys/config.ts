@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { argon2Schema, DEFAULT_ARGON2 } from '#foundation/crypto'
+import { providerConfigSchema } from './provider-config.ts'
 
 /** An unwrapped data key may be served from memory for this long: a revoked purpose still reads for at most as long. */
 const DEFAULT_CACHE_TTL_MS = 300_000
@@ -30,6 +31,7 @@ export const unwrapCacheSchema = z
 
 export const keysConfigSchema = z
   .object({
+    provider: providerConfigSchema.default({ kind: 'sealed-file' }).describe('who holds the key-encryption keys'),
     /** Cost of the passphrase when a keyring is made; an existing one keeps its own. */
     kdf: argon2Schema.default(DEFAULT_ARGON2),
     unwrapCache: unwrapCacheSchema.prefault({}),
