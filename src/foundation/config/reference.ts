@@ -14,7 +14,7 @@ interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[]
   /** A union told apart by a constant member. */
   readonly oneOf?: readonly JsonSchema[]
-  readonly const?: unknown
+  readonly const?: string | number | boolean
 }
 
 /** Renders the reference page of a configuration schema as a Markdown table, one row a key. */
@@ -49,7 +49,7 @@ function walk(schema: JsonSchema, path: string, standard: string, rows: string[]
 }
 
 function typeName(schema: JsonSchema): string {
-  if (schema.const !== undefined) return `\`${String(schema.const)}\``
+  if (schema.const !== undefined) return `\`${schema.const}\``
   if (schema.enum) return schema.enum.map((value) => `\`${String(value)}\``).join(', ')
   if (schema.anyOf) return schema.anyOf.map((option) => typeName(option)).join(' or ')
   const range = [
