@@ -36,7 +36,7 @@ export function insecureDefaults(
   configuration: Configuration,
   facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean },
 ): readonly InsecureDefault[] {
-  const { profile, passphrase, audit, alerts, chat, filters, server, identity } = configuration
+  const { profile, passphrase, audit, alerts, chat, filters, server, identity, keys } = configuration
   const found: InsecureDefault[] = []
   const add = (when: boolean, what: string, mend: string): void => {
     if (when) found.push({ what, mend })
@@ -50,6 +50,11 @@ export function insecureDefaults(
     opensByPassphrase(configuration) && passphrase === undefined,
     'the passphrase of the keyring was generated on this host',
     'name a `passphrase:` reference in redoubt.yaml',
+  )
+  add(
+    'hybridGroup' in keys.provider && keys.provider.hybridGroup === 'preferred',
+    'keys pass to and from the key provider under classical groups where it knows no other: who records them today may read them one day',
+    'take `keys.provider.hybridGroup: preferred` away',
   )
   add(
     audit.outsideFolder === undefined && audit.witnesses.length === 0,

@@ -38,7 +38,7 @@ export interface ProviderHealth {
  * - Calls may run at the same time. A failed call may be repeated.
  * It does not audit: `AuditedKeys` does, above it.
  * @throws {RedoubtError} `ERR_KEYS_UNKNOWN`, `ERR_KEYS_DESTROYED`, `ERR_KEYS_EXHAUSTED`, `ERR_CRYPTO_AUTHENTICATION` for what it did
- *   not wrap for this binding, `ERR_STORAGE_IO` and `ERR_STORAGE_FULL`.
+ *   not wrap for this binding, `ERR_STORAGE_IO` and `ERR_STORAGE_FULL`; from outside also `ERR_KEYS_DISABLED` and `ERR_KEYS_PROVIDER_…`.
  */
 export interface KeyProvider {
   /** Wraps key material of 1 to 512 bytes under the primary version of a class. */

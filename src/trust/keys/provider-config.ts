@@ -1,17 +1,24 @@
 import { z } from 'zod'
+import { resolveSecret } from '#foundation/config'
 import { type Clock, RedoubtError } from '#foundation/core'
 import type { Argon2Parameters } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
+import { awsKmsService } from './aws-kms/aws-kms-service.ts'
+import { awsKmsSchema } from './aws-kms/config.ts'
 import type { KeyLimits } from './key-limits.ts'
 import type { KeyProvider } from './key-provider.ts'
+import { KEY_RECORDS_PATH } from './outside/key-records.ts'
+import { openServiceProvider } from './outside/outside-provider.ts'
 import { KEYRING_PATH, openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
+import { transitSchema } from './transit/config.ts'
+import { transitService } from './transit/transit-service.ts'
 
 const sealedFileSchema = z.strictObject({
   kind: z.literal('sealed-file').describe('key-encryption keys in a file, sealed under the passphrase'),
 })
 
 /** Who holds the key-encryption keys; a kind of provider is a member here and a line in `PROVIDERS`. */
-export const providerConfigSchema = z.discriminatedUnion('kind', [sealedFileSchema]).readonly()
+export const providerConfigSchema = z.discriminatedUnion('kind', [sealedFileSchema, awsKmsSchema, transitSchema]).readonly()
 
 export type ProviderConfig = z.output<typeof providerConfigSchema>
 export type ProviderKindName = ProviderConfig['kind']
@@ -41,6 +48,14 @@ const PROVIDERS: { readonly [Kind in ProviderKindName]: ProviderKind<Extract<Pro
       if (passphrase === undefined) throw new RedoubtError('ERR_KEYS_PASSPHRASE', 'the sealed file is opened by a passphrase')
       return openSealedFileProvider({ ...options, passphrase })
     },
+  },
+  'aws-kms': {
+    records: KEY_RECORDS_PATH,
+    open: async (config, options) => openServiceProvider(await awsKmsService(config, { resolveSecret }), options),
+  },
+  transit: {
+    records: KEY_RECORDS_PATH,
+    open: async (config, options) => openServiceProvider(await transitService(config, { resolveSecret, clock: options.clock }), options),
   },
 }
 
