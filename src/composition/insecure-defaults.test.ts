@@ -50,3 +50,27 @@ describe('filters that only count (C6)', () => {
     expect([said(base), said({ ...base, filters })]).toEqual([false, true])
   })
 })
+
+describe('a key provider that may be reached without the post-quantum group (A2)', () => {
+  it('is said aloud, and needs no passphrase', () => {
+    const provider = {
+      kind: 'transit',
+      url: 'https://bao.example',
+      token: 'env:T',
+      mount: 'transit',
+      keyPrefix: 'redoubt',
+      timeoutMs: 1_000,
+    } as const
+    const said = (hybridGroup: 'required' | 'preferred'): boolean =>
+      insecureDefaults(
+        { ...base, keys: { ...base.keys, provider: { ...provider, hybridGroup } } },
+        { sandbox: false, administratorEnrolled: true, now: 0 },
+      ).some(({ mend }) => mend.includes('hybridGroup'))
+    expect([said('required'), said('preferred')]).toEqual([false, true])
+    const production = { ...base, profile: 'production', audit: { ...base.audit, outsideFolder: '/x' } } as const
+    expect(() => refuseInsecure(production)).toThrow(/passphrase/)
+    expect(() =>
+      refuseInsecure({ ...production, keys: { ...base.keys, provider: { ...provider, hybridGroup: 'required' } } }),
+    ).not.toThrow()
+  })
+})

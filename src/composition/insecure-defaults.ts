@@ -1,6 +1,7 @@
 import { RedoubtError } from '#foundation/core'
 import type { Configuration } from './configuration.ts'
 import { endOf } from './legs/strength.ts'
+import { opensByPassphrase } from './secrets.ts'
 
 export interface InsecureDefault {
   readonly what: string
@@ -16,10 +17,11 @@ export function refuseInsecure({
   passphrase,
   audit,
   filters,
-}: Pick<Configuration, 'profile' | 'passphrase' | 'audit' | 'filters'>): void {
+  keys,
+}: Pick<Configuration, 'profile' | 'passphrase' | 'audit' | 'filters' | 'keys'>): void {
   if (profile !== 'production') return
   const missing = [
-    ...(passphrase === undefined ? ['`passphrase:` (a reference; none is generated)'] : []),
+    ...(opensByPassphrase({ keys }) && passphrase === undefined ? ['`passphrase:` (a reference; none is generated)'] : []),
     ...(audit.outsideFolder === undefined && audit.witnesses.length === 0
       ? ['`audit.witnesses` or `audit.outsideFolder` (without a checkpoint outside, who holds this host can rewrite the past unseen)']
       : []),
@@ -35,7 +37,7 @@ export function insecureDefaults(
   configuration: Configuration,
   facts: { readonly sandbox: boolean; readonly administratorEnrolled: boolean; readonly now: number },
 ): readonly InsecureDefault[] {
-  const { profile, passphrase, audit, alerts, chat, filters, server, identity, legs } = configuration
+  const { profile, passphrase, audit, alerts, chat, filters, server, identity, legs, keys } = configuration
   const { now } = facts
   const found: InsecureDefault[] = []
   const add = (when: boolean, what: string, mend: string): void => {
@@ -47,9 +49,14 @@ export function insecureDefaults(
     'set `profile: production` before real data come in',
   )
   add(
-    passphrase === undefined,
+    opensByPassphrase(configuration) && passphrase === undefined,
     'the passphrase of the keyring was generated on this host',
     'name a `passphrase:` reference in redoubt.yaml',
+  )
+  add(
+    'hybridGroup' in keys.provider && keys.provider.hybridGroup === 'preferred',
+    'keys pass to and from the key provider under classical groups where it knows no other: who records them today may read them one day',
+    'take `keys.provider.hybridGroup: preferred` away',
   )
   add(
     audit.outsideFolder === undefined && audit.witnesses.length === 0,

@@ -8,6 +8,16 @@ import type { Configuration } from './configuration.ts'
 /** Shorter ones are guessed offline by whoever has the data directory, whatever each guess costs. */
 export const MIN_PASSPHRASE_CHARACTERS = 16
 
+/** Whether a passphrase opens the keyring: whatever else holds the root has credentials of its own. */
+export function opensByPassphrase({ keys }: Pick<Configuration, 'keys'>): boolean {
+  return keys.provider.kind === 'sealed-file' && keys.unseal === 'passphrase'
+}
+
+/** Whether holders of shares open it, one after another. */
+export function opensByShares({ keys }: Pick<Configuration, 'keys'>): boolean {
+  return keys.provider.kind === 'sealed-file' && keys.unseal === 'shamir'
+}
+
 /**
  * The passphrase of the keyring. In development one is generated beside the data directory, loudly; production refuses to start
  * without a reference.

@@ -12,6 +12,9 @@ interface JsonSchema {
   readonly minimum?: number
   readonly maximum?: number
   readonly anyOf?: readonly JsonSchema[]
+  /** A union told apart by a constant member. */
+  readonly oneOf?: readonly JsonSchema[]
+  readonly const?: string | number | boolean
 }
 
 /** Renders the reference page of a configuration schema as a Markdown table, one row a key. */
@@ -24,7 +27,8 @@ export function configurationReference(schema: z.ZodType): string {
 
 /** @param standard what stands in the column of defaults. */
 function walk(schema: JsonSchema, path: string, standard: string, rows: string[]): void {
-  if (path !== '' && !schema.properties) rows.push(`| \`${path}\` | ${typeName(schema)} | ${standard} | ${schema.description ?? ''} |`)
+  if (path !== '' && !schema.properties && !schema.oneOf)
+    rows.push(`| \`${path}\` | ${typeName(schema)} | ${standard} | ${schema.description ?? ''} |`)
   for (const [name, child] of Object.entries(schema.properties ?? {})) {
     // A default of the whole object is where its members take theirs from.
     const inherited = (schema.default as Readonly<Record<string, unknown>> | undefined)?.[name]
@@ -37,12 +41,15 @@ function walk(schema: JsonSchema, path: string, standard: string, rows: string[]
       rows,
     )
   }
+  // Each alternative by itself, after the member that tells it apart.
+  for (const option of schema.oneOf ?? []) walk(option, path, '', rows)
   if (schema.items?.properties) walk({ ...schema.items }, `${path}[]`, '', rows)
   if (typeof schema.additionalProperties === 'object' && schema.additionalProperties.properties)
     walk(schema.additionalProperties, `${path}.NAME`, '', rows)
 }
 
 function typeName(schema: JsonSchema): string {
+  if (schema.const !== undefined) return `\`${schema.const}\``
   if (schema.enum) return schema.enum.map((value) => `\`${String(value)}\``).join(', ')
   if (schema.anyOf) return schema.anyOf.map((option) => typeName(option)).join(' or ')
   const range = [

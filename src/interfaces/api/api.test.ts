@@ -102,6 +102,8 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['DELETE', '/api/v1/models/credit', {}, 'erase', /unload.*remove model/],
   ['GET', '/api/v1/keys', {}, 'view', /list keys/],
   ['GET', '/api/v1/keys/legs', {}, 'view', /probe legs/],
+  ['GET', '/api/v1/keys/providers', {}, 'view', /list providers/],
+  ['POST', '/api/v1/keys/root', { json: { passphrase: 'sixteen letters!' } }, 'rotateKey', /reseal/],
   ['POST', '/api/v1/keys/rotate', { json: { keyClass: 'model' } }, 'rotateKey', /rotate key/],
   ['GET', '/api/v1/keys/rotation', {}, 'view', /tell rotation/],
   ['POST', '/api/v1/subjects/destroy-key', { json: { subject: 's' } }, 'destroyKey', /destroy subject/],

@@ -3,6 +3,7 @@ import { RedoubtError } from '#foundation/core'
 import { confirmed } from './confirmed.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { rootCommands } from './root-commands.ts'
 
 interface KeyDescription {
   readonly keyId: string
@@ -52,7 +53,9 @@ const warningOf = (subject: string): string =>
   ].join('\n')
 
 export function keyCommands(): Command[] {
-  const keys = new Command('keys').description('key versions: list, rotate, destroy; what protects connections')
+  const keys = new Command('keys').description(
+    'key versions: list, rotate, destroy; the root of trust: providers, shares, passphrase; what protects connections',
+  )
 
   keys
     .command('list')
@@ -139,6 +142,7 @@ export function keyCommands(): Command[] {
         )
       }),
     )
+  for (const command of rootCommands()) keys.addCommand(command)
   return [keys]
 }
 

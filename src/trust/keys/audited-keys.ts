@@ -2,9 +2,20 @@ import { createHash, type KeyObject } from 'node:crypto'
 import { asRedoubtError, type AuditSink, type Clock, type JsonObject, RedoubtError, type Signer } from '#foundation/core'
 import type { DataKey, WrappedKey } from '#foundation/crypto'
 import type { KeyProvider, KeyReference, SigningKeyName } from './key-provider.ts'
-import type { AuditedKeys, KeyClass, KeyDescription, KeyOwner, KeyUse, ReleasableKeyName, RotateOptions } from './keys.ts'
+import type {
+  AuditedKeys,
+  KeyClass,
+  KeyDescription,
+  KeyOwner,
+  KeyUse,
+  ProviderDescription,
+  ReleasableKeyName,
+  RotateOptions,
+} from './keys.ts'
 import type { OwnerKeys, Recording } from './owner-keys.ts'
 import type { RetirementStore } from './rotation/retirement-store.ts'
+import type { ShareSet } from './shares/share-text.ts'
+import { PROVIDER_KINDS } from './provider-config.ts'
 import type { KeyedSubjectSealer } from './subject-sealer.ts'
 import type { UnwrapCache } from './unwrap-cache.ts'
 
@@ -17,7 +28,16 @@ export const ITSELF: KeyUse = {
 const MAX_TEXT = 512
 
 export interface Fact {
-  readonly type: 'key.generate' | 'key.unwrap' | 'key.rewrap' | 'key.sign' | 'key.release' | 'key.rotate' | 'key.retire' | 'key.destroy'
+  readonly type:
+    | 'key.generate'
+    | 'key.unwrap'
+    | 'key.rewrap'
+    | 'key.sign'
+    | 'key.release'
+    | 'key.rotate'
+    | 'key.reseal'
+    | 'key.retire'
+    | 'key.destroy'
   readonly action: 'useKey' | 'rotateKey' | 'destroyKey'
   readonly details: JsonObject
 }
@@ -180,6 +200,28 @@ export class RecordedKeys implements AuditedKeys {
     this.#prepare(use, typeof of === 'string' ? of : of.name)
     if (compromised) return this.#rotateCompromised(of, use)
     return typeof of === 'string' ? this.#rotate(of, use, false) : this.#rotateOwner(of, use, false)
+  }
+
+  async reseal(secret: Uint8Array, shares: ShareSet | null, use: KeyUse): Promise<void> {
+    this.#prepare(use, 'root')
+    const opens =
+      shares === null ? { opensBy: 'passphrase' } : { opensBy: 'shares', set: shares.set, threshold: shares.threshold, of: shares.of }
+    const fact: Fact = { type: 'key.reseal', action: 'rotateKey', details: { keyClass: 'root', ...opens } }
+    const { reseal } = this.#provider
+    if (reseal === undefined)
+      throw new RedoubtError('ERR_KEYS_UNKNOWN', 'the key provider is opened by credentials of its own, not by a secret of ours')
+    await this.#record(fact, use)
+    await this.#tried(() => reseal(secret, shares), fact, use)
+  }
+
+  async providers(): Promise<readonly ProviderDescription[]> {
+    const health = await this.#provider.health()
+    return PROVIDER_KINDS.map(({ kind, untested }) => ({
+      kind,
+      serves: kind === health.provider,
+      untestedAgainstTheRealService: untested,
+      health: kind === health.provider ? health : null,
+    }))
   }
 
   list(): readonly KeyDescription[] {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { argon2Schema, DEFAULT_ARGON2 } from '#foundation/crypto'
+import { providerConfigSchema } from './provider-config.ts'
 
 /** An unwrapped data key may be served from memory for this long: a revoked purpose still reads for at most as long. */
 const DEFAULT_CACHE_TTL_MS = 300_000
@@ -57,12 +58,18 @@ export const rotationSchema = z
 
 export const keysConfigSchema = z
   .object({
+    provider: providerConfigSchema.default({ kind: 'sealed-file' }).describe('who holds the key-encryption keys'),
+    unseal: z
+      .enum(['passphrase', 'shamir'])
+      .default('passphrase')
+      .describe('what opens a sealed file: the passphrase, or so many holders of shares (`redoubt keys shares`) when the server starts'),
     /** Cost of the passphrase when a keyring is made; an existing one keeps its own. */
     kdf: argon2Schema.default(DEFAULT_ARGON2),
     unwrapCache: unwrapCacheSchema.prefault({}),
     rotation: rotationSchema.prefault({}),
   })
   .strict()
+  .refine(({ provider, unseal }) => provider.kind === 'sealed-file' || unseal === 'passphrase', '`unseal: shamir` is of a sealed file')
   .readonly()
 
 export type KeysConfig = z.infer<typeof keysConfigSchema>

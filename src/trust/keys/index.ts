@@ -11,9 +11,14 @@ export type {
   KeyringUsage,
   Keys,
   KeyUse,
+  ProviderDescription,
   ReleasableKeyName,
+  RootOfTrust,
   RotateOptions,
 } from './keys.ts'
 export { openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
 export type { KeyRotation, RotationProgress } from './rotation/key-rotation.ts'
 export { type SealedObjects, wrappedKeyOfRoom, type WrappedKeys } from './rotation/wrapped-places.ts'
+export { ShareCollector, type Unsealing } from './sealed-file/share-collector.ts'
+export { MAX_SHARES } from './shares/shamir.ts'
+export { makeShares, readShare, ROOT_SECRET_BYTES, type ShareSet } from './shares/share-text.ts'

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { canonicalJson } from '#foundation/core'
 import type { DataKey, KeyBinding, WrappedKey } from '#foundation/crypto'
 import type { KeyClass, KeyDescription } from './keys.ts'
+import type { ShareSet } from './shares/share-text.ts'
 
 /** Algorithm of each signing key; ES256 signatures are DER over SHA-256. */
 export const SIGNING_KEYS = {
@@ -38,7 +39,7 @@ export interface ProviderHealth {
  * - Calls may run at the same time. A failed call may be repeated.
  * It does not audit: `AuditedKeys` does, above it.
  * @throws {RedoubtError} `ERR_KEYS_UNKNOWN`, `ERR_KEYS_DESTROYED`, `ERR_KEYS_EXHAUSTED`, `ERR_CRYPTO_AUTHENTICATION` for what it did
- *   not wrap for this binding, `ERR_STORAGE_IO` and `ERR_STORAGE_FULL`.
+ *   not wrap for this binding, `ERR_STORAGE_IO` and `ERR_STORAGE_FULL`; from outside also `ERR_KEYS_DISABLED` and `ERR_KEYS_PROVIDER_…`.
  */
 export interface KeyProvider {
   /** Wraps key material of 1 to 512 bytes under the primary version of a class. */
@@ -63,6 +64,11 @@ export interface KeyProvider {
   health(): Promise<ProviderHealth>
   /** The private key itself; absent where the provider does not let keys out. */
   readonly release?: (name: SigningKeyName) => Promise<KeyObject>
+  /**
+   * Puts another secret in the place of the one that opens the keyring, durably when it returns; the keys stay. When it fails, either may
+   * open it. Absent where the provider opens by credentials of its own. @param shares the set that `secret` is shared as; null for a passphrase.
+   */
+  readonly reseal?: (secret: Uint8Array, shares: ShareSet | null) => Promise<void>
   /** Forgets all keys. */
   close(): void
 }

@@ -6,6 +6,7 @@ import type { RotationConfig } from './config.ts'
 import type { ProviderHealth, SigningKeyName } from './key-provider.ts'
 import type { KeyRotation } from './rotation/key-rotation.ts'
 import type { SealedObjects, WrappedKeys } from './rotation/wrapped-places.ts'
+import type { ShareSet } from './shares/share-text.ts'
 
 export const KEY_CLASSES = ['dataset', 'model', 'subject', 'configuration'] as const
 /** Each class has its own chain of key-encryption key versions under the root. */
@@ -79,8 +80,29 @@ export interface RotateOptions {
   readonly compromised?: boolean
 }
 
+/** A kind of key provider that the configuration can name. */
+export interface ProviderDescription {
+  readonly kind: string
+  readonly serves: boolean
+  /** Shown on a fake of ours and never on the service itself. */
+  readonly untestedAgainstTheRealService: boolean
+  /** Of the one that serves. */
+  readonly health: ProviderHealth | null
+}
+
+/** What everything is wrapped under in the end. */
+export interface RootOfTrust {
+  /**
+   * Puts another secret in the place of the one that opens the sealed file; the one before opens it no more. Recorded before it is done.
+   * @throws {RedoubtError} `ERR_KEYS_UNKNOWN` where the keys are not in a sealed file.
+   */
+  reseal(secret: Uint8Array, shares: ShareSet | null, use: KeyUse): Promise<void>
+  /** Every kind of provider; the one that serves is asked how it is. */
+  providers(): Promise<readonly ProviderDescription[]>
+}
+
 /** What `Keyring.keys` gives: `Keys`, and what the composition root needs to keep the record complete. */
-export interface AuditedKeys extends Keys {
+export interface AuditedKeys extends Keys, RootOfTrust {
   /**
    * The same data key under the primary version of `owner`, or where none is named of its own chain; recorded as `key.rewrap`. For
    * `rewrapObject` after a rotation, and to move what was wrapped under the tenant's class under its owner.

@@ -15,8 +15,8 @@ import { type KeyRotation, RoundsOfRotation } from './rotation/key-rotation.ts'
 import { sleep as asleep } from './rotation/pace.ts'
 import { RetirementStore } from './rotation/retirement-store.ts'
 import { ownerKeys, secrets, subjectKeys } from './rotation/wrapped-places.ts'
-import { KEYRING_PATH, openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
 import { bindingOfSecret, PSEUDONYM_SECRET, SEARCH_SECRET, SECRETS } from './secrets.ts'
+import { openProvider, type ProviderConfig, recordsOf } from './provider-config.ts'
 import { guarded, KEY_MIGRATIONS, parseStoredWrap, SubjectStore } from './subject-store.ts'
 import { KeyedSubjectSealer } from './subject-sealer.ts'
 import { UnwrapCache } from './unwrap-cache.ts'
@@ -28,11 +28,14 @@ const MAX_MARKER_BYTES = 256
 const markerSchema = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/) }).strict()
 
 export interface OpenKeyringOptions {
-  /** The folder of `keyring.json`; nothing in it opens anything without the passphrase. */
+  /** The folder of the provider's records, for a sealed file `keyring.json`; nothing in it opens anything by itself. */
   readonly folder: DurableFolder
+  /** A sealed file unless given. */
+  readonly provider?: ProviderConfig
   /** `keys.db`: subject keys, wrapped. */
   readonly database: Pick<Database<unknown>, 'raw'>
-  readonly passphrase: Uint8Array
+  /** For a sealed file. */
+  readonly passphrase?: Uint8Array
   readonly clock: Clock
   /** Cost for a new keyring; default 128 MiB, 3 passes, 4 lanes. */
   readonly kdf?: Argon2Parameters
@@ -46,19 +49,19 @@ export interface OpenKeyringOptions {
  *   together or one of them is gone, for a new one in its place would orphan what the old one sealed; `ERR_STORAGE_IO`, `ERR_STORAGE_FULL`.
  */
 export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring> {
-  const { folder, database } = options
+  const { folder, database, provider: config = { kind: 'sealed-file' } } = options
   migrate(database, 'trust/keys', KEY_MIGRATIONS)
   const marker = readMarker(folder)
   const id = readSecret(database, ID)
   if (marker !== null && marker !== id)
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the key database is gone or belongs to another keyring')
-  if (id !== null && !folder.exists(KEYRING_PATH))
+  if (id !== null && !folder.exists(recordsOf(config)))
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the keyring file is gone, but its key database is there')
-  const provider = await openSealedFileProvider(options)
+  const provider = await openProvider(config, options)
   return openProviderKeyring(provider, { ...options, id, marker })
 }
 
-interface ProviderKeyringOptions extends Omit<OpenKeyringOptions, 'passphrase' | 'kdf'> {
+interface ProviderKeyringOptions extends Omit<OpenKeyringOptions, 'passphrase' | 'kdf' | 'provider'> {
   readonly id: string | null
   readonly marker: string | null
 }

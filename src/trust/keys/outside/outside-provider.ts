@@ -1,0 +1,227 @@
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { asRedoubtError, type Clock, newId, RedoubtError } from '#foundation/core'
+import type { DataKey, KeyBinding, WrappedKey } from '#foundation/crypto'
+import type { DurableFolder } from '#foundation/storage'
+import type { KeyLimits } from '../key-limits.ts'
+import {
+  type KeyProvider,
+  type KeyReference,
+  type ProviderHealth,
+  SIGNING_KEYS,
+  type SigningKey,
+  type SigningKeyName,
+} from '../key-provider.ts'
+import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
+import { KeyRecords, type KeyVersion } from './key-records.ts'
+import { WrappedSigningKeys } from './wrapped-signing-keys.ts'
+
+const AES_KEY_BYTES = 32
+const MAX_MATERIAL_BYTES = 512
+/** A service adds its own header; none adds this much to 512 bytes. */
+const MAX_WRAPPED_LENGTH = 8_192
+
+/** A signing key that the service holds and does not let out. */
+export interface HeldSigningKey {
+  readonly name: SigningKeyName
+  /** The service's own name of it. */
+  readonly reference: string
+  readonly publicKey: KeyObject
+  sign(message: Uint8Array): Promise<Uint8Array>
+}
+
+/** What a key service over the network does: make keys, wrap and unwrap under them. Failures are told in `RedoubtError`s. */
+export interface KeyService {
+  /** The kind of provider. */
+  readonly kind: string
+  /** Makes the key of a version. @returns the service's own name of it. */
+  make(key: KeyReference & { readonly keyClass: KeyClass }): Promise<string>
+  wrap(version: KeyVersion, material: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
+  /** @throws {RedoubtError} `ERR_CRYPTO_AUTHENTICATION` for what was not wrapped under this version for this binding. */
+  unwrap(version: KeyVersion, wrapped: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
+  readonly held?: HeldSigningKey
+  /** Whether the service can serve this version now. @throws {RedoubtError} what is wrong. */
+  probe(version: KeyVersion): Promise<void>
+  close(): void
+}
+
+export interface ServiceProviderOptions {
+  readonly folder: DurableFolder
+  readonly clock: Clock
+  readonly limits?: KeyLimits
+}
+
+/**
+ * A provider whose key-encryption keys a key service holds. Here are records of them, and the signing keys that it does not hold, wrapped.
+ * @throws {RedoubtError} `ERR_KEYS_KEYRING_CORRUPT`, and what the service throws.
+ */
+export async function openServiceProvider(service: KeyService, options: ServiceProviderOptions): Promise<KeyProvider> {
+  try {
+    return await openOver(service, options)
+  } catch (thrown) {
+    service.close()
+    throw thrown
+  }
+}
+
+async function openOver(service: KeyService, options: ServiceProviderOptions): Promise<KeyProvider> {
+  const { folder, clock } = options
+  const names = (Object.keys(SIGNING_KEYS) as SigningKeyName[]).filter((name) => name !== service.held?.name)
+  const opened = KeyRecords.open({ ...options, provider: service.kind })
+  if (opened !== null) {
+    for (const name of Object.keys(SIGNING_KEYS) as SigningKeyName[]) {
+      const recorded = opened.signing(name)?.reference
+      if (recorded !== (service.held?.name === name ? service.held.reference : undefined))
+        throw new RedoubtError(
+          'ERR_CONFIG_INVALID',
+          `\`keys.provider\` names another key for ${name} than the one that signed here, \`${recorded ?? 'a wrapped one'}\``,
+        )
+    }
+    const signing = await WrappedSigningKeys.open({ folder, names }, (wrapped) => unwrapBy(service, opened, wrapped))
+    return new ServiceProvider(service, opened, signing)
+  }
+  const records = await KeyRecords.create({ ...options, provider: service.kind }, (key) => service.make(key))
+  const signing = await WrappedSigningKeys.create({ folder, clock, names }, (material, binding) =>
+    wrapBy(service, records, 'configuration', material, binding),
+  )
+  if (service.held !== undefined) {
+    const { name, reference } = service.held
+    records.addSigning({ name, reference, keyId: newId('key'), version: 1, createdAt: clock.now() })
+  }
+  records.save()
+  return new ServiceProvider(service, records, signing)
+}
+
+async function wrapBy(
+  service: KeyService,
+  records: KeyRecords,
+  keyClass: KeyClass,
+  material: Uint8Array,
+  binding: KeyBinding,
+): Promise<WrappedKey> {
+  if (material.byteLength < 1 || material.byteLength > MAX_MATERIAL_BYTES)
+    throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'key material is 1 to 512 bytes')
+  const version = records.use(keyClass)
+  const { tenant, resource, purpose } = binding
+  const wrapped = Buffer.from(await service.wrap(version, material, binding)).toString('base64url')
+  if (wrapped === '' || wrapped.length > MAX_WRAPPED_LENGTH)
+    throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL', 'the key provider gave a wrapped key of an impossible length')
+  return { keyId: version.keyId, version: version.version, wrapped, binding: { tenant, resource, purpose } }
+}
+
+async function unwrapBy(service: KeyService, records: KeyRecords, { wrapped, binding, ...reference }: WrappedKey): Promise<KeyObject> {
+  const version = records.find(reference)
+  if (wrapped === '' || wrapped.length > MAX_WRAPPED_LENGTH)
+    throw new RedoubtError('ERR_CRYPTO_AUTHENTICATION', 'the wrapped key is of an impossible length')
+  const material = await service.unwrap(version, Buffer.from(wrapped, 'base64url'), binding)
+  try {
+    if (material.byteLength < 1 || material.byteLength > MAX_MATERIAL_BYTES)
+      throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL', 'the key provider gave a key of an impossible length')
+    return createSecretKey(material)
+  } finally {
+    material.fill(0)
+  }
+}
+
+class ServiceProvider implements KeyProvider {
+  readonly #service: KeyService
+  readonly #records: KeyRecords
+  readonly #signing: WrappedSigningKeys
+  #heldUses = 0
+
+  constructor(service: KeyService, records: KeyRecords, signing: WrappedSigningKeys) {
+    this.#service = service
+    this.#records = records
+    this.#signing = signing
+  }
+
+  wrap(keyClass: KeyClass, material: Uint8Array, binding: KeyBinding): Promise<WrappedKey> {
+    return wrapBy(this.#service, this.#records, keyClass, material, binding)
+  }
+
+  unwrap(wrapped: WrappedKey): Promise<KeyObject> {
+    return unwrapBy(this.#service, this.#records, wrapped)
+  }
+
+  async generateDataKey(keyClass: KeyClass, binding: KeyBinding): Promise<DataKey> {
+    const material = randomBytes(AES_KEY_BYTES)
+    try {
+      return { wrapped: await this.wrap(keyClass, material, binding), key: createSecretKey(material) }
+    } finally {
+      material.fill(0)
+    }
+  }
+
+  async sign(name: SigningKeyName, message: Uint8Array): Promise<Uint8Array> {
+    const held = this.#heldBy(name)
+    if (held === null) return this.#signing.sign(name, message)
+    this.#heldUses++
+    return held.sign(message)
+  }
+
+  publicKey(name: SigningKeyName): SigningKey {
+    const held = this.#heldBy(name)
+    if (held === null) return this.#signing.publicKey(name)
+    const { keyId, version } = this.#records.signing(name)!
+    return { keyId, version, publicKey: held.publicKey, algorithm: SIGNING_KEYS[name] }
+  }
+
+  readonly release = async (name: SigningKeyName): Promise<KeyObject> => {
+    if (this.#heldBy(name) !== null) throw new RedoubtError('ERR_KEYS_UNKNOWN', `the key provider does not let \`${name}\` out`)
+    return this.#signing.release(name)
+  }
+
+  rotate(keyClass: KeyClass): Promise<KeyReference> {
+    return this.#records.rotate(keyClass, (key) => this.#service.make(key))
+  }
+
+  describe(): readonly KeyDescription[] {
+    const { held } = this.#service
+    const record = held === undefined ? null : this.#records.signing(held.name)
+    return [
+      ...this.#records.describe(),
+      ...this.#signing.describe(),
+      ...(record === null
+        ? []
+        : [
+            {
+              keyId: record.keyId,
+              keyClass: 'signing' as const,
+              name: record.name,
+              version: record.version,
+              state: 'primary' as const,
+              createdAt: record.createdAt,
+              uses: this.#heldUses,
+            },
+          ]),
+    ]
+  }
+
+  rotationDue(): readonly KeyClass[] {
+    return this.#records.rotationDue()
+  }
+
+  async health(): Promise<ProviderHealth> {
+    const provider = this.#service.kind
+    try {
+      for (const keyClass of KEY_CLASSES) await this.#service.probe(this.#records.primary(keyClass))
+      return { provider, ok: true, detail: `${this.#records.all().length} key versions at the key service` }
+    } catch (thrown) {
+      const { code, message } = asRedoubtError(thrown)
+      return { provider, ok: false, detail: `${message} (${code})` }
+    }
+  }
+
+  close(): void {
+    this.#records.close()
+    this.#signing.close()
+    this.#service.close()
+  }
+
+  #heldBy(name: SigningKeyName): HeldSigningKey | null {
+    const { held } = this.#service
+    if (held?.name !== name) return null
+    // Throws once closed.
+    this.#records.signing(name)
+    return held
+  }
+}

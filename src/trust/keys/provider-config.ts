@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { resolveSecret } from '#foundation/config'
+import { type Clock, RedoubtError } from '#foundation/core'
+import type { Argon2Parameters } from '#foundation/crypto'
+import type { DurableFolder } from '#foundation/storage'
+import { awsKmsService } from './aws-kms/aws-kms-service.ts'
+import { awsKmsSchema } from './aws-kms/config.ts'
+import type { KeyLimits } from './key-limits.ts'
+import type { KeyProvider } from './key-provider.ts'
+import { KEY_RECORDS_PATH } from './outside/key-records.ts'
+import { openServiceProvider } from './outside/outside-provider.ts'
+import { KEYRING_PATH, openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
+import { transitSchema } from './transit/config.ts'
+import { transitService } from './transit/transit-service.ts'
+
+const sealedFileSchema = z.strictObject({
+  kind: z.literal('sealed-file').describe('key-encryption keys in a file, sealed under the passphrase'),
+})
+
+/** Who holds the key-encryption keys; a kind of provider is a member here and a line in `PROVIDERS`. */
+export const providerConfigSchema = z.discriminatedUnion('kind', [sealedFileSchema, awsKmsSchema, transitSchema]).readonly()
+
+export type ProviderConfig = z.output<typeof providerConfigSchema>
+export type ProviderKindName = ProviderConfig['kind']
+
+/** What a provider may take from the server around it, whatever its kind. */
+export interface ProviderOptions {
+  /** The keyring's folder. */
+  readonly folder: DurableFolder
+  readonly clock: Clock
+  /** Opens the sealed file; other kinds have credentials of their own. */
+  readonly passphrase?: Uint8Array
+  /** Cost of the passphrase for a new sealed file. */
+  readonly kdf?: Argon2Parameters
+  readonly limits?: KeyLimits
+}
+
+interface ProviderKind<Config extends ProviderConfig> {
+  /** The file in the keyring's folder that exists once a provider of this kind served here. */
+  readonly records: string
+  /** Shown on a fake of ours on the wire and never on the service itself. */
+  readonly untested: boolean
+  open(config: Config, options: ProviderOptions): Promise<KeyProvider>
+}
+
+const PROVIDERS: { readonly [Kind in ProviderKindName]: ProviderKind<Extract<ProviderConfig, { kind: Kind }>> } = {
+  'sealed-file': {
+    records: KEYRING_PATH,
+    untested: false,
+    async open(_config, { passphrase, ...options }) {
+      if (passphrase === undefined) throw new RedoubtError('ERR_KEYS_PASSPHRASE', 'the sealed file is opened by a passphrase')
+      return openSealedFileProvider({ ...options, passphrase })
+    },
+  },
+  'aws-kms': {
+    records: KEY_RECORDS_PATH,
+    untested: true,
+    open: async (config, options) => openServiceProvider(await awsKmsService(config, { resolveSecret }), options),
+  },
+  transit: {
+    records: KEY_RECORDS_PATH,
+    untested: true,
+    open: async (config, options) => openServiceProvider(await transitService(config, { resolveSecret, clock: options.clock }), options),
+  },
+}
+
+/** Every kind that there is. */
+export const PROVIDER_KINDS = Object.entries(PROVIDERS).map(([kind, { untested }]) => ({ kind, untested }))
+
+/** The one place that opens the provider of a kind. @throws {RedoubtError} what the provider throws. */
+export async function openProvider(config: ProviderConfig, options: ProviderOptions): Promise<KeyProvider> {
+  return kindOf(config).open(config, options)
+}
+
+/** The file in the keyring's folder by which a provider of this kind is known to have served here. */
+export function recordsOf(config: ProviderConfig): string {
+  return kindOf(config).records
+}
+
+function kindOf(config: ProviderConfig): ProviderKind<ProviderConfig> {
+  return PROVIDERS[config.kind]
+}
