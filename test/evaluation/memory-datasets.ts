@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import { type AuditEvent, RedoubtError, type SubjectSealer, systemClock } from '#foundation/core'
+import { type AuditEvent, type LegalHolds, RedoubtError, type SubjectSealer, systemClock } from '#foundation/core'
 import { MemoryFolder, openDatabase } from '#foundation/storage'
 import { type Datasets, type DatasetVersion, EVERY_ROW_WHOLE, openDatasets, type RowGroup } from '#assets/datasets'
 import type { Keys, KeyUse } from '#trust/keys'
@@ -37,6 +37,9 @@ export const memorySealer: SubjectSealer = {
   open: () => Promise.reject(new RedoubtError('ERR_INTERNAL')),
 }
 
+/** Nothing must be kept. */
+export const noHolds: LegalHolds = { demandNone: () => undefined, heldSubjects: () => [] }
+
 export const someone = { type: 'ServiceAccount', id: 'evaluation' } as const
 export const someUse: KeyUse = { principal: someone, purpose: 'testing', resource: { type: 'Dataset', id: 'evaluation' } }
 
@@ -51,6 +54,7 @@ export function memoryDatasets(): Datasets {
     audit,
     clock: systemClock,
     sealer: memorySealer,
+    holds: noHolds,
     environment: 'development',
   })
 }

@@ -4,6 +4,7 @@ import {
   type ColumnScanner,
   type DataScan,
   type EntityFacts,
+  type LegalHolds,
   RedoubtError,
   SENSITIVITIES,
   type SubjectSealer,
@@ -11,14 +12,16 @@ import {
 import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
 import type { Keys, KeyUse } from '#trust/keys'
-import { type Catalogue, openCatalogue } from './catalogue.ts'
+import { type Catalogue, type ErasedSince, type ErasedVersion, openCatalogue } from './catalogue.ts'
 import type { DatasetVersion, ImportedVersion } from './dataset-version.ts'
+import { type EraseAsk, eraseFromVersion, removeErased } from './erase-subject.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
 import type { ColumnProfile } from './manifest.ts'
-import { FOLDER, idsWithObjects } from './object-paths.ts'
+import { FOLDER, idsWithObjects, pathsAfter, pathsOf } from './object-paths.ts'
 import type { ImportOptions } from './options.ts'
 import type { RowAccess } from './row-access.ts'
 import { type FirstRows, firstRows, type FirstRowsAsk, readRows, type RowReading } from './row-reading.ts'
+import { findRows } from './subject-index.ts'
 import { dataEvent, VersionReader } from './version-reader.ts'
 
 export interface DatasetsOptions {
@@ -28,6 +31,8 @@ export interface DatasetsOptions {
   readonly audit: AuditSink
   readonly clock: Clock
   readonly sealer: SubjectSealer
+  /** What may not be erased now. */
+  readonly holds: LegalHolds
   /** Looks at what the columns of an import hold; without one nothing looks. */
   readonly scanner?: ColumnScanner
   /** Where the house runs; policies know it as parent of each data set. */
@@ -75,8 +80,28 @@ export interface Datasets {
   profile(version: DatasetVersion, use: KeyUse): Promise<readonly ColumnProfile[]>
   /** Positions, from 0, of the rows about one person; recorded as `data.lookup` under the pseudonym. */
   rowsOf(version: DatasetVersion, subject: string, use: KeyUse): Promise<readonly number[]>
-  /** Removes all versions of a name; recorded as `data.remove`. @returns how many. */
+  /** Names of the data sets that hold rows about a person, by pseudonym; each look is recorded as `data.lookup`. */
+  withRowsOf(pseudonym: string, use: KeyUse): Promise<readonly string[]>
+  /**
+   * Removes all versions of a name; recorded as `data.remove`. @returns how many.
+   * @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, or for a person of whom it holds rows.
+   */
   remove(name: string, use: KeyUse): Promise<number>
+  /**
+   * Takes a person's rows out of every version of a data set; each is recorded as `data.erase` before it takes effect, and for every
+   * reader at once. Idempotent: what a crash or a failure interrupted is finished by the next call.
+   * @returns all that this erasure took, in this call and before.
+   * @throws {RedoubtError} `ERR_LEGAL_HOLD`; what storage, keys and audit throw.
+   */
+  eraseSubject(name: string, ask: EraseAsk, use: KeyUse): Promise<readonly ErasedVersion[]>
+  /**
+   * Destroys what all versions of a data set are sealed under and removes them; recorded as `data.shred`. The name is never given again. Idempotent.
+   * @returns how many versions and objects there were.
+   * @throws {RedoubtError} as `remove`.
+   */
+  shred(name: string, erasure: string, use: KeyUse): Promise<{ readonly versions: number; readonly objects: number }>
+  /** Whether rows that were in a version when it had a digest are gone; null when all are there. For what was learned from it. */
+  erasedSince(name: string, version: number, digest: string): ErasedSince | null
 }
 
 /** Removes what a crash left of imports that never finished. */
@@ -86,12 +111,29 @@ export function openDatasets(options: DatasetsOptions): Datasets {
   objects.makeFolder(FOLDER)
   objects.syncFolder('')
   removeLeftovers(objects, catalogue)
+  const { holds } = options
   const facts = new Map<string, EntityFacts>()
   let last: Promise<unknown> = Promise.resolve()
   const serialise = <T>(work: () => Promise<T>): Promise<T> => {
     const next = last.then(work, work)
     last = next.catch(() => undefined)
     return next
+  }
+  const versionsOf = (name: string): DatasetVersion[] => catalogue.list().filter((version) => version.name === name)
+  const removable = async (name: string, use: KeyUse): Promise<DatasetVersion[]> => {
+    const versions = versionsOf(name)
+    holds.demandNone({ dataset: name })
+    const held = holds.heldSubjects()
+    if (held.length > 0)
+      for (const version of versions)
+        for (const pseudonym of await subjectsAmong(reader(version, use), held)) holds.demandNone({ pseudonym })
+    return versions
+  }
+  const forget = (removed: readonly DatasetVersion[]): void => {
+    for (const { id } of removed) {
+      removeObjects(objects, id)
+      facts.delete(id)
+    }
   }
   const reader = (version: DatasetVersion, use: KeyUse): VersionReader => new VersionReader(options, requireKnown(catalogue, version), use)
 
@@ -120,17 +162,51 @@ export function openDatasets(options: DatasetsOptions): Datasets {
       await opened.record('data.lookup', { pseudonym })
       return opened.rowsOf(pseudonym)
     },
+    async withRowsOf(pseudonym, use) {
+      const names = new Set<string>()
+      for (const version of catalogue.list()) {
+        if (version.subject === null || names.has(version.name)) continue
+        const opened = reader(version, { ...use, resource: { type: 'Dataset', id: version.name } })
+        await opened.record('data.lookup', { pseudonym })
+        if ((await subjectsAmong(opened, [pseudonym])).length > 0) names.add(version.name)
+      }
+      return [...names]
+    },
     async remove(name, use) {
-      const versions = catalogue.list().filter((version) => version.name === name)
+      const versions = await removable(name, use)
       if (versions.length === 0) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
       await audit.record(dataEvent('data.remove', use, { versions: versions.map((version) => version.version) }))
       const removed = catalogue.removeAll(name)
-      for (const { id } of removed) {
-        removeObjects(objects, id)
-        facts.delete(id)
-      }
+      forget(removed)
       return removed.length
     },
+    eraseSubject: (name, ask, use) =>
+      serialise(async () => {
+        const ports = { ...options, catalogue }
+        for (const version of versionsOf(name)) await eraseFromVersion(ports, version, ask, use)
+        removeErased(ports)
+        return catalogue.erasedBy(ask.erasure, name)
+      }),
+    shred: (name, erasure, use) =>
+      serialise(async () => {
+        const versions = await removable(name, use)
+        const count = versions.reduce((sum, { id }) => sum + pathsOf(objects, id).length, 0)
+        await audit.record(dataEvent('data.shred', use, { erasure, versions: versions.map(({ version }) => version), objects: count }))
+        forget(catalogue.shred(name, options.clock.now()))
+        return { versions: versions.length, objects: count }
+      }),
+    erasedSince: (name, version, digest) => catalogue.erasedSince(name, version, digest),
+  }
+}
+
+/** Those of some people of whom a version holds rows. A version whose keys were destroyed holds nobody's any more. */
+async function subjectsAmong(opened: VersionReader, pseudonyms: readonly string[]): Promise<readonly string[]> {
+  try {
+    const index = await opened.subjectIndex(await opened.manifest())
+    return index === null ? [] : pseudonyms.filter((pseudonym) => findRows(index, pseudonym).length > 0)
+  } catch (error) {
+    if (error instanceof RedoubtError && error.code === 'ERR_KEYS_DESTROYED') return []
+    throw error
   }
 }
 
@@ -155,6 +231,8 @@ function requireKnown(catalogue: Catalogue, version: DatasetVersion): DatasetVer
 
 function removeLeftovers(objects: DurableFolder, catalogue: Catalogue): void {
   removeUnfinished(objects, FOLDER)
+  removeErased({ objects, catalogue })
+  for (const version of catalogue.list()) for (const path of pathsAfter(objects, version)) objects.remove(path)
   const known = catalogue.ids()
   for (const id of idsWithObjects(objects)) if (!known.has(id)) removeObjects(objects, id)
 }

@@ -297,6 +297,12 @@ export const ERROR_TABLE = {
     'look with `redoubt data scan FILE`; give that sensitivity, or leave out `--strict`',
   ),
   ERR_DATA_UNKNOWN: entry(404, 'there is no such data set', 'run `redoubt data list`'),
+  ERR_DATA_SHREDDED: entry(410, 'the data set was shredded', 'choose another name; what was shredded cannot be read any more'),
+  ERR_LEGAL_HOLD: entry(
+    409,
+    'a legal hold forbids to erase this',
+    'wait until it ends, or have a privacy officer lift it: `redoubt data holds`',
+  ),
 
   // training
   ERR_TRAINING_LABEL: entry(422, 'the label column is not binary', 'use a label column of 0 and 1'),

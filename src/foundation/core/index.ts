@@ -25,6 +25,7 @@ export {
   type SpecialCategory,
   type TaggedFact,
 } from './ports/entities.ts'
+export { type LegalHolds } from './ports/holds.ts'
 export { type ExceptionAsk, type ExceptionSource, NO_EXCEPTIONS } from './ports/exceptions.ts'
 export {
   type LimitRule,
