@@ -282,7 +282,7 @@ describe('at rest', () => {
     }
     const forged = openDatasets(ports)
     const version = await forged.import(chunks('i\n1\n'), OPTIONS)
-    const key = await keys.generateDataKey('dataset', `dataset/${version.id}/group-0`, USE)
+    const key = await keys.generateDataKey({ keyClass: 'dataset', name: OPTIONS.name }, `dataset/${version.id}/group-0`, USE)
     const group: RowGroup = { rows: 1, columns: [{ name: 'i', type: 'integer', values: Float64Array.of(2) }] }
     await sealObject(objects, `datasets/${version.id}-group-0.rdbt`, key, encodeRowGroup(group))
     await expect(forged.read(version, USE, EVERY_ROW_WHOLE)[Symbol.asyncIterator]().next()).rejects.toMatchObject({

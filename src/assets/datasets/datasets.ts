@@ -11,14 +11,15 @@ import {
 } from '#foundation/core'
 import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
-import type { Keys, KeyUse } from '#trust/keys'
+import type { KeyUse } from '#trust/keys'
 import { type Catalogue, type ErasedSince, type ErasedVersion, openCatalogue } from './catalogue.ts'
 import type { DatasetVersion, ImportedVersion } from './dataset-version.ts'
-import { type EraseAsk, eraseFromVersion, removeErased } from './erase-subject.ts'
+import { type EraseAsk, eraseFromVersion, openUnlessDestroyed, removeErased } from './erase-subject.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
 import type { ColumnProfile } from './manifest.ts'
-import { FOLDER, idsWithObjects, pathsAfter, pathsOf } from './object-paths.ts'
+import { FOLDER, idsWithObjects, ownerOf, pathsAfter, pathsOf } from './object-paths.ts'
 import type { ImportOptions } from './options.ts'
+import { type DatasetKeys, renewKeys } from './renew-keys.ts'
 import type { RowAccess } from './row-access.ts'
 import { type FirstRows, firstRows, type FirstRowsAsk, readRows, type RowReading } from './row-reading.ts'
 import { findRows } from './subject-index.ts'
@@ -27,7 +28,7 @@ import { dataEvent, VersionReader } from './version-reader.ts'
 export interface DatasetsOptions {
   readonly database: Pick<Database<unknown>, 'raw'>
   readonly objects: DurableFolder
-  readonly keys: Keys
+  readonly keys: DatasetKeys
   readonly audit: AuditSink
   readonly clock: Clock
   readonly sealer: SubjectSealer
@@ -37,6 +38,14 @@ export interface DatasetsOptions {
   readonly scanner?: ColumnScanner
   /** Where the house runs; policies know it as parent of each data set. */
   readonly environment: 'development' | 'production'
+}
+
+/** What there was of a shredded data set. */
+export interface Shredded {
+  readonly versions: number
+  readonly objects: number
+  /** Versions of its key-encryption key that were destroyed, `ID/VERSION`. */
+  readonly keys: readonly string[]
 }
 
 export type FirstAsk = Omit<FirstRowsAsk, 'pseudonym'>
@@ -96,10 +105,9 @@ export interface Datasets {
   eraseSubject(name: string, ask: EraseAsk, use: KeyUse): Promise<readonly ErasedVersion[]>
   /**
    * Destroys what all versions of a data set are sealed under and removes them; recorded as `data.shred`. The name is never given again. Idempotent.
-   * @returns how many versions and objects there were.
    * @throws {RedoubtError} as `remove`.
    */
-  shred(name: string, erasure: string, use: KeyUse): Promise<{ readonly versions: number; readonly objects: number }>
+  shred(name: string, erasure: string, use: KeyUse): Promise<Shredded>
   /** Whether rows that were in a version when it had a digest are gone; null when all are there. For what was learned from it. */
   erasedSince(name: string, version: number, digest: string): ErasedSince | null
 }
@@ -185,29 +193,29 @@ export function openDatasets(options: DatasetsOptions): Datasets {
         const ports = { ...options, catalogue }
         for (const version of versionsOf(name)) await eraseFromVersion(ports, version, ask, use)
         removeErased(ports)
-        return catalogue.erasedBy(ask.erasure, name)
+        const erased = catalogue.erasedBy(ask.erasure, name)
+        // What is gone here lies in backups.
+        if (erased.length > 0) await renewKeys(options, name, versionsOf(name), use)
+        return erased
       }),
     shred: (name, erasure, use) =>
       serialise(async () => {
         const versions = await removable(name, use)
         const count = versions.reduce((sum, { id }) => sum + pathsOf(objects, id).length, 0)
         await audit.record(dataEvent('data.shred', use, { erasure, versions: versions.map(({ version }) => version), objects: count }))
+        const living = options.keys.list().filter((key) => key.owner === name && key.keyClass === 'dataset' && key.state !== 'destroyed')
+        await options.keys.destroyOwner(ownerOf(name), use)
         forget(catalogue.shred(name, options.clock.now()))
-        return { versions: versions.length, objects: count }
+        return { versions: versions.length, objects: count, keys: living.map(({ keyId, version }) => `${keyId}/${version}`) }
       }),
     erasedSince: (name, version, digest) => catalogue.erasedSince(name, version, digest),
   }
 }
 
-/** Those of some people of whom a version holds rows. A version whose keys were destroyed holds nobody's any more. */
-async function subjectsAmong(opened: VersionReader, pseudonyms: readonly string[]): Promise<readonly string[]> {
-  try {
-    const index = await opened.subjectIndex(await opened.manifest())
-    return index === null ? [] : pseudonyms.filter((pseudonym) => findRows(index, pseudonym).length > 0)
-  } catch (error) {
-    if (error instanceof RedoubtError && error.code === 'ERR_KEYS_DESTROYED') return []
-    throw error
-  }
+/** Those of some people of whom a version holds rows. */
+async function subjectsAmong(reader: VersionReader, pseudonyms: readonly string[]): Promise<readonly string[]> {
+  const opened = await openUnlessDestroyed(reader)
+  return opened === null ? [] : pseudonyms.filter((pseudonym) => findRows(opened.index, pseudonym).length > 0)
 }
 
 function factsOf(version: DatasetVersion, environment: string): EntityFacts {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type AuditEvent, type LegalHolds, ManualClock, RedoubtError } from '#foundation/core'
+import { openObject } from '#foundation/crypto'
 import { type Database, type Fault, MemoryFolder, openDatabase } from '#foundation/storage'
 import { memoryKeys, memorySealer as sealer, noHolds, someone, someUse } from '../../../test/evaluation/memory-datasets.ts'
 import { type Datasets, openDatasets } from './datasets.ts'
@@ -9,6 +10,8 @@ import { EVERY_ROW_WHOLE } from './row-access.ts'
 const NOW = 1_700_000_000_000
 const ROWS = 20_000
 const GROUP = 8192
+/** RDBT1: two header slots of this length come first. */
+const SLOT_BYTES = 4096
 
 let database: Database<unknown>
 let objects: MemoryFolder
@@ -41,20 +44,12 @@ beforeEach(() => {
   datasets = open()
 })
 
+const IMPORT = { name: 'people', sensitivity: 'restricted', purposes: ['testing'], legalBasis: 'contract', by: someone } as const
+async function* source(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text)
+}
 const load = (text: string, name = 'people', subject = true): Promise<DatasetVersion> =>
-  datasets.import(
-    (async function* () {
-      yield Buffer.from(text)
-    })(),
-    {
-      name,
-      ...(subject ? { subject: 'who' } : {}),
-      sensitivity: 'restricted',
-      purposes: ['testing'],
-      legalBasis: 'contract',
-      by: someone,
-    },
-  )
+  datasets.import(source(text), { ...IMPORT, name, ...(subject ? { subject: 'who' } : {}) })
 
 /** Cleo is in the first group twice and at the very end; Zoe fills a group of her own. */
 const whoOf = (row: number): string => {
@@ -215,16 +210,79 @@ describe('erasing a person from a data set (A1)', () => {
   })
 })
 
+describe('what lies in a backup from before (A1)', () => {
+  /** Today's keys over yesterday's objects and catalogue. */
+  async function restored(copy: ReadonlyMap<string, Uint8Array>, was: DatasetVersion, part: string): Promise<string> {
+    const folder = new MemoryFolder()
+    for (const [name, bytes] of copy) {
+      const file = folder.open(`datasets/${name}`, { create: true })!
+      file.writeAt(bytes, 0)
+      file.close()
+    }
+    return openObject(folder, `datasets/${was.id}-${part}.rdbt`, (wrapped) => keys.unwrap(wrapped, someUse)).then(
+      async (object) => String((await object.readAll()).byteLength > 0),
+      (error: RedoubtError) => error.code,
+    )
+  }
+  const copied = () => new Map(objects.list('datasets').map((name) => [name, objects.read(`datasets/${name}`)!]))
+
+  it('does not open with the keys of after, in whichever header slot', async () => {
+    const was = await load(TABLE)
+    const backup = copied()
+    const parts = ['group-0', 'group-1', 'group-2', 'subjects', 'manifest']
+    for (const part of parts) expect(await restored(backup, was, part)).toBe('true')
+    await erase('cleo')
+    for (const part of parts) expect([part, await restored(backup, was, part)]).toEqual([part, 'ERR_KEYS_DESTROYED'])
+    // What is there today opens, from either slot.
+    const today = copied()
+    for (const name of today.keys()) {
+      for (const slot of [0, 1]) {
+        const bytes = today.get(name)!.slice()
+        bytes.fill(0, slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES)
+        expect(await restored(new Map([[name, bytes]]), was, name.slice(was.id.length + 1, -'.rdbt'.length))).toBe('true')
+      }
+    }
+  })
+
+  it('does not open when the data set was shredded', async () => {
+    const was = await load(SMALL)
+    const backup = copied()
+    await datasets.shred('people', 'er_5', someUse)
+    expect(await restored(backup, was, 'manifest')).toBe('ERR_KEYS_DESTROYED')
+  })
+
+  it('and an import that was under way when keys were renewed is refused, not lost later', async () => {
+    await load(SMALL)
+    const { promise: waiting, resolve: release } = Promise.withResolvers<void>()
+    const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
+    const generate = keys.generateDataKey
+    // Its groups are sealed, its subject index is not.
+    keys.generateDataKey = async (owner, resource, use) => {
+      if (!resource.endsWith('/subjects')) return generate(owner, resource, use)
+      reach()
+      await waiting
+      return generate(owner, resource, use)
+    }
+    const slow = datasets.import(source(SMALL), { ...IMPORT, subject: 'who' })
+    await reached
+    keys.generateDataKey = generate
+    await erase('cleo')
+    release()
+    await expect(slow).rejects.toMatchObject({ code: 'ERR_KEYS_DESTROYED' })
+    expect(datasets.list()).toHaveLength(1)
+  })
+})
+
 describe('shredding a data set (A1)', () => {
   it('removes every object and never gives the name again', async () => {
     await load(TABLE)
     await load(SMALL)
     await load(SMALL, 'other')
-    expect(await datasets.shred('people', 'er_3', someUse)).toEqual({ versions: 2, objects: 8 })
+    expect(await datasets.shred('people', 'er_3', someUse)).toMatchObject({ versions: 2, objects: 8 })
     expect([datasets.get('people'), objects.list('datasets').length]).toEqual([null, 3])
     await expect(load(SMALL)).rejects.toMatchObject({ code: 'ERR_DATA_SHREDDED' })
     expect(objects.list('datasets')).toHaveLength(3)
-    expect(await datasets.shred('people', 'er_3', someUse)).toEqual({ versions: 0, objects: 0 })
+    expect(await datasets.shred('people', 'er_3', someUse)).toMatchObject({ versions: 0, objects: 0 })
     expect(events.find(({ type }) => type === 'data.shred')?.details).toEqual({ erasure: 'er_3', versions: [1, 2], objects: 8 })
   })
 })

@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { type AuditSink, type Clock, type LegalHolds, RedoubtError } from '#foundation/core'
 import type { DurableFolder } from '#foundation/storage'
-import type { Keys, KeyUse } from '#trust/keys'
+import type { KeyUse } from '#trust/keys'
 import type { Catalogue } from './catalogue.ts'
 import type { DatasetVersion, RowGroup } from './dataset-version.ts'
 import { ColumnProfiler, encodeManifest, type Manifest, versionOf } from './manifest.ts'
 import { FOLDER, groupPart, indexPart, manifestPart, partPath } from './object-paths.ts'
+import type { DatasetKeys } from './renew-keys.ts'
 import { encodeRowGroup } from './row-group-codec.ts'
 import { sealPart } from './seal-part.ts'
 import { findRows, withoutSubject } from './subject-index.ts'
@@ -13,7 +14,7 @@ import { VersionReader } from './version-reader.ts'
 
 export interface ErasePorts {
   readonly objects: DurableFolder
-  readonly keys: Keys
+  readonly keys: DatasetKeys
   readonly audit: AuditSink
   readonly clock: Clock
   readonly catalogue: Catalogue
@@ -39,16 +40,17 @@ export interface EraseAsk {
  */
 export async function eraseFromVersion(ports: ErasePorts, version: DatasetVersion, ask: EraseAsk, use: KeyUse): Promise<void> {
   const reader = new VersionReader(ports, version, use)
-  const manifest = await reader.manifest()
-  const index = await reader.subjectIndex(manifest)
-  const rows = index === null ? [] : findRows(index, ask.pseudonym)
-  if (index === null || rows.length === 0) return
+  const opened = await openUnlessDestroyed(reader)
+  if (opened === null) return
+  const { manifest, index } = opened
+  const rows = findRows(index, ask.pseudonym)
+  if (rows.length === 0) return
   const kept = { pseudonym: ask.pseudonym, dataset: version.name }
   ports.holds.demandNone(kept)
   const erasures = version.erasures + 1
   const { groups, profile, replaced } = await rewriteGroups(ports, reader, manifest, rowFlags(version.rows, rows), ask, use)
   const left = withoutSubject(index, rows)
-  await sealPart(ports, version.id, indexPart(erasures), use, [left])
+  await sealPart(ports, version, indexPart(erasures), use, [left])
   const renewed: Manifest = {
     ...manifest,
     salt: randomBytes(16).toString('base64url'),
@@ -59,7 +61,7 @@ export async function eraseFromVersion(ports: ErasePorts, version: DatasetVersio
     erasures,
   }
   const { bytes, digest } = encodeManifest(renewed)
-  await sealPart(ports, version.id, manifestPart(erasures), use, [bytes])
+  await sealPart(ports, version, manifestPart(erasures), use, [bytes])
   ask.signal?.throwIfAborted()
   // One that was set meanwhile counts.
   ports.holds.demandNone(kept)
@@ -72,6 +74,23 @@ export async function eraseFromVersion(ports: ErasePorts, version: DatasetVersio
     mark,
     gone.map((part) => partPath(version.id, part)),
   )
+}
+
+/**
+ * Null for a version without subjects, and for one whose keys are destroyed, as one that was restored from before an erasure: nobody
+ * reads rows of it any more.
+ */
+export async function openUnlessDestroyed(
+  reader: VersionReader,
+): Promise<{ readonly manifest: Manifest; readonly index: Uint8Array } | null> {
+  try {
+    const manifest = await reader.manifest()
+    const index = await reader.subjectIndex(manifest)
+    return index === null ? null : { manifest, index }
+  } catch (error) {
+    if (error instanceof RedoubtError && error.code === 'ERR_KEYS_DESTROYED') return null
+    throw error
+  }
 }
 
 function rowFlags(count: number, rows: readonly number[]): Uint8Array {
@@ -97,7 +116,7 @@ async function rewriteGroups(
   ask: EraseAsk,
   use: KeyUse,
 ): Promise<Rewritten> {
-  const { id, erasures } = reader.version
+  const { erasures } = reader.version
   const profilers = manifest.columns.map(() => new ColumnProfiler())
   const groups: Manifest['groups'] = []
   const replaced: string[] = []
@@ -112,7 +131,7 @@ async function rewriteGroups(
     if (kept === group) groups.push({ rows: group.rows, digest, part })
     else if (kept.rows > 0) {
       const renewed = groupPart(place, erasures + 1)
-      const { plaintextDigest } = await sealPart(ports, id, renewed, use, encodeRowGroup(kept))
+      const { plaintextDigest } = await sealPart(ports, reader.version, renewed, use, encodeRowGroup(kept))
       groups.push({ rows: kept.rows, digest: plaintextDigest, part: renewed })
     }
     place++

@@ -18,10 +18,11 @@ import { ColumnObserver, numberOf, textOf } from './column-type.ts'
 import { CsvParser, type CsvRow } from './csv-parser.ts'
 import type { ColumnDescription, ImportedVersion, RowGroup } from './dataset-version.ts'
 import { ColumnProfiler, describeForAudit, encodeManifest, type Manifest, versionOf } from './manifest.ts'
-import { FOLDER, groupPart, indexPart, manifestPart, partPath, pathsOf, resourceOf, spoolPath } from './object-paths.ts'
+import { FOLDER, groupPart, indexPart, manifestPart, ownerOf, pathsOf, resourceOf, spoolPath } from './object-paths.ts'
 import { checkHeader, checkOptions, type ImportOptions } from './options.ts'
 import { encodeRowGroup, MAX_GROUP_ROWS } from './row-group-codec.ts'
 import { demandSensitivity, scanForAudit } from './scan-facts.ts'
+import { demandLivingKeys } from './renew-keys.ts'
 import { sealPart } from './seal-part.ts'
 import { readFrames, writeFrame } from './spool.ts'
 import { SubjectIndexBuilder } from './subject-index.ts'
@@ -74,7 +75,7 @@ export async function importDataset(
       resource,
       ...(options.requestId === undefined ? {} : { requestId: options.requestId }),
     }
-    const spoolKey = await ports.keys.generateDataKey('dataset', resourceOf(id, 'spool'), use)
+    const spoolKey = await ports.keys.generateDataKey(ownerOf(options.name), resourceOf(id, 'spool'), use)
     const table = await spoolRows(ports, id, spoolKey, source, options)
     if (table.scan && options.strict === true) demandSensitivity(table.scan, options.sensitivity)
     const sealed = await sealGroups(ports, id, spoolKey, table, options, use)
@@ -99,9 +100,10 @@ export async function importDataset(
         ...sealed,
       }
       const { bytes, digest } = encodeManifest(manifest)
-      await sealPart(ports, id, manifestPart(0), use, [bytes])
+      await sealPart(ports, { id, name: options.name }, manifestPart(0), use, [bytes])
       const version = versionOf(manifest, digest)
       options.signal?.throwIfAborted()
+      demandLivingKeys(ports, id)
       // Recorded before it exists: a version that the log does not know must not be found.
       await ports.audit.record({
         ...event,
@@ -256,13 +258,13 @@ async function sealGroups(
     if (index) for (const [i, fields] of rows.entries()) addSubject(index, ports.sealer, textOf(fields[subject]!), row + i)
     row += group.rows
     const number = groups.length
-    const { plaintextDigest } = await sealPart(ports, id, groupPart(number), use, encodeRowGroup(group))
+    const { plaintextDigest } = await sealPart(ports, { id, name: options.name }, groupPart(number), use, encodeRowGroup(group))
     groups.push({ rows: group.rows, digest: plaintextDigest })
   }
   let subjectIndex: string | null = null
   if (index) {
     const bytes = index.finish()
-    await sealPart(ports, id, indexPart(0), use, [bytes])
+    await sealPart(ports, { id, name: options.name }, indexPart(0), use, [bytes])
     subjectIndex = createHash('sha256').update(bytes).digest('hex')
   }
   return { groups, subjectIndex, profile: profilers.map((profiler) => profiler.finish()) }

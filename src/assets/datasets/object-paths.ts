@@ -1,4 +1,5 @@
 import type { DurableFolder } from '#foundation/storage'
+import type { KeyOwner } from '#trust/keys'
 
 /** Where the objects of one version lie. Flat, so that all of a version are found by the prefix of its id. */
 export const FOLDER = 'datasets'
@@ -22,6 +23,9 @@ function suffix(erasures: number): string {
 
 /** What the key of an object is bound to; an object moved to another place does not open. */
 export const resourceOf = (id: string, part: string): string => `dataset/${id}/${part}`
+
+/** All versions of a data set share the key-encryption keys of its name. */
+export const ownerOf = (name: string): KeyOwner => ({ keyClass: 'dataset', name })
 
 /** `ds_` and 22 characters; whatever else lies here is not ours to touch. */
 const OBJECT = /^(ds_[A-Za-z0-9_-]{22})-/

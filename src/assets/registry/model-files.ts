@@ -8,8 +8,8 @@ const FOLDER = 'models'
 
 /** Model files at rest: sealed RDBT1 objects, each under a data key of its own that is bound to the digest of its content. */
 export interface ModelFiles {
-  /** Durable when it resolves. @returns the path of the object. */
-  store(file: Uint8Array, digest: string, use: KeyUse): Promise<string>
+  /** Durable when it resolves. @param name the model whose key-encryption keys it lies under. @returns the path of the object. */
+  store(name: string, file: Uint8Array, digest: string, use: KeyUse): Promise<string>
   /**
    * @returns a fresh copy in memory that nobody else holds.
    * @throws {RedoubtError} `ERR_MODEL_SIGNATURE` when the object is missing, was changed, or belongs to another digest.
@@ -23,9 +23,9 @@ export function openModelFiles(objects: DurableFolder, keys: Keys): ModelFiles {
   objects.syncFolder('')
   removeUnfinished(objects, FOLDER)
   return {
-    async store(file, digest, use) {
+    async store(name, file, digest, use) {
       const path = `${FOLDER}/${digest}-${newId('m').slice(2)}.rdbt`
-      const key = await keys.generateDataKey('model', resourceOf(digest), use)
+      const key = await keys.generateDataKey({ keyClass: 'model', name }, resourceOf(digest), use)
       const sealed = await sealObject(objects, path, key, [file])
       if (sealed.plaintextDigest !== digest) {
         objects.remove(path)

@@ -51,8 +51,8 @@ export async function registerModel(parts: Parts, ask: RegisterAsk, file: Uint8A
   const text = writeManifest(manifest)
   const stored: string[] = []
   try {
-    stored.push(await files.store(admitted.file, digest, use))
-    if (admitted.derivation !== null) stored.push(await files.store(file, sha256(file), use))
+    stored.push(await files.store(ask.name, admitted.file, digest, use))
+    if (admitted.derivation !== null) stored.push(await files.store(ask.name, file, sha256(file), use))
     const signer = await keys.signer('model-signing', use)
     const bundle = await signModel({ name: ask.name, resources: resourcesOf(digest, text), signer })
     tables.insertVersion({

@@ -298,10 +298,15 @@ export const ERROR_TABLE = {
   ),
   ERR_DATA_UNKNOWN: entry(404, 'there is no such data set', 'run `redoubt data list`'),
   ERR_DATA_SHREDDED: entry(410, 'the data set was shredded', 'choose another name; what was shredded cannot be read any more'),
+  ERR_CERTIFICATE_INVALID: entry(
+    422,
+    'the certificate is not one that this key signed',
+    'compare the key with the one that the server gives: `redoubt data certificate-key`',
+  ),
   ERR_LEGAL_HOLD: entry(
     409,
     'a legal hold forbids to erase this',
-    'wait until it ends, or have a privacy officer lift it: `redoubt data holds`',
+    'wait until it ends, or have a privacy officer lift it: `redoubt data hold list`',
   ),
 
   // training

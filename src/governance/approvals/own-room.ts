@@ -11,7 +11,7 @@ export const ROOM_TABLES = `CREATE TABLE room_key (one INTEGER PRIMARY KEY CHECK
 export async function roomKey(
   keys: Pick<Keys, 'generateDataKey' | 'unwrap'>,
   statements: Statements,
-  room: 'approvals' | 'oversight',
+  room: 'approvals' | 'oversight' | 'erasure',
 ): Promise<KeyObject> {
   const self = { type: 'System', id: room }
   const use = { principal: self, purpose: room, resource: self }

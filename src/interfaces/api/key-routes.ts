@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { asRedoubtError } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, keyOf } from './guard.ts'
+import { demand, keyOf, recordRefusal } from './guard.ts'
 import { subjectName } from './names.ts'
 
 /** Keys: what there is, rotation, and the end of a subject's key. Key material never passes here. */
@@ -48,6 +49,12 @@ export const keyRoutes =
           purpose: principal.purpose,
           resource: keyOf('subject'),
           requestId: request.redoubtRequestId,
+        }
+        try {
+          plane.holds.demandNone({ pseudonym: plane.pseudonym(request.body.subject) })
+        } catch (thrown) {
+          await recordRefusal(plane, request, 'destroyKey', keyOf('subject'), asRedoubtError(thrown).code)
+          throw thrown
         }
         return plane.keys.destroySubject(request.body.subject, use)
       },

@@ -83,6 +83,7 @@ export function fakeKeys(privateKey: KeyObject, uses: KeyUse[] = []): Keys {
       return privateKey
     },
     destroySubject: absent,
+    destroyOwner: absent,
     rotate: absent,
     list: () => [],
   }

@@ -1,6 +1,6 @@
 import { randomBytes, verify } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { codeOf, failure, MemoryAudit, newWorld, USE, type World } from './keys.fixtures.ts'
+import { ADULT, codeOf, CREDIT, failure, MemoryAudit, newWorld, USE, type World } from './keys.fixtures.ts'
 import type { AuditedKeys, Keyring } from './keys.ts'
 
 async function setUp(
@@ -15,10 +15,10 @@ async function setUp(
 describe('recorded keys', () => {
   it('records each generation and unwrap with key, version, class and binding before it gives the key (A7)', async () => {
     const { keys, audit } = await setUp()
-    const { key, wrapped } = await keys.generateDataKey('dataset', 'dataset/adult/1', USE)
+    const { key, wrapped } = await keys.generateDataKey(ADULT, 'dataset/adult/1', USE)
     const binding = { tenant: 'default', resource: 'dataset/adult/1', purpose: 'dataset' }
     expect(wrapped.binding).toEqual(binding)
-    const fact = { keyId: wrapped.keyId, version: 1, keyClass: 'dataset', binding }
+    const fact = { keyId: wrapped.keyId, version: 1, keyClass: 'dataset', owner: 'adult', binding }
     expect(audit.last()).toEqual({
       type: 'key.generate',
       actor: USE.principal,
@@ -35,20 +35,30 @@ describe('recorded keys', () => {
 
   it('gives no key, signature or release while the log is down (A7)', async () => {
     const { keys, audit } = await setUp()
-    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    const { wrapped } = await keys.generateDataKey(ADULT, 'd', USE)
     const signer = await keys.signer('model-signing', USE)
     audit.down = true
     const attempts = [
-      keys.generateDataKey('dataset', 'd', USE),
+      keys.generateDataKey(ADULT, 'd', USE),
       keys.unwrap(wrapped, USE),
       keys.rewrap(wrapped, USE),
       signer.sign(Buffer.from('x')),
       keys.release('token-signing', USE),
       keys.rotate('dataset', USE),
+      keys.rotate(ADULT, USE),
       keys.destroySubject('someone', USE),
+      keys.destroyOwner(ADULT, USE),
     ]
     for (const attempt of attempts) expect(await failure(attempt)).toBe('ERR_AUDIT_UNAVAILABLE')
-    expect(keys.list().filter((key) => key.keyClass === 'dataset')).toHaveLength(1)
+    expect(
+      keys
+        .list()
+        .filter((key) => key.keyClass === 'dataset')
+        .map(({ owner, version }) => [owner, version]),
+    ).toEqual([
+      [undefined, 1],
+      ['adult', 1],
+    ])
   })
 
   it('does not destroy or rotate what it could not record first', async () => {
@@ -61,7 +71,7 @@ describe('recorded keys', () => {
 
   it('records a refused unwrap with its code', async () => {
     const { keys, audit } = await setUp()
-    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    const { wrapped } = await keys.generateDataKey(ADULT, 'd', USE)
     const moved = { ...wrapped, binding: { ...wrapped.binding, resource: 'elsewhere' } }
     expect(await failure(keys.unwrap(moved, USE))).toBe('ERR_CRYPTO_AUTHENTICATION')
     expect(audit.last()).toMatchObject({ type: 'key.unwrap', outcome: 'failed', code: 'ERR_CRYPTO_AUTHENTICATION' })
@@ -92,23 +102,26 @@ describe('recorded keys', () => {
 
   it('rewraps under the primary version after a rotation', async () => {
     const { keys, audit } = await setUp()
-    const { key, wrapped } = await keys.generateDataKey('model', 'm', USE)
-    expect((await keys.rotate('model', USE)).version).toBe(2)
+    const { key, wrapped } = await keys.generateDataKey(CREDIT, 'm', USE)
+    expect((await keys.rotate(CREDIT, USE)).version).toBe(2)
     const rewrapped = await keys.rewrap(wrapped, USE)
     expect([rewrapped.version, rewrapped.binding]).toEqual([2, wrapped.binding])
     expect((await keys.unwrap(rewrapped, USE)).equals(key)).toBe(true)
     expect((await keys.unwrap(wrapped, USE)).equals(key)).toBe(true)
-    expect(audit.types()).toEqual(['key.generate', 'key.rotate', 'key.rewrap', 'key.unwrap', 'key.unwrap'])
+    expect(audit.types()).toEqual(['key.generate', 'key.generate', 'key.rotate', 'key.generate', 'key.rewrap', 'key.unwrap', 'key.unwrap'])
   })
 
   it('rotates by itself after 90 days, recorded, before the next key is made', async () => {
     const { keys, audit, clock } = await setUp()
+    await keys.generateDataKey(ADULT, 'd', USE)
     clock.advance(90 * 86_400_000 - 1)
-    expect((await keys.generateDataKey('dataset', 'd', USE)).wrapped.version).toBe(1)
+    expect((await keys.generateDataKey(ADULT, 'd', USE)).wrapped.version).toBe(1)
     clock.advance(1)
-    expect((await keys.generateDataKey('dataset', 'd', USE)).wrapped.version).toBe(2)
-    const rotation = audit.events.find(({ type, details }) => type === 'key.rotate' && details?.['keyClass'] === 'dataset')
-    expect(rotation).toMatchObject({ actor: { type: 'System', id: 'keys' }, details: { automatic: true, oldVersion: 1, version: 2 } })
+    expect((await keys.generateDataKey(ADULT, 'd', USE)).wrapped.version).toBe(2)
+    const rotations = audit.events.filter(({ type, details }) => type === 'key.rotate' && details?.['keyClass'] === 'dataset')
+    expect(rotations.map(({ details }) => details?.['owner'])).toEqual([undefined, 'adult'])
+    for (const rotation of rotations)
+      expect(rotation).toMatchObject({ actor: { type: 'System', id: 'keys' }, details: { automatic: true, oldVersion: 1, version: 2 } })
   })
 
   it('lists a record for each key version', async () => {
@@ -125,9 +138,9 @@ describe('recorded keys', () => {
 describe('the cache of unwrapped keys', () => {
   it('counts its hits in the next event of that key (A7)', async () => {
     const { keys, audit, clock, keyring } = await setUp()
-    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    const { wrapped } = await keys.generateDataKey(ADULT, 'd', USE)
     for (let i = 0; i < 4; i++) await keys.unwrap(wrapped, USE)
-    expect(audit.types()).toEqual(['key.generate', 'key.unwrap'])
+    expect(audit.types()).toEqual(['key.generate', 'key.generate', 'key.unwrap'])
     clock.advance(300_000)
     await keys.unwrap(wrapped, USE)
     expect(audit.last()).toMatchObject({ type: 'key.unwrap', details: { cacheHits: 3 } })
@@ -136,7 +149,7 @@ describe('the cache of unwrapped keys', () => {
 
   it('serves a key for at most five minutes and so many uses', async () => {
     const { keys, audit, clock } = await setUp({ unwrapCache: { ttlMs: 300_000, uses: 2 } })
-    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    const { wrapped } = await keys.generateDataKey(ADULT, 'd', USE)
     for (let i = 0; i < 6; i++) await keys.unwrap(wrapped, USE)
     expect(audit.types().filter((type) => type === 'key.unwrap')).toHaveLength(2)
     clock.advance(299_999)
@@ -150,7 +163,7 @@ describe('the cache of unwrapped keys', () => {
 
   it('serves no other principal, purpose or resource than the recorded one', async () => {
     const { keys, audit } = await setUp()
-    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    const { wrapped } = await keys.generateDataKey(ADULT, 'd', USE)
     await keys.unwrap(wrapped, USE)
     const others = [
       { ...USE, purpose: 'marketing' },
@@ -166,8 +179,8 @@ describe('the cache of unwrapped keys', () => {
 
   it('records the hits of keys that left it with the next event, and all of them on flush and close', async () => {
     const { keys, audit, clock } = await setUp()
-    const a = await keys.generateDataKey('dataset', 'a', USE)
-    const b = await keys.generateDataKey('dataset', 'b', USE)
+    const a = await keys.generateDataKey(ADULT, 'a', USE)
+    const b = await keys.generateDataKey(ADULT, 'b', USE)
     for (let i = 0; i < 3; i++) await keys.unwrap(a.wrapped, USE)
     clock.advance(300_000)
     for (let i = 0; i < 2; i++) await keys.unwrap(b.wrapped, USE)
@@ -184,8 +197,8 @@ describe('the cache of unwrapped keys', () => {
 
   it('loses no hit when the log is down for a while, and forgets its keys then', async () => {
     const { keys, audit } = await setUp()
-    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
-    const other = await keys.generateDataKey('dataset', 'e', USE)
+    const { wrapped } = await keys.generateDataKey(ADULT, 'd', USE)
+    const other = await keys.generateDataKey(ADULT, 'e', USE)
     for (let i = 0; i < 3; i++) await keys.unwrap(wrapped, USE)
     audit.down = true
     expect(await failure(keys.unwrap(other.wrapped, USE))).toBe('ERR_AUDIT_UNAVAILABLE')
@@ -211,15 +224,42 @@ describe('the keyring', () => {
   it('destroys a subject once, and says so', async () => {
     const { keyring, keys, audit } = await setUp()
     const sealed = await keyring.sealer.seal('ann', Buffer.from('x'), 'c')
-    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym: sealed.pseudonym, destroyed: true })
-    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym: sealed.pseudonym, destroyed: false })
+    const { pseudonym } = sealed
+    const fingerprints = [expect.stringMatching(/^[0-9a-f]{64}$/)]
+    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym, destroyed: true, fingerprints })
+    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym, destroyed: false, fingerprints: [] })
     expect(audit.last()).toMatchObject({ type: 'key.destroy', action: 'destroyKey', details: { pseudonym: sealed.pseudonym } })
     expect(await failure(keyring.sealer.open(sealed, 'c'))).toBe('ERR_KEYS_DESTROYED')
   })
 
+  it('destroys a subject by pseudonym too, in every cache', async () => {
+    const { keyring, keys } = await setUp()
+    const sealed = await keyring.sealer.seal('ann', Buffer.from('x'), 'c')
+    const { pseudonym } = sealed
+    expect(await keys.destroySubject({ pseudonym }, USE)).toMatchObject({ pseudonym, destroyed: true })
+    expect(await failure(keyring.sealer.open(sealed, 'c'))).toBe('ERR_KEYS_DESTROYED')
+    const later = await keyring.sealer.seal('ann', Buffer.from('y'), 'c')
+    expect(Buffer.from(await keyring.sealer.open(later, 'c')).toString()).toBe('y')
+  })
+
+  it('destroys the versions of an owner that are primary no more, and those alone', async () => {
+    const { keyring, keys, audit } = await setUp()
+    const { wrapped: first } = await keys.generateDataKey(ADULT, 'd', USE)
+    await keys.unwrap(first, USE)
+    await keys.rotate(ADULT, USE)
+    const second = await keys.rewrap(first, USE, ADULT)
+    expect(await keys.destroyRetired(ADULT, USE)).toEqual({ destroyed: 1 })
+    expect(audit.last()).toMatchObject({ type: 'key.destroy', details: { owner: 'adult', versions: [{ version: 1 }] } })
+    // The cache had the old one.
+    expect(await failure(keys.unwrap(first, USE))).toBe('ERR_KEYS_DESTROYED')
+    expect((await keys.unwrap(second, USE)).symmetricKeySize).toBe(32)
+    expect(await keys.destroyRetired(ADULT, USE)).toEqual({ destroyed: 0 })
+    keyring.close()
+  })
+
   it('gives nothing once closed', async () => {
     const { keyring, keys } = await setUp()
-    const { wrapped } = await keys.generateDataKey('dataset', 'd', USE)
+    const { wrapped } = await keys.generateDataKey(ADULT, 'd', USE)
     await keys.unwrap(wrapped, USE)
     keyring.close()
     expect(await failure(keys.unwrap(wrapped, USE))).toBe('ERR_KEYS_UNKNOWN')

@@ -2,7 +2,8 @@ import { createHash, type KeyObject } from 'node:crypto'
 import { asRedoubtError, type AuditSink, type JsonObject, RedoubtError, type Signer } from '#foundation/core'
 import type { DataKey, WrappedKey } from '#foundation/crypto'
 import type { KeyProvider, KeyReference, SigningKeyName } from './key-provider.ts'
-import type { AuditedKeys, KeyClass, KeyDescription, KeyUse, ReleasableKeyName } from './keys.ts'
+import type { AuditedKeys, KeyClass, KeyDescription, KeyOwner, KeyUse, ReleasableKeyName } from './keys.ts'
+import type { OwnerKeys, Recording } from './owner-keys.ts'
 import type { KeyedSubjectSealer } from './subject-sealer.ts'
 import type { UnwrapCache } from './unwrap-cache.ts'
 
@@ -20,25 +21,33 @@ interface Fact {
 export class RecordedKeys implements AuditedKeys {
   readonly #provider: KeyProvider
   readonly #sealer: KeyedSubjectSealer
+  readonly #owners: OwnerKeys
   readonly #cache: UnwrapCache
   readonly #audit: AuditSink
   #closed = false
 
-  constructor(provider: KeyProvider, sealer: KeyedSubjectSealer, cache: UnwrapCache, audit: AuditSink) {
+  constructor(provider: KeyProvider, sealer: KeyedSubjectSealer, owners: OwnerKeys, cache: UnwrapCache, audit: AuditSink) {
     this.#provider = provider
     this.#sealer = sealer
+    this.#owners = owners
     this.#cache = cache
     this.#audit = audit
   }
 
-  async generateDataKey(keyClass: KeyClass, resource: string, use: KeyUse): Promise<DataKey> {
+  async generateDataKey(owner: KeyOwner | 'configuration', resource: string, use: KeyUse): Promise<DataKey> {
     this.#prepare(use, resource)
     await this.#rotateDue()
-    const binding = { tenant: 'default', resource, purpose: keyClass } as const
-    const details = { keyClass, binding }
+    const binding = { tenant: 'default', resource, purpose: owner === 'configuration' ? owner : owner.keyClass } as const
+    const details = owner === 'configuration' ? { keyClass: owner, binding } : { ...factsOf(owner), binding }
     const fact = (more: JsonObject): Fact => ({ type: 'key.generate', action: 'useKey', details: { ...details, ...more } })
-    const dataKey = await this.#tried(() => this.#provider.generateDataKey(keyClass, binding), fact({}), use)
+    const generate = async (): Promise<DataKey> => {
+      if (owner === 'configuration') return this.#provider.generateDataKey(owner, binding)
+      if (this.#owners.rotationDue(owner)) await this.#rotateOwner(owner, ITSELF, true)
+      return this.#owners.generateDataKey(owner, binding, this.#recording(use))
+    }
+    const dataKey = await this.#tried(generate, fact({}), use)
     await this.#record(fact(referenceOf(dataKey.wrapped)), use)
+    this.#owners.requireAlive(dataKey.wrapped)
     return dataKey
   }
 
@@ -50,8 +59,9 @@ export class RecordedKeys implements AuditedKeys {
     const hits = this.#cache.takeHits(wrapped, use)
     try {
       await this.#reportHits(false)
-      const key = await this.#tried(() => this.#provider.unwrap(wrapped), fact, use)
+      const key = await this.#tried(() => this.#unwrap(wrapped, use), fact, use)
       await this.#record(hits === 0 ? fact : { ...fact, details: { ...fact.details, cacheHits: hits } }, use)
+      this.#owners.requireAlive(wrapped)
       if (!this.#closed) this.#cache.put(wrapped, use, key)
       return key
     } catch (error) {
@@ -60,16 +70,21 @@ export class RecordedKeys implements AuditedKeys {
     }
   }
 
-  async rewrap(wrapped: WrappedKey, use: KeyUse): Promise<WrappedKey> {
+  async rewrap(wrapped: WrappedKey, use: KeyUse, owner?: KeyOwner): Promise<WrappedKey> {
     this.#prepare(use, wrapped.binding.resource)
     await this.#rotateDue()
     const details = this.#factsOf(wrapped)
     const keyClass = this.#classOf(wrapped)
+    const under = owner ?? this.#owners.ownerOf(wrapped.keyId)
     const rewrap = async (): Promise<WrappedKey> => {
       if (keyClass === null) throw new RedoubtError('ERR_KEYS_UNKNOWN')
-      const material = (await this.#provider.unwrap(wrapped)).export()
+      if (under !== null && under.keyClass !== keyClass)
+        throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'the key is of another class than its new owner')
+      const material = (await this.#unwrap(wrapped, use)).export()
       try {
-        return await this.#provider.wrap(keyClass, material, wrapped.binding)
+        return under === null
+          ? await this.#provider.wrap(keyClass, material, wrapped.binding)
+          : await this.#owners.wrap(under, material, wrapped.binding, this.#recording(use))
       } finally {
         material.fill(0)
       }
@@ -77,6 +92,7 @@ export class RecordedKeys implements AuditedKeys {
     const rewrapped = await this.#tried(rewrap, { type: 'key.rewrap', action: 'rotateKey', details }, use)
     const to = { newKeyId: rewrapped.keyId, newVersion: rewrapped.version }
     await this.#record({ type: 'key.rewrap', action: 'rotateKey', details: { ...details, ...to } }, use)
+    this.#owners.requireAlive(rewrapped)
     return rewrapped
   }
 
@@ -111,22 +127,49 @@ export class RecordedKeys implements AuditedKeys {
     return key
   }
 
-  async destroySubject(subject: string, use: KeyUse): Promise<{ pseudonym: string; destroyed: boolean }> {
+  async destroySubject(
+    subject: string | { readonly pseudonym: string },
+    use: KeyUse,
+  ): Promise<{ pseudonym: string; destroyed: boolean; fingerprints: readonly string[] }> {
     this.#prepare(use, 'subject')
-    const pseudonym = this.#sealer.pseudonym(subject)
+    const pseudonym = typeof subject === 'string' ? this.#sealer.pseudonym(subject) : subject.pseudonym
     const fact: Fact = { type: 'key.destroy', action: 'destroyKey', details: { keyClass: 'subject', pseudonym } }
     // What cannot be undone is in the log before it is done; a failure is told by a second event.
     await this.#record(fact, use)
-    return { pseudonym, destroyed: await this.#tried(async () => this.#sealer.destroy(subject), fact, use) }
+    const fingerprints = await this.#tried(async () => this.#sealer.destroy(subject), fact, use)
+    return { pseudonym, destroyed: fingerprints.length > 0, fingerprints }
   }
 
-  async rotate(keyClass: KeyClass, use: KeyUse): Promise<KeyReference> {
-    this.#prepare(use, keyClass)
-    return this.#rotate(keyClass, use, false)
+  destroyOwner(owner: KeyOwner, use: KeyUse): Promise<{ destroyed: number }> {
+    return this.#destroyOwner(owner, use, ['primary', 'retired'])
+  }
+
+  destroyRetired(owner: KeyOwner, use: KeyUse): Promise<{ destroyed: number }> {
+    return this.#destroyOwner(owner, use, ['retired'])
+  }
+
+  async #destroyOwner(owner: KeyOwner, use: KeyUse, states: readonly KeyDescription['state'][]): Promise<{ destroyed: number }> {
+    this.#prepare(use, owner.name)
+    const keys = this.list().filter((key) => key.owner === owner.name && key.keyClass === owner.keyClass && states.includes(key.state))
+    const versions = keys.map(referenceOf)
+    const fact: Fact = { type: 'key.destroy', action: 'destroyKey', details: { ...factsOf(owner), versions } }
+    // As with subjects: in the log before it is done, since it cannot be undone.
+    await this.#record(fact, use)
+    const destroy = async (): Promise<number> => {
+      // INVARIANT: between the chain's end and the caches' there is no turn of the event loop: no one reads on from either.
+      this.#cache.forget(this.#owners.chainsOf(owner))
+      return this.#owners.destroy(owner, states)
+    }
+    return { destroyed: await this.#tried(destroy, fact, use) }
+  }
+
+  async rotate(of: KeyClass | KeyOwner, use: KeyUse): Promise<KeyReference> {
+    this.#prepare(use, typeof of === 'string' ? of : of.name)
+    return typeof of === 'string' ? this.#rotate(of, use, false) : this.#rotateOwner(of, use, false)
   }
 
   list(): readonly KeyDescription[] {
-    return this.#provider.describe()
+    return [...this.#provider.describe(), ...this.#owners.describe()]
   }
 
   async flush(): Promise<void> {
@@ -149,6 +192,32 @@ export class RecordedKeys implements AuditedKeys {
     const fact: Fact = { type: 'key.rotate', action: 'rotateKey', details: { keyClass, ...from, automatic } }
     await this.#record(fact, use)
     return this.#tried(() => this.#provider.rotate(keyClass), fact, use)
+  }
+
+  async #rotateOwner(owner: KeyOwner, use: KeyUse, automatic: boolean): Promise<KeyReference> {
+    const primary = this.#owners.primary(owner)
+    const from = primary === null ? {} : { keyId: primary.keyId, oldVersion: primary.version, version: primary.version + 1 }
+    const fact: Fact = { type: 'key.rotate', action: 'rotateKey', details: { ...factsOf(owner), ...from, automatic } }
+    await this.#record(fact, use)
+    return this.#tried(() => this.#owners.rotate(owner, this.#recording(use)), fact, use)
+  }
+
+  /** Under its owner's chain, or under the tenant's class: so are keys of the house, and objects from before there were owners. */
+  #unwrap(wrapped: WrappedKey, use: KeyUse): Promise<KeyObject> {
+    return this.#owners.ownerOf(wrapped.keyId) === null
+      ? this.#provider.unwrap(wrapped)
+      : this.#owners.unwrap(wrapped, this.#recording(use))
+  }
+
+  /** What the provider does for an owner's key-encryption key is an event of its own, durable before that key wraps or unwraps. */
+  #recording(use: KeyUse): Recording {
+    return async ({ type, owner, binding: { tenant, resource, purpose }, keyId, version }, call) => {
+      const details = { ...factsOf(owner), keyId, version, binding: { tenant, resource, purpose } }
+      const fact: Fact = { type, action: 'useKey', details }
+      const result = await this.#tried(call, fact, use)
+      await this.#record(fact, use)
+      return result
+    }
   }
 
   /** Records hits that no later event of their own key may ever tell. */
@@ -198,10 +267,14 @@ export class RecordedKeys implements AuditedKeys {
 
   #factsOf(wrapped: WrappedKey): JsonObject {
     const { tenant, resource, purpose } = wrapped.binding
-    return { ...referenceOf(wrapped), keyClass: this.#classOf(wrapped), binding: { tenant, resource, purpose } }
+    const owner = this.#owners.ownerOf(wrapped.keyId)
+    const of = owner === null ? { keyClass: this.#classOf(wrapped) } : factsOf(owner)
+    return { ...referenceOf(wrapped), ...of, binding: { tenant, resource, purpose } }
   }
 
   #classOf({ keyId }: WrappedKey): KeyClass | null {
+    const owner = this.#owners.ownerOf(keyId)
+    if (owner !== null) return owner.keyClass
     const keyClass = this.#provider.describe().find((key) => key.keyId === keyId)?.keyClass
     return keyClass === undefined || keyClass === 'signing' ? null : keyClass
   }
@@ -212,6 +285,10 @@ export class RecordedKeys implements AuditedKeys {
     if (resource === '' || resource.length > MAX_TEXT || use.purpose === '' || use.purpose.length > MAX_TEXT)
       throw new RedoubtError('ERR_INPUT_INVALID', 'a key is used for a named resource and purpose of at most 512 characters')
   }
+}
+
+function factsOf({ keyClass, name }: KeyOwner): { keyClass: KeyOwner['keyClass']; owner: string } {
+  return { keyClass, owner: name }
 }
 
 function referenceOf({ keyId, version }: KeyReference): { keyId: string; version: number } {

@@ -1,6 +1,6 @@
 import { type AuditEvent, type AuditReceipt, type AuditSink, ManualClock, RedoubtError } from '#foundation/core'
 import { type Database, type Fault, MemoryFolder, openDatabase } from '#foundation/storage'
-import type { KeyUse } from './keys.ts'
+import type { KeyOwner, KeyUse } from './keys.ts'
 import { openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
 
 /** The floor of argon2id: some 30 ms. */
@@ -13,6 +13,9 @@ export const USE: KeyUse = {
   resource: { type: 'Dataset', id: 'adult' },
   requestId: 'req_1',
 }
+
+export const ADULT: KeyOwner = { keyClass: 'dataset', name: 'adult' }
+export const CREDIT: KeyOwner = { keyClass: 'model', name: 'credit' }
 
 /** An audit sink that keeps its events and fails when told to. */
 export class MemoryAudit implements AuditSink {

@@ -7,6 +7,13 @@ export const KEY_CLASSES = ['dataset', 'model', 'subject', 'configuration'] as c
 /** Each class has its own chain of key-encryption key versions under the root. */
 export type KeyClass = (typeof KEY_CLASSES)[number]
 
+/** What has a chain of key-encryption key versions of its own, under the class of the tenant: all versions of a data set, or of a model, share it. */
+export interface KeyOwner {
+  readonly keyClass: 'dataset' | 'model'
+  /** Of the data set or the model, 1 to 256 characters. */
+  readonly name: string
+}
+
 /** Who uses a key, for what: recorded before key material is returned. */
 export interface KeyUse {
   readonly principal: EntityUid
@@ -18,6 +25,8 @@ export interface KeyUse {
 export interface KeyDescription {
   readonly keyId: string
   readonly keyClass: KeyClass | 'signing'
+  /** The data set or model whose chain this is; absent for the tenant's own. */
+  readonly owner?: string
   /** What a signing key signs. */
   readonly name?: SigningKeyName
   readonly version: number
@@ -29,7 +38,11 @@ export interface KeyDescription {
 
 /** The audited face of the keyring. Every call is recorded durably before key material is returned; log down means no key. */
 export interface Keys {
-  generateDataKey(keyClass: KeyClass, resource: string, use: KeyUse): Promise<DataKey>
+  /**
+   * A fresh AES-256 key, bound to a resource, under the primary version of its owner's chain; `configuration` is the house's own.
+   * @throws {RedoubtError} `ERR_KEYS_DESTROYED` when the owner is destroyed at this moment, `ERR_KEYS_EXHAUSTED`, `ERR_INPUT_INVALID`.
+   */
+  generateDataKey(owner: KeyOwner | 'configuration', resource: string, use: KeyUse): Promise<DataKey>
   /** A short-lived cache (at most 5 minutes and a bounded number of uses) may answer; its hits are counted in the next event. */
   unwrap(wrapped: WrappedKey, use: KeyUse): Promise<KeyObject>
   /** A signer whose every `sign` is recorded. */
@@ -39,17 +52,37 @@ export interface Keys {
   /**
    * Destroys the subject's keys, durably and in every cache at once; idempotent, `destroyed` says whether there was one.
    * What was sealed before stays unreadable for ever; what is sealed for the subject later gets a new key.
+   * @param subject as the caller names them, or by pseudonym: to finish what was begun.
+   * @returns also the SHA-256 of each wrapped key that was destroyed, hex: what a copy of the key database would hold.
    */
-  destroySubject(subject: string, use: KeyUse): Promise<{ readonly pseudonym: string; readonly destroyed: boolean }>
-  /** A new version becomes primary; older versions still unwrap. */
-  rotate(keyClass: KeyClass, use: KeyUse): Promise<{ readonly keyId: string; readonly version: number }>
+  destroySubject(
+    subject: string | { readonly pseudonym: string },
+    use: KeyUse,
+  ): Promise<{ readonly pseudonym: string; readonly destroyed: boolean; readonly fingerprints: readonly string[] }>
+  /**
+   * Destroys every version of the owner's chain, durably and in every cache at once: whatever names one of them is unreadable for ever,
+   * what is sealed for the owner later gets a new chain. Recorded before it is done; idempotent, so a failed call is repeated.
+   * Objects that are still wrapped under the tenant's class are not reached: `rewrap` moves them under their owner first.
+   * @returns how many versions were destroyed now; 0 when there was none.
+   */
+  destroyOwner(owner: KeyOwner, use: KeyUse): Promise<{ readonly destroyed: number }>
+  /** A new version becomes primary; older versions still unwrap. @throws {RedoubtError} `ERR_KEYS_UNKNOWN` for an owner without keys. */
+  rotate(of: KeyClass | KeyOwner, use: KeyUse): Promise<{ readonly keyId: string; readonly version: number }>
   list(): readonly KeyDescription[]
 }
 
 /** What `Keyring.keys` gives: `Keys`, and what the composition root needs to keep the record complete. */
 export interface AuditedKeys extends Keys {
-  /** The same data key under the primary version of its class; recorded as `key.rewrap`. For `rewrapObject` after a rotation. */
-  rewrap(wrapped: WrappedKey, use: KeyUse): Promise<WrappedKey>
+  /**
+   * The same data key under the primary version of `owner`, or where none is named of its own chain; recorded as `key.rewrap`. For
+   * `rewrapObject` after a rotation, and to move what was wrapped under the tenant's class under its owner.
+   */
+  rewrap(wrapped: WrappedKey, use: KeyUse, owner?: KeyOwner): Promise<WrappedKey>
+  /**
+   * As `destroyOwner`, but of the versions that are primary no more: whatever is not under the primary version is unreadable for ever.
+   * The caller has moved what is to stay. @returns how many versions were destroyed now.
+   */
+  destroyRetired(owner: KeyOwner, use: KeyUse): Promise<{ readonly destroyed: number }>
   /** Drops expired keys from the cache and records what the cache served since the last event. Call it once a minute. */
   flush(): Promise<void>
   /** Empties the cache and records what it served; to be awaited before the audit log is closed. */

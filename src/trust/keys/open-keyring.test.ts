@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { type Fault, MemoryFolder, openDatabase } from '#foundation/storage'
-import { failure, MemoryAudit, newWorld, NOW, PASSPHRASE, QUICK_KDF, seeded, USE } from './keys.fixtures.ts'
+import { ADULT, failure, MemoryAudit, newWorld, NOW, PASSPHRASE, QUICK_KDF, seeded, USE } from './keys.fixtures.ts'
 import { keyProviderContract } from './key-provider-contract.ts'
 import { KEY_LIMITS } from './key-limits.ts'
 import { DATABASE_MARKER_PATH } from './open-keyring.ts'
@@ -20,7 +20,7 @@ describe('opening a keyring', () => {
     const world = newWorld()
     const first = await world.open()
     const sealed = await first.sealer.seal('ann', Buffer.from('x'), 'c')
-    const { key, wrapped } = await first.keys(new MemoryAudit()).generateDataKey('dataset', 'd', USE)
+    const { key, wrapped } = await first.keys(new MemoryAudit()).generateDataKey(ADULT, 'd', USE)
     first.close()
     const second = await world.open()
     expect(Buffer.from(await second.sealer.open(sealed, 'c')).toString()).toBe('x')
@@ -92,7 +92,7 @@ describe('opening a keyring', () => {
     const world = newWorld()
     const keyring = await world.open()
     const keys = keyring.keys(new MemoryAudit())
-    const { key } = await keys.generateDataKey('dataset', 'd', USE)
+    const { key } = await keys.generateDataKey(ADULT, 'd', USE)
     const token = await keys.release('token-signing', USE)
     await keyring.sealer.seal('canary-subject-42', Buffer.from('canary-field-42'), 'c')
     const secrets: Buffer[] = [
@@ -106,6 +106,7 @@ describe('opening a keyring', () => {
     const rows = JSON.stringify([
       world.database.raw.prepare('SELECT * FROM subject_keys').all(),
       world.database.raw.prepare('SELECT * FROM key_secrets').all(),
+      world.database.raw.prepare('SELECT * FROM owner_keys').all(),
     ])
     const files = world.folder.list('').map((name) => Buffer.from(world.folder.read(name)!))
     const found = (haystack: Buffer, secret: Buffer): boolean =>
@@ -231,7 +232,7 @@ describe('counting the uses of a key version', () => {
     const world = newWorld()
     const keys = (await world.open({ limits })).keys(new MemoryAudit())
     const versions = []
-    for (let i = 0; i < 25; i++) versions.push((await keys.generateDataKey('dataset', 'd', USE)).wrapped.version)
+    for (let i = 0; i < 25; i++) versions.push((await keys.generateDataKey(ADULT, 'd', USE)).wrapped.version)
     expect(versions.filter((version) => version === 1)).toHaveLength(10)
     expect(versions.at(-1)).toBe(3)
   })

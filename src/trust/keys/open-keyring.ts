@@ -8,6 +8,8 @@ import { DEFAULT_UNWRAP_CACHE, type UnwrapCacheConfig } from './config.ts'
 import { KEY_LIMITS, type KeyLimits } from './key-limits.ts'
 import type { KeyProvider } from './key-provider.ts'
 import type { AuditedKeys, Keyring } from './keys.ts'
+import { OwnerKeyStore } from './owner-key-store.ts'
+import { OwnerKeys } from './owner-keys.ts'
 import { KEYRING_PATH, openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
 import { guarded, KEY_MIGRATIONS, parseStoredWrap, SubjectStore } from './subject-store.ts'
 import { KeyedSubjectSealer } from './subject-sealer.ts'
@@ -64,6 +66,7 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
   const pseudonymKey = await openSecret(database, provider, PSEUDONYM_SECRET)
   const searchKey = await openSecret(database, provider, SEARCH_SECRET)
   const sealer = new KeyedSubjectSealer(provider, new SubjectStore(database.raw), pseudonymKey, clock)
+  const owners = new OwnerKeys(provider, new OwnerKeyStore(database.raw), clock, limits)
   const cache = new UnwrapCache(clock, options.unwrapCache ?? DEFAULT_UNWRAP_CACHE)
   let checkpointSigns = 0
   const checkpoint = provider.publicKey('checkpoint')
@@ -81,16 +84,17 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
     sealer,
     searchKey,
     get usage() {
-      const uses = provider.describe().flatMap((key) => (key.keyClass === 'signing' ? [] : [key.uses]))
+      const uses = [...provider.describe(), ...owners.describe()].flatMap((key) => (key.keyClass === 'signing' ? [] : [key.uses]))
       const mostUsedKeyRatio = Math.max(0, ...uses) / limits.refuseAt
       return { ...sealer.usage, checkpointSigns, unwraps: cache.misses, unwrapCacheHits: cache.hits, mostUsedKeyRatio }
     },
     keys(audit: AuditSink): AuditedKeys {
-      return new RecordedKeys(provider, sealer, cache, audit)
+      return new RecordedKeys(provider, sealer, owners, cache, audit)
     },
     health: () => provider.health(),
     close() {
       sealer.close()
+      owners.close()
       cache.clear()
       provider.close()
     },

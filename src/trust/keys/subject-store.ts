@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { RedoubtError } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
@@ -13,6 +14,20 @@ export const KEY_MIGRATIONS: Migrations = [
      destroyed_at INTEGER,
      PRIMARY KEY (pseudonym, generation)
    );`,
+  `CREATE TABLE owner_keys (
+     key_id TEXT NOT NULL,
+     version INTEGER NOT NULL,
+     key_class TEXT NOT NULL,
+     owner TEXT NOT NULL,
+     state TEXT NOT NULL,
+     wrapped TEXT,
+     created_at INTEGER NOT NULL,
+     reserved_uses INTEGER NOT NULL,
+     destroyed_at INTEGER,
+     PRIMARY KEY (key_id, version)
+   );
+   CREATE UNIQUE INDEX owner_keys_primary ON owner_keys (key_class, owner) WHERE state = 'primary';
+   CREATE INDEX owner_keys_owner ON owner_keys (key_class, owner);`,
 ]
 
 /** The wrapped form without its binding, which follows from the row: a row moved to another subject does not open. */
@@ -40,6 +55,7 @@ export class SubjectStore {
   readonly #latest: StatementSync
   readonly #one: StatementSync
   readonly #insert: StatementSync
+  readonly #living: StatementSync
   readonly #destroy: StatementSync
   #waiting: Waiting[] = []
 
@@ -49,6 +65,7 @@ export class SubjectStore {
     this.#latest = raw.prepare(`${columns} ORDER BY generation DESC LIMIT 1`)
     this.#one = raw.prepare(`${columns} AND generation = ?`)
     this.#insert = raw.prepare('INSERT INTO subject_keys (pseudonym, generation, wrapped, created_at) VALUES (?, ?, ?, ?)')
+    this.#living = raw.prepare('SELECT wrapped FROM subject_keys WHERE pseudonym = ? AND wrapped IS NOT NULL ORDER BY generation')
     this.#destroy = raw.prepare('UPDATE subject_keys SET wrapped = NULL, destroyed_at = ? WHERE pseudonym = ? AND wrapped IS NOT NULL')
   }
 
@@ -89,17 +106,27 @@ export class SubjectStore {
   /**
    * Puts tombstones in the place of all keys of a subject and overwrites their pages: `secure_delete` zeroes the cells, the
    * checkpoint takes the old pages out of the write-ahead log. Idempotent, so a failed call is repeated.
-   * @returns whether there was a key.
+   * @returns the SHA-256 of each wrapped key that there was, hex.
    */
-  destroy(pseudonym: string, now: number): boolean {
+  destroy(pseudonym: string, now: number): readonly string[] {
     this.commit()
     return guarded(() => {
-      const { changes } = this.#destroy.run(now, pseudonym)
-      const checkpoint = this.#raw.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number } | undefined
-      if (checkpoint?.busy !== 0) throw new RedoubtError('ERR_STORAGE_IO', 'the write-ahead log of the key database is in use')
-      return Number(changes) > 0
+      const living = this.#living.all(pseudonym) as unknown as { wrapped: string }[]
+      this.#destroy.run(now, pseudonym)
+      forgetOverwritten(this.#raw)
+      return living.map(({ wrapped }) =>
+        createHash('sha256')
+          .update(Buffer.from(parseStoredWrap(wrapped).wrapped, 'base64url'))
+          .digest('hex'),
+      )
     })
   }
+}
+
+/** Takes old pages out of the write-ahead log: what `secure_delete` zeroed in the database would stay readable there. */
+export function forgetOverwritten(raw: DatabaseSync): void {
+  const checkpoint = raw.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { busy: number } | undefined
+  if (checkpoint?.busy !== 0) throw new RedoubtError('ERR_STORAGE_IO', 'the write-ahead log of the key database is in use')
 }
 
 export function guarded<T>(call: () => T): T {

@@ -96,6 +96,11 @@ export class UnwrapCache {
     return unreported
   }
 
+  /** Forgets what these keys wrapped, now, and keeps the hits to be recorded. */
+  forget(keyIds: ReadonlySet<string>): void {
+    for (const [id, entry] of this.#entries) if (keyIds.has(entry.wrapped.keyId)) this.#evict(id, entry)
+  }
+
   /** Forgets every key and keeps the hits to be recorded. */
   clear(): void {
     for (const [id, entry] of this.#entries) this.#evict(id, entry)
