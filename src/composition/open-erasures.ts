@@ -20,6 +20,7 @@ export function openErasuresOf(
     names: () => [...new Set(datasets.list().map(({ name }) => name))],
     withRowsOf: (pseudonym, use) => datasets.withRowsOf(pseudonym, use),
     eraseSubject: (name, ask, use) => datasets.eraseSubject(name, ask, use),
+    demandNotHeld: (name, use) => datasets.demandNotHeld(name, use),
     shred: (name, erasure, use) => datasets.shred(name, erasure, use),
     async relearn(name, use) {
       if (!confidential.list().some(({ kind, label }) => kind === 'data' && label === name)) return

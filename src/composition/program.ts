@@ -5,6 +5,7 @@ import {
   approvalCommands,
   reviewCommands,
   auditCommands,
+  backupCommands,
   breakGlassCommands,
   confidentialCommands,
   dataCommands,
@@ -62,6 +63,7 @@ export function createProgram(itself: readonly string[]): Command {
     pipelineCommands(),
     [explainCommand()],
     keyCommands(),
+    backupCommands(VERSION),
     policyCommands(
       () => configuration({}).policies,
       () => filterVocabulary(readSiteFilters(configuration({}).filters).site),

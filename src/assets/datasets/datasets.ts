@@ -96,6 +96,8 @@ export interface Datasets {
    * @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, or for a person of whom it holds rows.
    */
   remove(name: string, use: KeyUse): Promise<number>
+  /** @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, or for a person of whom it holds rows. */
+  demandNotHeld(name: string, use: KeyUse): Promise<void>
   /**
    * Takes a person's rows out of every version of a data set; each is recorded as `data.erase` before it takes effect, and for every
    * reader at once. Idempotent: what a crash or a failure interrupted is finished by the next call.
@@ -179,6 +181,9 @@ export function openDatasets(options: DatasetsOptions): Datasets {
         if ((await subjectsAmong(opened, [pseudonym])).length > 0) names.add(version.name)
       }
       return [...names]
+    },
+    async demandNotHeld(name, use) {
+      await removable(name, use)
     },
     async remove(name, use) {
       const versions = await removable(name, use)

@@ -148,9 +148,9 @@ describe('erasing a person from a data set (A1)', () => {
     expect(await peopleIn()).toEqual(['ada', 'cleo', 'ada'])
     auditFails = () => false
     // What the failed one wrote goes at the next start.
-    expect(objects.list('datasets').some((name) => /\.1\.rdbt$/.test(name))).toBe(true)
+    expect(objects.list('datasets').some((name) => name.endsWith('.1.rdbt'))).toBe(true)
     datasets = open()
-    expect(objects.list('datasets').some((name) => /\.1\.rdbt$/.test(name))).toBe(false)
+    expect(objects.list('datasets').some((name) => name.endsWith('.1.rdbt'))).toBe(false)
     expect(await erase('cleo')).toHaveLength(1)
   })
 
@@ -176,7 +176,7 @@ describe('erasing a person from a data set (A1)', () => {
       datasets = open()
       await erase('cleo')
       expect([at, (await peopleIn()).join(), datasets.get('people')!.erasures]).toEqual([at, 'ada,ada', 1])
-      expect([at, objects.list('datasets').filter((name) => !/\.1\.rdbt$/.test(name))]).toEqual([at, []])
+      expect([at, objects.list('datasets').filter((name) => !name.endsWith('.1.rdbt'))]).toEqual([at, []])
       expect(at).toBeLessThan(100)
     }
   })
@@ -205,7 +205,7 @@ describe('erasing a person from a data set (A1)', () => {
       if (done) expect([seed, people]).toEqual([seed, 'ada,ada'])
       await erase('cleo')
       expect([seed, (await peopleIn()).join()]).toEqual([seed, 'ada,ada'])
-      expect([seed, objects.list('datasets').filter((name) => !/\.1\.rdbt$/.test(name))]).toEqual([seed, []])
+      expect([seed, objects.list('datasets').filter((name) => !name.endsWith('.1.rdbt'))]).toEqual([seed, []])
     }
   })
 })
@@ -255,7 +255,7 @@ describe('what lies in a backup from before (A1)', () => {
     await load(SMALL)
     const { promise: waiting, resolve: release } = Promise.withResolvers<void>()
     const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
-    const generate = keys.generateDataKey
+    const generate = keys.generateDataKey.bind(keys)
     // Its groups are sealed, its subject index is not.
     keys.generateDataKey = async (owner, resource, use) => {
       if (!resource.endsWith('/subjects')) return generate(owner, resource, use)

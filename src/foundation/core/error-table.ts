@@ -56,6 +56,8 @@ export const ERROR_TABLE = {
   ERR_STORAGE_LOCKED: entry(503, 'another server uses the data directory', 'stop the other server or choose another `--data-dir`'),
   ERR_STORAGE_CORRUPT: entry(500, 'stored data do not match their checksum', 'restore from backup'),
 
+  ERR_BACKUP_INVALID: entry(422, 'the backup is not whole, or was changed', 'take another backup'),
+
   // crypto
   ERR_CRYPTO_AUTHENTICATION: entry(500, 'the ciphertext is not authentic', 'restore the file from backup'),
   ERR_CRYPTO_FORMAT: entry(500, 'the file is not in the RDBT1 format', 'check that the file was written by Redoubt'),

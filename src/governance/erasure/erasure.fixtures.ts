@@ -110,8 +110,11 @@ async function openRoom(world: World) {
         if (rows > 0) erased.set(id, [{ name, version: 1, rows, groups: 1, before: 'b', after: 'a' }])
         return erased.get(id) ?? []
       },
-      async shred(name) {
+      async demandNotHeld(name) {
         room.holds.demandNone({ dataset: name })
+        for (const who of world.rows.get(name) ?? []) room.holds.demandNone({ pseudonym: pseudonymOf(who) })
+      },
+      async shred(name) {
         act(`shred ${name}`)
         const there = world.rows.delete(name)
         return there ? { objects: 3, keys: ['kek_1/1'] } : { objects: 0, keys: [] }

@@ -47,6 +47,8 @@ export interface ErasableData {
   withRowsOf(pseudonym: string, use: KeyUse): Promise<readonly string[]>
   /** @returns all that this erasure took, in this call and before. */
   eraseSubject(name: string, ask: EraseSubjectAsk, use: KeyUse): Promise<readonly ErasedRows[]>
+  /** @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, or for a person of whom it holds rows. */
+  demandNotHeld(name: string, use: KeyUse): Promise<void>
   /** @returns how many sealed objects there were, and the key-encryption keys that are destroyed, `ID/VERSION`. */
   shred(name: string, erasure: string, use: KeyUse): Promise<{ readonly objects: number; readonly keys: readonly string[] }>
   /** What was learned from the rows to be looked for in texts is learned anew from those that are left. */

@@ -146,7 +146,12 @@ describe('a legal hold', () => {
   it('refuses to shred, until it is lifted', async () => {
     const { erasures, holds, on } = await hold()
     const { id } = await on('loans', 'dataset')
+    const { id: other } = await on(ADA, 'subject')
     expect(await outcome(erasures.shred('loans', 'unlawful', OFFICER))).toBe('ERR_LEGAL_HOLD')
+    await holds.lift(other, 'settled', OFFICER)
+    expect(await outcome(erasures.shred('loans', 'unlawful', OFFICER))).toBe('ERR_LEGAL_HOLD')
+    // Refused is not begun: nothing is left for a later start.
+    expect([world.done, erasures.list()]).toEqual([[], []])
     expect(await holds.lift(id, 'settled', OFFICER)).toMatchObject({ state: 'lifted', liftReason: 'settled' })
     expect(await outcome(erasures.shred('loans', 'unlawful', OFFICER))).toBe('done')
     expect(await outcome(holds.lift(id, 'again', OFFICER))).toBe('ERR_NOT_FOUND')

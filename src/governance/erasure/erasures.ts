@@ -193,7 +193,7 @@ export function openErasures({ statements, database, holds, keys, sealer, data, 
         const open = journal.list().find((one) => one.doneAt === null && one.kind === 'dataset' && one.datasets[0] === dataset)
         if (open === undefined && !data.names().includes(dataset))
           throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${dataset}\``)
-        holds.demandNone({ dataset })
+        await data.demandNotHeld(dataset, use)
         const by = { type: use.principal.type, id: use.principal.id }
         const ask: NewErasure = {
           kind: 'dataset',
