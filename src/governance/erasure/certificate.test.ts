@@ -60,6 +60,14 @@ describe('a certificate (A1)', () => {
     }
   })
 
+  it('is refused in another spelling of the same signature', async () => {
+    const { signature, ...rest } = JSON.parse(await issue()) as { signature: string }
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const other = `${signature.slice(0, -1)}${alphabet[alphabet.indexOf(signature.at(-1)!) ^ 1]!}`
+    expect(Buffer.from(other, 'base64url')).toEqual(Buffer.from(signature, 'base64url'))
+    expect(refusal(Buffer.from(JSON.stringify({ ...rest, signature: other })))).toBe('ERR_CERTIFICATE_INVALID')
+  })
+
   it('is no other thing that this key signed', async () => {
     const raw = async (header: object, payload: object): Promise<Uint8Array> => {
       const parts = [header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))

@@ -1,6 +1,7 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type RedoubtError, systemClock } from '#foundation/core'
 import { nodeFolder, openDatabase } from '#foundation/storage'
@@ -232,6 +233,18 @@ describe('a restore', () => {
     expect(await refusal(restoreBackup(restoring(data, keys)))).toBe('ERR_BACKUP_INVALID')
   })
 
+  it('writes nothing outside of its place, whatever a manifest says', async () => {
+    const { data, keys } = await takeBackup(ask)
+    const text = 'from elsewhere'
+    writeFileSync(join(ask.to, 'outside'), text)
+    const path = join(data, MANIFEST)
+    const manifest = JSON.parse(readFileSync(path, 'utf8')) as { files: object[] }
+    const sha256 = createHash('sha256').update(text).digest('hex')
+    manifest.files.push({ path: '../outside', bytes: text.length, sha256 })
+    writeFileSync(path, JSON.stringify(manifest))
+    expect([await refusal(restoreBackup(restoring(data, keys))), existsSync(join(root, 'outside'))]).toEqual(['ERR_BACKUP_INVALID', false])
+  })
+
   it('refuses keys from before the data, which would bring back what was erased since, and take what was sealed', async () => {
     const first = await takeBackup(ask)
     const second = await takeBackup({ ...ask, now: NOW + DAY })
@@ -243,7 +256,6 @@ describe('a restore', () => {
     const { data, keys } = await takeBackup(ask)
     const path = join(data, MANIFEST)
     const manifest = JSON.parse(readFileSync(path, 'utf8')) as { log: { size: number } }
-    chmodSync(dirname(path), 0o700)
     writeFileSync(path, JSON.stringify({ ...manifest, log: { ...manifest.log, size: 2 } }))
     expect(await refusal(restoreBackup(restoring(data, keys)))).toBe('ERR_AUDIT_CORRUPT')
     expect(existsSync(join(root, 'restored'))).toBe(false)
