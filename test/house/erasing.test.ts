@@ -2,7 +2,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '#foundation/core'
 import { silentLogger } from '#foundation/telemetry'
@@ -184,35 +183,27 @@ describe('a restore drill (A1, E3)', () => {
     expect(JSON.stringify([tombstone, statement])).not.toContain(WHO)
   }, 19_000)
 
-  it('applies the erasures since to what was restored, before it serves', async () => {
+  it('applies the erasures since to what was restored with the keys of its time, before it serves, and keeps everyone else', async () => {
     const dataDir = join(folder, 'served')
-    const [data, keys] = ['backups', 'key-backups'].map((name) =>
-      join(
-        folder,
-        name,
-        readdirSync(join(folder, name))
-          .toSorted()
-          .at(name === 'backups' ? 0 : -1)!,
-      ),
-    )
+    const taken = (name: string, at: number): string => join(folder, name, readdirSync(join(folder, name)).toSorted().at(at)!)
+    const [data, keys, today] = [taken('backups', 0), taken('key-backups', 0), taken('key-backups', -1)]
+    const words = ['restore', '--from', data, '--keys-from', keys, '--erasures-from', today]
     // The directory of a server is not empty.
-    const refused = await command('restore', '--from', data!, '--keys-from', keys!)
+    const refused = await command(...words)
     expect([refused.code, refused.err.includes('ERR_CONFLICT')]).toEqual([1, true])
-    const { erasuresToApply } = await restoreBackup({ from: data!, keysFrom: keys!, dataDir, progress: () => undefined })
-    expect(erasuresToApply).toBe(1)
+    const ask = { from: data, keysFrom: keys, erasuresFrom: today, dataDir, progress: () => undefined }
+    expect(await restoreBackup(ask)).toMatchObject({ erasuresToApply: 1 })
     const config = configuration({ port: 0, dataDir, secretsDir: house.secretsDir }, {})
-    const server = await startServer(config, () => undefined, {
-      clock: systemClock,
-      logger: silentLogger,
-      kdf: QUICK_KDF,
-      environment: {},
-      holdInvariants: false,
-    })
+    const surroundings = { clock: systemClock, logger: silentLogger, kdf: QUICK_KDF, environment: {}, holdInvariants: false }
+    const server = await startServer(config, () => undefined, surroundings)
     await server.ready
     await server.close()
-    const database = new DatabaseSync(join(dataDir, 'redoubt.db'), { readOnly: true })
-    expect(database.prepare('SELECT count(*) AS applied FROM applied_erasures').get()).toEqual({ applied: 1 })
-    database.close()
+    const into = join(folder, 'served-in-clear')
+    const { objects } = await openEverything(dataDir, passphrase(), origin(), into)
+    expect(searchFiles([...filesBelow(dataDir), ...filesBelow(into)], CANARIES)).toEqual([])
+    const others = searchFiles(filesBelow(into), [{ name: 'other', value: Buffer.from(OTHER) }])
+    expect(others.some(({ file }) => file.includes('datasets_'))).toBe(true)
+    expect([...objects.values()].filter((state) => state !== 'opened')).toEqual([])
   }, 60_000)
 })
 

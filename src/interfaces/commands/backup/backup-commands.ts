@@ -56,12 +56,14 @@ export function backupCommands(version: string): Command[] {
   const restore = new Command('restore')
     .description('put a backup of data and one of keys together into a new data directory (`--data-dir`)')
     .requiredOption('--from <folder>', 'backup of data, as `backup` names it')
-    .requiredOption('--keys-from <folder>', 'backup of keys: the newest that there is, so that erasures since hold')
+    .requiredOption('--keys-from <folder>', 'backup of keys: the one that was taken with the data, or a younger one')
+    .option('--erasures-from <folder>', 'the newest backup of keys: what was erased up to then is erased again')
     .action(
-      run<{ from: string; keysFrom: string }>(async ({ place, output }, { from, keysFrom }) => {
+      run<{ from: string; keysFrom: string; erasuresFrom?: string }>(async ({ place, output }, { from, keysFrom, erasuresFrom }) => {
         const restored = await restoreBackup({
           from,
           keysFrom,
+          ...(erasuresFrom === undefined ? {} : { erasuresFrom }),
           dataDir: place.dataDir,
           progress: (files, total) => output.progress('restoring', files, total, 'files'),
         })

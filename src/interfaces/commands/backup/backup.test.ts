@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type RedoubtError, systemClock } from '#foundation/core'
 import { nodeFolder, openDatabase } from '#foundation/storage'
@@ -13,6 +14,9 @@ import { type BackupAsk, takeBackup } from './take-backup.ts'
 
 const DAY = 86_400_000
 const NOW = Date.UTC(2026, 0, 10)
+
+const JOURNAL = `CREATE TABLE erasures (id TEXT PRIMARY KEY); INSERT INTO erasures VALUES ('er_1');
+  CREATE TABLE room_key (one INTEGER PRIMARY KEY, wrapped TEXT); INSERT INTO room_key VALUES (1, 'under the version of now')`
 
 let root: string
 let dataDir: string
@@ -64,7 +68,7 @@ async function makeData(): Promise<void> {
   await keysDatabase.close()
   for (const [path, sql] of [
     ['redoubt.db', 'CREATE TABLE applied_erasures (id TEXT PRIMARY KEY)'],
-    ['keys/erasures.db', `CREATE TABLE erasures (id TEXT PRIMARY KEY); INSERT INTO erasures VALUES ('er_1')`],
+    ['keys/erasures.db', JOURNAL],
     ['limits.db', 'CREATE TABLE taken (n INTEGER)'],
   ] as const) {
     const database = openDatabase<unknown>(join(dataDir, path))
@@ -250,6 +254,43 @@ describe('a restore', () => {
     const second = await takeBackup({ ...ask, now: NOW + DAY })
     expect(await refusal(restoreBackup(restoring(second.data, first.keys)))).toBe('ERR_BACKUP_INVALID')
     expect(await refusal(restoreBackup(restoring(first.data, second.keys)))).toBe('done')
+  })
+
+  it('takes the erasures of a younger key store of the same server, and none other', async () => {
+    const first = await takeBackup(ask)
+    const store = new DatabaseSync(join(dataDir, 'keys/keys.db'))
+    expect(store.prepare('UPDATE subject_keys SET wrapped = NULL, destroyed_at = 7').run().changes).toBe(1)
+    store.close()
+    const journal = new DatabaseSync(join(dataDir, 'keys/erasures.db'))
+    journal.exec(`INSERT INTO erasures VALUES ('er_2'); UPDATE room_key SET wrapped = 'under a later version'`)
+    journal.close()
+    const second = await takeBackup({ ...ask, now: NOW + DAY })
+    expect(await restoreBackup(restoring(first.data, first.keys, { erasuresFrom: second.keys }))).toMatchObject({
+      keysOf: NOW,
+      erasuresToApply: 2,
+    })
+    const read = (path: string, sql: string): unknown => {
+      const database = new DatabaseSync(join(root, 'restored/keys', path), { readOnly: true })
+      try {
+        return database.prepare(sql).get()
+      } finally {
+        database.close()
+      }
+    }
+    expect(read('keys.db', 'SELECT wrapped, destroyed_at AS at FROM subject_keys')).toEqual({ wrapped: null, at: 7 })
+    expect(read('erasures.db', 'SELECT wrapped FROM room_key')).toEqual({ wrapped: 'under the version of now' })
+    expect(below(join(root, 'restored/keys'))).toEqual(['erasures.db', 'keyring.json', 'keys-db.json', 'keys.db'])
+    const again = { dataDir: join(root, 'again') }
+    expect(await refusal(restoreBackup(restoring(second.data, second.keys, { ...again, erasuresFrom: first.keys })))).toBe(
+      'ERR_BACKUP_INVALID',
+    )
+    rmSync(dataDir, { recursive: true })
+    await makeData()
+    const stranger = await takeBackup({ ...ask, now: NOW + 2 * DAY })
+    expect(await refusal(restoreBackup(restoring(first.data, first.keys, { ...again, erasuresFrom: stranger.keys })))).toBe(
+      'ERR_BACKUP_INVALID',
+    )
+    expect(existsSync(again.dataDir)).toBe(false)
   })
 
   it('refuses a log that is another than the manifest says', async () => {
