@@ -12,7 +12,7 @@ import type { House } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { alertPlaces, openAlerts, watchEvents, watchLog } from '#governance/alerts'
-import { openExceptions } from '#governance/approvals'
+import { openExceptions, wrappedRoomKey } from '#governance/approvals'
 import { openErasureRoom } from '#governance/erasure'
 import {
   type Activation,
@@ -48,6 +48,7 @@ import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { startGrpc } from './start-grpc.ts'
+import { startKeys, startRotation } from './start-keys.ts'
 import { startVault } from './start-vault.ts'
 import { passphrase } from './secrets.ts'
 import { type FiltersChange, LiveFilters } from './live-filters.ts'
@@ -216,15 +217,7 @@ async function start(
     details: { version: VERSION, profile },
   })
   writeFileSync(directory.at(LOG_KEY_FILE), `${log.verifierKey()}\n`)
-  const keys = keyring.keys(audit)
-  closers.push(() => keys.close())
-  const flush = setInterval(
-    () => void keys.flush().catch((error: unknown) => logger.error({ err: error }, 'uses of keys could not be recorded')),
-    KEY_FLUSH_MS,
-  )
-  flush.unref()
-  closers.push(() => clearInterval(flush))
-
+  const keys = startKeys(keyring, audit, logger, closers)
   const certificates = await openCertificates({
     keys,
     clock,
@@ -279,7 +272,7 @@ async function start(
   closers.push(() => exceptions.close())
   const { sealer } = keyring
   const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
-  const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)
+  const { reviews, wrapped: reviewsKey } = await openReviews(directory.at('oversight.db'), closers, reviewing)
   // With the key store: data that are restored from an older backup do not bring back what was erased since.
   const erasuresDatabase = openDatabase<unknown>(directory.at('keys', 'erasures.db'))
   closers.push(() => erasuresDatabase.close())
@@ -294,7 +287,12 @@ async function start(
   closers.push(() => limitsDatabase.close())
   const limits = openLimits({ database: limitsDatabase, clock })
   closers.push(() => limits.close())
-  const vault = startVault({ path: directory.at('vault.db'), days: configuration.filters.vaultDays, keyring, keys, clock, logger }, closers)
+  const vaultParts = { path: directory.at('vault.db'), days: configuration.filters.vaultDays, keyring, keys, clock, logger }
+  const { vault, wrapped: vaultKey } = startVault(vaultParts, closers)
+  const rotating = { keyring, audit, alerts, logger, folder: assets.objects, config: configuration.keys.rotation }
+  const objects = [datasets.sealedObjects, registry.sealedObjects, confidential.sealedObjects]
+  const wrapped = [vaultKey, reviewsKey, wrappedRoomKey(approvalsDatabase), wrappedRoomKey(erasuresDatabase)]
+  const { rotation, begin: beginRotation } = startRotation({ ...rotating, objects, wrapped }, closers)
   const models = createModelServer({ clock, logger, foreign: configuration.foreignModels })
   closers.push(() => models.close())
   const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, environment)
@@ -351,6 +349,7 @@ async function start(
     holds,
     erasures,
     pseudonym: (subject) => sealer.pseudonym(subject),
+    rotation,
     vault,
     digestKey: house.digestKey,
     datasets,
@@ -427,6 +426,7 @@ async function start(
     if (profile === 'development')
       await makeStarterWorkspace({ datasets, registry, models, database, ...(starterRows === undefined ? {} : { rows: starterRows }) })
     readiness.done()
+    beginRotation()
     // Beside the first requests: it takes a core for seconds where there are policies of one's own.
     void invariantAlarm({ policies, alerts, logger })
   })()
@@ -448,9 +448,6 @@ async function start(
     close: () => closers.closeAll(),
   }
 }
-
-/** Uses of a key that the cache answered are on record within this time. */
-const KEY_FLUSH_MS = 60_000
 
 /** One decision in so many is asked of Cedar's own engine too; a mismatch refuses and alarms. */
 const SHADOW_RATE = 1_000

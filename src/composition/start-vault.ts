@@ -1,8 +1,8 @@
 import type { Clock } from '#foundation/core'
 import { openDatabase } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
-import { openVault, type Vault } from '#gateway/filters'
-import type { AuditedKeys, Keyring } from '#trust/keys'
+import { openVault, type Vault, wrappedVaultKey } from '#gateway/filters'
+import type { AuditedKeys, Keyring, WrappedKeys } from '#trust/keys'
 import type { Closers } from './closers.ts'
 
 /** Between two looks for values that have expired. */
@@ -20,7 +20,10 @@ interface VaultParts {
 }
 
 /** What tokens stand for, in a file of its own: it is written in the middle of requests and must never meet an open transaction of another room. */
-export function startVault({ path, days, keyring, keys, clock, logger }: VaultParts, closers: Closers): Vault {
+export function startVault(
+  { path, days, keyring, keys, clock, logger }: VaultParts,
+  closers: Closers,
+): { readonly vault: Vault; readonly wrapped: WrappedKeys } {
   const database = openDatabase<unknown>(path)
   closers.push(() => database.close())
   const vault = openVault({ database, sealer: keyring.sealer, keys, clock, retentionMs: days * DAY_MS })
@@ -36,5 +39,5 @@ export function startVault({ path, days, keyring, keys, clock, logger }: VaultPa
   timer.unref()
   closers.push(() => clearInterval(timer))
   sweep()
-  return vault
+  return { vault, wrapped: wrappedVaultKey(database) }
 }

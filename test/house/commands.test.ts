@@ -1,9 +1,10 @@
 /** The whole command line against the whole server, in this process. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { Command } from 'commander'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createProgram } from '../../src/composition/program.ts'
 import { mlp } from '../fixtures/onnx-models.ts'
 import { type House, openHouse, starterRow } from './house.fixture.ts'
@@ -61,6 +62,8 @@ describe('every command', () => {
       ['data', 'import'],
       ['model', 'train', '--name', 'x'],
       ['keys', 'rotate', '--class', 'all'],
+      ['keys', 'rotate'],
+      ['keys', 'rotate', '--class', 'model', '--model', 'credit'],
       ['policy', 'why'],
     ]) {
       const { code, err } = await redoubt(...args)
@@ -231,6 +234,53 @@ describe('keys and policies', () => {
     } finally {
       delete process.env['REDOUBT_TOKEN']
     }
+  })
+
+  it('rotates the keys of one model for an officer, moves its files while it serves, and tells how far it is (A5)', async () => {
+    process.env['REDOUBT_TOKEN'] = (await house.account('rotator', 'security-officer', 'administration')).token
+    try {
+      expect(await json('keys', 'rotate', '--model', 'credit')).toMatchObject({ version: 2 })
+      await refused('ERR_KEYS_UNKNOWN', 'keys', 'rotate', '--dataset', 'never-heard-of')
+      await json('keys', 'rotate', '--class', 'configuration')
+      const stored = readdirSync(join(house.dataDir, 'objects'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+        name.endsWith('.rdbt'),
+      )
+      expect(stored.length).toBeGreaterThan(2)
+      await vi.waitFor(
+        async () => {
+          const { doing, error, objects, keys, retirements } = await json('keys', 'rotation')
+          // Whatever lies sealed is known to the rotation, and so is every room that keeps a key of its own.
+          expect({ doing, error, seen: objects.seen, failed: [objects.failed, keys.failed] }).toEqual({
+            doing: 'idle',
+            error: null,
+            seen: stored.length,
+            failed: [0, 0],
+          })
+          expect(retirements).toMatchObject([
+            { version: 1, phase: 'move', compromised: false },
+            { version: 1, phase: 'move', compromised: false },
+          ])
+        },
+        { timeout: 20_000, interval: 200 },
+      )
+      const rooms = ['approvals.db', 'oversight.db'].map((file) => {
+        const database = new DatabaseSync(join(house.dataDir, file), { readOnly: true })
+        const { wrapped } = database.prepare('SELECT wrapped FROM room_key').get() as { wrapped: string }
+        database.close()
+        return JSON.parse(wrapped).version
+      })
+      expect(rooms).toEqual([2, 2])
+      const chain = (await json('keys', 'list')).filter(({ owner }: { owner?: string }) => owner === 'credit')
+      const versions = chain.filter(({ keyClass }: { keyClass: string }) => keyClass === 'model')
+      expect(versions.map(({ version, state }: { version: number; state: string }) => [version, state])).toEqual([
+        [1, 'retired'],
+        [2, 'primary'],
+      ])
+    } finally {
+      delete process.env['REDOUBT_TOKEN']
+    }
+    const moved = await json('audit', 'search', '--type', 'key.rewrap')
+    expect(moved.entries.length).toBeGreaterThan(0)
   })
 
   it('puts a policy in force, explains a decision by it, and removes it', async () => {

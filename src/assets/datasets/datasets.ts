@@ -11,13 +11,13 @@ import {
 } from '#foundation/core'
 import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
-import type { KeyUse } from '#trust/keys'
+import type { KeyUse, SealedObjects } from '#trust/keys'
 import { type Catalogue, type ErasedSince, type ErasedVersion, openCatalogue } from './catalogue.ts'
 import type { DatasetVersion, ImportedVersion } from './dataset-version.ts'
 import { type EraseAsk, eraseFromVersion, openUnlessDestroyed, removeErased } from './erase-subject.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
 import type { ColumnProfile } from './manifest.ts'
-import { FOLDER, idsWithObjects, ownerOf, pathsAfter, pathsOf } from './object-paths.ts'
+import { FOLDER, idsWithObjects, ownerOf, pathsAfter, pathsOf, sealedObjectsIn } from './object-paths.ts'
 import type { ImportOptions } from './options.ts'
 import { type DatasetKeys, renewKeys } from './renew-keys.ts'
 import type { RowAccess } from './row-access.ts'
@@ -112,6 +112,8 @@ export interface Datasets {
   shred(name: string, erasure: string, use: KeyUse): Promise<Shredded>
   /** Whether rows that were in a version when it had a digest are gone; null when all are there. For what was learned from it. */
   erasedSince(name: string, version: number, digest: string): ErasedSince | null
+  /** All that lies sealed here, of imports that run too, for whoever moves keys. */
+  readonly sealedObjects: SealedObjects
 }
 
 /** Removes what a crash left of imports that never finished. */
@@ -214,6 +216,10 @@ export function openDatasets(options: DatasetsOptions): Datasets {
         return { versions: versions.length, objects: count, keys: living.map(({ keyId, version }) => `${keyId}/${version}`) }
       }),
     erasedSince: (name, version, digest) => catalogue.erasedSince(name, version, digest),
+    sealedObjects: {
+      keyClass: 'dataset',
+      list: () => sealedObjectsIn(objects, new Map(catalogue.list().map(({ id, name }) => [id, name]))),
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type AuditEvent, type LegalHolds, ManualClock, RedoubtError } from '#foundation/core'
-import { openObject } from '#foundation/crypto'
+import { openObject, readObjectHeader, rewrapBothSlots, sealObject } from '#foundation/crypto'
 import { type Database, type Fault, MemoryFolder, openDatabase } from '#foundation/storage'
 import { memoryKeys, memorySealer as sealer, noHolds, someone, someUse } from '../../../test/evaluation/memory-datasets.ts'
 import { type Datasets, openDatasets } from './datasets.ts'
@@ -242,6 +242,30 @@ describe('what lies in a backup from before (A1)', () => {
         expect(await restored(new Map([[name, bytes]]), was, name.slice(was.id.length + 1, -'.rdbt'.length))).toBe('true')
       }
     }
+  })
+
+  it('leaves what others do to an object meanwhile as whole as it found it', async () => {
+    const was = await load(TABLE)
+    const paths = ['group-1', 'manifest.1'].map((part) => `datasets/${was.id}-${part}.rdbt`)
+    const rewrap = keys.rewrap.bind(keys)
+    const before = readObjectHeader(objects, paths[0]!)
+    let calls = 0
+    keys.rewrap = async (wrapped, use, owner) => {
+      const moved = await rewrap(wrapped, use, owner)
+      calls++
+      // Someone seals this very object anew while its old key is being moved.
+      if (wrapped.binding.resource.endsWith('/manifest.1') && calls < 50) {
+        calls = 50
+        const content = await (await openObject(objects, paths[1]!, (key) => keys.unwrap(key, someUse))).readAll()
+        await sealObject(objects, paths[1]!, await keys.generateDataKey(owner!, wrapped.binding.resource, someUse), [content])
+        // And someone puts a key from before back.
+        rewrapBothSlots(objects, paths[0]!, (header) => ({ ...header, keys: before.keys }))
+      }
+      return moved
+    }
+    await erase('cleo')
+    expect(calls).toBeGreaterThanOrEqual(50)
+    expect(await peopleIn()).toHaveLength(ROWS - 3)
   })
 
   it('does not open when the data set was shredded', async () => {

@@ -27,6 +27,7 @@ export const resourceOf = (id: string, part: string): string => `dataset/${id}/$
 /** All versions of a data set share the key-encryption keys of its name. */
 export const ownerOf = (name: string): KeyOwner => ({ keyClass: 'dataset', name })
 
+const ENDING = '.rdbt'
 /** `ds_` and 22 characters; whatever else lies here is not ours to touch. */
 const OBJECT = /^(ds_[A-Za-z0-9_-]{22})-/
 
@@ -45,4 +46,12 @@ export function pathsAfter(objects: DurableFolder, { id, erasures }: { readonly 
 /** Ids of which objects exist. */
 export function idsWithObjects(objects: DurableFolder): ReadonlySet<string> {
   return new Set(objects.list(FOLDER).flatMap((name) => OBJECT.exec(name)?.[1] ?? []))
+}
+
+/** Every whole object, with the name of its data set where the catalogue has it. */
+export function sealedObjectsIn(objects: DurableFolder, names: ReadonlyMap<string, string>): { path: string; owner: string | null }[] {
+  return objects.list(FOLDER).flatMap((file) => {
+    const id = file.endsWith(ENDING) ? OBJECT.exec(file)?.[1] : undefined
+    return id === undefined ? [] : [{ path: `${FOLDER}/${file}`, owner: names.get(id) ?? null }]
+  })
 }

@@ -1,14 +1,14 @@
 import { RedoubtError } from '#foundation/core'
-import { readObjectHeader, rewrapObject, type WrappedKey } from '#foundation/crypto'
+import { readHeaderSlots, readObjectHeader, rewrapBothSlots, type WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
-import type { AuditedKeys, Keys, KeyUse } from '#trust/keys'
+import type { AuditedKeys, KeyOwner, Keys, KeyUse } from '#trust/keys'
 import type { DatasetVersion } from './dataset-version.ts'
 import { ownerOf, pathsOf } from './object-paths.ts'
 
 export type DatasetKeys = Keys & Pick<AuditedKeys, 'rewrap' | 'destroyRetired'>
 
-/** An object has two header slots, written in turn. */
-const SLOTS = 2
+/** Whoever moves keys by itself may come in between; more often than this is a fault. */
+const MAX_ROUNDS = 8
 
 /**
  * Makes what is no longer there unreadable in copies, too: the data set gets a new key-encryption key, the data keys of all objects that
@@ -23,20 +23,45 @@ export async function renewKeys(
   use: KeyUse,
 ): Promise<void> {
   const owner = ownerOf(name)
-  await keys.rotate(owner, use)
-  const rewrapped = (wrapped: readonly WrappedKey[]): Promise<WrappedKey[] | null> =>
-    Promise.all(wrapped.map((key) => keys.rewrap(key, use, owner))).catch((error: unknown) => {
-      // What was restored from before an earlier renewal cannot be read, and stays so.
-      if (error instanceof RedoubtError && error.code === 'ERR_KEYS_DESTROYED') return null
-      throw error
-    })
-  for (const { id } of versions)
-    for (const path of pathsOf(objects, id)) {
-      const renewed = await rewrapped(readObjectHeader(objects, path).keys)
-      if (renewed === null) continue
-      for (let slot = 0; slot < SLOTS; slot++) rewrapObject(objects, path, (header) => ({ ...header, keys: renewed }))
-    }
+  const { keyId, version } = await keys.rotate(owner, use)
+  const isFresh = (key: WrappedKey): boolean => key.keyId === keyId && key.version === version
+  // What was restored from before an earlier renewal cannot be read, and stays so.
+  const lost = new Set<string>()
+  const stale = (): string[] =>
+    versions
+      .flatMap(({ id }) => pathsOf(objects, id))
+      .filter((path) => {
+        if (lost.has(path)) return false
+        const { headers, torn } = readHeaderSlots(objects, path)
+        return torn || headers.some((header) => !header.keys.every(isFresh))
+      })
+  for (let round = 1; ; round++) {
+    const paths = stale()
+    if (paths.length === 0) break
+    if (round > MAX_ROUNDS) throw new RedoubtError('ERR_CONFLICT', 'the keys of the data set are being moved over and over')
+    for (const path of paths) if (!(await moveObject({ objects, keys }, path, owner, isFresh, use))) lost.add(path)
+  }
   await keys.destroyRetired(owner, use)
+}
+
+/** @returns false when it opens with no key that there is. */
+async function moveObject(
+  { objects, keys }: { readonly objects: DurableFolder; readonly keys: DatasetKeys },
+  path: string,
+  owner: KeyOwner,
+  isFresh: (key: WrappedKey) => boolean,
+  use: KeyUse,
+): Promise<boolean> {
+  const moved = new Map<string, WrappedKey>()
+  try {
+    for (const key of readObjectHeader(objects, path).keys) if (!isFresh(key)) moved.set(key.wrapped, await keys.rewrap(key, use, owner))
+  } catch (error) {
+    if (error instanceof RedoubtError && error.code === 'ERR_KEYS_DESTROYED') return false
+    throw error
+  }
+  // One that was sealed anew meanwhile has other keys, and is looked at in the next round.
+  rewrapBothSlots(objects, path, (header) => ({ ...header, keys: header.keys.map((key) => moved.get(key.wrapped) ?? key) }))
+  return true
 }
 
 /**

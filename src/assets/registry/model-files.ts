@@ -5,6 +5,7 @@ import type { Keys, KeyUse } from '#trust/keys'
 import { sha256 } from './model-version.ts'
 
 const FOLDER = 'models'
+const ENDING = '.rdbt'
 
 /** Model files at rest: sealed RDBT1 objects, each under a data key of its own that is bound to the digest of its content. */
 export interface ModelFiles {
@@ -16,6 +17,8 @@ export interface ModelFiles {
    */
   load(path: string, digest: string, use: KeyUse): Promise<Uint8Array>
   remove(path: string): void
+  /** Paths of all that is stored. */
+  list(): readonly string[]
 }
 
 export function openModelFiles(objects: DurableFolder, keys: Keys): ModelFiles {
@@ -24,7 +27,7 @@ export function openModelFiles(objects: DurableFolder, keys: Keys): ModelFiles {
   removeUnfinished(objects, FOLDER)
   return {
     async store(name, file, digest, use) {
-      const path = `${FOLDER}/${digest}-${newId('m').slice(2)}.rdbt`
+      const path = `${FOLDER}/${digest}-${newId('m').slice(2)}${ENDING}`
       const key = await keys.generateDataKey({ keyClass: 'model', name }, resourceOf(digest), use)
       const sealed = await sealObject(objects, path, key, [file])
       if (sealed.plaintextDigest !== digest) {
@@ -53,6 +56,7 @@ export function openModelFiles(objects: DurableFolder, keys: Keys): ModelFiles {
     remove(path) {
       if (objects.exists(path)) objects.remove(path)
     },
+    list: () => objects.list(FOLDER).flatMap((file) => (file.endsWith(ENDING) ? [`${FOLDER}/${file}`] : [])),
   }
 }
 

@@ -1,6 +1,6 @@
 import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core'
 import type { Database, DurableFolder } from '#foundation/storage'
-import type { Keys, KeyUse } from '#trust/keys'
+import type { Keys, KeyUse, SealedObjects } from '#trust/keys'
 import { KnownVersions } from './known-versions.ts'
 import { openModelFiles } from './model-files.ts'
 import { type Deployment, type Lineage, type ModelVersion, parseManifest } from './model-version.ts'
@@ -65,6 +65,8 @@ export interface Registry {
   signature(name: string, version: number): Promise<string>
   /** @returns the signed `lineage.json`. */
   manifest(name: string, version: number): string
+  /** All that lies sealed here, for whoever moves keys. */
+  readonly sealedObjects: SealedObjects
   /** Tells of each version that is registered, quarantined, released or found tampered with. @returns the way to stop. */
   onChange(listener: (version: ModelVersion) => void): () => void
 }
@@ -154,6 +156,15 @@ export function openRegistry(options: {
     },
     signature: async (name, version) => storedRow(parts, name, version).bundle,
     manifest: (name, version) => storedRow(parts, name, version).manifest,
+    sealedObjects: {
+      keyClass: 'model',
+      list() {
+        const names = new Map<string, string>()
+        for (const { name, object_path, source_path } of tables.versions())
+          for (const path of [object_path, source_path]) if (path !== null) names.set(path, name)
+        return files.list().map((path) => ({ path, owner: names.get(path) ?? null }))
+      },
+    },
     onChange: (listener) => versions.onChange(listener),
   }
 }

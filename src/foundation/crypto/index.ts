@@ -11,7 +11,16 @@ export type { ByteSource } from './cut-segments.ts'
 export { hkdf } from './hkdf.ts'
 export { aesKeyUnwrapPad, aesKeyWrapPad } from './key-wrap.ts'
 export { type ObjectHeader } from './object-header.ts'
-export { type OpenedObject, openObject, type OpenObjectOptions, readObjectHeader, rewrapObject } from './open-object.ts'
+export {
+  type HeaderSlots,
+  type OpenedObject,
+  openObject,
+  type OpenObjectOptions,
+  readHeaderSlots,
+  readObjectHeader,
+  rewrapBothSlots,
+  rewrapObject,
+} from './open-object.ts'
 export { openBytes, sealBytes, SEALED_OVERHEAD } from './seal-bytes.ts'
 export { removeUnfinished, type SealedObject, sealObject, type SealObjectOptions, sealObjectUndigested } from './seal-object.ts'
 export { SEGMENT_1_MIB, SEGMENT_64_KIB, type SegmentSize } from './segment-layout.ts'

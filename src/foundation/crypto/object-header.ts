@@ -156,6 +156,11 @@ export function sameObject(a: ObjectHeader, b: ObjectHeader): boolean {
   return canonicalJson({ ...a, keys: [] }) === canonicalJson({ ...b, keys: [] })
 }
 
+/** Whether two headers name the same wrapped keys, in order. */
+export function sameKeys(a: ObjectHeader, b: ObjectHeader): boolean {
+  return canonicalJson({ keys: a.keys }) === canonicalJson({ keys: b.keys })
+}
+
 /** The wrapped key is bound to the object's own binding. */
 export function bindingOf(key: WrappedKey): ObjectHeader['binding'] {
   const { tenant, resource, purpose } = key.binding

@@ -1,10 +1,10 @@
-import { createSecretKey, randomBytes } from 'node:crypto'
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { RedoubtError } from '#foundation/core'
 import { type Fault, MemoryFolder } from '#foundation/storage'
 import { HEADERS_BYTES, type ObjectHeader, SLOT_BYTES } from './object-header.ts'
-import { openObject, readObjectHeader, rewrapObject } from './open-object.ts'
+import { openObject, readHeaderSlots, readObjectHeader, rewrapBothSlots, rewrapObject } from './open-object.ts'
 import { removeUnfinished, sealObject, sealObjectUndigested } from './seal-object.ts'
 import { SEGMENT_64_KIB, STREAM_HEADER_BYTES } from './segment-layout.ts'
 import type { DataKey } from './wrapped-key.ts'
@@ -310,6 +310,120 @@ describe('rewrapping', () => {
       expect({ seed, round, version: done ? version === 3 : version === 2 || version === 3 }).toEqual({ seed, round, version: true })
       expect((await readAll(survivor, key)).byteLength).toBe(50)
     }
+  })
+})
+
+describe('rewrapping both slots', () => {
+  const moved = (header: ObjectHeader): ObjectHeader => ({ ...header, keys: [{ ...header.keys[0]!, wrapped: 'bmV3' }] })
+
+  it('leaves the wrapped key from before nowhere in the file, and the body alone (A5)', async () => {
+    const folder = new MemoryFolder()
+    const key = dataKey()
+    await sealObject(folder, 'a', key, randomBytes(300), options)
+    const old = key.wrapped.wrapped
+    const body = Buffer.from(folder.read('a')!.subarray(HEADERS_BYTES))
+    await sealObject(folder, 'b', key, randomBytes(3), options)
+    rewrapObject(folder, 'b', moved)
+    expect(Buffer.from(folder.read('b')!).includes(old)).toBe(true)
+    rewrapBothSlots(folder, 'a', moved)
+    rewrapBothSlots(folder, 'b', moved)
+    for (const path of ['a', 'b']) expect(Buffer.from(folder.read(path)!).includes(old)).toBe(false)
+    expect(readHeaderSlots(folder, 'a').headers.map(({ keys }) => keys[0]!.wrapped)).toEqual(['bmV3', 'bmV3'])
+    expect(body.equals(folder.read('a')!.subarray(HEADERS_BYTES))).toBe(true)
+  })
+
+  it('tells of a slot that is torn, which may hold an old wrapped key', async () => {
+    const folder = new MemoryFolder()
+    await sealObject(folder, 'a', dataKey(), randomBytes(300), options)
+    expect(readHeaderSlots(folder, 'a')).toMatchObject({ headers: [{}], torn: false })
+    rewrapObject(folder, 'a', moved)
+    expect(readHeaderSlots(folder, 'a')).toMatchObject({ headers: [{}, {}], torn: false })
+    expect(readHeaderSlots(patched(folder, 'a', flipped(900, 1)), 'a')).toMatchObject({ headers: [{}], torn: true })
+  })
+
+  it('leaves the old or the new key after a power cut or a failing call at each step, and ends the same when repeated (A1)', async () => {
+    const seed = 20_262
+    const random = seeded(seed)
+    for (let round = 0; round < 120; round++) {
+      let step = 0
+      const failAt = Math.floor(random() * 5)
+      const kind: Fault = (['lost', 'done-but-reported-lost', 'disk-full', 'none'] as const)[round % 4]!
+      let armed = false
+      const folder = new MemoryFolder({ fault: () => (armed && step++ === failAt ? kind : 'none') })
+      const key = dataKey()
+      await sealObject(folder, 'a', key, randomBytes(50), options)
+      armed = true
+      try {
+        rewrapBothSlots(folder, 'a', moved)
+      } catch (error) {
+        expect(['ERR_STORAGE_IO', 'ERR_STORAGE_FULL']).toContain(codeOf(error))
+      }
+      const survivor = folder.powerCut(random)
+      expect({ seed, round, wrapped: [key.wrapped.wrapped, 'bmV3'].includes(readObjectHeader(survivor, 'a').keys[0]!.wrapped) }).toEqual({
+        seed,
+        round,
+        wrapped: true,
+      })
+      expect((await readAll(survivor, key)).byteLength).toBe(50)
+      rewrapBothSlots(survivor, 'a', moved)
+      expect(readHeaderSlots(survivor, 'a')).toMatchObject({ headers: [{}, {}], torn: false })
+      expect(Buffer.from(survivor.read('a')!).includes(key.wrapped.wrapped)).toBe(false)
+    }
+  })
+})
+
+describe('an object that is sealed anew under another key', () => {
+  const older = dataKey()
+  const newer: DataKey = { ...dataKey(), wrapped: { ...older.wrapped, version: 2, wrapped: 'BBBB' } }
+  const unwrap = async ({ wrapped }: { readonly wrapped: string }): Promise<KeyObject> =>
+    [older, newer].find((key) => key.wrapped.wrapped === wrapped)!.key
+
+  it('is read on by whoever had it open, from either (A5)', async () => {
+    const folder = new MemoryFolder()
+    const content = randomBytes(200_000)
+    await sealObject(folder, 'a', older, content, options)
+    const object = await openObject(folder, 'a', unwrap)
+    const reading = object.read()
+    const parts = [(await reading.next()).value as Uint8Array]
+    await sealObject(folder, 'a', newer, content, { ...options, replacing: true })
+    for await (const part of reading) parts.push(part)
+    expect(Buffer.concat(parts).equals(content)).toBe(true)
+    expect(Buffer.from(await object.readAll()).equals(content)).toBe(true)
+    expect(Buffer.from(await object.readRange(70_000, 10)).equals(content.subarray(70_000, 70_010))).toBe(true)
+  })
+
+  it('is opened whole when that happens between its header and its key', async () => {
+    const folder = new MemoryFolder()
+    const content = randomBytes(300)
+    await sealObject(folder, 'a', older, content, options)
+    let asked = 0
+    const object = await openObject(folder, 'a', async (wrapped) => {
+      if (asked++ === 0) await sealObject(folder, 'a', newer, content, options)
+      return unwrap(wrapped)
+    })
+    expect(Buffer.from(await object.readAll()).equals(content)).toBe(true)
+  })
+
+  it('is opened by its new header when the key of the old one ended meanwhile', async () => {
+    const folder = new MemoryFolder()
+    const content = randomBytes(300)
+    await sealObject(folder, 'a', older, content, options)
+    const object = await openObject(folder, 'a', async (wrapped) => {
+      if (wrapped.wrapped === older.wrapped.wrapped) {
+        await sealObject(folder, 'a', newer, content, options)
+        throw new RedoubtError('ERR_KEYS_DESTROYED')
+      }
+      return unwrap(wrapped)
+    })
+    expect(Buffer.from(await object.readAll()).equals(content)).toBe(true)
+  })
+
+  it('is not made anew where it was removed meanwhile', async () => {
+    const folder = new MemoryFolder()
+    await sealObject(folder, 'a', older, randomBytes(3), options)
+    folder.remove('a')
+    expect(await failure(sealObject(folder, 'a', newer, randomBytes(3), { ...options, replacing: true }))).toBe('ERR_NOT_FOUND')
+    expect(folder.list('')).toEqual([])
   })
 })
 

@@ -3,10 +3,13 @@ import { RedoubtError } from '#foundation/core'
 import type { DurableFile, DurableFolder } from '#foundation/storage'
 import {
   decodeHeaders,
+  decodeSlot,
   encodeSlot,
   HEADERS_BYTES,
+  type HeaderSlot,
   type ObjectHeader,
   requireCommitment,
+  sameKeys,
   sameObject,
   SLOT_BYTES,
   streamAad,
@@ -39,8 +42,12 @@ export interface OpenObjectOptions {
   readonly resource?: string
 }
 
+/** An object that is sealed anew under another key while it is being opened is opened anew; more often than this is a fault. */
+const MAX_OPENINGS = 8
+
 /**
- * Opens an RDBT1 file. The key commitment is checked before any segment. Nothing stays open between calls.
+ * Opens an RDBT1 file. The key commitment is checked before any segment. Nothing stays open between calls; an object that was sealed
+ * anew under another data key since (the same content, see `sealObject`) is opened again by the next call.
  * @param unwrap gives the data key for one of the header's wrapped keys; the keys are tried in order while it throws `ERR_KEYS_UNKNOWN`.
  * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CRYPTO_FORMAT`, `ERR_CRYPTO_AUTHENTICATION`; its methods throw the last, too.
  */
@@ -50,16 +57,54 @@ export async function openObject(
   unwrap: (wrapped: WrappedKey) => Promise<KeyObject>,
   options: OpenObjectOptions = {},
 ): Promise<OpenedObject> {
-  const { header } = withFile(folder, path, (file) => decodeHeaders(readExactly(file, 0, HEADERS_BYTES)))
-  if (options.resource !== undefined && header.binding.resource !== options.resource)
-    throw new RedoubtError('ERR_CRYPTO_AUTHENTICATION', 'the file belongs to another resource')
-  const key = await unwrapFirst(header.keys, unwrap)
-  requireCommitment(key, header)
-  const reader = withFile(folder, path, (file) => new BodyReader(file, header, key))
-  return {
-    header,
-    async *read({ transient = false } = {}) {
+  const openBody = async (): Promise<OpenedBody> => {
+    for (let opening = 0; opening < MAX_OPENINGS; opening++) {
+      const header = withFile(folder, path, headerOf)
+      if (options.resource !== undefined && header.binding.resource !== options.resource)
+        throw new RedoubtError('ERR_CRYPTO_AUTHENTICATION', 'the file belongs to another resource')
+      let key: KeyObject
+      try {
+        key = await unwrapFirst(header.keys, unwrap)
+      } catch (error) {
+        // A key that ended counts only when the object still names it.
+        if (sameKeys(withFile(folder, path, headerOf), header)) throw error
+        continue
+      }
+      requireCommitment(key, header)
+      const reader = withFile(folder, path, (file) => (sameObject(headerOf(file), header) ? new BodyReader(file, header, key) : null))
+      if (reader !== null) return { header, reader }
+    }
+    throw new RedoubtError('ERR_CONFLICT', 'the object is being sealed anew over and over')
+  }
+  const first = await openBody()
+  let body = first
+  /** The file and the key that opens what is in it now. */
+  const current = async (): Promise<OpenedBody & { readonly file: DurableFile }> => {
+    for (let opening = 0; opening < MAX_OPENINGS; opening++) {
       const file = openFile(folder, path)
+      try {
+        if (sameObject(headerOf(file), body.header)) return { ...body, file }
+      } catch (error) {
+        file.close()
+        throw error
+      }
+      file.close()
+      body = await openBody()
+    }
+    throw new RedoubtError('ERR_CONFLICT', 'the object is being sealed anew over and over')
+  }
+  const withCurrent = async <T>(use: (reader: BodyReader, file: DurableFile) => T): Promise<T> => {
+    const { reader, file } = await current()
+    try {
+      return use(reader, file)
+    } finally {
+      file.close()
+    }
+  }
+  return {
+    header: first.header,
+    async *read({ transient = false } = {}) {
+      const { reader, file } = await current()
       try {
         for (let index = 0; index < reader.layout.segments; index++)
           for (const piece of reader.segment(file, index)) {
@@ -70,15 +115,38 @@ export async function openObject(
         file.close()
       }
     },
-    readAll: async () => withFile(folder, path, (file) => reader.range(file, 0, reader.size(file))),
-    readRange: async (offset, length) => withFile(folder, path, (file) => reader.range(file, offset, length)),
-    size: () => withFile(folder, path, (file) => reader.size(file)),
+    readAll: () => withCurrent((reader, file) => reader.range(file, 0, reader.size(file))),
+    readRange: (offset, length) => withCurrent((reader, file) => reader.range(file, offset, length)),
+    size: () => withFile(folder, path, (file) => body.reader.size(file)),
   }
+}
+
+interface OpenedBody {
+  readonly header: ObjectHeader
+  readonly reader: BodyReader
 }
 
 /** @returns the header alone, for listings and rewrapping; it is not authenticated without the key. */
 export function readObjectHeader(folder: DurableFolder, path: string): ObjectHeader {
-  return withFile(folder, path, (file) => decodeHeaders(readExactly(file, 0, HEADERS_BYTES)).header)
+  return withFile(folder, path, headerOf)
+}
+
+export interface HeaderSlots {
+  /** Whole slots, the newer first. */
+  readonly headers: readonly ObjectHeader[]
+  /** A slot holds something that is not whole: what was torn there may be an old wrapped key. */
+  readonly torn: boolean
+}
+
+/** @returns what both slots hold, for finding old wrapped keys. @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CRYPTO_FORMAT` when neither is whole. */
+export function readHeaderSlots(folder: DurableFolder, path: string): HeaderSlots {
+  const bytes = withFile(folder, path, (file) => readExactly(file, 0, HEADERS_BYTES))
+  const newest = decodeHeaders(bytes)
+  const other = newest.slot === 0 ? 1 : 0
+  const rest = bytes.subarray(other * SLOT_BYTES, (other + 1) * SLOT_BYTES)
+  const older = decodeSlot(rest, other)
+  if (older !== null) return { headers: [newest.header, older.header], torn: false }
+  return { headers: [newest.header], torn: rest.some((byte) => byte !== 0) }
 }
 
 /**
@@ -87,15 +155,30 @@ export function readObjectHeader(folder: DurableFolder, path: string): ObjectHea
  * @throws {RedoubtError} `ERR_CRYPTO_PARAMETER` when `change` changes anything but `keys`, and as `openObject`.
  */
 export function rewrapObject(folder: DurableFolder, path: string, change: (header: ObjectHeader) => ObjectHeader): void {
+  withFile(folder, path, (file) => void rewriteSlot(file, decodeHeaders(readExactly(file, 0, HEADERS_BYTES)), change))
+}
+
+/**
+ * As `rewrapObject`, then the other slot too, when the first is durable: the wrapped keys from before are nowhere in the file after it.
+ * A power cut leaves at least one whole slot at each step; repeated, it ends the same.
+ */
+export function rewrapBothSlots(folder: DurableFolder, path: string, change: (header: ObjectHeader) => ObjectHeader): void {
   withFile(folder, path, (file) => {
-    const current = decodeHeaders(readExactly(file, 0, HEADERS_BYTES))
-    const header = change(current.header)
-    if (!sameObject(header, current.header))
-      throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'only the wrapped keys of a header can be changed')
-    const slot = current.slot === 0 ? 1 : 0
-    file.writeAt(encodeSlot(header, current.sequence + 1), slot * SLOT_BYTES)
-    file.datasync()
+    const newest = rewriteSlot(file, decodeHeaders(readExactly(file, 0, HEADERS_BYTES)), change)
+    rewriteSlot(file, newest, (header) => header)
   })
+}
+
+/** Writes the slot not in use and makes it durable. */
+function rewriteSlot(file: DurableFile, current: HeaderSlot, change: (header: ObjectHeader) => ObjectHeader): HeaderSlot {
+  const header = change(current.header)
+  if (!sameObject(header, current.header))
+    throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'only the wrapped keys of a header can be changed')
+  const slot = current.slot === 0 ? 1 : 0
+  const sequence = current.sequence + 1
+  file.writeAt(encodeSlot(header, sequence), slot * SLOT_BYTES)
+  file.datasync()
+  return { slot, sequence, header }
 }
 
 class BodyReader {
@@ -187,6 +270,10 @@ function* readParts(file: DurableFile, from: number, to: number): Generator<Uint
     yield part
   }
   release(buffer)
+}
+
+function headerOf(file: DurableFile): ObjectHeader {
+  return decodeHeaders(readExactly(file, 0, HEADERS_BYTES)).header
 }
 
 function readExactly(file: DurableFile, position: number, length: number): Uint8Array {

@@ -15,6 +15,8 @@ export interface SealObjectOptions {
   readonly segmentSize?: SegmentSize
   /** Also keeps the plaintext's SHA-256 in the header, readable without the key: only where the digest is public anyway. Default false. */
   readonly keepDigest?: boolean
+  /** Replaces what is at the path and makes nothing anew: what was removed meanwhile stays removed. Default false. */
+  readonly replacing?: boolean
 }
 
 export interface SealedObject {
@@ -32,7 +34,8 @@ export type StoredObject = Pick<SealedObject, 'bytes'>
  * Writes an encrypted RDBT1 file at `path`, replacing what is there: after a power cut there is the old file or the whole new
  * one. Resolves when the file is durable. The folder that holds it must exist. Memory is bounded by one segment.
  * @throws {RedoubtError} `ERR_STORAGE_FULL`, `ERR_STORAGE_IO`: nothing is left at `path` that was not there before, or the whole
- *   new file is; `ERR_CRYPTO_PARAMETER` for an unfit key. What the source throws passes through.
+ *   new file is; `ERR_CRYPTO_PARAMETER` for an unfit key. `ERR_NOT_FOUND` where `replacing` finds nothing to replace.
+ *   What the source throws passes through.
  */
 export async function sealObject(
   folder: DurableFolder,
@@ -115,6 +118,7 @@ async function write(
     } finally {
       file.close()
     }
+    if (options.replacing === true && !folder.exists(path)) throw new RedoubtError('ERR_NOT_FOUND', 'the object was removed meanwhile')
     folder.rename(temporary, path)
     folder.syncFolder(path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '')
     return written

@@ -1,11 +1,15 @@
 import type { KeyObject } from 'node:crypto'
 import type { WrappedKey } from '#foundation/crypto'
-import type { Keys } from '#trust/keys'
+import type { Database } from '#foundation/storage'
+import { type Keys, wrappedKeyOfRoom, type WrappedKeys } from '#trust/keys'
 import type { Statements } from './statements.ts'
 
 /** What a room of this floor keeps of itself in its database: its data key, wrapped, and the latest time that it has seen (`ForwardClock`). */
 export const ROOM_TABLES = `CREATE TABLE room_key (one INTEGER PRIMARY KEY CHECK (one = 1), wrapped TEXT NOT NULL);
    CREATE TABLE room_time (one INTEGER PRIMARY KEY CHECK (one = 1), seen_at INTEGER NOT NULL);`
+
+/** The room's data key where it is stored, for whoever moves keys. */
+export const wrappedRoomKey = ({ raw }: Pick<Database<unknown>, 'raw'>): WrappedKeys => wrappedKeyOfRoom(raw, 'room_key')
 
 /** The room's data key, made at the first start and unwrapped at each later one; either is recorded. */
 export async function roomKey(

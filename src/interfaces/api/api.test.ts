@@ -103,6 +103,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['DELETE', '/api/v1/models/credit', {}, 'erase', /unload.*remove model/],
   ['GET', '/api/v1/keys', {}, 'view', /list keys/],
   ['POST', '/api/v1/keys/rotate', { json: { keyClass: 'model' } }, 'rotateKey', /rotate key/],
+  ['GET', '/api/v1/keys/rotation', {}, 'view', /tell rotation/],
   ['POST', '/api/v1/subjects/destroy-key', { json: { subject: 's' } }, 'destroyKey', /destroy subject/],
   ['POST', '/api/v1/subjects/erase', { json: { subject: 's', dataset: 'credit', ground: 'objection' } }, 'erase', /erase subject/],
   ['GET', '/api/v1/erasures', {}, 'view', /list erasures/],

@@ -13,7 +13,7 @@ import type { Erasures, Holds } from '#governance/erasure'
 import type { Oversight } from '#governance/oversight'
 import type { AuditLog } from '#trust/audit'
 import type { Identity } from '#trust/identity'
-import type { Keys } from '#trust/keys'
+import type { KeyRotation, Keys } from '#trust/keys'
 import type { PolicyStore } from './policy-store.ts'
 
 /** The rooms that the control plane commands, tied in the composition root. */
@@ -32,6 +32,7 @@ export interface ControlPlane {
   readonly erasures: Erasures
   /** Keyed pseudonym of a person. */
   pseudonym(subject: string): string
+  readonly rotation: Pick<KeyRotation, 'run' | 'progress'>
   readonly vault: Pick<Vault, 'restore'>
   /** Keys the digests of what models are asked, as of the calls themselves. */
   readonly digestKey: Uint8Array

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { asRedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
+import type { KeyClass, KeyOwner } from '#trust/keys'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, keyOf, recordRefusal } from './guard.ts'
 import { subjectName } from './names.ts'
@@ -19,18 +20,38 @@ export const keyRoutes =
       {
         schema: {
           summary: 'Make a new key version primary',
-          body: z.strictObject({ keyClass: z.enum(['dataset', 'model', 'subject', 'configuration']) }),
+          body: z.strictObject({
+            keyClass: z.enum(['dataset', 'model', 'subject', 'configuration']),
+            owner: ownerName.optional().describe('the data set or model whose own chain is rotated; without it the chain of the class'),
+            compromised: z
+              .boolean()
+              .default(false)
+              .describe('the present version is no more to be trusted: what it protects is sealed anew, and it ends without grace'),
+          }),
         },
       },
       async (request) => {
-        const { keyClass } = request.body
+        const { keyClass, owner, compromised } = request.body
         const principal = await demand(plane, request, 'rotateKey', keyOf(keyClass))
-        return plane.keys.rotate(keyClass, {
+        const use = {
           principal: principal.facts,
           purpose: principal.purpose,
           resource: keyOf(keyClass),
           requestId: request.redoubtRequestId,
-        })
+        }
+        const rotated = await plane.keys.rotate(chainOf(keyClass, owner), use, { compromised })
+        // What the old version wrapped is moved in the background; how far it is, `keys/rotation` tells.
+        void plane.rotation.run()
+        return rotated
+      },
+    )
+
+    app.get(
+      '/keys/rotation',
+      { schema: { summary: 'How far what old key versions wrapped is moved, and which versions end when' } },
+      async (request) => {
+        await demand(plane, request, 'view', keyOf('keyring'))
+        return plane.rotation.progress()
       },
     )
 
@@ -60,3 +81,13 @@ export const keyRoutes =
       },
     )
   }
+
+/** Longer than any name of a data set or a model. */
+const ownerName = z.string().min(1).max(128)
+
+function chainOf(keyClass: KeyClass, owner: string | undefined): KeyClass | KeyOwner {
+  if (owner === undefined) return keyClass
+  if (keyClass !== 'dataset' && keyClass !== 'model')
+    throw new RedoubtError('ERR_INPUT_INVALID', 'only data sets and models have chains of their own')
+  return { keyClass, name: owner }
+}

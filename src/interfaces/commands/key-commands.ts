@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander'
+import { RedoubtError } from '#foundation/core'
 import { confirmed } from './confirmed.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
@@ -6,6 +7,7 @@ import { run } from './program.ts'
 interface KeyDescription {
   readonly keyId: string
   readonly keyClass: string
+  readonly owner?: string
   readonly name?: string
   readonly version: number
   readonly state: string
@@ -13,6 +15,22 @@ interface KeyDescription {
   readonly uses: number
 }
 
+interface Progress {
+  readonly doing: string
+  readonly objects: { readonly seen: number; readonly moved: number; readonly resealed: number; readonly failed: number }
+  readonly keys: { readonly seen: number; readonly moved: number; readonly failed: number }
+  readonly completedAt: number | null
+  readonly error: string | null
+  readonly retirements: readonly {
+    readonly keyId: string
+    readonly version: number
+    readonly phase: 'move' | 'grace'
+    readonly compromised: boolean
+    readonly graceLeftMs: number | null
+  }[]
+}
+
+const DAY_MS = 86_400_000
 const CLASSES = ['dataset', 'model', 'subject', 'configuration']
 
 const warningOf = (subject: string): string =>
@@ -34,7 +52,7 @@ export function keyCommands(): Command[] {
       run(async ({ client, output }) => {
         const { keys: found } = await client.call<{ keys: readonly KeyDescription[] }>('/keys')
         const rows = found.map((key) => [
-          key.name ?? key.keyClass,
+          key.name ?? (key.owner === undefined ? key.keyClass : `${key.keyClass} ${key.owner}`),
           String(key.version),
           key.state,
           new Date(key.createdAt).toISOString().slice(0, 10),
@@ -48,14 +66,34 @@ export function keyCommands(): Command[] {
   keys
     .command('rotate')
     .description('make a new key version; older ones still open what they sealed')
-    .addOption(new Option('--class <class>', 'what the keys seal').choices(CLASSES).makeOptionMandatory())
+    .addOption(new Option('--class <class>', 'the chain of all that is sealed of a kind').choices(CLASSES).conflicts(['dataset', 'model']))
+    .addOption(new Option('--dataset <name>', 'the chain of one data set, all its versions').conflicts(['class', 'model']))
+    .addOption(new Option('--model <name>', 'the chain of one model, all its versions').conflicts(['class', 'dataset']))
+    .option('--compromised', 'the present version is no more to be trusted: seal all under it anew, end it without grace')
     .action(
-      run<{ class: string }>(async ({ client, output }, options) => {
+      run<{ class?: string; dataset?: string; model?: string; compromised?: boolean }>(async ({ client, output }, options) => {
+        const owner = options.dataset ?? options.model
+        const keyClass = options.class ?? (options.dataset === undefined ? 'model' : 'dataset')
+        if (options.class === undefined && owner === undefined)
+          throw new RedoubtError('ERR_USAGE', 'say what to rotate: --class, --dataset or --model')
         const rotated = await client.call<{ keyId: string; version: number }>('/keys/rotate', {
           method: 'POST',
-          json: { keyClass: options.class },
+          json: { keyClass, ...(owner === undefined ? {} : { owner }), ...(options.compromised === true ? { compromised: true } : {}) },
         })
-        output.result(rotated, `version ${rotated.version} of \`${options.class}\` is primary`)
+        output.result(
+          rotated,
+          `version ${rotated.version} of \`${owner ?? keyClass}\` is primary; \`redoubt keys rotation\` tells what is moved`,
+        )
+      }),
+    )
+
+  keys
+    .command('rotation')
+    .description('how far what old key versions wrapped is moved, and which versions end when')
+    .action(
+      run(async ({ client, output }) => {
+        const progress = await client.call<Progress>('/keys/rotation')
+        output.result(progress, progressText(progress))
       }),
     )
 
@@ -78,4 +116,22 @@ export function keyCommands(): Command[] {
       }),
     )
   return [keys]
+}
+
+function progressText({ doing, objects, keys, completedAt, error, retirements }: Progress): string {
+  const lines = [
+    doing === 'idle' ? 'between two rounds' : `${doing} now`,
+    `objects  ${objects.seen} looked at, ${objects.moved} moved, ${objects.resealed} sealed anew, ${objects.failed} failed`,
+    `keys     ${keys.seen} looked at, ${keys.moved} moved, ${keys.failed} failed`,
+    completedAt === null ? 'no round was completed since the start' : `last round completed ${new Date(completedAt).toISOString()}`,
+    ...(error === null ? [] : [`the last round stopped with ${error}; the next one goes on`]),
+  ]
+  if (retirements.length === 0) return [...lines, 'no old version is kept'].join('\n')
+  const rows = retirements.map(({ keyId, version, phase, compromised, graceLeftMs }) => [
+    keyId,
+    String(version),
+    phase === 'move' ? (compromised ? 'exposed: what it seals is sealed anew' : 'in use: what it wraps is moved') : 'unused',
+    phase === 'move' || graceLeftMs === null ? '-' : `${Math.ceil(graceLeftMs / DAY_MS)} days`,
+  ])
+  return [...lines, '', table(['id', 'version', 'state', 'ends in'], rows)].join('\n')
 }

@@ -1,20 +1,41 @@
 import { createHash, type KeyObject } from 'node:crypto'
-import { asRedoubtError, type AuditSink, type JsonObject, RedoubtError, type Signer } from '#foundation/core'
+import { asRedoubtError, type AuditSink, type Clock, type JsonObject, RedoubtError, type Signer } from '#foundation/core'
 import type { DataKey, WrappedKey } from '#foundation/crypto'
 import type { KeyProvider, KeyReference, SigningKeyName } from './key-provider.ts'
-import type { AuditedKeys, KeyClass, KeyDescription, KeyOwner, KeyUse, ReleasableKeyName } from './keys.ts'
+import type { AuditedKeys, KeyClass, KeyDescription, KeyOwner, KeyUse, ReleasableKeyName, RotateOptions } from './keys.ts'
 import type { OwnerKeys, Recording } from './owner-keys.ts'
+import type { RetirementStore } from './rotation/retirement-store.ts'
 import type { KeyedSubjectSealer } from './subject-sealer.ts'
 import type { UnwrapCache } from './unwrap-cache.ts'
 
 /** Who rotates what is due. */
-const ITSELF: KeyUse = { principal: { type: 'System', id: 'keys' }, purpose: 'key-rotation', resource: { type: 'System', id: 'keys' } }
+export const ITSELF: KeyUse = {
+  principal: { type: 'System', id: 'keys' },
+  purpose: 'key-rotation',
+  resource: { type: 'System', id: 'keys' },
+}
 const MAX_TEXT = 512
 
-interface Fact {
-  readonly type: 'key.generate' | 'key.unwrap' | 'key.rewrap' | 'key.sign' | 'key.release' | 'key.rotate' | 'key.destroy'
+export interface Fact {
+  readonly type: 'key.generate' | 'key.unwrap' | 'key.rewrap' | 'key.sign' | 'key.release' | 'key.rotate' | 'key.retire' | 'key.destroy'
   readonly action: 'useKey' | 'rotateKey' | 'destroyKey'
   readonly details: JsonObject
+}
+
+/** The record of one use, for what moves and ends keys beside this class. */
+export interface Recorder {
+  record(fact: Fact): Promise<void>
+  tried<T>(call: () => Promise<T>, fact: Fact): Promise<T>
+  readonly recording: Recording
+}
+
+export interface RecordedParts {
+  readonly provider: KeyProvider
+  readonly sealer: KeyedSubjectSealer
+  readonly owners: OwnerKeys
+  readonly cache: UnwrapCache
+  readonly retirements: RetirementStore
+  readonly clock: Clock
 }
 
 /** Stands between the provider and everyone else: what is not recorded is not done, and no key is given out. */
@@ -23,14 +44,18 @@ export class RecordedKeys implements AuditedKeys {
   readonly #sealer: KeyedSubjectSealer
   readonly #owners: OwnerKeys
   readonly #cache: UnwrapCache
+  readonly #retirements: RetirementStore
+  readonly #clock: Clock
   readonly #audit: AuditSink
   #closed = false
 
-  constructor(provider: KeyProvider, sealer: KeyedSubjectSealer, owners: OwnerKeys, cache: UnwrapCache, audit: AuditSink) {
-    this.#provider = provider
-    this.#sealer = sealer
-    this.#owners = owners
-    this.#cache = cache
+  constructor(parts: RecordedParts, audit: AuditSink) {
+    this.#provider = parts.provider
+    this.#sealer = parts.sealer
+    this.#owners = parts.owners
+    this.#cache = parts.cache
+    this.#retirements = parts.retirements
+    this.#clock = parts.clock
     this.#audit = audit
   }
 
@@ -163,8 +188,9 @@ export class RecordedKeys implements AuditedKeys {
     return { destroyed: await this.#tried(destroy, fact, use) }
   }
 
-  async rotate(of: KeyClass | KeyOwner, use: KeyUse): Promise<KeyReference> {
+  async rotate(of: KeyClass | KeyOwner, use: KeyUse, { compromised = false }: RotateOptions = {}): Promise<KeyReference> {
     this.#prepare(use, typeof of === 'string' ? of : of.name)
+    if (compromised) return this.#rotateCompromised(of, use)
     return typeof of === 'string' ? this.#rotate(of, use, false) : this.#rotateOwner(of, use, false)
   }
 
@@ -182,24 +208,70 @@ export class RecordedKeys implements AuditedKeys {
     await this.#reportHits(true)
   }
 
+  /** Rotates every chain that is due, of the tenant and of every owner; each rotation is recorded as automatic. */
+  async rotateDue(): Promise<void> {
+    this.#prepare(ITSELF, 'keys')
+    await this.#rotateDue()
+    for (const owner of this.#owners.dueOwners()) await this.#rotateOwner(owner, ITSELF, true)
+  }
+
+  recorder(use: KeyUse): Recorder {
+    this.#prepare(use, 'keys')
+    return {
+      record: (fact) => this.#record(fact, use),
+      tried: (call, fact) => this.#tried(call, fact, use),
+      recording: this.#recording(use),
+    }
+  }
+
   async #rotateDue(): Promise<void> {
     for (const keyClass of this.#provider.rotationDue()) await this.#rotate(keyClass, ITSELF, true)
   }
 
-  async #rotate(keyClass: KeyClass, use: KeyUse, automatic: boolean): Promise<KeyReference> {
+  async #rotate(keyClass: KeyClass, use: KeyUse, automatic: boolean, compromised = false): Promise<KeyReference> {
     const primary = this.#provider.describe().find((key) => key.keyClass === keyClass && key.state === 'primary')
     const from = primary === undefined ? {} : { keyId: primary.keyId, oldVersion: primary.version, version: primary.version + 1 }
-    const fact: Fact = { type: 'key.rotate', action: 'rotateKey', details: { keyClass, ...from, automatic } }
+    const fact: Fact = {
+      type: 'key.rotate',
+      action: 'rotateKey',
+      details: { keyClass, ...from, automatic, ...(compromised ? { compromised } : {}) },
+    }
     await this.#record(fact, use)
     return this.#tried(() => this.#provider.rotate(keyClass), fact, use)
   }
 
-  async #rotateOwner(owner: KeyOwner, use: KeyUse, automatic: boolean): Promise<KeyReference> {
+  async #rotateOwner(owner: KeyOwner, use: KeyUse, automatic: boolean, compromised = false): Promise<KeyReference> {
     const primary = this.#owners.primary(owner)
     const from = primary === null ? {} : { keyId: primary.keyId, oldVersion: primary.version, version: primary.version + 1 }
-    const fact: Fact = { type: 'key.rotate', action: 'rotateKey', details: { ...factsOf(owner), ...from, automatic } }
+    const fact: Fact = {
+      type: 'key.rotate',
+      action: 'rotateKey',
+      details: { ...factsOf(owner), ...from, automatic, ...(compromised ? { compromised } : {}) },
+    }
     await this.#record(fact, use)
     return this.#tried(() => this.#owners.rotate(owner, this.#recording(use)), fact, use)
+  }
+
+  /** INVARIANT: what is exposed is marked before the rotation: a crash between the two leaves too much marked, never too little. */
+  async #rotateCompromised(of: KeyClass | KeyOwner, use: KeyUse): Promise<KeyReference> {
+    if (of === 'subject' || of === 'configuration')
+      throw new RedoubtError(
+        'ERR_INPUT_INVALID',
+        'only what data sets and models seal can be sealed anew: rotate this class without `compromised`',
+      )
+    const primaries = this.list().filter(({ state }) => state === 'primary')
+    const mark = (exposed: readonly KeyDescription[]): void => {
+      for (const key of exposed) this.#retirements.compromise(key, this.#clock.now())
+    }
+    if (typeof of !== 'string') {
+      mark(primaries.filter(({ keyClass, owner }) => keyClass === of.keyClass && owner === of.name))
+      return this.#rotateOwner(of, use, false, true)
+    }
+    const exposed = primaries.filter(({ keyClass }) => keyClass === of)
+    mark(exposed)
+    const rotated = await this.#rotate(of, use, false, true)
+    for (const { owner } of exposed) if (owner !== undefined) await this.#rotateOwner({ keyClass: of, name: owner }, use, false, true)
+    return rotated
   }
 
   /** Under its owner's chain, or under the tenant's class: so are keys of the house, and objects from before there were owners. */
@@ -287,10 +359,10 @@ export class RecordedKeys implements AuditedKeys {
   }
 }
 
-function factsOf({ keyClass, name }: KeyOwner): { keyClass: KeyOwner['keyClass']; owner: string } {
+export function factsOf({ keyClass, name }: KeyOwner): { keyClass: KeyOwner['keyClass']; owner: string } {
   return { keyClass, owner: name }
 }
 
-function referenceOf({ keyId, version }: KeyReference): { keyId: string; version: number } {
+export function referenceOf({ keyId, version }: KeyReference): { keyId: string; version: number } {
   return { keyId, version }
 }

@@ -28,15 +28,46 @@ export const unwrapCacheSchema = z
   .strict()
   .readonly()
 
+const DAY_MS = 86_400_000
+const DEFAULT_GRACE_DAYS = 30
+const MAX_GRACE_DAYS = 3_650
+/** A tenth of what one core does: who is served must not notice. */
+const DEFAULT_OBJECTS_PER_SECOND = 300
+const MAX_OBJECTS_PER_SECOND = 100_000
+
+export const rotationSchema = z
+  .object({
+    graceDays: z
+      .number()
+      .int()
+      .min(0)
+      .max(MAX_GRACE_DAYS)
+      .default(DEFAULT_GRACE_DAYS)
+      .describe('how long a key version that nothing refers to is kept, counted while the server runs; backups from before open that long'),
+    objectsPerSecond: z
+      .number()
+      .int()
+      .min(1)
+      .max(MAX_OBJECTS_PER_SECOND)
+      .default(DEFAULT_OBJECTS_PER_SECOND)
+      .describe('objects and keys that are moved to a new key version in a second, at most, while the server serves'),
+  })
+  .strict()
+  .readonly()
+
 export const keysConfigSchema = z
   .object({
     /** Cost of the passphrase when a keyring is made; an existing one keeps its own. */
     kdf: argon2Schema.default(DEFAULT_ARGON2),
     unwrapCache: unwrapCacheSchema.prefault({}),
+    rotation: rotationSchema.prefault({}),
   })
   .strict()
   .readonly()
 
 export type KeysConfig = z.infer<typeof keysConfigSchema>
+export type RotationConfig = z.infer<typeof rotationSchema>
+export const graceMs = ({ graceDays }: RotationConfig): number => graceDays * DAY_MS
 export type UnwrapCacheConfig = z.infer<typeof unwrapCacheSchema>
 export const DEFAULT_UNWRAP_CACHE: UnwrapCacheConfig = unwrapCacheSchema.parse({})
+export const DEFAULT_ROTATION: RotationConfig = rotationSchema.parse({})

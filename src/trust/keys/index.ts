@@ -1,6 +1,19 @@
-export { type KeysConfig, keysConfigSchema, type UnwrapCacheConfig } from './config.ts'
+export { type KeysConfig, keysConfigSchema, type RotationConfig, type UnwrapCacheConfig } from './config.ts'
 export { type KeyLimits } from './key-limits.ts'
 export { type KeyProvider, type KeyReference, type ProviderHealth, type SigningKey, type SigningKeyName } from './key-provider.ts'
 export { keyProviderContract } from './key-provider-contract.ts'
-export type { AuditedKeys, KeyClass, KeyDescription, KeyOwner, Keyring, KeyringUsage, Keys, KeyUse, ReleasableKeyName } from './keys.ts'
+export type {
+  AuditedKeys,
+  KeyClass,
+  KeyDescription,
+  KeyOwner,
+  Keyring,
+  KeyringUsage,
+  Keys,
+  KeyUse,
+  ReleasableKeyName,
+  RotateOptions,
+} from './keys.ts'
 export { openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
+export type { KeyRotation, RotationProgress } from './rotation/key-rotation.ts'
+export { type SealedObjects, wrappedKeyOfRoom, type WrappedKeys } from './rotation/wrapped-places.ts'

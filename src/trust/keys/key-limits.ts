@@ -2,6 +2,8 @@
 export interface KeyLimits {
   /** Rotation is due from here. */
   readonly rotateAt: number
+  /** An alert is raised from here: rotation was due long ago and did not happen. */
+  readonly warnAt: number
   /** No further wrap from here (NIST SP 800-38D §8.3: at most 2^32 with random IVs). */
   readonly refuseAt: number
   /** Uses are written down ahead in blocks of this many, so a crash never counts too few. */
@@ -12,4 +14,4 @@ export interface KeyLimits {
 
 const DAY_MS = 86_400_000
 
-export const KEY_LIMITS: KeyLimits = { rotateAt: 2 ** 30, refuseAt: 2 ** 32, block: 65_536, rotateAfterMs: 90 * DAY_MS }
+export const KEY_LIMITS: KeyLimits = { rotateAt: 2 ** 30, warnAt: 2 ** 31, refuseAt: 2 ** 32, block: 65_536, rotateAfterMs: 90 * DAY_MS }

@@ -99,6 +99,27 @@ export const keyProviderContract: readonly ContractCase[] = [
     },
   },
   {
+    name: 'destroys a version that is primary no more for ever, where it destroys versions at all, and never the primary one',
+    async run(open) {
+      let provider = await open()
+      if (provider.destroyVersion === undefined) return
+      const before = await provider.generateDataKey('dataset', binding)
+      await assert.rejects(provider.destroyVersion('dataset', 1), code('ERR_CONFLICT'))
+      await assert.rejects(provider.destroyVersion('dataset', 2), code('ERR_KEYS_UNKNOWN'))
+      await provider.rotate('dataset')
+      const after = await provider.generateDataKey('dataset', binding)
+      for (let i = 0; i < 2; i++) await provider.destroyVersion('dataset', 1)
+      for (const reopened of [false, true]) {
+        // Not closed: what is destroyed must not wait for an orderly end.
+        if (reopened) provider = await open()
+        await assert.rejects(provider.unwrap(before.wrapped), code('ERR_KEYS_DESTROYED'))
+        assert.ok(sameKey(await provider.unwrap(after.wrapped), after.key))
+        const states = provider.describe().flatMap((key) => (key.keyClass === 'dataset' ? [key.state] : []))
+        assert.deepEqual(states, ['destroyed', 'primary'])
+      }
+    },
+  },
+  {
     name: 'signs with Ed25519 and ES256 (DER), the keys staying the same',
     async run(open) {
       let provider = await open()

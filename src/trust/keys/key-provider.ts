@@ -50,6 +50,12 @@ export interface KeyProvider {
   publicKey(name: SigningKeyName): SigningKey
   /** Adds a version to a class and makes it primary. */
   rotate(keyClass: KeyClass): Promise<KeyReference>
+  /**
+   * Destroys a version that is primary no more, durably: what it wrapped is unreadable for ever. Idempotent. Absent where versions end
+   * elsewhere, by whoever runs the HSM or the KMS.
+   * @throws {RedoubtError} `ERR_KEYS_UNKNOWN`; `ERR_CONFLICT` for the primary version.
+   */
+  readonly destroyVersion?: (keyClass: KeyClass, version: number) => Promise<void>
   /** Every version of every key, a record each. */
   describe(): readonly KeyDescription[]
   /** Classes whose primary version is due for rotation by age or by uses. */

@@ -1,7 +1,11 @@
 import type { KeyObject } from 'node:crypto'
-import type { AuditSink, EntityUid, Signer, SubjectSealer } from '#foundation/core'
+import type { AlertSink, AuditSink, EntityUid, Signer, SubjectSealer } from '#foundation/core'
 import type { DataKey, WrappedKey } from '#foundation/crypto'
+import type { DurableFolder } from '#foundation/storage'
+import type { RotationConfig } from './config.ts'
 import type { ProviderHealth, SigningKeyName } from './key-provider.ts'
+import type { KeyRotation } from './rotation/key-rotation.ts'
+import type { SealedObjects, WrappedKeys } from './rotation/wrapped-places.ts'
 
 export const KEY_CLASSES = ['dataset', 'model', 'subject', 'configuration'] as const
 /** Each class has its own chain of key-encryption key versions under the root. */
@@ -67,8 +71,17 @@ export interface Keys {
    */
   destroyOwner(owner: KeyOwner, use: KeyUse): Promise<{ readonly destroyed: number }>
   /** A new version becomes primary; older versions still unwrap. @throws {RedoubtError} `ERR_KEYS_UNKNOWN` for an owner without keys. */
-  rotate(of: KeyClass | KeyOwner, use: KeyUse): Promise<{ readonly keyId: string; readonly version: number }>
+  rotate(of: KeyClass | KeyOwner, use: KeyUse, options?: RotateOptions): Promise<{ readonly keyId: string; readonly version: number }>
   list(): readonly KeyDescription[]
+}
+
+export interface RotateOptions {
+  /**
+   * The present version is no more to be trusted, and what it protects has to be sealed anew under fresh data keys by `KeyRotation`, which
+   * ends it without grace then. Of a class, the chain of every owner under it is rotated and exposed too.
+   * @throws {RedoubtError} `ERR_INPUT_INVALID` for `subject` and `configuration`: what those seal cannot be sealed anew.
+   */
+  readonly compromised?: boolean
 }
 
 /** What `Keyring.keys` gives: `Keys`, and what the composition root needs to keep the record complete. */
@@ -102,6 +115,19 @@ export interface KeyringUsage {
   readonly mostUsedKeyRatio: number
 }
 
+export interface RotationOptions {
+  readonly audit: AuditSink
+  readonly alerts: AlertSink
+  /** Where the objects lie. */
+  readonly folder: DurableFolder
+  readonly objects: readonly SealedObjects[]
+  /** Wrapped keys outside the key database. */
+  readonly wrapped: readonly WrappedKeys[]
+  readonly config: RotationConfig
+  /** How to wait; by the system's timer unless given. */
+  readonly sleep?: (ms: number) => Promise<void>
+}
+
 /** The opened keyring, below the audit log: what the log itself needs is counted in a metric and not logged. */
 export interface Keyring {
   readonly checkpointSigner: Signer
@@ -110,6 +136,8 @@ export interface Keyring {
   readonly searchKey: KeyObject
   readonly usage: KeyringUsage
   keys(audit: AuditSink): AuditedKeys
+  /** What keeps versions young: to be run once an hour, at the start, and after a rotation that was asked for. */
+  rotation(options: RotationOptions): KeyRotation
   /** For `redoubt doctor`: whether the provider can serve. */
   health(): Promise<ProviderHealth>
   /** Forgets all keys; the use counters become exact. The keyring cannot be used after it. */

@@ -1,7 +1,7 @@
 import { randomBytes, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { type AuditSink, canonicalJson, type Clock, parseStrictJson, RedoubtError, type Signer } from '#foundation/core'
-import type { Argon2Parameters, KeyBinding } from '#foundation/crypto'
+import type { Argon2Parameters } from '#foundation/crypto'
 import { type Database, type DurableFolder, migrate, replaceFile, transaction } from '#foundation/storage'
 import { RecordedKeys } from './audited-keys.ts'
 import { DEFAULT_UNWRAP_CACHE, type UnwrapCacheConfig } from './config.ts'
@@ -10,15 +10,19 @@ import type { KeyProvider } from './key-provider.ts'
 import type { AuditedKeys, Keyring } from './keys.ts'
 import { OwnerKeyStore } from './owner-key-store.ts'
 import { OwnerKeys } from './owner-keys.ts'
+import { KeyMover } from './rotation/key-mover.ts'
+import { type KeyRotation, RoundsOfRotation } from './rotation/key-rotation.ts'
+import { sleep as asleep } from './rotation/pace.ts'
+import { RetirementStore } from './rotation/retirement-store.ts'
+import { ownerKeys, secrets, subjectKeys } from './rotation/wrapped-places.ts'
 import { KEYRING_PATH, openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
+import { bindingOfSecret, PSEUDONYM_SECRET, SEARCH_SECRET, SECRETS } from './secrets.ts'
 import { guarded, KEY_MIGRATIONS, parseStoredWrap, SubjectStore } from './subject-store.ts'
 import { KeyedSubjectSealer } from './subject-sealer.ts'
 import { UnwrapCache } from './unwrap-cache.ts'
 
 /** Names the key database that belongs to this keyring, so that one that was lost is missed. */
 export const DATABASE_MARKER_PATH = 'keys-db.json'
-const PSEUDONYM_SECRET = 'subject-pseudonym'
-const SEARCH_SECRET = 'audit-search'
 const ID = 'id'
 const MAX_MARKER_BYTES = 256
 const markerSchema = z.object({ id: z.string().regex(/^[0-9a-f]{32}$/) }).strict()
@@ -66,8 +70,11 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
   const pseudonymKey = await openSecret(database, provider, PSEUDONYM_SECRET)
   const searchKey = await openSecret(database, provider, SEARCH_SECRET)
   const sealer = new KeyedSubjectSealer(provider, new SubjectStore(database.raw), pseudonymKey, clock)
-  const owners = new OwnerKeys(provider, new OwnerKeyStore(database.raw), clock, limits)
+  const ownerStore = new OwnerKeyStore(database.raw)
+  const owners = new OwnerKeys(provider, ownerStore, clock, limits)
   const cache = new UnwrapCache(clock, options.unwrapCache ?? DEFAULT_UNWRAP_CACHE)
+  const retirements = new RetirementStore(database.raw)
+  const parts = { provider, sealer, owners, cache, retirements, clock }
   let checkpointSigns = 0
   const checkpoint = provider.publicKey('checkpoint')
   const checkpointSigner: Signer = {
@@ -89,7 +96,14 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
       return { ...sealer.usage, checkpointSigns, unwraps: cache.misses, unwrapCacheHits: cache.hits, mostUsedKeyRatio }
     },
     keys(audit: AuditSink): AuditedKeys {
-      return new RecordedKeys(provider, sealer, owners, cache, audit)
+      return new RecordedKeys(parts, audit)
+    },
+    rotation({ audit, sleep = asleep, wrapped, ...options }): KeyRotation {
+      const { raw } = database
+      const keys = new RecordedKeys(parts, audit)
+      const mover = new KeyMover(provider, owners, keys)
+      const own = [ownerKeys(raw, ownerStore, 'dataset'), ownerKeys(raw, ownerStore, 'model'), subjectKeys(raw), secrets(raw)]
+      return new RoundsOfRotation({ ...parts, ...options, raw, keys, mover, limits, sleep, wrapped: [...own, ...wrapped] })
     },
     health: () => provider.health(),
     close() {
@@ -104,8 +118,8 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
 /** The keys of pseudonyms and of the audit index, wrapped like any data key, in one transaction with the database's id. */
 async function makeSecrets(database: Pick<Database<unknown>, 'raw'>, provider: KeyProvider): Promise<string> {
   const rows: [string, string][] = [[ID, randomBytes(16).toString('hex')]]
-  for (const name of [PSEUDONYM_SECRET, SEARCH_SECRET]) {
-    const { wrapped } = await provider.generateDataKey('configuration', bindingOf(name))
+  for (const name of SECRETS) {
+    const { wrapped } = await provider.generateDataKey('configuration', bindingOfSecret(name))
     rows.push([name, JSON.stringify({ keyId: wrapped.keyId, version: wrapped.version, wrapped: wrapped.wrapped })])
   }
   guarded(() => {
@@ -119,7 +133,7 @@ async function makeSecrets(database: Pick<Database<unknown>, 'raw'>, provider: K
 
 async function openSecret(database: Pick<Database<unknown>, 'raw'>, provider: KeyProvider, name: string): Promise<KeyObject> {
   try {
-    return await provider.unwrap({ ...parseStoredWrap(readSecret(database, name)), binding: bindingOf(name) })
+    return await provider.unwrap({ ...parseStoredWrap(readSecret(database, name)), binding: bindingOfSecret(name) })
   } catch (cause) {
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the key database does not belong to this keyring', { cause })
   }
@@ -138,8 +152,4 @@ function readMarker(folder: DurableFolder): string | null {
   } catch {
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', `the file \`${DATABASE_MARKER_PATH}\` is not in its format`)
   }
-}
-
-function bindingOf(name: string): KeyBinding {
-  return { tenant: 'default', resource: `secret/${name}`, purpose: 'configuration' }
 }

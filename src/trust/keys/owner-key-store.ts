@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { RedoubtError } from '#foundation/core'
 import { transaction } from '#foundation/storage'
+import type { KeyReference } from './key-provider.ts'
 import type { KeyOwner } from './keys.ts'
 import { forgetOverwritten, guarded, parseStoredWrap, type StoredWrap } from './subject-store.ts'
 
@@ -33,6 +34,7 @@ export class OwnerKeyStore {
   readonly #retire: StatementSync
   readonly #reserve: StatementSync
   readonly #destroy: StatementSync
+  readonly #destroyVersion: StatementSync
 
   constructor(raw: DatabaseSync) {
     this.#raw = raw
@@ -48,6 +50,9 @@ export class OwnerKeyStore {
     this.#reserve = raw.prepare('UPDATE owner_keys SET reserved_uses = ? WHERE key_id = ? AND version = ?')
     this.#destroy = raw.prepare(
       `UPDATE owner_keys SET wrapped = NULL, state = 'destroyed', destroyed_at = ? WHERE key_id = ? AND version = ? AND wrapped IS NOT NULL`,
+    )
+    this.#destroyVersion = raw.prepare(
+      `UPDATE owner_keys SET wrapped = NULL, state = 'destroyed', destroyed_at = ? WHERE key_id = ? AND version = ? AND state = 'retired'`,
     )
   }
 
@@ -97,6 +102,14 @@ export class OwnerKeyStore {
       })
       forgetOverwritten(this.#raw)
       return rows.length
+    })
+  }
+
+  /** As `destroy`, for one version that is primary no more. */
+  destroyVersion({ keyId, version }: KeyReference, now: number): void {
+    guarded(() => {
+      this.#destroyVersion.run(now, keyId, version)
+      forgetOverwritten(this.#raw)
     })
   }
 }

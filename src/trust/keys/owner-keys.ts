@@ -133,6 +133,19 @@ export class OwnerKeys {
     return this.#store.destroy(ending, this.#clock.now())
   }
 
+  /** Ends one version that is primary no more, durably and in memory at once; idempotent. */
+  destroyVersion(key: KeyReference): void {
+    this.#epoch++
+    this.#opened.delete(idOf(key))
+    this.#counters.delete(idOf(key))
+    this.#store.destroyVersion(key, this.#clock.now())
+  }
+
+  /** The owners whose primary version is due for rotation. */
+  dueOwners(): readonly KeyOwner[] {
+    return this.#store.all().flatMap(({ owner, state }) => (state === 'primary' && this.rotationDue(owner) ? [owner] : []))
+  }
+
   describe(): readonly KeyDescription[] {
     return this.#store.all().map((row) => {
       const { keyId, version, owner, state, createdAt } = row
@@ -162,7 +175,7 @@ export class OwnerKeys {
   ): Promise<KeyReference & Pick<OwnerKeyRow, 'reservedUses'>> {
     const epoch = this.#epoch
     const next = before === null ? { keyId: newId('kek'), version: 1 } : { keyId: before.keyId, version: before.version + 1 }
-    const binding = bindingOf(owner, next)
+    const binding = bindingOfOwnerKey(owner, next)
     const made = await recording({ type: 'key.generate', owner, binding, ...next }, () =>
       this.#provider.generateDataKey(owner.keyClass, binding),
     )
@@ -183,7 +196,7 @@ export class OwnerKeys {
       if (row === null) throw new RedoubtError('ERR_KEYS_UNKNOWN')
       const { owner, wrapped } = row
       if (wrapped === null) throw new RedoubtError('ERR_KEYS_DESTROYED')
-      const binding = bindingOf(owner, row)
+      const binding = bindingOfOwnerKey(owner, row)
       const key = await recording({ type: 'key.unwrap', owner, binding, keyId, version }, () =>
         this.#provider.unwrap({ ...wrapped, binding }),
       )
@@ -221,7 +234,7 @@ export class OwnerKeys {
 }
 
 /** The name may hold any character: class before it and id after it have none of `/`, so no two keys share a place. */
-function bindingOf({ keyClass, name }: KeyOwner, { keyId, version }: KeyReference): KeyBinding {
+export function bindingOfOwnerKey({ keyClass, name }: KeyOwner, { keyId, version }: KeyReference): KeyBinding {
   return { tenant: 'default', resource: `${keyClass}/${name}/${keyId}/${version}`, purpose: 'key-encryption' }
 }
 

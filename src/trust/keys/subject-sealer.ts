@@ -132,7 +132,7 @@ export class KeyedSubjectSealer implements SubjectSealer {
       const current = latest !== null && latest.wrapped !== null && latest.generation !== used
       const generation = current ? latest.generation : (latest?.generation ?? 0) + 1
       const key = current
-        ? await this.#provider.unwrap({ ...latest.wrapped, binding: bindingOf(pseudonym, generation) })
+        ? await this.#provider.unwrap({ ...latest.wrapped, binding: bindingOfSubjectKey(pseudonym, generation) })
         : await this.#make(pseudonym, generation)
       if (epoch !== this.#epoch) continue
       const prefix = new Uint8Array(PREFIX_BYTES)
@@ -146,7 +146,7 @@ export class KeyedSubjectSealer implements SubjectSealer {
   }
 
   async #make(pseudonym: string, generation: number): Promise<KeyObject> {
-    const { key, wrapped } = await this.#provider.generateDataKey('subject', bindingOf(pseudonym, generation))
+    const { key, wrapped } = await this.#provider.generateDataKey('subject', bindingOfSubjectKey(pseudonym, generation))
     const { keyId, version, wrapped: bytes } = wrapped
     await this.#store.add({ pseudonym, generation, wrapped: { keyId, version, wrapped: bytes }, createdAt: this.#clock.now() })
     this.usage.subjectKeysMade++
@@ -159,7 +159,7 @@ export class KeyedSubjectSealer implements SubjectSealer {
       const row = this.#store.one(pseudonym, generation)
       if (row === null) throw new RedoubtError('ERR_KEYS_UNKNOWN', 'the key database has no key of this subject')
       if (row.wrapped === null) throw new RedoubtError('ERR_KEYS_DESTROYED')
-      const key = await this.#provider.unwrap({ ...row.wrapped, binding: bindingOf(pseudonym, generation) })
+      const key = await this.#provider.unwrap({ ...row.wrapped, binding: bindingOfSubjectKey(pseudonym, generation) })
       if (epoch !== this.#epoch) continue
       const generations = this.#opened.get(pseudonym) ?? new Map<number, KeyObject>()
       this.#opened.set(pseudonym, generations.set(generation, key))
@@ -176,7 +176,7 @@ export class KeyedSubjectSealer implements SubjectSealer {
   }
 }
 
-function bindingOf(pseudonym: string, generation: number): KeyBinding {
+export function bindingOfSubjectKey(pseudonym: string, generation: number): KeyBinding {
   return { tenant: 'default', resource: `subject/${pseudonym}/${generation}`, purpose: 'personal-fields' }
 }
 

@@ -28,6 +28,15 @@ export const KEY_MIGRATIONS: Migrations = [
    );
    CREATE UNIQUE INDEX owner_keys_primary ON owner_keys (key_class, owner) WHERE state = 'primary';
    CREATE INDEX owner_keys_owner ON owner_keys (key_class, owner);`,
+  `CREATE TABLE key_retirements (
+     key_id TEXT NOT NULL,
+     version INTEGER NOT NULL,
+     phase TEXT NOT NULL,
+     compromised INTEGER NOT NULL,
+     since INTEGER NOT NULL,
+     waited_ms INTEGER NOT NULL,
+     PRIMARY KEY (key_id, version)
+   );`,
 ]
 
 /** The wrapped form without its binding, which follows from the row: a row moved to another subject does not open. */

@@ -101,6 +101,12 @@ export class UnwrapCache {
     for (const [id, entry] of this.#entries) if (keyIds.has(entry.wrapped.keyId)) this.#evict(id, entry)
   }
 
+  /** Forgets what one version wrapped, as `forget`. */
+  forgetVersion({ keyId, version }: Pick<WrappedKey, 'keyId' | 'version'>): void {
+    for (const [id, { wrapped, ...rest }] of this.#entries)
+      if (wrapped.keyId === keyId && wrapped.version === version) this.#evict(id, { wrapped, ...rest })
+  }
+
   /** Forgets every key and keeps the hits to be recorded. */
   clear(): void {
     for (const [id, entry] of this.#entries) this.#evict(id, entry)

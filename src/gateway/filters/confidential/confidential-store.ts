@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { type AuditSink, type Clock, type FilterAction, newId, RedoubtError } from '#foundation/core'
 import { openObject, removeUnfinished, sealObject } from '#foundation/crypto'
 import { type Database, type DurableFolder, migrate } from '#foundation/storage'
-import type { Keys, KeyUse } from '#trust/keys'
+import type { Keys, KeyUse, SealedObjects } from '#trust/keys'
 import type { FilterPlan } from '../plan.ts'
 import type { Planner } from '../site-filters.ts'
 import { type ConfidentialIndex, confidentialIndex } from './confidential-index.ts'
@@ -89,6 +89,8 @@ export interface ConfidentialStore {
   train(examples: readonly Example[], options: TrainInThreadOptions, use: KeyUse): Promise<Registered>
   /** Recorded as `confidential.remove`. @throws {RedoubtError} `ERR_NOT_FOUND`. */
   remove(kind: RegisteredKind, label: string, use: KeyUse): Promise<Registered>
+  /** All that lies sealed here, for whoever moves keys. */
+  readonly sealedObjects: SealedObjects
 }
 
 export interface ConfidentialOptions {
@@ -191,6 +193,7 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
   const listed = (row: Row): Registered => registeredOf(row, sources.get(row.id))
   const store: ConfidentialStore = {
     key,
+    sealedObjects: { keyClass: 'configuration', list: () => rowsOf().map(({ id }) => ({ path: pathOf(id), owner: null })) },
     list: () => rowsOf().map((row) => ({ ...listed(row), ...lookedForOf(row.id) })),
     get bytes() {
       return index.bytes

@@ -2,7 +2,7 @@ import { createSecretKey, type KeyObject, randomBytes, randomUUID } from 'node:c
 import { type Clock, type EntityUid, RedoubtError, type SubjectSealer } from '#foundation/core'
 import { openBytes, sealBytes, type WrappedKey } from '#foundation/crypto'
 import { type Database, migrate, storageError } from '#foundation/storage'
-import type { Keys } from '#trust/keys'
+import { type Keys, wrappedKeyOfRoom, type WrappedKeys } from '#trust/keys'
 import { type CallRow, VAULT_MIGRATIONS, type ValueRow } from './tables.ts'
 import { digestOfToken, newToken, tokensIn } from './tokens.ts'
 
@@ -69,6 +69,9 @@ export function openVault(options: VaultOptions): Vault {
   migrate(options.database, 'vault', VAULT_MIGRATIONS)
   return new SealedVault(options)
 }
+
+/** The room's key where it is stored, for whoever moves keys. */
+export const wrappedVaultKey = ({ raw }: Pick<Database<unknown>, 'raw'>): WrappedKeys => wrappedKeyOfRoom(raw, 'vault_key')
 
 /** For calls that name nobody. Made when it is first needed and unwrapped when it is first needed after a start; either is recorded. */
 async function roomKey({ database, keys }: VaultOptions): Promise<KeyObject> {

@@ -39,10 +39,11 @@ const contentSchema = z
             keyId,
             keyClass: z.enum(KEY_CLASSES),
             version,
-            state: z.enum(['primary', 'retired']),
+            state: z.enum(['primary', 'retired', 'destroyed']),
             createdAt: count,
             reservedUses: count,
-            key: base64url(64),
+            /** Empty when destroyed: the record stays as a tombstone. */
+            key: base64url(64).or(z.literal('')),
           })
           .strict(),
       )

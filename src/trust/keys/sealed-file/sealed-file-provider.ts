@@ -34,9 +34,10 @@ interface EncryptionKey {
   readonly keyId: string
   readonly keyClass: KeyClass
   readonly version: number
-  state: 'primary' | 'retired'
+  state: 'primary' | 'retired' | 'destroyed'
   readonly createdAt: number
-  readonly key: KeyObject
+  /** null when destroyed. */
+  readonly key: KeyObject | null
   /** In the file; never less than `uses`. */
   reservedUses: number
   uses: number
@@ -120,7 +121,7 @@ class SealedFileProvider implements KeyProvider {
       throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'key material is 1 to 512 bytes')
     const kek = this.#primary(keyClass)
     this.#countUse(kek)
-    const wrapped = sealBytes(kek.key, wrapAad(kek, binding), material)
+    const wrapped = sealBytes(kek.key!, wrapAad(kek, binding), material)
     const { tenant, resource, purpose } = binding
     const encoded = Buffer.from(wrapped).toString('base64url')
     return { keyId: kek.keyId, version: kek.version, wrapped: encoded, binding: { tenant, resource, purpose } }
@@ -130,6 +131,7 @@ class SealedFileProvider implements KeyProvider {
     this.#open()
     const kek = this.#encryption.find(({ keyId, version }) => keyId === wrapped.keyId && version === wrapped.version)
     if (kek === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')
+    if (kek.key === null) throw new RedoubtError('ERR_KEYS_DESTROYED')
     const material = openBytes(kek.key, wrapAad(kek, wrapped.binding), Buffer.from(wrapped.wrapped, 'base64url'))
     const key = createSecretKey(material)
     material.fill(0)
@@ -166,6 +168,18 @@ class SealedFileProvider implements KeyProvider {
     this.save([...rotated, next])
     this.#encryption = [...rotated, next]
     return { keyId: next.keyId, version: next.version }
+  }
+
+  readonly destroyVersion = async (keyClass: KeyClass, version: number): Promise<void> => {
+    this.#open()
+    const kek = this.#encryption.find((one) => one.keyClass === keyClass && one.version === version)
+    if (kek === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')
+    if (kek.state === 'primary') throw new RedoubtError('ERR_CONFLICT', 'the primary version wraps still: rotate first')
+    if (kek.state === 'destroyed') return
+    const left = this.#encryption.map((one) => (one === kek ? { ...kek, state: 'destroyed' as const, key: null } : one))
+    // A failed call may have been done: until it is repeated the version serves on from memory, and not from the next start.
+    this.save(left)
+    this.#encryption = left
   }
 
   describe(): readonly KeyDescription[] {
@@ -233,7 +247,7 @@ class SealedFileProvider implements KeyProvider {
         state,
         createdAt,
         reservedUses,
-        key: key.export().toString('base64url'),
+        key: key === null ? '' : key.export().toString('base64url'),
       })),
       signing: this.#signing.map(({ name, keyId, version, createdAt, privateKey }) => ({
         name,
@@ -290,12 +304,14 @@ function newPrivateKey(name: SigningKeyName, now: number): PrivateKey {
 }
 
 function toEncryptionKey(record: KeyringContent['encryption'][number]): EncryptionKey {
+  const { keyId, keyClass, version, state, createdAt, reservedUses } = record
+  const kept = { keyId, keyClass, version, state, createdAt, reservedUses, uses: reservedUses }
+  if (state === 'destroyed') return { ...kept, key: null }
   const material = Buffer.from(record.key, 'base64url')
   if (material.byteLength !== AES_KEY_BYTES) throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'a key in the keyring has another length')
-  const { keyId, keyClass, version, state, createdAt, reservedUses } = record
   const key = createSecretKey(material)
   material.fill(0)
-  return { keyId, keyClass, version, state, createdAt, reservedUses, uses: reservedUses, key }
+  return { ...kept, key }
 }
 
 function toPrivateKey(record: KeyringContent['signing'][number]): PrivateKey {

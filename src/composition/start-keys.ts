@@ -1,0 +1,56 @@
+import type { AlertSink, AuditSink } from '#foundation/core'
+import type { DurableFolder } from '#foundation/storage'
+import type { Logger } from '#foundation/telemetry'
+import type { AuditedKeys, Keyring, KeyRotation, RotationConfig, SealedObjects, WrappedKeys } from '#trust/keys'
+import type { Closers } from './closers.ts'
+
+/** Uses of a key that the cache answered are on record within this time. */
+const FLUSH_MS = 60_000
+/** Between two rounds; a rotation that is asked for begins one at once. */
+const ROUND_MS = 3_600_000
+
+interface RotationParts {
+  readonly keyring: Keyring
+  readonly audit: AuditSink
+  readonly alerts: AlertSink
+  readonly logger: Logger
+  /** The folder of the rooms' objects. */
+  readonly folder: DurableFolder
+  readonly objects: readonly SealedObjects[]
+  readonly wrapped: readonly WrappedKeys[]
+  readonly config: RotationConfig
+}
+
+/** The recorded keys of the house. */
+export function startKeys(keyring: Keyring, audit: AuditSink, logger: Logger, closers: Closers): AuditedKeys {
+  const keys = keyring.keys(audit)
+  closers.push(() => keys.close())
+  const flush = setInterval(
+    () => void keys.flush().catch((error: unknown) => logger.error({ err: error }, 'uses of keys could not be recorded')),
+    FLUSH_MS,
+  )
+  flush.unref()
+  closers.push(() => clearInterval(flush))
+  return keys
+}
+
+/** @returns the rotation, and `begin` for its first round: not before the house stands, so that its start does not wait for it. */
+export function startRotation(
+  { keyring, logger, ...options }: RotationParts,
+  closers: Closers,
+): { rotation: KeyRotation; begin: () => void } {
+  const rotation = keyring.rotation(options)
+  const round = async (): Promise<void> => {
+    await rotation.run()
+    const { error, objects } = rotation.progress()
+    if (error !== null) logger.error({ code: error }, 'the rotation of keys stopped; the next round goes on')
+    else if (objects.failed > 0) logger.warn({ objects: objects.failed }, 'sealed objects cannot be moved to a new key version')
+  }
+  const timer = setInterval(() => void round(), ROUND_MS)
+  timer.unref()
+  closers.push(async () => {
+    clearInterval(timer)
+    await rotation.close()
+  })
+  return { rotation, begin: () => void round() }
+}

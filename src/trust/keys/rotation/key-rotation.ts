@@ -1,0 +1,303 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { type AlertSink, asRedoubtError, type Clock, type ErrorCode, type JsonObject } from '#foundation/core'
+import type { DurableFolder } from '#foundation/storage'
+import { factsOf, ITSELF, type RecordedKeys, referenceOf } from '../audited-keys.ts'
+import { graceMs, type RotationConfig } from '../config.ts'
+import type { KeyLimits } from '../key-limits.ts'
+import type { KeyProvider, KeyReference } from '../key-provider.ts'
+import type { KeyDescription } from '../keys.ts'
+import type { OwnerKeys } from '../owner-keys.ts'
+import { forgetOverwritten } from '../subject-store.ts'
+import type { UnwrapCache } from '../unwrap-cache.ts'
+import type { KeyMover } from './key-mover.ts'
+import { findObjectReferences, moveObjects, type ObjectProgress } from './object-mover.ts'
+import { Pace } from './pace.ts'
+import type { Retirement, RetirementStore } from './retirement-store.ts'
+import type { SealedObjects, WrappedKeys } from './wrapped-places.ts'
+
+/**
+ * No version ends sooner after its rotation than this: an object whose data key was wrapped just before it may be on its way to the
+ * disk still. One object is sealed in seconds.
+ */
+export const SETTLE_MS = 900_000
+
+export interface RotationProgress {
+  /** `idle` between rounds. */
+  readonly doing: 'idle' | 'rotating' | 'moving' | 'proving'
+  readonly objects: Readonly<ObjectProgress>
+  /** Wrapped keys in databases. */
+  readonly keys: { readonly seen: number; readonly moved: number; readonly failed: number }
+  /** When the last whole round ended; null before. */
+  readonly completedAt: number | null
+  /** Why the last round ended early; the next one goes on. */
+  readonly error: ErrorCode | null
+  /** Versions on their way out, and how much of their grace is left; null where a version ends at the provider, outside this house. */
+  readonly retirements: readonly (Retirement & { readonly graceLeftMs: number | null })[]
+}
+
+/** Rotates, moves, proves, retires and destroys by itself. */
+export interface KeyRotation {
+  /** One round, or the one that is running and another after it. Never rejects: what went wrong is in `progress` and is tried again. */
+  run(): Promise<void>
+  progress(): RotationProgress
+  /** Ends a running round at its next step; what was begun goes on with the next start. */
+  close(): Promise<void>
+}
+
+export interface KeyRotationParts {
+  readonly raw: DatabaseSync
+  readonly provider: KeyProvider
+  readonly owners: OwnerKeys
+  readonly cache: UnwrapCache
+  readonly keys: RecordedKeys
+  readonly mover: KeyMover
+  readonly retirements: RetirementStore
+  readonly limits: KeyLimits
+  readonly clock: Clock
+  readonly folder: DurableFolder
+  readonly objects: readonly SealedObjects[]
+  readonly wrapped: readonly WrappedKeys[]
+  readonly config: RotationConfig
+  readonly alerts: AlertSink
+  readonly sleep: (ms: number) => Promise<void>
+}
+
+const nothing = () => ({ objects: { seen: 0, moved: 0, resealed: 0, failed: 0 }, keys: { seen: 0, moved: 0, failed: 0 } })
+const idOf = ({ keyId, version }: KeyReference): string => `${keyId}/${version}`
+
+export class RoundsOfRotation implements KeyRotation {
+  readonly #parts: KeyRotationParts
+  readonly #pace: Pace
+  /** When this process first saw a version that was rotated out while it ran, on the monotonic clock; what it found at its start is settled. */
+  readonly #unsettled = new Map<string, number>()
+  readonly #found: ReadonlySet<string>
+  #counts = nothing()
+  #doing: RotationProgress['doing'] = 'idle'
+  #completedAt: number | null = null
+  #error: ErrorCode | null = null
+  #running: Promise<void> | null = null
+  #again = false
+  #closed = false
+  #everMoved = false
+  #lastRound: number
+
+  constructor(parts: KeyRotationParts) {
+    this.#parts = parts
+    this.#pace = new Pace(parts.clock, parts.config.objectsPerSecond, parts.sleep)
+    this.#found = new Set(this.#retiredVersions().map(idOf))
+    this.#lastRound = parts.clock.monotonic()
+  }
+
+  async run(): Promise<void> {
+    this.#again = true
+    this.#running ??= this.#rounds().finally(() => (this.#running = null))
+    await this.#running
+  }
+
+  progress(): RotationProgress {
+    const { config, provider, owners } = this.#parts
+    return {
+      doing: this.#doing,
+      objects: { ...this.#counts.objects },
+      keys: { ...this.#counts.keys },
+      completedAt: this.#completedAt,
+      error: this.#error,
+      retirements: this.#outgoing().map((retirement) => {
+        const endsHere = owners.ownerOf(retirement.keyId) !== null || provider.destroyVersion !== undefined
+        const left = retirement.compromised ? 0 : Math.max(0, graceMs(config) - retirement.waitedMs)
+        return { ...retirement, graceLeftMs: endsHere ? left : null }
+      }),
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#running
+  }
+
+  async #rounds(): Promise<void> {
+    while (this.#again && !this.#closed) {
+      this.#again = false
+      try {
+        await this.#round()
+        this.#error = null
+      } catch (thrown) {
+        this.#error = asRedoubtError(thrown).code
+      } finally {
+        this.#doing = 'idle'
+      }
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { keys, clock } = this.#parts
+    this.#counts = nothing()
+    this.#doing = 'rotating'
+    await keys.rotateDue()
+    this.#warnOfUse()
+    this.#begin()
+    this.#countGrace()
+    const pending = this.#outgoing().filter(({ phase, waitedMs, compromised }) => phase === 'move' || this.#isOver(waitedMs, compromised))
+    // The first round after a start looks at everything: what lies under the class of the tenant from earlier times comes under its owner.
+    if (pending.length > 0 || !this.#everMoved) {
+      this.#doing = 'moving'
+      if (!(await this.#move())) return
+      this.#everMoved = true
+    }
+    if (pending.length > 0) {
+      this.#doing = 'proving'
+      const named = await this.#references()
+      if (named === null) return
+      for (const retirement of pending) await this.#advance(retirement, named)
+    }
+    this.#completedAt = clock.now()
+  }
+
+  /** What is on its way out: versions that are marked and primary still, for a rotation that failed, are not. */
+  #outgoing(): readonly Retirement[] {
+    const retired = new Set(this.#retiredVersions().map(idOf))
+    return this.#parts.retirements.all().filter((retirement) => retirement.phase !== 'destroyed' && retired.has(idOf(retirement)))
+  }
+
+  /** A row for each version that is primary no more: made here and not with the rotation, so that a crash between the two loses nothing. */
+  #begin(): void {
+    const { retirements, clock } = this.#parts
+    const known = new Set(retirements.all().map(idOf))
+    for (const version of this.#retiredVersions()) {
+      if (!known.has(idOf(version))) retirements.begin(version, clock.now())
+      if (!this.#found.has(idOf(version)) && !this.#unsettled.has(idOf(version))) this.#unsettled.set(idOf(version), clock.monotonic())
+    }
+  }
+
+  #retiredVersions(): readonly KeyDescription[] {
+    const { provider, owners } = this.#parts
+    return [...provider.describe(), ...owners.describe()].filter(({ keyClass, state }) => keyClass !== 'signing' && state === 'retired')
+  }
+
+  /** Time that passes counts on the clock that nobody sets. */
+  #countGrace(): void {
+    const { clock, retirements } = this.#parts
+    const now = clock.monotonic()
+    const passed = Math.floor(now - this.#lastRound)
+    if (passed < 1) return
+    for (const retirement of this.#outgoing()) if (retirement.phase === 'grace') retirements.wait(retirement, passed)
+    this.#lastRound += passed
+  }
+
+  async #move(): Promise<boolean> {
+    const { objects, wrapped, mover, folder, keys, raw } = this.#parts
+    // A version is exposed with all before it, and so is what they wrapped.
+    const compromised = this.#outgoing().filter((retirement) => retirement.compromised)
+    const exposed = (key: KeyReference): boolean => compromised.some(({ keyId, version }) => keyId === key.keyId && key.version <= version)
+    for (const place of wrapped) if (!(await this.#moveKeys(place))) return false
+    forgetOverwritten(raw)
+    const options = { folder, mover, keys, progress: this.#counts.objects, exposed, pause: (done: number) => this.#pause(done) }
+    for (const place of objects) {
+      await moveObjects(place, options)
+      if (this.#closed) return false
+    }
+    return true
+  }
+
+  async #moveKeys(place: WrappedKeys): Promise<boolean> {
+    const { mover } = this.#parts
+    const counts = this.#counts.keys
+    for (const page of place.pages()) {
+      counts.seen += page.length
+      const primary = mover.primaryOf(place.keyClass)
+      const stale = page.filter(({ wrapped: { keyId, version } }) => keyId !== primary?.keyId || version !== primary.version)
+      if (stale.length > 0) {
+        const moved = await mover.move(stale.map(({ wrapped }) => ({ wrapped, to: place.keyClass })))
+        const changes = stale.flatMap((before, i) => {
+          const after = moved[i]!
+          return 'code' in after ? [] : [{ before, after }]
+        })
+        counts.failed += stale.length - changes.length
+        place.replace(changes)
+        counts.moved += changes.length
+      }
+      if (!(await this.#pause(stale.length))) return false
+    }
+    return true
+  }
+
+  /** Every version that a header or a row names; null when that could not be looked at to the end. */
+  async #references(): Promise<ReadonlySet<string> | null> {
+    const { objects, wrapped, folder } = this.#parts
+    const named = new Set<string>()
+    const found = (key: KeyReference): void => void named.add(idOf(key))
+    for (const place of wrapped)
+      for (const page of place.pages()) {
+        for (const key of page) found(key.wrapped)
+        if (!(await this.#pause(0))) return null
+      }
+    const looking = { folder, progress: nothing().objects, pause: (done: number) => this.#pause(done) }
+    for (const place of objects) if (!(await findObjectReferences(place, looking, found))) return null
+    return named
+  }
+
+  /** One step of a version on its way out, which is recorded before it is taken. */
+  async #advance(retirement: Retirement, named: ReadonlySet<string>): Promise<void> {
+    const { retirements, clock, keys } = this.#parts
+    const { phase, compromised, waitedMs } = retirement
+    if (named.has(idOf(retirement))) {
+      // Something came back, such as an object from a backup: it is moved first.
+      if (phase === 'grace') retirements.enter(retirement, 'move', clock.now())
+      return
+    }
+    const since = this.#unsettled.get(idOf(retirement))
+    if (since !== undefined && clock.monotonic() - since < SETTLE_MS) return
+    if (phase === 'move') {
+      await keys.recorder(ITSELF).record({ type: 'key.retire', action: 'rotateKey', details: this.#facts(retirement) })
+      retirements.enter(retirement, 'grace', clock.now())
+    }
+    if (compromised || (phase === 'grace' && this.#isOver(waitedMs, compromised))) await this.#destroy(retirement)
+  }
+
+  #isOver(waitedMs: number, compromised: boolean): boolean {
+    return compromised || waitedMs >= graceMs(this.#parts.config)
+  }
+
+  async #destroy(retirement: Retirement): Promise<void> {
+    const { provider, owners, cache, keys, retirements, clock, mover } = this.#parts
+    const chain = mover.chainOf(retirement.keyId)
+    if (chain === null || (typeof chain === 'string' && provider.destroyVersion === undefined)) return
+    const recorder = keys.recorder(ITSELF)
+    const fact = { type: 'key.destroy', action: 'destroyKey', details: this.#facts(retirement) } as const
+    await recorder.record(fact)
+    await recorder.tried(async () => {
+      cache.forgetVersion(retirement)
+      if (typeof chain === 'string') await provider.destroyVersion?.(chain, retirement.version)
+      else owners.destroyVersion(retirement)
+    }, fact)
+    retirements.enter(retirement, 'destroyed', clock.now())
+  }
+
+  #facts(retirement: Retirement): JsonObject {
+    const chain = this.#parts.mover.chainOf(retirement.keyId)
+    const { seen } = this.#counts.objects
+    const of = chain === null ? {} : typeof chain === 'string' ? { keyClass: chain } : factsOf(chain)
+    return { ...of, ...referenceOf(retirement), compromised: retirement.compromised, objectsSeen: seen, keysSeen: this.#counts.keys.seen }
+  }
+
+  /** Rotation is due at a quarter of this: someone has to look why it does not come. */
+  #warnOfUse(): void {
+    const { provider, owners, limits, alerts } = this.#parts
+    for (const { keyId, keyClass, version, uses, owner } of [...provider.describe(), ...owners.describe()]) {
+      if (keyClass === 'signing' || uses < limits.warnAt) continue
+      alerts.raise({
+        kind: 'key.overused',
+        severity: 'critical',
+        summary: 'a key version was used 2^31 times and was not rotated: it stops wrapping at 2^32',
+        subject: { type: 'Key', id: keyClass },
+        key: `${keyId}/${version}`,
+        details: { keyClass, keyId, version, uses, ...(owner === undefined ? {} : { owner }) },
+      })
+    }
+  }
+
+  async #pause(done: number): Promise<boolean> {
+    await this.#pace.did(done)
+    return !this.#closed
+  }
+}
