@@ -6,7 +6,7 @@ const foundation = ['foundation/core', 'foundation/config', 'foundation/storage'
 const trust = ['trust/client', 'trust/audit', 'trust/keys', 'trust/conditions', 'trust/identity', 'trust/policy'] as const
 const assets = ['assets/datasets', 'assets/registry', 'assets/training', 'assets/pipelines'] as const
 const gateway = ['gateway/serving', 'gateway/limits', 'gateway/filters', 'gateway/pipeline', 'gateway/routes'] as const
-const governance = ['governance/alerts', 'governance/approvals', 'governance/oversight'] as const
+const governance = ['governance/alerts', 'governance/approvals', 'governance/oversight', 'governance/erasure'] as const
 
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'foundation/core': [],
@@ -36,6 +36,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'governance/alerts': foundation,
   'governance/approvals': [...foundation, 'trust/keys'],
   'governance/oversight': [...foundation, 'trust/keys', 'governance/approvals'],
+  'governance/erasure': [...foundation, 'trust/keys', 'governance/approvals'],
 
   'interfaces/api': [...foundation, ...trust, ...assets, ...gateway, ...governance],
   'interfaces/commands': [...foundation, ...trust, ...assets, ...gateway, ...governance, 'interfaces/api'],

@@ -12,6 +12,7 @@ import type { House } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
 import { openExceptions, wrappedRoomKey } from '#governance/approvals'
+import { openErasureRoom } from '#governance/erasure'
 import {
   type Activation,
   approversOf,
@@ -37,6 +38,7 @@ import type { Configuration } from './configuration.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { openAssets } from './open-assets.ts'
+import { openErasuresOf } from './open-erasures.ts'
 import { derivedKey } from './derived-key.ts'
 import { openingSecret } from './opening-secret.ts'
 import { openReviews } from './open-reviews.ts'
@@ -244,8 +246,15 @@ async function start(
   const { sealer } = keyring
   const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
   const { reviews, wrapped: reviewsKey } = await openReviews(directory.at('oversight.db'), closers, reviewing)
-  const assets = { database, keys, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
+  // With the key store: data that are restored from an older backup do not bring back what was erased since.
+  const erasuresDatabase = openDatabase<unknown>(directory.at('keys', 'erasures.db'))
+  closers.push(() => erasuresDatabase.close())
+  const erasureRoom = await openErasureRoom({ database: erasuresDatabase, keys, audit, clock })
+  const { holds } = erasureRoom
+  const assets = { database, keys, holds, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
   const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, sought: configuration.confidential })
+  const erasures = openErasuresOf(erasureRoom, { datasets, confidential, sealer, database })
+  await erasures.resume()
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())
@@ -255,7 +264,7 @@ async function start(
   const { vault, wrapped: vaultKey } = startVault(vaultParts, closers)
   const rotating = { keyring, audit, alerts, logger, folder: assets.objects, config: configuration.keys.rotation }
   const objects = [datasets.sealedObjects, registry.sealedObjects, confidential.sealedObjects]
-  const wrapped = [vaultKey, reviewsKey, wrappedRoomKey(approvalsDatabase)]
+  const wrapped = [vaultKey, reviewsKey, wrappedRoomKey(approvalsDatabase), wrappedRoomKey(erasuresDatabase)]
   const { rotation, begin: beginRotation } = startRotation({ ...rotating, objects, wrapped }, closers)
   const models = createModelServer({ clock, logger, foreign: configuration.foreignModels })
   closers.push(() => models.close())
@@ -317,6 +326,9 @@ async function start(
     reviews,
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
+    holds,
+    erasures,
+    pseudonym: (subject) => sealer.pseudonym(subject),
     rotation,
     root: keys,
     vault,

@@ -1,16 +1,17 @@
 import { type Datasets, openDatasets } from '#assets/datasets'
 import { openPipelines, type Pipelines } from '#assets/pipelines'
 import { openRegistry, type Registry } from '#assets/registry'
-import type { AuditSink, Clock } from '#foundation/core'
+import type { AuditSink, Clock, LegalHolds } from '#foundation/core'
 import type { Database, DurableFolder } from '#foundation/storage'
 import { columnScanner, type ConfidentialStore, fingerprintKey, openConfidential, type Planner } from '#gateway/filters'
-import type { Keys, Keyring } from '#trust/keys'
+import type { AuditedKeys, Keyring } from '#trust/keys'
 import type { Configuration } from './configuration.ts'
 
 interface AssetParts {
   readonly database: Database<unknown>
   readonly objects: DurableFolder
-  readonly keys: Keys
+  readonly keys: AuditedKeys
+  readonly holds: LegalHolds
   readonly audit: AuditSink
   readonly clock: Clock
   readonly keyring: Pick<Keyring, 'sealer' | 'searchKey'>

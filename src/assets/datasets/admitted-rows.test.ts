@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { type AuditEvent, type ColumnMask, ManualClock, RedoubtError, type RowCells, type RowCondition } from '#foundation/core'
 import { MemoryFolder, openDatabase } from '#foundation/storage'
 import type { KeyUse } from '#trust/keys'
-import { memoryKeys, memorySealer as sealer } from '../../../test/evaluation/memory-datasets.ts'
+import { memoryKeys, memorySealer as sealer, noHolds } from '../../../test/evaluation/memory-datasets.ts'
 import { aggregate } from './aggregate.ts'
 import { csvOf } from './csv-writer.ts'
 import { type Datasets, openDatasets } from './datasets.ts'
@@ -34,6 +34,7 @@ beforeEach(() => {
     audit: { record },
     clock: new ManualClock(0),
     sealer,
+    holds: noHolds,
     environment: 'development',
   })
 })

@@ -1,4 +1,4 @@
-import { asRedoubtError, type DataScan } from '#foundation/core'
+import { asRedoubtError, type DataScan, RedoubtError } from '#foundation/core'
 import { type Database, migrate, transaction } from '#foundation/storage'
 import type { DatasetVersion } from './dataset-version.ts'
 
@@ -13,6 +13,14 @@ const MIGRATIONS = [
   `CREATE TABLE dataset_names (name TEXT PRIMARY KEY, last_version INTEGER NOT NULL)`,
   // What was found in the columns: names of columns and counts. In a table of its own, since only who asks for it reads it.
   `CREATE TABLE dataset_scans (id TEXT PRIMARY KEY, scan TEXT NOT NULL)`,
+  // What was erased: digests and counts, no person. Paths are of objects that are yet to be removed.
+  `ALTER TABLE datasets ADD COLUMN erasures INTEGER NOT NULL DEFAULT 0;
+   CREATE TABLE dataset_erasures (
+     id TEXT NOT NULL, number INTEGER NOT NULL, erasure TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+     before_digest TEXT NOT NULL, after_digest TEXT NOT NULL, row_count INTEGER NOT NULL, group_count INTEGER NOT NULL,
+     erased_at INTEGER NOT NULL, PRIMARY KEY (id, number));
+   CREATE TABLE dataset_removals (path TEXT PRIMARY KEY);
+   CREATE TABLE dataset_shreds (name TEXT PRIMARY KEY, shredded_at INTEGER NOT NULL)`,
 ]
 
 interface Row {
@@ -30,6 +38,31 @@ interface Row {
   readonly purposes: string
   readonly legal_basis: string
   readonly created_at: number
+  readonly erasures: number
+}
+
+/** What became of rows that a digest stands for. */
+export interface ErasedSince {
+  /** `rows`: some were erased; `shredded`: all of them, with the data set. */
+  readonly state: 'rows' | 'shredded'
+  readonly at: number
+}
+
+/** What an erasure took from one version. */
+export interface ErasedVersion {
+  readonly name: string
+  readonly version: number
+  readonly rows: number
+  /** Row groups written anew or dropped. */
+  readonly groups: number
+  /** Digests of the version. */
+  readonly before: string
+  readonly after: string
+}
+
+export interface ErasureMark extends Pick<ErasedVersion, 'before' | 'rows' | 'groups'> {
+  readonly erasure: string
+  readonly at: number
 }
 
 export interface Catalogue {
@@ -46,6 +79,19 @@ export interface Catalogue {
   ids(): ReadonlySet<string>
   /** @returns what was removed. */
   removeAll(name: string): DatasetVersion[]
+  /** Puts an erased version in the place of what it was, and remembers which objects are to go. One durable transaction. */
+  erase(version: DatasetVersion, mark: ErasureMark, removals: readonly string[]): void
+  /** What one erasure took from the versions of a name, whenever it was. */
+  erasedBy(erasure: string, name: string): ErasedVersion[]
+  /** Objects that nothing refers to any more and that may still be there. */
+  removals(): readonly string[]
+  removed(paths: readonly string[]): void
+  /** As `removeAll`; the name is never given again. Idempotent. */
+  shred(name: string, at: number): DatasetVersion[]
+  /** @throws {RedoubtError} `ERR_DATA_SHREDDED`. */
+  demandNotShredded(name: string): void
+  /** Whether rows of a version as it was under a digest are gone; null when all are there. */
+  erasedSince(name: string, version: number, digest: string): ErasedSince | null
 }
 
 export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalogue {
@@ -68,6 +114,25 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
   const remove = raw.prepare('DELETE FROM datasets WHERE name = ?')
   const insertScan = raw.prepare('INSERT INTO dataset_scans (id, scan) VALUES (?, ?)')
   const scanned = raw.prepare('SELECT scan FROM dataset_scans WHERE id = ?')
+  const replace = raw.prepare('UPDATE datasets SET digest = ?, row_count = ?, group_count = ?, erasures = ? WHERE id = ? AND erasures = ?')
+  const insertMark = raw.prepare('INSERT INTO dataset_erasures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+  const erasedBy = raw.prepare(
+    `SELECT name, version, row_count AS rows, group_count AS groups, before_digest AS before, after_digest AS after
+     FROM dataset_erasures WHERE erasure = ? AND name = ? ORDER BY version, number`,
+  )
+  const marked = raw.prepare('SELECT erased_at FROM dataset_erasures WHERE name = ? AND version = ? AND before_digest = ?')
+  const insertRemoval = raw.prepare('INSERT OR IGNORE INTO dataset_removals VALUES (?)')
+  const removals = raw.prepare('SELECT path FROM dataset_removals ORDER BY path')
+  const deleteRemoval = raw.prepare('DELETE FROM dataset_removals WHERE path = ?')
+  const insertShred = raw.prepare('INSERT OR IGNORE INTO dataset_shreds VALUES (?, ?)')
+  const shredded = raw.prepare('SELECT shredded_at FROM dataset_shreds WHERE name = ?')
+  const shreddedAt = (name: string): number | undefined => (shredded.get(name) as { shredded_at: number } | undefined)?.shredded_at
+  const takeAll = (name: string): DatasetVersion[] => {
+    const versions = (named.all(name) as unknown as Row[]).map(toVersion)
+    removeScans.run(name)
+    remove.run(name)
+    return versions
+  }
   const one = (row: unknown): DatasetVersion | null => (row === undefined ? null : toVersion(row as Row))
   return {
     nextVersion: (name) => ((lastVersion.get(name) as { last_version: number } | undefined)?.last_version ?? 0) + 1,
@@ -101,20 +166,44 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
     get: (name, version) => one(version === undefined ? latest.get(name) : exact.get(name, version)),
     byId: (id) => one(identified.get(id)),
     ids: () => new Set((all.all() as unknown as Row[]).map((row) => row.id)),
-    removeAll(name) {
-      const versions = (named.all(name) as unknown as Row[]).map(toVersion)
+    removeAll: (name) => allOrNothing(database, () => takeAll(name)),
+    erase(v, { erasure, before, rows, groups, at }, paths) {
       allOrNothing(database, () => {
-        removeScans.run(name)
-        remove.run(name)
+        const { changes } = replace.run(v.digest, v.rows, v.groups, v.erasures, v.id, v.erasures - 1)
+        if (changes !== 1) throw new RedoubtError('ERR_DATA_UNKNOWN', 'the version was removed, or changed, while rows of it were erased')
+        insertMark.run(v.id, v.erasures, erasure, v.name, v.version, before, v.digest, rows, groups, at)
+        for (const path of paths) insertRemoval.run(path)
       })
-      return versions
+    },
+    erasedBy: (erasure, name) => erasedBy.all(erasure, name).map((row) => ({ ...row }) as unknown as ErasedVersion),
+    removals: () => (removals.all() as unknown as { path: string }[]).map(({ path }) => path),
+    removed(paths) {
+      allOrNothing(database, () => {
+        for (const path of paths) deleteRemoval.run(path)
+      })
+    },
+    shred(name, at) {
+      return allOrNothing(database, () => {
+        insertShred.run(name, at)
+        return takeAll(name)
+      })
+    },
+    demandNotShredded(name) {
+      if (shreddedAt(name) !== undefined)
+        throw new RedoubtError('ERR_DATA_SHREDDED', `the data set \`${name}\` was shredded; its name is not given again`)
+    },
+    erasedSince(name, version, digest) {
+      const at = shreddedAt(name)
+      if (at !== undefined) return { state: 'shredded', at }
+      const mark = marked.get(name, version, digest) as { erased_at: number } | undefined
+      return mark === undefined ? null : { state: 'rows', at: mark.erased_at }
     },
   }
 }
 
-function allOrNothing(database: Pick<Database<unknown>, 'raw'>, work: () => void): void {
+function allOrNothing<T>(database: Pick<Database<unknown>, 'raw'>, work: () => T): T {
   try {
-    transaction(database, work)
+    return transaction(database, work)
   } catch (cause) {
     throw asRedoubtError(cause, 'ERR_STORAGE_IO')
   }
@@ -136,5 +225,6 @@ function toVersion(row: Row): DatasetVersion {
     legalBasis: row.legal_basis as DatasetVersion['legalBasis'],
     createdAt: row.created_at,
     groups: row.group_count,
+    erasures: row.erasures,
   }
 }

@@ -9,7 +9,7 @@ export interface ColumnDescription {
   readonly nullable: boolean
 }
 
-/** One immutable version of a data set: what may be known of it without opening it. */
+/** One version of a data set, which nothing but an erasure changes: what may be known of it without opening it. */
 export interface DatasetVersion {
   readonly id: string
   readonly name: string
@@ -29,6 +29,8 @@ export interface DatasetVersion {
   readonly legalBasis: LegalBasis
   readonly createdAt: number
   readonly groups: number
+  /** How often rows about a person were erased from it. The version stays what it is; rows, groups and digest are as of now. */
+  readonly erasures: number
 }
 
 /** A version that was just imported, with what was found in it; nothing where nothing looks. */

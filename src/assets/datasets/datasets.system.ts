@@ -55,6 +55,7 @@ it('imports and reads the census table on disk with the real keyring and log, an
     audit,
     clock,
     sealer: keyring.sealer,
+    holds: { demandNone: () => undefined, heldSubjects: () => [] },
     environment: 'development',
   })
   const by = { type: 'ServiceAccount', id: 'importer' }

@@ -3,7 +3,7 @@ import { type AuditEvent, type AuditSink, ManualClock, RedoubtError } from '#fou
 import { sealObject } from '#foundation/crypto'
 import { type Database, MemoryFolder, openDatabase } from '#foundation/storage'
 import type { KeyUse } from '#trust/keys'
-import { memoryKeys, memorySealer as sealer } from '../../../test/evaluation/memory-datasets.ts'
+import { memoryKeys, memorySealer as sealer, noHolds } from '../../../test/evaluation/memory-datasets.ts'
 import { type Datasets, openDatasets } from './datasets.ts'
 import type { DatasetVersion, RowGroup } from './dataset-version.ts'
 import type { ImportOptions } from './options.ts'
@@ -36,6 +36,7 @@ function open(): Datasets {
     audit,
     clock: new ManualClock(1_700_000_000_000),
     sealer,
+    holds: noHolds,
     environment: 'development',
   })
 }
@@ -276,6 +277,7 @@ describe('at rest', () => {
       audit: { record: async () => ({ index: 0, leafHash: '' }) },
       clock: new ManualClock(0),
       sealer,
+      holds: noHolds,
       environment: 'development' as const,
     }
     const forged = openDatasets(ports)
@@ -390,7 +392,7 @@ describe('faults', () => {
       datasets = open()
       const keys = memoryKeys()
       const audit = { record: async () => ({ index: 0, leafHash: '' }) }
-      const ports = { database, keys, audit, clock: new ManualClock(0), sealer, environment: 'development' as const }
+      const ports = { database, keys, audit, clock: new ManualClock(0), sealer, holds: noHolds, environment: 'development' as const }
       const version = await openDatasets({ ...ports, objects }).import(chunks(PEOPLE), OPTIONS)
       let state = seed
       const survivor = objects.powerCut(() => (state = (state * 16_807) % 2_147_483_647) / 2_147_483_647)

@@ -4,34 +4,48 @@ import {
   type ColumnScanner,
   type DataScan,
   type EntityFacts,
+  type LegalHolds,
   RedoubtError,
   SENSITIVITIES,
   type SubjectSealer,
 } from '#foundation/core'
 import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
-import type { Keys, KeyUse, SealedObjects } from '#trust/keys'
-import { type Catalogue, openCatalogue } from './catalogue.ts'
+import type { KeyUse, SealedObjects } from '#trust/keys'
+import { type Catalogue, type ErasedSince, type ErasedVersion, openCatalogue } from './catalogue.ts'
 import type { DatasetVersion, ImportedVersion } from './dataset-version.ts'
+import { type EraseAsk, eraseFromVersion, openUnlessDestroyed, removeErased } from './erase-subject.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
 import type { ColumnProfile } from './manifest.ts'
-import { FOLDER, idsWithObjects, sealedObjectsIn } from './object-paths.ts'
+import { FOLDER, idsWithObjects, ownerOf, pathsAfter, pathsOf, sealedObjectsIn } from './object-paths.ts'
 import type { ImportOptions } from './options.ts'
+import { type DatasetKeys, renewKeys } from './renew-keys.ts'
 import type { RowAccess } from './row-access.ts'
 import { type FirstRows, firstRows, type FirstRowsAsk, readRows, type RowReading } from './row-reading.ts'
+import { findRows } from './subject-index.ts'
 import { dataEvent, VersionReader } from './version-reader.ts'
 
 export interface DatasetsOptions {
   readonly database: Pick<Database<unknown>, 'raw'>
   readonly objects: DurableFolder
-  readonly keys: Keys
+  readonly keys: DatasetKeys
   readonly audit: AuditSink
   readonly clock: Clock
   readonly sealer: SubjectSealer
+  /** What may not be erased now. */
+  readonly holds: LegalHolds
   /** Looks at what the columns of an import hold; without one nothing looks. */
   readonly scanner?: ColumnScanner
   /** Where the house runs; policies know it as parent of each data set. */
   readonly environment: 'development' | 'production'
+}
+
+/** What there was of a shredded data set. */
+export interface Shredded {
+  readonly versions: number
+  readonly objects: number
+  /** Versions of its key-encryption key that were destroyed, `ID/VERSION`. */
+  readonly keys: readonly string[]
 }
 
 export type FirstAsk = Omit<FirstRowsAsk, 'pseudonym'>
@@ -75,8 +89,29 @@ export interface Datasets {
   profile(version: DatasetVersion, use: KeyUse): Promise<readonly ColumnProfile[]>
   /** Positions, from 0, of the rows about one person; recorded as `data.lookup` under the pseudonym. */
   rowsOf(version: DatasetVersion, subject: string, use: KeyUse): Promise<readonly number[]>
-  /** Removes all versions of a name; recorded as `data.remove`. @returns how many. */
+  /** Names of the data sets that hold rows about a person, by pseudonym; each look is recorded as `data.lookup`. */
+  withRowsOf(pseudonym: string, use: KeyUse): Promise<readonly string[]>
+  /**
+   * Removes all versions of a name; recorded as `data.remove`. @returns how many.
+   * @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, or for a person of whom it holds rows.
+   */
   remove(name: string, use: KeyUse): Promise<number>
+  /** @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, or for a person of whom it holds rows. */
+  demandNotHeld(name: string, use: KeyUse): Promise<void>
+  /**
+   * Takes a person's rows out of every version of a data set; each is recorded as `data.erase` before it takes effect, and for every
+   * reader at once. Idempotent: what a crash or a failure interrupted is finished by the next call.
+   * @returns all that this erasure took, in this call and before.
+   * @throws {RedoubtError} `ERR_LEGAL_HOLD`; what storage, keys and audit throw.
+   */
+  eraseSubject(name: string, ask: EraseAsk, use: KeyUse): Promise<readonly ErasedVersion[]>
+  /**
+   * Destroys what all versions of a data set are sealed under and removes them; recorded as `data.shred`. The name is never given again. Idempotent.
+   * @throws {RedoubtError} as `remove`.
+   */
+  shred(name: string, erasure: string, use: KeyUse): Promise<Shredded>
+  /** Whether rows that were in a version when it had a digest are gone; null when all are there. For what was learned from it. */
+  erasedSince(name: string, version: number, digest: string): ErasedSince | null
   /** All that lies sealed here, of imports that run too, for whoever moves keys. */
   readonly sealedObjects: SealedObjects
 }
@@ -88,12 +123,29 @@ export function openDatasets(options: DatasetsOptions): Datasets {
   objects.makeFolder(FOLDER)
   objects.syncFolder('')
   removeLeftovers(objects, catalogue)
+  const { holds } = options
   const facts = new Map<string, EntityFacts>()
   let last: Promise<unknown> = Promise.resolve()
   const serialise = <T>(work: () => Promise<T>): Promise<T> => {
     const next = last.then(work, work)
     last = next.catch(() => undefined)
     return next
+  }
+  const versionsOf = (name: string): DatasetVersion[] => catalogue.list().filter((version) => version.name === name)
+  const removable = async (name: string, use: KeyUse): Promise<DatasetVersion[]> => {
+    const versions = versionsOf(name)
+    holds.demandNone({ dataset: name })
+    const held = holds.heldSubjects()
+    if (held.length > 0)
+      for (const version of versions)
+        for (const pseudonym of await subjectsAmong(reader(version, use), held)) holds.demandNone({ pseudonym })
+    return versions
+  }
+  const forget = (removed: readonly DatasetVersion[]): void => {
+    for (const { id } of removed) {
+      removeObjects(objects, id)
+      facts.delete(id)
+    }
   }
   const reader = (version: DatasetVersion, use: KeyUse): VersionReader => new VersionReader(options, requireKnown(catalogue, version), use)
 
@@ -122,22 +174,59 @@ export function openDatasets(options: DatasetsOptions): Datasets {
       await opened.record('data.lookup', { pseudonym })
       return opened.rowsOf(pseudonym)
     },
+    async withRowsOf(pseudonym, use) {
+      const names = new Set<string>()
+      for (const version of catalogue.list()) {
+        if (version.subject === null || names.has(version.name)) continue
+        const opened = reader(version, { ...use, resource: { type: 'Dataset', id: version.name } })
+        await opened.record('data.lookup', { pseudonym })
+        if ((await subjectsAmong(opened, [pseudonym])).length > 0) names.add(version.name)
+      }
+      return [...names]
+    },
+    async demandNotHeld(name, use) {
+      await removable(name, use)
+    },
     async remove(name, use) {
-      const versions = catalogue.list().filter((version) => version.name === name)
+      const versions = await removable(name, use)
       if (versions.length === 0) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
       await audit.record(dataEvent('data.remove', use, { versions: versions.map((version) => version.version) }))
       const removed = catalogue.removeAll(name)
-      for (const { id } of removed) {
-        removeObjects(objects, id)
-        facts.delete(id)
-      }
+      forget(removed)
       return removed.length
     },
+    eraseSubject: (name, ask, use) =>
+      serialise(async () => {
+        const ports = { ...options, catalogue }
+        for (const version of versionsOf(name)) await eraseFromVersion(ports, version, ask, use)
+        removeErased(ports)
+        const erased = catalogue.erasedBy(ask.erasure, name)
+        // What is gone here lies in backups.
+        if (erased.length > 0) await renewKeys(options, name, versionsOf(name), use)
+        return erased
+      }),
+    shred: (name, erasure, use) =>
+      serialise(async () => {
+        const versions = await removable(name, use)
+        const count = versions.reduce((sum, { id }) => sum + pathsOf(objects, id).length, 0)
+        await audit.record(dataEvent('data.shred', use, { erasure, versions: versions.map(({ version }) => version), objects: count }))
+        const living = options.keys.list().filter((key) => key.owner === name && key.keyClass === 'dataset' && key.state !== 'destroyed')
+        await options.keys.destroyOwner(ownerOf(name), use)
+        forget(catalogue.shred(name, options.clock.now()))
+        return { versions: versions.length, objects: count, keys: living.map(({ keyId, version }) => `${keyId}/${version}`) }
+      }),
+    erasedSince: (name, version, digest) => catalogue.erasedSince(name, version, digest),
     sealedObjects: {
       keyClass: 'dataset',
       list: () => sealedObjectsIn(objects, new Map(catalogue.list().map(({ id, name }) => [id, name]))),
     },
   }
+}
+
+/** Those of some people of whom a version holds rows. */
+async function subjectsAmong(reader: VersionReader, pseudonyms: readonly string[]): Promise<readonly string[]> {
+  const opened = await openUnlessDestroyed(reader)
+  return opened === null ? [] : pseudonyms.filter((pseudonym) => findRows(opened.index, pseudonym).length > 0)
 }
 
 function factsOf(version: DatasetVersion, environment: string): EntityFacts {
@@ -161,6 +250,8 @@ function requireKnown(catalogue: Catalogue, version: DatasetVersion): DatasetVer
 
 function removeLeftovers(objects: DurableFolder, catalogue: Catalogue): void {
   removeUnfinished(objects, FOLDER)
+  removeErased({ objects, catalogue })
+  for (const version of catalogue.list()) for (const path of pathsAfter(objects, version)) objects.remove(path)
   const known = catalogue.ids()
   for (const id of idsWithObjects(objects)) if (!known.has(id)) removeObjects(objects, id)
 }

@@ -18,10 +18,12 @@ import { ColumnObserver, numberOf, textOf } from './column-type.ts'
 import { CsvParser, type CsvRow } from './csv-parser.ts'
 import type { ColumnDescription, ImportedVersion, RowGroup } from './dataset-version.ts'
 import { ColumnProfiler, describeForAudit, encodeManifest, type Manifest, versionOf } from './manifest.ts'
-import { FOLDER, groupPath, indexPath, manifestPath, ownerOf, pathsOf, resourceOf, spoolPath } from './object-paths.ts'
+import { FOLDER, groupPart, indexPart, manifestPart, ownerOf, pathsOf, resourceOf, spoolPath } from './object-paths.ts'
 import { checkHeader, checkOptions, type ImportOptions } from './options.ts'
 import { encodeRowGroup, MAX_GROUP_ROWS } from './row-group-codec.ts'
 import { demandSensitivity, scanForAudit } from './scan-facts.ts'
+import { demandLivingKeys } from './renew-keys.ts'
+import { sealPart } from './seal-part.ts'
 import { readFrames, writeFrame } from './spool.ts'
 import { SubjectIndexBuilder } from './subject-index.ts'
 
@@ -66,6 +68,7 @@ export async function importDataset(
   }
   try {
     checkOptions(options)
+    ports.catalogue.demandNotShredded(options.name)
     const use: KeyUse = {
       principal: options.by,
       purpose: 'data-import',
@@ -78,6 +81,7 @@ export async function importDataset(
     const sealed = await sealGroups(ports, id, spoolKey, table, options, use)
     ports.objects.remove(spoolPath(id))
     return await ports.serialise(async () => {
+      ports.catalogue.demandNotShredded(options.name)
       const manifest: Manifest = {
         format: 1,
         id,
@@ -96,10 +100,10 @@ export async function importDataset(
         ...sealed,
       }
       const { bytes, digest } = encodeManifest(manifest)
-      const key = await ports.keys.generateDataKey(ownerOf(options.name), resourceOf(id, 'manifest'), use)
-      await sealObject(ports.objects, manifestPath(id), key, [bytes])
+      await sealPart(ports, { id, name: options.name }, manifestPart(0), use, [bytes])
       const version = versionOf(manifest, digest)
       options.signal?.throwIfAborted()
+      demandLivingKeys(ports, id)
       // Recorded before it exists: a version that the log does not know must not be found.
       await ports.audit.record({
         ...event,
@@ -254,15 +258,13 @@ async function sealGroups(
     if (index) for (const [i, fields] of rows.entries()) addSubject(index, ports.sealer, textOf(fields[subject]!), row + i)
     row += group.rows
     const number = groups.length
-    const key = await ports.keys.generateDataKey(ownerOf(options.name), resourceOf(id, `group-${number}`), use)
-    const { plaintextDigest } = await sealObject(ports.objects, groupPath(id, number), key, encodeRowGroup(group))
+    const { plaintextDigest } = await sealPart(ports, { id, name: options.name }, groupPart(number), use, encodeRowGroup(group))
     groups.push({ rows: group.rows, digest: plaintextDigest })
   }
   let subjectIndex: string | null = null
   if (index) {
     const bytes = index.finish()
-    const key = await ports.keys.generateDataKey(ownerOf(options.name), resourceOf(id, 'subjects'), use)
-    await sealObject(ports.objects, indexPath(id), key, [bytes])
+    await sealPart(ports, { id, name: options.name }, indexPart(0), use, [bytes])
     subjectIndex = createHash('sha256').update(bytes).digest('hex')
   }
   return { groups, subjectIndex, profile: profilers.map((profiler) => profiler.finish()) }

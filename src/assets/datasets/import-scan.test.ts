@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type AuditEvent, type ColumnScanner, type DataScan, ManualClock, RedoubtError } from '#foundation/core'
 import { MemoryFolder, openDatabase } from '#foundation/storage'
-import { memoryKeys, memorySealer as sealer, someone, someUse } from '../../../test/evaluation/memory-datasets.ts'
+import { memoryKeys, memorySealer as sealer, noHolds, someone, someUse } from '../../../test/evaluation/memory-datasets.ts'
 import { type Datasets, openDatasets } from './datasets.ts'
 import type { ImportedVersion } from './dataset-version.ts'
 import type { ImportOptions } from './options.ts'
@@ -51,6 +51,7 @@ beforeEach(() => {
     audit: { record: async (event) => ({ index: events.push(event) - 1, leafHash: '' }) },
     clock: new ManualClock(1_700_000_000_000),
     sealer,
+    holds: noHolds,
     scanner,
     environment: 'development',
   })
@@ -120,6 +121,7 @@ describe('what an import finds (A1, C6)', () => {
       audit: { record: async () => ({ index: 0, leafHash: '' }) },
       clock: new ManualClock(0),
       sealer,
+      holds: noHolds,
       scanner: {
         begin: () => ({
           row: () => undefined,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalJson, type JsonObject, parseStrictJson, RedoubtError } from '#foundation/core'
 import { z } from 'zod'
 import type { DatasetVersion, RowGroup } from './dataset-version.ts'
+import { GROUP_PART } from './object-paths.ts'
 
 /** Statistics of one column. They are data: a minimum or a frequent value can name a person. Only ever sealed. */
 const columnProfileSchema = z.strictObject({
@@ -28,7 +29,7 @@ const manifestSchema = z.strictObject({
   name: z.string(),
   version: z.int().min(1),
   salt: z.string(),
-  rows: z.int().min(1),
+  rows: z.int().min(0),
   bytes: z.int().min(0),
   columns: z.array(z.strictObject({ name: z.string(), type: z.enum(['integer', 'real', 'text']), nullable: z.boolean() })),
   label: z.string().nullable(),
@@ -37,10 +38,12 @@ const manifestSchema = z.strictObject({
   purposes: z.array(z.string()),
   legalBasis: z.string(),
   createdAt: z.int(),
-  /** SHA-256 of the plaintext of each row group. */
-  groups: z.array(z.strictObject({ rows: z.int().min(1), digest: digestSchema })),
+  /** SHA-256 of the plaintext of each row group; `part` where it is not `group-` and its place. */
+  groups: z.array(z.strictObject({ rows: z.int().min(1), digest: digestSchema, part: z.string().regex(GROUP_PART).optional() })),
   subjectIndex: digestSchema.nullable(),
   profile: z.array(columnProfileSchema),
+  /** How often rows were erased since the import. */
+  erasures: z.int().min(1).optional(),
 })
 export type Manifest = z.infer<typeof manifestSchema>
 
@@ -78,6 +81,7 @@ export function versionOf(manifest: Manifest, digest: string): DatasetVersion {
     legalBasis: manifest.legalBasis as DatasetVersion['legalBasis'],
     createdAt,
     groups: manifest.groups.length,
+    erasures: manifest.erasures ?? 0,
   }
 }
 

@@ -54,6 +54,36 @@ export function findRows(index: Uint8Array, pseudonym: string): number[] {
   return rows
 }
 
+/** The index as it is once all rows about a subject are gone: the others' rows move up. @param rows the subject's, ascending. */
+export function withoutSubject(index: Uint8Array, rows: readonly number[]): Uint8Array {
+  const erased = Uint32Array.from(rows)
+  const source = Buffer.from(index.buffer, index.byteOffset, index.byteLength)
+  const left = Buffer.alloc(index.byteLength - rows.length * RECORD_BYTES)
+  let to = 0
+  for (let from = 0; from < source.byteLength; from += RECORD_BYTES) {
+    const row = source.readUInt32BE(from + PSEUDONYM_BYTES)
+    const before = countBelow(erased, row)
+    if (erased[before] === row) continue
+    source.copy(left, to, from, from + PSEUDONYM_BYTES)
+    left.writeUInt32BE(row - before, to + PSEUDONYM_BYTES)
+    to += RECORD_BYTES
+  }
+  if (to !== left.byteLength) throw new RedoubtError('ERR_STORAGE_CORRUPT', 'the subject index names a row twice')
+  return left
+}
+
+/** How many of some ascending numbers are smaller than one. */
+function countBelow(ascending: Uint32Array, bound: number): number {
+  let low = 0
+  let high = ascending.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ascending[middle]! < bound) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
 function decodePseudonym(pseudonym: string): Buffer {
   const bytes = Buffer.from(pseudonym, 'base64url')
   if (bytes.byteLength !== PSEUDONYM_BYTES) throw new RedoubtError('ERR_INTERNAL', 'a pseudonym is not 32 bytes long')

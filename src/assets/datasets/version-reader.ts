@@ -5,7 +5,7 @@ import type { DurableFolder } from '#foundation/storage'
 import type { Keys, KeyUse } from '#trust/keys'
 import type { DatasetVersion, RowGroup } from './dataset-version.ts'
 import { decodeManifest, describeForAudit, type Manifest } from './manifest.ts'
-import { groupPath, indexPath, manifestPath, resourceOf } from './object-paths.ts'
+import { groupPart, indexPart, manifestPart, partPath, resourceOf } from './object-paths.ts'
 import { decodeRowGroup } from './row-group-codec.ts'
 import { findRows } from './subject-index.ts'
 
@@ -46,32 +46,39 @@ export class VersionReader {
   }
 
   async manifest(): Promise<Manifest> {
-    return decodeManifest(await this.#open(manifestPath(this.version.id), 'manifest'), this.version)
+    return decodeManifest(await this.#open(manifestPart(this.version.erasures)), this.version)
   }
 
   async *groups(): AsyncGenerator<RowGroup> {
     const manifest = await this.manifest()
     if (manifest.groups.reduce((sum, { rows }) => sum + rows, 0) !== this.version.rows)
       throw new RedoubtError('ERR_STORAGE_CORRUPT', 'a manifest has another number of rows than it states')
-    for (const [number, { rows, digest }] of manifest.groups.entries()) {
-      const bytes = await this.#open(groupPath(this.version.id, number), `group-${number}`)
+    for (const [number, { rows, digest, part = groupPart(number) }] of manifest.groups.entries()) {
+      const bytes = await this.#open(part)
       requireDigest(bytes, digest)
       yield decodeRowGroup(bytes, rows, manifest.columns)
     }
   }
 
   async rowsOf(pseudonym: string): Promise<readonly number[]> {
-    const { subjectIndex } = await this.manifest()
-    if (subjectIndex === null) throw new RedoubtError('ERR_DATA_COLUMN', 'the data set was imported without a subject column')
-    const bytes = await this.#open(indexPath(this.version.id), 'subjects')
-    requireDigest(bytes, subjectIndex)
-    return findRows(bytes, pseudonym)
+    const index = await this.subjectIndex(await this.manifest())
+    if (index === null) throw new RedoubtError('ERR_DATA_COLUMN', 'the data set was imported without a subject column')
+    return findRows(index, pseudonym)
   }
 
-  async #open(path: string, part: string): Promise<Uint8Array> {
+  /** Null for a version that was imported without a subject column. */
+  async subjectIndex({ subjectIndex }: Manifest): Promise<Uint8Array | null> {
+    if (subjectIndex === null) return null
+    const bytes = await this.#open(indexPart(this.version.erasures))
+    requireDigest(bytes, subjectIndex)
+    return bytes
+  }
+
+  async #open(part: string): Promise<Uint8Array> {
     const { objects, keys } = this.#ports
-    const object = await openObject(objects, path, (wrapped) => keys.unwrap(wrapped, this.#use), {
-      resource: resourceOf(this.version.id, part),
+    const { id } = this.version
+    const object = await openObject(objects, partPath(id, part), (wrapped) => keys.unwrap(wrapped, this.#use), {
+      resource: resourceOf(id, part),
     })
     return object.readAll()
   }

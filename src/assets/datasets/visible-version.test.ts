@@ -11,6 +11,7 @@ const version: DatasetVersion = {
   rows: 120,
   bytes: 4_000,
   groups: 1,
+  erasures: 0,
   columns: [
     { name: 'who', type: 'text', nullable: false },
     { name: 'age', type: 'integer', nullable: false },

@@ -39,6 +39,7 @@ function version(columns: Columns, rows: number, subject: string | null = null):
     legalBasis: 'contract',
     createdAt: 0,
     groups: 1,
+    erasures: 0,
   }
 }
 

@@ -56,6 +56,8 @@ export const ERROR_TABLE = {
   ERR_STORAGE_LOCKED: entry(503, 'another server uses the data directory', 'stop the other server or choose another `--data-dir`'),
   ERR_STORAGE_CORRUPT: entry(500, 'stored data do not match their checksum', 'restore from backup'),
 
+  ERR_BACKUP_INVALID: entry(422, 'the backup is not whole, or was changed', 'take another backup'),
+
   // crypto
   ERR_CRYPTO_AUTHENTICATION: entry(500, 'the ciphertext is not authentic', 'restore the file from backup'),
   ERR_CRYPTO_FORMAT: entry(500, 'the file is not in the RDBT1 format', 'check that the file was written by Redoubt'),
@@ -316,6 +318,17 @@ export const ERROR_TABLE = {
     'look with `redoubt data scan FILE`; give that sensitivity, or leave out `--strict`',
   ),
   ERR_DATA_UNKNOWN: entry(404, 'there is no such data set', 'run `redoubt data list`'),
+  ERR_DATA_SHREDDED: entry(410, 'the data set was shredded', 'choose another name; what was shredded cannot be read any more'),
+  ERR_CERTIFICATE_INVALID: entry(
+    422,
+    'the certificate is not one that this key signed',
+    'compare the key with the one that the server gives: `redoubt data certificate-key`',
+  ),
+  ERR_LEGAL_HOLD: entry(
+    409,
+    'a legal hold forbids to erase this',
+    'wait until it ends, or have a privacy officer lift it: `redoubt data hold list`',
+  ),
 
   // training
   ERR_TRAINING_LABEL: entry(422, 'the label column is not binary', 'use a label column of 0 and 1'),

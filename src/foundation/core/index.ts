@@ -43,6 +43,7 @@ export {
   type SpecialCategory,
   type TaggedFact,
 } from './ports/entities.ts'
+export { type LegalHolds } from './ports/holds.ts'
 export { type ExceptionAsk, type ExceptionSource, NO_EXCEPTIONS } from './ports/exceptions.ts'
 export { PRESET_NAMES, type PresetName, SCORE_THRESHOLD } from './ports/filters.ts'
 export {

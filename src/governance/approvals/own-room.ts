@@ -15,7 +15,7 @@ export const wrappedRoomKey = ({ raw }: Pick<Database<unknown>, 'raw'>): Wrapped
 export async function roomKey(
   keys: Pick<Keys, 'generateDataKey' | 'unwrap'>,
   statements: Statements,
-  room: 'approvals' | 'oversight',
+  room: 'approvals' | 'oversight' | 'erasure',
 ): Promise<KeyObject> {
   const self = { type: 'System', id: room }
   const use = { principal: self, purpose: room, resource: self }

@@ -107,6 +107,13 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', '/api/v1/keys/rotate', { json: { keyClass: 'model' } }, 'rotateKey', /rotate key/],
   ['GET', '/api/v1/keys/rotation', {}, 'view', /tell rotation/],
   ['POST', '/api/v1/subjects/destroy-key', { json: { subject: 's' } }, 'destroyKey', /destroy subject/],
+  ['POST', '/api/v1/subjects/erase', { json: { subject: 's', dataset: 'credit', ground: 'objection' } }, 'erase', /erase subject/],
+  ['GET', '/api/v1/erasures', {}, 'view', /list erasures/],
+  ['GET', '/api/v1/erasures/certificate-key', {}, 'view', /read certificate key/],
+  ['GET', `/api/v1/erasures/er_${'A'.repeat(22)}/certificate`, {}, 'view', /read certificate/],
+  ['POST', '/api/v1/holds', { json: { on: { dataset: 'credit' }, until: '2099-01-01T00:00:00Z', reason: 'r' } }, 'hold', /set hold/],
+  ['GET', '/api/v1/holds', {}, 'view', /list holds/],
+  ['POST', `/api/v1/holds/hold_${'A'.repeat(22)}/lift`, { json: { reason: 'r' } }, 'hold', /lift hold/],
   ['GET', '/api/v1/audit/entries', {}, 'readAudit', /search log/],
   ['GET', '/api/v1/audit/entries/1', {}, 'readAudit', /read entry.*open personal fields/],
   ['GET', '/api/v1/audit/entries/1/proof', {}, 'readAudit', /prove/],
@@ -160,6 +167,8 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
 /** More than one question stands before these, or an answer that is always no: tests in `test/house` have them. */
 const TESTED_ELSEWHERE = [
   'PUT /api/v1/pipelines/redoubt/:algorithm',
+  // `test/house/erasing.test.ts`.
+  'POST /api/v1/datasets/:name/shred',
   // `test/house/explanations.test.ts`.
   'POST /api/v1/models/:name/explain',
   'GET /api/v1/audit/explanations/:requestId',

@@ -16,6 +16,8 @@ import { confidentialRoutes } from './confidential-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { datasetRoutes } from './dataset-routes.ts'
 import { authenticate, demand, systemPart } from './guard.ts'
+import { erasureRoutes } from './erasure-routes.ts'
+import { holdRoutes } from './hold-routes.ts'
 import { explanationRoutes } from './explanation-routes.ts'
 import { HeavyWork, type Lanes } from './heavy-work.ts'
 import { keyRoutes } from './key-routes.ts'
@@ -139,6 +141,8 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     breakGlassRoutes,
     accessReviewRoutes,
     reviewRoutes,
+    erasureRoutes,
+    holdRoutes,
   ])
     await app.register(group(plane, lanes), { prefix: '/api/v1' })
   app.get('/api/v1/status', { schema: { summary: 'What the server knows of its own state' } }, async (request) => {

@@ -9,12 +9,13 @@ import {
   RedoubtError,
   type RegisteredKind,
 } from '#foundation/core'
-import { CanariesReader, type Cell, DocumentReader, ExampleLines, Examples, newCanaries, RowsReader, TermsReader } from '#gateway/filters'
+import { CanariesReader, DocumentReader, ExampleLines, Examples, newCanaries, TermsReader } from '#gateway/filters'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, mayGoOn, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { longOperation, until } from './long-operation.ts'
 import { objectName } from './names.ts'
+import { protectRows } from './protect-rows.ts'
 
 const RESOURCE = systemPart('confidential')
 const labelled = z.strictObject({ label: objectName })
@@ -72,30 +73,14 @@ export const confidentialRoutes =
       async (request, reply) => {
         const { label } = request.params
         const principal = await demand(plane, request, 'administer', RESOURCE)
-        const version = plane.datasets.get(label)
-        if (version === null) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${label}\``)
+        if (plane.datasets.get(label) === null) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${label}\``)
         const requestId = request.redoubtRequestId
         const operation = { requestId, mayGoOn: mayGoOn(plane, request, 'administer', () => RESOURCE) }
         await longOperation(reply, operation, (progress, signal) =>
-          lanes.uploads.run(async () => {
-            // The house reads the rows, and tells nobody of them.
-            const use = { principal: principal.facts, purpose: PURPOSE, resource: { type: 'Dataset', id: label }, requestId }
-            const reading = plane.datasets.read(version, use, { action: 'protect', rows: null, masks: {} })
-            const reader = new RowsReader(
-              plane.confidential.key,
-              reading.columns.map(({ name }) => name),
-            )
-            for await (const { columns, rows } of reading) {
-              signal.throwIfAborted()
-              for (let row = 0; row < rows; row++) {
-                // So that others have their turn: a group has as many rows as fit in memory.
-                if (row % ROWS_A_TURN === ROWS_A_TURN - 1) await nextTurn()
-                reader.add(columns.map(({ values }): Cell => values[row] ?? null))
-              }
-              progress({ rows: reader.rows })
-            }
-            return plane.confidential.add(label, reader.rows, reader.finish(), { ...use, resource: uidOf() })
-          }, signal),
+          lanes.uploads.run(
+            () => protectRows(plane, label, { principal: principal.facts, requestId }, { progress: (rows) => progress({ rows }), signal }),
+            signal,
+          ),
         )
       },
     )
@@ -185,8 +170,6 @@ const KINDS = {
   data: 'data',
   canaries: 'canary',
 } as const satisfies Readonly<Record<string, RegisteredKind>>
-const ROWS_A_TURN = 2_000
-const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 const uidOf = () => ({ type: RESOURCE.type, id: RESOURCE.id })
 
 const publicReader = (key: ControlPlane['confidential']['key']) => documentReader(key, 'public')

@@ -9,6 +9,7 @@ import type { ModelServer } from '#gateway/serving'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Alerts } from '#governance/alerts'
 import type { Exceptions } from '#governance/approvals'
+import type { Erasures, Holds } from '#governance/erasure'
 import type { Oversight } from '#governance/oversight'
 import type { AuditLog } from '#trust/audit'
 import type { Identity } from '#trust/identity'
@@ -27,6 +28,10 @@ export interface ControlPlane {
   /** Days that an access review has, unless it is begun with others. */
   readonly accessReviewDays: number
   readonly keys: Keys
+  readonly holds: Holds
+  readonly erasures: Erasures
+  /** Keyed pseudonym of a person. */
+  pseudonym(subject: string): string
   readonly rotation: Pick<KeyRotation, 'run' | 'progress'>
   readonly root: RootOfTrust
   readonly vault: Pick<Vault, 'restore'>

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { accessOf, visibleScan, visibleVersion } from '#assets/datasets'
-import { isMoreSensitive, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
+import { asRedoubtError, isMoreSensitive, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { decisionOn, demand, demandDecision, mayGoOn, streamOf, systemPart } from './guard.ts'
+import { decisionOn, demand, demandDecision, mayGoOn, recordRefusal, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { longOperation, until } from './long-operation.ts'
 import { objectName } from './names.ts'
@@ -109,15 +109,22 @@ export const datasetRoutes =
         const { name } = request.params
         const version = plane.datasets.get(name)
         if (!version) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
-        const principal = await demand(plane, request, 'erase', plane.datasets.facts(version), {
+        const facts = plane.datasets.facts(version)
+        const principal = await demand(plane, request, 'erase', facts, {
           meant: { dataset: name, version: version.version, digest: version.digest },
         })
-        await plane.datasets.remove(name, {
-          principal: principal.facts,
-          purpose: principal.purpose,
-          resource: { type: 'Dataset', id: name },
-          requestId: request.redoubtRequestId,
-        })
+        try {
+          await plane.datasets.remove(name, {
+            principal: principal.facts,
+            purpose: principal.purpose,
+            resource: { type: 'Dataset', id: name },
+            requestId: request.redoubtRequestId,
+          })
+        } catch (thrown) {
+          const { code } = asRedoubtError(thrown)
+          if (code === 'ERR_LEGAL_HOLD') await recordRefusal(plane, request, 'erase', facts, code)
+          throw thrown
+        }
         return { name, removed: true }
       },
     )

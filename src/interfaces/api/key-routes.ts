@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { RedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { type KeyClass, type KeyOwner, MAX_SHARES } from '#trust/keys'
 import type { ControlPlane } from './control-plane.ts'
-import { demand, keyOf } from './guard.ts'
+import { demand, keyOf, recordRefusal } from './guard.ts'
 import { subjectName } from './names.ts'
 
 const byShares = z.strictObject({
@@ -112,6 +112,12 @@ export const keyRoutes =
           purpose: principal.purpose,
           resource: keyOf('subject'),
           requestId: request.redoubtRequestId,
+        }
+        try {
+          plane.holds.demandNone({ pseudonym: plane.pseudonym(request.body.subject) })
+        } catch (thrown) {
+          await recordRefusal(plane, request, 'destroyKey', keyOf('subject'), asRedoubtError(thrown).code)
+          throw thrown
         }
         return plane.keys.destroySubject(request.body.subject, use)
       },

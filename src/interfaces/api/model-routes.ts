@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import type { ErasedSince } from '#assets/datasets'
 import { builtIn } from '#assets/pipelines'
 import type { ModelVersion } from '#assets/registry'
 import { ALGORITHMS } from '#assets/training'
@@ -64,7 +65,7 @@ export const modelRoutes =
       models: plane.registry
         .list()
         .filter((version) => permits(plane, request, 'view', plane.registry.facts(version)))
-        .map((version) => ({ ...shown(version), deployed: plane.registry.deployed(version.name)?.version === version.version })),
+        .map((version) => ({ ...shown(plane)(version), deployed: plane.registry.deployed(version.name)?.version === version.version })),
     }))
 
     app.post(
@@ -144,7 +145,7 @@ export const modelRoutes =
           .deploymentHistory(name)
           .filter(({ version }) => seen.has(version))
           .slice(-MAX_DEPLOYMENTS_SHOWN),
-        versions: versions.map(shown),
+        versions: versions.map(shown(plane)),
       }
     })
 
@@ -228,13 +229,18 @@ const aboutVersion = ({ name, version, digest, lineage }: ModelVersion): About =
   contributors: lineage.pipelineVersion ? [lineage.pipelineVersion.author, ...(lineage.pipelineVersion.earlierAuthors ?? [])] : [],
 })
 
-/** Without the number of rows of a data set that early versions hold beside those learned from. */
-function shown(version: ModelVersion): ModelVersion {
-  const { dataset } = version.lineage
-  if (!dataset?.rows) return version
-  const { condition, admitted } = dataset.rows
-  return { ...version, lineage: { ...version.lineage, dataset: { ...dataset, rows: { condition, admitted } } } }
-}
+/** Without the number of rows of a data set that early versions hold beside those learned from; with what was erased of these since. */
+const shown =
+  ({ datasets }: Pick<ControlPlane, 'datasets'>) =>
+  (version: ModelVersion): ModelVersion & { readonly erasedSince: ErasedSince | null } => {
+    const { dataset } = version.lineage
+    if (!dataset) return { ...version, erasedSince: null }
+    const { name, version: number, digest, rows } = dataset
+    const lineage = rows
+      ? { ...version.lineage, dataset: { ...dataset, rows: { condition: rows.condition, admitted: rows.admitted } } }
+      : version.lineage
+    return { ...version, lineage, erasedSince: datasets.erasedSince(name, number, digest) }
+  }
 
 /** Fires when the caller leaves before its body has arrived. */
 function gone(request: FastifyRequest): AbortSignal {

@@ -236,6 +236,21 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
     accessReviewDays: 14,
     digestKey: new Uint8Array(32),
     root: { reseal: act('reseal', undefined), providers: act('list providers', []) },
+    holds: {
+      demandNone: () => undefined,
+      list: act('list holds', []),
+      get: () => ({ kind: 'subject', target: 'pseudonym' }),
+      set: act('set hold'),
+      lift: act('lift hold'),
+    },
+    erasures: {
+      eraseSubject: act('erase subject'),
+      shred: act('shred dataset'),
+      list: act('list erasures', []),
+      certificate: act('read certificate', '{}'),
+      certificateKey: act('read certificate key', 'pem'),
+    },
+    pseudonym: (subject: string) => `pseudonym of ${subject}`,
     keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
     rotation: { run: async () => undefined, progress: act('tell rotation', {}) },
     datasets: {
@@ -245,6 +260,7 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
       import: act('import', version),
       scan: act('read scan', null),
       remove: act('remove dataset'),
+      erasedSince: () => null,
       read: () => {
         act('read dataset')()
         const groups = knobs.groups?.() ?? noGroups()

@@ -4,6 +4,7 @@ import { type DataScan, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#founda
 import { protectionCommands } from './confidential-commands.ts'
 import { chunksOf, fileDigest } from './content-digest.ts'
 import { dataScanCommand, scanWords } from './data-scan-command.ts'
+import { erasureCommands } from './erasure-commands.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { repeated } from './repeated.ts'
@@ -38,7 +39,9 @@ interface ImportOptions {
 }
 
 export function dataCommands(): Command[] {
-  const data = new Command('data').description('data sets: import, list, scan, rows, query, export, protect, canary, remove')
+  const data = new Command('data').description(
+    'data sets: import, list, scan, rows, query, export, protect, canary, erase, hold, shred, remove',
+  )
 
   data
     .command('import <file>')
@@ -105,6 +108,7 @@ export function dataCommands(): Command[] {
   data.addCommand(dataScanCommand())
   rowCommands(data)
   protectionCommands(data)
+  erasureCommands(data)
 
   data
     .command('remove <name>')

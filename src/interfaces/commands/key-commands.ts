@@ -48,7 +48,7 @@ const warningOf = (subject: string): string =>
     `All that is sealed under the key of \`${subject}\` becomes unreadable, for everyone and for ever:`,
     '  - in the log: rows and answers of their calls, so that no decision about them can be explained any more; names and reasons',
     '  - their login name, if they have an account here',
-    'The entries stay and still verify. Rows of data sets and what models learned stay: remove those by themselves.',
+    'The entries stay and still verify. Rows of data sets stay (`redoubt data erase` takes those too), and what models learned.',
     'Copies of the key database from before still hold the key: let backups end.',
   ].join('\n')
 

@@ -20,6 +20,8 @@ interface ModelVersion {
   readonly quarantined: boolean
   readonly deployed?: boolean
   readonly lineage: unknown
+  /** What it learned from is not all there any more. */
+  readonly erasedSince: { readonly state: 'rows' | 'shredded'; readonly at: number } | null
 }
 
 interface Deployment {
@@ -39,7 +41,13 @@ interface Shown {
   readonly versions: readonly ModelVersion[]
 }
 
-const state = (version: ModelVersion): string => (version.quarantined ? 'quarantined' : version.deployed ? 'deployed' : '')
+const state = ({ quarantined, deployed, erasedSince }: ModelVersion): string =>
+  [
+    quarantined ? 'quarantined' : deployed ? 'deployed' : '',
+    erasedSince ? (erasedSince.state === 'shredded' ? 'data shredded since' : 'rows erased since') : '',
+  ]
+    .filter((part) => part !== '')
+    .join(', ')
 
 export function modelCommands(): Command[] {
   const model = new Command('model').description('models from data to deployment')

@@ -224,10 +224,37 @@ describe('the keyring', () => {
   it('destroys a subject once, and says so', async () => {
     const { keyring, keys, audit } = await setUp()
     const sealed = await keyring.sealer.seal('ann', Buffer.from('x'), 'c')
-    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym: sealed.pseudonym, destroyed: true })
-    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym: sealed.pseudonym, destroyed: false })
+    const { pseudonym } = sealed
+    const fingerprints = [expect.stringMatching(/^[0-9a-f]{64}$/)]
+    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym, destroyed: true, fingerprints })
+    expect(await keys.destroySubject('ann', USE)).toEqual({ pseudonym, destroyed: false, fingerprints: [] })
     expect(audit.last()).toMatchObject({ type: 'key.destroy', action: 'destroyKey', details: { pseudonym: sealed.pseudonym } })
     expect(await failure(keyring.sealer.open(sealed, 'c'))).toBe('ERR_KEYS_DESTROYED')
+  })
+
+  it('destroys a subject by pseudonym too, in every cache', async () => {
+    const { keyring, keys } = await setUp()
+    const sealed = await keyring.sealer.seal('ann', Buffer.from('x'), 'c')
+    const { pseudonym } = sealed
+    expect(await keys.destroySubject({ pseudonym }, USE)).toMatchObject({ pseudonym, destroyed: true })
+    expect(await failure(keyring.sealer.open(sealed, 'c'))).toBe('ERR_KEYS_DESTROYED')
+    const later = await keyring.sealer.seal('ann', Buffer.from('y'), 'c')
+    expect(Buffer.from(await keyring.sealer.open(later, 'c')).toString()).toBe('y')
+  })
+
+  it('destroys the versions of an owner that are primary no more, and those alone', async () => {
+    const { keyring, keys, audit } = await setUp()
+    const { wrapped: first } = await keys.generateDataKey(ADULT, 'd', USE)
+    await keys.unwrap(first, USE)
+    await keys.rotate(ADULT, USE)
+    const second = await keys.rewrap(first, USE, ADULT)
+    expect(await keys.destroyRetired(ADULT, USE)).toEqual({ destroyed: 1 })
+    expect(audit.last()).toMatchObject({ type: 'key.destroy', details: { owner: 'adult', versions: [{ version: 1 }] } })
+    // The cache had the old one.
+    expect(await failure(keys.unwrap(first, USE))).toBe('ERR_KEYS_DESTROYED')
+    expect((await keys.unwrap(second, USE)).symmetricKeySize).toBe(32)
+    expect(await keys.destroyRetired(ADULT, USE)).toEqual({ destroyed: 0 })
+    keyring.close()
   })
 
   it('gives nothing once closed', async () => {

@@ -172,18 +172,30 @@ export class RecordedKeys implements AuditedKeys {
     return key
   }
 
-  async destroySubject(subject: string, use: KeyUse): Promise<{ pseudonym: string; destroyed: boolean }> {
+  async destroySubject(
+    subject: string | { readonly pseudonym: string },
+    use: KeyUse,
+  ): Promise<{ pseudonym: string; destroyed: boolean; fingerprints: readonly string[] }> {
     this.#prepare(use, 'subject')
-    const pseudonym = this.#sealer.pseudonym(subject)
+    const pseudonym = typeof subject === 'string' ? this.#sealer.pseudonym(subject) : subject.pseudonym
     const fact: Fact = { type: 'key.destroy', action: 'destroyKey', details: { keyClass: 'subject', pseudonym } }
     // What cannot be undone is in the log before it is done; a failure is told by a second event.
     await this.#record(fact, use)
-    return { pseudonym, destroyed: await this.#tried(async () => this.#sealer.destroy(subject), fact, use) }
+    const fingerprints = await this.#tried(async () => this.#sealer.destroy(subject), fact, use)
+    return { pseudonym, destroyed: fingerprints.length > 0, fingerprints }
   }
 
-  async destroyOwner(owner: KeyOwner, use: KeyUse): Promise<{ destroyed: number }> {
+  destroyOwner(owner: KeyOwner, use: KeyUse): Promise<{ destroyed: number }> {
+    return this.#destroyOwner(owner, use, ['primary', 'retired'])
+  }
+
+  destroyRetired(owner: KeyOwner, use: KeyUse): Promise<{ destroyed: number }> {
+    return this.#destroyOwner(owner, use, ['retired'])
+  }
+
+  async #destroyOwner(owner: KeyOwner, use: KeyUse, states: readonly KeyDescription['state'][]): Promise<{ destroyed: number }> {
     this.#prepare(use, owner.name)
-    const keys = this.list().filter((key) => key.owner === owner.name && key.keyClass === owner.keyClass && key.state !== 'destroyed')
+    const keys = this.list().filter((key) => key.owner === owner.name && key.keyClass === owner.keyClass && states.includes(key.state))
     const versions = keys.map(referenceOf)
     const fact: Fact = { type: 'key.destroy', action: 'destroyKey', details: { ...factsOf(owner), versions } }
     // As with subjects: in the log before it is done, since it cannot be undone.
@@ -191,7 +203,7 @@ export class RecordedKeys implements AuditedKeys {
     const destroy = async (): Promise<number> => {
       // INVARIANT: between the chain's end and the caches' there is no turn of the event loop: no one reads on from either.
       this.#cache.forget(this.#owners.chainsOf(owner))
-      return this.#owners.destroy(owner)
+      return this.#owners.destroy(owner, states)
     }
     return { destroyed: await this.#tried(destroy, fact, use) }
   }

@@ -57,8 +57,13 @@ export interface Keys {
   /**
    * Destroys the subject's keys, durably and in every cache at once; idempotent, `destroyed` says whether there was one.
    * What was sealed before stays unreadable for ever; what is sealed for the subject later gets a new key.
+   * @param subject as the caller names them, or by pseudonym: to finish what was begun.
+   * @returns also the SHA-256 of each wrapped key that was destroyed, hex: what a copy of the key database would hold.
    */
-  destroySubject(subject: string, use: KeyUse): Promise<{ readonly pseudonym: string; readonly destroyed: boolean }>
+  destroySubject(
+    subject: string | { readonly pseudonym: string },
+    use: KeyUse,
+  ): Promise<{ readonly pseudonym: string; readonly destroyed: boolean; readonly fingerprints: readonly string[] }>
   /**
    * Destroys every version of the owner's chain, durably and in every cache at once: whatever names one of them is unreadable for ever,
    * what is sealed for the owner later gets a new chain. Recorded before it is done; idempotent, so a failed call is repeated.
@@ -108,6 +113,11 @@ export interface AuditedKeys extends Keys, RootOfTrust {
    * `rewrapObject` after a rotation, and to move what was wrapped under the tenant's class under its owner.
    */
   rewrap(wrapped: WrappedKey, use: KeyUse, owner?: KeyOwner): Promise<WrappedKey>
+  /**
+   * As `destroyOwner`, but of the versions that are primary no more: whatever is not under the primary version is unreadable for ever.
+   * The caller has moved what is to stay. @returns how many versions were destroyed now.
+   */
+  destroyRetired(owner: KeyOwner, use: KeyUse): Promise<{ readonly destroyed: number }>
   /** Drops expired keys from the cache and records what the cache served since the last event. Call it once a minute. */
   flush(): Promise<void>
   /** Empties the cache and records what it served; to be awaited before the audit log is closed. */

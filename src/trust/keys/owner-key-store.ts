@@ -49,7 +49,7 @@ export class OwnerKeyStore {
     this.#retire = raw.prepare(`UPDATE owner_keys SET state = 'retired' WHERE key_class = ? AND owner = ? AND state = 'primary'`)
     this.#reserve = raw.prepare('UPDATE owner_keys SET reserved_uses = ? WHERE key_id = ? AND version = ?')
     this.#destroy = raw.prepare(
-      `UPDATE owner_keys SET wrapped = NULL, state = 'destroyed', destroyed_at = ? WHERE key_class = ? AND owner = ? AND wrapped IS NOT NULL`,
+      `UPDATE owner_keys SET wrapped = NULL, state = 'destroyed', destroyed_at = ? WHERE key_id = ? AND version = ? AND wrapped IS NOT NULL`,
     )
     this.#destroyVersion = raw.prepare(
       `UPDATE owner_keys SET wrapped = NULL, state = 'destroyed', destroyed_at = ? WHERE key_id = ? AND version = ? AND state = 'retired'`,
@@ -92,14 +92,16 @@ export class OwnerKeyStore {
   }
 
   /**
-   * Puts tombstones in the place of all versions of an owner and overwrites their pages. Idempotent, so a failed call is repeated.
+   * Puts tombstones in the place of versions and overwrites their pages. Idempotent, so a failed call is repeated.
    * @returns how many there were.
    */
-  destroy({ keyClass, name }: KeyOwner, now: number): number {
+  destroy(rows: readonly OwnerKeyRow[], now: number): number {
     return guarded(() => {
-      const { changes } = this.#destroy.run(now, keyClass, name)
+      transaction({ raw: this.#raw }, () => {
+        for (const { keyId, version } of rows) this.#destroy.run(now, keyId, version)
+      })
       forgetOverwritten(this.#raw)
-      return Number(changes)
+      return rows.length
     })
   }
 

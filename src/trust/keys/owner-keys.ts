@@ -121,15 +121,16 @@ export class OwnerKeys {
     return new Set(this.#store.living(owner).map(({ keyId }) => keyId))
   }
 
-  /** Ends the owner's chain, durably and in memory at once. Idempotent, so a failed call is repeated. @returns how many versions there were. */
-  destroy(owner: KeyOwner): number {
+  /** Ends the owner's chain, or its versions in some states, durably and in memory at once. Idempotent, so a failed call is repeated. @returns how many versions there were. */
+  destroy(owner: KeyOwner, states: readonly KeyDescription['state'][]): number {
     // First the memory: if the store fails half-way, nothing may go on with the key as if nothing had happened.
     this.#epoch++
-    for (const row of this.#store.living(owner)) {
+    const ending = this.#store.living(owner).filter(({ state }) => states.includes(state))
+    for (const row of ending) {
       this.#opened.delete(idOf(row))
       this.#counters.delete(idOf(row))
     }
-    return this.#store.destroy(owner, this.#clock.now())
+    return this.#store.destroy(ending, this.#clock.now())
   }
 
   /** Ends one version that is primary no more, durably and in memory at once; idempotent. */

@@ -86,15 +86,17 @@ export class KeyedSubjectSealer implements SubjectSealer {
     return plaintext
   }
 
-  /** Durable and effective in every cache when it returns. @returns whether the subject had a key. */
-  destroy(subject: string): boolean {
-    const pseudonym = this.#derivePseudonym(subject)
+  /** Durable and effective in every cache when it returns. @returns fingerprints of the keys that the subject had. */
+  destroy(subject: string | { readonly pseudonym: string }): readonly string[] {
+    const pseudonym = typeof subject === 'string' ? this.#derivePseudonym(subject) : subject.pseudonym
     // First the caches: if the store fails half-way, nothing may go on with the key in memory as if nothing had happened.
     this.#epoch++
-    this.#entries.delete(subject)
+    if (typeof subject === 'string') this.#entries.delete(subject)
+    // By whose name it lies there is not known.
+    else this.#entries.clear()
     this.#opened.delete(pseudonym)
     const destroyed = this.#store.destroy(pseudonym, this.#clock.now())
-    if (destroyed) this.usage.subjectKeysDestroyed++
+    if (destroyed.length > 0) this.usage.subjectKeysDestroyed++
     return destroyed
   }
 

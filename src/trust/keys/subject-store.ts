@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { RedoubtError } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
@@ -63,6 +64,7 @@ export class SubjectStore {
   readonly #latest: StatementSync
   readonly #one: StatementSync
   readonly #insert: StatementSync
+  readonly #living: StatementSync
   readonly #destroy: StatementSync
   #waiting: Waiting[] = []
 
@@ -72,6 +74,7 @@ export class SubjectStore {
     this.#latest = raw.prepare(`${columns} ORDER BY generation DESC LIMIT 1`)
     this.#one = raw.prepare(`${columns} AND generation = ?`)
     this.#insert = raw.prepare('INSERT INTO subject_keys (pseudonym, generation, wrapped, created_at) VALUES (?, ?, ?, ?)')
+    this.#living = raw.prepare('SELECT wrapped FROM subject_keys WHERE pseudonym = ? AND wrapped IS NOT NULL ORDER BY generation')
     this.#destroy = raw.prepare('UPDATE subject_keys SET wrapped = NULL, destroyed_at = ? WHERE pseudonym = ? AND wrapped IS NOT NULL')
   }
 
@@ -112,14 +115,19 @@ export class SubjectStore {
   /**
    * Puts tombstones in the place of all keys of a subject and overwrites their pages: `secure_delete` zeroes the cells, the
    * checkpoint takes the old pages out of the write-ahead log. Idempotent, so a failed call is repeated.
-   * @returns whether there was a key.
+   * @returns the SHA-256 of each wrapped key that there was, hex.
    */
-  destroy(pseudonym: string, now: number): boolean {
+  destroy(pseudonym: string, now: number): readonly string[] {
     this.commit()
     return guarded(() => {
-      const { changes } = this.#destroy.run(now, pseudonym)
+      const living = this.#living.all(pseudonym) as unknown as { wrapped: string }[]
+      this.#destroy.run(now, pseudonym)
       forgetOverwritten(this.#raw)
-      return Number(changes) > 0
+      return living.map(({ wrapped }) =>
+        createHash('sha256')
+          .update(Buffer.from(parseStoredWrap(wrapped).wrapped, 'base64url'))
+          .digest('hex'),
+      )
     })
   }
 }

@@ -120,6 +120,7 @@ describe('the bundled policies', () => {
           "approve: Dataset",
           "explain: Model",
           "destroyKey: Key System",
+          "hold: Dataset System",
         ],
         "security-officer": [
           "view: Model Endpoint Key Log System Pipeline Account",

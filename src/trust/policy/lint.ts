@@ -47,6 +47,7 @@ const POWERFUL: ReadonlySet<string> = new Set([
   'readAudit',
   'exportAudit',
   'review',
+  'hold',
   'manageAccess',
   'administer',
 ])

@@ -33,6 +33,7 @@ const dataset: DatasetVersion = {
   legalBasis: 'contract',
   createdAt: 0,
   groups: 1,
+  erasures: 0,
 }
 
 async function* groups(): AsyncGenerator<RowGroup> {

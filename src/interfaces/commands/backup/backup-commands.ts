@@ -1,0 +1,89 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { run } from '../program.ts'
+import { SERVER_FILE } from '../place.ts'
+import { restoreBackup } from './restore-backup.ts'
+import { takeBackup } from './take-backup.ts'
+
+/** Longer than a running log takes from an entry to the checkpoint over it. */
+const SETTLE_MS = 2_000
+/** What was erased is readable for as long as a key backup from before lives. */
+const DEFAULT_KEEP_DAYS = 7
+const MAX_KEEP_DAYS = 90
+
+const days = (text: string): number => {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1 || value > MAX_KEEP_DAYS) throw new InvalidArgumentError(`1 to ${MAX_KEEP_DAYS} days`)
+  return value
+}
+const moment = (time: number): string => new Date(time).toISOString().slice(0, 16).replace('T', ' ')
+
+/** What is done with the files on this host, with a server or without one. @param version of this program, noted in the backup. */
+export function backupCommands(version: string): Command[] {
+  const backup = new Command('backup')
+    .description('copy what the server on this host keeps, while it serves or while it does not; keys apart from data')
+    .requiredOption('--to <folder>', 'folder for backups of data')
+    .requiredOption('--keys-to <folder>', 'folder for backups of keys, in another place: whoever has both from before an erasure undoes it')
+    .addOption(
+      new Option('--keep-keys-days <days>', 'older key backups in that folder are removed').argParser(days).default(DEFAULT_KEEP_DAYS),
+    )
+    .action(
+      run<{ to: string; keysTo: string; keepKeysDays: number }>(async ({ place, output }, { to, keysTo, keepKeysDays }) => {
+        const taken = await takeBackup({
+          dataDir: place.dataDir,
+          to,
+          keysTo,
+          keepKeysDays,
+          version,
+          now: Date.now(),
+          settle: async () => {
+            if (isServing(place.dataDir)) await wait(SETTLE_MS)
+          },
+          progress: (files) => output.progress('copying', files, null, 'files'),
+        })
+        output.progressDone()
+        const pruned = taken.pruned.length === 0 ? '' : `\nremoved ${taken.pruned.length} key backups that were older`
+        output.result(
+          taken,
+          `data   ${taken.data}\n       ${taken.files} files, ${taken.bytes.toLocaleString('en')} bytes, ${taken.logSize} entries of the log\nkeys   ${taken.keys}\n       remove it by ${moment(taken.keysUntil)} UTC, as the next backup does: until then what is erased is readable with it${pruned}`,
+        )
+        output.note('The passphrase is in neither: keep it in a third place.')
+      }),
+    )
+
+  const restore = new Command('restore')
+    .description('put a backup of data and one of keys together into a new data directory (`--data-dir`)')
+    .requiredOption('--from <folder>', 'backup of data, as `backup` names it')
+    .requiredOption('--keys-from <folder>', 'backup of keys: the one that was taken with the data, or a younger one')
+    .option('--erasures-from <folder>', 'the newest backup of keys: what was erased up to then is erased again')
+    .action(
+      run<{ from: string; keysFrom: string; erasuresFrom?: string }>(async ({ place, output }, { from, keysFrom, erasuresFrom }) => {
+        const restored = await restoreBackup({
+          from,
+          keysFrom,
+          ...(erasuresFrom === undefined ? {} : { erasuresFrom }),
+          dataDir: place.dataDir,
+          progress: (files, total) => output.progress('restoring', files, total, 'files'),
+        })
+        output.progressDone()
+        output.result(
+          restored,
+          `restored to \`${restored.dataDir}\`: data of ${moment(restored.dataOf)}, keys of ${moment(restored.keysOf)} (UTC)\nthe log verifies, ${restored.logSize} entries\n${restored.erasuresToApply} erasures since are applied at the first start, before anything is served`,
+        )
+      }),
+    )
+  return [backup, restore]
+}
+
+function isServing(dataDir: string): boolean {
+  const path = join(dataDir, SERVER_FILE)
+  if (!existsSync(path)) return false
+  try {
+    const { pid } = JSON.parse(readFileSync(path, 'utf8')) as { pid?: number }
+    return typeof pid === 'number' && process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
