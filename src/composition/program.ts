@@ -19,6 +19,7 @@ import {
   pipelineCommands,
   policyCommands,
   portNumber,
+  sealCommands,
   trustCommand,
   withGlobalOptions,
 } from '#interfaces/commands'
@@ -62,6 +63,7 @@ export function createProgram(itself: readonly string[]): Command {
     pipelineCommands(),
     [explainCommand()],
     keyCommands(),
+    sealCommands(),
     policyCommands(
       () => configuration({}).policies,
       () => filterVocabulary(readSiteFilters(configuration({}).filters).site),
