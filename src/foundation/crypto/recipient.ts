@@ -37,13 +37,11 @@ export function recipientText({ publicKey, fingerprint }: Recipient): string {
 
 /** @throws {RedoubtError} `ERR_CRYPTO_RECIPIENT` for anything but what `recipientText` wrote, letter by letter. */
 export function parseRecipient(text: string): Recipient {
-  const [scheme, encoded = '', fingerprint = '', ...more] = text.length > 2 * HYBRID_PUBLIC_BYTES ? [] : text.split('.')
+  const encoded = text.length > 2 * HYBRID_PUBLIC_BYTES ? '' : (text.split('.')[1] ?? '')
   const publicKey = Buffer.from(encoded, 'base64url')
   const recipient = { publicKey, fingerprint: fingerprintOf(publicKey) }
-  if (scheme !== SCHEME || more.length > 0 || publicKey.byteLength !== HYBRID_PUBLIC_BYTES || recipient.fingerprint !== fingerprint)
-    throw new RedoubtError('ERR_CRYPTO_RECIPIENT')
-  // One key has one text: base64url takes letters that are none in silence.
-  if (recipientText(recipient) !== text) throw new RedoubtError('ERR_CRYPTO_RECIPIENT')
+  // Written anew and compared: scheme and fingerprint are right, and base64url took no letter in silence that is none.
+  if (publicKey.byteLength !== HYBRID_PUBLIC_BYTES || recipientText(recipient) !== text) throw new RedoubtError('ERR_CRYPTO_RECIPIENT')
   return recipient
 }
 

@@ -72,10 +72,10 @@ export interface OpenedFile {
  */
 export async function openFile(source: AsyncIterable<Uint8Array>, keys: FileKeys): Promise<OpenedFile> {
   const chunks = source[Symbol.asyncIterator]()
-  const front = await readFront(chunks, WIDE_HEADERS_BYTES)
-  const { header, bodyAt } = headerOf(front)
-  const key = await unwrapForPeople(header.keys, keys)
-  requireCommitment(key, header)
+  const { front, header, bodyAt, key } = await openFront(chunks, keys).catch(async (error: unknown) => {
+    await chunks.return?.()
+    throw error
+  })
   async function* body(): AsyncGenerator<Uint8Array> {
     try {
       if (front.byteLength > bodyAt) yield front.subarray(bodyAt)
@@ -85,6 +85,14 @@ export async function openFile(source: AsyncIterable<Uint8Array>, keys: FileKeys
     }
   }
   return { header, read: (options) => openStream(key, streamAad(header), body(), header.segmentSize, options) }
+}
+
+async function openFront(chunks: AsyncIterator<Uint8Array>, keys: FileKeys) {
+  const front = await readFront(chunks, WIDE_HEADERS_BYTES)
+  const { header, bodyAt } = headerOf(front)
+  const key = await unwrapForPeople(header.keys, keys)
+  requireCommitment(key, header)
+  return { front, header, bodyAt, key }
 }
 
 /** At least `bytes` from the source, or all there is. What is beyond in the last chunk comes along. */
