@@ -30,9 +30,7 @@ async function redoubt(args: readonly string[], out: string, act: (child: ChildP
   let peakMiB = 0
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (err += text))
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  let over = false
-  void ended.then(() => (over = true))
-  while (!over) {
+  while (child.exitCode === null && child.signalCode === null) {
     peakMiB = Math.max(peakMiB, peakOf(child.pid!))
     act(child)
     await wait(10)
