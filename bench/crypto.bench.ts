@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { createSecretKey, randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type Duplex, Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { ManualClock } from '#foundation/core'
 import {
   type DataKey,
@@ -17,6 +19,8 @@ import {
 } from '#foundation/crypto'
 import { MemoryFolder, nodeFolder, openDatabase } from '#foundation/storage'
 import { openKeyring } from '#trust/keys'
+import { openAwsSdk } from './peers/aws-encryption-sdk.ts'
+import { installPeers } from './peers/install.ts'
 import type { Row } from './row.ts'
 
 const MIB = 1_048_576
@@ -24,6 +28,8 @@ const CHUNK = 262_144
 const STREAM_MIB = 512
 const FILE_MIB = 256
 const ROUNDS = 5
+/** In memory as a whole: what the AWS SDK gives out cannot be used again. */
+const AWS_MIB = 64
 const SEALS = 50_000
 
 /** MiB per CPU-second (user and system, all threads) of the best of five rounds: the machine is shared. */
@@ -92,15 +98,17 @@ async function streams(baseline: number, note: string): Promise<Row[]> {
   return rows
 }
 
+const benchKey = (): DataKey => ({
+  key: createSecretKey(randomBytes(32)),
+  wrapped: { keyId: 'bench', version: 1, wrapped: 'AAAA', binding: { tenant: 'default', resource: 'bench', purpose: 'bench' } },
+})
+
 async function files(baseline: number, note: string): Promise<Row[]> {
   const rows: Row[] = []
   const root = mkdtempSync(join(tmpdir(), 'redoubt-bench-'))
   try {
     const folder = nodeFolder(root)
-    const key: DataKey = {
-      key: createSecretKey(randomBytes(32)),
-      wrapped: { keyId: 'bench', version: 1, wrapped: 'AAAA', binding: { tenant: 'default', resource: 'bench', purpose: 'bench' } },
-    }
+    const key = benchKey()
     const chunk = randomBytes(CHUNK)
     await sealObjectUndigested(folder, 'plain', key, repeated(chunk, 1))
     const source = folder.open('source', { create: true })!
@@ -151,6 +159,66 @@ async function files(baseline: number, note: string): Promise<Row[]> {
   return rows
 }
 
+/** What a range of a large object costs in reads, as the kernel counts them. */
+async function ranges(): Promise<Row[]> {
+  const root = mkdtempSync(join(tmpdir(), 'redoubt-bench-'))
+  try {
+    const folder = nodeFolder(root)
+    const key = benchKey()
+    await sealObjectUndigested(folder, 'large', key, repeated(randomBytes(CHUNK), FILE_MIB))
+    const opened = await openObject(folder, 'large', async () => key.key)
+    const bytesRead = (): number => Number(/rchar: (\d+)/.exec(readFileSync('/proc/self/io', 'latin1'))?.[1])
+    const itself = -bytesRead() + bytesRead()
+    const before = bytesRead()
+    await opened.readRange((FILE_MIB * MIB) / 2 + 4_321, MIB)
+    const value = (bytesRead() - before - itself) / MIB
+    const what = 'bytes read for a range of 1 MiB of a large object, its last segment verified'
+    return [{ what, value, unit: 'MiB', target: 3, comparator: '<=', note: `an object of ${FILE_MIB} MiB; the length does not matter` }]
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+}
+
+/** Beside the AWS Encryption SDK: the same frame size, both with key commitment, both streaming, in one run. */
+async function besideAws(): Promise<Row[]> {
+  installPeers()
+  const aws = openAwsSdk(SEGMENT_64_KIB)
+  const chunk = randomBytes(CHUNK)
+  const key = createSecretKey(randomBytes(32))
+  const aad = chunk.subarray(0, 32)
+  const collected = async (parts: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> => {
+    const all: Uint8Array[] = []
+    for await (const part of parts) all.push(part)
+    return all
+  }
+  const through = async (source: Iterable<Uint8Array>, stream: Duplex): Promise<void> => {
+    await pipeline(Readable.from(source, { objectMode: false }), stream, drain)
+  }
+  const theirs = await collected(Readable.from(repeated(chunk, AWS_MIB), { objectMode: false }).pipe(aws.encrypt()))
+  const ours = await collected(sealStream(key, aad, repeated(chunk, AWS_MIB), SEGMENT_64_KIB))
+  const transient = { transient: true }
+  const work = [
+    [
+      'seal',
+      await rate(AWS_MIB, () => through(repeated(chunk, AWS_MIB), aws.encrypt())),
+      await rate(AWS_MIB, () => drain(sealStream(key, aad, repeated(chunk, AWS_MIB), SEGMENT_64_KIB, transient))),
+    ],
+    [
+      'open',
+      await rate(AWS_MIB, () => through(theirs, aws.decrypt())),
+      await rate(AWS_MIB, () => drain(openStream(key, aad, ours, SEGMENT_64_KIB, transient))),
+    ],
+  ] as const
+  return work.map(([what, their, our]) => ({
+    what: `Tink stream, ${what}, 64 KiB segments, beside @aws-crypto/client-node`,
+    value: our / their,
+    unit: 'times',
+    target: 3,
+    comparator: '>=',
+    note: `${Math.round(our)} against ${Math.round(their)} MiB/s of CPU; version ${aws.version}, committing suite without signature`,
+  }))
+}
+
 async function fields(): Promise<Row[]> {
   const keyring = await openKeyring({
     folder: new MemoryFolder(),
@@ -176,6 +244,12 @@ export const benchmark = {
   async run(): Promise<readonly Row[]> {
     const { rate: baseline, version } = opensslSpeed()
     const note = `openssl speed ${Math.round(baseline)} MiB/s (${version}; node has OpenSSL ${process.versions.openssl})`
-    return [...(await streams(baseline, note)), ...(await files(baseline, note)), ...(await fields())]
+    return [
+      ...(await streams(baseline, note)),
+      ...(await files(baseline, note)),
+      ...(await ranges()),
+      ...(await besideAws()),
+      ...(await fields()),
+    ]
   },
 }

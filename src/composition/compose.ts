@@ -2,10 +2,9 @@ import { existsSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { resolveSecret } from '#foundation/config'
-import { asRedoubtError, type Clock, type EntityFacts, RedoubtError, systemClock } from '#foundation/core'
-import type { Argon2Parameters } from '#foundation/crypto'
+import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core'
 import { nodeFolder, openDatabase } from '#foundation/storage'
-import { createLogger, type Logger } from '#foundation/telemetry'
+import { createLogger } from '#foundation/telemetry'
 import { type FiltersConfig, keepingOut } from '#gateway/filters'
 import { openLimits } from '#gateway/limits'
 import type { House } from '#gateway/pipeline'
@@ -35,6 +34,7 @@ import { checkpointSinks } from './checkpoint-sinks.ts'
 import { openLegs } from './legs/open-legs.ts'
 import { heldLegs } from './legs/strength.ts'
 import type { Configuration } from './configuration.ts'
+import { coreDumps, refuseCoreDumps } from './core-dumps.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { openAssets } from './open-assets.ts'
@@ -56,6 +56,7 @@ import { startKeys, startRotation } from './start-keys.ts'
 import { startVault } from './start-vault.ts'
 import { type FiltersChange, LiveFilters } from './live-filters.ts'
 import { endpointFacts, languageModels } from './language-models.ts'
+import { PROCESS, type Surroundings } from './surroundings.ts'
 import { serverStatus } from './server-status.ts'
 import { loadDeployedModels, makeStarterWorkspace } from './starter-workspace.ts'
 import { VERSION } from './version.ts'
@@ -80,23 +81,6 @@ export interface Server {
   close(): Promise<void>
 }
 
-/** What a server takes from the process around it; whoever runs one inside another process brings their own. */
-export interface Surroundings {
-  readonly clock: Clock
-  /** The server's own log; made from the configuration unless given. */
-  readonly logger?: Logger
-  /** Cost of the passphrase for a new keyring; the keyring's own default unless given. */
-  readonly kdf?: Argon2Parameters
-  readonly environment: NodeJS.ProcessEnv
-  /** Ends the start of a server that waits to be unsealed. */
-  readonly stop?: AbortSignal
-  /** False where policies come and go by the dozen: nothing holds them to their invariants then. */
-  readonly holdInvariants?: boolean
-  /** Rows of the starter data set of a first start. */
-  readonly starterRows?: number
-}
-
-export const PROCESS: Surroundings = { clock: systemClock, environment: process.env }
 const SELF = { type: 'System', id: 'redoubt' } as const
 
 /**
@@ -126,6 +110,8 @@ async function start(
   const { profile } = configuration
   const logger = surroundings.logger ?? createLogger({ level: configuration.log.level })
   refuseInsecure(configuration)
+  const cores = surroundings.coreDumps ?? coreDumps()
+  refuseCoreDumps(profile, cores)
   const countries = await openCountries(configuration.conditions.countryFile)
 
   const directory = takeDataDirectory(configuration.dataDir)
@@ -362,6 +348,7 @@ async function start(
       alerts,
       grants: exceptions.grants,
       streams,
+      coreDumps: cores,
       keyring,
     }),
   }

@@ -20,6 +20,7 @@ import {
   pipelineCommands,
   policyCommands,
   portNumber,
+  sealCommands,
   trustCommand,
   withGlobalOptions,
 } from '#interfaces/commands'
@@ -64,6 +65,7 @@ export function createProgram(itself: readonly string[]): Command {
     pipelineCommands(),
     [explainCommand()],
     keyCommands(),
+    sealCommands(),
     backupCommands(VERSION),
     policyCommands({ policies: configuredPolicies, vocabulary: configuredVocabulary }),
     limitCommands(),

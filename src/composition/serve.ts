@@ -1,8 +1,10 @@
 import { closeSync, openSync } from 'node:fs'
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { errorText } from '#interfaces/commands'
-import { PROCESS, type Server, startServer } from './compose.ts'
+import { type Server, startServer } from './compose.ts'
+import { PROCESS } from './surroundings.ts'
 import type { Configuration } from './configuration.ts'
+import { emptyCoreDumps } from './core-dumps.ts'
 import { greeting } from './greeting.ts'
 
 /** Runs the server until a signal ends it, telling a person on standard output how to begin. @param read the configuration; asked again for what is reloaded. */
@@ -11,6 +13,7 @@ export async function serve(read: () => Configuration): Promise<void> {
   endOnSurprise()
   // Files that libraries make without saying a mode (SQLite's) are their owner's alone too.
   process.umask(0o077)
+  emptyCoreDumps()
   // Listened to before anything is opened: a container's first process that does not listen cannot be told to stop at all.
   let told = false
   const starting = new AbortController()

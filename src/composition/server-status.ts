@@ -7,6 +7,7 @@ import type { AuditLog } from '#trust/audit'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Identity } from '#trust/identity'
 import type { Keyring } from '#trust/keys'
+import type { CoreDumps } from './core-dumps.ts'
 import type { InsecureDefault } from './insecure-defaults.ts'
 import type { Listener } from './listener.ts'
 import type { Readiness } from './readiness.ts'
@@ -26,6 +27,7 @@ export interface StatusSources {
   readonly alerts: Pick<Alerts, 'health'>
   readonly grants: Pick<BreakGlass, 'health'>
   readonly streams: Pick<RunningStreams, 'size'>
+  readonly coreDumps: CoreDumps
   readonly keyring: Pick<Keyring, 'usage'>
 }
 
@@ -45,6 +47,7 @@ export function serverStatus(of: StatusSources): () => Promise<Readonly<Record<s
     })),
     conditions: of.conditions.health(),
     localHour: of.localTime.at(of.clock.now()).hour,
+    coreDumps: of.coreDumps,
     insecure: of.insecure(),
     log: of.log.health(),
     alerts: of.alerts.health(),

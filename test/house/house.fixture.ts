@@ -91,6 +91,8 @@ export async function openHouse(
     kdf: QUICK_KDF,
     environment: {},
     starterRows: STARTER_ROWS,
+    // Of the test's process, which no shell has started without.
+    coreDumps: { limit: 0, memory: false },
     ...(holdInvariants ? {} : { holdInvariants }),
   })
   await server.ready

@@ -8,6 +8,7 @@ import { silentLogger } from '#foundation/telemetry'
 import { type AccountFile, BOOTSTRAP_KEY_FILE, readAccountFile, requestToken } from '#trust/client'
 import { type Server, startServer } from '../../src/composition/compose.ts'
 import { type Configuration, configuration } from '../../src/composition/configuration.ts'
+import type { CoreDumps } from '../../src/composition/core-dumps.ts'
 import { refuseInsecure } from '../../src/composition/insecure-defaults.ts'
 import { passphrase } from '../../src/composition/secrets.ts'
 import { QUICK_KDF } from './house.fixture.ts'
@@ -23,10 +24,13 @@ const base = configuration({ port: 0, dataDir: join(folder, 'data') }, {})
 const audit = { ...base.audit, outsideFolder: join(folder, 'outside') }
 const production = (reference: string): Configuration => ({ ...base, profile: 'production', passphrase: reference, audit })
 
-async function start(config: Configuration): Promise<{ server: Server; warnings: readonly string[] }> {
+/** Of the test's process, which no shell has started without. */
+const NO_CORE_DUMPS: CoreDumps = { limit: 0, memory: false }
+const surroundings = { clock: systemClock, logger: silentLogger, kdf: QUICK_KDF, environment: {}, starterRows: 300 }
+
+async function start(config: Configuration, coreDumps = NO_CORE_DUMPS): Promise<{ server: Server; warnings: readonly string[] }> {
   const warnings: string[] = []
-  const surroundings = { clock: systemClock, logger: silentLogger, kdf: QUICK_KDF, environment: {}, starterRows: 300 }
-  const server = await startServer(config, (message) => void warnings.push(message), surroundings)
+  const server = await startServer(config, (message) => void warnings.push(message), { ...surroundings, coreDumps })
   await server.ready
   return { server, warnings }
 }
@@ -52,6 +56,14 @@ describe('production refuses to start', () => {
     const unwatched = { ...production(secretFile('enough', 'long enough to be taken')), audit: base.audit, dataDir: join(folder, 'never') }
     await expect(start(unwatched)).rejects.toMatchObject({ code: 'ERR_CONFIG_INSECURE' })
     expect(existsSync(unwatched.dataDir)).toBe(false)
+  })
+
+  it('where a crash would leave a core file, before anything is made (A1)', async () => {
+    const config = { ...production(secretFile('core', 'long enough to be taken')), dataDir: join(folder, 'never') }
+    for (const limit of [null, 1]) {
+      await expect(start(config, { limit, memory: false })).rejects.toMatchObject({ code: 'ERR_CONFIG_INSECURE' })
+      expect(existsSync(config.dataDir)).toBe(false)
+    }
   })
 
   it('with a passphrase that is short, empty, or open to everyone (A4)', () => {

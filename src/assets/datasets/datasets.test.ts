@@ -217,7 +217,10 @@ describe('at rest', () => {
         return (
           file && {
             ...file,
-            writeAt: (bytes: Uint8Array, at: number) => (writes.push(Buffer.from(bytes).toString('latin1')), file.writeAt(bytes, at)),
+            writeAt: (bytes: Uint8Array | readonly Uint8Array[], at: number) => (
+              writes.push(Buffer.concat(bytes instanceof Uint8Array ? [bytes] : bytes).toString('latin1')),
+              file.writeAt(bytes, at)
+            ),
           }
         )
       },

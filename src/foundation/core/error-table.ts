@@ -61,6 +61,12 @@ export const ERROR_TABLE = {
   // crypto
   ERR_CRYPTO_AUTHENTICATION: entry(500, 'the ciphertext is not authentic', 'restore the file from backup'),
   ERR_CRYPTO_FORMAT: entry(500, 'the file is not in the RDBT1 format', 'check that the file was written by Redoubt'),
+  ERR_CRYPTO_RECIPIENT: entry(400, 'this is no recipient', 'give the whole line of the `.pub` file that `redoubt keys recipient` wrote'),
+  ERR_CRYPTO_NO_KEY: entry(
+    403,
+    'no key given here opens the file',
+    'name the recipient’s key file with `--key`, or the file’s passphrase with `--passphrase-file`',
+  ),
   ERR_CRYPTO_PARAMETER: entry(500, 'a cryptographic parameter is out of range', 'use the documented range'),
 
   // keys

@@ -45,6 +45,7 @@ export {
 } from './ports/entities.ts'
 export { type LegalHolds } from './ports/holds.ts'
 export { type ExceptionAsk, type ExceptionSource, NO_EXCEPTIONS } from './ports/exceptions.ts'
+export { type Ground, GROUNDS } from './ports/erasure.ts'
 export { PRESET_NAMES, type PresetName, SCORE_THRESHOLD } from './ports/filters.ts'
 export {
   type LimitRule,

@@ -10,6 +10,7 @@ export { constantTimeEqual } from './constant-time.ts'
 export type { ByteSource } from './cut-segments.ts'
 export { hkdf } from './hkdf.ts'
 export { aesKeyUnwrapPad, aesKeyWrapPad } from './key-wrap.ts'
+export { type FileKeys, keyIdOfRecipient } from './key-slots.ts'
 export { type ObjectHeader } from './object-header.ts'
 export {
   type HeaderSlots,
@@ -21,8 +22,18 @@ export {
   rewrapBothSlots,
   rewrapObject,
 } from './open-object.ts'
+export {
+  needsPassphrase,
+  newRecipient,
+  openRecipientKey,
+  parseRecipient,
+  type Recipient,
+  type RecipientKey,
+  recipientText,
+} from './recipient.ts'
 export { openBytes, sealBytes, SEALED_OVERHEAD } from './seal-bytes.ts'
 export { removeUnfinished, type SealedObject, sealObject, type SealObjectOptions, sealObjectUndigested } from './seal-object.ts'
+export { type FileLock, openFile, type OpenedFile, sealFile } from './sealed-file.ts'
 export { SEGMENT_1_MIB, SEGMENT_64_KIB, type SegmentSize } from './segment-layout.ts'
 export { sha256, sha256Into } from './sha256.ts'
 export { openStream, sealStream, type StreamOptions } from './stream.ts'

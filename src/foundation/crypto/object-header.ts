@@ -11,17 +11,24 @@ export const OBJECT_SUITE = 'AES256-GCM-HKDF-SHA256'
 export const SLOT_BYTES = 4096
 /** Two slots; the body starts here. */
 export const HEADERS_BYTES = 2 * SLOT_BYTES
+/** Of a file for people: eight recipients of 1.7 KB each do not fit into 4 KiB. */
+export const WIDE_SLOT_BYTES = 16_384
+export type SlotBytes = typeof SLOT_BYTES | typeof WIDE_SLOT_BYTES
 
-/** `RDBT1`, line feed, end of file, NUL: a text-mode transfer or a `cat` shows at once. */
+/** `RDBT1`, line feed, end of file, NUL: a text-mode transfer or a `cat` shows at once. A wide slot ends in 1 in place of NUL. */
 const MAGIC = Uint8Array.of(0x52, 0x44, 0x42, 0x54, 0x31, 0x0a, 0x1a, 0x00)
+const WIDE_MAGIC = Uint8Array.of(0x52, 0x44, 0x42, 0x54, 0x31, 0x0a, 0x1a, 0x01)
+const magicOf = (slotBytes: SlotBytes): Uint8Array => (slotBytes === SLOT_BYTES ? MAGIC : WIDE_MAGIC)
 const SEQUENCE_AT = 8
 const LENGTH_AT = 16
 const CHECKSUM_AT = 20
 const HEADER_AT = 52
-const MAX_HEADER_BYTES = SLOT_BYTES - HEADER_AT
+const maxHeaderBytes = (slotBytes: SlotBytes): number => slotBytes - HEADER_AT
 /** The header is an object that holds arrays of objects that hold objects. */
 const MAX_HEADER_DEPTH = 4
-const MAX_KEYS = 8
+export const MAX_KEYS = 8
+/** A recipient's is the longest: 1,180 bytes in base64url. */
+const MAX_WRAPPED = 1_600
 const COMMITMENT_BYTES = 32
 const COMMITMENT_INFO = new TextEncoder().encode('redoubt RDBT1 key commitment')
 
@@ -41,7 +48,7 @@ export const wrappedKeySchema = z
   .object({
     keyId: z.string().min(1).max(128),
     version: z.number().int().min(1).max(0x7fff_ffff),
-    wrapped: base64url(1024),
+    wrapped: base64url(MAX_WRAPPED),
     binding: keyBindingSchema,
   })
   .strict()
@@ -103,15 +110,15 @@ export function requireCommitment(key: KeyObject, header: ObjectHeader): void {
 }
 
 /** @throws {RedoubtError} `ERR_CRYPTO_PARAMETER` for a header that is not valid or does not fit its slot. */
-export function encodeSlot(header: ObjectHeader, sequence: number): Uint8Array {
+export function encodeSlot(header: ObjectHeader, sequence: number, slotBytes: SlotBytes = SLOT_BYTES): Uint8Array {
   const checked = headerSchema.safeParse(header)
   if (!checked.success || !Number.isSafeInteger(sequence) || sequence < 1)
     throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'the object header is not valid')
   const json = new TextEncoder().encode(canonicalJson(checked.data))
-  if (json.byteLength > MAX_HEADER_BYTES) throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'the object header does not fit its slot')
-  const slot = new Uint8Array(SLOT_BYTES)
+  if (json.byteLength > maxHeaderBytes(slotBytes)) throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'the object header does not fit its slot')
+  const slot = new Uint8Array(slotBytes)
   const view = new DataView(slot.buffer)
-  slot.set(MAGIC)
+  slot.set(magicOf(slotBytes))
   view.setBigUint64(SEQUENCE_AT, BigInt(sequence))
   view.setUint32(LENGTH_AT, json.byteLength)
   slot.set(json, HEADER_AT)
@@ -120,16 +127,16 @@ export function encodeSlot(header: ObjectHeader, sequence: number): Uint8Array {
 }
 
 /** @returns null for a slot that is empty, torn or not canonical; never throws for any bytes. */
-export function decodeSlot(bytes: Uint8Array, slot: 0 | 1): HeaderSlot | null {
-  if (bytes.byteLength !== SLOT_BYTES || !constantTimeEqual(bytes.subarray(0, MAGIC.byteLength), MAGIC)) return null
+export function decodeSlot(bytes: Uint8Array, slot: 0 | 1, slotBytes: SlotBytes = SLOT_BYTES): HeaderSlot | null {
+  if (bytes.byteLength !== slotBytes || !constantTimeEqual(bytes.subarray(0, MAGIC.byteLength), magicOf(slotBytes))) return null
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const sequence = view.getBigUint64(SEQUENCE_AT)
   const length = view.getUint32(LENGTH_AT)
-  if (sequence < 1n || sequence > BigInt(Number.MAX_SAFE_INTEGER) || length < 2 || length > MAX_HEADER_BYTES) return null
+  if (sequence < 1n || sequence > BigInt(Number.MAX_SAFE_INTEGER) || length < 2 || length > maxHeaderBytes(slotBytes)) return null
   if (!constantTimeEqual(checksumOf(bytes), bytes.subarray(CHECKSUM_AT, HEADER_AT))) return null
   const json = bytes.subarray(HEADER_AT, HEADER_AT + length)
   try {
-    const parsed = headerSchema.safeParse(parseStrictJson(json, { maxBytes: MAX_HEADER_BYTES, maxDepth: MAX_HEADER_DEPTH }))
+    const parsed = headerSchema.safeParse(parseStrictJson(json, { maxBytes: maxHeaderBytes(slotBytes), maxDepth: MAX_HEADER_DEPTH }))
     // One header has one form on disk: what is not canonical was not written by this format.
     if (!parsed.success || canonicalJson(parsed.data) !== new TextDecoder().decode(json)) return null
     return { slot, sequence: Number(sequence), header: parsed.data }
@@ -139,13 +146,13 @@ export function decodeSlot(bytes: Uint8Array, slot: 0 | 1): HeaderSlot | null {
 }
 
 /**
- * @param bytes the first 8 KiB of a file.
+ * @param bytes the first two slots of a file: 8 KiB, or 32 KiB of wide ones.
  * @returns the valid slot with the higher sequence.
  * @throws {RedoubtError} `ERR_CRYPTO_FORMAT` when neither slot is whole.
  */
-export function decodeHeaders(bytes: Uint8Array): HeaderSlot {
-  const a = decodeSlot(bytes.subarray(0, SLOT_BYTES), 0)
-  const b = decodeSlot(bytes.subarray(SLOT_BYTES, HEADERS_BYTES), 1)
+export function decodeHeaders(bytes: Uint8Array, slotBytes: SlotBytes = SLOT_BYTES): HeaderSlot {
+  const a = decodeSlot(bytes.subarray(0, slotBytes), 0, slotBytes)
+  const b = decodeSlot(bytes.subarray(slotBytes, 2 * slotBytes), 1, slotBytes)
   const best = a !== null && (b === null || a.sequence >= b.sequence) ? a : b
   if (best === null) throw new RedoubtError('ERR_CRYPTO_FORMAT', 'the file has no whole RDBT1 header')
   return best

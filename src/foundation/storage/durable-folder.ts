@@ -28,7 +28,8 @@ export interface DurableFile {
   size(): number
   /** @returns how many bytes were read; fewer than asked only at the end of the file. */
   readAt(into: Uint8Array, position: number): number
-  writeAt(bytes: Uint8Array, position: number): void
+  /** @param bytes several are written one after the other, as one write. */
+  writeAt(bytes: Uint8Array | readonly Uint8Array[], position: number): void
   truncate(size: number): void
   datasync(): void
   close(): void

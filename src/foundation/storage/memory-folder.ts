@@ -137,7 +137,7 @@ export class MemoryFolder implements DurableFolder {
       writeAt: (bytes, position) => {
         this.#alive()
         // Not `slice`: on a Buffer that would share memory with the caller.
-        const copy = new Uint8Array(bytes)
+        const copy = new Uint8Array(bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes))
         this.#mutate('writeAt', path, () => {
           node.live = overwritten(node.live, copy, position)
           node.pending.push({ position, bytes: copy, size: 0 })

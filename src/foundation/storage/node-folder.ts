@@ -14,6 +14,7 @@ import {
   renameSync,
   rmSync,
   writeSync,
+  writevSync,
 } from 'node:fs'
 import { join, normalize } from 'node:path'
 import { RedoubtError } from '#foundation/core'
@@ -80,14 +81,27 @@ function nodeFile(fd: number): DurableFile {
       })
     },
     writeAt(bytes, position) {
-      guarded(() => {
-        let done = 0
-        while (done < bytes.byteLength) done += writeSync(fd, bytes, done, bytes.byteLength - done, position + done)
-      })
+      guarded(() => (bytes instanceof Uint8Array ? writeOne(fd, bytes, position) : writeAll(fd, bytes, position)))
     },
     truncate: (size) => guarded(() => ftruncateSync(fd, size)),
     datasync: () => guarded(() => fdatasyncSync(fd)),
     close: () => guarded(() => closeSync(fd)),
+  }
+}
+
+function writeOne(fd: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.byteLength;) done += writeSync(fd, bytes, done, bytes.byteLength - done, position + done)
+}
+
+/** One call of the system for all; what it leaves over, at a signal or a full disk, is written one by one. */
+function writeAll(fd: number, parts: readonly Uint8Array[], position: number): void {
+  let done = writevSync(fd, parts, position)
+  let at = position
+  for (const part of parts) {
+    const written = Math.min(done, part.byteLength)
+    done -= written
+    if (written < part.byteLength) writeOne(fd, part.subarray(written), at + written)
+    at += part.byteLength
   }
 }
 

@@ -37,6 +37,18 @@ describe.each(adapters)('durable folder contract: %s', (_, make) => {
     file.close()
   })
 
+  it('writes several parts as one, one after the other, and keeps none of the caller’s memory', () => {
+    const folder = make()
+    const file = folder.open('a', { create: true })!
+    const parts = [bytes('ab'), Buffer.from(''), Buffer.from('cde'), bytes('f')]
+    file.writeAt(parts, 2)
+    file.writeAt([], 1)
+    for (const part of parts) part.fill(0)
+    file.datasync()
+    expect(text(folder.read('a'))).toBe('\0\0abcdef')
+    file.close()
+  })
+
   it('answers null for what is absent and lists names in order', () => {
     const folder = make()
     folder.makeFolder('d')

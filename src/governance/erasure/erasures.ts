@@ -6,12 +6,14 @@ import {
   type JsonObject,
   RedoubtError,
   type SubjectSealer,
+  type Ground,
+  GROUNDS,
 } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
 import { Statements } from '#governance/approvals'
 import type { Keys, KeyUse } from '#trust/keys'
 import { signCertificate } from './certificate.ts'
-import { type ErasableData, type ErasedRows, type Erasure, GROUNDS, type Ground } from './erasure.ts'
+import type { ErasableData, ErasedRows, Erasure } from './erasure.ts'
 import type { Holds } from './holds.ts'
 import { Journal, type JournalEntry, type NewErasure, newErasureId } from './journal.ts'
 import { APPLIED_MIGRATIONS } from './tables.ts'

@@ -1,5 +1,5 @@
 export { type ErasureStatement, verifyCertificate } from './certificate.ts'
-export { type ErasableData, type Erasure, GROUNDS, type Ground } from './erasure.ts'
+export type { ErasableData, Erasure } from './erasure.ts'
 export { type Erasures } from './erasures.ts'
 export { type Hold, type Holds, type HoldTarget } from './holds.ts'
 export { openErasureRoom, type ErasureRoom, type ErasureRoomOptions } from './room.ts'

@@ -1,6 +1,6 @@
-import { type Clock, type EntityUid, newId, RedoubtError } from '#foundation/core'
+import { type Clock, type EntityUid, newId, RedoubtError, type Ground } from '#foundation/core'
 import type { Statements } from '#governance/approvals'
-import type { ErasedRows, Erasure, Ground } from './erasure.ts'
+import type { ErasedRows, Erasure } from './erasure.ts'
 
 /** An erasure with what it takes to finish it. */
 export interface JournalEntry extends Omit<Erasure, 'hasCertificate'> {

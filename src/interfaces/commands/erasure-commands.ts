@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { RedoubtError } from '#foundation/core'
-import { type Erasure, GROUNDS, type Hold, verifyCertificate } from '#governance/erasure'
+import { GROUNDS, RedoubtError } from '#foundation/core'
+import type { Erasure, Hold } from '#governance/erasure'
 import type { Client } from './client.ts'
 import { confirmed } from './confirmed.ts'
 import { type Output, table } from './output.ts'
@@ -139,6 +139,7 @@ export function erasureCommands(data: Command): void {
     .requiredOption('--key <pem>', 'file with the public key, as `certificate-key` prints it')
     .action(
       run<{ key: string }>(async ({ output }, options, file = '') => {
+        const { verifyCertificate } = await import('#governance/erasure')
         const statement = verifyCertificate(readFileSync(file), readFileSync(options.key, 'utf8'))
         const rows = statement.versions.reduce((sum, one) => sum + one.rows, 0)
         output.result(

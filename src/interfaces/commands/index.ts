@@ -19,6 +19,7 @@ export { defaultSecretsDir, findPlace, LOG_KEY_FILE, UNSEAL_SOCKET, type Place, 
 export { pipelineCommands } from './pipeline-commands.ts'
 export { policyCommands } from './policy-commands.ts'
 export { EXIT, portNumber, run, runProgram, type Session, withGlobalOptions } from './program.ts'
+export { sealCommands } from './seal/seal-commands.ts'
 export { trustCommand } from './trust-command.ts'
 export { doctorCommand } from './doctor/doctor-command.ts'
 export { demoCommand } from './demo/demo-command.ts'

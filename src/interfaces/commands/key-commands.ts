@@ -4,6 +4,7 @@ import { confirmed } from './confirmed.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { rootCommands } from './root-commands.ts'
+import { recipientCommand } from './seal/recipient-command.ts'
 
 interface KeyDescription {
   readonly keyId: string
@@ -54,7 +55,7 @@ const warningOf = (subject: string): string =>
 
 export function keyCommands(): Command[] {
   const keys = new Command('keys').description(
-    'key versions: list, rotate, destroy; the root of trust: providers, shares, passphrase; what protects connections',
+    'key versions: list, rotate, destroy; the root of trust: providers, shares, passphrase; recipients of files; what protects connections',
   )
 
   keys
@@ -143,6 +144,7 @@ export function keyCommands(): Command[] {
       }),
     )
   for (const command of rootCommands()) keys.addCommand(command)
+  keys.addCommand(recipientCommand())
   return [keys]
 }
 

@@ -4,8 +4,6 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { run } from '../program.ts'
 import { SERVER_FILE } from '../place.ts'
-import { restoreBackup } from './restore-backup.ts'
-import { takeBackup } from './take-backup.ts'
 
 /** Longer than a running log takes from an entry to the checkpoint over it. */
 const SETTLE_MS = 2_000
@@ -31,6 +29,7 @@ export function backupCommands(version: string): Command[] {
     )
     .action(
       run<{ to: string; keysTo: string; keepKeysDays: number }>(async ({ place, output }, { to, keysTo, keepKeysDays }) => {
+        const { takeBackup } = await import('./take-backup.ts')
         const taken = await takeBackup({
           dataDir: place.dataDir,
           to,
@@ -60,6 +59,7 @@ export function backupCommands(version: string): Command[] {
     .option('--erasures-from <folder>', 'the newest backup of keys: what was erased up to then is erased again')
     .action(
       run<{ from: string; keysFrom: string; erasuresFrom?: string }>(async ({ place, output }, { from, keysFrom, erasuresFrom }) => {
+        const { restoreBackup } = await import('./restore-backup.ts')
         const restored = await restoreBackup({
           from,
           keysFrom,

@@ -3,6 +3,7 @@ import { asRedoubtError, systemClock } from '#foundation/core'
 import { wrapped } from '../output.ts'
 import { EXIT, run } from '../program.ts'
 import { type Finding, ok, problem } from './finding.ts'
+import { fipsCheck } from './fips-check.ts'
 import { authorityCheck, diskCheck, nodeCheck, permissionChecks } from './host-checks.ts'
 import { serverChecks } from './server-checks.ts'
 
@@ -15,25 +16,29 @@ const MARKS: Readonly<Record<Finding['state'], string>> = {
 
 /** @param checkConfiguration reads the configuration as the server would; throws what is wrong with it. */
 export function doctorCommand(checkConfiguration: () => void | Promise<void>): Command {
-  return new Command('doctor').description('tell what is wrong here and how to mend it').action(
-    run(async ({ client, output, place }) => {
-      const now = systemClock.now()
-      const findings: readonly Finding[] = [
-        nodeCheck(),
-        await configurationCheck(checkConfiguration),
-        diskCheck(place),
-        ...permissionChecks(place),
-        authorityCheck(place, now),
-        ...(await serverChecks(client, now)),
-      ]
-      const bad = findings.filter(({ state }) => state === 'problem' || state === 'unknown')
-      const warnings = findings.filter(({ state }) => state === 'warning').length
-      const fine = warnings === 0 ? 'nothing is wrong' : `nothing is broken, ${warnings} to think about`
-      const verdict = bad.length === 0 ? fine : `${bad.length} to mend`
-      output.result({ ok: bad.length === 0, findings }, [...findings.map(lines), '', verdict].join('\n'))
-      return bad.length === 0 ? EXIT.done : EXIT.refused
-    }),
-  )
+  return new Command('doctor')
+    .description('tell what is wrong here and how to mend it')
+    .option('--fips', 'also probe by known answers whether the platform computes approved algorithms only')
+    .action(
+      run<{ fips?: boolean }>(async ({ client, output, place }, { fips }) => {
+        const now = systemClock.now()
+        const findings: readonly Finding[] = [
+          nodeCheck(),
+          await configurationCheck(checkConfiguration),
+          diskCheck(place),
+          ...permissionChecks(place),
+          authorityCheck(place, now),
+          ...(fips === true ? [fipsCheck()] : []),
+          ...(await serverChecks(client, now)),
+        ]
+        const bad = findings.filter(({ state }) => state === 'problem' || state === 'unknown')
+        const warnings = findings.filter(({ state }) => state === 'warning').length
+        const fine = warnings === 0 ? 'nothing is wrong' : `nothing is broken, ${warnings} to think about`
+        const verdict = bad.length === 0 ? fine : `${bad.length} to mend`
+        output.result({ ok: bad.length === 0, findings }, [...findings.map(lines), '', verdict].join('\n'))
+        return bad.length === 0 ? EXIT.done : EXIT.refused
+      }),
+    )
 }
 
 async function configurationCheck(check: () => void | Promise<void>): Promise<Finding> {

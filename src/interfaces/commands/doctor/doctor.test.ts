@@ -153,6 +153,7 @@ describe('the doctor finds at the server', () => {
       problem: null,
     },
     breakGlass: { unreviewed: 0, overdue: 0 },
+    coreDumps: { limit: 0, memory: false },
     insecure: [],
     conditions: { principals: 3, countryFile: { type: 'Country', builtAt: now - DAY_MS }, problem: null },
   }
@@ -194,6 +195,8 @@ describe('the doctor finds at the server', () => {
     ['a grant that waits for its review', { breakGlass: { unreviewed: 2, overdue: 0 } }, 'break-glass', 'warning'],
     ['a review that is overdue', { breakGlass: { unreviewed: 2, overdue: 1 } }, 'break-glass', 'problem'],
     ['grants that cannot be read', { breakGlass: { unreviewed: null, overdue: null } }, 'break-glass', 'problem'],
+    ['a crash that leaves a core file', { coreDumps: { limit: null, memory: false } }, 'core dumps', 'warning'],
+    ['a crash whose memory goes to a handler', { coreDumps: { limit: 0, memory: true } }, 'core dumps', 'warning'],
     ['an insecure default', { insecure: [{ what: 'the passphrase was generated', mend: 'name one' }] }, 'insecure default', 'warning'],
   ])('%s', (_name, change, check, state) => {
     const found = statusChecks({ ...healthy, ...change }, now).find((finding) => finding.check === check)

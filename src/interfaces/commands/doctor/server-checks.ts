@@ -26,6 +26,8 @@ export interface Status {
   readonly alerts: AlertsHealth
   readonly breakGlass: BreakGlassHealth
   readonly conditions: ConditionsHealth
+  /** Of the server's process. A limit of null is none. */
+  readonly coreDumps: { readonly limit: number | null; readonly memory: boolean }
   readonly insecure: readonly { readonly what: string; readonly mend: string }[]
 }
 
@@ -96,6 +98,23 @@ function conditionChecks({ problem: trouble, principals, countryFile }: Conditio
   ]
 }
 
+/** A dump of the server would hold keys and rows in clear. */
+function coreDumpCheck({ limit, memory }: Status['coreDumps']): Finding {
+  if (limit !== 0)
+    return warning(
+      'core dumps',
+      `a crash of the server may leave a core file${memory ? ' with its memory in clear' : ''}`,
+      'start it through `bin/redoubt` or `npm start`, or after `ulimit -c 0`; production does not start otherwise',
+    )
+  return memory
+    ? warning(
+        'core dumps',
+        'no file is left by a crash, but a handler that the system pipes dumps to may keep the memory',
+        'see `/proc/sys/kernel/core_pattern`; this kernel takes no `coredump_filter`',
+      )
+    : ok('core dumps', 'a crash leaves no file, and no memory to a handler')
+}
+
 /** What the server knows of itself. */
 export function statusChecks(status: Status, now: number): readonly Finding[] {
   const drift = Math.abs(status.now - now)
@@ -130,6 +149,7 @@ export function statusChecks(status: Status, now: number): readonly Finding[] {
             'make it reachable: only a checkpoint outside shows a rewritten past',
           ),
     ),
+    coreDumpCheck(status.coreDumps),
     ...alertChecks(status.alerts),
     breakGlassCheck(status.breakGlass),
     ...conditionChecks(status.conditions, now),
