@@ -1,7 +1,7 @@
 /** The published `@anthropic-ai/sdk`, unchanged, over TLS. */
 import Anthropic from '@anthropic-ai/sdk'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { API_KEY, CARD, type Conformance, failureOf, isMasked, openConformance } from './conformance.fixture.ts'
+import { annotate, API_KEY, CARD, type Conformance, failureOf, isMasked, openConformance } from './conformance.fixture.ts'
 
 let at: Conformance
 let client: Anthropic
@@ -35,6 +35,32 @@ describe('the anthropic client', () => {
     for (const { content, stop_reason: reason } of [whole, streamed]) {
       expect(content.find(({ type }) => type === 'tool_use')).toMatchObject({ name: 'pay', input: { card: '[CREDIT_CARD]', amount: 3 } })
       expect(reason).toBe('tool_use')
+    }
+  })
+
+  it('may ask for tools that the upstream runs where a policy names them, and gets what they bring masked, whole and streamed (C6)', async () => {
+    const search = {
+      ...ask('who has it?', 'scriptedclaude'),
+      tools: [{ type: 'web_search_20250305' as const, name: 'web_search' as const }],
+    }
+    const before = at.scripted.asked.length
+    for (const names of [null, 'none', 'web_search', 'hosted:web_fetch_20250910']) {
+      const restore = names === null ? null : await annotate(at, `@tools("${names}")`)
+      expect(await failureOf(client.messages.create(search))).toMatchObject({ status: 403, error: { error: { type: 'permission_error' } } })
+      await restore?.()
+    }
+    expect(at.scripted.asked.length).toBe(before)
+
+    const restore = await annotate(at, '@tools("hosted:web_search_20250305")')
+    const whole = await client.messages.create(search)
+    const streamed = await client.messages.stream(search).finalMessage()
+    expect(at.scripted.asked.at(-1)).toContain('"web_search_20250305"')
+    await restore()
+    for (const message of [whole, streamed]) {
+      expect(message.content.map(({ type }) => type)).toEqual(['server_tool_use', 'web_search_tool_result', 'text'])
+      expect(message.content[0]).toMatchObject({ name: 'web_search', input: { query: 'who has [CREDIT_CARD]' } })
+      expect(message.content[1]).toMatchObject({ content: [{ title: 'Page of [CREDIT_CARD]' }] })
+      expect(textOf(message)).toBe('The page says [CREDIT_CARD], no more.')
     }
   })
 

@@ -1,4 +1,5 @@
 /** The whole server before `@copilotkit/aimock`, an independent stand-in for the published APIs, and before a small upstream for what that one does not speak. */
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { LLMock } from '@copilotkit/aimock'
@@ -6,6 +7,7 @@ import { upstreamsSchema } from '#gateway/serving'
 import { Agent, fetch as undiciFetch } from 'undici'
 import type { Configuration } from '../../src/composition/configuration.ts'
 import { type House, type HouseAccount, openHouse } from '../house/house.fixture.ts'
+import { searchedMessage, searchedMessageEvents, searchedResponse, searchedResponseEvents } from './hosted-answers.ts'
 
 export const CARD = '4111 1111 1111 1111'
 /** A number that is masked and its digits, however they are set. */
@@ -100,7 +102,7 @@ export interface ScriptedUpstream {
   close(): Promise<void>
 }
 
-/** Completions of OpenAI's and counts and messages of Anthropic's API; a message `block` makes the answer hold what may not leave. */
+/** Completions of OpenAI's API, answers of both APIs after a search of the web, and counts of Anthropic's; a message `block` makes the answer hold what may not leave. */
 async function startScriptedUpstream(): Promise<ScriptedUpstream> {
   const asked: string[] = []
   const headers: IncomingMessage['headers'][] = []
@@ -159,15 +161,35 @@ function answer(path: string, body: Record<string, unknown>, response: ServerRes
     response.write(`data: ${JSON.stringify({ id: 'cmpl', choices: [{ ...choice, text: '' }] })}\n\n`)
     return void response.end('data: [DONE]\n\n')
   }
+  if (path === '/v1/responses')
+    return body['stream'] === true ? told(response, searchedResponseEvents(CARD)) : json(response, 200, searchedResponse(CARD))
+  if (path === '/v1/messages')
+    return body['stream'] === true ? told(response, searchedMessageEvents(CARD)) : json(response, 200, searchedMessage(CARD))
   if (path === '/v1/messages/count_tokens') return json(response, 200, { input_tokens: 14 })
   return json(response, 404, { error: { message: 'unknown', type: 'invalid_request_error', code: 'not_found', param: null } })
 }
 
 const pieces = (text: string): readonly string[] => text.match(new RegExp(`[\\s\\S]{1,${PIECE_LENGTH}}`, 'g')) ?? []
 
+function told(response: ServerResponse, events: readonly { readonly type: string }[]): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  for (const event of events) response.write(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`)
+  response.end()
+}
+
 function json(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(JSON.stringify(body))
+}
+
+/** Puts the default policy for programs in force with `annotations` on its permit to call. @returns what takes it away again. */
+export async function annotate({ house }: Conformance, annotations: string): Promise<() => Promise<void>> {
+  const own = readFileSync(new URL('../../src/trust/policy/defaults/application.cedar', import.meta.url), 'utf8')
+  const text = own.replace('@id("application-invoke-endpoint")', `@id("application-invoke-endpoint")\n${annotations}`)
+  const path = '/api/v1/policies/application'
+  const answer = await house.call('PUT', path, { token: house.token, json: { text } })
+  if (answer.status !== 200) throw new Error(`the policy is refused: ${answer.text}`)
+  return async () => void (await house.call('DELETE', path, { token: house.token }))
 }
 
 /** The error of a call that has to fail. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { API_KEY, CARD, type Conformance, failureOf, isMasked, openConformance } from './conformance.fixture.ts'
+import { annotate, API_KEY, CARD, type Conformance, failureOf, isMasked, openConformance } from './conformance.fixture.ts'
 
 let at: Conformance
 let client: OpenAI
@@ -122,6 +122,42 @@ describe('the openai client, tools', () => {
     await at.house.call('DELETE', '/api/v1/policies/application', { token: at.house.token })
     const without = { ...ask('pay', 'integer'), tools: [{ type: 'web_search' }] } as never
     expect(await failureOf(client.chat.completions.create(without))).toMatchObject({ status: 403, code: 'err_policy_tool' })
+  })
+})
+
+describe('the openai client, tools that the upstream runs', () => {
+  it('may ask for those that a policy names, and gets what they bring masked, whole and streamed (C6)', async () => {
+    const ask = {
+      model: 'scripted',
+      input: 'who has it?',
+      tools: [{ type: 'web_search' as const }],
+      include: ['web_search_call.action.sources' as const],
+    }
+    const before = at.scripted.asked.length
+    expect(await failureOf(client.responses.create(ask))).toMatchObject({ status: 403, code: 'err_policy_tool', param: 'tools[0]' })
+    // Its name alone is that of a function.
+    for (const names of ['none', 'web_search', 'hosted:file_search']) {
+      const restore = await annotate(at, `@tools("${names}")`)
+      expect(await failureOf(client.responses.create(ask))).toMatchObject({ status: 403, code: 'err_policy_tool' })
+      await restore()
+    }
+    expect(at.scripted.asked.length).toBe(before)
+
+    const restore = await annotate(at, '@tools("hosted:web_search")')
+    const whole = await client.responses.create(ask)
+    const stream = client.responses.stream(ask)
+    const events: unknown[] = []
+    for await (const event of stream) events.push(event)
+    const final = await stream.finalResponse()
+    expect(at.scripted.asked.at(-1)).toContain('"web_search"')
+    await restore()
+    for (const answer of [whole, final]) {
+      const search = answer.output.find(({ type }) => type === 'web_search_call')
+      expect(search).toMatchObject({ status: 'completed', action: { type: 'search', query: 'who has [CREDIT_CARD]' } })
+      expect(answer.output_text).toBe('The page says [CREDIT_CARD], no more.')
+    }
+    for (const said of [whole, final, events]) expect(JSON.stringify(said).replace(/\D/g, '')).not.toContain('41111111')
+    expect(events).toContainEqual(expect.objectContaining({ type: 'response.web_search_call.completed' }))
   })
 })
 

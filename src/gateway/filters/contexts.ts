@@ -6,15 +6,24 @@ import { hashOf, isAscii, WORD_TABLE } from './word-table.ts'
 const LONGEST_PHRASE = 4
 /** How far a phrase stands from the value, in words that mean something. */
 export const ADJACENT = 0
+/** Below it, at most one word for whose the value is stands between the two. */
+export const AWAY = 1
 
 /** Between a label and its value, in plain form, tags of HTML too: they put no distance between the two. */
 const FILLERS: ReadonlySet<string> = new Set(
   (
+    'held issued this that des du dem della dello ' +
     '# number numbers no nr num n nbr nummer numero numeros numer number# # id ids code is are was the of a an my your his her their our as es est ist e ist: lautet lauten is: on file ' +
     'de del la le el der die das den het een il lo per for with under reads equals val value provided given listed shows showed follows following below here new old current valid please ending se to ' +
     'td th tr li dt dd br strong span div em b'
   ).split(' '),
 ) // prettier-ignore
+
+/** Whose it is: `passport number of our client`, `Kontonummer des Kunden`. Half a word, so that the label is near yet and a word beside the value nearer. */
+const OWNERS: ReadonlySet<string> = new Set(
+  'client customer patient applicant holder insured employee borrower policyholder beneficiary kunden patienten patientin klienten cliente paciente paziente klant klienta pacjenta'.split(' '),
+) // prettier-ignore
+const OWNER = 0.5
 
 /** Nearest distance of each context: by its name, 0 for a value that directly follows its label. */
 export type Contexts = ReadonlyMap<string, number>
@@ -56,7 +65,7 @@ export class Lexicon {
   readonly #marks = new Uint8Array(MARKS)
 
   constructor() {
-    for (const word of FILLERS) this.#marks[markOf(word)]! |= FILLER
+    for (const word of [...FILLERS, ...OWNERS]) this.#marks[markOf(word)]! |= FILLER
   }
 
   /** @param phrases words as they are written; capital letters and marks make no difference. */
@@ -118,7 +127,7 @@ export class Lexicon {
           this.#note(contexts, (phrase += ` ${known[next]!.plain}`), distance)
       }
       if (UNSPACED.test(plain)) this.#unspaced(contexts, plain, distance)
-      if (!isFiller(plain)) distance++
+      distance += stepOf(plain)
     }
     return contexts
   }
@@ -142,7 +151,10 @@ export class Lexicon {
           for (let next = at + 1; next < at + LONGEST_PHRASE && next < count; next++)
             this.#note(contexts, (phrase += ` ${small.slice(starts[next], ends[next])}`), distance)
         }
-        if ((marks & FILLER) !== 0 && FILLERS.has(plain)) continue
+        if ((marks & FILLER) !== 0) {
+          distance += stepOf(plain)
+          continue
+        }
       }
       if (!WORD_TABLE.isShortNumber(at)) distance++
     }
@@ -168,7 +180,10 @@ export class Lexicon {
           for (let next = at - 1; next > at - LONGEST_PHRASE && isKnown(next); next--)
             this.#note(contexts, (phrase = `${segment.wholeInSmallLetters.slice(starts[next], ends[next])} ${phrase}`), distance)
         }
-        if ((marks & FILLER) !== 0 && FILLERS.has(plain)) continue
+        if ((marks & FILLER) !== 0) {
+          distance += stepOf(plain)
+          continue
+        }
       }
       if (!WORD_TABLE.isShortNumber(at)) distance++
     }
@@ -188,7 +203,7 @@ export class Lexicon {
           this.#note(contexts, (phrase = `${found[next]!} ${phrase}`), distance)
       }
       if (plain.charCodeAt(0) >= 0xe00 && UNSPACED.test(plain)) this.#unspaced((contexts ??= new Map()), plain, distance)
-      if (!isFiller(plain)) distance++
+      distance += stepOf(plain)
     }
     return contexts ?? EMPTY
   }
@@ -206,8 +221,10 @@ export class Lexicon {
   }
 }
 
-function isFiller(word: string): boolean {
+/** What a word between a label and its value adds to the distance. */
+function stepOf(word: string): number {
   const unit = word.charCodeAt(0)
   // `CVV2`, `ICD-10`; a longer number is another value.
-  return unit >= 0x30 && unit <= 0x39 ? word.length <= 2 : FILLERS.has(word)
+  if (unit >= 0x30 && unit <= 0x39) return word.length <= 2 ? 0 : 1
+  return FILLERS.has(word) ? 0 : OWNERS.has(word) ? OWNER : 1
 }

@@ -33,7 +33,7 @@ export const CONNECTORS: ReadonlySet<string> = new Set(
 /** Kinds of street that stand before the name: `rue`, `calle`, `via`, `ul.` */
 export const STREETS_BEFORE: ReadonlySet<string> = new Set(
   words(
-    'rue avenue av av. ave boulevard bd bd. blvd place pl pl. impasse allee allees chemin quai cours route square passage calle c/ cl avenida avda avda. plaza pza paseo carrer carretera camino via viale piazza corso vicolo largo strada rua r. travessa praca alameda estrada ul ul. ulica aleja al. os. strada str. calea bulevardul ronda glorieta travesia callejon prolongacion calzada privada voie sentier contrada rotonda salita rodovia beco bulw rondo aleea soseaua intrarea',
+    'rue avenue av av. ave boulevard bd bd. blvd place pl pl. impasse allee allees chemin quai cours route square passage calle c/ cl avenida avda avda. plaza pza paseo carrer carretera camino via viale piazza corso vicolo largo strada rua r. travessa praca alameda estrada ul ul. ulica aleja al. os. strada str. calea bulevardul ronda glorieta travesia callejon prolongacion calzada privada voie sentier contrada rotonda salita rodovia beco bulw rondo aleea soseaua intrarea lotissement cite montee hameau residence esplanade faubourg str',
   ),
 ) // prettier-ignore
 
@@ -46,7 +46,7 @@ export const STREETS_AFTER: ReadonlySet<string> = new Set(
 
 /** Ends of words that are a street's name: `Hauptstraße`, `Kalverstraat`, `Storgatan`. Without marks, small letters. */
 const STREET_SUFFIX =
-  /^[a-z'-]{2,40}(?:strasse|str\.?|straat|weg|gasse|platz|allee|ring|damm|ufer|graben|steig|chaussee|laan|plein|gracht|kade|dijk|singel|gatan|gata|vagen|gade|vej|alle|veien|gaten|katu|tie|kuja|polku|vei|stien|stigen|siedlung|plantsoen|steeg|utca|ulica|street)$/u
+  /^[a-z'-]{2,40}(?:strasse|str\.?|straat|weg|gasse|platz|allee|(?<![aeiouyp]|[aiu]r|fer|^st)ring|damm|ufer|graben|steig|chaussee|laan|plein|gracht|kade|dijk|singel|gatan|gata|vagen|gade|vej|alle|veien|gaten|katu|tie|kuja|polku|vei|stien|stigen|siedlung|plantsoen|steeg|utca|ulica|street)$/u
 
 /** After a number of years: an age. */
 export const AGE_UNITS: ReadonlySet<string> = new Set(

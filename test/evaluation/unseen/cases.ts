@@ -1,7 +1,7 @@
 import { pick, type Random, random } from '../planted/values.ts'
 import { digits, letters } from './checks.ts'
 import { FURTHER_KINDS } from './further-kinds.ts'
-import { FRAMES, type Half, HARMLESS } from './frames.ts'
+import { FRAMES, type Part, HARMLESS } from './frames.ts'
 import { GENERAL_KINDS } from './general-kinds.ts'
 import type { Kind } from './kinds.ts'
 import { NATIONAL_KINDS } from './national-kinds.ts'
@@ -14,6 +14,8 @@ export interface Case {
   readonly value: { readonly start: number; readonly end: number } | null
 }
 
+const SEED_OF: Readonly<Record<Part, number>> = { validation: 0, test: 1, later: 2 }
+
 /** Texts of a frame and kind. */
 const EACH = 3
 const KINDS: readonly Kind[] = [...GENERAL_KINDS, ...NATIONAL_KINDS, ...FURTHER_KINDS]
@@ -24,11 +26,11 @@ function framed(frame: string, word: string, value: string): Pick<Case, 'text' |
   return { text: named.replace('{v}', () => value), value: { start, end: start + value.length } }
 }
 
-function casesOf(kind: Kind, half: Half, next: Random): readonly Case[] {
+function casesOf(kind: Kind, part: Part, next: Random): readonly Case[] {
   const { entity } = kind
-  const word = kind.words[half === 'validation' ? 0 : 1]!
+  const word = part === 'later' ? pick(next, kind.words) : kind.words[part === 'validation' ? 0 : 1]!
   const cases: Case[] = []
-  const { bare, named } = FRAMES[half]
+  const { bare, named } = FRAMES[part]
   for (let i = 0; i < EACH; i++) {
     if (kind.bare) for (const frame of bare) cases.push({ entity, sort: 'bare', ...framed(frame, word, kind.right(next)) })
     for (const frame of named) cases.push({ entity, sort: 'named', ...framed(frame, word, kind.right(next)) })
@@ -47,11 +49,11 @@ const filled = (shape: string, next: Random): string =>
   )
 
 /** Values of every kind alone, in sentences and in tables, values like them that are none, and texts without any. */
-export function unseenCases(half: Half, seed: number): readonly Case[] {
-  const next = random(half === 'test' ? seed + 1 : seed)
+export function unseenCases(part: Part, seed: number): readonly Case[] {
+  const next = random(seed + SEED_OF[part])
   return [
-    ...KINDS.flatMap((kind) => casesOf(kind, half, next)),
-    ...HARMLESS[half].flatMap((shape) =>
+    ...KINDS.flatMap((kind) => casesOf(kind, part, next)),
+    ...HARMLESS[part].flatMap((shape) =>
       Array.from({ length: EACH * 4 }, (): Case => ({ entity: 'none', sort: 'harmless', text: filled(shape, next), value: null })),
     ),
   ]

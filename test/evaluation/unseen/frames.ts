@@ -1,5 +1,8 @@
-/** Sentences around single values: `{l}` the word for it, `{v}` the value. The halves share no frame; only `validation` is looked at while recognisers are mended. */
-export type Half = 'validation' | 'test'
+/**
+ * Sentences around single values: `{l}` the word for it, `{v}` the value. The parts share no frame; only `validation` is looked at while recognisers are mended. `later` was
+ * written when the mending by `validation` was over, and nothing was mended by it.
+ */
+export type Part = 'validation' | 'test' | 'later'
 
 interface Frames {
   /** With nothing that says what the value is. */
@@ -7,7 +10,7 @@ interface Frames {
   readonly named: readonly string[]
 }
 
-export const FRAMES: Readonly<Record<Half, Frames>> = {
+export const FRAMES: Readonly<Record<Part, Frames>> = {
   validation: {
     bare: ['{v}', '({v})', 'I wrote {v} down twice.', '"{v}"', 'Re: {v}, thanks', 'first\n{v}\nlast'],
     named: [
@@ -35,10 +38,24 @@ export const FRAMES: Readonly<Record<Half, Frames>> = {
       'Hello,\n\nthe {l} of our client: {v}\n\nBest',
     ],
   },
+  later: {
+    bare: ['{v}.', '«{v}»', 'Thanks – {v} – bye', 'a copy of {v} is attached', 'Subject: {v}', '> {v}\n> quoted'],
+    named: [
+      'According to our files the {l} is {v}.',
+      '{l} ({v})',
+      'Please update {l} to {v} today',
+      '{l};{v};ok',
+      '"{l}" : "{v}"',
+      '**{l}:** {v}',
+      'her {l}, {v}, was entered by hand',
+      '{l}\n{v}',
+      'Re: {l} {v} (urgent)',
+    ],
+  },
 }
 
 /** Texts that hold nobody's values. `9` is a digit, `A` a capital letter, `f` a hexadecimal one; those outside braces stay. */
-export const HARMLESS: Readonly<Record<Half, readonly string[]>> = {
+export const HARMLESS: Readonly<Record<Part, readonly string[]>> = {
   validation: [
     'Version {9.99.9} replaces {9.9.9-99}.',
     'Upgrade to v{9}.{99}.{9}.{9999} today',
@@ -93,5 +110,28 @@ export const HARMLESS: Readonly<Record<Half, readonly string[]>> = {
     'epoch {9999999999}.{999}',
     'lines {9999}-{9999}',
     'node 24.{99}.{9}', 'B2B and 24/7 support', 'covid-19 in the 2020s', 'an e-mail or a phone call will do', 'the chapter on IP addresses', 'top 10 of 100',
+  ],
+  later: [
+    'build {9999}.{99} is green',
+    'lot {999999}, shelf {99}',
+    'SKU {9999}-{999}',
+    'purchase order {99999999}',
+    'bus {999} leaves at gate {9}',
+    'ISBN {9999999999}',
+    'a grid of {99}x{99} points',
+    'flight LH{999} from gate A{99}',
+    'standard DIN EN {9999}-{9}',
+    'parcel {9999999999999999}',
+    'case C-{999}/{99}',
+    'meter reading {999999}',
+    'it was {99.9} degrees, {9.9} more than usual',
+    '{99} % of {9999} samples',
+    'blob {ffffffff}',
+    'a card with {99} GB',
+    'resistor {99}k, {9} %',
+    'build id {ffffffff-ffff-ffff}',
+    'rows {99999} to {99999}',
+    'we sold {9,999} units for {9.99} each',
+    'the 12th of 30 talks', 'a 5-star hotel', 'H2O and CO2', 'the password was forgotten', 'his passport is lost', 'an account of the war', 'age before beauty', 'the address book',
   ],
 } // prettier-ignore

@@ -24,15 +24,15 @@ function isHit({ text, value }: Case, plan: FilterPlan): boolean {
   return value === null ? findings.length > 0 : findings.some(({ start, end }) => start <= value.start && end >= value.end)
 }
 
-/** Single values and what looks like them, drawn anew from the specifications: both halves, the second by kind of value. */
+/** Single values and what looks like them, drawn anew from the specifications: in all parts, the second by kind of value. */
 export function unseenRows(plan: FilterPlan, seed: number): readonly EvaluationRow[] {
   const rows: EvaluationRow[] = []
-  for (const half of ['validation', 'test'] as const) {
+  for (const part of ['validation', 'test', 'later'] as const) {
     const found: Share = { hits: 0, of: 0 }
     const flagged: Share = { hits: 0, of: 0 }
     const sorts = new Map<Case['sort'], Share>()
     const entities = new Map<string, { readonly found: Share; readonly flagged: Share }>()
-    for (const one of unseenCases(half, seed)) {
+    for (const one of unseenCases(part, seed)) {
       const isFound = isHit(one, plan)
       const entity = entities.get(one.entity) ?? { found: { hits: 0, of: 0 }, flagged: { hits: 0, of: 0 } }
       entities.set(one.entity, entity)
@@ -44,7 +44,7 @@ export function unseenRows(plan: FilterPlan, seed: number): readonly EvaluationR
         if (isFound) share.hits++
       }
     }
-    const where = `${half} half, seed ${seed}`
+    const where = part === 'later' ? `sentences written later, seed ${seed}` : `${part} half, seed ${seed}`
     const recall = found.hits / found.of
     const alarms = flagged.hits / flagged.of
     rows.push(
@@ -69,7 +69,7 @@ export function unseenRows(plan: FilterPlan, seed: number): readonly EvaluationR
         target: null,
         ok: true,
       })
-    if (half === 'test')
+    if (part === 'test')
       for (const [entity, { found: own, flagged: alarm }] of entities) {
         if (own.of === 0) continue
         const beside = alarm.of === 0 ? '' : `; of ${alarm.of} like it ${alarm.hits} flagged`

@@ -65,5 +65,5 @@ export const FINANCE: readonly Identifier[] = [
 const ACCOUNT = /^(?=(?:.*\d){4})[A-Z0-9][A-Z0-9-]{3,27}$/u
 
 export const FINANCE_LABELLED: readonly Labelled[] = [
-  { entity: 'US_BANK_NUMBER', labels: phrases('bank account, account, account number, account no, acct, acct no, acct number, checking account, savings account, checking, savings, bank account number, debit account, accnum, acc, bank acct, deposit account, direct deposit, kontonummer, kontonr, konto, numero de cuenta, cuenta, compte, numero de compte, conto, numero di conto, rekeningnummer, rachunek, conta'), unless: phrases('permanent account, cuenta clabe'), pattern: ACCOUNT, score: 0.65 },
+  { entity: 'US_BANK_NUMBER', labels: phrases('bank account, account, account number, account no, acct, acct no, acct number, checking account, savings account, checking, savings, bank account number, debit account, accnum, acc, bank acct, deposit account, direct deposit, kontonummer, kontonr, konto, numero de cuenta, cuenta, compte, numero de compte, conto, numero di conto, rekeningnummer, rachunek, conta, a/c, a/c no, a/c number, account ending in, cuenta corriente, cuenta bancaria, compte bancaire, conto corrente, rekening, bankrekening, conta corrente, numer konta, numer rachunku, bankkonto'), unless: phrases('permanent account, cuenta clabe'), pattern: ACCOUNT, score: 0.65 },
 ] // prettier-ignore

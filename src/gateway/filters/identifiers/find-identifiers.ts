@@ -1,5 +1,5 @@
 import { isAlphanumericUnit, isDigitUnit } from '../characters.ts'
-import { ADJACENT, type Contexts, type Lexicon } from '../contexts.ts'
+import { ADJACENT, AWAY, type Contexts, type Lexicon } from '../contexts.ts'
 import { type After, BEFORE_UNITS, CONTEXT_UNITS, type Match, type Segment } from '../recogniser.ts'
 import type { Identifier, Labelled } from './identifier.ts'
 import { LayoutTree, NO_NODE } from './layout-tree.ts'
@@ -287,11 +287,16 @@ function labelledCode(search: Search, start: number, end: number, contexts: Cont
     return
   }
   const code = search.segment.text.slice(start, end).toUpperCase()
+  if (YEAR.test(code) && !ANNOUNCING.test(search.segment.rawContext(start, LONGEST_SEPARATOR))) return
   for (const { entity, score } of labelledRows(search.index, contexts, code)) search.matches.push({ start, end, score, entity })
 }
 
+/** `The account for 2023`, but `MRN: 2023`. */
+const YEAR = /^(?:19|20)\d\d$/u
+const ANNOUNCING = /[:=#.(>|"'][ \t\n]?["'(]?$/u
+
 function hasLabel(contexts: Contexts): boolean {
-  for (const [name, distance] of contexts) if (distance === ADJACENT && isLabel(name)) return true
+  for (const [name, distance] of contexts) if (distance < AWAY && isLabel(name)) return true
   return false
 }
 
@@ -309,7 +314,7 @@ function codeBeforeLabel(search: Search, start: number, end: number): void {
 /** What the labels directly beside a code say of it. */
 function labelledRows({ labelled }: IdentifierIndex, contexts: Contexts, code: string): readonly LabelledRow[] {
   return labelled.filter(
-    ({ label, not, pattern }) => contexts.get(label) === ADJACENT && contexts.get(not) !== ADJACENT && pattern.test(code),
+    ({ label, not, pattern }) => (contexts.get(label) ?? AWAY) < AWAY && (contexts.get(not) ?? AWAY) >= AWAY && pattern.test(code),
   )
 }
 

@@ -61,7 +61,7 @@ export const WESTERN_EUROPE: readonly Identifier[] = [
   identifier('DE_LANR', '9{9}:.15', lanr, 'lanr, arztnummer, lebenslange arztnummer'),
   identifier('DE_BSNR', '9{9}:.05', always, 'bsnr, betriebsstattennummer, betriebsstatten-nr'),
   identifier('DE_ID_CARD', 'A9{8}9:.1', icao, 'personalausweis, personalausweisnummer, ausweisnummer, ausweis, ausweis-nr, id card, identity card', undefined),
-  identifier('DE_VAT_ID', 'AA9{9}:.65 AA_9{9}:.65 AA_999_999_999:.65', (code) => code.startsWith('DE') && stdnum('de/vat')(code), 'ust-id, ust-idnr, umsatzsteuer, umsatzsteuer-id, umsatzsteuer-identifikationsnummer, vat, ustid'),
+  identifier('DE_VAT_ID', 'AA9{9}:.65 AA_9{9}:.65 AA_999_999_999:.65', (code) => code.startsWith('DE') && stdnum('de/vat')(code), 'ust-id, ust-idnr, umsatzsteuer, umsatzsteuer-id, umsatzsteuer-identifikationsnummer, vat, ustid, tax id, vat id, vat number'),
   identifier('DE_PLZ', '99999:.05 A-99999:.5', (code) => Number(code.replace('D', '')) >= 1000, 'plz, postleitzahl'),
   identifier('DE_KFZ', 'A-AA_99:.1 A-AA_999:.5 A-AA_9999:.5 AA-AA_99:.5 AA-AA_999:.55 AA-AA_9999:.55 AAA-AA_99:.5 AAA-AA_999:.55 A-A_999:.3 A-A_9999:.3 AA-A_999:.3 AA-A_9999:.35 AAA-A_99:.3 AAA-A_999:.35 A_AA_9999:.2 AA_AA_999:.2 AA_AA_9999:.2 AAA_AA_999:.2', (code) => /^[A-ZÄÖÜ]{2,5}[1-9]\d{1,3}$/u.test(code), 'kennzeichen, kfz, kfz-kennzeichen, nummernschild, fahrzeug, auto, pkw, zulassung'),
   identifier('AT_SOCIAL_SECURITY', '9999_999999:.35 9{10}:.2 9999-999999:.4', stdnum('at/vnr'), 'sozialversicherungsnummer, svnr, sv-nummer, versicherungsnummer, vsnr, svnr.'),

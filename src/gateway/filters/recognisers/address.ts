@@ -1,73 +1,40 @@
-import { CONNECTORS, isStreetName, isStreetNameAt, plainForm, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
+import { CONNECTORS, isStreetName, isStreetNameAt, STREETS_AFTER, STREETS_BEFORE } from '../joining-words.ts'
 import { SHAPE } from '../outline.ts'
-import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { WordFilter } from '../word-filter.ts'
+import {
+  CALLE,
+  CAPITAL,
+  CITY_WORDS,
+  COUNTRIES,
+  DIRECTIONS,
+  DOOR,
+  FLOOR,
+  GERMAN,
+  HOUSE,
+  isName,
+  isPostcode,
+  NAME_WORDS,
+  NUMBER_AFTER,
+  ORDINAL,
+  STATES,
+  SURE,
+  UNITS,
+  type Word,
+  words,
+  wordsOf,
+} from '../address-words.ts'
+import { ANNOUNCED, ANNOUNCED_UNITS, announcedByNumber, boxAt, BOXES, placedByName, placedByNumber } from '../placed-address.ts'
 
-const SCORE = { street: 0.6, weakStreet: 0.35, box: 0.7, city: 0.6 } as const
-/** What a postal code in the same address adds. */
-const POSTCODE_BOOST = 0.37
-/** What lifts a street whose kind is also another word: `I live at 402 Waters Brook`. */
-const ANNOUNCED = contextWords('address', 'live at', 'lives at', 'lived at', 'living at', 'reside at', 'resides at', 'residing at', 'located at', 'deliver to', 'delivered to', 'ship to', 'shipped to', 'moved to') // prettier-ignore
-const ANNOUNCED_UNITS = 24
-const ANNOUNCED_BOOST = 0.2
-/** Words of a street's name, of a city's. */
-const NAME_WORDS = 5
-const CITY_WORDS = 3
 const TAIL_WORDS = 14
 /** Of a street's name in one word: `Hauptstraße`. */
 const SHORTEST_STREET = 6
-
-const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
-/** Ends of English street names that are hardly anything else. */
-const SURE = words('street st road rd avenue ave boulevard blvd lane ln drive dr court ct place pl square sq terrace way highway hwy parkway pkwy circle cir trail trl close crescent cres grove gardens mews row walk plaza loop alley pike turnpike') // prettier-ignore
-const GERMAN = words(
-  'strasse str markt steig chaussee vag gata gade vej utca korut caddesi cad sokak bulvari weg platz allee ring gasse damm ufer straat laan plein',
-)
-const UNITS = words('apt apartment suite ste unit floor fl flat room rm building bldg no nr # bis ter lgh lok m box top stiege piso esc int scala bus') // prettier-ignore
-const DIRECTIONS = words('n s e w ne nw se sw north south east west northeast northwest southeast southwest o')
-const STATES = words('AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA RI SC SD TN TX UT VT VA WA WV WI WY DC PR AP AE AA AB BC MB NB NL NS ON PE QC SK NT NU YT NSW VIC QLD TAS ACT') // prettier-ignore
-const COUNTRIES = words('usa us uk france germany deutschland spain espana italy italia netherlands nederland belgium austria switzerland schweiz canada australia ireland poland polska portugal brasil brazil mexico india') // prettier-ignore
-
-const HOUSE = /^#?\d{1,6}(?:[A-Za-z]|(?:[-/]\d{1,4})?[A-Za-z]?)$/u
-const NUMBER_AFTER = /^\d{1,4}(?:[-/]\d{1,4})?[A-Za-z]?(?:\/\d{1,4})?\.?$/u
-const ORDINAL = /^\d{1,3}(?:st|nd|rd|th)$/iu
-const CAPITAL = /^[\p{Lu}][\p{L}.'’-]{0,30}$/u
-/** Postal codes of one word; those of two (`SW1A 1AA`, `1017 AB`, `K1A 0B1`) by their halves. */
-const POSTCODE = /^(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?$|^\d{2}-\d{3}$/u
-const HALVES = /^(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|\d{4} [A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{3} \d{2})$/u
 /** Street kinds in small letters, which a segment does not begin with. */
 const KIND_BEFORE = /(?:^|[^\p{L}])(?:ul\.?|al\.?|os\.?|pl\.?|bulw\.?|via|viale|calle|c\/|avda\.?|avenida|rua|rue|plaza|piazza|corso)\s$/iu
-
-/** A bracket or a quote before the first letter or digit. */
-const OPENED = /^[("'][\p{L}\d]/u
-
-interface Word {
-  readonly text: string
-  readonly plain: string
-  readonly start: number
-  readonly end: number
-  /** A comma or a line end stands behind it. */
-  readonly breaks: boolean
-}
-
-function wordsOf(text: string): readonly Word[] {
-  const found: Word[] = []
-  for (const { 0: raw, index } of text.matchAll(/[^\s,]+/gu)) {
-    const opened = OPENED.test(raw) ? 1 : 0
-    const cut = raw.slice(opened).replace(/[;:!?)]+$/u, '')
-    const end = index + opened + cut.length
-    found.push({
-      text: cut,
-      plain: plainForm(cut).replace(/\.$/u, ''),
-      start: index + opened,
-      end,
-      breaks: /^[,;:!?)]|^\s*[\n\r]/u.test(text.slice(end, end + 4)),
-    })
-  }
-  return found
-}
-
-const isName = ({ text, plain }: Word): boolean => CAPITAL.test(text) || ORDINAL.test(text) || CONNECTORS.has(plain)
+const SCORE = { street: 0.6, weakStreet: 0.35, box: 0.7, city: 0.6, announced: 0.55 } as const
+/** What a postal code in the same address adds. */
+const POSTCODE_BOOST = 0.37
+const ANNOUNCED_BOOST = 0.2
 
 interface Street {
   /** Index of its first and of its last word. */
@@ -103,6 +70,8 @@ function numberFirst(all: readonly Word[], i: number): Street | null {
   }
   const next = all[i + 1]
   if (next === undefined || (all[i]!.breaks && !STREETS_BEFORE.has(next.plain))) return null
+  // `since 2012 via London`: no Italian writes the number first.
+  if (next.text === 'via') return null
   if (STREETS_BEFORE.has(next.plain) && !next.breaks && !(SURE.has(next.plain) && CAPITAL.test(next.text))) {
     const street = kindFirst(all, i, i + 1)
     if (street) return street
@@ -116,7 +85,7 @@ function numberFirst(all: readonly Word[], i: number): Street | null {
       best = { first: i, last: j, score: SURE.has(word.plain) ? SCORE.street : SCORE.weakStreet }
     if (!isName(word) || word.breaks) break
   }
-  if (best) return best
+  if (best) return numbered(all, best)
   // `12 Avenue Foch`, `5 Avenue of the Americas`: kinds that stand on both sides.
   if (STREETS_BEFORE.has(next.plain) && CAPITAL.test(next.text) && all[i + 2] && isName(all[i + 2]!) && !next.breaks) {
     let last = i + 2
@@ -126,10 +95,19 @@ function numberFirst(all: readonly Word[], i: number): Street | null {
   return null
 }
 
+/** Roads that have a number for a name: `2300 County Road 12`. */
+const NUMBERED = words('road rd route rte highway hwy')
+function numbered(all: readonly Word[], street: Street): Street {
+  const [kind, number] = [all[street.last]!, all[street.last + 1]]
+  return NUMBERED.has(kind.plain) && !kind.breaks && number && /^\d{1,4}[A-Z]?$/u.test(number.text)
+    ? { ...street, last: street.last + 1 }
+    : street
+}
+
 /** `Hauptstraße 12`, `Berliner Straße 12`, `Via Roma 12`, `Calle Mayor, 5`. */
 function nameFirst(segment: Segment, all: readonly Word[], i: number): Street | null {
   const word = all[i]!
-  if (!CAPITAL.test(word.text)) return null
+  if (!CAPITAL.test(word.text) && !CALLE.test(word.text)) return null
   const next = all[i + 1]
   if (next === undefined) return null
   if (isStreetName(word.plain) && word.plain.length >= SHORTEST_STREET && !word.breaks && NUMBER_AFTER.test(next.text))
@@ -144,12 +122,6 @@ function nameFirst(segment: Segment, all: readonly Word[], i: number): Street | 
     if (all[j]!.breaks) return null
   }
   return null
-}
-
-function isPostcode(all: readonly Word[], i: number): number {
-  const first = all[i]!.text.replace(/\.$/u, '')
-  if (all[i + 1] && HALVES.test(`${first} ${all[i + 1]!.text.replace(/\.$/u, '')}`)) return 2
-  return POSTCODE.test(first) ? 1 : 0
 }
 
 interface Tail {
@@ -184,6 +156,10 @@ function tail(all: readonly Word[], from: number): Tail {
         last = ++i
         if (all[i]!.text.endsWith('.')) break
       }
+    } else if (FLOOR.test(word.text)) {
+      last = i
+      if (all[i + 1] && DOOR.test(all[i + 1]!.plain) && !word.breaks) last = ++i
+      capitals = 0
     } else if (STATES.has(word.text) && capitals > 0) last = i
     else if (COUNTRIES.has(word.plain) && hasPostcode) last = i
     else if (CAPITAL.test(word.text) && capitals < CITY_WORDS && (capitals > 0 || all[i - 1]!.breaks)) capitals++
@@ -193,7 +169,6 @@ function tail(all: readonly Word[], from: number): Tail {
 }
 
 const NOTHING: readonly Match[] = []
-const BOXES = words('box postfach apartado casella skrytka')
 /** One of them is in every address, or stands directly before. */
 const TELLING: ReadonlySet<string> = new Set([
   ...STREETS_BEFORE,
@@ -210,8 +185,32 @@ function mayHold(segment: Segment): boolean {
   if (!segment.isAscii) return /[ \n,]/u.test(text) && /\p{Lu}/u.test(text)
   const { shape } = segment.outline
   if ((shape & SHAPE.parted) === 0 || (shape & SHAPE.capital) === 0) return false
-  return hasTellingWord(text) || KIND_BEFORE.test(segment.before)
+  return (
+    mayHoldPostcode(segment) ||
+    hasTellingWord(text) ||
+    KIND_BEFORE.test(segment.before) ||
+    segment.hasContext(0, ANNOUNCED, ANNOUNCED_UNITS)
+  )
 }
+
+/** Whether a number stands in it that may be a postal code, or half of one, beside another number. */
+function mayHoldPostcode({ outline: { digits }, units, base }: Segment): boolean {
+  if (digits.length < 4) return false
+  for (let at = 0; at < digits.length; at += 2) {
+    const [start, end] = [base + digits[at]!, base + digits[at + 1]!]
+    const [size, before, after] = [end - start, units[start - 1]!, units[end]!]
+    if (before !== 0x20 && before !== 0x2d && before !== 0x0a) continue
+    // `2QT`, `1016 GV`, `20099 Hamburg`, `NY 10004`, `103 86`.
+    if (size === 1 && isCapitalUnit(after) && isCapitalUnit(units[end + 1]!)) return true
+    if ((size === 4 || size === 5) && ((after === 0x20 && isCapitalUnit(units[end + 1]!)) || isCapitalUnit(units[start - 2]!))) return true
+    if (size === 3 && after === 0x20 && isPair(digits, at + 2)) return true
+  }
+  return false
+}
+
+const isPair = (digits: readonly number[], at: number): boolean => (digits[at + 1] ?? 0) - (digits[at] ?? 0) === 2
+
+const isCapitalUnit = (unit: number): boolean => unit >= 0x41 && unit <= 0x5a
 
 /** `; : ! ? )`, behind a word. */
 function isTailSign(unit: number): boolean {
@@ -251,14 +250,24 @@ function find(segment: Segment): readonly Match[] {
         score: Math.min(1, street.score + (hasPostcode ? POSTCODE_BOOST : 0) + (isAnnounced ? ANNOUNCED_BOOST : 0)),
       })
       i = last
-    } else if (BOXES.has(word.plain) && all[i + 1] && /^\d{1,7}\.?$/u.test(all[i + 1]!.text)) {
-      const first = i > 0 && /^p\.?\s?o$/u.test(all[i - 1]!.plain) ? i - 1 : i
-      const { last } = tail(all, i + 1)
+      continue
+    }
+    const box = boxAt(all, i)
+    if (box) {
+      const { last, hasPostcode } = tail(all, box.last)
       matches.push({
-        start: all[first]!.start,
+        start: all[box.first]!.start,
         end: trimmed(all, last),
-        score: first < i || word.plain !== 'box' ? SCORE.box : SCORE.weakStreet,
+        score: box.isWeak ? SCORE.weakStreet + (hasPostcode ? POSTCODE_BOOST : 0) : SCORE.box,
       })
+      i = last
+      continue
+    }
+    const placed = Math.max(placedByNumber(all, i), placedByName(all, i))
+    const announced = placed < 0 ? announcedByNumber(segment, all, i) : -1
+    if (placed > 0 || announced > 0) {
+      const { last } = tail(all, Math.max(placed, announced))
+      matches.push({ start: all[beforeStreet(all, i)]!.start, end: trimmed(all, last), score: placed > 0 ? SCORE.city : SCORE.announced })
       i = last
     } else if (STATES.has(word.text) && i > 0 && all[i - 1]!.breaks && all[i + 1] && /^\d{5}(?:-\d{4})?$/u.test(all[i + 1]!.text)) {
       // `Springfield, IL 62701` without a street before it.

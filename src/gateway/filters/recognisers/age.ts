@@ -1,50 +1,52 @@
 import { isDigitUnit } from '../characters.ts'
-import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { type After, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
 const SCORE = 0.75
 const OLDEST = 120
 const MAX_DIGITS = 3
-const NOTHING: readonly Match[] = []
+const NOTHING: readonly never[] = []
+/** Whose age it is: `the age of our client`, `Alter des Patienten`. */
+const WHOSE =
+  /(?:\s(?:of|for|de|du|del|della|des|der|do|da|van)(?:\s(?:the|this|our|my|his|her|le|la|de|den|dem))?\s(?:patient|client|customer|applicant|holder|insured|employee|borrower|deceased|child|person|patienten|patientin|kunden|kundin|kindes|cliente|paciente|paziente|pati[eë]nt|klant)(?:e|s|'s)?)/u
+    .source
 /** Directly before the number: `aged 45`, `age: 45`, `Alter 45`, `"age": "45"`, `age</td><td>45`. */
-const BEFORE =
-  /(?<![\p{L}\p{N}])(?:age|aged|ages|age is|age of|turned|turning|turns|alter|âge|âgée?|agée?|edad|edad de|età|leeftijd|idade|wiek|wieku|alder|ålder)["']?\s{0,2}[:=]?\s{0,2}(?:(?:of|de|von|van|is)?\s{0,2}["'(]?|(?:<\/?[a-z]{1,8}>){1,2})$/u
+const BEFORE = new RegExp(
+  String.raw`(?<![\p{L}\p{N}])(?:age|aged|ages|age is|age of|turned|turning|turns|alter|âge|âgée?|agée?|edad|edad de|età|leeftijd|idade|wiek|wieku|alder|ålder|di anni|ikä|yaş|yaşı|возраст|věk|kor|életkor|vârsta|starost)${WHOSE}?["']?(?:\s?\((?:in\s)?(?:years|yrs|jahren?|ans|años|anni|anos|jaar|lat)\))?\s{0,2}(?::|=|\||[#№]|n[or]\.|was)?\s{0,2}(?:(?:of|de|von|van|is|ist|est|es|è)?\s{0,2}["'(]?|(?:<\/?[a-z]{1,8}>){1,2})$`,
+  'u',
+)
 /** Directly after it. */
 const AFTER =
-  /^(?:[ -]?(?:years?|yrs?|months?|weeks?|days?)[ -]old|[ -]?(?:yo|y\/o|y\.o\.?)|[ -]?jährige[rnsm]?|[ -]?jarige?|[ -]letni[aey]?(?:go)?| (?:years? of age|yrs? of age|Jahre alt|jahre alt|jaar oud|lat)| (?:ans|años|anni|anos|Jahre)(?= (?:d'âge|de edad|de idade|old|alt)|[.,;)]|$))(?![\p{L}\p{N}])/u
+  /^(?:[ -]?(?:years?|yrs?|months?|weeks?|days?)[ -]old|[ -]?(?:yo|y\/o|y\.o\.?)|[ -]?jährige[rnsm]?|[ -]?jarige?|[ -]letni[aey]?(?:go)?|[ -]årige?|[ -]vuotias| (?:years? of age|yrs? of age|Jahre alt|jahre alt|jaar oud|lat|år gamm[ae]l|yaşında|éves)| (?:ans|años|anni|anos|Jahre)(?= (?:d'âge|de edad|de idade|old|alt)|[.,;)]|$))(?![\p{L}\p{N}])/u
+/** Behind the number and what closes it: `"37" as the age on file`, `62 is his age`. */
+const LABEL_AFTER =
+  /^["')\]”’»]{0,2} (?:(?:is|was|as) (?:the|his|her|their|my|your|our) age|ist (?:das|sein|ihr|mein) Alter|est (?:l'|son |mon )âge|es (?:la|su|mi) edad|è (?:l'|la sua )età|geworden)(?![\p{L}\p{N}])/u
+/** A man of 63 as notes have him: `woman, 63, with`. */
+const PERSON_BEFORE =
+  /(?<![\p{L}\p{N}])(?:man|woman|male|female|boy|girl|patient|patientin|frau|mann|femme|homme|mujer|hombre|donna|uomo|vrouw|husband|wife|mother|father|son|daughter|widow|widower),\s$/u
+const LONGEST_PERSON = 14
+/** `63 M presenting with`. */
+const SEEN = /^ (?:presenting|presents|presented|c\/o|s\/p|h\/o|hx)(?![\p{L}\p{N}])/u
+
 /** `45 ans`, `45 años` without more are an age beside one of these. */
 const PERSON = contextWords('patient', 'patiente', 'paciente', 'paziente', 'mujer', 'hombre', 'femme', 'homme', 'donna', 'uomo', 'frau', 'mann', 'man', 'woman', 'male', 'female', 'boy', 'girl', 'tiene', 'ha', 'a', 'avait', 'tem', 'ma', 'is', 'i am', "i'm", 'he is', 'she is') // prettier-ignore
-const UNITS = /^ (?:ans|años|anni|anos|Jahre|lat|years?)(?![\p{L}\p{N}])/u
+/** A span of time, and how long ago: `for 2 years`, `il y a 45 ans`. */
+const SPAN =
+  /(?<![\p{L}\p{N}])(?:for|in|after|within|since|over|than|last|past|next|every|only|il\sy\sa|pendant|depuis|pour|après|dans|en|seit|für|nach|vor|durante|por|hace|tras|desde|da|per|dopo|fra|voor|sinds|na|há|przez|od|przed)\s$/u
+const UNITS = /^ (?:ans|años|anni|anos|Jahre|lat)(?![\p{L}\p{N}])/u
+const BARE_UNITS = /^ (?:ans|años|anni|anos|Jahre|lat)(?:[.,;)]|$)/u
+/** `he is 45 years`; not `a 3 year deal`, nor `the man gets 20 years`. */
+const ENGLISH_UNITS = /^ years?(?![\p{L}\p{N}])/u
+const ENGLISH_PERSON = /\b(?:(?:he|she|who|patient|pt|i)(?:\s(?:is|was|am)|['’][sm])?(?:\snow)?)\s$/u
 const SEX = /^[ -]?(?:M|F|male|female|man|woman)(?![\p{L}\p{N}])/u
 
-/** Ends of the words of `BEFORE`: without one of them, it is not asked. */
-const ENDS: ReadonlySet<number> = new Set(
-  ['ge', 'ed', 'es', 'is', 'of', 'ng', 'ns', 'er', 'ad', 'de', 'jd', 'ek', 'ku', 'on', 'an'].map((end) =>
-    pair(end.charCodeAt(0), end.charCodeAt(1)),
-  ),
-)
-
-function pair(first: number, second: number): number {
-  return ((first | 0x20) << 8) | second | 0x20
-}
+/** The words of `BEFORE`: without one of them near, it is not asked. */
+const WORDS = contextWords('age', 'aged', 'ages', 'turned', 'turning', 'turns', 'alter', 'âge', 'âgé', 'âgée', 'agée', 'agé', 'edad', 'età', 'leeftijd', 'idade', 'wiek', 'wieku', 'alder', 'ålder', 'anni', 'ikä', 'yaş', 'yaşı', 'возраст', 'věk', 'kor', 'életkor', 'vârsta', 'starost') // prettier-ignore
+/** Units before the number that `BEFORE` may take. */
+const LONGEST_BEFORE = 48
 
 function isAnnounced(segment: Segment, start: number): boolean {
-  let at = start - 1
-  // Space, colon and equals sign.
-  while (at >= start - LONGEST_SIGNS && isBetween(segment.unitAt(at))) at--
-  const [first, second] = [segment.unitAt(at - 1), segment.unitAt(at)]
-  // `>` is the end of a tag.
-  if (second !== 0x3e && first < 0x80 && second < 0x80 && !ENDS.has(pair(first, second))) return false
-  return BEFORE.test(segment.context(start).slice(-LONGEST_BEFORE))
-}
-
-/** A word of `BEFORE` with what may stand between. */
-const LONGEST_BEFORE = 32
-/** Between the word and the number, at most. */
-const LONGEST_SIGNS = 7
-
-function isBetween(unit: number): boolean {
-  return unit <= 0x20 || unit === 0x3a || unit === 0x3d || unit === 0x22 || unit === 0x27 || unit === 0x28
+  return segment.hasContext(start, WORDS, LONGEST_BEFORE) && BEFORE.test(segment.context(start).slice(-LONGEST_BEFORE))
 }
 
 function isWordUnit(unit: number): boolean {
@@ -57,7 +59,7 @@ function isInNumber(unit: number): boolean {
 }
 
 function find(segment: Segment): readonly Match[] {
-  const { text, units, base } = segment
+  const { units, base } = segment
   const { digits } = segment.outline
   let matches: Match[] | null = null
   for (let at = 0; at < digits.length; at += 2) {
@@ -68,33 +70,53 @@ function find(segment: Segment): readonly Match[] {
     if (isWordUnit(before) || isInNumber(before)) continue
     const after = units[base + end]!
     if ((after === 0x2e || after === 0x2c) && isDigitUnit(units[base + end + 1]!)) continue
-    if (isAge(segment, start, end)) (matches ??= []).push(matchOf(text, start, end))
+    const match = matchOf(segment, start, end)
+    if (match !== null) (matches ??= []).push(match)
   }
   return matches ?? NOTHING
 }
 
-/** What all that may stand behind an age begins with: a space, a dash or a letter. */
+/** Units behind the number that say what it is, at most. */
+const LONGEST_AFTER = 24
+
+function matchOf(segment: Segment, start: number, end: number): Match | null {
+  const { text } = segment
+  if (Number(text.slice(start, end)) > OLDEST || text.startsWith('00', start)) return null
+  if (isAnnounced(segment, start)) return end < text.length ? { start, end, score: SCORE } : unlessItGoesOn(start, end)
+  const rest = text.slice(end, end + LONGEST_AFTER)
+  if (rest !== '' && isAge(segment, start, rest)) return { start, end, score: SCORE }
+  if (text.length - end > LONGEST_AFTER) return null
+  const isBesideSex = SEX.test(rest)
+  const isInSpan = SPAN.test(segment.context(start).slice(-LONGEST_PERSON))
+  const isOfPerson = rest === '' && PERSON_BEFORE.test(segment.context(start).slice(-LONGEST_PERSON))
+  const resolve = ({ text: after }: After): readonly Pick<Match, 'score'>[] => {
+    const all = rest + after
+    const isOne =
+      (AFTER.test(all) && !(isInSpan && BARE_UNITS.test(all))) ||
+      LABEL_AFTER.test(all) ||
+      (isBesideSex && SEEN.test(after)) ||
+      (isOfPerson && /^(?:,(?!\d)|$)/u.test(after))
+    return isOne ? [{ score: SCORE }] : NOTHING
+  }
+  return { start, end, score: 0, resolve }
+}
+
+/** A comma ends the segment; behind it, thousands may go on. */
+function unlessItGoesOn(start: number, end: number): Match {
+  return { start, end, score: 0, resolve: ({ text: after }) => (/^,\d/u.test(after) ? NOTHING : [{ score: SCORE }]) }
+}
+
+/** What all that may stand behind an age in its segment begins with: a space, a dash or a letter. */
 function mayFollow(unit: number): boolean {
   return unit === 0x20 || unit === 0x2d || unit >= 0x41
 }
 
-function isAge(segment: Segment, start: number, end: number): boolean {
-  const { text } = segment
-  if (Number(text.slice(start, end)) > OLDEST || text.startsWith('00', start)) return false
-  if (isAnnounced(segment, start)) return true
-  if (end === text.length || !mayFollow(segment.unitAt(end))) return false
-  const rest = text.slice(end, end + 24)
-  return (
-    AFTER.test(rest) ||
-    (UNITS.test(rest) && PERSON.test(segment.context(start).slice(-14))) ||
-    (SEX.test(rest) && /patient|pt/u.test(segment.context(start).slice(-14)))
-  )
-}
-
-function matchOf(text: string, start: number, end: number): Match {
-  if (end < text.length) return { start, end, score: SCORE }
-  // A comma ends the segment; behind it, thousands may go on.
-  return { start, end, score: 0, resolve: ({ text: after }) => (/^,\d/u.test(after) ? [] : [{ score: SCORE }]) }
+function isAge(segment: Segment, start: number, rest: string): boolean {
+  if (!mayFollow(rest.charCodeAt(0))) return false
+  const before = (): string => segment.context(start).slice(-14)
+  if (AFTER.test(rest)) return !(BARE_UNITS.test(rest) && SPAN.test(before()))
+  if (ENGLISH_UNITS.test(rest)) return ENGLISH_PERSON.test(before())
+  return (UNITS.test(rest) && PERSON.test(before()) && !SPAN.test(before())) || (SEX.test(rest) && /patient|pt/u.test(before()))
 }
 
 /** The number of years, not the words around it. */

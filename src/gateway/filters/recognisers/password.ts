@@ -5,39 +5,80 @@ const SCORE = 0.7
 const SHORTEST = 4
 const LONGEST = 128
 const NOTHING: readonly Match[] = []
+const LABELS = String.raw`(?:passwords?|passwd|passphrase|passcode|passwort|kennwort|pwd|pw|pass|mot\sde\spasse|mdp|contraseña|contrasena|clave|wachtwoord|senha|hasło|haslo|parola|parolă|lösenord|salasana|adgangskode|passord|heslo|jelszó|şifre|пароль|pin)`
+const OPENING = String.raw`(?:<[a-z]{1,8}>)?["'\x60(]{0,2}$`
 /** Directly before it, in the languages of the other context words: `password: …`, `"pwd":"…"`, `her password is …`, `user@host / …` is not one. */
-const NAMED =
-  /(?<![\p{L}\p{N}])(?:[\p{L}\p{N}]{1,16}[_-]){0,2}(?:passwords?|passwd|passphrase|passcode|passwort|kennwort|pwd|pass|mot\sde\spasse|mdp|contraseña|contrasena|clave|wachtwoord|senha|hasło|haslo|parola|lösenord|salasana|adgangskode|şifre|пароль|pin)(?:s|es)?["'`]{0,2}(?:\s{0,2}(?:[:=]|=>|:=|->)\s{0,2}|\s(?:is|was|ist|est|es|è|to|as|of|was\sset\sto|is\sset\sto|lautet)[:]?\s|\s{1,2}|<\/[a-z]{1,8}>\s?)(?:<[a-z]{1,8}>)?["'`(]{0,2}$/u
+const NAMED = new RegExp(
+  String.raw`(?<![\p{L}\p{N}])(?:[\p{L}\p{N}]{1,16}[_-]){0,2}${LABELS}(?:s|es)?["'\x60]{0,2}(?:\s{0,2}(?:[:=]|=>|:=|->)\s{0,2}|\s(?:is|was|ist|est|es|è|é|to|as|of|lautet|(?:was|is|has\sbeen)\s(?:set|reset|changed)\sto|(?:will|should)\sbe)[:]?\s|\s{1,2}|<\/[a-z]{1,8}>\s?)${OPENING}`,
+  'u',
+)
+/** With words between it and the label, in which a date or a version might as well be meant: `the password for online banking is …`, `Zugangskennwort: …`. */
+const NAMED_LOOSELY = new RegExp(
+  String.raw`(?<![\p{L}\p{N}])(?:\p{L}{1,16})?${LABELS}(?:\s[\p{L}'’-]{1,16}){0,4}(?:\s?(?:[:=#|]|->)\s?|\s(?:n[or]\.|is|was|ist|est|es|è|é|lautet|to|be)[:]?\s)${OPENING}`,
+  'u',
+)
+/** Behind it and what closes it: `"…" as the password`, `… is my new password`. */
+const LABEL_AFTER =
+  /^["'`)\]”’»]{0,2} (?:is|was|as|ist|als|est|es|è|é|jest) (?:(?:the|my|your|his|her|our|their|das|mein|ihr|sein|unser|le|mon|votre|son|la|su|mi|tu|minha|sua|het|mijn|uw) )?(?:(?:new|old|temporary|initial|default|current|neue|nouveau|nueva|nuova|nova) )?(?:password|passphrase|passcode|passwort|kennwort|mot de passe|mdp|contraseña|clave|wachtwoord|(?:a )?senha|hasło|parola|lösenord)(?!\p{L})/iu
 /** Most texts have none of these. */
-const HINT = /pass|pwd|kennw|mdp|contrase|clave|wachtw|senha|has[lł]o|parola|lösen|salas|adgang|şifre|пароль|pin/iu
+const HINT = /pass|pwd|pw|kennw|mdp|contrase|clave|wachtw|senha|has[lł]o|parol|lösen|salas|adgang|heslo|jelsz|şifre|пароль|pin/iu
 /** The same for a text in ASCII and in small letters, at a fraction of the cost. */
-const ASCII_HINT = /pass|pwd|kennw|mdp|contrase|clave|wachtw|senha|haslo|parola|salas|adgang|pin/
+const ASCII_HINT = /pass|pwd|pw|kennw|mdp|contrase|clave|wachtw|senha|haslo|parola|salas|adgang|heslo|pin/
 const UNREAL =
   /^(?:<.*|\*+|\$\{?.*|x{3,}.*|your.*|example.*|changeme.*|null|none|true|false|undefined|n\/a|required|.*\.(?:length|value|trim|hash).*|process\.env.*|u?int8array|arraybuffer|string|os\.environ.*)$/iu
 
+const kindsIn = (word: string): number => [/\p{Ll}/u, /\p{Lu}/u, /\d/u, /[^\p{L}\d]/u].filter((kind) => kind.test(word)).length
+
 /** How a secret differs from a word: a digit or a sign among letters, or capital letters inside. */
 function isRandom(word: string): boolean {
-  const kinds = [/\p{Ll}/u, /\p{Lu}/u, /\d/u, /[^\p{L}\d]/u].filter((kind) => kind.test(word)).length
+  const kinds = kindsIn(word)
   return word.length >= SHORTEST && (kinds >= 3 || (kinds === 2 && (/\d/u.test(word) || /[!#$&*?^~@%]/u.test(word))))
 }
 
+/** Where less is said of it: no number, no version, no name of a file or a host. */
+function isStrong(word: string): boolean {
+  return word.length >= SHORTEST_STRONG && kindsIn(word) >= 3 && /\p{L}/u.test(word) && /[\d!#$%&*?@^~]/u.test(word) && !PLAIN.test(word)
+}
+const SHORTEST_STRONG = 6
+/** Words and numbers with dots, dashes and slashes between them, and amounts: `12.5ms`. */
+const PLAIN = /^[\d.,]+\p{L}{1,3}$|^(?:\p{Lu}?\p{Ll}+|\p{Lu}+|\d+|v\d+)(?:[-._/:](?:\p{Lu}?\p{Ll}+|\p{Lu}+|\d+))+$/u
+
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
-  if (!(segment.isAscii ? ASCII_HINT.test(segment.wholeInSmallLetters) : HINT.test(segment.whole))) return NOTHING
+  if (!(segment.isAscii ? ASCII_HINT.test(segment.wholeInSmallLetters) : HINT.test(segment.whole))) return beforeLabel(segment)
   const matches: Match[] = []
   for (const { 0: word, index } of text.matchAll(/[^\s,()]{4,128}/gu)) {
     const quotes = /^["'`*]*/u.exec(word)![0].length
-    const at = word.search(/(?<=[=:])[^=:]/u)
+    const at = word.search(/(?<=[=:#])[^=:#]/u)
     // `password=secret` is one word; the secret begins behind the sign.
     for (const start of at > 0 ? [index + quotes, index + at] : [index + quotes]) {
-      if (!NAMED.test(segment.context(start))) continue
+      const context = segment.context(start)
+      const isNamed = NAMED.test(context)
+      if (!isNamed && !NAMED_LOOSELY.test(context)) continue
       const rest = text.slice(start, Math.min(index + word.length, start + LONGEST))
-      const value = rest.replace(/(?:[;.'`)&]|[!?](?=$))+$/u, (tail) => (/^[!?]+$/u.test(tail) ? tail : ''))
-      if (isRandom(value) && !UNREAL.test(value)) matches.push({ start, end: start + value.length, score: SCORE })
+      const value = valueOf(rest)
+      if ((isNamed ? isRandom(value) : isStrong(value)) && !UNREAL.test(value))
+        matches.push({ start, end: start + value.length, score: SCORE })
     }
   }
-  return matches
+  return matches.length > 0 ? matches : beforeLabel(segment)
 }
+
+/** Without the end of the sentence. */
+const valueOf = (rest: string): string => rest.replace(/(?:[;.'"`)&]|[!?](?=$))+$/u, (tail) => (/^[!?]+$/u.test(tail) ? tail : ''))
+
+/** The last word of a segment, which a label behind it may announce. */
+const LAST_WORD = /[^\s,()"'`“”‘’]{6,64}(?=["'`”’)]{0,2}$)/u
+
+function beforeLabel(segment: Segment): readonly Match[] {
+  const last = LAST_WORD.exec(segment.text.slice(-LONGEST_LAST))
+  if (last === null || !isStrong(last[0])) return NOTHING
+  const start = Math.max(0, segment.text.length - LONGEST_LAST) + last.index
+  const end = start + last[0].length
+  const rest = segment.text.slice(end)
+  return [{ start, end, score: 0, resolve: ({ text: after }) => (LABEL_AFTER.test(rest + after) ? [{ score: SCORE }] : []) }]
+}
+const LONGEST_LAST = 66
 
 /** What a word like `password` announces, if it does not look like a word. Passwords of small letters alone are not told from words. */
 export const password: Recogniser = { entities: ['PASSWORD'], needs: TRAIT.digit | TRAIT.sign | TRAIT.at, shapes: SHAPE.mixed, find }
