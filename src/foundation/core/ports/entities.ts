@@ -47,6 +47,7 @@ export const ACTIONS = [
   'destroyKey',
   'exportAudit',
   'review',
+  'appendRows',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 

@@ -1,0 +1,91 @@
+/** Collections over a folder in memory that loses what was not synced, and what they did. */
+import { type AuditEvent, type AuditSink, ManualClock, RedoubtError } from '#foundation/core'
+import { type Database, MemoryFolder, openDatabase } from '#foundation/storage'
+import { type Datasets, openDatasets, type RowGroup } from '#assets/datasets'
+import type { Keys, KeyUse } from '#trust/keys'
+import { memoryKeys, memorySealer } from '../../../test/evaluation/memory-datasets.ts'
+import type { CollectedColumn, CreateCollection } from './collection.ts'
+import { type Collections, openCollections } from './collections.ts'
+import { rowsOfObjects } from './row-batch.ts'
+
+export const APP = { type: 'ServiceAccount', id: 'app' }
+export const MAKER = { type: 'User', id: 'maker' }
+export const USE: KeyUse = { principal: MAKER, purpose: 'care', resource: { type: 'Dataset', id: 'visits' } }
+export const COLUMNS: readonly CollectedColumn[] = [
+  { name: 'patient', type: 'text', nullable: false },
+  { name: 'age', type: 'integer', nullable: true },
+  { name: 'weight', type: 'real', nullable: true },
+]
+export const VISITS: CreateCollection = {
+  name: 'visits',
+  columns: COLUMNS,
+  subject: 'patient',
+  sensitivity: 'restricted',
+  purposes: ['care'],
+  legalBasis: 'contract',
+  collectors: ['app'],
+  cutHours: null,
+  by: MAKER,
+}
+
+export interface Visit {
+  readonly patient: string
+  readonly age?: number | null
+  readonly weight?: number | null
+}
+
+export class World {
+  database: Database<unknown> = openDatabase(':memory:')
+  objects: MemoryFolder
+  readonly keys: Keys = memoryKeys()
+  readonly events: AuditEvent[] = []
+  readonly clock = new ManualClock(1_700_000_000_000)
+  auditFails: (event: AuditEvent) => boolean = () => false
+  datasets!: Datasets
+  collections!: Collections
+
+  constructor(objects = new MemoryFolder()) {
+    this.objects = objects
+    this.start()
+  }
+
+  /** Opens the rooms over what is there, as after a start. */
+  start(): void {
+    const audit: AuditSink = {
+      record: async (event) => {
+        if (this.auditFails(event)) throw new RedoubtError('ERR_AUDIT_UNAVAILABLE')
+        return { index: this.events.push(event) - 1, leafHash: '' }
+      },
+    }
+    const { database, objects, keys, clock } = this
+    const common = { database, objects, keys, clock, audit, environment: 'development' } as const
+    this.datasets = openDatasets({ ...common, sealer: memorySealer })
+    this.collections = openCollections({ ...common, datasets: this.datasets, digestKey: new Uint8Array(32).fill(7) })
+  }
+
+  append(visits: readonly Visit[], key?: string): Promise<{ readonly batch: string; readonly rows: number; readonly known: boolean }> {
+    const rows = rowsOfObjects(visits, COLUMNS)
+    return this.collections.append('visits', { rows, bytes: JSON.stringify(visits).length, key, by: APP, purpose: 'care' })
+  }
+
+  async rows(version?: number): Promise<Visit[]> {
+    const found = this.datasets.get('visits', version)
+    if (!found) return []
+    const rows: Visit[] = []
+    for await (const group of this.datasets.read(found, USE, { action: 'test', rows: null, masks: {} })) rows.push(...visitsOf(group))
+    return rows
+  }
+}
+
+function visitsOf(group: RowGroup): Visit[] {
+  const [patient, age, weight] = group.columns
+  const number = (value: unknown): number | null => (typeof value === 'number' && !Number.isNaN(value) ? value : null)
+  return Array.from({ length: group.rows }, (_, row) => ({
+    patient: String(patient!.values[row]),
+    age: number(age!.values[row]),
+    weight: number(weight!.values[row]),
+  }))
+}
+
+export const visit = (n: number): Visit => ({ patient: `patient-${n}`, age: n % 90, weight: n / 4 })
+export const visits = (count: number, from = 0): Visit[] => Array.from({ length: count }, (_, i) => visit(from + i))
