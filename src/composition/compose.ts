@@ -46,6 +46,7 @@ import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { startGrpc } from './start-grpc.ts'
+import { startCollections } from './start-collections.ts'
 import { startVault } from './start-vault.ts'
 import { passphrase } from './secrets.ts'
 import { type FiltersChange, LiveFilters } from './live-filters.ts'
@@ -280,6 +281,8 @@ async function start(
   const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)
   const assets = { database, keys, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
   const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, sought: configuration.confidential })
+  const digestKey = derivedKey(keyring.searchKey, 'redoubt collected rows')
+  const collections = startCollections({ ...assets, datasets, digestKey, environment: profile, logger }, closers)
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())
@@ -342,6 +345,7 @@ async function start(
     vault,
     digestKey: house.digestKey,
     datasets,
+    collections,
     pipelines,
     confidential,
     registry,

@@ -220,6 +220,8 @@ describe('a segment', () => {
   it('that is damaged while the server runs makes no version, and no other collection is held up', async () => {
     const { one, path } = await three()
     await one.collections.create({ ...VISITS, name: 'others' })
+    one.start()
+    expect((await one.collections.pending('visits', USE)).rows).toBe(6)
     overwrite(one, path, (bytes) => bytes.subarray(0, bytes.lastIndexOf('RCF1')))
     expect(await code(cut(one))).toBe('ERR_STORAGE_CORRUPT')
     expect(one.datasets.list()).toEqual([])
