@@ -46,7 +46,6 @@ import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { startGrpc } from './start-grpc.ts'
-import { startCollections } from './start-collections.ts'
 import { startVault } from './start-vault.ts'
 import { passphrase } from './secrets.ts'
 import { type FiltersChange, LiveFilters } from './live-filters.ts'
@@ -280,9 +279,8 @@ async function start(
   const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
   const reviews = await openReviews(directory.at('oversight.db'), closers, reviewing)
   const assets = { database, keys, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
-  const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, sought: configuration.confidential })
-  const digestKey = derivedKey(keyring.searchKey, 'redoubt collected rows')
-  const collections = startCollections({ ...assets, datasets, digestKey, environment: profile, logger }, closers)
+  const opened = await openAssets({ ...assets, sought: configuration.confidential, logger }, closers)
+  const { datasets, registry, confidential } = opened
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
   closers.push(() => limitsDatabase.close())
@@ -344,11 +342,7 @@ async function start(
     keys,
     vault,
     digestKey: house.digestKey,
-    datasets,
-    collections,
-    pipelines,
-    confidential,
-    registry,
+    ...opened,
     models,
     limits,
     clock,

@@ -2,37 +2,11 @@
 import { type AuditEvent, type AuditSink, ManualClock, RedoubtError } from '#foundation/core'
 import { type Database, MemoryFolder, openDatabase } from '#foundation/storage'
 import { type Datasets, openDatasets, type RowGroup } from '#assets/datasets'
-import type { Keys, KeyUse } from '#trust/keys'
+import type { Keys } from '#trust/keys'
 import { memoryKeys, memorySealer } from '../../../test/evaluation/memory-datasets.ts'
-import type { CollectedColumn, CreateCollection } from './collection.ts'
 import { type Collections, openCollections } from './collections.ts'
 import { rowsOfObjects } from './row-batch.ts'
-
-export const APP = { type: 'ServiceAccount', id: 'app' }
-export const MAKER = { type: 'User', id: 'maker' }
-export const USE: KeyUse = { principal: MAKER, purpose: 'care', resource: { type: 'Dataset', id: 'visits' } }
-export const COLUMNS: readonly CollectedColumn[] = [
-  { name: 'patient', type: 'text', nullable: false },
-  { name: 'age', type: 'integer', nullable: true },
-  { name: 'weight', type: 'real', nullable: true },
-]
-export const VISITS: CreateCollection = {
-  name: 'visits',
-  columns: COLUMNS,
-  subject: 'patient',
-  sensitivity: 'restricted',
-  purposes: ['care'],
-  legalBasis: 'contract',
-  collectors: ['app'],
-  cutHours: null,
-  by: MAKER,
-}
-
-export interface Visit {
-  readonly patient: string
-  readonly age?: number | null
-  readonly weight?: number | null
-}
+import { APP, COLUMNS, USE, type Visit, visit } from './visits.fixtures.ts'
 
 export class World {
   database: Database<unknown> = openDatabase(':memory:')
@@ -87,5 +61,4 @@ function visitsOf(group: RowGroup): Visit[] {
   }))
 }
 
-export const visit = (n: number): Visit => ({ patient: `patient-${n}`, age: n % 90, weight: n / 4 })
 export const visits = (count: number, from = 0): Visit[] => Array.from({ length: count }, (_, i) => visit(from + i))

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { RedoubtError } from '#foundation/core'
 import { MemoryFolder } from '#foundation/storage'
 import { MAX_UNDER_WAY_BYTES } from './back-pressure.ts'
-import { APP, MAKER, USE, VISITS, visit, visits, World } from './collections.fixtures.ts'
+import { visits, World } from './collections.fixtures.ts'
+import { APP, MAKER, USE, VISITS, visit } from './visits.fixtures.ts'
 import { FOLDER } from './segment-files.ts'
 
 let world: World
