@@ -238,8 +238,9 @@ async function start(
   const erasureRoom = await openErasureRoom({ database: erasuresDatabase, keys, audit, clock })
   const { holds } = erasureRoom
   const assets = { database, keys, holds, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
-  const { datasets, registry, pipelines, confidential } = await openAssets({ ...assets, sought: configuration.confidential })
-  const erasures = openErasuresOf(erasureRoom, { datasets, confidential, sealer, database })
+  const opened = await openAssets({ ...assets, sought: configuration.confidential, logger }, closers)
+  const { datasets, collections, registry, confidential } = opened
+  const erasures = openErasuresOf(erasureRoom, { datasets, collections, confidential, sealer, database })
   await erasures.resume()
   // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
   const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
@@ -251,7 +252,10 @@ async function start(
   const rotating = { keyring, audit, alerts, logger, folder: assets.objects, config: configuration.keys.rotation }
   const objects = [datasets.sealedObjects, registry.sealedObjects, confidential.sealedObjects]
   const wrapped = [vaultKey, reviewsKey, wrappedRoomKey(approvalsDatabase), wrappedRoomKey(erasuresDatabase)]
-  const { rotation, begin: beginRotation } = startRotation({ ...rotating, objects, wrapped }, closers)
+  const { rotation, begin: beginRotation } = startRotation(
+    { ...rotating, objects, wrapped, pinned: () => collections.pinnedKeys() },
+    closers,
+  )
   const models = createModelServer({ clock, logger, foreign: configuration.foreignModels })
   closers.push(() => models.close())
   const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, environment)
@@ -319,10 +323,7 @@ async function start(
     root: keys,
     vault,
     digestKey: house.digestKey,
-    datasets,
-    pipelines,
-    confidential,
-    registry,
+    ...opened,
     models,
     limits,
     clock,

@@ -1,3 +1,4 @@
+import type { Collections } from '#assets/collections'
 import { type Datasets, openDatasets } from '#assets/datasets'
 import { openPipelines, type Pipelines } from '#assets/pipelines'
 import { openRegistry, type Registry } from '#assets/registry'
@@ -5,7 +6,11 @@ import type { AuditSink, Clock, LegalHolds } from '#foundation/core'
 import type { Database, DurableFolder } from '#foundation/storage'
 import { columnScanner, type ConfidentialStore, fingerprintKey, openConfidential, type Planner } from '#gateway/filters'
 import type { AuditedKeys, Keyring } from '#trust/keys'
+import type { Logger } from '#foundation/telemetry'
+import type { Closers } from './closers.ts'
 import type { Configuration } from './configuration.ts'
+import { derivedKey } from './derived-key.ts'
+import { startCollections } from './start-collections.ts'
 
 interface AssetParts {
   readonly database: Database<unknown>
@@ -18,20 +23,25 @@ interface AssetParts {
   readonly plan: Planner
   readonly profile: Configuration['profile']
   readonly sought: Configuration['confidential']
+  readonly logger: Logger
 }
 
 interface Assets {
   readonly datasets: Datasets
+  readonly collections: Collections
   readonly registry: Registry
   readonly pipelines: Pipelines
   readonly confidential: ConfidentialStore
 }
 
 /** What lies in the house as objects and rows: data sets, models, pipelines, and what is registered as confidential. */
-export async function openAssets({ keyring, plan, profile, sought, ...common }: AssetParts): Promise<Assets> {
+export async function openAssets({ keyring, plan, profile, sought, logger, ...common }: AssetParts, closers: Closers): Promise<Assets> {
   const { database, audit, clock } = common
+  const datasets = openDatasets({ ...common, sealer: keyring.sealer, scanner: columnScanner, environment: profile })
+  const digestKey = derivedKey(keyring.searchKey, 'redoubt collected rows')
   return {
-    datasets: openDatasets({ ...common, sealer: keyring.sealer, scanner: columnScanner, environment: profile }),
+    datasets,
+    collections: startCollections({ ...common, datasets, digestKey, environment: profile, logger }, closers),
     registry: openRegistry({ ...common, environment: profile }),
     pipelines: openPipelines({ database, audit, clock }),
     confidential: await openConfidential({

@@ -1,4 +1,5 @@
 import type { AlertSink, AuditSink } from '#foundation/core'
+import type { WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
 import type { AuditedKeys, Keyring, KeyRotation, RotationConfig, SealedObjects, WrappedKeys } from '#trust/keys'
@@ -18,6 +19,7 @@ interface RotationParts {
   readonly folder: DurableFolder
   readonly objects: readonly SealedObjects[]
   readonly wrapped: readonly WrappedKeys[]
+  readonly pinned: () => Iterable<WrappedKey>
   readonly config: RotationConfig
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Client, findPlace } from '#interfaces/commands'
-import { type PrivateJwk, requestToken } from '#trust/identity'
+import { type PrivateJwk, requestToken } from '#trust/client'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Until the server has said what is waited for. */

@@ -67,8 +67,8 @@ export interface ErasureMark extends Pick<ErasedVersion, 'before' | 'rows' | 'gr
 
 export interface Catalogue {
   nextVersion(name: string): number
-  /** One durable transaction. */
-  add(version: DatasetVersion, scan: DataScan | null): void
+  /** One durable transaction. @param also is done in it; what it throws undoes all. */
+  add(version: DatasetVersion, scan: DataScan | null, also?: () => void): void
   /** What was found at its import; null where nothing looked. */
   scanOf(id: string): DataScan | null
   /** All versions, by name and number. */
@@ -136,7 +136,7 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
   const one = (row: unknown): DatasetVersion | null => (row === undefined ? null : toVersion(row as Row))
   return {
     nextVersion: (name) => ((lastVersion.get(name) as { last_version: number } | undefined)?.last_version ?? 0) + 1,
-    add(v, scan) {
+    add(v, scan, also) {
       allOrNothing(database, () => {
         insert.run(
           v.id,
@@ -156,6 +156,7 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
         )
         remember.run(v.name, v.version)
         if (scan) insertScan.run(v.id, JSON.stringify(scan))
+        also?.()
       })
     },
     scanOf(id) {

@@ -11,9 +11,9 @@ import {
 } from '#foundation/core'
 import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
-import type { KeyUse, SealedObjects } from '#trust/keys'
+import type { Keys, KeyUse, SealedObjects } from '#trust/keys'
 import { type Catalogue, type ErasedSince, type ErasedVersion, openCatalogue } from './catalogue.ts'
-import type { DatasetVersion, ImportedVersion } from './dataset-version.ts'
+import type { DatasetVersion, ImportedVersion, RowGroup } from './dataset-version.ts'
 import { type EraseAsk, eraseFromVersion, openUnlessDestroyed, removeErased } from './erase-subject.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
 import type { ColumnProfile } from './manifest.ts'
@@ -24,6 +24,7 @@ import type { RowAccess } from './row-access.ts'
 import { type FirstRows, firstRows, type FirstRowsAsk, readRows, type RowReading } from './row-reading.ts'
 import { findRows } from './subject-index.ts'
 import { dataEvent, VersionReader } from './version-reader.ts'
+import { type WriteOptions, writeVersion } from './write-version.ts'
 
 export interface DatasetsOptions {
   readonly database: Pick<Database<unknown>, 'raw'>
@@ -58,6 +59,11 @@ export interface Datasets {
    *   as evidence; `ERR_DATA_SENSITIVITY` where `strict` is asked and more is found than was said; `ERR_INPUT_INVALID`, `ERR_INPUT_TOO_LARGE`; what storage, keys and audit throw; the signal's reason.
    */
   import(source: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<ImportedVersion>
+  /**
+   * Makes the next version of a name of rows whose types are known; as `import` otherwise.
+   * @throws {RedoubtError} as `writeVersion`.
+   */
+  write(source: AsyncIterable<RowGroup>, options: WriteOptions): Promise<ImportedVersion>
   /** All versions, by name and number. */
   list(): readonly DatasetVersion[]
   /** @param version the latest when left out. */
@@ -151,6 +157,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
 
   return {
     import: (source, ask) => importDataset({ ...options, catalogue, serialise }, source, ask),
+    write: (source, ask) => writeVersion({ ...options, catalogue, serialise }, source, ask),
     list: () => catalogue.list(),
     get: (name, version) => catalogue.get(name, version),
     scan: (version) => catalogue.scanOf(version.id),

@@ -77,7 +77,7 @@ describe('the review of access', () => {
     expect(accounts[0]).toMatchObject({ requests: 1, used: ['invoke Model'], unusedRoles: ['auditor'] })
     expect(accounts[0]?.unusedGrants[0]).toEqual({
       role: 'application',
-      grants: ['invoke Endpoint', 'view Endpoint', 'view Model', 'view System'],
+      grants: ['appendRows Dataset', 'invoke Endpoint', 'view Endpoint', 'view Model', 'view System'],
     })
   })
 
@@ -92,7 +92,7 @@ describe('the review of access', () => {
       ],
     )
     expect(accounts.map(({ narrower }) => narrower?.role ?? null)).toEqual(['application', null, null])
-    expect(accounts[0]?.narrower).toMatchObject({ grants: 17, instead: 5 })
+    expect(accounts[0]?.narrower).toMatchObject({ grants: 17, instead: 6 })
     expect(accounts[2]).toMatchObject({ requests: 0, unusedRoles: ['ml-engineer'] })
   })
 

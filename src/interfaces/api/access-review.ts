@@ -99,6 +99,9 @@ function reviewOf(account: ServiceAccount, use: Use | undefined, grants: Grants 
   }
 }
 
+/** Of two roles that grant as much. */
+const FOR_PROGRAMS: Role = 'application'
+
 /** The role that grants least of those that grant all that was used; the bootstrap role is given to nobody. */
 function narrowerRole(roles: readonly Role[], acts: ReadonlySet<string>, grants: Grants): ReviewedAccount['narrower'] {
   if (acts.size === 0) return null
@@ -109,6 +112,6 @@ function narrowerRole(roles: readonly Role[], acts: ReadonlySet<string>, grants:
   if (needed.length === 0) return null
   const [best] = ROLES.filter(
     (role) => role !== 'bootstrap' && given(role).size < now.size && needed.every((act) => given(role).has(act)),
-  ).sort((left, right) => given(left).size - given(right).size)
+  ).sort((left, right) => given(left).size - given(right).size || Number(right === FOR_PROGRAMS) - Number(left === FOR_PROGRAMS))
   return best === undefined ? null : { role: best, grants: now.size, instead: given(best).size }
 }

@@ -57,6 +57,7 @@ const APPROVAL = `apr_${'A'.repeat(22)}`
 const REVIEW = `rev_${'A'.repeat(22)}`
 const ACCOUNT = { name: 'one', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
 
+const COLLECTION = { columns: [{ name: 'a', type: 'text' }], sensitivity: 'internal', purposes: ['p'], legalBasis: 'contract' }
 const PIPELINE = { dataset: 'credit', model: 'credit', algorithm: 'mlp' }
 
 /** Every route that does or tells something, with the action that it demands. A route that is not here fails the first test. */
@@ -70,6 +71,12 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', '/api/v1/enrolment-links', {}, 'manageAccess', /create enrolment link/],
   ['POST', TABLE, CSV, 'import', /import/],
   ['DELETE', '/api/v1/datasets/credit', {}, 'erase', /remove dataset/],
+  ['POST', '/api/v1/datasets/new/collection', { json: COLLECTION }, 'import', /create collection/],
+  ['GET', '/api/v1/datasets/collected/collection', {}, 'import', /count pending rows/],
+  ['PUT', '/api/v1/datasets/collected/collection/collectors', { json: { collectors: [] } }, 'import', /set collectors/],
+  ['POST', '/api/v1/datasets/collected/collection/cut', {}, 'import', /cut/],
+  ['POST', '/api/v1/datasets/collected/collection/close', {}, 'import', /close collection/],
+  ['POST', '/api/v1/datasets/collected/rows', { json: { rows: [{ a: 'x' }] } }, 'appendRows', /append rows/],
   ['GET', '/api/v1/datasets/credit', {}, 'view', /read scan/],
   ['GET', '/api/v1/datasets/credit/scan', {}, 'view', /read dataset/],
   ['GET', '/api/v1/confidential', {}, 'view', /list confidential/],
@@ -189,6 +196,7 @@ const FOR_EVERYONE_WITH_A_TOKEN = [
   'POST /api/v1/me/links',
   'GET /api/v1/me/recoveries',
   'GET /api/v1/approvals',
+  'GET /api/v1/collections',
   'GET /api/v1/datasets',
   'GET /api/v1/models',
   'GET /api/v1/pipelines',

@@ -12,6 +12,7 @@ import { alertRoutes } from './alert-routes.ts'
 import { approvalRoutes } from './approval-routes.ts'
 import { auditRoutes } from './audit-routes.ts'
 import { breakGlassRoutes } from './break-glass-routes.ts'
+import { collectionRoutes } from './collection-routes.ts'
 import { confidentialRoutes } from './confidential-routes.ts'
 import type { ControlPlane } from './control-plane.ts'
 import { datasetRoutes } from './dataset-routes.ts'
@@ -76,7 +77,9 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     }),
   )
   // Rows and model files are read as streams, by their routes alone.
-  app.addContentTypeParser(['text/csv', 'application/octet-stream'], (_request, payload, done) => done(null, payload))
+  app.addContentTypeParser(['text/csv', 'application/octet-stream', 'application/x-ndjson'], (_request, payload, done) =>
+    done(null, payload),
+  )
 
   const routes: ApiRoute[] = []
   app.addHook('onRoute', (route) => {
@@ -95,6 +98,8 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     if (error.status >= 500) plane.logger.warn({ requestId: request.id, code: error.code, err: error.cause ?? error }, 'request failed')
     // What the caller is not told of the reason, whoever runs the server is.
     else if (error.cause !== undefined) plane.logger.info({ requestId: request.id, code: error.code, err: error.cause }, 'request refused')
+    const { retryAfterMs } = error.evidence
+    if (error.status === 503 && typeof retryAfterMs === 'number') void reply.header('retry-after', String(Math.ceil(retryAfterMs / 1000)))
     if (error.status === 408) void reply.header('connection', 'close')
     if (error.status === 401) void reply.header('www-authenticate', challengeOf(error))
     void reply
@@ -124,6 +129,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     accessRoutes,
     datasetRoutes,
     rowRoutes,
+    collectionRoutes,
     confidentialRoutes,
     modelRoutes,
     pipelineRoutes,

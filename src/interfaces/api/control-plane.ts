@@ -1,5 +1,6 @@
 import type { AuditSink, Clock, EntityFacts } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
+import type { Collections } from '#assets/collections'
 import type { Datasets } from '#assets/datasets'
 import type { Pipelines } from '#assets/pipelines'
 import type { Registry } from '#assets/registry'
@@ -38,6 +39,7 @@ export interface ControlPlane {
   /** Keys the digests of what models are asked, as of the calls themselves. */
   readonly digestKey: Uint8Array
   readonly datasets: Datasets
+  readonly collections: Collections
   readonly pipelines: Pipelines
   readonly confidential: ConfidentialStore
   readonly registry: Registry

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { accessOf, visibleScan, visibleVersion } from '#assets/datasets'
 import { asRedoubtError, isMoreSensitive, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { decisionOn, demand, demandDecision, mayGoOn, recordRefusal, streamOf, systemPart } from './guard.ts'
+import { callerOf, decisionOn, demand, demandDecision, mayGoOn, recordRefusal, streamOf, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { longOperation, until } from './long-operation.ts'
 import { objectName } from './names.ts'
@@ -79,6 +79,11 @@ export const datasetRoutes =
         const source = streamOf(request, 'text/csv')
         const resource = systemPart(`dataset:${request.params.name}`)
         const principal = await demand(plane, request, 'import', resource)
+        if (plane.collections.get(request.params.name)?.state === 'open')
+          throw new RedoubtError(
+            'ERR_CONFLICT',
+            `rows are collected for \`${request.params.name}\`; close it before you import, or import under another name`,
+          )
         const operation = { requestId: request.redoubtRequestId, mayGoOn: mayGoOn(plane, request, 'import', () => resource) }
         await longOperation(reply, operation, async (progress, signal) =>
           lanes.uploads.run(
@@ -108,18 +113,23 @@ export const datasetRoutes =
       async (request) => {
         const { name } = request.params
         const version = plane.datasets.get(name)
-        if (!version) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
-        const facts = plane.datasets.facts(version)
+        const collection = plane.collections.get(name)
+        const facts = version ? plane.datasets.facts(version) : collection && plane.collections.facts(collection, callerOf(request).facts)
+        if (!facts) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
         const principal = await demand(plane, request, 'erase', facts, {
-          meant: { dataset: name, version: version.version, digest: version.digest },
+          meant: { dataset: name, version: version?.version ?? 0, digest: version?.digest ?? '' },
         })
+        const use = {
+          principal: principal.facts,
+          purpose: principal.purpose,
+          resource: { type: 'Dataset', id: name },
+          requestId: request.redoubtRequestId,
+        }
         try {
-          await plane.datasets.remove(name, {
-            principal: principal.facts,
-            purpose: principal.purpose,
-            resource: { type: 'Dataset', id: name },
-            requestId: request.redoubtRequestId,
-          })
+          plane.holds.demandNone({ dataset: name })
+          // First, so that what is collected makes no version of what is gone.
+          await plane.collections.remove(name, use)
+          if (plane.datasets.get(name)) await plane.datasets.remove(name, use)
         } catch (thrown) {
           const { code } = asRedoubtError(thrown)
           if (code === 'ERR_LEGAL_HOLD') await recordRefusal(plane, request, 'erase', facts, code)

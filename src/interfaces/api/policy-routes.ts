@@ -129,7 +129,7 @@ export const policyRoutes =
         const explanation = plane.policies.engine.why({
           principal: principal.facts,
           action,
-          resource: resourceFacts(plane, resource, action),
+          resource: resourceFacts(plane, resource, action, principal.facts),
           context,
         })
         const recorded = { time: new Date(time).toISOString(), code: code ?? null, ...decision }
@@ -143,6 +143,11 @@ export const policyRoutes =
       const principal = supposedCaller(plane, account, mfaLevel)
       if (!principal) throw new RedoubtError('ERR_NOT_FOUND', `there is neither an account nor a person \`${account}\``)
       const context = decisionContext(plane, principal, { receivedAt: at ?? plane.clock.now(), sourceAddress })
-      return plane.policies.engine.why({ principal: principal.facts, action, resource: resourceFacts(plane, resource, action), context })
+      return plane.policies.engine.why({
+        principal: principal.facts,
+        action,
+        resource: resourceFacts(plane, resource, action, principal.facts),
+        context,
+      })
     })
   }

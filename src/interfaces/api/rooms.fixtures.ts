@@ -43,6 +43,12 @@ const pipeline = {
   author: { type: 'User', id: 'writer' },
   createdAt: 1,
 }
+const collection = {
+  name: 'collected',
+  columns: [{ name: 'a', type: 'text', nullable: false }],
+  state: 'open',
+  collectors: [],
+}
 export const caller: Principal = {
   facts: { type: 'ServiceAccount', id: 'caller', attributes: {}, parents: [] },
   name: 'caller',
@@ -125,6 +131,7 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
       serviceAccounts: {
         create: act('create account', { account: {}, privateKeyJwk: {} }),
         list: act('list accounts', []),
+        get: () => null,
         disable: act('disable account'),
         replaceKey: act('replace key', { account: {}, privateKeyJwk: {} }),
         principal: () => caller,
@@ -273,6 +280,19 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
         return { columns: [], masked: [], hidden: [], condition: null, rows: [], failed: 0, more: false }
       },
       exported: async () => act('record export')(),
+    },
+    collections: {
+      list: () => [collection],
+      get: (name: string) => (name === 'collected' ? collection : null),
+      facts: facts('Dataset'),
+      create: act('create collection', collection),
+      pending: act('count pending rows', { rows: 0, bytes: 0, batches: 0 }),
+      admit: () => () => undefined,
+      append: act('append rows', { batch: 'rows_1', rows: 1, known: false }),
+      cut: act('cut', version),
+      close: act('close collection', null),
+      setCollectors: act('set collectors', collection),
+      remove: async () => undefined,
     },
     pipelines: {
       list: () => [pipeline],

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { type DataScan, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
 import { protectionCommands } from './confidential-commands.ts'
 import { chunksOf, fileDigest } from './content-digest.ts'
+import { collectionCommands } from './collection-commands.ts'
 import { dataScanCommand, scanWords } from './data-scan-command.ts'
 import { erasureCommands } from './erasure-commands.ts'
 import { table } from './output.ts'
@@ -40,7 +41,7 @@ interface ImportOptions {
 
 export function dataCommands(): Command[] {
   const data = new Command('data').description(
-    'data sets: import, list, scan, rows, query, export, protect, canary, erase, hold, shred, remove',
+    'data sets: import, collect, append, list, scan, rows, query, export, protect, canary, erase, hold, shred, remove',
   )
 
   data
@@ -107,6 +108,7 @@ export function dataCommands(): Command[] {
 
   data.addCommand(dataScanCommand())
   rowCommands(data)
+  collectionCommands(data)
   protectionCommands(data)
   erasureCommands(data)
 

@@ -145,6 +145,8 @@ export interface RotationOptions {
   readonly objects: readonly SealedObjects[]
   /** Wrapped keys outside the key database. */
   readonly wrapped: readonly WrappedKeys[]
+  /** Wrapped keys that cannot be moved; a version that one of them names is not retired while it does. */
+  readonly pinned?: () => Iterable<WrappedKey>
   readonly config: RotationConfig
   /** How to wait; by the system's timer unless given. */
   readonly sleep?: (ms: number) => Promise<void>

@@ -48,6 +48,7 @@ export const ACTIONS = [
   'exportAudit',
   'review',
   'hold',
+  'appendRows',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type AlertSink, asRedoubtError, type Clock, type ErrorCode, type JsonObject } from '#foundation/core'
+import type { WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
 import { factsOf, ITSELF, type RecordedKeys, referenceOf } from '../audited-keys.ts'
 import { graceMs, type RotationConfig } from '../config.ts'
@@ -57,6 +58,8 @@ export interface KeyRotationParts {
   readonly folder: DurableFolder
   readonly objects: readonly SealedObjects[]
   readonly wrapped: readonly WrappedKeys[]
+  /** Wrapped keys that cannot be moved; a version that one of them names is not retired while it does. */
+  readonly pinned?: () => Iterable<WrappedKey>
   readonly config: RotationConfig
   readonly alerts: AlertSink
   readonly sleep: (ms: number) => Promise<void>
@@ -226,6 +229,7 @@ export class RoundsOfRotation implements KeyRotation {
     const { objects, wrapped, folder } = this.#parts
     const named = new Set<string>()
     const found = (key: KeyReference): void => void named.add(idOf(key))
+    for (const key of this.#parts.pinned?.() ?? []) found(key)
     for (const place of wrapped)
       for (const page of place.pages()) {
         for (const key of page) found(key.wrapped)

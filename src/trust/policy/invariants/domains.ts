@@ -53,6 +53,7 @@ export const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map([
   ['resource.sensitivity', always(range(SENSITIVITIES.length - 1))],
   ['resource.purposes', always({ kind: 'texts' })],
   ['resource.legalBases', always(finite(subsets(LEGAL_BASES)))],
+  ['resource.collector', sometimes(flag)],
   ['resource.signed', always(flag)],
   ['resource.quarantined', always(flag)],
   ['resource.foreign', always(flag)],

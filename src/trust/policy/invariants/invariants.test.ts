@@ -334,6 +334,7 @@ describe('what a role grants', () => {
   it('is what some request of an account with this role alone is allowed (B2)', async () => {
     const production = await grantsByRole(engine, 'production')
     expect([...(production.get('application') ?? [])].sort()).toEqual([
+      'appendRows Dataset',
       'invoke Endpoint',
       'invoke Model',
       'view Endpoint',

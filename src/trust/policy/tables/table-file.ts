@@ -54,6 +54,7 @@ const attributes = z.strictObject({
   vendor: z.string().max(128).optional(),
   region: z.string().max(128).optional(),
   agreement: z.boolean().optional(),
+  collector: z.boolean().optional(),
 })
 const resourceType = z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account'])
 const resource = z.strictObject({
@@ -162,7 +163,7 @@ export interface TableCase {
 
 /** Attributes that each type of resource has; a case names those it is about, the rest are harmless. */
 const OF_TYPE: Readonly<Record<string, readonly (keyof z.output<typeof attributes>)[]>> = {
-  Dataset: ['sensitivity', 'purposes', 'legalBases'],
+  Dataset: ['sensitivity', 'purposes', 'legalBases', 'collector'],
   Model: ['sensitivity', 'purposes', 'signed', 'quarantined', 'foreign'],
   Endpoint: ['sensitivity', 'purposes', 'sandbox', 'upstream', 'vendor', 'region', 'agreement'],
   Pipeline: ['author', 'sensitivity', 'builtIn'],
@@ -295,6 +296,13 @@ function attributesOf(
     vendor: '',
     region: '',
     agreement: true,
+    // There only where rows are to be added.
+    collector: undefined,
   }
-  return Object.fromEntries(names.map((name): [string, FactValue] => [name, given[name] ?? harmless[name]]))
+  return Object.fromEntries(
+    names.flatMap((name): [string, FactValue][] => {
+      const value = given[name] ?? harmless[name]
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )
 }

@@ -1,0 +1,488 @@
+import { createHmac } from 'node:crypto'
+import { hostname } from 'node:os'
+import {
+  asRedoubtError,
+  type AuditEvent,
+  type AuditSink,
+  type Clock,
+  type EntityFacts,
+  type EntityUid,
+  type JsonObject,
+  newId,
+  RedoubtError,
+  SENSITIVITIES,
+} from '#foundation/core'
+import type { WrappedKey } from '#foundation/crypto'
+import type { Database, DurableFolder } from '#foundation/storage'
+import { type Datasets, type DatasetVersion, encodeRowGroup, type ImportedVersion, type RowGroup } from '#assets/datasets'
+import type { Keys, KeyUse } from '#trust/keys'
+import { BackPressure } from './back-pressure.ts'
+import { checkCollection, checkCollectors, type Collection, type CreateCollection } from './collection.ts'
+import { CollectionLog, type Pending, type SealedPart } from './collection-log.ts'
+import { type BatchReceipt, KnownBatches, keyOf } from './known-batches.ts'
+import { FOLDER, listSegments, ownerOf, removeSegments, wrappedKeys } from './segment-files.ts'
+import { openTable } from './tables.ts'
+
+export interface CollectionsOptions {
+  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly objects: DurableFolder
+  readonly keys: Keys
+  readonly audit: AuditSink
+  readonly clock: Clock
+  readonly datasets: Pick<Datasets, 'get' | 'read' | 'write'>
+  /** Keys the digests of batches: a log that holds them does not confirm a guess about few rows. */
+  readonly digestKey: Uint8Array
+  /** Where the house runs; policies know it as parent of each data set. */
+  readonly environment: 'development' | 'production'
+}
+
+export interface Append {
+  readonly rows: RowGroup
+  /** Of what was sent. */
+  readonly bytes: number
+  /** Sent again under the same key within a day, the rows are not added again. */
+  readonly key?: string | undefined
+  readonly by: EntityUid
+  readonly purpose: string
+  readonly legalBasis?: string
+  readonly requestId?: string
+}
+
+export interface Appended {
+  readonly batch: string
+  readonly rows: number
+  /** The batch was there already: nothing was added. */
+  readonly known: boolean
+}
+
+export interface CutAsk {
+  readonly by: EntityUid
+  readonly requestId?: string | undefined
+  readonly progress?: (rows: number) => void
+  readonly signal?: AbortSignal
+}
+
+/** Data sets that grow row by row. Who may do what with them is decided by the caller. */
+export interface Collections {
+  /** Resolves when it is durable. @throws {RedoubtError} `ERR_INPUT_INVALID`, `ERR_DATA_COLUMN`, `ERR_CONFLICT` for a name that exists. */
+  create(options: CreateCollection): Promise<Collection>
+  /** By name. */
+  list(): readonly Collection[]
+  get(name: string): Collection | null
+  /** @param account who asks: policies are told whether it is one of the collectors. The same object while unchanged. */
+  facts(collection: Collection, account: EntityUid): EntityFacts
+  /** How much is in no version yet; rows are not told. @throws {RedoubtError} `ERR_STORAGE_CORRUPT`. */
+  pending(name: string, use: KeyUse): Promise<Pending>
+  /** Room for a batch that is about to be received. @returns gives it back. @throws {RedoubtError} `ERR_BUSY`. */
+  admit(bytes: number): () => void
+  /**
+   * Adds a batch, all of it or nothing. Resolves when it is on record and survives a power cut.
+   * @throws {RedoubtError} `ERR_NOT_FOUND`; `ERR_CONFLICT` for a closed collection, or other rows under a known key; `ERR_BUSY` with
+   *   `retryAfterMs` when more comes in than can be written, or waits for a version; what storage, keys and audit throw.
+   */
+  append(name: string, batch: Append): Promise<Appended>
+  /**
+   * Makes the next version of the data set: the rows of its latest one, and what was collected since.
+   * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CONFLICT` when nothing was; as `Datasets.write`.
+   */
+  cut(name: string, ask: CutAsk): Promise<ImportedVersion>
+  /** Takes no more rows; what was collected becomes a version. @returns that version, or null when there was nothing. */
+  close(name: string, ask: CutAsk): Promise<ImportedVersion | null>
+  setCollectors(name: string, collectors: readonly string[], by: EntityUid, requestId?: string): Promise<Collection>
+  /** Removes the collection and what is in no version; versions stay. Idempotent. */
+  remove(name: string, use: KeyUse): Promise<void>
+  /** Makes the versions that are due by time or amount. @throws nothing: `failed` is told of each that could not be made. */
+  cutDue(by: EntityUid, failed: (name: string, reason: unknown) => void): Promise<void>
+  /** What was collected of every open and closed collection, or of one, becomes a version: what reaches versions reaches it then. */
+  cutAll(ask: CutAsk, name?: string): Promise<void>
+  /** The keys under which rows lie that are in no version. */
+  pinnedKeys(): Iterable<WrappedKey>
+  /** Waits for what is under way. */
+  end(): Promise<void>
+}
+
+const HOUR_MS = 3_600_000
+/** A key is remembered this long, and while its rows are in no version. */
+const KEY_RETENTION_MS = 24 * HOUR_MS
+/** What waits for a version is bounded: at this a version is due, at twice this no more is taken. */
+const DUE: Pending = { rows: 8 * 2 ** 20, bytes: 2 ** 30, batches: 2 ** 16 }
+const RETRY_WHEN_FULL_MS = 10_000
+
+interface Live {
+  readonly log: CollectionLog
+  readonly known: KnownBatches
+}
+
+/** Removes what a crash left of segments whose rows are in a version, or whose collection is gone. */
+export function openCollections(options: CollectionsOptions): Collections {
+  return new OpenedCollections(options)
+}
+
+class OpenedCollections implements Collections {
+  readonly #options: CollectionsOptions
+  readonly #table: ReturnType<typeof openTable>
+  readonly #live = new Map<string, Promise<Live>>()
+  readonly #facts = new Map<string, Map<boolean, EntityFacts>>()
+  readonly #cutting = new Map<string, Promise<unknown>>()
+  readonly #pressure = new BackPressure()
+  #byName: ReadonlyMap<string, Collection>
+
+  constructor(options: CollectionsOptions) {
+    this.#options = options
+    this.#table = openTable(options.database)
+    options.objects.makeFolder(FOLDER)
+    options.objects.syncFolder('')
+    this.#byName = this.#reload()
+    const places = new Map(this.list().map(({ id }) => [id, this.#table.place(id).lastSegment]))
+    removeSegments(options.objects, listSegments(options.objects).filter(({ collection, segment }) => segment <= (places.get(collection) ?? Infinity))) // prettier-ignore
+  }
+
+  #reload(): ReadonlyMap<string, Collection> {
+    this.#facts.clear()
+    this.#byName = new Map(this.#table.list().map((collection) => [collection.name, collection]))
+    return this.#byName
+  }
+
+  list(): readonly Collection[] {
+    return [...this.#byName.values()]
+  }
+
+  get(name: string): Collection | null {
+    return this.#byName.get(name) ?? null
+  }
+
+  #known(name: string): Collection {
+    const collection = this.get(name)
+    if (collection === null) throw new RedoubtError('ERR_NOT_FOUND', `no rows are collected for \`${name}\``)
+    return collection
+  }
+
+  async create({ by, requestId, ...given }: CreateCollection): Promise<Collection> {
+    checkCollection(given)
+    const { name } = given
+    const taken = (): boolean => this.get(name) !== null || this.#options.datasets.get(name) !== null
+    if (taken()) throw new RedoubtError('ERR_CONFLICT', `there is a data set \`${name}\`; rows are collected under a name of their own`)
+    const now = this.#options.clock.now()
+    const collection: Collection = {
+      ...given,
+      label: given.label,
+      subject: given.subject,
+      id: newId('col'),
+      state: 'open',
+      createdAt: now,
+      cutAt: now,
+      version: null,
+    }
+    const { columns, sensitivity, purposes, legalBasis, collectors } = collection
+    await this.#record('data.collect', collection, by, requestId, {
+      columns: columns.length,
+      sensitivity,
+      purposes: [...purposes],
+      legalBasis,
+      hasSubject: collection.subject !== undefined,
+      collectors: [...collectors],
+    })
+    // Somebody may have made one meanwhile.
+    if (taken()) throw new RedoubtError('ERR_CONFLICT', `there is a data set \`${name}\``)
+    this.#table.add(collection)
+    this.#reload()
+    return this.#known(name)
+  }
+
+  facts(collection: Collection, { type, id }: EntityUid): EntityFacts {
+    const isCollector = type === 'ServiceAccount' && collection.collectors.includes(id)
+    let both = this.#facts.get(collection.id)
+    if (both === undefined) this.#facts.set(collection.id, (both = new Map()))
+    let facts = both.get(isCollector)
+    if (facts === undefined) {
+      const { sensitivity, purposes, legalBasis } = collection
+      facts = {
+        type: 'Dataset',
+        id: collection.name,
+        attributes: { sensitivity: SENSITIVITIES.indexOf(sensitivity), purposes, legalBases: [legalBasis], collector: isCollector },
+        parents: [{ type: 'Environment', id: this.#options.environment }],
+      }
+      both.set(isCollector, facts)
+    }
+    return facts
+  }
+
+  async pending(name: string, use: KeyUse): Promise<Pending> {
+    return (await this.#open(this.#known(name), use)).log.pending
+  }
+
+  admit(bytes: number): () => void {
+    return this.#pressure.take(bytes)
+  }
+
+  async append(name: string, { rows, bytes, key, by, purpose, legalBasis, requestId }: Append): Promise<Appended> {
+    const { clock, digestKey } = this.#options
+    const collection = this.#known(name)
+    const use: KeyUse = {
+      principal: by,
+      purpose,
+      resource: { type: 'Dataset', id: name },
+      ...(requestId === undefined ? {} : { requestId }),
+    }
+    const { log, known } = await this.#open(collection, use)
+    const encoded = Buffer.concat(encodeRowGroup(rows))
+    const digest = createHmac('sha256', digestKey).update(encoded).digest('hex')
+    const named = key === undefined ? null : keyOf(by, key)
+    const write = (): Promise<BatchReceipt> => this.#write(collection, { log, use, encoded, receipt: { key: named, batch: newId('rows'), digest, rows: rows.rows, receivedAt: clock.now() }, bytes, legalBasis }) // prettier-ignore
+    // What was taken already is answered in any state.
+    const { receipt, isNew } = named === null ? { receipt: await write(), isNew: true } : await known.once(named, digest, write)
+    return { batch: receipt.batch, rows: receipt.rows, known: !isNew }
+  }
+
+  async #write(
+    collection: Collection,
+    {
+      log,
+      use,
+      encoded,
+      receipt,
+      bytes,
+      legalBasis,
+    }: {
+      readonly log: CollectionLog
+      readonly use: KeyUse
+      readonly encoded: Uint8Array
+      readonly receipt: BatchReceipt
+      readonly bytes: number
+      readonly legalBasis: string | undefined
+    },
+  ): Promise<BatchReceipt> {
+    const { name } = collection
+    const { principal, purpose, requestId } = use
+    const { batch, rows, digest } = receipt
+    this.#demandOpen(name)
+    this.#demandRoom(log.pending)
+    const release = this.#pressure.take(encoded.byteLength)
+    const details = { batch, rows, bytes, digest, process: processFacts() }
+    const more = { purpose, ...(legalBasis === undefined ? {} : { legalBasis }) }
+    let recorded = false
+    try {
+      await log.append({ receipt, bytes, rows: encoded }, use, async () => {
+        // A collection may be closed while batches wait.
+        this.#demandOpen(name)
+        await this.#record('data.append', collection, principal, requestId, details, more)
+        recorded = true
+      })
+      return receipt
+    } catch (thrown) {
+      const failed = { outcome: 'failed', code: asRedoubtError(thrown).code } as const
+      // The first error is the one to tell, even when the log is what failed.
+      if (recorded) await this.#record('data.append', collection, principal, requestId, details, { ...more, ...failed }).catch(() => undefined) // prettier-ignore
+      throw thrown
+    } finally {
+      release()
+    }
+  }
+
+  #demandOpen(name: string): void {
+    if (this.#known(name).state === 'closed') throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is closed: it takes no more rows`)
+  }
+
+  #demandRoom({ rows, bytes, batches }: Pending): void {
+    if (rows < 2 * DUE.rows && bytes < 2 * DUE.bytes && batches < 2 * DUE.batches) return
+    const words = 'too many rows wait to become a version; one is being made, or run `redoubt data cut`'
+    throw new RedoubtError('ERR_BUSY', words, { evidence: { retryAfterMs: RETRY_WHEN_FULL_MS } })
+  }
+
+  async cut(name: string, ask: CutAsk): Promise<ImportedVersion> {
+    const version = await this.#oneByOne(name, () => this.#cut(name, ask))
+    if (version === null) throw new RedoubtError('ERR_CONFLICT', `nothing was collected for \`${name}\` since its last version`)
+    return version
+  }
+
+  async close(name: string, ask: CutAsk): Promise<ImportedVersion | null> {
+    const collection = this.#known(name)
+    if (collection.state === 'open') {
+      await this.#record('data.close', collection, ask.by, ask.requestId, {})
+      this.#table.close(collection.id)
+      this.#reload()
+    }
+    return this.#oneByOne(name, () => this.#cut(name, ask))
+  }
+
+  /** Of one collection one version is made at a time. */
+  #oneByOne<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const next = (this.#cutting.get(name) ?? Promise.resolve()).then(work, work)
+    const settled = next.catch(() => undefined)
+    this.#cutting.set(name, settled)
+    void settled.then(() => {
+      if (this.#cutting.get(name) === settled) this.#cutting.delete(name)
+    })
+    return next
+  }
+
+  async #cut(name: string, { by, requestId, progress, signal }: CutAsk): Promise<ImportedVersion | null> {
+    const { datasets, clock } = this.#options
+    const collection = this.#known(name)
+    const resource = { type: 'Dataset', id: name }
+    const use: KeyUse = { principal: by, purpose: 'data-cut', resource, ...(requestId === undefined ? {} : { requestId }) }
+    const live = await this.#open(collection, use)
+    const sealed = await live.log.seal()
+    if (sealed.rows === 0) return null
+    const base = datasets.get(name)
+    const at = clock.now()
+    const { columns, label, subject, sensitivity, purposes, legalBasis, id } = collection
+    try {
+      const version = await datasets.write(rowsOf(base, sealed, { live, use, datasets }), {
+        name,
+        columns,
+        label,
+        subject,
+        sensitivity,
+        purposes,
+        legalBasis,
+        by,
+        requestId,
+        progress,
+        signal,
+        event: 'data.cut',
+        bytes: () => (base?.bytes ?? 0) + sealed.bytes,
+        details: () => ({
+          collected: { rows: sealed.rows, batches: sealed.batches, frame: sealed.place.lastFrame },
+          after: base ? { version: base.version, digest: base.digest } : null,
+          process: processFacts(),
+        }),
+        commit: ({ version }) =>
+          this.#table.cut(id, { place: sealed.place, version, at, batches: sealed.receipts, forget: at - KEY_RETENTION_MS }),
+      })
+      this.#cutOff(live, sealed, at)
+      return version
+    } catch (thrown) {
+      // A commit that was reported lost may have happened: then the rows are in the version.
+      if (this.#table.place(id).lastSegment < sealed.place.lastSegment) throw thrown
+      this.#cutOff(live, sealed, at)
+      return datasets.get(name)
+    }
+  }
+
+  #cutOff({ log, known }: Live, sealed: SealedPart, at: number): void {
+    this.#reload()
+    known.forget(at - KEY_RETENTION_MS, new Set(log.receipts().flatMap(({ key }) => key ?? [])))
+    try {
+      log.forget(sealed)
+    } catch {
+      // What cannot be removed now is removed at the next start, since its rows are in a version.
+      return
+    }
+  }
+
+  async setCollectors(name: string, collectors: readonly string[], by: EntityUid, requestId?: string): Promise<Collection> {
+    checkCollectors(collectors)
+    const collection = this.#known(name)
+    await this.#record('data.collectors', collection, by, requestId, { before: [...collection.collectors], after: [...collectors] })
+    this.#table.setCollectors(collection.id, collectors)
+    this.#reload()
+    return this.#known(name)
+  }
+
+  async remove(name: string, use: KeyUse): Promise<void> {
+    await this.#oneByOne(name, async () => {
+      const collection = this.get(name)
+      if (collection === null) return
+      await this.#record('data.uncollect', collection, use.principal, use.requestId, {})
+      this.#table.remove(collection.id)
+      this.#reload()
+      const live = this.#live.get(collection.id)
+      this.#live.delete(collection.id)
+      await live?.then(({ log }) => log.close()).catch(() => undefined)
+      const { objects } = this.#options
+      removeSegments(objects, listSegments(objects).filter((one) => one.collection === collection.id)) // prettier-ignore
+      await this.#options.keys.destroyOwner(ownerOf(collection.id), use)
+    })
+  }
+
+  async cutAll(ask: CutAsk, name?: string): Promise<void> {
+    const waiting = new Set(listSegments(this.#options.objects).map(({ collection }) => collection))
+    for (const one of this.list())
+      if (waiting.has(one.id) && (name === undefined || one.name === name)) await this.#oneByOne(one.name, () => this.#cut(one.name, ask))
+  }
+
+  pinnedKeys(): Iterable<WrappedKey> {
+    return wrappedKeys(this.#options.objects)
+  }
+
+  async cutDue(by: EntityUid, failed: (name: string, reason: unknown) => void): Promise<void> {
+    const { clock, objects } = this.#options
+    const waiting = new Set(listSegments(objects).map(({ collection }) => collection))
+    for (const { id, name, cutHours, cutAt } of this.list()) {
+      if (!waiting.has(id) || this.#cutting.has(name)) continue
+      const due = cutHours !== null && clock.now() - cutAt >= cutHours * HOUR_MS
+      try {
+        // Before anybody touched it, it is not known how much there is.
+        if (!due && !(this.#live.has(id) && isDue((await this.#live.get(id))!.log.pending))) continue
+        await this.#oneByOne(name, () => this.#cut(name, { by }))
+      } catch (thrown) {
+        failed(name, thrown)
+      }
+    }
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#cutting.values())
+    await Promise.all([...this.#live.values()].map((live) => live.then(({ log }) => log.close())))
+  }
+
+  /** Reads what an earlier life left when somebody first asks: one that is damaged keeps no other from working. */
+  #open(collection: Collection, use: KeyUse): Promise<Live> {
+    const { id } = collection
+    let live = this.#live.get(id)
+    if (live === undefined) {
+      live = this.#read(collection, use)
+      this.#live.set(id, live)
+      live.catch(() => this.#live.delete(id))
+    }
+    return live
+  }
+
+  async #read(collection: Collection, use: KeyUse): Promise<Live> {
+    const { id } = collection
+    const log = await CollectionLog.open(this.#options, collection, this.#table.place(id), use)
+    const known = new KnownBatches()
+    for (const receipt of [...this.#table.batches(id), ...log.receipts()]) known.add(receipt)
+    return { log, known }
+  }
+
+  #record(
+    type: string,
+    { name }: Collection,
+    by: EntityUid,
+    requestId: string | undefined,
+    details: JsonObject,
+    more: Partial<Pick<AuditEvent, 'purpose' | 'legalBasis' | 'outcome' | 'code'>> = {},
+  ): Promise<unknown> {
+    return this.#options.audit.record({
+      type,
+      actor: by,
+      action: type.slice(type.indexOf('.') + 1),
+      resource: { type: 'Dataset', id: name },
+      outcome: 'success',
+      details: { name, ...details },
+      ...more,
+      ...(requestId === undefined ? {} : { requestId }),
+    })
+  }
+}
+
+function isDue({ rows, bytes, batches }: Pending): boolean {
+  return rows >= DUE.rows || bytes >= DUE.bytes || batches >= DUE.batches
+}
+
+/** Which process had the rows in clear. */
+function processFacts(): JsonObject {
+  return { kind: 'server', pid: process.pid, host: hostname() }
+}
+
+async function* rowsOf(
+  base: DatasetVersion | null,
+  sealed: SealedPart,
+  { live, use, datasets }: { readonly live: Live; readonly use: KeyUse; readonly datasets: Pick<Datasets, 'read'> },
+): AsyncGenerator<RowGroup> {
+  // Every row, whole: the next version is of the same people, purposes and sensitivity.
+  if (base) yield* datasets.read(base, use, { action: 'cut', rows: null, masks: {} })
+  yield* live.log.groups(sealed, use)
+}

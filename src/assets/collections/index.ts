@@ -1,0 +1,5 @@
+export type { CollectedColumn, Collection } from './collection.ts'
+export { MAX_CUT_HOURS } from './collection.ts'
+export { type Append, type Appended, type Collections, type CollectionsOptions, openCollections } from './collections.ts'
+export type { Pending } from './collection-log.ts'
+export { MAX_BATCH_BYTES, MAX_BATCH_ROWS, rowsOfLines, rowsOfObjects } from './row-batch.ts'
