@@ -3,8 +3,6 @@ import { hostname } from 'node:os'
 import {
   asRedoubtError,
   type AuditEvent,
-  type AuditSink,
-  type Clock,
   type EntityFacts,
   type EntityUid,
   type JsonObject,
@@ -12,89 +10,15 @@ import {
   RedoubtError,
   SENSITIVITIES,
 } from '#foundation/core'
-import type { Database, DurableFolder } from '#foundation/storage'
 import { type Datasets, type DatasetVersion, encodeRowGroup, type ImportedVersion, type RowGroup } from '#assets/datasets'
-import type { Keys, KeyUse } from '#trust/keys'
+import type { KeyUse } from '#trust/keys'
 import { BackPressure } from './back-pressure.ts'
 import { checkCollection, checkCollectors, type Collection, type CreateCollection } from './collection.ts'
+import type { Append, Appended, Collections, CollectionsOptions, CutAsk } from './contract.ts'
 import { CollectionLog, type Pending, type SealedPart } from './collection-log.ts'
 import { type BatchReceipt, KnownBatches, keyOf } from './known-batches.ts'
 import { FOLDER, listSegments, removeSegments } from './segment-files.ts'
 import { openTable } from './tables.ts'
-
-export interface CollectionsOptions {
-  readonly database: Pick<Database<unknown>, 'raw'>
-  readonly objects: DurableFolder
-  readonly keys: Keys
-  readonly audit: AuditSink
-  readonly clock: Clock
-  readonly datasets: Pick<Datasets, 'get' | 'read' | 'write'>
-  /** Keys the digests of batches: a log that holds them does not confirm a guess about few rows. */
-  readonly digestKey: Uint8Array
-  /** Where the house runs; policies know it as parent of each data set. */
-  readonly environment: 'development' | 'production'
-}
-
-export interface Append {
-  readonly rows: RowGroup
-  /** Of what was sent. */
-  readonly bytes: number
-  /** Sent again under the same key within a day, the rows are not added again. */
-  readonly key?: string | undefined
-  readonly by: EntityUid
-  readonly purpose: string
-  readonly legalBasis?: string
-  readonly requestId?: string
-}
-
-export interface Appended {
-  readonly batch: string
-  readonly rows: number
-  /** The batch was there already: nothing was added. */
-  readonly known: boolean
-}
-
-export interface CutAsk {
-  readonly by: EntityUid
-  readonly requestId?: string | undefined
-  readonly progress?: (rows: number) => void
-  readonly signal?: AbortSignal
-}
-
-/** Data sets that grow row by row. Who may do what with them is decided by the caller. */
-export interface Collections {
-  /** Resolves when it is durable. @throws {RedoubtError} `ERR_INPUT_INVALID`, `ERR_DATA_COLUMN`, `ERR_CONFLICT` for a name that exists. */
-  create(options: CreateCollection): Promise<Collection>
-  /** By name. */
-  list(): readonly Collection[]
-  get(name: string): Collection | null
-  /** @param account who asks: policies are told whether it is one of the collectors. The same object while unchanged. */
-  facts(collection: Collection, account: EntityUid): EntityFacts
-  /** How much is in no version yet; rows are not told. @throws {RedoubtError} `ERR_STORAGE_CORRUPT`. */
-  pending(name: string, use: KeyUse): Promise<Pending>
-  /** Room for a batch that is about to be received. @returns gives it back. @throws {RedoubtError} `ERR_BUSY`. */
-  admit(bytes: number): () => void
-  /**
-   * Adds a batch, all of it or nothing. Resolves when it is on record and survives a power cut.
-   * @throws {RedoubtError} `ERR_NOT_FOUND`; `ERR_CONFLICT` for a closed collection, or other rows under a known key; `ERR_BUSY` with
-   *   `retryAfterMs` when more comes in than can be written, or waits for a version; what storage, keys and audit throw.
-   */
-  append(name: string, batch: Append): Promise<Appended>
-  /**
-   * Makes the next version of the data set: the rows of its latest one, and what was collected since.
-   * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CONFLICT` when nothing was; as `Datasets.write`.
-   */
-  cut(name: string, ask: CutAsk): Promise<ImportedVersion>
-  /** Takes no more rows; what was collected becomes a version. @returns that version, or null when there was nothing. */
-  close(name: string, ask: CutAsk): Promise<ImportedVersion | null>
-  setCollectors(name: string, collectors: readonly string[], by: EntityUid, requestId?: string): Promise<Collection>
-  /** Removes the collection and what is in no version; versions stay. Idempotent. */
-  remove(name: string, use: KeyUse): Promise<void>
-  /** Makes the versions that are due by time or amount. @throws nothing: `failed` is told of each that could not be made. */
-  cutDue(by: EntityUid, failed: (name: string, reason: unknown) => void): Promise<void>
-  /** Waits for what is under way. */
-  end(): Promise<void>
-}
 
 const HOUR_MS = 3_600_000
 /** A key is remembered this long, and while its rows are in no version. */
@@ -102,6 +26,8 @@ const KEY_RETENTION_MS = 24 * HOUR_MS
 /** What waits for a version is bounded: at this a version is due, at twice this no more is taken. */
 const DUE: Pending = { rows: 8 * 2 ** 20, bytes: 2 ** 30, batches: 2 ** 16 }
 const RETRY_WHEN_FULL_MS = 10_000
+/** A version that could not be made by itself is tried again after this. */
+const RETRY_CUT_MS = 600_000
 
 interface Live {
   readonly log: CollectionLog
@@ -119,6 +45,8 @@ class OpenedCollections implements Collections {
   readonly #live = new Map<string, Promise<Live>>()
   readonly #facts = new Map<string, Map<boolean, EntityFacts>>()
   readonly #cutting = new Map<string, Promise<unknown>>()
+  /** When a version was last not to be made by itself, by name. */
+  readonly #failedAt = new Map<string, number>()
   readonly #pressure = new BackPressure()
   #byName: ReadonlyMap<string, Collection>
 
@@ -395,12 +323,15 @@ class OpenedCollections implements Collections {
     const waiting = new Set(listSegments(objects).map(({ collection }) => collection))
     for (const { id, name, cutHours, cutAt } of this.list()) {
       if (!waiting.has(id) || this.#cutting.has(name)) continue
+      if (clock.now() - (this.#failedAt.get(name) ?? -Infinity) < RETRY_CUT_MS) continue
       const due = cutHours !== null && clock.now() - cutAt >= cutHours * HOUR_MS
       try {
         // Before anybody touched it, it is not known how much there is.
         if (!due && !(this.#live.has(id) && isDue((await this.#live.get(id))!.log.pending))) continue
         await this.#oneByOne(name, () => this.#cut(name, { by }))
+        this.#failedAt.delete(name)
       } catch (thrown) {
+        this.#failedAt.set(name, clock.now())
         failed(name, thrown)
       }
     }
