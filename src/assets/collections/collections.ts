@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto'
-import { hostname } from 'node:os'
 import {
   asRedoubtError,
   type AuditEvent,
@@ -10,13 +9,14 @@ import {
   RedoubtError,
   SENSITIVITIES,
 } from '#foundation/core'
-import { type Datasets, type DatasetVersion, encodeRowGroup, type ImportedVersion, type RowGroup } from '#assets/datasets'
+import { encodeRowGroup, type ImportedVersion } from '#assets/datasets'
 import type { KeyUse } from '#trust/keys'
 import { BackPressure } from './back-pressure.ts'
 import { checkCollection, checkCollectors, type Collection, type CreateCollection } from './collection.ts'
 import type { Append, Appended, Collections, CollectionsOptions, CutAsk } from './contract.ts'
 import { CollectionLog, type Pending, type SealedPart } from './collection-log.ts'
 import { type BatchReceipt, KnownBatches, keyOf } from './known-batches.ts'
+import { makeVersion, processFacts } from './make-version.ts'
 import { FOLDER, listSegments, removeSegments } from './segment-files.ts'
 import { openTable } from './tables.ts'
 
@@ -247,37 +247,21 @@ class OpenedCollections implements Collections {
     const live = await this.#open(collection, use)
     const sealed = await live.log.seal()
     if (sealed.rows === 0) return null
-    const base = datasets.get(name)
     const at = clock.now()
-    const { columns, label, subject, sensitivity, purposes, legalBasis, id } = collection
     try {
-      const version = await datasets.write(rowsOf(base, sealed, { live, use, datasets }), {
-        name,
-        columns,
-        label,
-        subject,
-        sensitivity,
-        purposes,
-        legalBasis,
-        by,
-        requestId,
-        progress,
-        signal,
-        event: 'data.cut',
-        bytes: () => (base?.bytes ?? 0) + sealed.bytes,
-        details: () => ({
-          collected: { rows: sealed.rows, batches: sealed.batches, frame: sealed.place.lastFrame },
-          after: base ? { version: base.version, digest: base.digest } : null,
-          process: processFacts(),
-        }),
-        commit: ({ version }) =>
-          this.#table.cut(id, { place: sealed.place, version, at, batches: sealed.receipts, forget: at - KEY_RETENTION_MS }),
-      })
+      const version = await makeVersion(
+        datasets,
+        collection,
+        { log: live.log, sealed },
+        { by, requestId, progress, signal, use },
+        (version) =>
+          this.#table.cut(collection.id, { place: sealed.place, version, at, batches: sealed.receipts, forget: at - KEY_RETENTION_MS }),
+      )
       this.#cutOff(live, sealed, at)
       return version
     } catch (thrown) {
       // A commit that was reported lost may have happened: then the rows are in the version.
-      if (this.#table.place(id).lastSegment < sealed.place.lastSegment) throw thrown
+      if (this.#table.place(collection.id).lastSegment < sealed.place.lastSegment) throw thrown
       this.#cutOff(live, sealed, at)
       return datasets.get(name)
     }
@@ -385,19 +369,4 @@ class OpenedCollections implements Collections {
 
 function isDue({ rows, bytes, batches }: Pending): boolean {
   return rows >= DUE.rows || bytes >= DUE.bytes || batches >= DUE.batches
-}
-
-/** Which process had the rows in clear. */
-function processFacts(): JsonObject {
-  return { kind: 'server', pid: process.pid, host: hostname() }
-}
-
-async function* rowsOf(
-  base: DatasetVersion | null,
-  sealed: SealedPart,
-  { live, use, datasets }: { readonly live: Live; readonly use: KeyUse; readonly datasets: Pick<Datasets, 'read'> },
-): AsyncGenerator<RowGroup> {
-  // Every row, whole: the next version is of the same people, purposes and sensitivity.
-  if (base) yield* datasets.read(base, use, { action: 'cut', rows: null, masks: {} })
-  yield* live.log.groups(sealed, use)
 }

@@ -40,8 +40,8 @@ export interface Appended {
 export interface CutAsk {
   readonly by: EntityUid
   readonly requestId?: string | undefined
-  readonly progress?: (rows: number) => void
-  readonly signal?: AbortSignal
+  readonly progress?: ((rows: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Data sets that grow row by row. Who may do what with them is decided by the caller. */
