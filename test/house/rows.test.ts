@@ -211,7 +211,8 @@ permit (principal in Role::"business-user", action in [Action::"view", Action::"
     for (const by of [clerk, scientist]) {
       const some = await listed(by)
       expect(some).toMatchObject({ rows: null, bytes: null, groups: null })
-      expect(JSON.stringify(some)).not.toContain(String(COUNT))
+      // Random bits may hold those digits by chance.
+      expect(JSON.stringify({ ...some, id: '', digest: '', createdAt: 0 })).not.toContain(String(COUNT))
     }
     expect((await redoubt(scientist, 'data', 'list')).out).toMatch(/people +1 +some/)
   })

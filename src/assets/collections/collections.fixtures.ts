@@ -3,7 +3,8 @@ import { type AuditEvent, type AuditSink, ManualClock, RedoubtError } from '#fou
 import { type Database, MemoryFolder, openDatabase } from '#foundation/storage'
 import { type Datasets, openDatasets, type RowGroup } from '#assets/datasets'
 import { memoryKeys, memorySealer, noHolds } from '../../../test/evaluation/memory-datasets.ts'
-import { type Collections, openCollections } from './collections.ts'
+import { openCollections } from './collections.ts'
+import type { Collections } from './contract.ts'
 import { rowsOfObjects } from './row-batch.ts'
 import { APP, COLUMNS, USE, type Visit, visit } from './visits.fixtures.ts'
 

@@ -1,10 +1,7 @@
 import { createHmac } from 'node:crypto'
-import { hostname } from 'node:os'
 import {
   asRedoubtError,
   type AuditEvent,
-  type AuditSink,
-  type Clock,
   type EntityFacts,
   type EntityUid,
   type JsonObject,
@@ -13,93 +10,16 @@ import {
   SENSITIVITIES,
 } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
-import type { Database, DurableFolder } from '#foundation/storage'
-import { type Datasets, type DatasetVersion, encodeRowGroup, type ImportedVersion, type RowGroup } from '#assets/datasets'
-import type { Keys, KeyUse } from '#trust/keys'
+import { encodeRowGroup, type ImportedVersion } from '#assets/datasets'
+import type { KeyUse } from '#trust/keys'
 import { BackPressure } from './back-pressure.ts'
 import { checkCollection, checkCollectors, type Collection, type CreateCollection } from './collection.ts'
+import type { Append, Appended, Collections, CollectionsOptions, CutAsk } from './contract.ts'
 import { CollectionLog, type Pending, type SealedPart } from './collection-log.ts'
 import { type BatchReceipt, KnownBatches, keyOf } from './known-batches.ts'
+import { makeVersion, processFacts } from './make-version.ts'
 import { FOLDER, listSegments, ownerOf, removeSegments, wrappedKeys } from './segment-files.ts'
 import { openTable } from './tables.ts'
-
-export interface CollectionsOptions {
-  readonly database: Pick<Database<unknown>, 'raw'>
-  readonly objects: DurableFolder
-  readonly keys: Keys
-  readonly audit: AuditSink
-  readonly clock: Clock
-  readonly datasets: Pick<Datasets, 'get' | 'read' | 'write'>
-  /** Keys the digests of batches: a log that holds them does not confirm a guess about few rows. */
-  readonly digestKey: Uint8Array
-  /** Where the house runs; policies know it as parent of each data set. */
-  readonly environment: 'development' | 'production'
-}
-
-export interface Append {
-  readonly rows: RowGroup
-  /** Of what was sent. */
-  readonly bytes: number
-  /** Sent again under the same key within a day, the rows are not added again. */
-  readonly key?: string | undefined
-  readonly by: EntityUid
-  readonly purpose: string
-  readonly legalBasis?: string
-  readonly requestId?: string
-}
-
-export interface Appended {
-  readonly batch: string
-  readonly rows: number
-  /** The batch was there already: nothing was added. */
-  readonly known: boolean
-}
-
-export interface CutAsk {
-  readonly by: EntityUid
-  readonly requestId?: string | undefined
-  readonly progress?: (rows: number) => void
-  readonly signal?: AbortSignal
-}
-
-/** Data sets that grow row by row. Who may do what with them is decided by the caller. */
-export interface Collections {
-  /** Resolves when it is durable. @throws {RedoubtError} `ERR_INPUT_INVALID`, `ERR_DATA_COLUMN`, `ERR_CONFLICT` for a name that exists. */
-  create(options: CreateCollection): Promise<Collection>
-  /** By name. */
-  list(): readonly Collection[]
-  get(name: string): Collection | null
-  /** @param account who asks: policies are told whether it is one of the collectors. The same object while unchanged. */
-  facts(collection: Collection, account: EntityUid): EntityFacts
-  /** How much is in no version yet; rows are not told. @throws {RedoubtError} `ERR_STORAGE_CORRUPT`. */
-  pending(name: string, use: KeyUse): Promise<Pending>
-  /** Room for a batch that is about to be received. @returns gives it back. @throws {RedoubtError} `ERR_BUSY`. */
-  admit(bytes: number): () => void
-  /**
-   * Adds a batch, all of it or nothing. Resolves when it is on record and survives a power cut.
-   * @throws {RedoubtError} `ERR_NOT_FOUND`; `ERR_CONFLICT` for a closed collection, or other rows under a known key; `ERR_BUSY` with
-   *   `retryAfterMs` when more comes in than can be written, or waits for a version; what storage, keys and audit throw.
-   */
-  append(name: string, batch: Append): Promise<Appended>
-  /**
-   * Makes the next version of the data set: the rows of its latest one, and what was collected since.
-   * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CONFLICT` when nothing was; as `Datasets.write`.
-   */
-  cut(name: string, ask: CutAsk): Promise<ImportedVersion>
-  /** Takes no more rows; what was collected becomes a version. @returns that version, or null when there was nothing. */
-  close(name: string, ask: CutAsk): Promise<ImportedVersion | null>
-  setCollectors(name: string, collectors: readonly string[], by: EntityUid, requestId?: string): Promise<Collection>
-  /** Removes the collection and what is in no version; versions stay. Idempotent. */
-  remove(name: string, use: KeyUse): Promise<void>
-  /** Makes the versions that are due by time or amount. @throws nothing: `failed` is told of each that could not be made. */
-  cutDue(by: EntityUid, failed: (name: string, reason: unknown) => void): Promise<void>
-  /** What was collected of every open and closed collection, or of one, becomes a version: what reaches versions reaches it then. */
-  cutAll(ask: CutAsk, name?: string): Promise<void>
-  /** The keys under which rows lie that are in no version. */
-  pinnedKeys(): Iterable<WrappedKey>
-  /** Waits for what is under way. */
-  end(): Promise<void>
-}
 
 const HOUR_MS = 3_600_000
 /** A key is remembered this long, and while its rows are in no version. */
@@ -107,6 +27,8 @@ const KEY_RETENTION_MS = 24 * HOUR_MS
 /** What waits for a version is bounded: at this a version is due, at twice this no more is taken. */
 const DUE: Pending = { rows: 8 * 2 ** 20, bytes: 2 ** 30, batches: 2 ** 16 }
 const RETRY_WHEN_FULL_MS = 10_000
+/** A version that could not be made by itself is tried again after this. */
+const RETRY_CUT_MS = 600_000
 
 interface Live {
   readonly log: CollectionLog
@@ -124,6 +46,8 @@ class OpenedCollections implements Collections {
   readonly #live = new Map<string, Promise<Live>>()
   readonly #facts = new Map<string, Map<boolean, EntityFacts>>()
   readonly #cutting = new Map<string, Promise<unknown>>()
+  /** When a version was last not to be made by itself, by name. */
+  readonly #failedAt = new Map<string, number>()
   readonly #pressure = new BackPressure()
   #byName: ReadonlyMap<string, Collection>
 
@@ -324,37 +248,21 @@ class OpenedCollections implements Collections {
     const live = await this.#open(collection, use)
     const sealed = await live.log.seal()
     if (sealed.rows === 0) return null
-    const base = datasets.get(name)
     const at = clock.now()
-    const { columns, label, subject, sensitivity, purposes, legalBasis, id } = collection
     try {
-      const version = await datasets.write(rowsOf(base, sealed, { live, use, datasets }), {
-        name,
-        columns,
-        label,
-        subject,
-        sensitivity,
-        purposes,
-        legalBasis,
-        by,
-        requestId,
-        progress,
-        signal,
-        event: 'data.cut',
-        bytes: () => (base?.bytes ?? 0) + sealed.bytes,
-        details: () => ({
-          collected: { rows: sealed.rows, batches: sealed.batches, frame: sealed.place.lastFrame },
-          after: base ? { version: base.version, digest: base.digest } : null,
-          process: processFacts(),
-        }),
-        commit: ({ version }) =>
-          this.#table.cut(id, { place: sealed.place, version, at, batches: sealed.receipts, forget: at - KEY_RETENTION_MS }),
-      })
+      const version = await makeVersion(
+        datasets,
+        collection,
+        { log: live.log, sealed },
+        { by, requestId, progress, signal, use },
+        (version) =>
+          this.#table.cut(collection.id, { place: sealed.place, version, at, batches: sealed.receipts, forget: at - KEY_RETENTION_MS }),
+      )
       this.#cutOff(live, sealed, at)
       return version
     } catch (thrown) {
       // A commit that was reported lost may have happened: then the rows are in the version.
-      if (this.#table.place(id).lastSegment < sealed.place.lastSegment) throw thrown
+      if (this.#table.place(collection.id).lastSegment < sealed.place.lastSegment) throw thrown
       this.#cutOff(live, sealed, at)
       return datasets.get(name)
     }
@@ -411,12 +319,15 @@ class OpenedCollections implements Collections {
     const waiting = new Set(listSegments(objects).map(({ collection }) => collection))
     for (const { id, name, cutHours, cutAt } of this.list()) {
       if (!waiting.has(id) || this.#cutting.has(name)) continue
+      if (clock.now() - (this.#failedAt.get(name) ?? -Infinity) < RETRY_CUT_MS) continue
       const due = cutHours !== null && clock.now() - cutAt >= cutHours * HOUR_MS
       try {
         // Before anybody touched it, it is not known how much there is.
         if (!due && !(this.#live.has(id) && isDue((await this.#live.get(id))!.log.pending))) continue
         await this.#oneByOne(name, () => this.#cut(name, { by }))
+        this.#failedAt.delete(name)
       } catch (thrown) {
+        this.#failedAt.set(name, clock.now())
         failed(name, thrown)
       }
     }
@@ -470,19 +381,4 @@ class OpenedCollections implements Collections {
 
 function isDue({ rows, bytes, batches }: Pending): boolean {
   return rows >= DUE.rows || bytes >= DUE.bytes || batches >= DUE.batches
-}
-
-/** Which process had the rows in clear. */
-function processFacts(): JsonObject {
-  return { kind: 'server', pid: process.pid, host: hostname() }
-}
-
-async function* rowsOf(
-  base: DatasetVersion | null,
-  sealed: SealedPart,
-  { live, use, datasets }: { readonly live: Live; readonly use: KeyUse; readonly datasets: Pick<Datasets, 'read'> },
-): AsyncGenerator<RowGroup> {
-  // Every row, whole: the next version is of the same people, purposes and sensitivity.
-  if (base) yield* datasets.read(base, use, { action: 'cut', rows: null, masks: {} })
-  yield* live.log.groups(sealed, use)
 }

@@ -1,5 +1,6 @@
 export type { CollectedColumn, Collection } from './collection.ts'
 export { MAX_CUT_HOURS } from './collection.ts'
-export { type Append, type Appended, type Collections, type CollectionsOptions, openCollections } from './collections.ts'
+export { openCollections } from './collections.ts'
+export type { Collections, CollectionsOptions } from './contract.ts'
 export type { Pending } from './collection-log.ts'
 export { MAX_BATCH_BYTES, MAX_BATCH_ROWS, rowsOfLines, rowsOfObjects } from './row-batch.ts'

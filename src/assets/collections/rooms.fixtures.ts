@@ -6,7 +6,8 @@ import { nodeFolder, openDatabase } from '#foundation/storage'
 import { type Datasets, openDatasets } from '#assets/datasets'
 import { openAuditLog } from '#trust/audit'
 import { openKeyring } from '#trust/keys'
-import { type Collections, openCollections } from './collections.ts'
+import { openCollections } from './collections.ts'
+import type { Collections } from './contract.ts'
 
 export interface Rooms {
   readonly datasets: Datasets

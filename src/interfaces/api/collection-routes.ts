@@ -121,14 +121,15 @@ export const collectionRoutes =
       },
       async (request, reply) => {
         const { name } = request.params
+        const sent = sentRows(request)
+        const key = idempotencyKey(request)
         const collection = known(name)
         const facts = (): EntityFacts => plane.collections.facts(known(name), callerOf(request).facts)
-        const key = idempotencyKey(request)
         const { principal, decision } = await demandDecision(plane, request, 'appendRows', facts())
         const refused = mayGoOn(plane, request, 'appendRows', facts)
         const release = plane.collections.admit(announcedBytes(request))
         try {
-          const { rows, bytes } = await batchOf(plane, request, collection).catch(async (thrown: unknown) => {
+          const { rows, bytes } = await batchOf(plane, request, sent, collection).catch(async (thrown: unknown) => {
             if (thrown instanceof RedoubtError) await recordRefusal(plane, request, 'appendRows', facts(), thrown.code)
             throw thrown
           })
@@ -194,19 +195,27 @@ function announcedBytes({ headers }: FastifyRequest): number {
   return Number.isSafeInteger(announced) && announced >= 0 ? Math.min(announced, MAX_BATCH_BYTES) : MAX_BATCH_BYTES
 }
 
+/**
+ * Rows that came as one JSON document; null for lines, which are yet to come.
+ * @throws {RedoubtError} `ERR_INPUT_CONTENT_TYPE`, `ERR_INPUT_INVALID`.
+ */
+function sentRows(request: FastifyRequest): readonly unknown[] | null {
+  const type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase()
+  if (type === 'application/x-ndjson') return null
+  if (type !== 'application/json')
+    throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', 'send rows as `application/x-ndjson`, or as `application/json`')
+  const parsed = rowsBody.safeParse(request.body)
+  if (!parsed.success) throw new RedoubtError('ERR_INPUT_INVALID', '`rows`: send `{"rows": […]}`, each row an object')
+  return parsed.data.rows
+}
+
 async function batchOf(
   plane: ControlPlane,
   request: FastifyRequest,
+  sent: readonly unknown[] | null,
   { columns }: Collection,
 ): Promise<{ readonly rows: RowGroup; readonly bytes: number }> {
-  const type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase()
-  if (type === 'application/json') {
-    const parsed = rowsBody.safeParse(request.body)
-    if (!parsed.success) throw new RedoubtError('ERR_INPUT_INVALID', 'send `{"rows": […]}`, each row an object')
-    return { rows: rowsOfObjects(parsed.data.rows, columns), bytes: announcedBytes(request) }
-  }
-  if (type !== 'application/x-ndjson')
-    throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', 'send rows as `application/x-ndjson`, or as `application/json`')
+  if (sent !== null) return { rows: rowsOfObjects(sent, columns), bytes: announcedBytes(request) }
   const body = await collectBody(request.body as IncomingMessage, MAX_BATCH_BYTES, plane.bodyTimeoutMs)
   return { rows: rowsOfLines(body, columns), bytes: body.byteLength }
 }
