@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type AuditEvent, RedoubtError, systemClock } from '#foundation/core'
+import { type AuditEvent, type RedoubtError, systemClock } from '#foundation/core'
 import { openObject } from '#foundation/crypto'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { openAuditLog } from '#trust/audit'
@@ -58,7 +58,7 @@ export async function openEverything(dataDir: string, passphrase: Uint8Array, or
   const sealedFields = { opened: 0, gone: 0 }
   for (let index = 0; index < log.size(); index++) {
     const personal = await log.openPersonal(index)
-    for (const one of personal) one.fields === null ? sealedFields.gone++ : sealedFields.opened++
+    for (const { fields } of personal) sealedFields[fields === null ? 'gone' : 'opened']++
     writeFileSync(join(into, `entry-${index}.json`), JSON.stringify([log.entry(index), personal]))
   }
   await log.close()
