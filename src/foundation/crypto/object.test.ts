@@ -341,6 +341,18 @@ describe('rewrapping both slots', () => {
     expect(readHeaderSlots(patched(folder, 'a', flipped(900, 1)), 'a')).toMatchObject({ headers: [{}], torn: true })
   })
 
+  it('writes the second slot when the first is durable: a power cut that tears what was not synced leaves one whole', async () => {
+    let armed = false
+    const folder = new MemoryFolder({ fault: (call) => (armed && call === 'datasync' ? 'lost' : 'none') })
+    const key = dataKey()
+    await sealObject(folder, 'a', key, randomBytes(50), options)
+    armed = true
+    await expect(rewrapBothSlots(folder, [{ path: 'a', change: moved }])).rejects.toThrow(RedoubtError)
+    // Whatever write is pending survives (0.9), torn (0.1), up to a tenth of it.
+    const choices = [0, 0.9, 0.1, 0.1, 0.9, 0.1, 0.1]
+    expect((await readAll(folder.powerCut(() => choices.shift() ?? 0), key)).byteLength).toBe(50)
+  })
+
   it('leaves the old or the new key after a power cut or a failing call at each step, and ends the same when repeated (A1)', async () => {
     const seed = 20_262
     const random = seeded(seed)
