@@ -18,6 +18,7 @@ export {
   type OpenObjectOptions,
   readHeaderSlots,
   readObjectHeader,
+  type Rewrap,
   rewrapBothSlots,
   rewrapObject,
 } from './open-object.ts'
