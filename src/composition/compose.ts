@@ -6,12 +6,9 @@ import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger } from '#foundation/telemetry'
 import { type FiltersConfig, keepingOut } from '#gateway/filters'
-import { openLimits } from '#gateway/limits'
 import type { House } from '#gateway/pipeline'
 import type { Route } from '#gateway/routes'
 import { createModelServer, createUpstreams, type UpstreamRoute } from '#gateway/serving'
-import { openExceptions, wrappedRoomKey } from '#governance/approvals'
-import { openErasureRoom } from '#governance/erasure'
 import {
   type Activation,
   approversOf,
@@ -38,7 +35,7 @@ import { coreDumps, refuseCoreDumps } from './core-dumps.ts'
 import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { openAssets } from './open-assets.ts'
-import { openErasuresOf } from './open-erasures.ts'
+import { openErasing } from './open-erasures.ts'
 import { derivedKey } from './derived-key.ts'
 import { openingSecret } from './opening-secret.ts'
 import { openReviews } from './open-reviews.ts'
@@ -51,7 +48,9 @@ import { listen } from './listener.ts'
 import { invariantAlarm, policyAlarm } from './policy-alarm.ts'
 import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
+import { startExceptions } from './start-exceptions.ts'
 import { startGrpc } from './start-grpc.ts'
+import { startLimits } from './start-limits.ts'
 import { startKeys, startRotation } from './start-keys.ts'
 import { startVault } from './start-vault.ts'
 import { type FiltersChange, LiveFilters } from './live-filters.ts'
@@ -213,12 +212,9 @@ async function start(
   })
   closers.push(() => identity.close())
   const { issuer } = identity
-  const approvalsDatabase = openDatabase<unknown>(directory.at('approvals.db'))
-  closers.push(() => approvalsDatabase.close())
   const independence = independenceOf(identity, log, profile)
   const approvers = approversOf({ identity, policies, profile }, independence)
-  const exceptions = await openExceptions({
-    database: approvalsDatabase,
+  const { exceptions, wrapped: exceptionsKey } = await startExceptions(directory.at('approvals.db'), closers, {
     keys,
     audit,
     alerts,
@@ -228,30 +224,21 @@ async function start(
     approvers,
     accounts: reviewedAccounts(identity),
   })
-  closers.push(() => exceptions.close())
   const { sealer } = keyring
   const reviewing = { keys, sealer, audit, alerts, clock, logger, config: configuration.review, independence }
   const { reviews, wrapped: reviewsKey } = await openReviews(directory.at('oversight.db'), closers, reviewing)
-  // With the key store: data that are restored from an older backup do not bring back what was erased since.
-  const erasuresDatabase = openDatabase<unknown>(directory.at('keys', 'erasures.db'))
-  closers.push(() => erasuresDatabase.close())
-  const erasureRoom = await openErasureRoom({ database: erasuresDatabase, keys, audit, clock })
-  const { holds } = erasureRoom
+  const erasing = await openErasing(directory.at('keys', 'erasures.db'), closers, { keys, audit, clock })
+  const { holds } = erasing
   const assets = { database, keys, holds, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
   const opened = await openAssets({ ...assets, sought: configuration.confidential, logger }, closers)
   const { datasets, collections, registry, confidential } = opened
-  const erasures = openErasuresOf(erasureRoom, { datasets, collections, confidential, sealer, database })
-  await erasures.resume()
-  // A file of its own: its writes are synchronous and must never meet an open transaction of another room.
-  const limitsDatabase = openDatabase<unknown>(directory.at('limits.db'))
-  closers.push(() => limitsDatabase.close())
-  const limits = openLimits({ database: limitsDatabase, clock })
-  closers.push(() => limits.close())
+  const erasures = await erasing.open({ datasets, collections, confidential, sealer, database })
+  const limits = startLimits(directory.at('limits.db'), clock, closers)
   const vaultParts = { path: directory.at('vault.db'), days: configuration.filters.vaultDays, keyring, keys, clock, logger }
   const { vault, wrapped: vaultKey } = startVault(vaultParts, closers)
   const rotating = { keyring, audit, alerts, logger, folder: assets.objects, config: configuration.keys.rotation }
   const objects = [datasets.sealedObjects, registry.sealedObjects, confidential.sealedObjects]
-  const wrapped = [vaultKey, reviewsKey, wrappedRoomKey(approvalsDatabase), wrappedRoomKey(erasuresDatabase)]
+  const wrapped = [vaultKey, reviewsKey, exceptionsKey, erasing.wrapped]
   const { rotation, begin: beginRotation } = startRotation(
     { ...rotating, objects, wrapped, pinned: () => collections.pinnedKeys() },
     closers,
@@ -316,9 +303,7 @@ async function start(
     reviews,
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
-    holds,
-    erasures,
-    pseudonym: (subject) => sealer.pseudonym(subject),
+    ...erasures,
     rotation,
     root: keys,
     vault,

@@ -1,24 +1,53 @@
 import type { Collections } from '#assets/collections'
 import type { Datasets } from '#assets/datasets'
 import type { SubjectSealer } from '#foundation/core'
-import type { Database } from '#foundation/storage'
+import { type Database, openDatabase } from '#foundation/storage'
 import type { ConfidentialStore } from '#gateway/filters'
-import type { ErasableData, ErasureRoom, Erasures } from '#governance/erasure'
-import { protectRows } from '#interfaces/api'
+import { wrappedRoomKey } from '#governance/approvals'
+import { type ErasableData, type ErasureRoomOptions, type Erasures, type Holds, openErasureRoom } from '#governance/erasure'
+import { type ControlPlane, protectRows } from '#interfaces/api'
+import type { WrappedKeys } from '#trust/keys'
+import type { Closers } from './closers.ts'
+
+interface Erased {
+  readonly datasets: Datasets
+  readonly collections: Pick<Collections, 'cutAll' | 'remove'>
+  readonly confidential: ConfidentialStore
+  readonly sealer: SubjectSealer
+  readonly database: Pick<Database<unknown>, 'raw'>
+}
+
+export interface Erasing {
+  readonly holds: Holds
+  /** Its key, for whoever moves keys. */
+  readonly wrapped: WrappedKeys
+  /** Once there are data: finishes what was interrupted, and applies what restored data do not know of. */
+  open(erased: Erased): Promise<Pick<ControlPlane, 'holds' | 'erasures' | 'pseudonym'>>
+}
+
+/**
+ * Legal holds, and what ends people's data. Its database lies with the key store: data that are restored from an older backup do not
+ * bring back what was erased since.
+ */
+export async function openErasing(path: string, closers: Closers, options: Omit<ErasureRoomOptions, 'database'>): Promise<Erasing> {
+  const database = openDatabase<unknown>(path)
+  closers.push(() => database.close())
+  const room = await openErasureRoom({ ...options, database })
+  const { holds } = room
+  return {
+    holds,
+    wrapped: wrappedRoomKey(database),
+    async open(erased) {
+      const erasures: Erasures = room.erasures({ data: erasable(erased), sealer: erased.sealer, known: erased.database })
+      await erasures.resume()
+      return { holds, erasures, pseudonym: (subject) => erased.sealer.pseudonym(subject) }
+    },
+  }
+}
 
 /** Ties erasures to data sets, and to what is looked for in texts because it stands in one. */
-export function openErasuresOf(
-  room: ErasureRoom,
-  parts: {
-    readonly datasets: Datasets
-    readonly collections: Pick<Collections, 'cutAll' | 'remove'>
-    readonly confidential: ConfidentialStore
-    readonly sealer: SubjectSealer
-    readonly database: Pick<Database<unknown>, 'raw'>
-  },
-): Erasures {
-  const { datasets, collections, confidential, sealer, database } = parts
-  const data: ErasableData = {
+function erasable({ datasets, collections, confidential }: Erased): ErasableData {
+  return {
     names: () => [...new Set(datasets.list().map(({ name }) => name))],
     async withRowsOf(pseudonym, use) {
       // Rows that are in no version yet would be missed.
@@ -41,5 +70,4 @@ export function openErasuresOf(
       else await protectRows({ datasets, confidential }, name, use)
     },
   }
-  return room.erasures({ data, sealer, known: database })
 }

@@ -58,9 +58,7 @@ export async function openEverything(dataDir: string, passphrase: Uint8Array, or
   const sealedFields = { opened: 0, gone: 0 }
   for (let index = 0; index < log.size(); index++) {
     const personal = await log.openPersonal(index)
-    for (const one of personal)
-      if (one.fields === null) sealedFields.gone++
-      else sealedFields.opened++
+    for (const { fields } of personal) sealedFields[fields === null ? 'gone' : 'opened']++
     writeFileSync(join(into, `entry-${index}.json`), JSON.stringify([log.entry(index), personal]))
   }
   await log.close()

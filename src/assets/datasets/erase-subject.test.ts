@@ -259,7 +259,7 @@ describe('what lies in a backup from before (A1)', () => {
         const content = await (await openObject(objects, paths[1]!, (key) => keys.unwrap(key, someUse))).readAll()
         await sealObject(objects, paths[1]!, await keys.generateDataKey(owner!, wrapped.binding.resource, someUse), [content])
         // And someone puts a key from before back.
-        rewrapBothSlots(objects, paths[0]!, (header) => ({ ...header, keys: before.keys }))
+        await rewrapBothSlots(objects, [{ path: paths[0]!, change: (header) => ({ ...header, keys: before.keys }) }])
       }
       return moved
     }

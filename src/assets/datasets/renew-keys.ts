@@ -1,5 +1,5 @@
 import { RedoubtError } from '#foundation/core'
-import { readHeaderSlots, readObjectHeader, rewrapBothSlots, type WrappedKey } from '#foundation/crypto'
+import { type ObjectHeader, readHeaderSlots, readObjectHeader, rewrapBothSlots, type WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
 import type { AuditedKeys, KeyOwner, Keys, KeyUse } from '#trust/keys'
 import type { DatasetVersion } from './dataset-version.ts'
@@ -60,7 +60,9 @@ async function moveObject(
     throw error
   }
   // One that was sealed anew meanwhile has other keys, and is looked at in the next round.
-  rewrapBothSlots(objects, path, (header) => ({ ...header, keys: header.keys.map((key) => moved.get(key.wrapped) ?? key) }))
+  const change = (header: ObjectHeader): ObjectHeader => ({ ...header, keys: header.keys.map((key) => moved.get(key.wrapped) ?? key) })
+  const [failure] = await rewrapBothSlots(objects, [{ path, change }])
+  if (failure) throw failure
   return true
 }
 

@@ -19,6 +19,7 @@ export {
   type OpenObjectOptions,
   readHeaderSlots,
   readObjectHeader,
+  type Rewrap,
   rewrapBothSlots,
   rewrapObject,
 } from './open-object.ts'

@@ -131,6 +131,8 @@ export function readObjectHeader(folder: DurableFolder, path: string): ObjectHea
   return withFile(folder, path, headerOf)
 }
 
+const EMPTY_SLOT = Buffer.alloc(SLOT_BYTES)
+
 export interface HeaderSlots {
   /** Whole slots, the newer first. */
   readonly headers: readonly ObjectHeader[]
@@ -141,12 +143,14 @@ export interface HeaderSlots {
 /** @returns what both slots hold, for finding old wrapped keys. @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_CRYPTO_FORMAT` when neither is whole. */
 export function readHeaderSlots(folder: DurableFolder, path: string): HeaderSlots {
   const bytes = withFile(folder, path, (file) => readExactly(file, 0, HEADERS_BYTES))
-  const newest = decodeHeaders(bytes)
-  const other = newest.slot === 0 ? 1 : 0
-  const rest = bytes.subarray(other * SLOT_BYTES, (other + 1) * SLOT_BYTES)
-  const older = decodeSlot(rest, other)
-  if (older !== null) return { headers: [newest.header, older.header], torn: false }
-  return { headers: [newest.header], torn: rest.some((byte) => byte !== 0) }
+  const slots = ([0, 1] as const).map((slot) => {
+    const part = bytes.subarray(slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES)
+    const whole = decodeSlot(part, slot)
+    return { whole, torn: whole === null && !EMPTY_SLOT.equals(part) }
+  })
+  const whole = slots.flatMap((slot) => slot.whole ?? []).toSorted((a, b) => b.sequence - a.sequence)
+  if (whole.length === 0) throw new RedoubtError('ERR_CRYPTO_FORMAT', 'the file has no whole RDBT1 header')
+  return { headers: whole.map(({ header }) => header), torn: slots.some(({ torn }) => torn) }
 }
 
 /**
@@ -155,29 +159,65 @@ export function readHeaderSlots(folder: DurableFolder, path: string): HeaderSlot
  * @throws {RedoubtError} `ERR_CRYPTO_PARAMETER` when `change` changes anything but `keys`, and as `openObject`.
  */
 export function rewrapObject(folder: DurableFolder, path: string, change: (header: ObjectHeader) => ObjectHeader): void {
-  withFile(folder, path, (file) => void rewriteSlot(file, decodeHeaders(readExactly(file, 0, HEADERS_BYTES)), change))
-}
-
-/**
- * As `rewrapObject`, then the other slot too, when the first is durable: the wrapped keys from before are nowhere in the file after it.
- * A power cut leaves at least one whole slot at each step; repeated, it ends the same.
- */
-export function rewrapBothSlots(folder: DurableFolder, path: string, change: (header: ObjectHeader) => ObjectHeader): void {
   withFile(folder, path, (file) => {
-    const newest = rewriteSlot(file, decodeHeaders(readExactly(file, 0, HEADERS_BYTES)), change)
-    rewriteSlot(file, newest, (header) => header)
+    writeSlot(file, decodeHeaders(readExactly(file, 0, HEADERS_BYTES)), change)
+    file.datasync()
   })
 }
 
-/** Writes the slot not in use and makes it durable. */
-function rewriteSlot(file: DurableFile, current: HeaderSlot, change: (header: ObjectHeader) => ObjectHeader): HeaderSlot {
+export interface Rewrap {
+  readonly path: string
+  readonly change: (header: ObjectHeader) => ObjectHeader
+}
+
+/**
+ * As `rewrapObject` for many files at once, and then their other slot too, when the first is durable: the wrapped keys from before are
+ * nowhere in a file after it. A power cut leaves at least one whole slot of each at each step; repeated, it ends the same.
+ * @returns for each null, or `ERR_NOT_FOUND` or `ERR_CRYPTO_FORMAT` for a file that is gone or has no header.
+ * @throws {RedoubtError} what storage throws; then some are rewritten and some are not.
+ */
+export async function rewrapBothSlots(folder: DurableFolder, rewraps: readonly Rewrap[]): Promise<readonly (RedoubtError | null)[]> {
+  const files: { readonly file: DurableFile; readonly current: HeaderSlot; readonly change: Rewrap['change'] }[] = []
+  try {
+    const results = rewraps.map(({ path, change }): RedoubtError | null => {
+      try {
+        const file = openFile(folder, path)
+        try {
+          files.push({ file, change, current: decodeHeaders(readExactly(file, 0, HEADERS_BYTES)) })
+        } catch (error) {
+          file.close()
+          throw error
+        }
+        return null
+      } catch (error) {
+        if (error instanceof RedoubtError && (error.code === 'ERR_NOT_FOUND' || error.code === 'ERR_CRYPTO_FORMAT')) return error
+        throw error
+      }
+    })
+    const written = files.map(({ file, current, change }) => ({ file, newest: writeSlot(file, current, change) }))
+    await allDurable(files)
+    for (const { file, newest } of written) writeSlot(file, newest, (header) => header)
+    await allDurable(files)
+    return results
+  } finally {
+    for (const { file } of files) file.close()
+  }
+}
+
+/** Waits for all, also when one fails: none may be closed while it is being synced. */
+async function allDurable(files: readonly { readonly file: DurableFile }[]): Promise<void> {
+  const done = await Promise.allSettled(files.map(({ file }) => file.datasyncBeside()))
+  for (const result of done) if (result.status === 'rejected') throw result.reason
+}
+
+/** Writes the slot not in use. */
+function writeSlot(file: DurableFile, current: HeaderSlot, change: (header: ObjectHeader) => ObjectHeader): HeaderSlot {
   const header = change(current.header)
   if (!sameObject(header, current.header))
     throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'only the wrapped keys of a header can be changed')
   const slot = current.slot === 0 ? 1 : 0
   const sequence = current.sequence + 1
   file.writeAt(encodeSlot(header, sequence), slot * SLOT_BYTES)
-  file.datasync()
   return { slot, sequence, header }
 }
 

@@ -32,6 +32,8 @@ export interface DurableFile {
   writeAt(bytes: Uint8Array | readonly Uint8Array[], position: number): void
   truncate(size: number): void
   datasync(): void
+  /** As `datasync`, beside the caller: many files are made durable at once in a fraction of the time of one after another. */
+  datasyncBeside(): Promise<void>
   close(): void
 }
 

@@ -150,15 +150,18 @@ export class MemoryFolder implements DurableFolder {
           node.pending.push({ position: 0, bytes: null, size })
         })
       },
-      datasync: () => {
-        this.#alive()
-        this.#mutate('datasync', path, () => {
-          node.durable = node.live.slice()
-          node.pending = []
-        })
-      },
+      datasync: () => this.#datasync(path, node),
+      datasyncBeside: async () => this.#datasync(path, node),
       close: () => undefined,
     }
+  }
+
+  #datasync(path: string, node: Node): void {
+    this.#alive()
+    this.#mutate('datasync', path, () => {
+      node.durable = node.live.slice()
+      node.pending = []
+    })
   }
 
   #name(path: string, node: Node | null): void {

@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   existsSync,
+  fdatasync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
@@ -85,6 +86,10 @@ function nodeFile(fd: number): DurableFile {
     },
     truncate: (size) => guarded(() => ftruncateSync(fd, size)),
     datasync: () => guarded(() => fdatasyncSync(fd)),
+    datasyncBeside: () =>
+      new Promise((resolve, reject) => {
+        fdatasync(fd, (cause) => (cause === null ? resolve() : reject(toError(cause))))
+      }),
     close: () => guarded(() => closeSync(fd)),
   }
 }
@@ -109,13 +114,17 @@ function guarded<T>(call: () => T): T {
   try {
     return call()
   } catch (cause) {
-    if (cause instanceof RedoubtError) throw cause
-    const code = (cause as NodeJS.ErrnoException).code
-    const full = code === 'ENOSPC' || code === 'EDQUOT'
-    throw new RedoubtError(
-      full ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_IO',
-      full ? 'the disk is full' : `the storage failed with ${code ?? 'an unknown error'}`,
-      { cause },
-    )
+    throw toError(cause)
   }
+}
+
+function toError(cause: unknown): RedoubtError {
+  if (cause instanceof RedoubtError) return cause
+  const code = (cause as NodeJS.ErrnoException).code
+  const full = code === 'ENOSPC' || code === 'EDQUOT'
+  return new RedoubtError(
+    full ? 'ERR_STORAGE_FULL' : 'ERR_STORAGE_IO',
+    full ? 'the disk is full' : `the storage failed with ${code ?? 'an unknown error'}`,
+    { cause },
+  )
 }

@@ -10,7 +10,7 @@ import { run } from './program.ts'
 const groundOption = (): Option =>
   new Option('--ground <ground>', 'why, of GDPR art. 17(1)').choices(Object.keys(GROUNDS)).makeOptionMandatory()
 
-const BACKUPS = 'Backups from before cannot be read with the keys of now: make a new one, and let old key backups end.'
+const BACKUPS = 'Backups from before cannot be read with the keys of now:\nmake a new one, and let old key backups end.'
 
 const eraseWarning = (subject: string, dataset: string | undefined): string =>
   [
@@ -34,10 +34,10 @@ async function finished(client: Client, output: Output, erasure: Erasure, out: s
   if (out !== undefined) await saveCertificate(client, erasure.id, out)
   const what = erasure.kind === 'subject' ? `person ${erasure.pseudonym ?? ''}` : `data set \`${erasure.datasets[0] ?? ''}\``
   const saved =
-    out === undefined ? `redoubt data certificate ${erasure.id} --out FILE   saves the signed certificate` : `certificate in \`${out}\``
+    out === undefined ? `the signed certificate:  redoubt data certificate ${erasure.id} --out FILE` : `certificate in \`${out}\``
   output.result(
     erasure,
-    `erased ${what}: erasure ${erasure.id}, ${erasure.objects} sealed objects\n${rows.length === 0 ? '' : `\n${table(['data set', 'version', 'rows', 'groups'], rows)}\n`}\n${saved}`,
+    `erased ${what}\nerasure ${erasure.id}, ${erasure.objects} sealed objects\n${rows.length === 0 ? '' : `\n${table(['data set', 'version', 'rows', 'groups'], rows)}\n`}\n${saved}`,
   )
   output.note(BACKUPS)
 }

@@ -40,6 +40,8 @@ export class OwnerKeys {
   readonly #clock: Clock
   readonly #limits: KeyLimits
   readonly #opened = new TwoGenerations<string, KeyObject>(CACHED_KEYS)
+  /** By class and name; forgotten whenever a primary version changes. */
+  readonly #primaries = new TwoGenerations<string, OwnerKeyRow>(CACHED_KEYS)
   readonly #counters = new Map<string, Counter>()
   #turn: Promise<unknown> = Promise.resolve()
   /** Moves with each destruction: a key loaded across one is not to be trusted. */
@@ -65,8 +67,7 @@ export class OwnerKeys {
   /** @throws {RedoubtError} `ERR_KEYS_EXHAUSTED` at 2^32 wraps; what the provider and the recording throw. */
   async wrap(owner: KeyOwner, material: Uint8Array, binding: KeyBinding, recording: Recording): Promise<WrappedKey> {
     requireName(owner)
-    const row =
-      this.#store.primary(owner) ?? (await this.#inTurn(async () => this.#store.primary(owner) ?? this.#make(owner, null, recording)))
+    const row = this.primary(owner) ?? (await this.#inTurn(async () => this.primary(owner) ?? this.#make(owner, null, recording)))
     const kek = await this.#load(row.keyId, row.version, recording)
     this.#countUse(row)
     const { tenant, resource, purpose } = binding
@@ -95,12 +96,17 @@ export class OwnerKeys {
 
   /** @returns null when nothing was sealed for the owner yet, or its keys are destroyed. */
   primary(owner: KeyOwner): OwnerKeyRow | null {
-    return this.#store.primary(owner)
+    const id = nameOf(owner)
+    const known = this.#primaries.get(id)
+    if (known !== undefined) return known
+    const row = this.#store.primary(owner)
+    if (row !== null) this.#primaries.set(id, row)
+    return row
   }
 
   /** By uses or by age. */
   rotationDue(owner: KeyOwner): boolean {
-    const primary = this.#store.primary(owner)
+    const primary = this.primary(owner)
     if (primary === null) return false
     const aged = this.#clock.now() - primary.createdAt >= this.#limits.rotateAfterMs
     return aged || this.#counterOf(primary).uses >= this.#limits.rotateAt
@@ -109,7 +115,7 @@ export class OwnerKeys {
   /** @throws {RedoubtError} `ERR_KEYS_UNKNOWN` for an owner without keys. */
   rotate(owner: KeyOwner, recording: Recording): Promise<KeyReference> {
     return this.#inTurn(async () => {
-      const primary = this.#store.primary(owner)
+      const primary = this.primary(owner)
       if (primary === null) throw new RedoubtError('ERR_KEYS_UNKNOWN', `no key was made for ${owner.keyClass} \`${owner.name}\` yet`)
       const { keyId, version } = await this.#make(owner, primary, recording)
       return { keyId, version }
@@ -125,6 +131,7 @@ export class OwnerKeys {
   destroy(owner: KeyOwner, states: readonly KeyDescription['state'][]): number {
     // First the memory: if the store fails half-way, nothing may go on with the key as if nothing had happened.
     this.#epoch++
+    this.#primaries.delete(nameOf(owner))
     const ending = this.#store.living(owner).filter(({ state }) => states.includes(state))
     for (const row of ending) {
       this.#opened.delete(idOf(row))
@@ -181,6 +188,7 @@ export class OwnerKeys {
     )
     if (epoch !== this.#epoch) throw new RedoubtError('ERR_KEYS_DESTROYED', 'keys were destroyed while this one was made')
     const { keyId, version, wrapped } = made.wrapped
+    this.#primaries.delete(nameOf(owner))
     this.#store.add({ ...next, owner, wrapped: { keyId, version, wrapped }, createdAt: this.#clock.now() })
     this.#opened.set(idOf(next), made.key)
     return { ...next, reservedUses: 0 }
@@ -238,6 +246,7 @@ export function bindingOfOwnerKey({ keyClass, name }: KeyOwner, { keyId, version
   return { tenant: 'default', resource: `${keyClass}/${name}/${keyId}/${version}`, purpose: 'key-encryption' }
 }
 
+const nameOf = ({ keyClass, name }: KeyOwner): string => `${keyClass}/${name}`
 const idOf = ({ keyId, version }: KeyReference): string => `${keyId}/${version}`
 
 function requireName({ name }: KeyOwner): void {

@@ -46,7 +46,7 @@ export function backupCommands(version: string): Command[] {
         const pruned = taken.pruned.length === 0 ? '' : `\nremoved ${taken.pruned.length} key backups that were older`
         output.result(
           taken,
-          `data   ${taken.data}\n       ${taken.files} files, ${taken.bytes.toLocaleString('en')} bytes, ${taken.logSize} entries of the log\nkeys   ${taken.keys}\n       remove it by ${moment(taken.keysUntil)} UTC, as the next backup does: until then what is erased is readable with it${pruned}`,
+          `data   ${taken.data}\n       ${taken.files} files, ${taken.bytes.toLocaleString('en')} bytes, ${taken.logSize} entries of the log\nkeys   ${taken.keys}\n       remove it by ${moment(taken.keysUntil)} UTC, as the next backup does:\n       until then, what is erased can be read with it${pruned}`,
         )
         output.note('The passphrase is in neither: keep it in a third place.')
       }),
@@ -70,7 +70,7 @@ export function backupCommands(version: string): Command[] {
         output.progressDone()
         output.result(
           restored,
-          `restored to \`${restored.dataDir}\`: data of ${moment(restored.dataOf)}, keys of ${moment(restored.keysOf)} (UTC)\nthe log verifies, ${restored.logSize} entries\n${restored.erasuresToApply} erasures since are applied at the first start, before anything is served`,
+          `restored to \`${restored.dataDir}\`: data of ${moment(restored.dataOf)}, keys of ${moment(restored.keysOf)} (UTC)\nthe log verifies, ${restored.logSize} entries\n${restored.erasuresToApply} erasures since: applied at the first start, before anything is served`,
         )
       }),
     )

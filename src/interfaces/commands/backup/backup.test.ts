@@ -3,12 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type RedoubtError, systemClock } from '#foundation/core'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { openAuditLog } from '#trust/audit'
 import { openKeyring } from '#trust/keys'
-import { MANIFEST } from './backup-manifest.ts'
+import { MANIFEST, readManifest } from './backup-manifest.ts'
 import { type RestoreAsk, restoreBackup } from './restore-backup.ts'
 import { type BackupAsk, takeBackup } from './take-backup.ts'
 
@@ -235,6 +236,30 @@ describe('a restore', () => {
     }
     rmSync(join(data, MANIFEST))
     expect(await refusal(restoreBackup(restoring(data, keys)))).toBe('ERR_BACKUP_INVALID')
+  })
+
+  it('refuses any other manifest, without another error', () => {
+    const folder = join(root, 'invented')
+    mkdirSync(folder)
+    const file = fc.record({ path: fc.string(), bytes: fc.integer(), sha256: fc.string() }, { requiredKeys: [] })
+    const shape = fc.record(
+      { format: fc.constant('redoubt-backup@v1'), kind: fc.constant('data'), files: fc.array(file) },
+      { requiredKeys: [] },
+    )
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.json(),
+          shape.map((value) => JSON.stringify(value)),
+          fc.string(),
+        ),
+        (text) => {
+          writeFileSync(join(folder, MANIFEST), text)
+          expect(() => readManifest(folder, 'data')).toThrow(expect.objectContaining({ code: 'ERR_BACKUP_INVALID' }))
+        },
+      ),
+      { numRuns: 200 },
+    )
   })
 
   it('writes nothing outside of its place, whatever a manifest says', async () => {

@@ -348,8 +348,8 @@ describe('a rotation under faults', () => {
     const seed = 31_337
     const random = seeded(seed)
     for (const compromised of [false, true])
-      for (let failAt = 0; failAt < (compromised ? 18 : 9); failAt++) {
-        const kind = KINDS[failAt % KINDS.length]!
+      for (let failAt = 0; failAt < (compromised ? 18 : 9); failAt += compromised ? 2 : 1) {
+        const kind = KINDS[(compromised ? failAt / 2 : failAt) % KINDS.length]!
         let step = 0
         let armed = false
         const house = new House()

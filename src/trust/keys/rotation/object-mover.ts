@@ -115,28 +115,25 @@ async function rewrap({ folder, mover, progress }: ObjectMoverOptions, batch: re
     header.keys.flatMap((wrapped) => (mover.chainOf(wrapped.keyId) === null ? [] : [{ object, wrapped, to }])),
   )
   const moved = await mover.move(places)
-  for (const [object, { path, header }] of batch.entries()) {
+  const rewraps = batch.flatMap(({ path, header }, object) => {
     const keys = new Map<string, WrappedKey>()
-    let failed = false
     for (const [i, place] of places.entries()) {
       if (place.object !== object) continue
       const after = moved[i]!
-      if (after instanceof RedoubtError) failed = true
-      else keys.set(place.wrapped.wrapped, after)
+      if (after instanceof RedoubtError) {
+        progress.failed++
+        return []
+      }
+      keys.set(place.wrapped.wrapped, after)
     }
-    if (failed) {
-      progress.failed++
-      continue
-    }
-    try {
-      rewrapBothSlots(folder, path, (current) =>
-        // Sealed anew meanwhile: its keys are others, and are looked at in the next round.
-        current.commitment === header.commitment ? { ...current, keys: current.keys.map((key) => keys.get(key.wrapped) ?? key) } : current,
-      )
-      progress.moved++
-    } catch (thrown) {
-      if (asRedoubtError(thrown).code !== 'ERR_NOT_FOUND') throw thrown
-    }
+    // Sealed anew meanwhile: its keys are others, and are looked at in the next round.
+    const change = (current: ObjectHeader): ObjectHeader =>
+      current.commitment === header.commitment ? { ...current, keys: current.keys.map((key) => keys.get(key.wrapped) ?? key) } : current
+    return [{ path, change }]
+  })
+  for (const error of await rewrapBothSlots(folder, rewraps)) {
+    if (error === null) progress.moved++
+    else if (error.code !== 'ERR_NOT_FOUND') progress.failed++
   }
 }
 
