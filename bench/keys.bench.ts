@@ -27,8 +27,9 @@ function counting(folder: DurableFolder): { readonly folder: DurableFolder; read
           size: () => file.size(),
           readAt: (into, position) => file.readAt(into, position),
           writeAt(bytes, position) {
-            if (position < HEADERS_BYTES) written.headers += bytes.byteLength
-            else written.bulk += bytes.byteLength
+            const count = [bytes].flat().reduce((sum, part) => sum + part.byteLength, 0)
+            if (position < HEADERS_BYTES) written.headers += count
+            else written.bulk += count
             file.writeAt(bytes, position)
           },
           truncate: (size) => file.truncate(size),

@@ -126,5 +126,6 @@ const bound = (file: DurableFile): DurableFile => ({
   writeAt: (bytes, position) => file.writeAt(bytes, position),
   truncate: (size) => file.truncate(size),
   datasync: () => file.datasync(),
+  datasyncBeside: () => file.datasyncBeside(),
   close: () => file.close(),
 })
