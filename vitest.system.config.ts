@@ -16,13 +16,41 @@ const slowest: Reporter = {
   },
 }
 
+/**
+ * What computes and neither measures time nor starts a server: two files at a time, first, for each of the others waits more than it works.
+ * The oracle of policies, which takes what two minutes allow, then has the rest beside it.
+ */
+const COMPUTES = [
+  'src/foundation/crypto/*.system.ts',
+  'src/gateway/limits/*.system.ts',
+  'src/assets/registry/**/*.system.ts',
+  'src/trust/audit/audit.{mutation,power-cut,sumdb}.system.ts',
+  'src/trust/audit/merkle-vectors.system.ts',
+  'src/trust/keys/*.system.ts',
+  'src/trust/policy/*.system.ts',
+]
+/** README and guides, in a clean clone. */
+const GUIDES = ['test/docs/*.system.ts']
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.system.ts', 'test/**/*.system.ts'],
     reporters: ['default', slowest],
     pool: 'forks',
-    fileParallelism: false,
     testTimeout: 600_000,
     hookTimeout: 120_000,
+    projects: [
+      { extends: true, test: { name: 'computes', include: COMPUTES, maxWorkers: 2, sequence: { groupOrder: 0 } } },
+      {
+        extends: true,
+        test: {
+          name: 'alone',
+          include: ['src/**/*.system.ts', 'test/**/*.system.ts'],
+          exclude: [...COMPUTES, ...GUIDES],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      { extends: true, test: { name: 'guides', include: GUIDES, maxWorkers: 1, sequence: { groupOrder: 2 } } },
+    ],
   },
 })

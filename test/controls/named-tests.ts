@@ -41,7 +41,9 @@ process.on('message', ({ changed, test, names, timeoutMs }: Asked) => {
     vitest.setGlobalTestNamePattern(new RegExp(names.map((name) => RegExp.escape(name)).join('|')))
     const specifications = (await vitest.globTestSpecifications([test])).filter(({ moduleId }) => moduleId === join(root, test))
     const { testModules } = await vitest.runTestSpecifications(specifications)
-    return testModules.flatMap((module) => [...module.children.allTests()].map(ranOf))
+    // Those of the runs before are told of as well; a test of the same name in another file says nothing here.
+    const own = testModules.filter(({ moduleId }) => moduleId === join(root, test))
+    return own.flatMap((module) => [...module.children.allTests()].map(ranOf))
   }
   run().then(
     (ran) => tell({ ran }),

@@ -15,7 +15,9 @@ const SEED = Number(process.env['REDOUBT_SEED'] ?? Date.now() % 1_000_000)
 const MAX_LOAD_MS = 120
 
 const root = mkdtempSync(join(tmpdir(), 'redoubt-kill-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+/** What the writers are compiled to: half of the processor time of a short life. */
+const compiled = mkdtempSync(join(tmpdir(), 'redoubt-kill-compiled-'))
+afterAll(() => [root, compiled].forEach((folder) => rmSync(folder, { recursive: true, force: true })))
 
 interface Life {
   readonly openedSize: number
@@ -28,6 +30,7 @@ interface Life {
 function live(run: number, loadMs: number): Promise<Life> {
   const child = spawn(process.execPath, [new URL('log-writer.child.ts', import.meta.url).pathname, root, String(run)], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
   })
   return new Promise((resolve, reject) => {
     let output = ''

@@ -3,6 +3,7 @@
  * `ack INDEX LEAF` for each acknowledged record and `note BASE64` for each published checkpoint.
  */
 import { writeSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { nodeFolder } from '#foundation/storage'
 import { AppendLog } from './append-log.ts'
 import { TEST_ORIGIN, testSigner } from './audit-testing.ts'
@@ -27,6 +28,8 @@ log.onPublished = tell
 tell(log.note)
 writeSync(1, `open ${log.size} ${(performance.now() - began).toFixed(1)}\n`)
 setInterval(() => void log.publish(), CHECKPOINT_MS)
+// It never ends by itself, so the first of them leaves to the others what it was compiled to.
+if (run === '0') flushCompileCache()
 
 await Promise.all(
   Array.from({ length: WRITERS }, async (_, writer) => {
