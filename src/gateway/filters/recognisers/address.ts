@@ -185,12 +185,21 @@ function mayHold(segment: Segment): boolean {
   if (!segment.isAscii) return /[ \n,]/u.test(text) && /\p{Lu}/u.test(text)
   const { shape } = segment.outline
   if ((shape & SHAPE.parted) === 0 || (shape & SHAPE.capital) === 0) return false
-  return (
-    mayHoldPostcode(segment) ||
-    hasTellingWord(text) ||
-    KIND_BEFORE.test(segment.before) ||
-    segment.hasContext(0, ANNOUNCED, ANNOUNCED_UNITS)
-  )
+  return mayHoldPostcode(segment) || hasTellingWord(text) || KIND_BEFORE.test(segment.before) || isAnnounced(segment)
+}
+
+/** Whether a number stands a space before a capital letter and behind a word for addresses: `address: 98 Kingsway`. */
+function isAnnounced(segment: Segment): boolean {
+  const { units, base } = segment
+  const { digits } = segment.outline
+  for (let at = 0; at < digits.length; at += 2) {
+    let end = base + digits[at + 1]!
+    // `221B Baker Street`
+    if (!isCapitalUnit(units[end + 1]!)) end++
+    const isBefore = isCapitalUnit(units[end + 1]!) && (units[end] === 0x20 || units[end] === 0x0a)
+    if (isBefore && segment.hasContext(digits[at]!, ANNOUNCED, ANNOUNCED_UNITS)) return true
+  }
+  return false
 }
 
 /** Whether a number stands in it that may be a postal code, or half of one, beside another number. */
@@ -202,7 +211,8 @@ function mayHoldPostcode({ outline: { digits }, units, base }: Segment): boolean
     if (before !== 0x20 && before !== 0x2d && before !== 0x0a) continue
     // `2QT`, `1016 GV`, `20099 Hamburg`, `NY 10004`, `103 86`.
     if (size === 1 && isCapitalUnit(after) && isCapitalUnit(units[end + 1]!)) return true
-    if ((size === 4 || size === 5) && ((after === 0x20 && isCapitalUnit(units[end + 1]!)) || isCapitalUnit(units[start - 2]!))) return true
+    if ((size === 4 || size === 5) && after === 0x20 && isCapitalUnit(units[end + 1]!)) return true
+    if (size === 5 && isCapitalUnit(units[start - 2]!) && isCapitalUnit(units[start - 3]!)) return true
     if (size === 3 && after === 0x20 && isPair(digits, at + 2)) return true
   }
   return false

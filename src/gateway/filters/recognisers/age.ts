@@ -46,8 +46,18 @@ const WORDS = contextWords('age', 'aged', 'ages', 'turned', 'turning', 'turns', 
 const LONGEST_BEFORE = 48
 
 function isAnnounced(segment: Segment, start: number): boolean {
+  if (segment.isAscii && !mayAnnounce(segment, start)) return false
   return segment.hasContext(start, WORDS, LONGEST_BEFORE) && BEFORE.test(segment.context(start).slice(-LONGEST_BEFORE))
 }
+
+/** Whether what stands before the number, spaces left out, is the end of a word or one of the signs between a word and a number. */
+function mayAnnounce(segment: Segment, start: number): boolean {
+  let at = start - 1
+  while (at >= start - 2 && segment.unitAt(at) <= 0x20) at--
+  const unit = segment.unitAt(at)
+  return (unit | 0x20) >= 0x61 && (unit | 0x20) <= 0x7a ? true : SIGNS_BEFORE.has(unit)
+}
+const SIGNS_BEFORE: ReadonlySet<number> = new Set([...':=#|.)("\'>'].map((sign) => sign.charCodeAt(0)))
 
 function isWordUnit(unit: number): boolean {
   return isDigitUnit(unit) || unit === 0x5f || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
@@ -85,20 +95,25 @@ function matchOf(segment: Segment, start: number, end: number): Match | null {
   if (isAnnounced(segment, start)) return end < text.length ? { start, end, score: SCORE } : unlessItGoesOn(start, end)
   const rest = text.slice(end, end + LONGEST_AFTER)
   if (rest !== '' && isAge(segment, start, rest)) return { start, end, score: SCORE }
-  if (text.length - end > LONGEST_AFTER) return null
-  const isBesideSex = SEX.test(rest)
-  const isInSpan = SPAN.test(segment.context(start).slice(-LONGEST_PERSON))
-  const isOfPerson = rest === '' && PERSON_BEFORE.test(segment.context(start).slice(-LONGEST_PERSON))
-  const resolve = ({ text: after }: After): readonly Pick<Match, 'score'>[] => {
-    const all = rest + after
-    const isOne =
-      (AFTER.test(all) && !(isInSpan && BARE_UNITS.test(all))) ||
-      LABEL_AFTER.test(all) ||
-      (isBesideSex && SEEN.test(after)) ||
-      (isOfPerson && /^(?:,(?!\d)|$)/u.test(after))
-    return isOne ? [{ score: SCORE }] : NOTHING
-  }
-  return { start, end, score: 0, resolve }
+  if (text.length - end > LONGEST_AFTER || isAmongNumbers(segment, start, end)) return null
+  return { start, end, score: 0, resolve: ({ text: after }) => (isAgeBefore(segment, start, rest, after) ? [{ score: SCORE }] : NOTHING) }
+}
+
+/** Whether another number stands beside it: a group of a telephone number, of a card. */
+function isAmongNumbers(segment: Segment, start: number, end: number): boolean {
+  const before = segment.unitAt(start - 1) === 0x20 ? segment.unitAt(start - 2) : 0
+  const after = segment.unitAt(end)
+  return isDigitUnit(before) || ((after === 0x20 || isInNumber(after)) && end < segment.text.length && isDigitUnit(segment.unitAt(end + 1)))
+}
+
+/** By what stands behind its segment too. */
+function isAgeBefore(segment: Segment, start: number, rest: string, after: string): boolean {
+  const all = rest + after
+  const before = (): string => segment.context(start).slice(-LONGEST_PERSON)
+  if (AFTER.test(all)) return !(BARE_UNITS.test(all) && SPAN.test(before()))
+  if (LABEL_AFTER.test(all)) return true
+  if (rest !== '') return SEEN.test(after) && SEX.test(rest)
+  return /^(?:,(?!\d)|$)/u.test(after) && PERSON_BEFORE.test(before())
 }
 
 /** A comma ends the segment; behind it, thousands may go on. */

@@ -5,7 +5,24 @@ import { SHAPE } from '../outline.ts'
 const MAC =
   /(?<![a-z0-9:.-])(?:[0-9A-F]{2}(?:([:-])[0-9A-F]{2})(?:\1[0-9A-F]{2}){4}|[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4})(?![a-z0-9:-]|\.\w)/giu
 
+const NOTHING: readonly Match[] = []
+
+/** Whether six groups of two signs stand in a row, or three of four: the expression looks no further then. */
+function mayHold({ outline: { groups } }: Segment): boolean {
+  let inRow = 0
+  let last = 0
+  for (let at = 0; at < groups.length; at += 2) {
+    const size = groups[at + 1]! - groups[at]!
+    const isNext = at > 0 && groups[at]! - groups[at - 1]! === 1
+    inRow = size !== 2 && size !== 4 ? 0 : isNext && size === last ? inRow + 1 : 1
+    last = size
+    if (inRow >= (size === 2 ? 6 : 3)) return true
+  }
+  return false
+}
+
 function find(segment: Segment): readonly Match[] {
+  if (!mayHold(segment)) return NOTHING
   const matches: Match[] = []
   for (const { 0: value, index } of segment.text.matchAll(MAC)) {
     // The broadcast and the empty address are nobody's.

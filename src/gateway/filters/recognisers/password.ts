@@ -68,17 +68,38 @@ function find(segment: Segment): readonly Match[] {
 const valueOf = (rest: string): string => rest.replace(/(?:[;.'"`)&]|[!?](?=$))+$/u, (tail) => (/^[!?]+$/u.test(tail) ? tail : ''))
 
 /** The last word of a segment, which a label behind it may announce. */
-const LAST_WORD = /[^\s,()"'`“”‘’]{6,64}(?=["'`”’)]{0,2}$)/u
-
-function beforeLabel(segment: Segment): readonly Match[] {
-  const last = LAST_WORD.exec(segment.text.slice(-LONGEST_LAST))
-  if (last === null || !isStrong(last[0])) return NOTHING
-  const start = Math.max(0, segment.text.length - LONGEST_LAST) + last.index
-  const end = start + last[0].length
-  const rest = segment.text.slice(end)
+function beforeLabel({ text }: Segment): readonly Match[] {
+  let end = text.length
+  while (end > 0 && text.length - end < 2 && CLOSING.has(text.charCodeAt(end - 1))) end--
+  let start = end
+  let kinds = 0
+  for (; start > 0 && end - start <= LONGEST_LAST; start--) {
+    const kind = kindOf(text.charCodeAt(start - 1))
+    if (kind === STOP) break
+    kinds |= kind
+  }
+  const word = end - start < SHORTEST_STRONG || end - start > LONGEST_LAST || !SEVERAL.has(kinds) ? '' : text.slice(start, end)
+  if (word === '' || !isStrong(word) || UNREAL.test(word)) return NOTHING
+  const rest = text.slice(end)
   return [{ start, end, score: 0, resolve: ({ text: after }) => (LABEL_AFTER.test(rest + after) ? [{ score: SCORE }] : []) }]
 }
-const LONGEST_LAST = 66
+
+const LONGEST_LAST = 64
+/** Quotes and brackets. */
+const CLOSING: ReadonlySet<number> = new Set([...'"\'`)”’'].map((sign) => sign.charCodeAt(0)))
+const STOP = 0
+const [SMALL, CAPITAL, DIGIT, SIGN] = [1, 2, 4, 8]
+/** Three kinds and more. */
+const SEVERAL: ReadonlySet<number> = new Set([7, 11, 13, 14, 15])
+
+function kindOf(unit: number): number {
+  if (unit >= 0x61 && unit <= 0x7a) return SMALL
+  if (unit >= 0x30 && unit <= 0x39) return DIGIT
+  if (unit >= 0x41 && unit <= 0x5a) return CAPITAL
+  if (unit <= 0x20 || unit === 0x2c || unit === 0x28 || CLOSING.has(unit)) return STOP
+  // Beyond ASCII, a letter is of both kinds: the word is looked at as a whole yet.
+  return unit < 0x80 ? SIGN : SMALL | CAPITAL | SIGN
+}
 
 /** What a word like `password` announces, if it does not look like a word. Passwords of small letters alone are not told from words. */
 export const password: Recogniser = { entities: ['PASSWORD'], needs: TRAIT.digit | TRAIT.sign | TRAIT.at, shapes: SHAPE.mixed, find }

@@ -62,7 +62,7 @@ const WRITTEN: Readonly<Record<string, readonly string[]>> = {
   ],
   US_BANK_NUMBER: [
     'bank account of our client: ⟦000123456789⟧', 'account no. ⟦000123456789⟧; wanted', 'acct # ⟦000123456789⟧', 'a/c ⟦000123456789⟧', 'a/c no. ⟦000123456789⟧',
-    'checking account for the customer: ⟦000123456789⟧', 'Account Number:\n⟦000123456789⟧', '⟦000123456789⟧ is the account number', 'account ending in ⟦6789⟧', 'Konto-Nr. ⟦1234567890⟧',
+    'checking account for the customer: ⟦000123456789⟧', 'Account Number:\n⟦000123456789⟧', '⟦000123456789⟧ is the account number', 'Konto-Nr. ⟦1234567890⟧',
     'Kontonummer des Kunden: ⟦1234567890⟧', 'compte n° ⟦00012345678⟧', 'numéro de compte ⟦00012345678⟧', 'nº de cuenta ⟦0001234567⟧', 'cuenta corriente ⟦0001234567⟧', 'rekening ⟦123456789⟧',
     'beneficiary account ⟦000123456789⟧', 'transfer to account ⟦000123456789⟧',
   ],
