@@ -31,7 +31,7 @@ export const keyIdOfRecipient = ({ fingerprint }: Recipient): string => `${RECIP
 export function wrapForRecipient(key: KeyObject, recipient: Recipient, binding: KeyBinding): WrappedKey {
   const { secret, ciphertext } = hybridEncapsulate(recipient.publicKey)
   const entry = { keyId: keyIdOfRecipient(recipient), version: VERSION, binding }
-  return { ...entry, wrapped: encode(ciphertext, sealKey(createSecretKey(secret), key, entry)) }
+  return { ...entry, wrapped: encode(ciphertext, sealKey(secretKeyOf(secret), key, entry)) }
 }
 
 /** The data key under a passphrase: argon2id parameters (three u32) ‖ salt ‖ AES-256-GCM. */
@@ -69,7 +69,7 @@ export async function unwrapForPeople(keys: readonly WrappedKey[], { recipients,
 function unwrapAsRecipient(wrapped: WrappedKey, { key }: RecipientKey): KeyObject {
   const bytes = decode(wrapped, HYBRID_CIPHERTEXT_BYTES + WRAPPED_BYTES)
   const secret = hybridDecapsulate(key, bytes.subarray(0, HYBRID_CIPHERTEXT_BYTES))
-  return openKey(createSecretKey(secret), bytes.subarray(HYBRID_CIPHERTEXT_BYTES), wrapped)
+  return openKey(secretKeyOf(secret), bytes.subarray(HYBRID_CIPHERTEXT_BYTES), wrapped)
 }
 
 async function unwrapUnderPassphrase(wrapped: WrappedKey, passphrase: Uint8Array): Promise<KeyObject> {
@@ -99,12 +99,14 @@ function sealKey(under: KeyObject, key: KeyObject, entry: Entry): Uint8Array {
 }
 
 function openKey(under: KeyObject, sealed: Uint8Array, entry: Entry): KeyObject {
-  const material = openBytes(under, entryAad(entry), sealed)
-  try {
-    return createSecretKey(material)
-  } finally {
-    material.fill(0)
-  }
+  return secretKeyOf(openBytes(under, entryAad(entry), sealed))
+}
+
+/** The key outside the JavaScript heap; the bytes it was made of are zeros afterwards. */
+function secretKeyOf(bytes: Uint8Array): KeyObject {
+  const key = createSecretKey(bytes)
+  bytes.fill(0)
+  return key
 }
 
 /** A wrapped key that is moved to another file or another entry does not open. */

@@ -105,6 +105,8 @@ describe('redoubt seal and open (A1)', () => {
     writeFileSync(at('data-wrong'), 'another passphrase than that\n', { mode: 0o600 })
     writeFileSync(at('data-open'), `${SECRET}\n`)
     chmodSync(at('data-open'), 0o644)
+    writeFileSync(at('data-key'), readFileSync(at('ada')))
+    chmodSync(at('data-key'), 0o604)
     const cases: [readonly string[], number, string][] = [
       [['seal', at('data')], 2, 'ERR_USAGE'],
       [['seal', '-', '--to', at('ada.pub')], 2, 'ERR_USAGE'],
@@ -125,6 +127,7 @@ describe('redoubt seal and open (A1)', () => {
       [['open', at('data.rdbt'), '--key', at('bob'), '--out', at('made')], 2, 'ERR_USAGE'],
       [['open', at('data.rdbt'), '--key', at('bob'), '--passphrase-file', at('passphrase'), '--out', at('made')], 1, 'ERR_CRYPTO_NO_KEY'],
       [['open', at('data.rdbt'), '--key', at('bob'), '--passphrase-file', at('data-wrong'), '--out', at('made')], 1, 'ERR_KEYS_PASSPHRASE'],
+      [['open', at('data.rdbt'), '--key', at('data-key'), '--out', at('made')], 1, 'ERR_CONFIG_SECRET'],
       [['open', at('data.rdbt'), '--key', at('ada.pub'), '--out', at('made')], 1, 'ERR_CRYPTO_FORMAT'],
       [['recipient', '--out', at('made')], 2, 'ERR_USAGE'],
       [['recipient', '--out', at('made'), '--no-passphrase', '--passphrase-file', at('passphrase')], 2, 'ERR_USAGE'],

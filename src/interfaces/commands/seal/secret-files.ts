@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { resolveSecret } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
 import { needsPassphrase, openRecipientKey, parseRecipient, type FileKeys, type Recipient, type RecipientKey } from '#foundation/crypto'
@@ -48,11 +48,18 @@ export async function readFileKeys(keyFiles: readonly string[], passphraseFile: 
   const recipients: RecipientKey[] = []
   for (const path of keyFiles) {
     const bytes = readBounded(path)
-    if (needsPassphrase(bytes) && passphrase === null)
+    if (!needsPassphrase(bytes)) refuseOpenToEveryone(path)
+    else if (passphrase === null)
       throw new RedoubtError('ERR_USAGE', `\`${path}\` is sealed under a passphrase; name it with \`--passphrase-file\``)
     recipients.push(await openRecipientKey(bytes, passphrase))
   }
   return { recipients, passphrase }
+}
+
+/** A private key in clear is as secret as a passphrase, and its file is held to the same. */
+function refuseOpenToEveryone(path: string): void {
+  if ((statSync(path).mode & 0o007) !== 0)
+    throw new RedoubtError('ERR_CONFIG_SECRET', `\`${path}\` holds a private key in clear and is open to everyone; run \`chmod 600\` on it`)
 }
 
 /** A small text file, whatever is under the name: a device or a pipe that never ends is not read to its end. */
