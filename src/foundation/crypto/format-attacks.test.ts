@@ -147,9 +147,12 @@ describe.each([SEGMENT_64_KIB, SEGMENT_1_MIB])('an RDBT1 object with segments of
     const middle = before(1, segmentSize) + 7
     expect(Buffer.from(await opened.readRange(middle, segmentSize)).equals(plaintext.subarray(middle, middle + segmentSize))).toBe(true)
     const lastStart = HEADERS_BYTES + 3 * segmentSize
-    expect(reads[0]!.at).toBeGreaterThanOrEqual(lastStart)
+    // The header is looked at first, since the object may have been sealed anew meanwhile.
+    const body = reads.filter(({ at }) => at >= HEADERS_BYTES)
+    expect(body[0]!.at).toBeGreaterThanOrEqual(lastStart)
     // The last segment, and the two that the range touches: for 1 MiB at most 3 MiB, however long the object is.
-    expect(reads.reduce((sum, { bytes: n }) => sum + n, 0)).toBeLessThanOrEqual(3 * segmentSize)
+    expect(body.reduce((sum, { bytes: n }) => sum + n, 0)).toBeLessThanOrEqual(3 * segmentSize)
+    expect(reads.length - body.length).toBe(1)
   })
 })
 
