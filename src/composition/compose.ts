@@ -37,7 +37,9 @@ import { insecureDefaults, refuseInsecure } from './insecure-defaults.ts'
 import { takeDataDirectory } from './data-directory.ts'
 import { openAssets } from './open-assets.ts'
 import { derivedKey } from './derived-key.ts'
+import { openingSecret } from './opening-secret.ts'
 import { openReviews } from './open-reviews.ts'
+import { recordStart } from './record-start.ts'
 import { recordStop } from './record-stop.ts'
 import { watchStreams } from './watch-streams.ts'
 import { createMetrics } from './metrics.ts'
@@ -47,7 +49,6 @@ import { Readiness } from './readiness.ts'
 import { createHandler, routeTable } from './route-table.ts'
 import { startGrpc } from './start-grpc.ts'
 import { startVault } from './start-vault.ts'
-import { opensByPassphrase, passphrase } from './secrets.ts'
 import { type FiltersChange, LiveFilters } from './live-filters.ts'
 import { endpointFacts, languageModels } from './language-models.ts'
 import { serverStatus } from './server-status.ts'
@@ -82,13 +83,15 @@ export interface Surroundings {
   /** Cost of the passphrase for a new keyring; the keyring's own default unless given. */
   readonly kdf?: Argon2Parameters
   readonly environment: NodeJS.ProcessEnv
+  /** Ends the start of a server that waits to be unsealed. */
+  readonly stop?: AbortSignal
   /** False where policies come and go by the dozen: nothing holds them to their invariants then. */
   readonly holdInvariants?: boolean
   /** Rows of the starter data set of a first start. */
   readonly starterRows?: number
 }
 
-const PROCESS: Surroundings = { clock: systemClock, environment: process.env }
+export const PROCESS: Surroundings = { clock: systemClock, environment: process.env }
 const SELF = { type: 'System', id: 'redoubt' } as const
 
 /**
@@ -119,7 +122,6 @@ async function start(
   const logger = surroundings.logger ?? createLogger({ level: configuration.log.level })
   refuseInsecure(configuration)
   const countries = await openCountries(configuration.conditions.countryFile)
-  const secret = opensByPassphrase(configuration) ? { passphrase: passphrase(configuration, warn) } : {}
 
   const directory = takeDataDirectory(configuration.dataDir)
   closers.push(() => directory.release())
@@ -127,6 +129,7 @@ async function start(
   closers.push(() => database.close())
 
   const keysFolder = nodeFolder(directory.at('keys'))
+  const secret = await openingSecret(configuration, { directory, keysFolder, clock, logger, warn, stop: surroundings.stop })
   const keysDatabase = openDatabase<unknown>(directory.at('keys', 'keys.db'))
   closers.push(() => keysDatabase.close())
   // argon2id computes beside the event loop, which reads and validates the policies meanwhile: a quarter of a second less to wait.
@@ -205,14 +208,7 @@ async function start(
   closers.push(() => conditions.close())
   const audit = watchConduct(watched, conditions)
   onMismatch = policyAlarm(audit, logger)
-  await audit.record({
-    type: 'server.start',
-    actor: SELF,
-    action: 'administer',
-    resource: SELF,
-    outcome: 'success',
-    details: { version: VERSION, profile },
-  })
+  await recordStart(audit, configuration)
   writeFileSync(directory.at(LOG_KEY_FILE), `${log.verifierKey()}\n`)
   const keys = keyring.keys(audit)
   closers.push(() => keys.close())
@@ -339,6 +335,7 @@ async function start(
     reviews,
     accessReviewDays: configuration.approvals.accessReviewDays,
     keys,
+    root: keys,
     vault,
     digestKey: house.digestKey,
     datasets,

@@ -10,7 +10,12 @@ export const MIN_PASSPHRASE_CHARACTERS = 16
 
 /** Whether a passphrase opens the keyring: whatever else holds the root has credentials of its own. */
 export function opensByPassphrase({ keys }: Pick<Configuration, 'keys'>): boolean {
-  return keys.provider.kind === 'sealed-file'
+  return keys.provider.kind === 'sealed-file' && keys.unseal === 'passphrase'
+}
+
+/** Whether holders of shares open it, one after another. */
+export function opensByShares({ keys }: Pick<Configuration, 'keys'>): boolean {
+  return keys.provider.kind === 'sealed-file' && keys.unseal === 'shamir'
 }
 
 /**

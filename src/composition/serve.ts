@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { errorText } from '#interfaces/commands'
-import { type Server, startServer } from './compose.ts'
+import { PROCESS, type Server, startServer } from './compose.ts'
 import type { Configuration } from './configuration.ts'
 import { greeting } from './greeting.ts'
 
@@ -13,7 +13,8 @@ export async function serve(read: () => Configuration): Promise<void> {
   process.umask(0o077)
   // Listened to before anything is opened: a container's first process that does not listen cannot be told to stop at all.
   let told = false
-  let stop = (): void => undefined
+  const starting = new AbortController()
+  let stop = (): void => starting.abort()
   const end = (): void => {
     told = true
     stop()
@@ -27,7 +28,10 @@ export async function serve(read: () => Configuration): Promise<void> {
   }
   process.on('SIGHUP', () => (terminal && terminalGone() ? end() : hangUp()))
   try {
-    const server = await startServer(configuration, (message) => process.stderr.write(`redoubt: ${message}\n`))
+    const server = await startServer(configuration, (message) => process.stderr.write(`redoubt: ${message}\n`), {
+      ...PROCESS,
+      stop: starting.signal,
+    })
     let stopping: Promise<void> | null = null
     stop = () => {
       if (stopping === null) (stopping = server.close()).then(() => process.exit(0), fail)
@@ -45,6 +49,8 @@ export async function serve(read: () => Configuration): Promise<void> {
     }
     if (!told) process.stdout.write(greeting(server, configuration))
   } catch (thrown) {
+    // Whoever stops a server that waits to be unsealed gets what they asked for.
+    if (starting.signal.aborted && asRedoubtError(thrown).code === 'ERR_DRAINING') process.exit(0)
     fail(thrown)
   }
 }

@@ -67,6 +67,8 @@ export const ERROR_TABLE = {
   ERR_KEYS_UNKNOWN: entry(404, 'there is no such key', 'run `redoubt keys list`'),
   ERR_KEYS_DESTROYED: entry(410, 'the key was destroyed', 'the data under it cannot be read any more'),
   ERR_KEYS_EXHAUSTED: entry(503, 'the key was used too often', 'rotate the key'),
+  ERR_KEYS_SEALED: entry(503, 'the server is sealed', 'let the holders of shares run `redoubt keys unseal` on its host'),
+  ERR_KEYS_SHARE: entry(400, 'the share is not one of this keyring', 'give a share of the newest set, as it was written down'),
   ERR_KEYS_DISABLED: entry(503, 'the key provider has disabled the key', 'enable the key where it is held'),
   ERR_KEYS_PROVIDER_UNAVAILABLE: entry(
     503,

@@ -102,6 +102,8 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', '/api/v1/models/credit/quarantine', { json: { reason: 'r' } }, 'administer', /quarantine/],
   ['DELETE', '/api/v1/models/credit', {}, 'erase', /unload.*remove model/],
   ['GET', '/api/v1/keys', {}, 'view', /list keys/],
+  ['GET', '/api/v1/keys/providers', {}, 'view', /list providers/],
+  ['POST', '/api/v1/keys/root', { json: { passphrase: 'sixteen letters!' } }, 'rotateKey', /reseal/],
   ['POST', '/api/v1/keys/rotate', { json: { keyClass: 'model' } }, 'rotateKey', /rotate key/],
   ['POST', '/api/v1/subjects/destroy-key', { json: { subject: 's' } }, 'destroyKey', /destroy subject/],
   ['GET', '/api/v1/audit/entries', {}, 'readAudit', /search log/],

@@ -12,7 +12,7 @@ import type { Exceptions } from '#governance/approvals'
 import type { Oversight } from '#governance/oversight'
 import type { AuditLog } from '#trust/audit'
 import type { Identity } from '#trust/identity'
-import type { Keys } from '#trust/keys'
+import type { Keys, RootOfTrust } from '#trust/keys'
 import type { PolicyStore } from './policy-store.ts'
 
 /** The rooms that the control plane commands, tied in the composition root. */
@@ -27,6 +27,7 @@ export interface ControlPlane {
   /** Days that an access review has, unless it is begun with others. */
   readonly accessReviewDays: number
   readonly keys: Keys
+  readonly root: RootOfTrust
   readonly vault: Pick<Vault, 'restore'>
   /** Keys the digests of what models are asked, as of the calls themselves. */
   readonly digestKey: Uint8Array

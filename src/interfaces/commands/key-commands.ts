@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { confirmed } from './confirmed.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
+import { rootCommands } from './root-commands.ts'
 
 interface KeyDescription {
   readonly keyId: string
@@ -25,7 +26,7 @@ const warningOf = (subject: string): string =>
   ].join('\n')
 
 export function keyCommands(): Command[] {
-  const keys = new Command('keys').description('key versions: list, rotate, destroy')
+  const keys = new Command('keys').description('key versions: list, rotate, destroy; the root of trust: providers, shares, passphrase')
 
   keys
     .command('list')
@@ -77,5 +78,6 @@ export function keyCommands(): Command[] {
         )
       }),
     )
+  for (const command of rootCommands()) keys.addCommand(command)
   return [keys]
 }

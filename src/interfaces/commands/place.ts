@@ -26,6 +26,8 @@ export interface PlaceOptions {
 
 /** Written by the server at start, without secrets; tells commands in any folder where to go. */
 export const SERVER_FILE = 'server.json'
+/** Where a sealed server on this host takes shares, in its data directory. */
+export const UNSEAL_SOCKET = 'unseal.sock'
 /** The log's verifier key, for everyone to read; who distrusts this host keeps a copy elsewhere. */
 export const LOG_KEY_FILE = 'log.vkey'
 

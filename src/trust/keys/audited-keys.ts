@@ -2,7 +2,9 @@ import { createHash, type KeyObject } from 'node:crypto'
 import { asRedoubtError, type AuditSink, type JsonObject, RedoubtError, type Signer } from '#foundation/core'
 import type { DataKey, WrappedKey } from '#foundation/crypto'
 import type { KeyProvider, KeyReference, SigningKeyName } from './key-provider.ts'
-import type { AuditedKeys, KeyClass, KeyDescription, KeyUse, ReleasableKeyName } from './keys.ts'
+import type { ShareSet } from './shares/share-text.ts'
+import type { AuditedKeys, KeyClass, KeyDescription, KeyUse, ProviderDescription, ReleasableKeyName } from './keys.ts'
+import { PROVIDER_KINDS } from './provider-config.ts'
 import type { KeyedSubjectSealer } from './subject-sealer.ts'
 import type { UnwrapCache } from './unwrap-cache.ts'
 
@@ -11,7 +13,7 @@ const ITSELF: KeyUse = { principal: { type: 'System', id: 'keys' }, purpose: 'ke
 const MAX_TEXT = 512
 
 interface Fact {
-  readonly type: 'key.generate' | 'key.unwrap' | 'key.rewrap' | 'key.sign' | 'key.release' | 'key.rotate' | 'key.destroy'
+  readonly type: 'key.generate' | 'key.unwrap' | 'key.rewrap' | 'key.sign' | 'key.release' | 'key.rotate' | 'key.reseal' | 'key.destroy'
   readonly action: 'useKey' | 'rotateKey' | 'destroyKey'
   readonly details: JsonObject
 }
@@ -123,6 +125,28 @@ export class RecordedKeys implements AuditedKeys {
   async rotate(keyClass: KeyClass, use: KeyUse): Promise<KeyReference> {
     this.#prepare(use, keyClass)
     return this.#rotate(keyClass, use, false)
+  }
+
+  async reseal(secret: Uint8Array, shares: ShareSet | null, use: KeyUse): Promise<void> {
+    this.#prepare(use, 'root')
+    const opens =
+      shares === null ? { opensBy: 'passphrase' } : { opensBy: 'shares', set: shares.set, threshold: shares.threshold, of: shares.of }
+    const fact: Fact = { type: 'key.reseal', action: 'rotateKey', details: { keyClass: 'root', ...opens } }
+    const { reseal } = this.#provider
+    if (reseal === undefined)
+      throw new RedoubtError('ERR_KEYS_UNKNOWN', 'the key provider is opened by credentials of its own, not by a secret of ours')
+    await this.#record(fact, use)
+    await this.#tried(() => reseal(secret, shares), fact, use)
+  }
+
+  async providers(): Promise<readonly ProviderDescription[]> {
+    const health = await this.#provider.health()
+    return PROVIDER_KINDS.map(({ kind, untested }) => ({
+      kind,
+      serves: kind === health.provider,
+      untestedAgainstTheRealService: untested,
+      health: kind === health.provider ? health : null,
+    }))
   }
 
   list(): readonly KeyDescription[] {

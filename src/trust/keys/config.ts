@@ -32,11 +32,16 @@ export const unwrapCacheSchema = z
 export const keysConfigSchema = z
   .object({
     provider: providerConfigSchema.default({ kind: 'sealed-file' }).describe('who holds the key-encryption keys'),
+    unseal: z
+      .enum(['passphrase', 'shamir'])
+      .default('passphrase')
+      .describe('what opens a sealed file: the passphrase, or so many holders of shares (`redoubt keys shares`) when the server starts'),
     /** Cost of the passphrase when a keyring is made; an existing one keeps its own. */
     kdf: argon2Schema.default(DEFAULT_ARGON2),
     unwrapCache: unwrapCacheSchema.prefault({}),
   })
   .strict()
+  .refine(({ provider, unseal }) => provider.kind === 'sealed-file' || unseal === 'passphrase', '`unseal: shamir` is of a sealed file')
   .readonly()
 
 export type KeysConfig = z.infer<typeof keysConfigSchema>

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { canonicalJson } from '#foundation/core'
 import type { DataKey, KeyBinding, WrappedKey } from '#foundation/crypto'
 import type { KeyClass, KeyDescription } from './keys.ts'
+import type { ShareSet } from './shares/share-text.ts'
 
 /** Algorithm of each signing key; ES256 signatures are DER over SHA-256. */
 export const SIGNING_KEYS = {
@@ -57,6 +58,11 @@ export interface KeyProvider {
   health(): Promise<ProviderHealth>
   /** The private key itself; absent where the provider does not let keys out. */
   readonly release?: (name: SigningKeyName) => Promise<KeyObject>
+  /**
+   * Puts another secret in the place of the one that opens the keyring, durably when it returns; the keys stay. When it fails, either may
+   * open it. Absent where the provider opens by credentials of its own. @param shares the set that `secret` is shared as; null for a passphrase.
+   */
+  readonly reseal?: (secret: Uint8Array, shares: ShareSet | null) => Promise<void>
   /** Forgets all keys. */
   close(): void
 }

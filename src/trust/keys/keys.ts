@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import type { AuditSink, EntityUid, Signer, SubjectSealer } from '#foundation/core'
 import type { DataKey, WrappedKey } from '#foundation/crypto'
 import type { ProviderHealth, SigningKeyName } from './key-provider.ts'
+import type { ShareSet } from './shares/share-text.ts'
 
 export const KEY_CLASSES = ['dataset', 'model', 'subject', 'configuration'] as const
 /** Each class has its own chain of key-encryption key versions under the root. */
@@ -46,8 +47,29 @@ export interface Keys {
   list(): readonly KeyDescription[]
 }
 
+/** A kind of key provider that the configuration can name. */
+export interface ProviderDescription {
+  readonly kind: string
+  readonly serves: boolean
+  /** Shown on a fake of ours and never on the service itself. */
+  readonly untestedAgainstTheRealService: boolean
+  /** Of the one that serves. */
+  readonly health: ProviderHealth | null
+}
+
+/** What everything is wrapped under in the end. */
+export interface RootOfTrust {
+  /**
+   * Puts another secret in the place of the one that opens the sealed file; the one before opens it no more. Recorded before it is done.
+   * @throws {RedoubtError} `ERR_KEYS_UNKNOWN` where the keys are not in a sealed file.
+   */
+  reseal(secret: Uint8Array, shares: ShareSet | null, use: KeyUse): Promise<void>
+  /** Every kind of provider; the one that serves is asked how it is. */
+  providers(): Promise<readonly ProviderDescription[]>
+}
+
 /** What `Keyring.keys` gives: `Keys`, and what the composition root needs to keep the record complete. */
-export interface AuditedKeys extends Keys {
+export interface AuditedKeys extends Keys, RootOfTrust {
   /** The same data key under the primary version of its class; recorded as `key.rewrap`. For `rewrapObject` after a rotation. */
   rewrap(wrapped: WrappedKey, use: KeyUse): Promise<WrappedKey>
   /** Drops expired keys from the cache and records what the cache served since the last event. Call it once a minute. */

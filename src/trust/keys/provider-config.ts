@@ -40,12 +40,15 @@ export interface ProviderOptions {
 interface ProviderKind<Config extends ProviderConfig> {
   /** The file in the keyring's folder that exists once a provider of this kind served here. */
   readonly records: string
+  /** Shown on a fake of ours on the wire and never on the service itself. */
+  readonly untested: boolean
   open(config: Config, options: ProviderOptions): Promise<KeyProvider>
 }
 
 const PROVIDERS: { readonly [Kind in ProviderKindName]: ProviderKind<Extract<ProviderConfig, { kind: Kind }>> } = {
   'sealed-file': {
     records: KEYRING_PATH,
+    untested: false,
     async open(_config, { passphrase, ...options }) {
       if (passphrase === undefined) throw new RedoubtError('ERR_KEYS_PASSPHRASE', 'the sealed file is opened by a passphrase')
       return openSealedFileProvider({ ...options, passphrase })
@@ -53,17 +56,23 @@ const PROVIDERS: { readonly [Kind in ProviderKindName]: ProviderKind<Extract<Pro
   },
   'aws-kms': {
     records: KEY_RECORDS_PATH,
+    untested: true,
     open: async (config, options) => openServiceProvider(await awsKmsService(config, { resolveSecret }), options),
   },
   transit: {
     records: KEY_RECORDS_PATH,
+    untested: true,
     open: async (config, options) => openServiceProvider(await transitService(config, { resolveSecret, clock: options.clock }), options),
   },
   pkcs11: {
+    untested: false,
     records: KEY_RECORDS_PATH,
     open: (config, options) => openPkcs11Provider(config, { ...options, resolveSecret }),
   },
 }
+
+/** Every kind that there is. */
+export const PROVIDER_KINDS = Object.entries(PROVIDERS).map(([kind, { untested }]) => ({ kind, untested }))
 
 /** The one place that opens the provider of a kind. @throws {RedoubtError} what the provider throws. */
 export async function openProvider(config: ProviderConfig, options: ProviderOptions): Promise<KeyProvider> {

@@ -22,7 +22,6 @@ export interface FakeRequest {
   readonly method: string
   readonly path: string
   readonly headers: IncomingMessage['headers']
-  readonly rawHeaders: readonly string[]
   readonly body: string
 }
 
@@ -83,19 +82,22 @@ export class FakeServer {
     const parts: Buffer[] = []
     for await (const part of request as AsyncIterable<Buffer>) parts.push(part)
     const send = ({ status, headers = {}, body }: FakeAnswer): void => void response.writeHead(status, headers).end(body)
+    const { method = '', url = '', headers } = request
+    const asked = { method, path: url, headers, body: Buffer.concat(parts).toString() }
     switch (this.faults.shift()) {
-      case undefined: {
-        const { method = '', url = '', headers, rawHeaders } = request
-        return send(answer({ method, path: url, headers, rawHeaders, body: Buffer.concat(parts).toString() }))
-      }
+      case undefined:
+        return send(answer(asked))
       case 'throttled':
         return send(throttled)
       case 'broken':
         return send({ status: 503, body: '<html>bad gateway</html>' })
       case 'garbage':
         return send({ status: 200, body: '{"Plaintext": [' })
-      case 'oversized':
-        return send({ status: 200, body: `{"pad": "${'x'.repeat(1_048_576)}"}` })
+      case 'oversized': {
+        // The right answer, in too many bytes: who did not count them would take it.
+        const right = answer(asked)
+        return send({ ...right, body: `${right.body}${' '.repeat(1_048_576)}` })
+      }
       case 'cut':
         response.writeHead(200, { 'content-length': '1000' })
         response.write('{"KeyId":')

@@ -4,6 +4,8 @@ import { canonicalJson, type JsonObject, parseStrictJson, RedoubtError } from '#
 import { type Argon2Parameters, argon2Schema, openBytes, sealBytes } from '#foundation/crypto'
 import { SIGNING_KEYS, type SigningKeyName } from '../key-provider.ts'
 import { KEY_CLASSES } from '../keys.ts'
+import { MAX_SHARES } from '../shares/shamir.ts'
+import type { ShareSet } from '../shares/share-text.ts'
 
 const FORMAT = 'redoubt-keyring-1'
 /** One record per key version, so it grows with each rotation: some 250 bytes a version. */
@@ -24,6 +26,14 @@ const version = z.number().int().min(1).max(0x7fff_ffff)
 const fileSchema = z
   .object({
     format: z.literal(FORMAT),
+    shares: z
+      .object({
+        set: z.string().regex(/^[0-9a-f]{16}$/),
+        threshold: z.number().int().min(2).max(MAX_SHARES),
+        of: z.number().int().min(2).max(MAX_SHARES),
+      })
+      .strict()
+      .optional(),
     kdf: z.object({ algorithm: z.literal('argon2id'), salt: base64url(128), parameters: argon2Schema }).strict(),
     sealed: base64url(MAX_FILE_BYTES),
     checksum: z.string().regex(/^[0-9a-f]{64}$/),
@@ -70,7 +80,12 @@ export interface KeyringFile {
   readonly salt: Uint8Array
   readonly parameters: Argon2Parameters
   readonly sealed: Uint8Array
+  /** The shares of what opens it; null when that is a passphrase. */
+  readonly shares: ShareSet | null
 }
+
+/** What is outside of the seal, and bound by it. */
+export type KeyringHeader = Pick<KeyringFile, 'salt' | 'parameters' | 'shares'>
 
 /**
  * Parses the outside of a keyring file. The checksum tells damage from a wrong passphrase; it protects nothing by itself.
@@ -88,6 +103,7 @@ export function parseKeyringFile(bytes: Uint8Array): KeyringFile {
     salt: Buffer.from(file.kdf.salt, 'base64url'),
     parameters: file.kdf.parameters,
     sealed: Buffer.from(file.sealed, 'base64url'),
+    shares: file.shares ?? null,
   }
 }
 
@@ -97,7 +113,9 @@ export function openKeyringFile(root: KeyObject, file: KeyringFile): KeyringCont
   try {
     content = openBytes(root, aadOf(file), file.sealed)
   } catch {
-    throw new RedoubtError('ERR_KEYS_PASSPHRASE')
+    throw file.shares === null
+      ? new RedoubtError('ERR_KEYS_PASSPHRASE')
+      : new RedoubtError('ERR_KEYS_PASSPHRASE', 'the keyring is opened by shares, not by this: set `keys.unseal: shamir`')
   }
   try {
     return contentSchema.parse(parseStrictJson(content, { maxBytes: MAX_FILE_BYTES, maxDepth: MAX_DEPTH }))
@@ -110,7 +128,7 @@ export function openKeyringFile(root: KeyObject, file: KeyringFile): KeyringCont
 }
 
 /** @returns the bytes of a keyring file that holds `content`. */
-export function sealKeyringFile(root: KeyObject, kdf: Pick<KeyringFile, 'salt' | 'parameters'>, content: KeyringContent): Uint8Array {
+export function sealKeyringFile(root: KeyObject, kdf: KeyringHeader, content: KeyringContent): Uint8Array {
   const clear = new TextEncoder().encode(canonicalJson(content))
   const sealed = sealBytes(root, aadOf(kdf), clear)
   clear.fill(0)
@@ -118,13 +136,17 @@ export function sealKeyringFile(root: KeyObject, kdf: Pick<KeyringFile, 'salt' |
   return new TextEncoder().encode(`${canonicalJson({ ...file, checksum: checksum(file) })}\n`)
 }
 
-function header({ salt, parameters }: Pick<KeyringFile, 'salt' | 'parameters'>): JsonObject {
+function header({ salt, parameters, shares }: KeyringHeader): JsonObject {
   const { memoryKiB, passes, parallelism } = parameters
   const encoded = Buffer.from(salt).toString('base64url')
-  return { format: FORMAT, kdf: { algorithm: 'argon2id', salt: encoded, parameters: { memoryKiB, passes, parallelism } } }
+  return {
+    format: FORMAT,
+    ...(shares === null ? {} : { shares: { ...shares } }),
+    kdf: { algorithm: 'argon2id', salt: encoded, parameters: { memoryKiB, passes, parallelism } },
+  }
 }
 
-function aadOf(kdf: Pick<KeyringFile, 'salt' | 'parameters'>): Uint8Array {
+function aadOf(kdf: KeyringHeader): Uint8Array {
   return new TextEncoder().encode(canonicalJson(header(kdf)))
 }
 

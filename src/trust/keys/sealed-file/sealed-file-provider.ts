@@ -14,7 +14,8 @@ import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { KEY_LIMITS, type KeyLimits } from '../key-limits.ts'
 import { type KeyProvider, SIGNING_KEYS, type SigningKeyName, wrapAad } from '../key-provider.ts'
 import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
-import { type KeyringContent, type KeyringFile, openKeyringFile, parseKeyringFile, sealKeyringFile } from './keyring-file.ts'
+import type { ShareSet } from '../shares/share-text.ts'
+import { type KeyringContent, type KeyringHeader, openKeyringFile, parseKeyringFile, sealKeyringFile } from './keyring-file.ts'
 
 export const KEYRING_PATH = 'keyring.json'
 const AES_KEY_BYTES = 32
@@ -75,7 +76,7 @@ export async function openSealedFileProvider(options: SealedFileOptions): Promis
       content.signing.map(toPrivateKey),
     )
   }
-  const kdf = { salt: newArgon2Salt(), parameters: options.kdf ?? DEFAULT_ARGON2 }
+  const kdf = { salt: newArgon2Salt(), parameters: options.kdf ?? DEFAULT_ARGON2, shares: null }
   const root = await deriveKeyArgon2id(passphrase, kdf.salt, kdf.parameters)
   const now = clock.now()
   const encryption = KEY_CLASSES.map((keyClass) => newEncryptionKey(newId('kek'), keyClass, 1, now))
@@ -89,8 +90,8 @@ class SealedFileProvider implements KeyProvider {
   readonly #folder: DurableFolder
   readonly #clock: Clock
   readonly #limits: KeyLimits
-  readonly #root: KeyObject
-  readonly #kdf: Pick<KeyringFile, 'salt' | 'parameters'>
+  #root: KeyObject
+  #kdf: KeyringHeader
   #encryption: readonly EncryptionKey[]
   readonly #signing: readonly PrivateKey[]
   #closed = false
@@ -100,7 +101,7 @@ class SealedFileProvider implements KeyProvider {
     clock: Clock,
     limits: KeyLimits,
     root: KeyObject,
-    kdf: Pick<KeyringFile, 'salt' | 'parameters'>,
+    kdf: KeyringHeader,
     encryption: readonly EncryptionKey[],
     signing: readonly PrivateKey[],
   ) {
@@ -166,6 +167,25 @@ class SealedFileProvider implements KeyProvider {
     this.save([...rotated, next])
     this.#encryption = [...rotated, next]
     return { keyId: next.keyId, version: next.version }
+  }
+
+  readonly reseal = async (secret: Uint8Array, shares: ShareSet | null): Promise<void> => {
+    this.#open()
+    const kdf: KeyringHeader = { salt: newArgon2Salt(), parameters: this.#kdf.parameters, shares }
+    const root = await deriveKeyArgon2id(secret, kdf.salt, kdf.parameters)
+    // What was written meanwhile is in memory too; from here on nothing is awaited.
+    this.#open()
+    const before = { root: this.#root, kdf: this.#kdf }
+    this.#root = root
+    this.#kdf = kdf
+    try {
+      this.save()
+    } catch (error) {
+      // Whether it took effect or not, the next write puts the old seal in its place.
+      this.#root = before.root
+      this.#kdf = before.kdf
+      throw error
+    }
   }
 
   describe(): readonly KeyDescription[] {
