@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, expect, it } from 'vitest'
 import { newSoftHsm, PIN } from '../../src/trust/keys/pkcs11/softhsm.fixtures.ts'
 import { creditRow, Installation } from '../faults/whole-server.ts'
@@ -38,8 +39,13 @@ it('a whole server keeps its keys in a token, serves, imports, and opens all of 
   await run('model', 'train', '--dataset', 'loans', '--algorithm', 'logistic', '--name', 'loans-model')
   expect((await server.search(await server.token(), { type: 'key.unwrap' })).length).toBeGreaterThan(0)
   // The worker ends with its server, whatever ends that.
-  expect(execFileSync('pgrep', ['-P', String(server.pid), '-f', 'hsm-worker'], { encoding: 'utf8' })).toMatch(/^\d+\n$/)
+  const [worker, ...others] = execFileSync('pgrep', ['-P', String(server.pid), '-f', 'hsm-worker'], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+  expect(others).toEqual([])
   await server.kill('SIGKILL')
+  for (let i = 0; i < 100 && existsSync(`/proc/${worker}`); i++) await wait(20)
+  expect(existsSync(`/proc/${worker}`)).toBe(false)
   const keys = join(installation.dataDir, 'keys')
   for (const name of readdirSync(keys)) expect(readFileSync(join(keys, name)).includes(PIN), name).toBe(false)
   expect(readdirSync(keys)).not.toContain('keyring.json')
