@@ -1,0 +1,14 @@
+import { Socket } from 'node:net'
+import { loadCryptoki } from './cryptoki.ts'
+import { serveToken } from './serve-token.ts'
+
+/**
+ * The process that talks to the HSM: the maker's library is native code, and where it crashes the gateway must not.
+ * Its one channel is descriptor 3; it ends when the channel does.
+ */
+const CHANNEL = 3
+
+const channel = new Socket({ fd: CHANNEL, readable: true, writable: true })
+channel.on('close', () => process.exit(0))
+channel.on('error', () => process.exit(1))
+serveToken(channel, loadCryptoki)
