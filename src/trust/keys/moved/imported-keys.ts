@@ -116,7 +116,8 @@ function parse(bytes: Uint8Array): readonly FileRecord[] {
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the file of imported keys is not in its format', { cause })
   }
   const { checksum, ...content } = file
-  if (checksum !== checksumOf(content)) throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the file of imported keys does not match its checksum')
+  if (checksum !== checksumOf(content))
+    throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the file of imported keys does not match its checksum')
   return file.keys
 }
 
