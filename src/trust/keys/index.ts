@@ -14,7 +14,7 @@ export type {
   ReleasableKeyName,
   RootOfTrust,
 } from './keys.ts'
-export { openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
+export { movePending, openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
 export { ShareCollector, type Unsealing } from './sealed-file/share-collector.ts'
 export { MAX_SHARES } from './shares/shamir.ts'
 export { makeShares, readShare, ROOT_SECRET_BYTES, type ShareSet } from './shares/share-text.ts'

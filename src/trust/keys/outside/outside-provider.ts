@@ -12,6 +12,9 @@ import {
   type SigningKeyName,
 } from '../key-provider.ts'
 import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
+import { ImportedKeys } from '../moved/imported-keys.ts'
+import { withImportedKeys } from '../moved/with-imported-keys.ts'
+import type { ExportedKeyring } from '../sealed-file/export-sealed-file.ts'
 import { KeyRecords, type KeyVersion } from './key-records.ts'
 import { WrappedSigningKeys } from './wrapped-signing-keys.ts'
 
@@ -49,6 +52,8 @@ export interface ServiceProviderOptions {
   readonly folder: DurableFolder
   readonly clock: Clock
   readonly limits?: KeyLimits
+  /** What moves here from a sealed file when there are no records yet. */
+  readonly moving?: ExportedKeyring
 }
 
 /**
@@ -78,16 +83,31 @@ async function openOver(service: KeyService, options: ServiceProviderOptions): P
         )
     }
     const signing = await WrappedSigningKeys.open({ folder, names }, (wrapped) => unwrapBy(service, opened, wrapped))
-    return new ServiceProvider(service, opened, signing)
+    const imported = await ImportedKeys.open(folder, (wrapped) => unwrapBy(service, opened, wrapped))
+    const provider = new ServiceProvider(service, opened, signing)
+    return imported === null ? provider : withImportedKeys(provider, imported)
   }
-  const records = await KeyRecords.create({ ...options, provider: service.kind }, (key) => service.make(key))
-  const signing = await WrappedSigningKeys.create({ folder, clock, names }, (material, binding) =>
-    wrapBy(service, records, 'configuration', material, binding),
-  )
+  const { moving } = options
+  const held = (service.held ?? []).map(({ name }) => name).join(', ')
+  if (moving !== undefined && held !== '')
+    throw new RedoubtError(
+      'ERR_CONFIG_INVALID',
+      `keys cannot move to a provider that signs with keys of its own (${held}): what they signed before is known by the present ones`,
+    )
+  const continuing = new Map<KeyClass, KeyReference>()
+  for (const key of moving?.encryption ?? [])
+    if (key.version >= (continuing.get(key.keyClass)?.version ?? 0)) continuing.set(key.keyClass, key)
+  const records = await KeyRecords.create({ ...options, continuing, provider: service.kind }, (key) => service.make(key))
+  const wrap = (material: Uint8Array, binding: KeyBinding): Promise<WrappedKey> =>
+    wrapBy(service, records, 'configuration', material, binding)
+  const imported = moving === undefined ? null : await ImportedKeys.create(folder, moving.encryption, wrap)
+  const signing = await WrappedSigningKeys.create({ folder, clock, names, given: moving?.signing ?? [] }, wrap)
   for (const { name, reference } of service.held ?? [])
     records.addSigning({ name, reference, keyId: newId('key'), version: 1, createdAt: clock.now() })
+  // INVARIANT: the records are written last: while they are not there, whatever came before them is made anew.
   records.save()
-  return new ServiceProvider(service, records, signing)
+  const provider = new ServiceProvider(service, records, signing)
+  return imported === null ? provider : withImportedKeys(provider, imported)
 }
 
 function heldBy(service: KeyService, name: SigningKeyName): HeldSigningKey | null {

@@ -40,7 +40,7 @@ export async function openPkcs11Provider(config: Pkcs11Config, options: Pkcs11Op
   })
   try {
     const records = KeyRecords.open({ ...options, provider: KIND })
-    const held = records === null ? await makeHeld(worker) : await recordedHeld(worker, records)
+    const held = records === null ? await makeHeld(worker, options) : await recordedHeld(worker, records)
     return await openServiceProvider(serviceOver(worker, held), options)
   } catch (thrown) {
     worker.close()
@@ -77,8 +77,9 @@ function serviceOver(worker: HsmWorker, held: readonly HeldSigningKey[]): KeySer
   }
 }
 
-/** A first start: pairs are made of what the token can do. */
-async function makeHeld(worker: HsmWorker): Promise<readonly HeldSigningKey[]> {
+/** A first start: pairs are made of what the token can do; but keys that move here go on signing, by which they are known. */
+async function makeHeld(worker: HsmWorker, { moving }: Pick<Pkcs11Options, 'moving'>): Promise<readonly HeldSigningKey[]> {
+  if (moving !== undefined) return []
   const held: HeldSigningKey[] = []
   for (const name of KEPT_INSIDE) {
     const algorithm = SIGNING_KEYS[name]

@@ -8,7 +8,7 @@ import { systemClock } from '#foundation/core'
 import { MemoryFolder } from '#foundation/storage'
 import { keyProviderContract } from '../key-provider-contract.ts'
 import type { KeyProvider } from '../key-provider.ts'
-import { failure } from '../keys.fixtures.ts'
+import { failure, MemoryAudit, newWorld, USE } from '../keys.fixtures.ts'
 import { parseKeyRecords } from '../outside/key-records-file.ts'
 import { KEY_RECORDS_PATH } from '../outside/key-records.ts'
 import type { Pkcs11Config } from './config.ts'
@@ -141,6 +141,28 @@ describe('keys in a token', () => {
     expect(await failure(again.generateDataKey('dataset', binding))).toBe('ERR_KEYS_EXTRACTABLE')
     expect((await again.health()).ok).toBe(false)
     expect(await failure(again.generateDataKey('model', binding))).toBe('done')
+  })
+})
+
+describe('moving from a sealed file into a token (A4)', () => {
+  it('keeps every key, the signing ones wrapped, and makes the next versions in the token', async () => {
+    const world = newWorld()
+    const before = await world.open()
+    const { key, wrapped } = await before.keys(new MemoryAudit()).generateDataKey('dataset', 'd', USE)
+    const { keyId } = before.checkpointSigner
+    before.close()
+    const open = () => world.open({ provider: soft.config, moveFrom: 'sealed-file' })
+    const moved = await open()
+    expect(await moved.finishMove(new MemoryAudit())).toBe(true)
+    moved.close()
+    const after = await open()
+    const keys = after.keys(new MemoryAudit())
+    expect((await keys.unwrap(wrapped, USE)).equals(key)).toBe(true)
+    expect(after.checkpointSigner.keyId).toBe(keyId)
+    const next = await keys.generateDataKey('dataset', 'd', USE)
+    expect([next.wrapped.keyId, next.wrapped.version]).toEqual([wrapped.keyId, 2])
+    expect(world.folder.list('')).not.toContain('keyring.json')
+    after.close()
   })
 })
 
