@@ -13,6 +13,7 @@ import { benchmark as crypto } from './crypto.bench.ts'
 import { benchmark as decide } from './decide.bench.ts'
 import { benchmark as filters } from './filters.bench.ts'
 import { benchmark as gateway } from './gateway.bench.ts'
+import { benchmark as hsm } from './hsm.bench.ts'
 import { benchmark as identity } from './identity.bench.ts'
 import { benchmark as ingest } from './ingest.bench.ts'
 import { benchmark as keys } from './keys.bench.ts'
@@ -27,7 +28,7 @@ import { benchmark as training } from './training.bench.ts'
 
 /** What users feel first, then its parts. */
 const benchmarks: readonly Benchmark[] = [
-  gateway, peers, startUp, decide, pipeline, audit, crypto, keys, ingest, serving, identity, policy, limits, filters, alerts, chat, training,
+  gateway, peers, startUp, decide, pipeline, audit, crypto, keys, hsm, ingest, serving, identity, policy, limits, filters, alerts, chat, training,
 ] // prettier-ignore
 const WIDTH = 80
 const VALUE_WIDTH = 11

@@ -174,6 +174,7 @@ async function start(
   const { audit, alerts, conditions } = openWatch(watching, closers)
   onMismatch = policyAlarm(audit, logger)
   await recordStart(audit, configuration)
+  if (await keyring.finishMove(audit)) warn('the keys have moved; `keys.moveFrom` and what opened the sealed file are needed no more')
   writeFileSync(directory.at(LOG_KEY_FILE), `${log.verifierKey()}\n`)
   const keys = startKeys(keyring, audit, logger, closers)
   const certificates = await openCertificates({

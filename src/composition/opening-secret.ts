@@ -1,7 +1,7 @@
 import type { DurableFolder } from '#foundation/storage'
-import { ShareCollector } from '#trust/keys'
+import { movePending, ShareCollector } from '#trust/keys'
 import type { Configuration } from './configuration.ts'
-import { opensByPassphrase, opensByShares, passphrase } from './secrets.ts'
+import { passphrase } from './secrets.ts'
 import { unsealed, type UnsealingOptions } from './unsealing.ts'
 
 /** What opens the keyring: the passphrase, what holders of shares give together, or nothing of ours where the provider has credentials of its own. */
@@ -9,7 +9,8 @@ export async function openingSecret(
   configuration: Configuration,
   { keysFolder, ...around }: Omit<UnsealingOptions, 'collector' | 'server'> & { readonly keysFolder: DurableFolder },
 ): Promise<{ readonly passphrase?: Uint8Array }> {
-  if (opensByPassphrase(configuration)) return { passphrase: passphrase(configuration, around.warn) }
-  if (!opensByShares(configuration)) return {}
+  const { keys } = configuration
+  if (keys.provider.kind !== 'sealed-file' && !movePending(keysFolder, keys)) return {}
+  if (keys.unseal === 'passphrase') return { passphrase: passphrase(configuration, around.warn) }
   return { passphrase: await unsealed({ ...around, server: configuration.server, collector: ShareCollector.open(keysFolder) }) }
 }

@@ -13,11 +13,6 @@ export function opensByPassphrase({ keys }: Pick<Configuration, 'keys'>): boolea
   return keys.provider.kind === 'sealed-file' && keys.unseal === 'passphrase'
 }
 
-/** Whether holders of shares open it, one after another. */
-export function opensByShares({ keys }: Pick<Configuration, 'keys'>): boolean {
-  return keys.provider.kind === 'sealed-file' && keys.unseal === 'shamir'
-}
-
 /**
  * The passphrase of the keyring. In development one is generated beside the data directory, loudly; production refuses to start
  * without a reference.

@@ -94,6 +94,11 @@ export const ERROR_TABLE = {
     'the key provider gave an answer that is not of its protocol',
     'check what stands at the address of the provider',
   ),
+  ERR_KEYS_EXTRACTABLE: entry(
+    503,
+    'a key of the token may leave it',
+    'use a token that keeps its keys, with keys that were made in it by Redoubt',
+  ),
 
   // audit
   ERR_AUDIT_UNAVAILABLE: entry(503, 'the audit log cannot be written', 'check disk and permissions of the log directory'),

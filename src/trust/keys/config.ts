@@ -63,13 +63,20 @@ export const keysConfigSchema = z
       .enum(['passphrase', 'shamir'])
       .default('passphrase')
       .describe('what opens a sealed file: the passphrase, or so many holders of shares (`redoubt keys shares`) when the server starts'),
+    moveFrom: z
+      .literal('sealed-file')
+      .optional()
+      .describe('where the keys are still when another provider is named: the next start moves them to it and does away with the file'),
     /** Cost of the passphrase when a keyring is made; an existing one keeps its own. */
     kdf: argon2Schema.default(DEFAULT_ARGON2),
     unwrapCache: unwrapCacheSchema.prefault({}),
     rotation: rotationSchema.prefault({}),
   })
   .strict()
-  .refine(({ provider, unseal }) => provider.kind === 'sealed-file' || unseal === 'passphrase', '`unseal: shamir` is of a sealed file')
+  .refine(
+    ({ provider, unseal, moveFrom }) => provider.kind === 'sealed-file' || moveFrom !== undefined || unseal === 'passphrase',
+    '`unseal: shamir` is of a sealed file',
+  )
   .readonly()
 
 export type KeysConfig = z.infer<typeof keysConfigSchema>

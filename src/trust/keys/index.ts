@@ -16,7 +16,7 @@ export type {
   RootOfTrust,
   RotateOptions,
 } from './keys.ts'
-export { openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
+export { movePending, openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
 export type { KeyRotation, RotationProgress } from './rotation/key-rotation.ts'
 export { type SealedObjects, wrappedKeyOfRoom, type WrappedKeys } from './rotation/wrapped-places.ts'
 export { ShareCollector, type Unsealing } from './sealed-file/share-collector.ts'

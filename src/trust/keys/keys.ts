@@ -164,6 +164,11 @@ export interface Keyring {
   rotation(options: RotationOptions): KeyRotation
   /** For `redoubt doctor`: whether the provider can serve. */
   health(): Promise<ProviderHealth>
+  /**
+   * To be called once the log is open: records a move that this opening made, or one before it that was cut off, and removes the file that the
+   * keys came from. @returns whether there was one.
+   */
+  finishMove(audit: AuditSink): Promise<boolean>
   /** Forgets all keys; the use counters become exact. The keyring cannot be used after it. */
   close(): void
 }

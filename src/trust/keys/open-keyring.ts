@@ -16,7 +16,10 @@ import { sleep as asleep } from './rotation/pace.ts'
 import { RetirementStore } from './rotation/retirement-store.ts'
 import { ownerKeys, secrets, subjectKeys } from './rotation/wrapped-places.ts'
 import { bindingOfSecret, PSEUDONYM_SECRET, SEARCH_SECRET, SECRETS } from './secrets.ts'
+import { KEY_RECORDS_PATH } from './outside/key-records.ts'
 import { openProvider, type ProviderConfig, recordsOf } from './provider-config.ts'
+import { exportSealedFile } from './sealed-file/export-sealed-file.ts'
+import { KEYRING_PATH } from './sealed-file/sealed-file-provider.ts'
 import { guarded, KEY_MIGRATIONS, parseStoredWrap, SubjectStore } from './subject-store.ts'
 import { KeyedSubjectSealer } from './subject-sealer.ts'
 import { UnwrapCache } from './unwrap-cache.ts'
@@ -32,6 +35,8 @@ export interface OpenKeyringOptions {
   readonly folder: DurableFolder
   /** A sealed file unless given. */
   readonly provider?: ProviderConfig
+  /** Where the keys are moved from, when they are there still. */
+  readonly moveFrom?: 'sealed-file' | undefined
   /** `keys.db`: subject keys, wrapped. */
   readonly database: Pick<Database<unknown>, 'raw'>
   /** For a sealed file. */
@@ -55,13 +60,19 @@ export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring>
   const id = readSecret(database, ID)
   if (marker !== null && marker !== id)
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the key database is gone or belongs to another keyring')
-  if (id !== null && !folder.exists(recordsOf(config)))
+  const moving = movePending(folder, options)
+  refuseForeign(folder, config, moving)
+  if (id !== null && !moving && !folder.exists(recordsOf(config)))
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the keyring file is gone, but its key database is there')
-  const provider = await openProvider(config, options)
-  return openProviderKeyring(provider, { ...options, id, marker })
+  const { passphrase } = options
+  if (moving && passphrase === undefined)
+    throw new RedoubtError('ERR_KEYS_PASSPHRASE', 'the keys are in a sealed file still, and nothing opens it')
+  const provider = await openProvider(config, moving ? { ...options, moving: await exportSealedFile(folder, passphrase!) } : options)
+  return openProviderKeyring(provider, { ...options, kind: config.kind, id, marker })
 }
 
 interface ProviderKeyringOptions extends Omit<OpenKeyringOptions, 'passphrase' | 'kdf' | 'provider'> {
+  readonly kind: ProviderConfig['kind']
   readonly id: string | null
   readonly marker: string | null
 }
@@ -109,6 +120,7 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
       return new RoundsOfRotation({ ...parts, ...options, raw, keys, mover, limits, sleep, wrapped: [...own, ...wrapped] })
     },
     health: () => provider.health(),
+    finishMove: (audit) => finishMove(folder, options.kind, provider, audit),
     close() {
       sealer.close()
       owners.close()
@@ -116,6 +128,38 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
       provider.close()
     },
   }
+}
+
+/** Whether the next opening moves the keys: they are in a sealed file, and the provider that is named has no records yet. */
+export function movePending(folder: DurableFolder, { provider, moveFrom }: Pick<OpenKeyringOptions, 'provider' | 'moveFrom'>): boolean {
+  if (provider === undefined || provider.kind === 'sealed-file' || moveFrom === undefined) return false
+  return folder.exists(KEYRING_PATH) && !folder.exists(recordsOf(provider))
+}
+
+/** A provider beside the one that holds the keys would begin anew, and orphan what is sealed. */
+function refuseForeign(folder: DurableFolder, config: ProviderConfig, moving: boolean): void {
+  if (config.kind === 'sealed-file' && folder.exists(KEY_RECORDS_PATH))
+    throw new RedoubtError('ERR_CONFIG_INVALID', 'the keys are not in a sealed file any more: name their provider in `keys.provider`')
+  if (config.kind !== 'sealed-file' && !moving && folder.exists(KEYRING_PATH) && !folder.exists(recordsOf(config)))
+    throw new RedoubtError('ERR_CONFIG_INVALID', 'the keys are in a sealed file: say `keys.moveFrom: sealed-file` to have them moved')
+}
+
+/** Records a move and does away with the file that the keys came from; the provider has opened all of them without it by then. */
+async function finishMove(folder: DurableFolder, to: ProviderConfig['kind'], provider: KeyProvider, audit: AuditSink): Promise<boolean> {
+  if (to === 'sealed-file' || !folder.exists(KEYRING_PATH)) return false
+  const versions = provider.describe().filter(({ keyClass, state }) => keyClass !== 'signing' && state === 'retired').length
+  await audit.record({
+    type: 'key.move',
+    actor: { type: 'System', id: 'keys' },
+    action: 'rotateKey',
+    resource: { type: 'Key', id: 'root' },
+    outcome: 'success',
+    purpose: 'key-rotation',
+    details: { from: 'sealed-file', to, versions },
+  })
+  folder.remove(KEYRING_PATH)
+  folder.syncFolder('')
+  return true
 }
 
 /** The keys of pseudonyms and of the audit index, wrapped like any data key, in one transaction with the database's id. */

@@ -9,6 +9,9 @@ import type { KeyLimits } from './key-limits.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { KEY_RECORDS_PATH } from './outside/key-records.ts'
 import { openServiceProvider } from './outside/outside-provider.ts'
+import { pkcs11Schema } from './pkcs11/config.ts'
+import { openPkcs11Provider } from './pkcs11/pkcs11-service.ts'
+import type { ExportedKeyring } from './sealed-file/export-sealed-file.ts'
 import { KEYRING_PATH, openSealedFileProvider } from './sealed-file/sealed-file-provider.ts'
 import { transitSchema } from './transit/config.ts'
 import { transitService } from './transit/transit-service.ts'
@@ -18,7 +21,7 @@ const sealedFileSchema = z.strictObject({
 })
 
 /** Who holds the key-encryption keys; a kind of provider is a member here and a line in `PROVIDERS`. */
-export const providerConfigSchema = z.discriminatedUnion('kind', [sealedFileSchema, awsKmsSchema, transitSchema]).readonly()
+export const providerConfigSchema = z.discriminatedUnion('kind', [sealedFileSchema, awsKmsSchema, transitSchema, pkcs11Schema]).readonly()
 
 export type ProviderConfig = z.output<typeof providerConfigSchema>
 export type ProviderKindName = ProviderConfig['kind']
@@ -33,6 +36,8 @@ export interface ProviderOptions {
   /** Cost of the passphrase for a new sealed file. */
   readonly kdf?: Argon2Parameters
   readonly limits?: KeyLimits
+  /** What a provider of a key service takes over when it has no records yet. */
+  readonly moving?: ExportedKeyring
 }
 
 interface ProviderKind<Config extends ProviderConfig> {
@@ -61,6 +66,11 @@ const PROVIDERS: { readonly [Kind in ProviderKindName]: ProviderKind<Extract<Pro
     records: KEY_RECORDS_PATH,
     untested: true,
     open: async (config, options) => openServiceProvider(await transitService(config, { resolveSecret, clock: options.clock }), options),
+  },
+  pkcs11: {
+    records: KEY_RECORDS_PATH,
+    untested: false,
+    open: (config, options) => openPkcs11Provider(config, { ...options, resolveSecret }),
   },
 }
 

@@ -71,10 +71,12 @@ export async function awsKmsService(config: AwsKmsConfig, { resolveSecret, pause
     config.modelSigningKey === undefined
       ? {}
       : {
-          held: await heldKey(config.modelSigningKey, call).catch((thrown: unknown) => {
-            close()
-            throw thrown
-          }),
+          held: [
+            await heldKey(config.modelSigningKey, call).catch((thrown: unknown) => {
+              close()
+              throw thrown
+            }),
+          ],
         }
   return {
     kind: 'aws-kms',

@@ -14,6 +14,8 @@ export interface KeyRecordsOptions {
   /** The provider that the records belong to, like `pkcs11`; those of another one are refused. */
   readonly provider: string
   readonly limits?: KeyLimits
+  /** Of `create`: chains that go on here, as after a move from another provider; a class that is not among them begins. */
+  readonly continuing?: ReadonlyMap<KeyClass, KeyReference>
 }
 
 /** One version of a key-encryption key. `reference` is the provider's own name of its material. */
@@ -74,7 +76,9 @@ export class KeyRecords {
     const reservedUses = Math.min(limits.block, limits.refuseAt)
     const versions: Counted[] = []
     for (const keyClass of KEY_CLASSES) {
-      const key = { keyId: newId('kek'), keyClass, version: 1 }
+      const last = options.continuing?.get(keyClass)
+      const key =
+        last === undefined ? { keyId: newId('kek'), keyClass, version: 1 } : { keyId: last.keyId, keyClass, version: last.version + 1 }
       const reference = await make(key)
       versions.push({ ...key, state: 'primary', createdAt: clock.now(), reservedUses, reference, uses: 0 })
     }

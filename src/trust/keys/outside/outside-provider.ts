@@ -12,6 +12,9 @@ import {
   type SigningKeyName,
 } from '../key-provider.ts'
 import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
+import { ImportedKeys } from '../moved/imported-keys.ts'
+import { withImportedKeys } from '../moved/with-imported-keys.ts'
+import type { ExportedKeyring } from '../sealed-file/export-sealed-file.ts'
 import { KeyRecords, type KeyVersion } from './key-records.ts'
 import { WrappedSigningKeys } from './wrapped-signing-keys.ts'
 
@@ -29,7 +32,7 @@ export interface HeldSigningKey {
   sign(message: Uint8Array): Promise<Uint8Array>
 }
 
-/** What a key service over the network does: make keys, wrap and unwrap under them. Failures are told in `RedoubtError`s. */
+/** What a key service, over the network or in an HSM, does: make keys, wrap and unwrap under them. Failures are told in `RedoubtError`s. */
 export interface KeyService {
   /** The kind of provider. */
   readonly kind: string
@@ -38,7 +41,8 @@ export interface KeyService {
   wrap(version: KeyVersion, material: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
   /** @throws {RedoubtError} `ERR_CRYPTO_AUTHENTICATION` for what was not wrapped under this version for this binding. */
   unwrap(version: KeyVersion, wrapped: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
-  readonly held?: HeldSigningKey
+  /** None unless given; at most one of each name. */
+  readonly held?: readonly HeldSigningKey[]
   /** Whether the service can serve this version now. @throws {RedoubtError} what is wrong. */
   probe(version: KeyVersion): Promise<void>
   close(): void
@@ -48,6 +52,8 @@ export interface ServiceProviderOptions {
   readonly folder: DurableFolder
   readonly clock: Clock
   readonly limits?: KeyLimits
+  /** What moves here from a sealed file when there are no records yet. */
+  readonly moving?: ExportedKeyring
 }
 
 /**
@@ -65,30 +71,47 @@ export async function openServiceProvider(service: KeyService, options: ServiceP
 
 async function openOver(service: KeyService, options: ServiceProviderOptions): Promise<KeyProvider> {
   const { folder, clock } = options
-  const names = (Object.keys(SIGNING_KEYS) as SigningKeyName[]).filter((name) => name !== service.held?.name)
+  const names = (Object.keys(SIGNING_KEYS) as SigningKeyName[]).filter((name) => heldBy(service, name) === null)
   const opened = KeyRecords.open({ ...options, provider: service.kind })
   if (opened !== null) {
     for (const name of Object.keys(SIGNING_KEYS) as SigningKeyName[]) {
       const recorded = opened.signing(name)?.reference
-      if (recorded !== (service.held?.name === name ? service.held.reference : undefined))
+      if (recorded !== heldBy(service, name)?.reference)
         throw new RedoubtError(
           'ERR_CONFIG_INVALID',
           `\`keys.provider\` names another key for ${name} than the one that signed here, \`${recorded ?? 'a wrapped one'}\``,
         )
     }
     const signing = await WrappedSigningKeys.open({ folder, names }, (wrapped) => unwrapBy(service, opened, wrapped))
-    return new ServiceProvider(service, opened, signing)
+    const imported = await ImportedKeys.open(folder, (wrapped) => unwrapBy(service, opened, wrapped))
+    const provider = new ServiceProvider(service, opened, signing)
+    return imported === null ? provider : withImportedKeys(provider, imported)
   }
-  const records = await KeyRecords.create({ ...options, provider: service.kind }, (key) => service.make(key))
-  const signing = await WrappedSigningKeys.create({ folder, clock, names }, (material, binding) =>
-    wrapBy(service, records, 'configuration', material, binding),
-  )
-  if (service.held !== undefined) {
-    const { name, reference } = service.held
+  const { moving } = options
+  const held = (service.held ?? []).map(({ name }) => name).join(', ')
+  if (moving !== undefined && held !== '')
+    throw new RedoubtError(
+      'ERR_CONFIG_INVALID',
+      `keys cannot move to a provider that signs with keys of its own (${held}): what they signed before is known by the present ones`,
+    )
+  const continuing = new Map<KeyClass, KeyReference>()
+  for (const key of moving?.encryption ?? [])
+    if (key.version >= (continuing.get(key.keyClass)?.version ?? 0)) continuing.set(key.keyClass, key)
+  const records = await KeyRecords.create({ ...options, continuing, provider: service.kind }, (key) => service.make(key))
+  const wrap = (material: Uint8Array, binding: KeyBinding): Promise<WrappedKey> =>
+    wrapBy(service, records, 'configuration', material, binding)
+  const imported = moving === undefined ? null : await ImportedKeys.create(folder, moving.encryption, wrap)
+  const signing = await WrappedSigningKeys.create({ folder, clock, names, given: moving?.signing ?? [] }, wrap)
+  for (const { name, reference } of service.held ?? [])
     records.addSigning({ name, reference, keyId: newId('key'), version: 1, createdAt: clock.now() })
-  }
+  // INVARIANT: the records are written last: while they are not there, whatever came before them is made anew.
   records.save()
-  return new ServiceProvider(service, records, signing)
+  const provider = new ServiceProvider(service, records, signing)
+  return imported === null ? provider : withImportedKeys(provider, imported)
+}
+
+function heldBy(service: KeyService, name: SigningKeyName): HeldSigningKey | null {
+  return service.held?.find((held) => held.name === name) ?? null
 }
 
 async function wrapBy(
@@ -126,7 +149,7 @@ class ServiceProvider implements KeyProvider {
   readonly #service: KeyService
   readonly #records: KeyRecords
   readonly #signing: WrappedSigningKeys
-  #heldUses = 0
+  readonly #heldUses = new Map<SigningKeyName, number>()
 
   constructor(service: KeyService, records: KeyRecords, signing: WrappedSigningKeys) {
     this.#service = service
@@ -154,7 +177,7 @@ class ServiceProvider implements KeyProvider {
   async sign(name: SigningKeyName, message: Uint8Array): Promise<Uint8Array> {
     const held = this.#heldBy(name)
     if (held === null) return this.#signing.sign(name, message)
-    this.#heldUses++
+    this.#heldUses.set(name, (this.#heldUses.get(name) ?? 0) + 1)
     return held.sign(message)
   }
 
@@ -175,25 +198,11 @@ class ServiceProvider implements KeyProvider {
   }
 
   describe(): readonly KeyDescription[] {
-    const { held } = this.#service
-    const record = held === undefined ? null : this.#records.signing(held.name)
-    return [
-      ...this.#records.describe(),
-      ...this.#signing.describe(),
-      ...(record === null
-        ? []
-        : [
-            {
-              keyId: record.keyId,
-              keyClass: 'signing' as const,
-              name: record.name,
-              version: record.version,
-              state: 'primary' as const,
-              createdAt: record.createdAt,
-              uses: this.#heldUses,
-            },
-          ]),
-    ]
+    const held = (this.#service.held ?? []).map(({ name }): KeyDescription => {
+      const { keyId, version, createdAt } = this.#records.signing(name)!
+      return { keyId, keyClass: 'signing', name, version, state: 'primary', createdAt, uses: this.#heldUses.get(name) ?? 0 }
+    })
+    return [...this.#records.describe(), ...this.#signing.describe(), ...held]
   }
 
   rotationDue(): readonly KeyClass[] {
@@ -218,8 +227,8 @@ class ServiceProvider implements KeyProvider {
   }
 
   #heldBy(name: SigningKeyName): HeldSigningKey | null {
-    const { held } = this.#service
-    if (held?.name !== name) return null
+    const held = heldBy(this.#service, name)
+    if (held === null) return null
     // Throws once closed.
     this.#records.signing(name)
     return held

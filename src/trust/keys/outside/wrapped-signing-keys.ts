@@ -5,6 +5,7 @@ import type { KeyBinding, WrappedKey } from '#foundation/crypto'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { type KeyProvider, type KeyReference, SIGNING_KEYS, type SigningKey, type SigningKeyName } from '../key-provider.ts'
 import type { KeyDescription } from '../keys.ts'
+import type { ExportedSigningKey } from '../sealed-file/export-sealed-file.ts'
 
 export const WRAPPED_SIGNING_KEYS_PATH = 'wrapped-signing-keys.json'
 const FORMAT = 'redoubt-wrapped-signing-keys-1'
@@ -59,15 +60,25 @@ export class WrappedSigningKeys {
 
   /** Makes the keys and a durable file of them, in place of one that an unfinished start may have left. */
   static async create(
-    { folder, clock, names }: { readonly folder: DurableFolder; readonly clock: Clock; readonly names: readonly SigningKeyName[] },
+    {
+      folder,
+      clock,
+      names,
+      given = [],
+    }: {
+      readonly folder: DurableFolder
+      readonly clock: Clock
+      readonly names: readonly SigningKeyName[]
+      /** Keys that come from another provider; what is not among them is made. */
+      readonly given?: readonly ExportedSigningKey[]
+    },
     wrap: (material: Uint8Array, binding: KeyBinding) => ReturnType<KeyProvider['wrap']>,
   ): Promise<WrappedSigningKeys> {
     const keys: PrivateKey[] = []
     const records: WrappedRecord[] = []
     for (const name of names) {
-      const { privateKey, publicKey } =
-        SIGNING_KEYS[name] === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      const reference = { name, keyId: newId('key'), version: 1, createdAt: clock.now() }
+      const { privateKey, ...reference } = given.find((key) => key.name === name) ?? newKey(name, clock)
+      const publicKey = createPublicKey(privateKey)
       const der = privateKey.export({ type: 'pkcs8', format: 'der' })
       try {
         const { keyId, version, wrapped } = await wrap(der, bindingOf(reference))
@@ -134,6 +145,12 @@ export class WrappedSigningKeys {
     if (key === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN', `no key \`${name}\` is open`)
     return key
   }
+}
+
+function newKey(name: SigningKeyName, clock: Clock): ExportedSigningKey {
+  const { privateKey } =
+    SIGNING_KEYS[name] === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return { name, keyId: newId('key'), version: 1, createdAt: clock.now(), privateKey }
 }
 
 function parse(bytes: Uint8Array | null): readonly WrappedRecord[] {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { RedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { wrapAad } from '../key-provider.ts'
 import type { KeyVersion } from '../outside/key-records.ts'
 import type { KeyService } from '../outside/outside-provider.ts'
@@ -28,13 +28,22 @@ export async function transitService(config: TransitConfig, options: TransitClie
       throw new RedoubtError('ERR_CONFIG_INVALID', `the key \`${name}\` of the key service must be \`${KEY_TYPE}\` and not exportable`)
     return data
   }
+  const exists = async (name: string): Promise<boolean> => {
+    try {
+      await read(name)
+      return true
+    } catch (thrown) {
+      if (asRedoubtError(thrown).code === 'ERR_KEYS_UNKNOWN') return false
+      throw thrown
+    }
+  }
   return {
     kind: 'transit',
-    async make({ keyClass, version }) {
+    async make({ keyClass }) {
       const name = `${config.keyPrefix}-${keyClass}`
-      // What is there already, from a first start that was cut off or made by whoever runs the engine, is taken as it is.
-      if (version === 1) await client.tell(at('keys', name), { type: KEY_TYPE, exportable: false, allow_plaintext_backup: false })
-      else await client.tell(`${at('keys', name)}/rotate`, {})
+      // A key that is there already, for the version before or from a first start that was cut off, gets a version of its own.
+      if (await exists(name)) await client.tell(`${at('keys', name)}/rotate`, {})
+      else await client.tell(at('keys', name), { type: KEY_TYPE, exportable: false, allow_plaintext_backup: false })
       return `${name}:v${(await read(name)).latest_version}`
     },
     async wrap(key, material, binding) {
