@@ -13,6 +13,7 @@ import { benchmark as crypto } from './crypto.bench.ts'
 import { benchmark as decide } from './decide.bench.ts'
 import { benchmark as filters } from './filters.bench.ts'
 import { benchmark as gateway } from './gateway.bench.ts'
+import { benchmark as hsm } from './hsm.bench.ts'
 import { benchmark as identity } from './identity.bench.ts'
 import { benchmark as limits } from './limits.bench.ts'
 import { benchmark as peers } from './peers.bench.ts'
@@ -25,7 +26,7 @@ import { benchmark as training } from './training.bench.ts'
 
 /** What users feel first, then its parts. */
 const benchmarks: readonly Benchmark[] = [
-  gateway, peers, startUp, decide, pipeline, audit, crypto, serving, identity, policy, limits, filters, alerts, chat, training,
+  gateway, peers, startUp, decide, pipeline, audit, crypto, hsm, serving, identity, policy, limits, filters, alerts, chat, training,
 ] // prettier-ignore
 const WIDTH = 80
 const VALUE_WIDTH = 11

@@ -69,3 +69,15 @@ describe('a key provider that may be reached without the post-quantum group (A2)
     ).not.toThrow()
   })
 })
+
+describe('SoftHSM in the place of an HSM (A4)', () => {
+  it('is said aloud; the library of an HSM is not', () => {
+    const said = (library: string): boolean => {
+      const provider = { kind: 'pkcs11', library, token: 't', pin: 'env:P', sessions: 2, callTimeoutMs: 1_000 } as const
+      const configuration = { ...base, keys: { ...base.keys, provider: { ...provider, environment: [] } } }
+      const facts = { sandbox: false, administratorEnrolled: true }
+      return insecureDefaults(configuration, facts).some(({ what }) => what.includes('SoftHSM'))
+    }
+    expect([said('/usr/lib/softhsm/libsofthsm2.so'), said('/opt/maker/lib/libpkcs11.so')]).toEqual([true, false])
+  })
+})

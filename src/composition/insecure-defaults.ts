@@ -81,6 +81,11 @@ export function insecureDefaults(
     'filters change and stop nothing, they only count (`filters.mode: dry-run`)',
     'set `filters.mode: act` before real data come in',
   )
+  add(
+    keys.provider.kind === 'pkcs11' && /softhsm/i.test(keys.provider.library),
+    'the HSM is SoftHSM, which keeps its keys in files of this host',
+    'name the library of a real HSM under `keys.provider`',
+  )
   add(facts.sandbox, 'the language model is the sandbox responder', 'name an upstream under `chat:` or in OPENAI_BASE_URL')
   add(
     profile === 'development' && !isLoopback(server.address),

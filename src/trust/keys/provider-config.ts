@@ -68,8 +68,8 @@ const PROVIDERS: { readonly [Kind in ProviderKindName]: ProviderKind<Extract<Pro
     open: async (config, options) => openServiceProvider(await transitService(config, { resolveSecret, clock: options.clock }), options),
   },
   pkcs11: {
-    records: KEY_RECORDS_PATH,
     untested: false,
+    records: KEY_RECORDS_PATH,
     open: (config, options) => openPkcs11Provider(config, { ...options, resolveSecret }),
   },
 }

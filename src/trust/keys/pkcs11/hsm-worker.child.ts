@@ -9,6 +9,8 @@ import { serveToken } from './serve-token.ts'
 const CHANNEL = 3
 
 const channel = new Socket({ fd: CHANNEL, readable: true, writable: true })
-channel.on('close', () => process.exit(0))
-channel.on('error', () => process.exit(1))
+// An orderly exit would wait for threads that wait for the HSM, and run what the library does at its end.
+const end = (): void => void process.kill(process.pid, 'SIGKILL')
+channel.on('close', end)
+channel.on('error', end)
 serveToken(channel, loadCryptoki)

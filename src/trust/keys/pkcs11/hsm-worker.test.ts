@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { ManualClock, RedoubtError, systemClock } from '#foundation/core'
+import { ManualClock, type RedoubtError, systemClock, type Clock } from '#foundation/core'
 import { failure } from '../keys.fixtures.ts'
 import { fakeChannel, FakeCkr, FakeCryptoki, type FakeProcess, fakeProcess } from './fake-cryptoki.fixtures.ts'
 import { HsmWorker } from './hsm-worker.ts'
@@ -17,10 +17,10 @@ afterEach(() => {
 
 /** The real client and the real loop, over a fake of the library and without a process. */
 function world({
-  silent = (): boolean => false,
+  silent = () => false,
   callTimeoutMs = 10_000,
-  clock = new ManualClock(0) as ManualClock | typeof systemClock,
-} = {}) {
+  clock = new ManualClock(0),
+}: { silent?: () => boolean; callTimeoutMs?: number; clock?: Clock } = {}) {
   const fake = new FakeCryptoki()
   const started: FakeProcess[] = []
   const sent: Buffer[][] = []
