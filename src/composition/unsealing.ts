@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { asRedoubtError, type Clock, parseStrictJsonText, problemOf, RedoubtError } from '#foundation/core'
 import { createCertificateAuthority, issueServerCertificate } from '#foundation/crypto'
@@ -89,10 +89,11 @@ function listening(server: Server, path: string): Promise<void> {
     server.once('error', (cause: NodeJS.ErrnoException) =>
       reject(new RedoubtError('ERR_CONFIG_INVALID', `cannot listen on \`${path}\` (${cause.code ?? 'unknown error'})`, { cause })),
     )
-    // The data directory is its owner's alone, and the socket is too.
-    const mask = process.umask(0o177)
-    server.listen(path, resolve)
-    process.umask(mask)
+    server.listen(path, () => {
+      // The data directory is its owner's alone, so nobody came before this.
+      chmodSync(path, 0o600)
+      resolve()
+    })
   })
 }
 
