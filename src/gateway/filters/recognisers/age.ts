@@ -1,5 +1,5 @@
 import { isDigitUnit } from '../characters.ts'
-import { type After, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
+import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
 const SCORE = 0.75
@@ -57,7 +57,7 @@ function mayAnnounce(segment: Segment, start: number): boolean {
   const unit = segment.unitAt(at)
   return (unit | 0x20) >= 0x61 && (unit | 0x20) <= 0x7a ? true : SIGNS_BEFORE.has(unit)
 }
-const SIGNS_BEFORE: ReadonlySet<number> = new Set([...':=#|.)("\'>'].map((sign) => sign.charCodeAt(0)))
+const SIGNS_BEFORE: ReadonlySet<number> = new Set(Array.from(':=#|.)("\'>', (sign) => sign.charCodeAt(0)))
 
 function isWordUnit(unit: number): boolean {
   return isDigitUnit(unit) || unit === 0x5f || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)

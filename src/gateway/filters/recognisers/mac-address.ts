@@ -13,8 +13,8 @@ function mayHold({ outline: { groups } }: Segment): boolean {
   let last = 0
   for (let at = 0; at < groups.length; at += 2) {
     const size = groups[at + 1]! - groups[at]!
-    const isNext = at > 0 && groups[at]! - groups[at - 1]! === 1
-    inRow = size !== 2 && size !== 4 ? 0 : isNext && size === last ? inRow + 1 : 1
+    const gap = at > 0 ? groups[at]! - groups[at - 1]! : 0
+    inRow = size !== 2 && size !== 4 ? 0 : gap === 1 && size === last ? inRow + 1 : 1
     last = size
     if (inRow >= (size === 2 ? 6 : 3)) return true
   }

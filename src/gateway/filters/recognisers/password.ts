@@ -86,7 +86,7 @@ function beforeLabel({ text }: Segment): readonly Match[] {
 
 const LONGEST_LAST = 64
 /** Quotes and brackets. */
-const CLOSING: ReadonlySet<number> = new Set([...'"\'`)”’'].map((sign) => sign.charCodeAt(0)))
+const CLOSING: ReadonlySet<number> = new Set(Array.from('"\'`)”’', (sign) => sign.charCodeAt(0)))
 const STOP = 0
 const [SMALL, CAPITAL, DIGIT, SIGN] = [1, 2, 4, 8]
 /** Three kinds and more. */
