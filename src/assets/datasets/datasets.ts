@@ -11,7 +11,7 @@ import {
 } from '#foundation/core'
 import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
-import type { Keys, KeyUse, SealedObjects } from '#trust/keys'
+import type { KeyUse, SealedObjects } from '#trust/keys'
 import { type Catalogue, type ErasedSince, type ErasedVersion, openCatalogue } from './catalogue.ts'
 import type { DatasetVersion, ImportedVersion, RowGroup } from './dataset-version.ts'
 import { type EraseAsk, eraseFromVersion, openUnlessDestroyed, removeErased } from './erase-subject.ts'
