@@ -149,6 +149,11 @@ const TARGETS: readonly Target[] = [
   control('POST', '/vault/restore', { tokens: [`[[PERSON_${'b'.repeat(24)}]]`] }, { tokens: 7 }),
   control('POST', '/keys/rotate', { keyClass: 'model' }, { keyClass: 7 }),
   control('POST', '/subjects/destroy-key', { subject: 'nobody' }, { subject: ['nobody'] }),
+  control('POST', '/keys/root', { passphrase: 'sixteen letters!' }, { passphrase: 7 }),
+  control('POST', '/subjects/erase', { subject: 'nobody', ground: 'objection' }, { subject: ['nobody'] }),
+  control('POST', '/datasets/:name/shred', { ground: 'objection' }, { ground: 7 }),
+  control('POST', '/holds', { on: { dataset: 'credit' }, until: '2100-01-01T00:00:00Z', reason: 'a test' }, { reason: 7 }),
+  control('POST', '/holds/:id/lift', { reason: 'a test' }, { reason: 7 }),
   control('PUT', '/policies/:name', { text: '' }, { text: {} }),
   control('POST', '/policies/reload', null, {}),
   control(

@@ -170,4 +170,20 @@ describe('rows that applications add', () => {
     expect(files.some((file) => file.includes('/collections/'))).toBe(true)
     expect(searchFiles(files, [{ name: 'patient', value: Buffer.from(CANARY) }])).toEqual([])
   })
+
+  it('end with their person and with their data set, though they were in no version (A9, D3)', async () => {
+    const officer = await house.account('privacy', 'privacy-officer')
+    const WHO = 'erased-before-any-version'
+    const ended = { ground: 'consent-withdrawn' }
+    await house.call('POST', '/api/v1/datasets/beds/collection', { token: house.token, json: { ...MAKE, collectors: [app.name] } })
+    await send(app, `{"patient":"${WHO}","age":9}\n{"patient":"staying","age":10}\n`, {}, 'beds')
+    const erased = await house.call('POST', '/api/v1/subjects/erase', { token: officer.token, json: { subject: WHO, ...ended } })
+    expect(erased.text).toContain('"result"')
+    const rows = async () => (await house.call('GET', '/api/v1/datasets', { token: house.token })).json.datasets as { name: string; rows: number }[] // prettier-ignore
+    expect((await rows()).filter(({ name }) => name === 'beds').map((one) => one.rows)).toEqual([1])
+    await send(app, '{"patient":"late","age":11}\n', {}, 'beds')
+    expect((await house.call('POST', '/api/v1/datasets/beds/shred', { token: officer.token, json: ended })).status).toBe(200)
+    expect((await send(app, '{"patient":"later"}\n', {}, 'beds')).status).toBe(404)
+    expect((await rows()).some(({ name }) => name === 'beds')).toBe(false)
+  })
 })

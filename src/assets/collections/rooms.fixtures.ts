@@ -1,5 +1,4 @@
 /** Collections over real files, keys and log, as a server has them. */
-import { noHolds } from '../../../test/evaluation/memory-datasets.ts'
 import { join } from 'node:path'
 import { systemClock } from '#foundation/core'
 import { nodeFolder, openDatabase } from '#foundation/storage'
@@ -34,7 +33,7 @@ export async function openRooms(root: string): Promise<Rooms> {
   })
   const keys = keyring.keys(audit)
   const common = { database, objects: nodeFolder(at('objects')), keys, audit, clock: systemClock, environment: 'production' } as const
-  const datasets = openDatasets({ ...common, sealer: keyring.sealer, holds: noHolds })
+  const datasets = openDatasets({ ...common, sealer: keyring.sealer, holds: { demandNone: () => undefined, heldSubjects: () => [] } })
   const collections = openCollections({ ...common, datasets, digestKey: new Uint8Array(32).fill(3) })
   return {
     datasets,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Alert, ManualClock } from '#foundation/core'
-import { openObject, readHeaderSlots, readObjectHeader, sealObject } from '#foundation/crypto'
+import { openObject, readHeaderSlots, readObjectHeader, sealObject, type WrappedKey } from '#foundation/crypto'
 import { type Database, type Fault, MemoryFolder, openDatabase } from '#foundation/storage'
 import { DEFAULT_ROTATION } from '../config.ts'
 import { KEY_LIMITS } from '../key-limits.ts'
@@ -28,6 +28,8 @@ class House {
   rotation!: KeyRotation
   /** Called when the rotation waits. */
   waiting: () => void = () => undefined
+  /** Wrapped keys of things that are not moved. */
+  pinned: readonly WrappedKey[] = []
 
   /** A new process; the one before was killed. */
   async start(options: Partial<OpenKeyringOptions> = {}, config = DEFAULT_ROTATION): Promise<this> {
@@ -40,6 +42,7 @@ class House {
       folder: this.objects,
       objects: (['dataset', 'model', 'configuration'] as const).map((keyClass) => this.#objectsOf(keyClass)),
       wrapped: [],
+      pinned: () => this.pinned,
       config,
       sleep: async (ms) => {
         this.slept.push(ms)
@@ -257,6 +260,19 @@ describe('a rotation', () => {
     house.objects.remove(stuck)
     await house.hours(1)
     expect(house.rotation.progress()).toMatchObject({ retirements: [{ phase: 'grace' }] })
+  })
+
+  it('does not retire what a key names that is never moved, as of rows that are in no version yet (A5)', async () => {
+    const house = await new House().start()
+    const { key, wrapped } = await house.keys.generateDataKey(ADULT, 'segment', USE)
+    house.pinned = [wrapped]
+    await house.keys.rotate(ADULT, USE)
+    await house.days(40)
+    expect(house.states(ADULT)).toEqual(['retired', 'primary'])
+    expect((await house.keys.unwrap(wrapped, USE)).equals(key)).toBe(true)
+    house.pinned = []
+    await house.days(40)
+    expect(house.states(ADULT)).toEqual(['destroyed', 'primary'])
   })
 
   it('keeps to its pace, and lets others in between (A5)', async () => {
