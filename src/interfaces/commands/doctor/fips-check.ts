@@ -71,7 +71,7 @@ export interface FipsProbes {
 }
 
 const PLATFORM: FipsProbes = { approved: APPROVED, refused: REFUSED, claimed: getFips }
-const CHECK = 'approved algorithms only'
+const CHECK = 'FIPS algorithms'
 const NO_CLAIM = 'this is no statement about a FIPS 140 validation'
 
 /**
