@@ -2,6 +2,7 @@ import { createSecretKey } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, describe, expect, it } from 'vitest'
 import { ManualClock } from '#foundation/core'
 import { MemoryFolder } from '#foundation/storage'
@@ -91,6 +92,21 @@ describe('search', () => {
     const log = await openTestLog({ indexPath })
     await log.record(testEvent())
     expect(log.search({}).entries).toHaveLength(1)
+    await log.close()
+  })
+
+  it('tells of storage that fails while it is caught up, and goes on where it was afterwards', async () => {
+    const indexPath = join(root, 'failing.db')
+    const log = await openTestLog({ indexPath })
+    await log.record(testEvent())
+    expect(log.search({}).entries).toHaveLength(1)
+    const other = new DatabaseSync(indexPath)
+    other.exec(`CREATE TRIGGER broken BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'broken'); END`)
+    await log.record(testEvent())
+    expect(() => log.search({})).toThrow(expect.objectContaining({ code: 'ERR_STORAGE_IO' }))
+    other.exec('DROP TRIGGER broken')
+    other.close()
+    expect(log.search({}).entries).toHaveLength(2)
     await log.close()
   })
 

@@ -1,7 +1,7 @@
 import { createHmac, type KeyObject } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { type JsonObject, RedoubtError } from '#foundation/core'
-import { type Database, migrate, openDatabase, transaction } from '#foundation/storage'
+import { type Database, migrate, openDatabase, storageError, transaction } from '#foundation/storage'
 import { parseEntry, personalOf } from './event-entry.ts'
 
 export interface SearchQuery {
@@ -91,7 +91,7 @@ export class SearchIndex {
     return this.#indexed
   }
 
-  /** Indexes up to `rows` more entries. @returns how many are still missing. */
+  /** Indexes up to `rows` more entries. @returns how many are still missing. @throws {RedoubtError} `ERR_STORAGE_FULL`, `ERR_STORAGE_IO`. */
   catchUp(rows: number): number {
     const end = Math.min(this.#log.size, this.#indexed + rows)
     while (this.#indexed < end) this.#indexUpTo(Math.min(end, this.#indexed + ROWS_PER_TRANSACTION))
@@ -171,14 +171,14 @@ export class SearchIndex {
       'INSERT OR REPLACE INTO audit_entries (idx, time, type, outcome, code, actor, resource, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     )
     const insertSubject = raw.prepare('INSERT OR IGNORE INTO audit_subjects (subject, idx) VALUES (?, ?)')
-    transaction(this.#database, () => {
-      for (let index = this.#indexed; index < end; index++) {
-        const bytes = this.#log.entry(index)
+    const index = (): void => {
+      for (let at = this.#indexed; at < end; at++) {
+        const bytes = this.#log.entry(at)
         const event = bytes && parseEntry(bytes)
         if (event === null) continue
         const requestId = event['requestId']
         insert.run(
-          index,
+          at,
           typeof event['time'] === 'number' ? Math.floor(event['time']) : 0,
           textOf(event['type']),
           textOf(event['outcome']),
@@ -187,11 +187,16 @@ export class SearchIndex {
           this.#entityKey('resource', event['resource'] as { type: string; id: string }),
           typeof requestId === 'string' ? this.#requestKey(requestId) : null,
         )
-        for (const { pseudonym } of personalOf(event) ?? []) insertSubject.run(this.#hmac('subject', pseudonym), index)
-        for (const pseudonym of shownIn(event)) insertSubject.run(this.#hmac('subject', pseudonym), index)
+        for (const { pseudonym } of personalOf(event) ?? []) insertSubject.run(this.#hmac('subject', pseudonym), at)
+        for (const pseudonym of shownIn(event)) insertSubject.run(this.#hmac('subject', pseudonym), at)
       }
       raw.prepare('UPDATE audit_index SET indexed = ?, last = ?').run(end, this.#mark(end))
-    })
+    }
+    try {
+      transaction(this.#database, index)
+    } catch (cause) {
+      throw storageError(cause)
+    }
     this.#indexed = end
   }
 
