@@ -51,7 +51,8 @@ export function memoryKeys(log: (use: string) => void = () => undefined): Datase
     async destroyOwner({ name }) {
       return end(name, versionOf(name) + 1)
     },
-    async destroyRetired({ name }) {
+    async destroyRetired({ name }, _use, unreferenced = () => true) {
+      if (!unreferenced()) throw new RedoubtError('ERR_CONFLICT')
       return end(name, versionOf(name))
     },
     async rewrap(wrapped, _use, owner) {

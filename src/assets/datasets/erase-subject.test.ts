@@ -268,6 +268,22 @@ describe('what lies in a backup from before (A1)', () => {
     expect(await peopleIn()).toHaveLength(ROWS - 3)
   })
 
+  it('destroys nothing under which an object comes to lie at the last moment, and looks again', async () => {
+    const was = await load(TABLE)
+    const path = `datasets/${was.id}-group-1.rdbt`
+    const before = readObjectHeader(objects, path)
+    const destroyRetired = keys.destroyRetired.bind(keys)
+    let calls = 0
+    keys.destroyRetired = async (owner, use, unreferenced) => {
+      // Everything was looked at, and the end is being recorded.
+      if (++calls === 1) await rewrapBothSlots(objects, [{ path, change: (header) => ({ ...header, keys: before.keys }) }])
+      return destroyRetired(owner, use, unreferenced)
+    }
+    await erase('cleo')
+    expect(calls).toBe(2)
+    expect(await peopleIn()).toHaveLength(ROWS - 3)
+  })
+
   it('does not open when the data set was shredded', async () => {
     const was = await load(SMALL)
     const backup = copied()

@@ -35,13 +35,22 @@ export async function renewKeys(
         const { headers, torn } = readHeaderSlots(objects, path)
         return torn || headers.some((header) => !header.keys.every(isFresh))
       })
+  const destroyed = async (): Promise<boolean> => {
+    try {
+      // Looked at once more when it cannot come too late: an object that is sealed anew takes its name while the end is being recorded.
+      await keys.destroyRetired(owner, use, () => stale().length === 0)
+      return true
+    } catch (error) {
+      if (error instanceof RedoubtError && error.code === 'ERR_CONFLICT') return false
+      throw error
+    }
+  }
   for (let round = 1; ; round++) {
     const paths = stale()
-    if (paths.length === 0) break
+    if (paths.length === 0 && (await destroyed())) return
     if (round > MAX_ROUNDS) throw new RedoubtError('ERR_CONFLICT', 'the keys of the data set are being moved over and over')
     for (const path of paths) if (!(await moveObject({ objects, keys }, path, owner, isFresh, use))) lost.add(path)
   }
-  await keys.destroyRetired(owner, use)
 }
 
 /** @returns false when it opens with no key that there is. */

@@ -437,6 +437,19 @@ describe('an object that is sealed anew under another key', () => {
     expect(Buffer.from(await object.readAll()).equals(content)).toBe(true)
   })
 
+  it('stays as it was when the new one may not take its name, and leaves nothing beside it', async () => {
+    const folder = new MemoryFolder()
+    const content = randomBytes(300)
+    await sealObject(folder, 'a', older, content, options)
+    const beforeNaming = (): never => {
+      throw new RedoubtError('ERR_KEYS_DESTROYED')
+    }
+    const sealing = sealObject(folder, 'a', newer, randomBytes(3), { ...options, replacing: true, beforeNaming })
+    expect(await failure(sealing)).toBe('ERR_KEYS_DESTROYED')
+    expect(folder.list('')).toEqual(['a'])
+    expect(Buffer.from(await (await openObject(folder, 'a', unwrap)).readAll()).equals(content)).toBe(true)
+  })
+
   it('is not made anew where it was removed meanwhile', async () => {
     const folder = new MemoryFolder()
     await sealObject(folder, 'a', older, randomBytes(3), options)

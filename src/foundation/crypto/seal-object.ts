@@ -17,6 +17,8 @@ export interface SealObjectOptions {
   readonly keepDigest?: boolean
   /** Replaces what is at the path and makes nothing anew: what was removed meanwhile stays removed. Default false. */
   readonly replacing?: boolean
+  /** Called in the turn of the event loop in which the new file takes its name; what it throws leaves everything as it was. */
+  readonly beforeNaming?: () => void
 }
 
 export interface SealedObject {
@@ -119,6 +121,7 @@ async function write(
       file.close()
     }
     if (options.replacing === true && !folder.exists(path)) throw new RedoubtError('ERR_NOT_FOUND', 'the object was removed meanwhile')
+    options.beforeNaming?.()
     folder.rename(temporary, path)
     folder.syncFolder(path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '')
     return written

@@ -248,7 +248,13 @@ describe('the keyring', () => {
     await keys.unwrap(first, USE)
     await keys.rotate(ADULT, USE)
     const second = await keys.rewrap(first, USE, ADULT)
-    expect(await keys.destroyRetired(ADULT, USE)).toEqual({ destroyed: 1 })
+    // Something names the old one at the last moment.
+    expect(await failure(keys.destroyRetired(ADULT, USE, () => false))).toBe('ERR_CONFLICT')
+    expect(audit.last()).toMatchObject({ type: 'key.destroy', outcome: 'failed', code: 'ERR_CONFLICT' })
+    expect((await keys.unwrap(first, USE)).symmetricKeySize).toBe(32)
+    expect(() => keys.requireAlive(first)).not.toThrow()
+    expect(await keys.destroyRetired(ADULT, USE, () => true)).toEqual({ destroyed: 1 })
+    expect(() => keys.requireAlive(first)).toThrow(expect.objectContaining({ code: 'ERR_KEYS_DESTROYED' }))
     expect(audit.last()).toMatchObject({ type: 'key.destroy', details: { owner: 'adult', versions: [{ version: 1 }] } })
     // The cache had the old one.
     expect(await failure(keys.unwrap(first, USE))).toBe('ERR_KEYS_DESTROYED')

@@ -189,11 +189,20 @@ export class RecordedKeys implements AuditedKeys {
     return this.#destroyOwner(owner, use, ['primary', 'retired'])
   }
 
-  destroyRetired(owner: KeyOwner, use: KeyUse): Promise<{ destroyed: number }> {
-    return this.#destroyOwner(owner, use, ['retired'])
+  destroyRetired(owner: KeyOwner, use: KeyUse, unreferenced?: () => boolean): Promise<{ destroyed: number }> {
+    return this.#destroyOwner(owner, use, ['retired'], unreferenced)
   }
 
-  async #destroyOwner(owner: KeyOwner, use: KeyUse, states: readonly KeyDescription['state'][]): Promise<{ destroyed: number }> {
+  requireAlive(wrapped: WrappedKey): void {
+    this.#owners.requireAlive(wrapped)
+  }
+
+  async #destroyOwner(
+    owner: KeyOwner,
+    use: KeyUse,
+    states: readonly KeyDescription['state'][],
+    unreferenced: () => boolean = () => true,
+  ): Promise<{ destroyed: number }> {
     this.#prepare(use, owner.name)
     const keys = this.list().filter((key) => key.owner === owner.name && key.keyClass === owner.keyClass && states.includes(key.state))
     const versions = keys.map(referenceOf)
@@ -201,7 +210,8 @@ export class RecordedKeys implements AuditedKeys {
     // As with subjects: in the log before it is done, since it cannot be undone.
     await this.#record(fact, use)
     const destroy = async (): Promise<number> => {
-      // INVARIANT: between the chain's end and the caches' there is no turn of the event loop: no one reads on from either.
+      // INVARIANT: from here to the chain's end and the caches' there is no turn of the event loop: no one reads on from either, and nothing that names a version comes in between.
+      if (!unreferenced()) throw new RedoubtError('ERR_CONFLICT', 'something names a key version that was to be destroyed')
       this.#cache.forget(this.#owners.chainsOf(owner))
       return this.#owners.destroy(owner, states)
     }

@@ -116,8 +116,11 @@ export interface AuditedKeys extends Keys, RootOfTrust {
   /**
    * As `destroyOwner`, but of the versions that are primary no more: whatever is not under the primary version is unreadable for ever.
    * The caller has moved what is to stay. @returns how many versions were destroyed now.
+   * @param unreferenced asked in the turn of the event loop in which they end; when it is false nothing is destroyed: `ERR_CONFLICT`.
    */
-  destroyRetired(owner: KeyOwner, use: KeyUse): Promise<{ readonly destroyed: number }>
+  destroyRetired(owner: KeyOwner, use: KeyUse, unreferenced?: () => boolean): Promise<{ readonly destroyed: number }>
+  /** @throws {RedoubtError} `ERR_KEYS_DESTROYED` when the version that wrapped it is destroyed. Asked in the turn of the event loop in which it counts. */
+  requireAlive(wrapped: WrappedKey): void
   /** Drops expired keys from the cache and records what the cache served since the last event. Call it once a minute. */
   flush(): Promise<void>
   /** Empties the cache and records what it served; to be awaited before the audit log is closed. */

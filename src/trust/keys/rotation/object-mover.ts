@@ -143,7 +143,10 @@ async function reseal({ folder, keys, progress }: ObjectMoverOptions, path: stri
     const object = await openObject(folder, path, (wrapped) => keys.unwrap(wrapped, ITSELF))
     const { binding, segmentSize, plaintextDigest } = object.header
     const key = await keys.generateDataKey(to, binding.resource, ITSELF)
-    await sealObject(folder, path, key, object.read(), { segmentSize, keepDigest: plaintextDigest !== undefined, replacing: true })
+    const keepDigest = plaintextDigest !== undefined
+    // The owner's keys may have been renewed meanwhile: under a version that is gone the object would be lost.
+    const beforeNaming = (): void => keys.requireAlive(key.wrapped)
+    await sealObject(folder, path, key, object.read(), { segmentSize, keepDigest, replacing: true, beforeNaming })
     progress.resealed++
   } catch (thrown) {
     const { code } = asRedoubtError(thrown)
