@@ -38,7 +38,7 @@ export async function openErasing(path: string, closers: Closers, options: Omit<
     holds,
     wrapped: wrappedRoomKey(database),
     async open(erased) {
-      const erasures: Erasures = room.erasures({ data: erasable(erased), sealer: erased.sealer, known: erased.database })
+      const erasures: Erasures = room.erasures({ data: erasable(erased, holds), sealer: erased.sealer, known: erased.database })
       await erasures.resume()
       return { holds, erasures, pseudonym: (subject) => erased.sealer.pseudonym(subject) }
     },
@@ -46,7 +46,7 @@ export async function openErasing(path: string, closers: Closers, options: Omit<
 }
 
 /** Ties erasures to data sets, and to what is looked for in texts because it stands in one. */
-function erasable({ datasets, collections, confidential }: Erased): ErasableData {
+function erasable({ datasets, collections, confidential }: Erased, holds: Pick<Holds, 'heldSubjects'>): ErasableData {
   return {
     names: () => [...new Set(datasets.list().map(({ name }) => name))],
     async withRowsOf(pseudonym, use) {
@@ -58,7 +58,11 @@ function erasable({ datasets, collections, confidential }: Erased): ErasableData
       await collections.cutAll({ by: use.principal, requestId: use.requestId }, name)
       return datasets.eraseSubject(name, ask, use)
     },
-    demandNotHeld: (name, use) => datasets.demandNotHeld(name, use),
+    async demandNotHeld(name, use) {
+      // Whom rows in no version are about is known once they are one.
+      if (holds.heldSubjects().length > 0) await collections.cutAll({ by: use.principal, requestId: use.requestId }, name)
+      await datasets.demandNotHeld(name, use)
+    },
     async shred(name, erasure, use) {
       // First, so that what is collected makes no version of what is gone.
       await collections.remove(name, use)

@@ -186,4 +186,25 @@ describe('rows that applications add', () => {
     expect((await send(app, '{"patient":"later"}\n', {}, 'beds')).status).toBe(404)
     expect((await rows()).some(({ name }) => name === 'beds')).toBe(false)
   })
+
+  it('are kept with their collection while a person in them is under a legal hold, though they are in no version (A9, D3)', async () => {
+    const officer = await house.account('holder', 'privacy-officer')
+    await house.call('POST', '/api/v1/datasets/wards/collection', { token: house.token, json: { ...MAKE, collectors: [app.name] } })
+    const hold = { on: { subject: 'held' }, until: new Date(Date.now() + 3_600_000).toISOString(), reason: 'a case' }
+    const { id } = (await house.call('POST', '/api/v1/holds', { token: officer.token, json: hold })).json as { id: string }
+    await send(app, '{"patient":"held","age":1}\n', {}, 'wards')
+    const remove = async (): Promise<Answer> => house.call('DELETE', '/api/v1/datasets/wards', { token: officer.token })
+    const shred = async (): Promise<Answer> => house.call('POST', '/api/v1/datasets/wards/shred', { token: officer.token, json: { ground: 'objection' } }) // prettier-ignore
+    expect((await remove()).json.code).toBe('ERR_LEGAL_HOLD')
+    await send(app, '{"patient":"held","age":2}\n', {}, 'wards')
+    expect((await shred()).json.code).toBe('ERR_LEGAL_HOLD')
+    const wards = async (): Promise<number[]> =>
+      ((await house.call('GET', '/api/v1/datasets', { token: house.token })).json.datasets as { name: string; rows: number }[])
+        .filter(({ name }) => name === 'wards')
+        .map(({ rows }) => rows)
+    expect(Math.max(...(await wards()))).toBe(2)
+    expect((await house.call('POST', `/api/v1/holds/${id}/lift`, { token: officer.token, json: { reason: 'over' } })).status).toBe(200)
+    expect((await remove()).status).toBe(200)
+    expect(await wards()).toEqual([])
+  })
 })

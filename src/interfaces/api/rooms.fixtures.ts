@@ -245,6 +245,7 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
     root: { reseal: act('reseal', undefined), providers: act('list providers', []) },
     holds: {
       demandNone: () => undefined,
+      heldSubjects: () => [],
       list: act('list holds', []),
       get: () => ({ kind: 'subject', target: 'pseudonym' }),
       set: act('set hold'),
@@ -266,6 +267,7 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
       facts: facts('Dataset'),
       import: act('import', version),
       scan: act('read scan', null),
+      demandNotHeld: async () => undefined,
       remove: act('remove dataset'),
       erasedSince: () => null,
       read: () => {
