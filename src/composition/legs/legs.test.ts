@@ -220,6 +220,7 @@ describe('what legs are held to (A2)', () => {
 
   it('lists every connection that the configuration makes', () => {
     const configuration = configurationSchema.parse({
+      keys: { provider: { kind: 'transit', url: 'https://vault.example:8200', token: 'env:T' } },
       audit: { witnesses: [{ url: 'https://witness.example/log', verifierKeys: ['w+00000000+AA'] }] },
       alerts: {
         webhooks: [{ name: 'pager', url: 'https://pager.example/hook', secret: 'env:X' }],
@@ -236,6 +237,7 @@ describe('what legs are held to (A2)', () => {
     expect(legs.map(({ name, host, port, transport }) => `${name} ${host} ${port} ${transport}`)).toEqual([
       'upstream/vendor api.example 443 tls',
       'upstream/near ::1 9 plain',
+      'keys/transit vault.example 8200 tls',
       'witness/witness.example witness.example 443 tls',
       'webhook/pager pager.example 443 tls',
       'mail/desk mail.example 587 starttls',

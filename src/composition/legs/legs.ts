@@ -20,7 +20,7 @@ const PORTS: Readonly<Record<string, number>> = { 'https:': 443, 'http:': 80 }
 
 /** Every connection that the configuration makes, to others. @param resolveSecret returns what a reference stands for. */
 export function outboundLegs(
-  { alerts, audit }: Pick<Configuration, 'alerts' | 'audit'>,
+  { alerts, audit, keys }: Pick<Configuration, 'alerts' | 'audit' | 'keys'>,
   upstreams: UpstreamsConfig['upstreams'],
   resolveSecret: (reference: string) => string,
 ): readonly Leg[] {
@@ -29,6 +29,7 @@ export function outboundLegs(
     ...Object.entries(upstreams).map(([name, { baseUrl, ca }]) =>
       fromUrl(`upstream/${name}`, new URL(baseUrl), ca === undefined ? undefined : resolveSecret(ca)),
     ),
+    ...keyService(keys.provider).map(({ kind, url, ca }) => fromUrl(`keys/${kind}`, new URL(url), fileOf(ca))),
     ...audit.witnesses.map(({ url, ca }) => fromUrl(`witness/${new URL(url).host}`, new URL(url), fileOf(ca))),
     ...alerts.webhooks.map(({ name, url, ca }) => fromUrl(`webhook/${name}`, new URL(url), fileOf(ca))),
     ...alerts.mail.map(({ name, host, port, security, ca }): Leg => {
@@ -36,6 +37,13 @@ export function outboundLegs(
       return { name: `mail/${name}`, direction: 'out', host, port, servername: host, transport, ...authority(fileOf(ca)) }
     }),
   ]
+}
+
+/** The service that holds the keys, where it is one over the network; by its own `hybridGroup` it is held to the hybrid. */
+function keyService(provider: Configuration['keys']['provider']): readonly { kind: string; url: string; ca: string | undefined }[] {
+  if (provider.kind === 'transit') return [{ kind: provider.kind, url: provider.url, ca: provider.ca }]
+  if (provider.kind !== 'aws-kms') return []
+  return [{ kind: provider.kind, url: provider.endpoint ?? `https://kms.${provider.region}.amazonaws.com`, ca: provider.ca }]
 }
 
 /** The server's own doors. */
