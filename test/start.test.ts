@@ -62,3 +62,22 @@ describe('a short command loads nothing of the server', () => {
     expect(modules.filter((module) => !LIGHT.some((form) => form.test(module)))).toEqual([])
   })
 })
+
+describe('a server that cannot start', () => {
+  const written = (name: string, text: string): string => {
+    const path = join(folder, name)
+    writeFileSync(path, text)
+    return path
+  }
+
+  it.each([
+    ['no file', () => join(folder, 'no-such.yaml'), /cannot be read/],
+    ['a secret in clear', () => written('secret.yaml', 'passphrase: correct horse\n'), /never the secret itself/],
+  ])('says in words what is wrong with its configuration: %s', (_name, path, words) => {
+    const { status, said } = loadedBy(['up', '--config', path()])
+    expect([status, said]).toEqual([1, expect.stringMatching(words)])
+    expect(said).toMatch(/^redoubt: /)
+    expect(said).toMatch(/code {2}ERR_CONFIG_INVALID\n {2}next {2}\S/)
+    expect(said, 'words, not a stack').not.toMatch(/\n\s+at /)
+  })
+})

@@ -6,8 +6,11 @@ import type { Configuration } from './configuration.ts'
 const BIN = fileURLToPath(new URL('../../bin/redoubt', import.meta.url))
 const quoted = (path: string): string => (/^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`)
 
-/** What a person sees when the server is ready: where, whom to enrol, how to trust, one call that works as printed. */
-export function greeting(server: Server, configuration: Configuration): string {
+/** What a person sees when the server is ready: where, whom to enrol, how to trust, what works next as printed. */
+export function greeting(
+  server: Pick<Server, 'url' | 'caPath' | 'enrolmentLink' | 'grpcPort' | 'sandbox'>,
+  configuration: Configuration,
+): string {
   const redoubt = `REDOUBT_DATA_DIR=${quoted(configuration.dataDir)} ${quoted(BIN)}`
   const ca = quoted(server.caPath)
   const lines = [
@@ -19,15 +22,24 @@ export function greeting(server: Server, configuration: Configuration): string {
     '',
     ...(server.enrolmentLink === null
       ? []
-      : ['  Enrol the administrator’s security key (one use, 15 minutes):', `    ${server.enrolmentLink}`, '']),
+      : [
+          `  Enrol the administrator’s security key (one use, ${configuration.identity.enrolmentLinkMinutes} minutes):`,
+          `    ${server.enrolmentLink}`,
+          '',
+        ]),
     '  Make browsers and tools trust the local CA:',
     `    ${redoubt} trust`,
     `    or use it by file: ${ca}`,
     '',
-    '  Ask the starter model:',
-    `    curl --cacert ${ca} ${server.url}/v2/models/credit/infer \\`,
-    `      -H "authorization: Bearer $(${redoubt} token)" -H 'content-type: application/json' \\`,
-    `      -d '${exampleCall()}'`,
+    // In production there is no bootstrap account: what comes next is a person.
+    ...(configuration.profile === 'development'
+      ? [
+          '  Ask the starter model:',
+          `    curl --cacert ${ca} ${server.url}/v2/models/credit/infer \\`,
+          `      -H "authorization: Bearer $(${redoubt} token)" -H 'content-type: application/json' \\`,
+          `      -d '${exampleCall()}'`,
+        ]
+      : ['  Then sign in, so that commands act as you:', `    ${redoubt} login`]),
     '',
     ...(server.sandbox
       ? ['  The language model `assistant` is a sandbox responder; set OPENAI_BASE_URL and OPENAI_API_KEY for a real one.']

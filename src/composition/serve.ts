@@ -9,7 +9,12 @@ import { greeting } from './greeting.ts'
 
 /** Runs the server until a signal ends it, telling a person on standard output how to begin. @param read the configuration; asked again for what is reloaded. */
 export async function serve(read: () => Configuration): Promise<void> {
-  const configuration = read()
+  let configuration: Configuration
+  try {
+    configuration = read()
+  } catch (thrown) {
+    return fail(thrown)
+  }
   endOnSurprise()
   // Files that libraries make without saying a mode (SQLite's) are their owner's alone too.
   process.umask(0o077)
@@ -99,7 +104,7 @@ function terminalGone(): boolean {
   }
 }
 
-function fail(thrown: unknown): void {
+function fail(thrown: unknown): never {
   process.stderr.write(`${errorText(asRedoubtError(thrown))}\n`)
   process.exit(1)
 }
