@@ -54,6 +54,21 @@ describe('ChatResponse', () => {
     expect(JSON.parse(out.choices[0]?.message.tool_calls[0]?.function.arguments ?? '')).toEqual({ n: '[CARD]', s: '[CARD]' })
   })
 
+  it('is refused with what no filter can read: nobody asked for it (C6)', () => {
+    const image = { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } }
+    for (const message of [
+      { content: null, audio: { id: 'a', data: 'AAAA', transcript: 'ok' } },
+      { content: 'ok', images: [image] },
+      { content: [{ type: 'text', text: 'ok' }, image] },
+      { content: ['ok'] },
+    ])
+      expect(() => parseChatResponse(encode(answer(choice({ content: 'ok' }), choice(message, 1))))).toThrow(
+        expect.objectContaining({ code: 'ERR_UPSTREAM_PROTOCOL' }),
+      )
+    const none = { content: [{ type: 'text', text: 'ok' }], audio: null, images: [] }
+    expect(parseChatResponse(encode(answer(choice(none)))).finishReasons).toEqual(['stop'])
+  })
+
   it('drops texts that are told as numbers, the prompt among them (C6)', () => {
     const call = { id: 'c', type: 'function', function: { name: 'f', arguments: '{"n":[1,2]}' } }
     const one = { ...choice({ content: 'ok', tool_calls: [call], tomorrow: [[7, 8], [9]] }), token_ids: [1, 2], other: { ids: [3, 4] } }

@@ -13,6 +13,8 @@ const MAX_DEPTH = 64
 const FINISH_REASON = /^[a-z_]{1,32}$/
 /** The texts of a message that log probabilities spell. */
 export const SPELLED = ['content', 'refusal'] as const
+const UNREADABLE = ['audio', 'images', 'image', 'video'] as const
+const TEXT_PARTS: ReadonlySet<Tree | undefined> = new Set(['text', 'refusal', 'thinking', 'reasoning'])
 const CALL_TYPES: ReadonlySet<Tree | undefined> = new Set(['function', 'custom'])
 
 /** A whole answer of an upstream, with its texts open to a filter. Owned by one request. */
@@ -32,6 +34,7 @@ export class ChatResponse {
       if (typeof reason !== 'string' || !FINISH_REASON.test(reason)) throw protocol('a choice has no finish reason')
       if (choice['message']['role'] !== 'assistant') throw protocol('a message is not from the assistant')
       checkCalls(choice['message']['tool_calls'])
+      demandReadable(choice['message'])
     }
     dropTokenIds(document)
     this.#document = document
@@ -133,6 +136,18 @@ function checkCalls(calls: Tree | undefined): void {
   for (const call of calls)
     if (isBranch(call) && (call['function'] ?? null) !== null && (call['custom'] ?? null) !== null)
       throw protocol('a tool call is of two kinds')
+}
+
+/** Text is all that is asked for. What no filter can read does not pass because an upstream sends it unasked. */
+function demandReadable({ content, ...rest }: Branch): void {
+  const unread = UNREADABLE.find((member) => (rest[member] ?? null) !== null && !isEmptyList(rest[member]))
+  if (unread !== undefined) throw protocol(`the answer holds \`${unread}\`, which was not asked for and no filter can read`)
+  if (Array.isArray(content) && content.some((part) => !isBranch(part) || !TEXT_PARTS.has(part['type'])))
+    throw protocol('the answer holds a part that is no text, which was not asked for and no filter can read')
+}
+
+function isEmptyList(value: Tree | undefined): boolean {
+  return Array.isArray(value) && value.length === 0
 }
 
 function callsOf({ tool_calls: calls, function_call: legacy }: Branch): readonly ToolCallMade[] {
