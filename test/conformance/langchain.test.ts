@@ -39,6 +39,26 @@ describe.each([
   it('hears of a refusal (C6)', async () => {
     expect(await failureOf(chat().invoke(API_KEY))).toMatchObject({ status: 400, code: 'content_filter' })
   })
+
+  it('sees an answer that was blocked in mid-stream end for the content filter (C6)', async () => {
+    const text =
+      '@id("strict") @filter_output("CREDIT_CARD=block, default=mask") permit (principal in Role::"application", action == Action::"invoke", resource == Endpoint::"mock");'
+    const put = await at.house.call('PUT', '/api/v1/policies/strict', { token: at.house.token, json: { text } })
+    expect(put.status, put.text).toBe(200)
+    try {
+      let streamed = ''
+      const ends: unknown[] = []
+      for await (const chunk of await chat().stream('card please')) {
+        streamed += chunk.text
+        const { finish_reason: end, incomplete_details: incomplete } = chunk.response_metadata as Record<string, any>
+        ends.push(end ?? incomplete?.reason ?? null)
+      }
+      expect(streamed).toBe('The card on file is ')
+      expect(ends.filter((end) => end !== null)).toContain('content_filter')
+    } finally {
+      await at.house.call('DELETE', '/api/v1/policies/strict', { token: at.house.token })
+    }
+  })
 })
 
 describe('LangChain, embeddings', () => {
