@@ -29,7 +29,7 @@ export function doctorCommand(checkConfiguration: () => void | Promise<void>): C
           ...permissionChecks(place),
           authorityCheck(place, now),
           ...(fips === true ? [fipsCheck()] : []),
-          ...(await serverChecks(client, now)),
+          ...(await serverChecks(client, systemClock)),
         ]
         const bad = findings.filter(({ state }) => state === 'problem' || state === 'unknown')
         const warnings = findings.filter(({ state }) => state === 'warning').length

@@ -14,7 +14,7 @@ import { runProgram, withGlobalOptions } from '../program.ts'
 import { doctorCommand } from './doctor-command.ts'
 import type { Finding } from './finding.ts'
 import { authorityCheck, diskCheck, nodeCheck, permissionChecks } from './host-checks.ts'
-import { type Status, serverChecks, statusChecks, tlsChecks } from './server-checks.ts'
+import { type Status, serverChecks, stateChecks, statusChecks, tlsChecks } from './server-checks.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 const now = systemClock.now()
@@ -36,6 +36,31 @@ beforeEach(() => {
   }
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const healthy: Status = {
+  version: '1.0.0',
+  profile: 'production',
+  now,
+  ready: 'ready',
+  administratorEnrolled: true,
+  certificateNotAfter: now + DAY_MS,
+  upstreams: [{ name: 'main', ok: true, detail: '' }],
+  log: { ok: true, size: 10, published: 10, outside: [{ name: 'witness', size: 10, problem: null }] },
+  alerts: {
+    open: { info: 1, warning: 0, critical: 0 },
+    unrecorded: 0,
+    unsaved: 0,
+    malformed: 0,
+    lost: 0,
+    undelivered: 0,
+    places: [{ name: 'ops', waiting: 0, failures: 0, problem: null, delivered: 3, givenUp: 0 }],
+    problem: null,
+  },
+  breakGlass: { unreviewed: 0, overdue: 0 },
+  coreDumps: { limit: 0, memory: false },
+  insecure: [],
+  conditions: { principals: 3, countryFile: { type: 'Country', builtAt: now - DAY_MS }, problem: null },
+}
 
 const states = (findings: readonly Finding[]): Record<string, string> =>
   Object.fromEntries(findings.map(({ check, state }) => [check, state]))
@@ -118,7 +143,7 @@ describe('the doctor finds at the server', () => {
     const [finding, ...more] = await tlsChecks(new Client(place, 'token'), now)
     expect(finding).toMatchObject({ check: 'TLS', state: 'problem', mend: expect.stringContaining('start the server') })
     expect(more).toEqual([])
-    expect(states(await serverChecks(new Client(place, 'token'), now))).toEqual({ TLS: 'problem' })
+    expect(states(await serverChecks(new Client(place, 'token'), { now: () => now }))).toEqual({ TLS: 'problem' })
   })
 
   it('that something else answers on its port', async () => {
@@ -133,34 +158,10 @@ describe('the doctor finds at the server', () => {
     await new Promise((resolve) => plain.close(resolve))
   })
 
-  const healthy: Status = {
-    version: '1.0.0',
-    profile: 'production',
-    now,
-    ready: 'ready',
-    administratorEnrolled: true,
-    certificateNotAfter: now + DAY_MS,
-    upstreams: [{ name: 'main', ok: true, detail: '' }],
-    log: { ok: true, size: 10, published: 10, outside: [{ name: 'witness', size: 10, problem: null }] },
-    alerts: {
-      open: { info: 1, warning: 0, critical: 0 },
-      unrecorded: 0,
-      unsaved: 0,
-      malformed: 0,
-      lost: 0,
-      undelivered: 0,
-      places: [{ name: 'ops', waiting: 0, failures: 0, problem: null, delivered: 3, givenUp: 0 }],
-      problem: null,
-    },
-    breakGlass: { unreviewed: 0, overdue: 0 },
-    coreDumps: { limit: 0, memory: false },
-    insecure: [],
-    conditions: { principals: 3, countryFile: { type: 'Country', builtAt: now - DAY_MS }, problem: null },
-  }
   const place503 = { name: 'ops', waiting: 2, failures: 4, problem: 'status 503', delivered: 0, givenUp: 1 }
 
   it('nothing when nothing is wrong', () => {
-    expect(new Set(Object.values(states(statusChecks(healthy, now))))).toEqual(new Set(['ok']))
+    expect(new Set(Object.values(states(statusChecks(healthy, now, now))))).toEqual(new Set(['ok']))
   })
 
   it.each<[string, Partial<Status>, string, string]>([
@@ -199,8 +200,30 @@ describe('the doctor finds at the server', () => {
     ['a crash whose memory goes to a handler', { coreDumps: { limit: 0, memory: true } }, 'core dumps', 'warning'],
     ['an insecure default', { insecure: [{ what: 'the passphrase was generated', mend: 'name one' }] }, 'insecure default', 'warning'],
   ])('%s', (_name, change, check, state) => {
-    const found = statusChecks({ ...healthy, ...change }, now).find((finding) => finding.check === check)
+    const found = statusChecks({ ...healthy, ...change }, now, now).find((finding) => finding.check === check)
     expect(found).toMatchObject({ state, mend: expect.stringMatching(/\w/) })
+  })
+})
+
+describe('the doctor asks the server', () => {
+  it('and takes a slow answer for no wrong clock, and a wrong one for one however slow', async () => {
+    const clockOf = async (server: number): Promise<Finding | undefined> => {
+      const times = [now, now + 60_000]
+      const client = { call: async () => ({ ...healthy, now: server }) as never }
+      return (await stateChecks(client, { now: () => times.shift()! })).find(({ check }) => check === 'clock')
+    }
+    for (const server of [now, now + 30_000, now + 61_000]) expect(await clockOf(server)).toMatchObject({ state: 'ok' })
+    for (const server of [now - 3_000, now + 63_000])
+      expect(await clockOf(server)).toMatchObject({ state: 'problem', detail: 'this host and the server differ by 3 s' })
+  })
+
+  it.each([
+    ['ERR_AUDIT_UNAVAILABLE', 'problem', /log directory/],
+    ['ERR_POLICY_DENIED', 'unknown', /redoubt login/],
+    ['ERR_USAGE', 'unknown', /REDOUBT_TOKEN/],
+  ] as const)('and says what to do about a refusal: %s', async (code, state, mend) => {
+    const client = { call: async () => Promise.reject(new RedoubtError(code, 'refused')) }
+    expect(await stateChecks(client, systemClock)).toMatchObject([{ check: 'server', state, mend: expect.stringMatching(mend) }])
   })
 })
 

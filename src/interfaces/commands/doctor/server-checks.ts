@@ -1,4 +1,4 @@
-import { asRedoubtError } from '#foundation/core'
+import { asRedoubtError, type Clock, type RedoubtError } from '#foundation/core'
 import type { AlertsHealth } from '#governance/alerts'
 import type { BreakGlassHealth } from '#governance/approvals'
 import type { ConditionsHealth } from '#trust/conditions'
@@ -115,17 +115,22 @@ function coreDumpCheck({ limit, memory }: Status['coreDumps']): Finding {
     : ok('core dumps', 'a crash leaves no file, and no memory to a handler')
 }
 
-/** What the server knows of itself. */
-export function statusChecks(status: Status, now: number): readonly Finding[] {
-  const drift = Math.abs(status.now - now)
+/** @param asked when the question left this host, @param answered and when the answer was there: the server looked at its clock in between. */
+function clockCheck(server: number, asked: number, answered: number): Finding {
+  const drift = Math.max(asked - server, server - answered, 0)
+  return drift <= CLOCK_TOLERANCE_MS
+    ? ok('clock', drift === 0 ? 'this host and the server agree' : `this host and the server differ by ${drift} ms`)
+    : problem(
+        'clock',
+        `this host and the server differ by ${Math.round(drift / 1000)} s`,
+        'set both clocks by NTP: tokens and certificates live by them',
+      )
+}
+
+/** What the server knows of itself. @param asked epoch milliseconds when it was asked, and @param now when it had answered. */
+export function statusChecks(status: Status, asked: number, now: number): readonly Finding[] {
   return [
-    drift <= CLOCK_TOLERANCE_MS
-      ? ok('clock', `this host and the server differ by ${drift} ms`)
-      : problem(
-          'clock',
-          `this host and the server differ by ${Math.round(drift / 1000)} s`,
-          'set both clocks by NTP: tokens and certificates live by them',
-        ),
+    clockCheck(status.now, asked, now),
     status.ready === 'ready'
       ? ok('ready', `version ${status.version}, profile ${status.profile}`)
       : problem(
@@ -162,19 +167,32 @@ export function statusChecks(status: Status, now: number): readonly Finding[] {
   ]
 }
 
-export async function serverChecks(client: Client, now: number): Promise<readonly Finding[]> {
-  const tls = await tlsChecks(client, now)
+export async function serverChecks(client: Client, clock: Pick<Clock, 'now'>): Promise<readonly Finding[]> {
+  const tls = await tlsChecks(client, clock.now())
   if (tls.some((finding) => finding.check === 'TLS' && finding.state === 'problem')) return tls
+  return [...tls, ...(await stateChecks(client, clock))]
+}
+
+/** What the server says when it is asked. */
+export async function stateChecks(client: Pick<Client, 'call'>, clock: Pick<Clock, 'now'>): Promise<readonly Finding[]> {
   try {
-    return [...tls, ...statusChecks(await client.call<Status>('/status'), now)]
+    const asked = clock.now()
+    const status = await client.call<Status>('/status')
+    return statusChecks(status, asked, clock.now())
   } catch (thrown) {
-    return [
-      ...tls,
-      unknown(
-        'server',
-        `its state cannot be read: ${(thrown as Error).message}`,
-        'run this as the user of the server, or set REDOUBT_TOKEN to a token that may `view` the system',
-      ),
-    ]
+    return [unreadable(asRedoubtError(thrown))]
   }
+}
+
+/** Codes of whoever may not ask; every other one is the server's own trouble, and says itself what to do. */
+const NOT_ALLOWED = /^ERR_(?:USAGE|POLICY|TOKEN|SESSION|IDENTITY)/
+
+function unreadable({ code, message, next }: RedoubtError): Finding {
+  return NOT_ALLOWED.test(code)
+    ? unknown(
+        'server',
+        `its state cannot be read: ${message}`,
+        'run this as the user of the server, `redoubt login`, or set REDOUBT_TOKEN to a token that may `view` the system',
+      )
+    : problem('server', `its state cannot be read: ${message}`, next)
 }
