@@ -50,6 +50,11 @@ const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${tex
 function rowOf(option: Option): readonly string[] {
   const choices = option.argChoices ? `: ${option.argChoices.map((choice) => `\`${choice}\``).join(', ')}` : ''
   const fallback = Array.isArray(option.defaultValue) && option.defaultValue.length === 0 ? undefined : option.defaultValue
-  const standard = option.mandatory && fallback === undefined ? 'required' : fallback === undefined ? '' : `\`${String(fallback)}\``
+  const standard =
+    option.mandatory && fallback === undefined
+      ? 'required'
+      : fallback === undefined
+        ? ''
+        : `\`${option.defaultValueDescription ?? String(fallback)}\``
   return [`\`${option.flags}\``, `${option.description}${choices}`, standard]
 }

@@ -130,6 +130,19 @@ describe('erasing (A1, A7, B2)', () => {
   })
 })
 
+describe('what erasing says (A1)', () => {
+  it('tells of a person of whom nothing was here, so that a misspelt name is no erasure', async () => {
+    const { code, out, err } = await command('data', 'erase', '--subject', `${WHO} `, '--ground', 'objection', '--yes')
+    expect([code, out.includes('0 sealed objects'), err]).toEqual([0, true, expect.stringContaining('neither rows nor a key')])
+    expect((await house.call('GET', '/api/v1/datasets/small/rows?limit=1000', { token: officer.token })).text).toContain(NOTE)
+  })
+
+  it.each(['banana', '2027-02-30', '2027-13-01', '2027-02-30T12:00:00Z', '9999999-01-01', ''])('takes no `--until %s`', async (until) => {
+    const { code, err } = await command('data', 'hold', 'set', '--subject', WHO, '--reason', 'r', '--until', until)
+    expect([code, err]).toEqual([2, expect.stringContaining('such as 2027-06-30')])
+  })
+})
+
 describe('a restore drill (A1, E3)', () => {
   it('reads the person in yesterday’s backup with yesterday’s keys, and nothing of them with today’s', async () => {
     const yesterday = await backUp()
@@ -220,6 +233,6 @@ describe('shredding a data set (A1, A7)', () => {
     })
     expect(again.text).toContain('ERR_DATA_SHREDDED')
     const { out } = await command('data', 'erasures')
-    expect(out.split('\n').filter((line) => line.includes('er_'))).toHaveLength(2)
+    expect(out.split('\n').filter((line) => line.includes('er_'))).toHaveLength(3)
   })
 })

@@ -108,6 +108,21 @@ describe('erasing a person from a data set (A1)', () => {
     expect(await datasets.withRowsOf(sealer.pseudonym('cleo'), someUse)).toEqual(['other'])
   })
 
+  it('ends what is read at that moment, and says that it can be asked again; what was lost is not taken for it', async () => {
+    const before = await load(TABLE)
+    const reading = datasets.read(before, someUse, EVERY_ROW_WHOLE)[Symbol.asyncIterator]()
+    await reading.next()
+    await erase('cleo')
+    await expect(
+      (async () => {
+        while ((await reading.next()).done !== true);
+      })(),
+    ).rejects.toMatchObject({ code: 'ERR_DATA_CHANGED' })
+    expect(await peopleIn()).toHaveLength(ROWS - 3)
+    objects.remove(`datasets/${objects.list('datasets').find((name) => name.includes('-group-'))!}`)
+    await expect(peopleIn()).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+  })
+
   it('drops a group that is left without a row, and is done again on what was erased before', async () => {
     await load(TABLE)
     await erase('cleo')

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type AuditSink, type JsonObject, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type AuditSink, type JsonObject, RedoubtError } from '#foundation/core'
 import { openObject } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
 import type { Keys, KeyUse } from '#trust/keys'
@@ -29,7 +29,7 @@ export function dataEvent(type: string, use: KeyUse, details: JsonObject): Param
   }
 }
 
-/** Reads one version for one use. */
+/** Reads one version for one use. What is read throws `ERR_DATA_CHANGED` once rows were erased from the version, or all of it was removed. */
 export class VersionReader {
   readonly version: DatasetVersion
   readonly #ports: VersionPorts
@@ -77,10 +77,19 @@ export class VersionReader {
   async #open(part: string): Promise<Uint8Array> {
     const { objects, keys } = this.#ports
     const { id } = this.version
-    const object = await openObject(objects, partPath(id, part), (wrapped) => keys.unwrap(wrapped, this.#use), {
-      resource: resourceOf(id, part),
-    })
-    return object.readAll()
+    try {
+      const object = await openObject(objects, partPath(id, part), (wrapped) => keys.unwrap(wrapped, this.#use), {
+        resource: resourceOf(id, part),
+      })
+      return await object.readAll()
+    } catch (thrown) {
+      const { code } = asRedoubtError(thrown)
+      // An erasure takes the manifest with the groups that it wrote anew: whoever reads at that moment may ask again. A group that is
+      // missing beside its manifest was lost.
+      if (code === 'ERR_NOT_FOUND' && !objects.exists(partPath(id, manifestPart(this.version.erasures))))
+        throw new RedoubtError('ERR_DATA_CHANGED', `\`${this.version.name}\` was changed or removed while it was read`)
+      throw thrown
+    }
   }
 }
 

@@ -330,6 +330,7 @@ export const ERROR_TABLE = {
   ),
   ERR_DATA_ROWS: entry(422, 'rows do not fit the columns', 'correct the named rows, which count from 0, and send the whole batch again'),
   ERR_DATA_UNKNOWN: entry(404, 'there is no such data set', 'run `redoubt data list`'),
+  ERR_DATA_CHANGED: entry(409, 'rows were erased from the data set while it was read', 'ask again'),
   ERR_DATA_SHREDDED: entry(410, 'the data set was shredded', 'choose another name; what was shredded cannot be read any more'),
   ERR_CERTIFICATE_INVALID: entry(
     422,

@@ -24,6 +24,8 @@ export interface Erasure {
   readonly versions: readonly ErasedRows[]
   /** Sealed objects that were replaced or removed. */
   readonly objects: number
+  /** Keys that are destroyed. With no object and no key there was nothing to erase: the name may have been another one. */
+  readonly keys: number
   readonly hasCertificate: boolean
 }
 

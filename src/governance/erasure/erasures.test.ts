@@ -22,6 +22,7 @@ describe('erasing a person (A1, E3)', () => {
       datasets: ['loans', 'cards'],
       doneAt: NOW,
       objects: 6,
+      keys: 1,
       hasCertificate: true,
     })
     expect(world.done).toEqual([`destroy key ${ADA}`, 'erase from loans', 'relearn loans', 'erase from cards', 'relearn cards'])

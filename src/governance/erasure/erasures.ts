@@ -243,6 +243,6 @@ export function openErasures({ statements, database, holds, keys, sealer, data, 
   }
 }
 
-function shown({ id, kind, pseudonym, datasets, ground, by, begunAt, doneAt, versions, objects, certificate }: JournalEntry): Erasure {
-  return { id, kind, pseudonym, datasets, ground, by, begunAt, doneAt, versions, objects, hasCertificate: certificate !== null }
+function shown({ fingerprints, certificate, purpose: _purpose, destroysKey: _destroysKey, ...entry }: JournalEntry): Erasure {
+  return { ...entry, keys: fingerprints.length, hasCertificate: certificate !== null }
 }

@@ -3,7 +3,7 @@ import type { Statements } from '#governance/approvals'
 import type { ErasedRows, Erasure } from './erasure.ts'
 
 /** An erasure with what it takes to finish it. */
-export interface JournalEntry extends Omit<Erasure, 'hasCertificate'> {
+export interface JournalEntry extends Omit<Erasure, 'hasCertificate' | 'keys'> {
   readonly purpose: string
   /** The person's own key goes, too. */
   readonly destroysKey: boolean

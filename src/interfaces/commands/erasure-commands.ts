@@ -12,6 +12,9 @@ const groundOption = (): Option =>
 
 const BACKUPS = 'Backups from before cannot be read with the keys of now:\nmake a new one, and let old key backups end.'
 
+const NOTHING_THERE =
+  'Nothing about this person was here: neither rows nor a key. If that is a surprise,\ncompare the name with the one that calls and data use, sign by sign.'
+
 const eraseWarning = (subject: string, dataset: string | undefined): string =>
   [
     `Rows about \`${subject}\` go from every version of ${dataset === undefined ? 'every data set' : `\`${dataset}\``}, for ever.`,
@@ -39,7 +42,7 @@ async function finished(client: Client, output: Output, erasure: Erasure, out: s
     erasure,
     `erased ${what}\nerasure ${erasure.id}, ${erasure.objects} sealed objects\n${rows.length === 0 ? '' : `\n${table(['data set', 'version', 'rows', 'groups'], rows)}\n`}\n${saved}`,
   )
-  output.note(BACKUPS)
+  output.note(erasure.objects === 0 && erasure.keys === 0 ? NOTHING_THERE : BACKUPS)
 }
 
 async function saveCertificate(client: Client, id: string, out: string): Promise<string> {
@@ -152,7 +155,15 @@ export function erasureCommands(data: Command): void {
   holdCommands(data)
 }
 
-const endOfDay = (text: string): string => (/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59Z` : text)
+function endOfDay(text: string): string {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T23:59:59Z` : text
+  // Also days that no month has, which `Date` would carry over into the next.
+  if (!/^\d{4}-\d{2}-\d{2}T/.test(time) || Number.isNaN(Date.parse(time)) || Number(text.slice(8, 10)) !== dayOf(time))
+    throw new RedoubtError('ERR_USAGE', '`--until` takes a day such as 2027-06-30, or a time such as 2027-06-30T12:00:00Z')
+  return time
+}
+
+const dayOf = (time: string): number => new Date(`${time.slice(0, 10)}T00:00:00Z`).getUTCDate()
 
 function holdCommands(data: Command): void {
   const hold = data.command('hold').description('legal holds: what must be kept for now: set, list, lift')

@@ -11,6 +11,12 @@ describe('what a command prints', () => {
     expect(second).toMatch(/^ {4}\S/)
   })
 
+  it('says what to ask about a refused request as it can be typed', () => {
+    const refused = new RedoubtError('ERR_POLICY_DENIED', 'no policy permits this', { evidence: { requestId: 'req_one' } })
+    expect(errorText(refused)).toContain('  next  run `redoubt policy why --request req_one`')
+    expect(errorText(new RedoubtError('ERR_POLICY_DENIED'))).toContain('with the request id')
+  })
+
   it('leaves a word alone that is longer than the line', () => {
     expect(wrapped(`see /${'x'.repeat(100)} now`, '  ')).toBe(`see\n  /${'x'.repeat(100)}\n  now`)
   })

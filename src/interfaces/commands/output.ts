@@ -96,8 +96,15 @@ export function errorText(error: RedoubtError): string {
   return [
     wrapped(`redoubt: ${error.message}`, ' '.repeat(9)),
     `  code  ${error.code}`,
-    wrapped(`  next  ${nextOf(error)}`, ' '.repeat(8)),
+    wrapped(`  next  ${nextWithRequest(error)}`, ' '.repeat(8)),
   ].join('\n')
+}
+
+/** What is to be asked about a request can be typed as it stands. */
+function nextWithRequest(error: RedoubtError): string {
+  const { requestId } = error.evidence
+  const next = nextOf(error)
+  return typeof requestId === 'string' && requestId !== '' ? next.replace('` with the request id', () => ` ${requestId}\``) : next
 }
 
 /** Breaks a text between words, so that no line is longer than a terminal is wide; a longer word, such as a path, stays whole. */

@@ -113,7 +113,10 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const config = identityConfig.parse(options.config ?? {})
   const issuer = canonicalIssuer(options.issuer)
   if (profile === 'production' && existsSync(join(options.secretsDir, BOOTSTRAP_KEY_FILE))) {
-    throw new RedoubtError('ERR_CONFIG_INSECURE', `production refuses \`${BOOTSTRAP_KEY_FILE}\` in the secrets directory; remove it`)
+    throw new RedoubtError(
+      'ERR_CONFIG_INSECURE',
+      `production refuses \`${join(options.secretsDir, BOOTSTRAP_KEY_FILE)}\`, the key of the bootstrap account; remove it`,
+    )
   }
   migrate(database, 'trust/identity', MIGRATIONS)
   migrate(database, 'trust/identity/services', SERVICE_MIGRATIONS)

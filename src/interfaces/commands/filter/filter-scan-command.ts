@@ -137,16 +137,21 @@ class Highlighter {
     this.#spans.push(span)
   }
 
+  /** Lines that end as on Windows are no signs that steer a terminal. */
+  #shown(from: number, to: number): string {
+    return printable(this.#text.slice(from - this.#base, to - this.#base).replaceAll('\r\n', '\n'))
+  }
+
   show(heldBack: number): void {
     const limit = this.#base + this.#text.length - heldBack
     let shown = ''
     let at = this.#base
     for (const { start, end, entity } of this.#spans) {
-      shown += `${printable(this.#text.slice(at - this.#base, start - this.#base))}${INVERSE}${printable(this.#text.slice(start - this.#base, end - this.#base))}${PLAIN}[${entity}]`
+      shown += `${this.#shown(at, start)}${INVERSE}${this.#shown(start, end)}${PLAIN}[${entity}]`
       at = end
     }
     const to = Math.max(limit, at)
-    this.#output.data(shown + printable(this.#text.slice(at - this.#base, to - this.#base)))
+    this.#output.data(shown + this.#shown(at, to))
     this.#text = this.#text.slice(to - this.#base)
     this.#base = to
     this.#spans = []
