@@ -32,6 +32,11 @@ function counting(folder: DurableFolder): { readonly folder: DurableFolder; read
             else written.bulk += count
             file.writeAt(bytes, position)
           },
+          writeBeside(bytes, position) {
+            written.bulk += bytes.byteLength
+            return file.writeBeside(bytes, position)
+          },
+          readBeside: (into, position) => file.readBeside(into, position),
           truncate: (size) => file.truncate(size),
           datasync: () => file.datasync(),
           datasyncBeside: () => file.datasyncBeside(),

@@ -2,7 +2,14 @@
  * Who may import whom. Floors may import downward only; inside a floor only the pairs listed here.
  * Read by `oxlint.config.ts` (the lock) and `test/architecture.test.ts` (the proof that the lock holds).
  */
-const foundation = ['foundation/core', 'foundation/config', 'foundation/storage', 'foundation/crypto', 'foundation/telemetry'] as const
+const foundation = [
+  'foundation/core',
+  'foundation/config',
+  'foundation/blocks',
+  'foundation/storage',
+  'foundation/crypto',
+  'foundation/telemetry',
+] as const
 const trust = ['trust/client', 'trust/audit', 'trust/keys', 'trust/conditions', 'trust/identity', 'trust/policy'] as const
 const assets = ['assets/datasets', 'assets/collections', 'assets/registry', 'assets/training', 'assets/pipelines'] as const
 const gateway = ['gateway/serving', 'gateway/limits', 'gateway/filters', 'gateway/pipeline', 'gateway/routes'] as const
@@ -11,8 +18,9 @@ const governance = ['governance/alerts', 'governance/approvals', 'governance/ove
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'foundation/core': [],
   'foundation/config': ['foundation/core'],
-  'foundation/storage': ['foundation/core'],
-  'foundation/crypto': ['foundation/core', 'foundation/storage'],
+  'foundation/blocks': [],
+  'foundation/storage': ['foundation/core', 'foundation/blocks'],
+  'foundation/crypto': ['foundation/core', 'foundation/blocks', 'foundation/storage'],
   'foundation/telemetry': ['foundation/core'],
 
   'trust/client': foundation,

@@ -103,6 +103,10 @@ export function countingReads(folder: DurableFolder): { readonly folder: Durable
       reads.push({ at: position, bytes: into.byteLength })
       return file.readAt(into, position)
     },
+    readBeside(into, position) {
+      reads.push({ at: position, bytes: into.byteLength })
+      return file.readBeside(into, position)
+    },
   })
   const wrapped: DurableFolder = {
     open: (path, options) => {
@@ -124,6 +128,8 @@ const bound = (file: DurableFile): DurableFile => ({
   size: () => file.size(),
   readAt: (into, position) => file.readAt(into, position),
   writeAt: (bytes, position) => file.writeAt(bytes, position),
+  writeBeside: (bytes, position) => file.writeBeside(bytes, position),
+  readBeside: (into, position) => file.readBeside(into, position),
   truncate: (size) => file.truncate(size),
   datasync: () => file.datasync(),
   datasyncBeside: () => file.datasyncBeside(),

@@ -489,6 +489,38 @@ describe('sealing under faults', () => {
     }
   })
 
+  it('leaves the old object or the new one of several blocks, written beside the caller, after the same at each step (A1)', async () => {
+    const seed = 78
+    const random = seeded(seed)
+    const newText = randomBytes(2_800_000)
+    for (const kind of ['lost', 'done-but-reported-lost', 'disk-full', 'dead'] as const) {
+      // The steps: create, block, most of the rest, the last page, headers, sync, name, sync of the folder; and none at all.
+      for (let failAt = 0; failAt < 9; failAt++) {
+        let step = 0
+        let armed = false
+        const calls: string[] = []
+        const fault = (call: string): Fault => {
+          if (armed) calls.push(call)
+          if (!armed || step++ < failAt) return 'none'
+          return kind === 'dead' ? 'lost' : step === failAt + 1 ? kind : 'none'
+        }
+        const folder = new MemoryFolder({ fault })
+        const key = dataKey()
+        await sealObject(folder, 'a', key, Buffer.from('old'))
+        armed = true
+        // In chunks whose memory is used again as soon as a source may.
+        const outcome = await failure(sealObject(folder, 'a', key, reusing(newText)))
+        const survivor = folder.powerCut(random)
+        removeUnfinished(survivor, '')
+        const found = Buffer.from(await readAll(survivor, key))
+        const whole = found.equals(Buffer.from('old')) ? 'old' : found.equals(newText) ? 'new' : 'broken'
+        const kept = outcome === 'opened' ? whole === 'new' : whole !== 'broken'
+        expect({ seed, kind, failAt, kept, left: survivor.list('') }).toEqual({ seed, kind, failAt, kept: true, left: ['a'] })
+        if (outcome === 'opened') expect(calls.filter((call) => call === 'writeBeside').length).toBe(2)
+      }
+    }
+  })
+
   it('removes its temporary file when the source fails, and passes the error on', async () => {
     const folder = new MemoryFolder()
     async function* source(): AsyncGenerator<Uint8Array> {
@@ -499,6 +531,17 @@ describe('sealing under faults', () => {
     expect(folder.list('')).toEqual([])
   })
 })
+
+/** Chunks in memory that is written to again after two segments of 1 MiB. */
+function* reusing(bytes: Uint8Array): Generator<Uint8Array> {
+  const ring = Array.from({ length: 12 }, () => Buffer.alloc(262_144))
+  for (let at = 0, turn = 0; at < bytes.byteLength; at += 262_144, turn++) {
+    const chunk = ring[turn % ring.length]!
+    const part = bytes.subarray(at, at + chunk.byteLength)
+    chunk.set(part)
+    yield chunk.subarray(0, part.byteLength)
+  }
+}
 
 function seeded(seed: number): () => number {
   let state = seed >>> 0

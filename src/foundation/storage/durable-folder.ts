@@ -1,12 +1,12 @@
 /**
  * The port through which every durable byte outside SQL is written: the log, the keyring, sealed objects.
  * Guarantees an adapter MUST give, and callers MUST NOT exceed:
- * - `writeAt` and `truncate` are visible to this process at once and durable only after `datasync` on the same file.
+ * - `writeAt` and `truncate` are visible to this process at once, `writeBeside` when it resolves, and durable only after `datasync` on the same file.
  * - A new name, a rename and a removal are durable only after `syncFolder` of the folder that holds the name.
  * - `rename` replaces atomically: a reader, and a power cut, see the old content or the new, never a mixture.
  * - Between syncs a power cut may keep any subset of the writes, in any order, and any prefix of one write.
  * - A failed call may have taken effect or not; the caller finds out by reading.
- * Calls are synchronous: group commit is the caller's, and one fdatasync is cheaper than a hop to a thread pool.
+ * Calls are synchronous unless they say `Beside`: group commit is the caller's, and one fdatasync is cheaper than a hop to a thread pool.
  * Paths are relative, `/`-separated, without `..`.
  * @throws {RedoubtError} `ERR_STORAGE_FULL` when the disk is full, `ERR_STORAGE_IO` otherwise.
  */
@@ -30,6 +30,13 @@ export interface DurableFile {
   readAt(into: Uint8Array, position: number): number
   /** @param bytes several are written one after the other, as one write. */
   writeAt(bytes: Uint8Array | readonly Uint8Array[], position: number): void
+  /**
+   * As `writeAt`, beside the caller, who MUST NOT touch `bytes` nor close the file until it resolves. Blocks of `#foundation/blocks` go around the
+   * page cache where the file system can do that; that makes nothing durable: `datasync` does.
+   */
+  writeBeside(bytes: Uint8Array, position: number): Promise<void>
+  /** As `readAt`, beside the caller, who MUST NOT touch `into` nor close the file until it resolves; around the page cache as `writeBeside`. */
+  readBeside(into: Uint8Array, position: number): Promise<number>
   truncate(size: number): void
   datasync(): void
   /** As `datasync`, beside the caller: many files are made durable at once in a fraction of the time of one after another. */

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { RedoubtError } from '#foundation/core'
 import type { DurableFile, DurableFolder } from './durable-folder.ts'
 
@@ -5,7 +6,7 @@ import type { DurableFile, DurableFolder } from './durable-folder.ts'
 export type Fault = 'none' | 'lost' | 'done-but-reported-lost' | 'disk-full'
 
 export interface MemoryFolderOptions {
-  /** Asked before each mutating call (`writeAt`, `truncate`, `datasync`, `rename`, `remove`, `syncFolder`, `makeFolder`, create). */
+  /** Asked before each mutating call (`writeAt`, `writeBeside`, `truncate`, `datasync`, `rename`, `remove`, `syncFolder`, `makeFolder`, create). */
   readonly fault?: (call: string, path: string) => Fault
 }
 
@@ -134,14 +135,19 @@ export class MemoryFolder implements DurableFolder {
         into.set(part)
         return part.byteLength
       },
-      writeAt: (bytes, position) => {
+      writeAt: (bytes, position) => this.#write('writeAt', path, node, bytes, position),
+      // Looked at as late as the promise allows: a caller who uses the memory again too early finds that in its file.
+      writeBeside: async (bytes, position) => {
         this.#alive()
-        // Not `slice`: on a Buffer that would share memory with the caller.
-        const copy = new Uint8Array(bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes))
-        this.#mutate('writeAt', path, () => {
-          node.live = overwritten(node.live, copy, position)
-          node.pending.push({ position, bytes: copy, size: 0 })
-        })
+        await turn()
+        this.#write('writeBeside', path, node, bytes, position)
+      },
+      readBeside: async (into, position) => {
+        await turn()
+        this.#alive()
+        const part = node.live.subarray(position, position + into.byteLength)
+        into.set(part)
+        return part.byteLength
       },
       truncate: (size) => {
         this.#alive()
@@ -154,6 +160,16 @@ export class MemoryFolder implements DurableFolder {
       datasyncBeside: async () => this.#datasync(path, node),
       close: () => undefined,
     }
+  }
+
+  #write(call: string, path: string, node: Node, bytes: Uint8Array | readonly Uint8Array[], position: number): void {
+    this.#alive()
+    // Not `slice`: on a Buffer that would share memory with the caller.
+    const copy = new Uint8Array(bytes instanceof Uint8Array ? bytes : Buffer.concat(bytes))
+    this.#mutate(call, path, () => {
+      node.live = overwritten(node.live, copy, position)
+      node.pending.push({ position, bytes: copy, size: 0 })
+    })
   }
 
   #datasync(path: string, node: Node): void {

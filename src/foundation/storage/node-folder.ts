@@ -14,10 +14,9 @@ import {
   readSync,
   renameSync,
   rmSync,
-  writeSync,
-  writevSync,
 } from 'node:fs'
 import { join, normalize } from 'node:path'
+import { Descriptor } from '#foundation/blocks'
 import { RedoubtError } from '#foundation/core'
 import type { DurableFile, DurableFolder } from './durable-folder.ts'
 
@@ -68,6 +67,7 @@ export function nodeFolder(root: string): DurableFolder {
 }
 
 function nodeFile(fd: number): DurableFile {
+  const descriptor = new Descriptor(fd, constants.O_RDWR)
   return {
     size: () => guarded(() => fstatSync(fd).size),
     readAt(into, position) {
@@ -81,32 +81,21 @@ function nodeFile(fd: number): DurableFile {
         return done
       })
     },
-    writeAt(bytes, position) {
-      guarded(() => (bytes instanceof Uint8Array ? writeOne(fd, bytes, position) : writeAll(fd, bytes, position)))
-    },
+    writeAt: (bytes, position) => guarded(() => descriptor.writeAt(bytes, position)),
+    writeBeside: (bytes, position) => descriptor.writeBeside(bytes, position).catch(rethrow),
+    readBeside: (into, position) => descriptor.readBeside(into, position).catch(rethrow),
     truncate: (size) => guarded(() => ftruncateSync(fd, size)),
     datasync: () => guarded(() => fdatasyncSync(fd)),
     datasyncBeside: () =>
       new Promise((resolve, reject) => {
         fdatasync(fd, (cause) => (cause === null ? resolve() : reject(toError(cause))))
       }),
-    close: () => guarded(() => closeSync(fd)),
-  }
-}
-
-function writeOne(fd: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.byteLength;) done += writeSync(fd, bytes, done, bytes.byteLength - done, position + done)
-}
-
-/** One call of the system for all; what it leaves over, at a signal or a full disk, is written one by one. */
-function writeAll(fd: number, parts: readonly Uint8Array[], position: number): void {
-  let done = writevSync(fd, parts, position)
-  let at = position
-  for (const part of parts) {
-    const written = Math.min(done, part.byteLength)
-    done -= written
-    if (written < part.byteLength) writeOne(fd, part.subarray(written), at + written)
-    at += part.byteLength
+    close() {
+      guarded(() => {
+        descriptor.close()
+        closeSync(fd)
+      })
+    },
   }
 }
 
@@ -116,6 +105,10 @@ function guarded<T>(call: () => T): T {
   } catch (cause) {
     throw toError(cause)
   }
+}
+
+function rethrow(cause: unknown): never {
+  throw toError(cause)
 }
 
 function toError(cause: unknown): RedoubtError {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { BlockWriter } from '#foundation/blocks'
 import { type DurableFolder, MemoryFolder, migrate, nodeFolder, openDatabase, replaceFile } from './index.ts'
 
 const all = mkdtempSync(join(tmpdir(), 'redoubt-storage-'))
@@ -9,6 +10,7 @@ afterAll(() => rmSync(all, { recursive: true, force: true }))
 const temporary = (): string => mkdtempSync(join(all, 'one-'))
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (content: Uint8Array | null): string | null => (content === null ? null : new TextDecoder().decode(content))
+const pattern = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => i % 253)
 const codeOf = (call: () => unknown): string => {
   try {
     call()
@@ -46,6 +48,25 @@ describe.each(adapters)('durable folder contract: %s', (_, make) => {
     for (const part of parts) part.fill(0)
     file.datasync()
     expect(text(folder.read('a'))).toBe('\0\0abcdef')
+    file.close()
+  })
+
+  it('writes and reads large parts beside the caller, with what is written in place around them', async () => {
+    const folder = make()
+    const file = folder.open('a', { create: true })!
+    const block = pattern(3_000_000)
+    const writer = new BlockWriter(file, 8192)
+    await writer.append(block)
+    await writer.end()
+    await writer.close()
+    file.writeAt(bytes('head'), 0)
+    await file.datasyncBeside()
+    const whole = folder.read('a')!
+    expect(whole.byteLength).toBe(3_008_192)
+    expect([text(whole.subarray(0, 4)), Buffer.from(whole.subarray(8192)).equals(block)]).toEqual(['head', true])
+    const into = new Uint8Array(10_000)
+    expect(await file.readBeside(into, 3_000_000)).toBe(8192)
+    expect(Buffer.from(into.subarray(0, 8192)).equals(block.subarray(3_000_000 - 8192))).toBe(true)
     file.close()
   })
 
@@ -102,6 +123,27 @@ describe('memory folder', () => {
     }
     expect(lost).toBeGreaterThan(20)
     expect(lost).toBeLessThan(100)
+  })
+
+  it('shows a caller who uses memory again that is still being written', async () => {
+    const folder = new MemoryFolder()
+    const file = folder.open('f', { create: true })!
+    const memory = bytes('first')
+    const written = file.writeBeside(memory, 0)
+    memory.set(bytes('again'))
+    await written
+    expect(text(folder.read('f'))).toBe('again')
+  })
+
+  it('may lose what was written beside the caller and not synced, and the rest of a write under way', async () => {
+    const folder = new MemoryFolder()
+    const file = folder.open('f', { create: true })!
+    file.datasync()
+    folder.syncFolder('')
+    await file.writeBeside(bytes('UNSYNCED'), 0)
+    const underWay = file.writeBeside(bytes('later'), 8)
+    expect(text(folder.powerCut(() => 0).read('f'))).toBe('')
+    await expect(underWay).rejects.toMatchObject({ code: 'ERR_STORAGE_IO' })
   })
 
   it('may lose a name whose folder was not synced', () => {

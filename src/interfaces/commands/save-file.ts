@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { asRedoubtError, newId, RedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
+import { openPlacedFile } from './placed-file.ts'
 
 /**
- * Writes a stream beside the file, readable by its owner alone, and puts it in place when it is whole: when the digest that the
+ * Writes a stream to a file that has its name when it is whole: when the digest that the
  * server sends behind it (RFC 9530) is that of what arrived.
  */
 export async function saveFile(
@@ -12,15 +12,14 @@ export async function saveFile(
   path: string,
   progress: (bytes: number) => void,
 ): Promise<{ readonly digest: string; readonly bytes: number }> {
-  const unfinished = `${path}.${newId('part')}`
-  const file = openSync(unfinished, 'wx', 0o600)
+  const file = await openPlacedFile(path, null)
   try {
     const hash = createHash('sha256')
     let bytes = 0
     try {
       for await (const chunk of response as AsyncIterable<Buffer>) {
         hash.update(chunk)
-        for (let at = 0; at < chunk.byteLength;) at += writeSync(file, chunk, at)
+        await file.write(chunk)
         bytes += chunk.byteLength
         progress(bytes)
       }
@@ -33,12 +32,9 @@ export async function saveFile(
     const digest = hash.digest()
     if (response.trailers['repr-digest'] !== `sha-256=:${digest.toString('base64')}:`)
       throw new RedoubtError('ERR_SERVER_UNREACHABLE', 'what arrived is not what the server sent; nothing was written')
-    fsyncSync(file)
-    if (existsSync(path)) throw new RedoubtError('ERR_USAGE', `\`${path}\` is there already`)
-    renameSync(unfinished, path)
+    await file.place()
     return { digest: digest.toString('hex'), bytes }
   } finally {
-    closeSync(file)
-    rmSync(unfinished, { force: true })
+    await file.close()
   }
 }

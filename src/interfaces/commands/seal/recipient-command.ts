@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { RedoubtError } from '#foundation/core'
 import { run } from '../program.ts'
-import { openPlacedFile } from './placed-file.ts'
+import { openPlacedFile } from '../placed-file.ts'
 
 const PUBLIC = '.pub'
 
@@ -29,14 +29,14 @@ export function recipientCommand(): Command {
         const { recipient, keyFile } = await newRecipient(passphrase)
         const text = recipientText(recipient)
         // A key is never replaced: what was sealed to it could not be opened any more.
-        const files = [openPlacedFile(out, false)]
+        const files = [await openPlacedFile(out, null)]
         try {
-          files.push(openPlacedFile(out + PUBLIC, false))
-          files[0]!.write(new TextEncoder().encode(keyFile))
-          files[1]!.write(new TextEncoder().encode(`${text}\n`))
-          for (const file of files) file.place()
+          files.push(await openPlacedFile(out + PUBLIC, null))
+          await files[0]!.write(new TextEncoder().encode(keyFile))
+          await files[1]!.write(new TextEncoder().encode(`${text}\n`))
+          for (const file of files) await file.place()
         } finally {
-          for (const file of files) file.close()
+          for (const file of files) await file.close()
         }
         const keyId = keyIdOfRecipient(recipient)
         output.result(

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
 import { RedoubtError, systemClock } from '#foundation/core'
 import type { FileKeys } from '#foundation/crypto'
+import { openPlacedFile } from '../placed-file.ts'
 import { run } from '../program.ts'
 import { repeated } from '../repeated.ts'
-import { openPlacedFile } from './placed-file.ts'
-import { PIPE, progressOf, readInput, requireOwnOutput, writeOutput } from './streams-of-files.ts'
+import { openInput, PIPE, progressOf, requireOwnOutput, writeOutput } from './streams-of-files.ts'
 
 const SUFFIX = '.rdbt'
 
@@ -47,11 +47,16 @@ function sealCommand(): Command {
           throw new RedoubtError('ERR_USAGE', 'name who may open the file: `--to` a recipient, or `--passphrase-file`')
         let bytes = 0
         const progress = progressOf(output, 'sealing', () => systemClock.now())
-        const source = readInput(file, (done, total) => {
-          bytes = done
-          progress(done, total)
-        })
-        await writeWhole(target, force === true, sealFile(source, { recipients, passphrase }, { transient: true }))
+        const input = await openInput(file)
+        try {
+          const source = input.read((done, total) => {
+            bytes = done
+            progress(done, total)
+          })
+          await writeWhole(target, force === true, sealFile(source, { recipients, passphrase }, { transient: true }))
+        } finally {
+          await input.close()
+        }
         output.progressDone()
         if (target === PIPE) return
         const openable = [...recipients.map(keyIdOfRecipient), ...(passphrase === null ? [] : ['passphrase'])]
@@ -101,8 +106,13 @@ async function* plaintextOf(
   progress: (bytes: number, total: number | null) => void,
 ): AsyncGenerator<Uint8Array> {
   const { openFile } = await import('#foundation/crypto')
-  const opened = await openFile(readInput(file, progress), keys)
-  yield* opened.read({ transient: true })
+  const input = await openInput(file)
+  try {
+    const opened = await openFile(input.read(progress), keys)
+    yield* opened.read({ transient: true })
+  } finally {
+    await input.close()
+  }
 }
 
 /** Under its name only when all of it is there: the end of the source has been seen, and for a sealed one its last segment verified. */
@@ -111,12 +121,12 @@ async function writeWhole(target: string, force: boolean, pieces: AsyncIterable<
     for await (const piece of pieces) await writeOutput(piece)
     return
   }
-  const file = openPlacedFile(target, force)
+  const file = await openPlacedFile(target, force)
   try {
-    for await (const piece of pieces) file.write(piece)
-    file.place()
+    for await (const piece of pieces) await file.write(piece)
+    await file.place()
   } finally {
-    file.close()
+    await file.close()
   }
 }
 

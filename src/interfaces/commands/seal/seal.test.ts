@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { runProgram, withGlobalOptions } from '../program.ts'
-import { openPlacedFile } from './placed-file.ts'
+import { openPlacedFile } from '../placed-file.ts'
 import { recipientCommand } from './recipient-command.ts'
 import { sealCommands } from './seal-commands.ts'
 
@@ -154,13 +154,13 @@ describe('redoubt seal and open (A1)', () => {
 })
 
 describe('a file that is placed when it is whole', () => {
-  it('loses to one that came under its name in the meantime', () => {
-    const file = openPlacedFile(at('made'), false)
-    file.write(Buffer.from('ours'))
+  it('loses to one that came under its name in the meantime', async () => {
+    const file = await openPlacedFile(at('made'), false)
+    await file.write(Buffer.from('ours'))
     expect(existsSync(at('made'))).toBe(false)
     writeFileSync(at('made'), 'theirs')
-    expect(() => file.place()).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }))
-    file.close()
+    await expect(file.place()).rejects.toThrow(expect.objectContaining({ code: 'ERR_USAGE' }))
+    await file.close()
     expect(readFileSync(at('made'), 'utf8')).toBe('theirs')
     expect(readdirSync(folder).filter((name) => name.includes('part_'))).toEqual([])
   })
