@@ -1,3 +1,4 @@
+import { everyMatch } from './every-match.ts'
 import type { Match } from './recogniser.ts'
 
 const SCORE = 0.9
@@ -41,7 +42,7 @@ export function credentials(text: string): readonly Match[] {
   const matches: Match[] = []
   for (const { hint, least, pattern } of CREDENTIAL_SHAPES) {
     if (text.length < least || !text.includes(hint)) continue
-    for (const { 0: secret, index } of text.matchAll(pattern))
+    for (const { 0: secret, index } of everyMatch(pattern, text))
       if (!UNREAL.test(secret)) matches.push({ start: index, end: index + secret.length, score: SCORE })
   }
   return matches

@@ -92,6 +92,8 @@ export class Segment {
   readonly minScore: number
   readonly base: number
   readonly wholeBase: number
+  /** Where the context of its first unit begins. */
+  readonly contextBase: number
   readonly #units: Uint16Array | null
   #runs: readonly DigitRun[] | null = null
   #whole: string | null = null
@@ -109,6 +111,7 @@ export class Segment {
     this.minScore = minScore
     this.base = lent === null ? PAD + before.length : lent.base
     this.wholeBase = this.base - before.length
+    this.contextBase = this.base - Math.min(before.length, CONTEXT_UNITS)
     this.#units = lent === null ? null : lent.units
     if (lent !== null) this.#isAscii = true
   }
@@ -170,7 +173,7 @@ export class Segment {
   hasContext(start: number, words: ContextWords, units: number = CONTEXT_UNITS): boolean {
     if (this.isAscii) {
       const end = this.base + start
-      return words.standIn(this.units, Math.max(this.wholeBase, end - Math.min(units, CONTEXT_UNITS)), end)
+      return words.standIn(this, Math.max(this.wholeBase, end - Math.min(units, CONTEXT_UNITS)), end)
     }
     return words.test(this.context(start).slice(-units))
   }

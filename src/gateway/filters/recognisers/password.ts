@@ -1,3 +1,4 @@
+import { everyMatch } from '../every-match.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
@@ -27,6 +28,8 @@ const ASCII_HINT = /pass|pwd|pw|kennw|mdp|contrase|clave|wachtw|senha|haslo|paro
 const UNREAL =
   /^(?:<.*|\*+|\$\{?.*|x{3,}.*|your.*|example.*|changeme.*|null|none|true|false|undefined|n\/a|required|.*\.(?:length|value|trim|hash).*|process\.env.*|u?int8array|arraybuffer|string|os\.environ.*)$/iu
 
+const WORDS = /[^\s,()]{4,128}/gu
+
 const kindsIn = (word: string): number => [/\p{Ll}/u, /\p{Lu}/u, /\d/u, /[^\p{L}\d]/u].filter((kind) => kind.test(word)).length
 
 /** How a secret differs from a word: a digit or a sign among letters, or capital letters inside. */
@@ -47,7 +50,7 @@ function find(segment: Segment): readonly Match[] {
   const { text } = segment
   if (!(segment.isAscii ? ASCII_HINT.test(segment.wholeInSmallLetters) : HINT.test(segment.whole))) return beforeLabel(segment)
   const matches: Match[] = []
-  for (const { 0: word, index } of text.matchAll(/[^\s,()]{4,128}/gu)) {
+  for (const { 0: word, index } of everyMatch(WORDS, text)) {
     const quotes = /^["'`*]*/u.exec(word)![0].length
     const at = word.search(/(?<=[=:#])[^=:#]/u)
     // `password=secret` is one word; the secret begins behind the sign.
