@@ -143,3 +143,43 @@ const capital = (unit: number): number => (unit >= 0x61 && unit <= 0x7a ? unit -
 function isAlphanumeric(unit: number): boolean {
   return (unit >= 0x61 && unit <= 0x7a) || (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a)
 }
+
+/** Parts of words in ASCII: like `ContextWords`, but for what may stand anywhere. */
+export class WordParts {
+  /** By two units, the bucket of the parts that begin with them. */
+  readonly #heads = new Uint8Array(ASCII * ASCII)
+  readonly #buckets: Uint8Array[][] = [[]]
+
+  /** @param parts of two small letters or more. */
+  constructor(parts: readonly string[]) {
+    for (const part of parts) {
+      const units = Uint8Array.from(part, (sign) => sign.charCodeAt(0))
+      const [first, second] = [units[0]!, units[1]!]
+      const bucket = this.#heads[first * ASCII + second]! || this.#buckets.push([]) - 1
+      this.#buckets[bucket]!.push(units)
+      for (const one of [first, capital(first)]) for (const other of [second, capital(second)]) this.#heads[one * ASCII + other] = bucket
+    }
+  }
+
+  /** Whether one of them stands in a segment in ASCII or before it, in letters small or capital. */
+  standIn({ units, wholeBase, base, text }: Segment): boolean {
+    const end = base + text.length
+    let unit = units[wholeBase]!
+    for (let i = wholeBase; i < end; i++) {
+      const next = units[i + 1]!
+      const bucket = this.#heads[unit * ASCII + next]!
+      if (bucket !== 0 && this.#beginsOne(this.#buckets[bucket]!, units, i, end)) return true
+      unit = next
+    }
+    return false
+  }
+
+  #beginsOne(bucket: readonly Uint8Array[], units: Uint16Array, start: number, end: number): boolean {
+    for (const part of bucket) {
+      let i = 2
+      while (i < part.length && isUnit(part[i]!, units[start + i]!)) i++
+      if (i === part.length && start + i <= end) return true
+    }
+    return false
+  }
+}

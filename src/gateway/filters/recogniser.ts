@@ -97,7 +97,6 @@ export class Segment {
   readonly #units: Uint16Array | null
   #runs: readonly DigitRun[] | null = null
   #whole: string | null = null
-  #small: string | null = null
   #isAscii: boolean | null = null
   #outline: Outline | null = null
   /** The last context that was asked for: several recognisers ask for that of the same value. */
@@ -140,12 +139,6 @@ export class Segment {
   get whole(): string {
     this.#whole ??= this.before + this.text
     return this.#whole
-  }
-
-  /** Of the same length as `whole` where that is ASCII. */
-  get wholeInSmallLetters(): string {
-    this.#small ??= this.whole.toLowerCase()
-    return this.#small
   }
 
   get isAscii(): boolean {
