@@ -1,3 +1,4 @@
+import { everyMatch } from './every-match.ts'
 import { CONNECTORS, plainForm } from './joining-words.ts'
 
 /** Words of a street's name, of a city's. */
@@ -28,6 +29,7 @@ export const CAPITAL = /^[\p{Lu}][\p{L}.'’-]{0,30}$/u
 const POSTCODE = /^(?:[A-Z]{1,2}-)?\d{4,6}(?:-\d{3,4})?$|^\d{2}-\d{3}$/u
 const HALVES = /^(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|\d{4} [A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{3} \d{2})$/u
 
+const WORDS = /[^\s,]+/gu
 /** A bracket or a quote before the first letter or digit. */
 const OPENED = /^[("'][\p{L}\d]/u
 
@@ -42,7 +44,7 @@ export interface Word {
 
 export function wordsOf(text: string): readonly Word[] {
   const found: Word[] = []
-  for (const { 0: raw, index } of text.matchAll(/[^\s,]+/gu)) {
+  for (const { 0: raw, index } of everyMatch(WORDS, text)) {
     const opened = OPENED.test(raw) ? 1 : 0
     const cut = raw.slice(opened).replace(/[;:!?)]+$/u, '')
     const end = index + opened + cut.length

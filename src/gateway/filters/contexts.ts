@@ -1,6 +1,7 @@
 import { plainForm } from './joining-words.ts'
 import { AFTER_UNITS, BEFORE_UNITS, CONTEXT_UNITS, type Segment } from './recogniser.ts'
-import { hashOf, isAscii, WORD_TABLE } from './word-table.ts'
+import { NONE, PhraseTree, WordNumbers } from './phrase-tree.ts'
+import { isAscii, WORD_TABLE } from './word-table.ts'
 
 /** Words of a phrase that announces a value, at most: `national health insurance number`. */
 const LONGEST_PHRASE = 4
@@ -48,13 +49,10 @@ function words(text: string): readonly Word[] {
   return found
 }
 
-/** Marks of words, by their hash: nearly all words of a text have none, and are not cut out to be looked up. */
-const MARKS = 1 << 13
+/** What a word is in phrases, and between a label and its value. */
 const LAST = 1
 const FILLER = 2
 const FIRST = 4
-
-const markOf = (word: string): number => hashOf(word) & (MARKS - 1)
 
 /** Phrases that announce values, in any language, and what they announce. */
 export class Lexicon {
@@ -62,10 +60,23 @@ export class Lexicon {
   /** First and last words of phrases: nothing else is looked up. */
   readonly #firsts = new Set<string>()
   readonly #lasts = new Set<string>()
-  readonly #marks = new Uint8Array(MARKS)
+
+  // The same for words in ASCII, by their numbers.
+  readonly #numbers = new WordNumbers()
+  readonly #marks: number[] = []
+  /** What fillers and owners add to the distance. */
+  readonly #steps: number[] = []
+  readonly #forwards = new PhraseTree()
+  readonly #backwards = new PhraseTree()
 
   constructor() {
-    for (const word of [...FILLERS, ...OWNERS]) this.#marks[markOf(word)]! |= FILLER
+    for (const word of [...FILLERS, ...OWNERS]) this.#steps[this.#mark(word, FILLER)] = stepOf(word)
+  }
+
+  #mark(word: string, mark: number): number {
+    const number = this.#numbers.add(word)
+    if (number !== NONE) this.#marks[number] = (this.#marks[number] ?? 0) | mark
+    return number
   }
 
   /** @param phrases words as they are written; capital letters and marks make no difference. */
@@ -75,8 +86,13 @@ export class Lexicon {
       if (parts.length === 0) continue
       this.#firsts.add(parts[0]!)
       this.#lasts.add(parts.at(-1)!)
-      this.#marks[markOf(parts[0]!)]! |= FIRST
-      this.#marks[markOf(parts.at(-1)!)]! |= LAST
+      this.#mark(parts[0]!, FIRST)
+      this.#mark(parts.at(-1)!, LAST)
+      const numbers = parts.map((part) => this.#mark(part, 0))
+      if (parts.length <= LONGEST_PHRASE) {
+        this.#forwards.add(numbers, name)
+        this.#backwards.add(numbers.toReversed(), name)
+      }
       const key = parts.join(' ')
       const names = this.#phrases.get(key)
       if (!names) this.#phrases.set(key, [name])
@@ -101,11 +117,17 @@ export class Lexicon {
     if (!segment.isAscii) return true
     WORD_TABLE.readBefore(segment, segment.before.length + start)
     for (let at = WORD_TABLE.count - 1; at >= 0; at--) {
-      const marks = this.#marks[WORD_TABLE.hashes[at]! & (MARKS - 1)]!
+      const marks = this.#marks[this.#numberAt(at)] ?? 0
       if ((marks & LAST) !== 0) return true
       if ((marks & FILLER) === 0 && !WORD_TABLE.isShortNumber(at)) return false
     }
     return false
+  }
+
+  /** The number of a word of `WORD_TABLE`, `NONE` if it is in no phrase and no filler. */
+  #numberAt(at: number): number {
+    const { hashes, starts, ends, units, base } = WORD_TABLE
+    return this.#numbers.of(hashes[at]!, units, base + starts[at]!, base + ends[at]!)
   }
 
   /** What the words of `after` say of the value before them. */
@@ -133,61 +155,61 @@ export class Lexicon {
   }
 
   #afterInAscii(line: string, isCut: boolean): Contexts {
-    const { starts, ends, hashes } = WORD_TABLE
     WORD_TABLE.read(line)
-    const count = isCut && ends[WORD_TABLE.count - 1] === line.length ? WORD_TABLE.count - 1 : WORD_TABLE.count
+    const count = isCut && WORD_TABLE.ends[WORD_TABLE.count - 1] === line.length ? WORD_TABLE.count - 1 : WORD_TABLE.count
     let contexts: Map<string, number> | null = null
-    let small = ''
     let distance = 0
     for (let at = 0; at < count; at++) {
-      const marks = this.#marks[hashes[at]! & (MARKS - 1)]!
-      if ((marks & (FIRST | FILLER)) !== 0) {
-        if (small === '') small = line.toLowerCase()
-        const plain = small.slice(starts[at], ends[at])
-        if ((marks & FIRST) !== 0 && this.#firsts.has(plain)) {
-          contexts ??= new Map()
-          let phrase = plain
-          this.#note(contexts, phrase, distance)
-          for (let next = at + 1; next < at + LONGEST_PHRASE && next < count; next++)
-            this.#note(contexts, (phrase += ` ${small.slice(starts[next], ends[next])}`), distance)
-        }
-        if ((marks & FILLER) !== 0) {
-          distance += stepOf(plain)
-          continue
-        }
-      }
-      if (!WORD_TABLE.isShortNumber(at)) distance++
+      const number = this.#numberAt(at)
+      const marks = this.#marks[number] ?? 0
+      if ((marks & FIRST) !== 0)
+        contexts = this.#noteFrom(this.#forwards, number, at, 1, Math.min(count, at + LONGEST_PHRASE), distance, contexts)
+      if ((marks & FILLER) !== 0) distance += this.#steps[number]!
+      else if (!WORD_TABLE.isShortNumber(at)) distance++
     }
     return contexts ?? EMPTY
   }
 
   /** As `#nearestFirst` of what `WORDS` matches, at a fraction of the cost. */
   #inAscii(segment: Segment, from: number, limit: number): Contexts {
-    const { starts, ends, hashes } = WORD_TABLE
     WORD_TABLE.readBefore(segment, limit)
+    const { starts } = WORD_TABLE
     let contexts: Map<string, number> | null = null
     let distance = 0
     // A word that is cut at the edge of what is known may be the end of a longer one.
     const isKnown = (at: number): boolean => at >= 0 && (from === 0 || starts[at]! > from)
     for (let at = WORD_TABLE.count - 1; isKnown(at); at--) {
-      const marks = this.#marks[hashes[at]! & (MARKS - 1)]!
-      if ((marks & (LAST | FILLER)) !== 0) {
-        const plain = segment.wholeInSmallLetters.slice(starts[at], ends[at])
-        if ((marks & LAST) !== 0 && this.#lasts.has(plain)) {
-          contexts ??= new Map()
-          let phrase = plain
-          this.#note(contexts, phrase, distance)
-          for (let next = at - 1; next > at - LONGEST_PHRASE && isKnown(next); next--)
-            this.#note(contexts, (phrase = `${segment.wholeInSmallLetters.slice(starts[next], ends[next])} ${phrase}`), distance)
-        }
-        if ((marks & FILLER) !== 0) {
-          distance += stepOf(plain)
-          continue
-        }
+      const number = this.#numberAt(at)
+      const marks = this.#marks[number] ?? 0
+      if ((marks & LAST) !== 0) {
+        let first = at
+        while (first > at - LONGEST_PHRASE + 1 && isKnown(first - 1)) first--
+        contexts = this.#noteFrom(this.#backwards, number, at, -1, first - 1, distance, contexts)
       }
-      if (!WORD_TABLE.isShortNumber(at)) distance++
+      if ((marks & FILLER) !== 0) distance += this.#steps[number]!
+      else if (!WORD_TABLE.isShortNumber(at)) distance++
     }
     return contexts ?? EMPTY
+  }
+
+  /** Notes every phrase from the word at `at`, whose number is known, on to before `end`, in steps of `by`. */
+  #noteFrom(
+    tree: PhraseTree,
+    number: number,
+    at: number,
+    by: 1 | -1,
+    end: number,
+    distance: number,
+    noted: Map<string, number> | null,
+  ): Map<string, number> {
+    const contexts = noted ?? new Map<string, number>()
+    let node = tree.step(NONE, number)
+    for (let next = at + by; node !== NONE; next += by) {
+      for (const name of tree.namesAt(node)) noteNearest(contexts, name, distance)
+      if (next === end) break
+      node = tree.step(node, this.#numberAt(next))
+    }
+    return contexts
   }
 
   #nearestFirst(found: readonly string[]): Contexts {
@@ -217,8 +239,13 @@ export class Lexicon {
   #note(contexts: Map<string, number>, phrase: string, distance: number): void {
     const names = this.#phrases.get(phrase)
     if (!names) return
-    for (const name of names) if (!((contexts.get(name) ?? Number.POSITIVE_INFINITY) <= distance)) contexts.set(name, distance)
+    for (const name of names) noteNearest(contexts, name, distance)
   }
+}
+
+function noteNearest(contexts: Map<string, number>, name: string, distance: number): void {
+  const known = contexts.get(name)
+  if (known === undefined || known > distance) contexts.set(name, distance)
 }
 
 /** What a word between a label and its value adds to the distance. */

@@ -28,23 +28,28 @@ const UNASSIGNED: ReadonlySet<string> = new Set(
   ),
 )
 
-export interface NationalLengths {
-  readonly national: number
+/** What one country code lets follow. */
+export interface NumberPlan {
+  /** Digits of the code. */
+  readonly code: number
+  /** Least and most digits behind it. */
   readonly least: number
   readonly most: number
 }
 
-/** @param digits country code and national number. @returns null if no country code begins it. */
-export function nationalLengths(digits: string): NationalLengths | null {
-  const two = digits.slice(0, 2)
-  const code = ONE_DIGIT.includes(digits[0] ?? '-')
-    ? digits[0]!
-    : TWO_DIGITS.has(two)
-      ? two
-      : THREE_DIGIT_ZONES.has(two)
-        ? digits.slice(0, 3)
-        : null
+function planOf(head: string): NumberPlan | null {
+  const two = head.slice(0, 2)
+  const code = ONE_DIGIT.includes(head[0]!) ? head[0]! : TWO_DIGITS.has(two) ? two : THREE_DIGIT_ZONES.has(two) ? head : null
   if (code === null || UNASSIGNED.has(code)) return null
   const [least, most] = LENGTHS[code] ?? DEFAULT_LENGTHS
-  return { national: digits.length - code.length, least, most }
+  return { code: code.length, least, most }
+}
+
+/** By the first three digits; made when first asked for. */
+let plans: readonly (NumberPlan | null)[] | null = null
+
+/** @param head the first three digits of country code and national number, 0 to 999. @returns null if no country code begins it. */
+export function numberPlan(head: number): NumberPlan | null {
+  plans ??= Array.from({ length: 1000 }, (_, every) => planOf(String(every).padStart(3, '0')))
+  return plans[head]!
 }

@@ -1,4 +1,6 @@
-import type { Match } from './recogniser.ts'
+import { everyMatch } from './every-match.ts'
+import { signBit } from './outline.ts'
+import type { Match, Segment } from './recogniser.ts'
 
 const SCORE = 0.9
 
@@ -37,12 +39,21 @@ export const CREDENTIAL_SHAPES: readonly CredentialShape[] = [
 /** What stands for a secret that is not told. */
 const UNREAL = /^(?:<.*>|\*+|\$\{?.*|x{3,}|pass|passwd|password|changeme|secret|\.{3,}|%s|\{.*\})$/iu
 
-export function credentials(text: string): readonly Match[] {
-  const matches: Match[] = []
-  for (const { hint, least, pattern } of CREDENTIAL_SHAPES) {
+/** Of each hint, the bit of a sign in it; all bits where it has none. */
+const SIGNS: readonly number[] = CREDENTIAL_SHAPES.map(({ hint }) => {
+  const sign = /[^A-Za-z0-9]/u.exec(hint)
+  return sign === null ? -1 : signBit(sign[0])
+})
+const NOTHING: readonly Match[] = []
+
+export function credentials({ text, outline: { signs } }: Segment): readonly Match[] {
+  let matches: Match[] | null = null
+  for (let i = 0; i < CREDENTIAL_SHAPES.length; i++) {
+    if (SIGNS[i] !== -1 && (SIGNS[i]! & signs) === 0) continue
+    const { hint, least, pattern } = CREDENTIAL_SHAPES[i]!
     if (text.length < least || !text.includes(hint)) continue
-    for (const { 0: secret, index } of text.matchAll(pattern))
-      if (!UNREAL.test(secret)) matches.push({ start: index, end: index + secret.length, score: SCORE })
+    for (const { 0: secret, index } of everyMatch(pattern, text))
+      if (!UNREAL.test(secret)) (matches ??= []).push({ start: index, end: index + secret.length, score: SCORE })
   }
-  return matches
+  return matches ?? NOTHING
 }

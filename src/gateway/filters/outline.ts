@@ -38,9 +38,9 @@ const ALL = 32_767
 
 const ASCII = 128
 const SIGN = 0
-const SMALL = 1
+export const SMALL = 1
 const CAPITAL = 2
-const DIGIT = 4
+export const DIGIT = 4
 /** What ends a word of a password: white space, controls, brackets and commas. */
 const SPACE = 8
 const KINDS = Uint8Array.from({ length: ASCII }, (_, unit) => {
@@ -62,14 +62,22 @@ const LETTERS = 3
 const LONG_GROUP = 14
 const NUMBER_DIGITS = 12
 
+const SIGN_MASK = 31
+/** The bit of a sign in `Outline.signs`, which some share: what it says is that a sign is not there. */
+export const signBit = (sign: string): number => 1 << (sign.charCodeAt(0) & SIGN_MASK)
+
 export class Outline {
   /** Starts and ends, in turn, of the runs of ASCII letters and digits. */
   readonly groups: number[] = []
+  /** Of each group, which of `SMALL`, `CAPITAL` and `DIGIT` are in it. */
+  readonly kinds: number[] = []
   /** Starts and ends, in turn, of the runs of digits. */
   readonly digits: number[] = []
   /** Union of `SHAPE`s; all of them for a text beyond ASCII, where units are not what they seem. */
   readonly shape: number
   readonly isAscii: boolean
+  /** Union of `signBit`s of the signs in it, brackets and commas apart. */
+  readonly signs: number
 
   /** @param units holds the text from `base` on, and a zero behind it. */
   constructor(units: Uint16Array, base: number, length: number) {
@@ -77,6 +85,7 @@ export class Outline {
     const end = base + length
     let shape = 0
     let isAscii = true
+    let signs = 0
     let count = 0
     let colons = 0
     let dashes = 0
@@ -93,6 +102,7 @@ export class Outline {
         continue
       }
       if (kind === SIGN) {
+        signs |= 1 << (unit & SIGN_MASK)
         if (unit === DOT) dots++
         else if (unit === DASH) dashes++
         else if (unit === COLON) {
@@ -122,6 +132,7 @@ export class Outline {
           }
         } while (next !== 0)
         groups.push(start - base, i - base)
+        this.kinds.push(kinds)
         if ((kinds & CAPITAL) !== 0) shape |= SHAPE.capital
         if (i - start >= LONG_GROUP) shape |= SHAPE.longGroup
         if ((kinds & LETTER) !== 0 && start > base && units[start - 1] === DOT) shape |= SHAPE.domain
@@ -135,6 +146,7 @@ export class Outline {
     if (colons >= 5 || dashes >= 5 || dots >= 2) shape |= SHAPE.parts
     this.shape = isAscii ? shape | shapeOfNumbers(units, base, digits) : ALL
     this.isAscii = isAscii
+    this.signs = signs
   }
 }
 

@@ -35,11 +35,20 @@ function byPrecedence(a: Candidate, b: Candidate): number {
  */
 export function resolveOverlaps(candidates: readonly Candidate[]): readonly Candidate[] {
   if (candidates.length < 2) return candidates
+  const ordered = disjoint(candidates)
+  if (ordered !== null) return ordered
   const changing = candidates.filter(({ action }) => action !== 'log')
   if (changing.length === candidates.length || changing.length === 0) return resolve(candidates)
   const changed = resolve(changing)
   const counted = candidates.filter((one) => one.action === 'log' && !changed.some((other) => overlaps(one, other)))
   return [...changed, ...resolve(counted)].sort((a, b) => a.start - b.start)
+}
+
+/** By their starts, if no two overlap, as is most common; null if some do. */
+function disjoint(candidates: readonly Candidate[]): readonly Candidate[] | null {
+  const ordered = candidates.toSorted((a, b) => a.start - b.start)
+  for (let i = 1; i < ordered.length; i++) if (ordered[i]!.start < ordered[i - 1]!.end) return null
+  return ordered
 }
 
 const overlaps = (a: Candidate, b: Candidate): boolean => a.start < b.end && b.start < a.end

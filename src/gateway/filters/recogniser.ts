@@ -92,10 +92,11 @@ export class Segment {
   readonly minScore: number
   readonly base: number
   readonly wholeBase: number
+  /** Where the context of its first unit begins. */
+  readonly contextBase: number
   readonly #units: Uint16Array | null
   #runs: readonly DigitRun[] | null = null
   #whole: string | null = null
-  #small: string | null = null
   #isAscii: boolean | null = null
   #outline: Outline | null = null
   /** The last context that was asked for: several recognisers ask for that of the same value. */
@@ -109,6 +110,7 @@ export class Segment {
     this.minScore = minScore
     this.base = lent === null ? PAD + before.length : lent.base
     this.wholeBase = this.base - before.length
+    this.contextBase = this.base - Math.min(before.length, CONTEXT_UNITS)
     this.#units = lent === null ? null : lent.units
     if (lent !== null) this.#isAscii = true
   }
@@ -139,12 +141,6 @@ export class Segment {
     return this.#whole
   }
 
-  /** Of the same length as `whole` where that is ASCII. */
-  get wholeInSmallLetters(): string {
-    this.#small ??= this.whole.toLowerCase()
-    return this.#small
-  }
-
   get isAscii(): boolean {
     this.#isAscii ??= this.outline.isAscii && !BEYOND_ASCII.test(this.before)
     return this.#isAscii
@@ -170,7 +166,7 @@ export class Segment {
   hasContext(start: number, words: ContextWords, units: number = CONTEXT_UNITS): boolean {
     if (this.isAscii) {
       const end = this.base + start
-      return words.standIn(this.units, Math.max(this.wholeBase, end - Math.min(units, CONTEXT_UNITS)), end)
+      return words.standIn(this, Math.max(this.wholeBase, end - Math.min(units, CONTEXT_UNITS)), end)
     }
     return words.test(this.context(start).slice(-units))
   }

@@ -36,6 +36,9 @@ class WordTable {
   ends = new Int32Array(FIRST_SIZE)
   hashes = new Int32Array(FIRST_SIZE)
   count = 0
+  /** The units that were read last, and where offset 0 is in them. */
+  units: Uint16Array = new Uint16Array()
+  base = 0
   #isNumber = new Uint8Array(FIRST_SIZE)
   readonly #line = new Uint16Array(AFTER_UNITS)
   /** The number of the segment that was read last, 0 for another text; not itself, for texts are not kept. */
@@ -68,6 +71,8 @@ class WordTable {
   }
 
   #read(units: Uint16Array, from: number, to: number, base: number): void {
+    this.units = units
+    this.base = base
     let i = from
     while (i < to) {
       let unit = units[i]!

@@ -1,5 +1,6 @@
-import { isAlphanumericUnit, isDigitUnit } from '../characters.ts'
+import { isAlphanumericUnit } from '../characters.ts'
 import { ADJACENT, AWAY, type Contexts, type Lexicon } from '../contexts.ts'
+import { DIGIT } from '../outline.ts'
 import { type After, BEFORE_UNITS, CONTEXT_UNITS, type Match, type Segment } from '../recogniser.ts'
 import type { Identifier, Labelled } from './identifier.ts'
 import { LayoutTree, NO_NODE } from './layout-tree.ts'
@@ -88,7 +89,7 @@ function goesOnAfter(segment: Segment, end: number): boolean {
 
 export function findIdentifiers(segment: Segment, index: IdentifierIndex): readonly Match[] {
   const { layouts } = index
-  const { groups } = segment.outline
+  const { groups, kinds } = segment.outline
   const { units, base } = segment
   const search: Search = { segment, index, matches: [], refuted: [], after: null }
   for (let from = 0; from < groups.length; from += 2) {
@@ -98,6 +99,7 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
     let node = layouts.root
     let at = start
     let isSpaced = false
+    const isBehindDigits = digitsStand(segment, from - 2)
     for (let to = from + 1; to < groups.length && to < from + MAX_GROUPS * 2; to += 2) {
       const end = groups[to]!
       const isFirst = to === from + 1
@@ -108,10 +110,10 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
         node = layouts.step(node, unit)
       }
       const codes = isFirst ? index.byLength[end - start]! : NO_ROWS
-      if (layouts.rowsAt(node).length + codes.length > 0) {
+      if (codes.length > 0 || layouts.hasRowsAt(node)) {
         // Groups parted by spaces among others of digits: four of a card's are no number of their own.
-        const mayBePart = isSpaced || (isFirst && end - start <= SHORT_GROUP && isOfDigits(units, base + start, base + end))
-        const isPart = mayBePart && (digitsStand(units, base, groups, from - 1) || digitsStand(units, base, groups, to + 2))
+        const mayBePart = isSpaced || (isFirst && end - start <= SHORT_GROUP && kinds[from >> 1] === DIGIT)
+        const isPart = mayBePart && (isBehindDigits || digitsStand(segment, to + 1))
         if (!isPart && !goesOnAfter(segment, end)) {
           contexts ??= index.lexicon.before(segment, start)
           judge(search, start, end, rowSetAt(index, node), codes, contexts)
@@ -120,8 +122,8 @@ export function findIdentifiers(segment: Segment, index: IdentifierIndex): reado
       if (node === NO_NODE) break
     }
     // Behind a group of digits and a space stands no label.
-    if (digitsStand(units, base, groups, from - 1)) continue
-    const end = codeEnd(units, base, groups, from)
+    if (isBehindDigits) continue
+    const end = codeEnd(segment, from)
     if (end === 0) continue
     if (contexts === null && index.lexicon.mayStandBefore(segment, start)) contexts = index.lexicon.before(segment, start)
     labelledCode(search, start, end, contexts)
@@ -152,18 +154,11 @@ function rowSetAt({ layouts, rowSets }: IdentifierIndex, node: number): RowSet {
 
 const NO_ROWS: readonly Row[] = []
 
-function isOfDigits(units: Uint16Array, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (!isDigitUnit(units[i]!)) return false
-  return true
-}
-
-/** Whether the group that ends at `groups[at]` is of digits alone, and a space away from its neighbour. */
-function digitsStand(units: Uint16Array, base: number, groups: readonly number[], at: number): boolean {
-  if (at < 1 || at >= groups.length) return false
-  const end = base + groups[at]!
-  const start = base + groups[at - 1]!
+/** Whether the group that begins at `groups[at]` is of digits alone, and a space away from its neighbour. */
+function digitsStand({ outline: { groups, kinds }, units, base }: Segment, at: number): boolean {
+  if (at < 0 || at >= groups.length || kinds[at >> 1] !== DIGIT) return false
   // Inside the segment only: what is before it stands there as it is cut.
-  return (units[end] === 0x20 || (start > base && units[start - 1] === 0x20)) && isOfDigits(units, start, end)
+  return units[base + groups[at + 1]!] === 0x20 || (groups[at]! > 0 && units[base + groups[at]! - 1] === 0x20)
 }
 
 function isOther(contexts: Contexts): boolean {
@@ -265,16 +260,20 @@ const COPULA = /^["')\]’”»]{0,2} (?:is|was|as|are|ist|war|als|est|es|è) /u
 const isCodeSign = (unit: number): boolean => unit === 0x2d || unit === 0x2e || unit === 0x2f || unit === 0x5f
 
 /** End of the code that begins with group `from`, its groups joined by single signs; 0 if there is none. */
-function codeEnd(units: Uint16Array, base: number, groups: readonly number[], from: number): number {
+function codeEnd({ outline: { groups, kinds }, units, base }: Segment, from: number): number {
   const start = groups[from]!
   // The middle of a code: it was looked at from its first group.
   const before = units[base + start - 1]!
   if (from > 0 && isNext(groups, from) && isCodeSign(before) && before !== UNDERSCORE) return 0
   let to = from + 1
-  while (to + 2 < groups.length && isNext(groups, to + 1) && isCodeSign(units[base + groups[to]!]!)) to += 2
+  let found = kinds[from >> 1]!
+  while (to + 2 < groups.length && isNext(groups, to + 1) && isCodeSign(units[base + groups[to]!]!)) {
+    to += 2
+    found |= kinds[to >> 1]!
+  }
   const end = groups[to]!
   if (end - start < SHORTEST_CODE || end - start > LONGEST || units[base + end] === AT) return 0
-  return hasDigit(units, base + start, base + end) ? end : 0
+  return (found & DIGIT) !== 0 ? end : 0
 }
 
 const AT = 0x40
@@ -316,9 +315,4 @@ function labelledRows({ labelled }: IdentifierIndex, contexts: Contexts, code: s
   return labelled.filter(
     ({ label, not, pattern }) => (contexts.get(label) ?? AWAY) < AWAY && (contexts.get(not) ?? AWAY) >= AWAY && pattern.test(code),
   )
-}
-
-function hasDigit(units: Uint16Array, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (isDigitUnit(units[i]!)) return true
-  return false
 }

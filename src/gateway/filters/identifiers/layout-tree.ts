@@ -49,6 +49,10 @@ export class LayoutTree<Row> {
     return node === NO_NODE ? NOTHING : this.#rows[node]!
   }
 
+  hasRowsAt(node: number): boolean {
+    return node !== NO_NODE && this.#rows[node]!.length > 0
+  }
+
   #column(unit: number): number {
     const known = this.#columns[unit]!
     if (known !== 0) return known

@@ -1,5 +1,6 @@
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { credentials } from '../credential-shapes.ts'
+import { signBit } from '../outline.ts'
 import { mayBeVendorKey, vendorKeyAt } from '../vendor-keys.ts'
 
 const MIN_TOKEN = 16
@@ -84,10 +85,12 @@ function pem(segment: Segment): Match | null {
   return null
 }
 
+const DASHES = signBit('-')
+
 function find(segment: Segment): readonly Match[] {
   const { text, units, base } = segment
   const matches: Match[] = []
-  const opened = text.includes('-----') ? pem(segment) : null
+  const opened = (segment.outline.signs & DASHES) !== 0 && text.includes('-----') ? pem(segment) : null
   if (opened) matches.push(opened)
   for (let i = 0; i < text.length; i++) {
     if (!isTokenUnit(units[base + i]!)) continue
@@ -109,7 +112,7 @@ function find(segment: Segment): readonly Match[] {
     }
     i = Math.max(i, jwt)
   }
-  for (const secret of credentials(text)) matches.push(secret)
+  for (const secret of credentials(segment)) matches.push(secret)
   return matches
 }
 

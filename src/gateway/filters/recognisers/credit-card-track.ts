@@ -1,4 +1,5 @@
 import { luhn } from '../checksums.ts'
+import { everyMatch } from '../every-match.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
@@ -8,7 +9,7 @@ const TRACKS = /(?:%?B(\d{12,19})\^[A-Z./' -]{2,26}(?:\^\d{4,7}[0-9A-Z]{0,40}\??
 function find(segment: Segment): readonly Match[] {
   const matches: Match[] = []
   if (!/[\^=D]/u.test(segment.text)) return matches
-  for (const { 0: value, 1: first, 2: second, index } of segment.text.matchAll(TRACKS))
+  for (const { 0: value, 1: first, 2: second, index } of everyMatch(TRACKS, segment.text))
     if (luhn((first ?? second)!)) matches.push({ start: index, end: index + value.length, score: 0.97 })
   return matches
 }

@@ -1,4 +1,4 @@
-import { type DigitGroup, digitsOf } from '../digit-runs.ts'
+import { DASH, type DigitRun, separatorOf, SPACE, STOP } from '../digit-runs.ts'
 import { isAnnouncedAsOther } from '../identifiers/table.ts'
 import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
@@ -107,75 +107,97 @@ const CONTEXT = contextWords(
   'jcb', 'unionpay', 'pan', 'cc', 'karte', 'kreditkarte', 'kartennummer', 'carte', 'tarjeta', 'carta', 'cartão',
 ) // prettier-ignore
 
-function luhn(digits: string): boolean {
+/** ISO/IEC 7812-1 annex B, for digits that are not all the same, as they stand. */
+function isLuhn(run: DigitRun, from: number, to: number): boolean {
+  const first = run.digitAt(run.startOf(from))
   let sum = 0
-  for (let i = 0; i < digits.length; i++) {
-    let digit = digits.charCodeAt(digits.length - 1 - i) - 0x30
-    if (i % 2 === 1) digit = digit > 4 ? digit * 2 - 9 : digit * 2
-    sum += digit
-  }
-  return sum % 10 === 0
+  let isDoubled = false
+  let areSame = true
+  for (let group = to - 1; group >= from; group--)
+    for (let i = run.endOf(group) - 1; i >= run.startOf(group); i--) {
+      const digit = run.digitAt(i)
+      if (digit !== first) areSame = false
+      sum += isDoubled ? (digit > 4 ? digit * 2 - 9 : digit * 2) : digit
+      isDoubled = !isDoubled
+    }
+  return sum % 10 === 0 && !areSame
 }
 
-function issuerScore(digits: string): number {
-  let best = 0
-  for (const issuer of ISSUERS) {
-    if (issuer.score <= best || !issuer.lengths.includes(digits.length)) continue
-    const fits = issuer.prefixes.some(([low, high]) => {
-      const head = digits.slice(0, low.length)
-      return head >= low && head <= high
-    })
-    if (fits) best = issuer.score
+/** Leading digits that tell all issuers apart. */
+const HEAD_DIGITS = 4
+const LENGTHS = MAX_DIGITS - MIN_DIGITS + 1
+const HUNDRED = 100
+
+/** By leading digits and length, the highest score of all issuers, times a hundred. */
+function scoresOfIssuers(): Uint8Array {
+  const scores = new Uint8Array(10 ** HEAD_DIGITS * LENGTHS)
+  for (const { prefixes, lengths, score } of ISSUERS)
+    for (const [low, high] of prefixes) {
+      const width = 10 ** (HEAD_DIGITS - low.length)
+      for (let head = Number(low) * width; head < (Number(high) + 1) * width; head++)
+        for (const length of lengths) {
+          const at = head * LENGTHS + length - MIN_DIGITS
+          scores[at] = Math.max(scores[at]!, Math.round(score * HUNDRED))
+        }
+    }
+  return scores
+}
+/** Made when the first number passes its check. */
+let issuerScores: Uint8Array | null = null
+
+function issuerScore(run: DigitRun, from: number, count: number): number {
+  let head = 0
+  let group = from
+  let at = run.startOf(from)
+  for (let i = 0; i < HEAD_DIGITS; i++) {
+    if (at === run.endOf(group)) at = run.startOf(++group)
+    head = head * 10 + run.digitAt(at++)
   }
-  return best
+  issuerScores ??= scoresOfIssuers()
+  return issuerScores[head * LENGTHS + count - MIN_DIGITS]! / HUNDRED
 }
 
 /** How cards are printed: in fours with a shorter or longer rest, 4-6-5 (American Express) or 4-6-4 (Diners). */
-function isCardGrouping(groups: readonly DigitGroup[], from: number, to: number): boolean {
+function isCardGrouping(run: DigitRun, from: number, to: number): boolean {
   if (to - from === 1) return true
-  const last = sizeOf(groups[to - 1]!)
-  if (to - from === 3 && sizeOf(groups[from]!) === 4 && sizeOf(groups[from + 1]!) === 6) return last === 5 || last === 4
-  for (let i = from; i < to - 1; i++) if (sizeOf(groups[i]!) !== 4) return false
+  const last = run.size(to - 1)
+  if (to - from === 3 && run.size(from) === 4 && run.size(from + 1) === 6) return last === 5 || last === 4
+  for (let i = from; i < to - 1; i++) if (run.size(i) !== 4) return false
   return last <= 7
 }
 
-function sizeOf({ start, end }: DigitGroup): number {
-  return end - start
-}
-
-function isCardSeparator(separator: string): boolean {
-  return separator === ' ' || separator === '-' || separator === '.' || separator === '  ' || separator === ' - '
-}
+const CARD_SEPARATORS: ReadonlySet<number> = new Set([SPACE, DASH, STOP, separatorOf('  '), separatorOf(' - ')])
 
 function find(segment: Segment): readonly Match[] {
-  const matches: Match[] = []
+  let matches: Match[] | null = null
   for (const run of segment.digitRuns) {
-    const { groups, separators } = run
-    for (let from = 0; from < groups.length; from++) {
-      if (from === 0 && run.gluedBefore && segment.unitAt(groups[0]!.start - 1) !== 0x2d) continue
+    const { count } = run
+    for (let from = 0; from < count; from++) {
+      if (from === 0 && run.gluedBefore && segment.unitAt(run.startOf(0) - 1) !== 0x2d) continue
+      const between = run.separator(from - 1)
       // A decimal fraction has random digits, and one in ten passes Luhn.
-      if (from > 0 && separators[from - 1] === '.') continue
-      let count = 0
-      for (let to = from + 1; to <= groups.length; to++) {
-        const group = groups[to - 1]!
-        count += group.end - group.start
-        if (count > MAX_DIGITS || (to - from > 1 && !isCardSeparator(separators[to - 2]!))) break
-        if (to - from > 2 && separators[to - 2] !== separators[from]) break
-        if (to === groups.length && run.gluedAfter) break
-        if (count < MIN_DIGITS || !isCardGrouping(groups, from, to)) continue
-        const digits = digitsOf(segment.text, groups, from, to)
-        if (!luhn(digits) || /^(\d)\1+$/u.test(digits)) continue
-        const issuer = issuerScore(digits)
+      if (between === STOP) continue
+      const sign = run.separator(from)
+      let digits = 0
+      for (let to = from + 1; to <= count; to++) {
+        digits += run.size(to - 1)
+        if (digits > MAX_DIGITS || (to - from > 1 && !CARD_SEPARATORS.has(run.separator(to - 2)))) break
+        if (to - from > 2 && run.separator(to - 2) !== sign) break
+        if (to === count && run.gluedAfter) break
+        if (digits < MIN_DIGITS || !isCardGrouping(run, from, to) || !isLuhn(run, from, to)) continue
+        const issuer = issuerScore(run, from, digits)
         if (issuer === 0) continue
-        const start = groups[from]!.start
+        const start = run.startOf(from)
         const isCard = segment.hasContext(start, CONTEXT)
         const isOther = !isCard && issuer < COMMON && isAnnouncedAsOther(segment, start, 'CREDIT_CARD')
         const score = isCard ? Math.min(1, issuer + CONTEXT_BOOST) : issuer - (isOther ? ANNOUNCED_AS_OTHER : 0)
-        matches.push({ start, end: group.end, score })
+        ;(matches ??= []).push({ start, end: run.endOf(to - 1), score })
       }
     }
   }
-  return matches
+  return matches ?? NOTHING
 }
+
+const NOTHING: readonly Match[] = []
 
 export const creditCard: Recogniser = { entities: ['CREDIT_CARD'], needs: TRAIT.digits, shapes: SHAPE.twelveDigits, find }

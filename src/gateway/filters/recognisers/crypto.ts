@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { everyMatch } from '../every-match.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
@@ -45,9 +46,25 @@ function bech32(token: string): boolean {
   return check >>> 0 === 1 || check >>> 0 === 0x2bc830a3
 }
 
+/** The shortest of base58, of bech32 and of `0x` with forty signs. */
+const [SHORTEST_BASE58, SHORTEST_BECH32] = [26, 14]
+const NOTHING: readonly Match[] = []
+
+/** Whether a group of letters and digits is as long as an address, and begins as one: each is a group of its own. */
+function mayHold({ outline: { groups }, units, base }: Segment): boolean {
+  for (let at = 0; at < groups.length; at += 2) {
+    const size = groups[at + 1]! - groups[at]!
+    if (size >= SHORTEST_BASE58) return true
+    const first = units[base + groups[at]!]! | 0x20
+    if (size >= SHORTEST_BECH32 && (first === 0x62 || first === 0x74)) return true
+  }
+  return false
+}
+
 function find(segment: Segment): readonly Match[] {
+  if (!mayHold(segment)) return NOTHING
   const matches: Match[] = []
-  for (const { 0: token, index } of segment.text.matchAll(TOKEN)) {
+  for (const { 0: token, index } of everyMatch(TOKEN, segment.text)) {
     const found = token.startsWith('0x')
       ? SCORE.form
       : /^(?:bc1|tb1)/iu.test(token)

@@ -1,4 +1,5 @@
 import { MONTHS, plainForm } from '../joining-words.ts'
+import { everyMatch } from '../every-match.ts'
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { WordFilter } from '../word-filter.ts'
 import { SHAPE } from '../outline.ts'
@@ -28,7 +29,7 @@ function isDay(text: string | undefined): boolean {
 }
 
 function numeric(segment: Segment, matches: Match[]): void {
-  for (const match of segment.text.matchAll(NUMERIC)) {
+  for (const match of everyMatch(NUMERIC, segment.text)) {
     const [, first, sign, second, year] = match
     const [a, b] = [Number(first), Number(second)]
     if (a < 1 || b < 1 || !((a <= 31 && b <= 12) || (a <= 12 && b <= 31))) continue
@@ -46,7 +47,7 @@ function lifted(segment: Segment, start: number, end: number, score: number): Ma
 /** The name of a month and the numbers around it: `4 de marzo de 2024`, `March 4th, 2024`, `04-MAR-2024`. */
 function named(segment: Segment, matches: Match[]): void {
   if (!segment.isAscii) {
-    for (const { 0: word, index } of segment.text.matchAll(WORD))
+    for (const { 0: word, index } of everyMatch(WORD, segment.text))
       if (MONTHS.has(plainForm(word))) month(segment, index, word.length, matches)
     return
   }
@@ -98,14 +99,14 @@ function find(segment: Segment): readonly Match[] {
   const { shape } = segment.outline
   const matches: Match[] = []
   if ((shape & SHAPE.date) !== 0) {
-    for (const { 0: value, index } of text.matchAll(ISO)) matches.push({ start: index, end: index + value.length, score: SCORE.iso })
+    for (const { 0: value, index } of everyMatch(ISO, text)) matches.push({ start: index, end: index + value.length, score: SCORE.iso })
     numeric(segment, matches)
   }
   if ((shape & SHAPE.meridiem) !== 0)
-    for (const { 0: value, index } of text.matchAll(HOUR)) matches.push({ start: index, end: index + value.length, score: SCORE.time })
+    for (const { 0: value, index } of everyMatch(HOUR, text)) matches.push({ start: index, end: index + value.length, score: SCORE.time })
   // `16:9` is hardly an hour; two digits behind the colon are one, in four signs less surely.
   if ((shape & SHAPE.clock) !== 0)
-    for (const { 0: value, index } of text.matchAll(CLOCK))
+    for (const { 0: value, index } of everyMatch(CLOCK, text))
       matches.push({ start: index, end: index + value.length, score: value.length >= 5 ? SCORE.time : SCORE.time - 0.08 })
   if ((shape & SHAPE.word) !== 0) named(segment, matches)
   return matches

@@ -49,7 +49,7 @@ function findV4(segment: Segment, matches: Match[]): void {
     const apart = !isAlphanumericUnit(before) && !(before === 0x2e && isAlphanumericUnit(segment.unitAt(i - 2)))
     const end = apart ? v4At(segment, i) : 0
     if (end > 0) {
-      const isVersion = VERSION.test(segment.context(i).slice(-VERSION_UNITS).trimEnd())
+      const isVersion = segment.hasContext(i, VERSION, VERSION_UNITS)
       matches.push({ start: i, end, score: isVersion ? SCORE_V4 - VERSION_PENALTY : SCORE_V4 })
       i = end
     } else {

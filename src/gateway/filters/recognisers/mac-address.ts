@@ -1,3 +1,4 @@
+import { everyMatch } from '../every-match.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
@@ -24,7 +25,7 @@ function mayHold({ outline: { groups } }: Segment): boolean {
 function find(segment: Segment): readonly Match[] {
   if (!mayHold(segment)) return NOTHING
   const matches: Match[] = []
-  for (const { 0: value, index } of segment.text.matchAll(MAC)) {
+  for (const { 0: value, index } of everyMatch(MAC, segment.text)) {
     // The broadcast and the empty address are nobody's.
     if (!/^(?:F|0)+$/iu.test(value.replaceAll(/[:.-]/gu, ''))) matches.push({ start: index, end: index + value.length, score: 0.75 })
   }

@@ -1,3 +1,5 @@
+import { WordParts } from '../context-words.ts'
+import { everyMatch } from '../every-match.ts'
 import { type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
 
@@ -22,10 +24,12 @@ const LABEL_AFTER =
   /^["'`)\]”’»]{0,2} (?:is|was|as|ist|als|est|es|è|é|jest) (?:(?:the|my|your|his|her|our|their|das|mein|ihr|sein|unser|le|mon|votre|son|la|su|mi|tu|minha|sua|het|mijn|uw) )?(?:(?:new|old|temporary|initial|default|current|neue|nouveau|nueva|nuova|nova) )?(?:password|passphrase|passcode|passwort|kennwort|mot de passe|mdp|contraseña|clave|wachtwoord|(?:a )?senha|hasło|parola|lösenord)(?!\p{L})/iu
 /** Most texts have none of these. */
 const HINT = /pass|pwd|pw|kennw|mdp|contrase|clave|wachtw|senha|has[lł]o|parol|lösen|salas|adgang|heslo|jelsz|şifre|пароль|pin/iu
-/** The same for a text in ASCII and in small letters, at a fraction of the cost. */
-const ASCII_HINT = /pass|pwd|pw|kennw|mdp|contrase|clave|wachtw|senha|haslo|parola|salas|adgang|heslo|pin/
+/** The same for a text in ASCII, at a fraction of the cost: parts of words, by their first two units. */
+const ASCII_HINTS = new WordParts('pass pwd pw kennw mdp contrase clave wachtw senha haslo parola salas adgang heslo pin'.split(' '))
 const UNREAL =
   /^(?:<.*|\*+|\$\{?.*|x{3,}.*|your.*|example.*|changeme.*|null|none|true|false|undefined|n\/a|required|.*\.(?:length|value|trim|hash).*|process\.env.*|u?int8array|arraybuffer|string|os\.environ.*)$/iu
+
+const WORDS = /[^\s,()]{4,128}/gu
 
 const kindsIn = (word: string): number => [/\p{Ll}/u, /\p{Lu}/u, /\d/u, /[^\p{L}\d]/u].filter((kind) => kind.test(word)).length
 
@@ -45,9 +49,9 @@ const PLAIN = /^[\d.,]+\p{L}{1,3}$|^(?:\p{Lu}?\p{Ll}+|\p{Lu}+|\d+|v\d+)(?:[-._/:
 
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
-  if (!(segment.isAscii ? ASCII_HINT.test(segment.wholeInSmallLetters) : HINT.test(segment.whole))) return beforeLabel(segment)
+  if (!(segment.isAscii ? ASCII_HINTS.standIn(segment) : HINT.test(segment.whole))) return beforeLabel(segment)
   const matches: Match[] = []
-  for (const { 0: word, index } of text.matchAll(/[^\s,()]{4,128}/gu)) {
+  for (const { 0: word, index } of everyMatch(WORDS, text)) {
     const quotes = /^["'`*]*/u.exec(word)![0].length
     const at = word.search(/(?<=[=:#])[^=:#]/u)
     // `password=secret` is one word; the secret begins behind the sign.

@@ -1,5 +1,5 @@
 import { SCORE_THRESHOLD } from '#foundation/core'
-import { type DigitRun, digitsOf } from '../digit-runs.ts'
+import { DASH, type DigitRun, holds, NO_SEPARATOR, SPACE, STOP } from '../digit-runs.ts'
 import { isAnnouncedAsOther } from '../identifiers/table.ts'
 import { CONTEXT_BOOST, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { SHAPE } from '../outline.ts'
@@ -20,7 +20,15 @@ const CONTEXT = contextWords(
 )
 
 /** By separator: dashes are the written form; without any, nine digits mean a number of this kind only beside a context word. */
-const SCORES: Readonly<Record<string, number>> = { '-': 0.85, ' ': 0.5, '.': 0.4, '': 0.2, uneven: 0.25 }
+const SCORE_WITH_DASHES = 0.85
+const SCORES: ReadonlyMap<number, number> = new Map([
+  [DASH, SCORE_WITH_DASHES],
+  [SPACE, 0.5],
+  [STOP, 0.4],
+])
+const SCORE_IN_ONE = 0.2
+/** One of the dashes left out. */
+const SCORE_UNEVEN = 0.25
 
 /** What a word directly before it that announces a number of another kind takes from the form with spaces. */
 const ANNOUNCED_AS_OTHER = 0.15
@@ -41,57 +49,56 @@ function isIssuable(digits: string): boolean {
   )
 }
 
-type Part = readonly [from: number, to: number, separator: string]
-const NOTHING: readonly Part[] = []
+/** Groups `from` to before `to`, with the score of their form. */
+type Part = readonly [from: number, to: number, form: number]
+const NO_PARTS: readonly Part[] = []
 
 function candidates(run: DigitRun): readonly Part[] {
-  const { groups, separators } = run
+  const { count } = run
   let found: Part[] | null = null
-  const size = (i: number): number => groups[i]!.end - groups[i]!.start
-  for (let i = 0; i < groups.length; i++) {
-    const before = separators[i - 1] ?? ''
-    if (size(i) === 9) {
-      if (isApart(before) && isApart(separators[i] ?? '')) (found ??= []).push([i, i + 1, ''])
+  for (let i = 0; i < count; i++) {
+    const size = run.size(i)
+    if (size !== 3 && size !== 5 && size !== 9) continue
+    const before = run.separator(i - 1)
+    const separator = run.separator(i)
+    if (size === 9) {
+      if (isApart(before) && isApart(separator)) (found ??= []).push([i, i + 1, SCORE_IN_ONE])
       continue
     }
-    // One of the dashes left out: `521-449382`, `52144-9382`.
-    if (
-      i + 2 === groups.length &&
-      separators[i] === '-' &&
-      isApart(before) &&
-      ((size(i) === 3 && size(i + 1) === 6) || (size(i) === 5 && size(i + 1) === 4))
-    )
-      (found ??= []).push([i, i + 2, 'uneven'])
-    if (i + 3 > groups.length || size(i) !== 3 || size(i + 1) !== 2 || size(i + 2) !== 4) continue
-    const separator = separators[i]!
-    if (separator !== separators[i + 1] || SCORES[separator] === undefined) continue
-    const after = separators[i + 2] ?? ''
+    // `521-449382`, `52144-9382`.
+    if (i + 2 === count && separator === DASH && isApart(before) && size + run.size(i + 1) === 9)
+      (found ??= []).push([i, i + 2, SCORE_UNEVEN])
+    if (i + 3 > count || size !== 3 || run.size(i + 1) !== 2 || run.size(i + 2) !== 4) continue
+    const form = separator === run.separator(i + 1) ? SCORES.get(separator) : undefined
+    if (form === undefined) continue
+    const after = run.separator(i + 2)
     // Set off by spaces, the number may stand among others; made of spaces, it must be the whole run.
-    if (separator === ' ' ? i === 0 && after === '' : isApart(before) && isApart(after)) (found ??= []).push([i, i + 3, separator])
+    if (separator === SPACE ? i === 0 && after === NO_SEPARATOR : isApart(before) && isApart(after)) (found ??= []).push([i, i + 3, form])
   }
-  return found ?? NOTHING
+  return found ?? NO_PARTS
 }
 
-function isApart(separator: string): boolean {
-  return separator === '' || separator.includes(' ')
+function isApart(separator: number): boolean {
+  return separator === NO_SEPARATOR || holds(separator, SPACE)
 }
 
 function find(segment: Segment): readonly Match[] {
-  const matches: Match[] = []
+  let matches: Match[] | null = null
   for (const run of segment.digitRuns) {
     if (run.plus) continue
-    for (const [from, to, separator] of candidates(run)) {
-      if ((from === 0 && run.gluedBefore) || (to === run.groups.length && run.gluedAfter)) continue
-      if (!isIssuable(digitsOf(segment.text, run.groups, from, to))) continue
-      const start = run.groups[from]!.start
-      const form = SCORES[separator]!
+    for (const [from, to, form] of candidates(run)) {
+      if ((from === 0 && run.gluedBefore) || (to === run.count && run.gluedAfter)) continue
+      if (!isIssuable(run.digits(from, to))) continue
+      const start = run.startOf(from)
       const isNamed = segment.hasContext(start, CONTEXT)
-      const isOther = !isNamed && form >= SCORE_THRESHOLD && form < SCORES['-']! && isAnnouncedAsOther(segment, start, 'US_SSN')
+      const isOther = !isNamed && form >= SCORE_THRESHOLD && form < SCORE_WITH_DASHES && isAnnouncedAsOther(segment, start, 'US_SSN')
       const score = form + (isNamed ? CONTEXT_BOOST : isOther ? -ANNOUNCED_AS_OTHER : 0)
-      matches.push({ start, end: run.groups[to - 1]!.end, score: Math.min(1, score) })
+      ;(matches ??= []).push({ start, end: run.endOf(to - 1), score: Math.min(1, score) })
     }
   }
-  return matches
+  return matches ?? NOTHING
 }
+
+const NOTHING: readonly Match[] = []
 
 export const usSsn: Recogniser = { entities: ['US_SSN'], needs: TRAIT.digits, shapes: SHAPE.nineDigits, find }
