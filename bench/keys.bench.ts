@@ -86,6 +86,7 @@ export const benchmark = {
 
       const { folder, written } = counting(plain)
       const objects: SealedObjects = {
+        name: 'objects',
         keyClass: 'dataset',
         list: () => plain.list('').map((path) => ({ path, owner: owner.name })),
       }

@@ -175,6 +175,9 @@ async function start(
   onMismatch = policyAlarm(audit, logger)
   await recordStart(audit, configuration)
   if (await keyring.finishMove(audit)) warn('the keys have moved; `keys.moveFrom` and what opened the sealed file are needed no more')
+  const moving = keyring.move()
+  if (moving && !moving.proved)
+    warn(`keys move from \`${moving.from}\` while it serves; \`redoubt keys rotation\` says when it is needed no more`)
   writeFileSync(directory.at(LOG_KEY_FILE), `${log.verifierKey()}\n`)
   const keys = startKeys(keyring, audit, logger, closers)
   const certificates = await openCertificates({

@@ -36,7 +36,7 @@ export async function openErasing(path: string, closers: Closers, options: Omit<
   const { holds } = room
   return {
     holds,
-    wrapped: wrappedRoomKey(database),
+    wrapped: wrappedRoomKey(database, 'erasures and legal holds'),
     async open(erased) {
       const erasures: Erasures = room.erasures({ data: erasable(erased, holds), sealer: erased.sealer, known: erased.database })
       await erasures.resume()

@@ -14,5 +14,5 @@ export async function openReviews(
   closers.push(() => database.close())
   const reviews = await openOversight({ ...options, database })
   closers.push(() => reviews.close())
-  return { reviews, wrapped: wrappedRoomKey(database) }
+  return { reviews, wrapped: wrappedRoomKey(database, 'human reviews') }
 }

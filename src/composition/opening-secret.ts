@@ -1,5 +1,5 @@
 import type { DurableFolder } from '#foundation/storage'
-import { movePending, ShareCollector } from '#trust/keys'
+import { opensSealedFile, ShareCollector } from '#trust/keys'
 import type { Configuration } from './configuration.ts'
 import { passphrase } from './secrets.ts'
 import { unsealed, type UnsealingOptions } from './unsealing.ts'
@@ -10,7 +10,7 @@ export async function openingSecret(
   { keysFolder, ...around }: Omit<UnsealingOptions, 'collector' | 'server'> & { readonly keysFolder: DurableFolder },
 ): Promise<{ readonly passphrase?: Uint8Array }> {
   const { keys } = configuration
-  if (keys.provider.kind !== 'sealed-file' && !movePending(keysFolder, keys)) return {}
+  if (!opensSealedFile(keysFolder, keys)) return {}
   if (keys.unseal === 'passphrase') return { passphrase: passphrase(configuration, around.warn) }
   return { passphrase: await unsealed({ ...around, server: configuration.server, collector: ShareCollector.open(keysFolder) }) }
 }

@@ -13,5 +13,5 @@ export async function startExceptions(
   closers.push(() => database.close())
   const exceptions = await openExceptions({ ...options, database })
   closers.push(() => exceptions.close())
-  return { exceptions, wrapped: wrappedRoomKey(database) }
+  return { exceptions, wrapped: wrappedRoomKey(database, 'approvals') }
 }

@@ -9,6 +9,8 @@ import type { Closers } from './closers.ts'
 const FLUSH_MS = 60_000
 /** Between two rounds; a rotation that is asked for begins one at once. */
 const ROUND_MS = 3_600_000
+/** After a round that stopped, as when an HSM or a KMS was away. */
+const RETRY_MS = 60_000
 
 interface RotationParts {
   readonly keyring: Keyring
@@ -42,16 +44,21 @@ export function startRotation(
   closers: Closers,
 ): { rotation: KeyRotation; begin: () => void } {
   const rotation = keyring.rotation(options)
+  let retry: NodeJS.Timeout | undefined
   const round = async (): Promise<void> => {
     await rotation.run()
     const { error, objects } = rotation.progress()
-    if (error !== null) logger.error({ code: error }, 'the rotation of keys stopped; the next round goes on')
-    else if (objects.failed > 0) logger.warn({ objects: objects.failed }, 'sealed objects cannot be moved to a new key version')
+    if (error !== null) {
+      logger.error({ code: error }, 'the rotation of keys stopped; the next round goes on')
+      clearTimeout(retry)
+      retry = setTimeout(() => void round(), RETRY_MS).unref()
+    } else if (objects.failed > 0) logger.warn({ objects: objects.failed }, 'sealed objects cannot be moved to a new key version')
   }
   const timer = setInterval(() => void round(), ROUND_MS)
   timer.unref()
   closers.push(async () => {
     clearInterval(timer)
+    clearTimeout(retry)
     await rotation.close()
   })
   return { rotation, begin: () => void round() }

@@ -224,6 +224,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
       }),
     erasedSince: (name, version, digest) => catalogue.erasedSince(name, version, digest),
     sealedObjects: {
+      name: 'objects of data sets',
       keyClass: 'dataset',
       list: () => sealedObjectsIn(objects, new Map(catalogue.list().map(({ id, name }) => [id, name]))),
     },

@@ -157,6 +157,7 @@ export function openRegistry(options: {
     signature: async (name, version) => storedRow(parts, name, version).bundle,
     manifest: (name, version) => storedRow(parts, name, version).manifest,
     sealedObjects: {
+      name: 'objects of models',
       keyClass: 'model',
       list() {
         const names = new Map<string, string>()

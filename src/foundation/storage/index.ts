@@ -2,3 +2,4 @@ export { type Database, migrate, type Migrations, openDatabase, storageError, tr
 export { type DurableFile, type DurableFolder, replaceFile } from './durable-folder.ts'
 export { type Fault, MemoryFolder, type MemoryFolderOptions } from './memory-folder.ts'
 export { nodeFolder } from './node-folder.ts'
+export { subfolder } from './subfolder.ts'

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
+import type { MoveProgress } from '#trust/keys'
 import { confirmed } from './confirmed.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
@@ -37,8 +38,9 @@ interface Progress {
     readonly version: number
     readonly phase: 'move' | 'grace'
     readonly compromised: boolean
-    readonly graceLeftMs: number | null
+    readonly graceLeftMs: number
   }[]
+  readonly move: MoveProgress | null
 }
 
 const DAY_MS = 86_400_000
@@ -148,8 +150,9 @@ export function keyCommands(): Command[] {
   return [keys]
 }
 
-function progressText({ doing, objects, keys, completedAt, error, retirements }: Progress): string {
+function progressText({ doing, objects, keys, completedAt, error, retirements, move }: Progress): string {
   const lines = [
+    ...(move === null ? [] : moveText(move)),
     doing === 'idle' ? 'between two rounds' : `${doing} now`,
     `objects  ${objects.seen} looked at, ${objects.moved} moved, ${objects.resealed} sealed anew, ${objects.failed} failed`,
     `keys     ${keys.seen} looked at, ${keys.moved} moved, ${keys.failed} failed`,
@@ -161,7 +164,14 @@ function progressText({ doing, objects, keys, completedAt, error, retirements }:
     keyId,
     String(version),
     phase === 'move' ? (compromised ? 'exposed, sealed anew' : 'being moved from') : 'unused',
-    phase === 'move' || graceLeftMs === null ? '-' : `${Math.ceil(graceLeftMs / DAY_MS)} days`,
+    phase === 'move' ? '-' : `${Math.ceil(graceLeftMs / DAY_MS)} days`,
   ])
   return [...lines, '', table(['id', 'version', 'state', 'ends in'], rows)].join('\n')
+}
+
+function moveText({ from, to, proved, left, versions }: MoveProgress): readonly string[] {
+  const ended = versions === null ? [] : [`${versions.destroyed} of ${versions.all} versions at ${from} are destroyed`]
+  if (proved) return [`moved from ${from} to ${to}: nothing names a key of ${from}, so \`keys.moveFrom\` may be taken away`, ...ended, '']
+  if (left === null) return [`moving from ${from} to ${to}`, '']
+  return [`moving from ${from} to ${to}; ${from} is needed still for:`, ...left.map(({ what, keys }) => `  ${keys} × ${what}`), '']
 }

@@ -65,8 +65,11 @@ export const keysConfigSchema = z
       .describe('what opens a sealed file: the passphrase, or so many holders of shares (`redoubt keys shares`) when the server starts'),
     moveFrom: z
       .literal('sealed-file')
+      .or(providerConfigSchema)
       .optional()
-      .describe('where the keys are still when another provider is named: the next start moves them to it and does away with the file'),
+      .describe(
+        'where the keys are still when another provider is named: `sealed-file`, or all that is said of the provider; what it wrapped is wrapped anew while the server serves, and it is needed until `keys rotation` says that nothing names it',
+      ),
     /** Cost of the passphrase when a keyring is made; an existing one keeps its own. */
     kdf: argon2Schema.default(DEFAULT_ARGON2),
     unwrapCache: unwrapCacheSchema.prefault({}),

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { canonicalJson } from '#foundation/core'
 import type { DataKey, KeyBinding, WrappedKey } from '#foundation/crypto'
 import type { KeyClass, KeyDescription } from './keys.ts'
+import type { WrappedKeys } from './rotation/wrapped-places.ts'
 import type { ShareSet } from './shares/share-text.ts'
 
 /** Algorithm of each signing key; ES256 signatures are DER over SHA-256. */
@@ -52,11 +53,15 @@ export interface KeyProvider {
   /** Adds a version to a class and makes it primary. */
   rotate(keyClass: KeyClass): Promise<KeyReference>
   /**
-   * Destroys a version that is primary no more, durably: what it wrapped is unreadable for ever. Idempotent. Absent where versions end
-   * elsewhere, by whoever runs the HSM or the KMS.
-   * @throws {RedoubtError} `ERR_KEYS_UNKNOWN`; `ERR_CONFLICT` for the primary version.
+   * Destroys a version that is primary no more, durably: what it wrapped is unreadable for ever, here and after every restart. Idempotent,
+   * so a failed call is repeated. Whoever calls has proved that nothing names the version.
+   * @throws {RedoubtError} `ERR_KEYS_UNKNOWN`; `ERR_CONFLICT` for the primary version, and while `mayEnd` says no.
    */
-  readonly destroyVersion?: (keyClass: KeyClass, version: number) => Promise<void>
+  destroyVersion(keyClass: KeyClass, version: number): Promise<void>
+  /** Whether a retired version can end now: not while the provider keeps something wrapped under it, nor where an older one has to end first. */
+  mayEnd(keyClass: KeyClass, version: number): boolean
+  /** What the provider keeps wrapped under its own versions, in the keyring's folder; to be moved when these rotate, as everything else. */
+  readonly wrappedHere: readonly WrappedKeys[]
   /** Every version of every key, a record each. */
   describe(): readonly KeyDescription[]
   /** Classes whose primary version is due for rotation by age or by uses. */
@@ -64,6 +69,8 @@ export interface KeyProvider {
   health(): Promise<ProviderHealth>
   /** The private key itself; absent where the provider does not let keys out. */
   readonly release?: (name: SigningKeyName) => Promise<KeyObject>
+  /** As `release`, of any signing key, for the move to another provider; null for one that never leaves. */
+  letOut(name: SigningKeyName): Promise<KeyObject | null>
   /**
    * Puts another secret in the place of the one that opens the keyring, durably when it returns; the keys stay. When it fails, either may
    * open it. Absent where the provider opens by credentials of its own. @param shares the set that `secret` is shared as; null for a passphrase.

@@ -3,6 +3,7 @@ import type { AlertSink, AuditSink, EntityUid, Signer, SubjectSealer } from '#fo
 import type { DataKey, WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
 import type { RotationConfig } from './config.ts'
+import type { MoveProgress } from './moved/move.ts'
 import type { ProviderHealth, SigningKeyName } from './key-provider.ts'
 import type { KeyRotation } from './rotation/key-rotation.ts'
 import type { SealedObjects, WrappedKeys } from './rotation/wrapped-places.ts'
@@ -37,6 +38,8 @@ export interface KeyDescription {
   readonly version: number
   readonly state: 'primary' | 'retired' | 'destroyed'
   readonly createdAt: number
+  /** Of a destroyed version: when its material is gone for good, where a key service keeps it for a window. */
+  readonly endsAt?: number
   /** Wraps under a key-encryption key version (never too low, after a crash too high), or signatures since the start. */
   readonly uses: number
 }
@@ -168,10 +171,14 @@ export interface Keyring {
   /** For `redoubt doctor`: whether the provider can serve. */
   health(): Promise<ProviderHealth>
   /**
-   * To be called once the log is open: records a move that this opening made, or one before it that was cut off, and removes the file that the
-   * keys came from. @returns whether there was one.
+   * To be called once the log is open: records a move that this opening made or began, or one before it that was cut off, and removes a sealed
+   * file whose keys have all come along. @returns whether there was such a file.
    */
   finishMove(audit: AuditSink): Promise<boolean>
+  /** How far the keys have moved away from a provider before; null where there is none. */
+  move(): MoveProgress | null
+  /** Public keys that signed before keys moved away from a provider that did not let the private ones out. */
+  signedBefore(name: SigningKeyName): readonly KeyObject[]
   /** Forgets all keys; the use counters become exact. The keyring cannot be used after it. */
   close(): void
 }

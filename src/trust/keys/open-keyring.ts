@@ -16,9 +16,10 @@ import { sleep as asleep } from './rotation/pace.ts'
 import { RetirementStore } from './rotation/retirement-store.ts'
 import { ownerKeys, secrets, subjectKeys } from './rotation/wrapped-places.ts'
 import { bindingOfSecret, PSEUDONYM_SECRET, SEARCH_SECRET, SECRETS } from './secrets.ts'
-import { KEY_RECORDS_PATH } from './outside/key-records.ts'
-import { openProvider, type ProviderConfig, recordsOf } from './provider-config.ts'
-import { exportSealedFile } from './sealed-file/export-sealed-file.ts'
+import { record } from './moved/move.ts'
+import { type MoveFrom, type OpenedProviders, openProviders } from './moved/open-providers.ts'
+import { readPlaces } from './moved/provider-places.ts'
+import type { ProviderConfig } from './provider-config.ts'
 import { KEYRING_PATH } from './sealed-file/sealed-file-provider.ts'
 import { guarded, KEY_MIGRATIONS, parseStoredWrap, SubjectStore } from './subject-store.ts'
 import { KeyedSubjectSealer } from './subject-sealer.ts'
@@ -36,7 +37,7 @@ export interface OpenKeyringOptions {
   /** A sealed file unless given. */
   readonly provider?: ProviderConfig
   /** Where the keys are moved from, when they are there still. */
-  readonly moveFrom?: 'sealed-file' | undefined
+  readonly moveFrom?: MoveFrom | undefined
   /** `keys.db`: subject keys, wrapped. */
   readonly database: Pick<Database<unknown>, 'raw'>
   /** For a sealed file. */
@@ -60,15 +61,15 @@ export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring>
   const id = readSecret(database, ID)
   if (marker !== null && marker !== id)
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the key database is gone or belongs to another keyring')
-  const moving = movePending(folder, options)
-  refuseForeign(folder, config, moving)
-  if (id !== null && !moving && !folder.exists(recordsOf(config)))
+  if (id !== null && readPlaces(folder) === null)
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the keyring file is gone, but its key database is there')
-  const { passphrase } = options
-  if (moving && passphrase === undefined)
-    throw new RedoubtError('ERR_KEYS_PASSPHRASE', 'the keys are in a sealed file still, and nothing opens it')
-  const provider = await openProvider(config, moving ? { ...options, moving: await exportSealedFile(folder, passphrase!) } : options)
-  return openProviderKeyring(provider, { ...options, kind: config.kind, id, marker })
+  const opened = await openProviders({ ...options, provider: config })
+  try {
+    return await openProviderKeyring(opened, { ...options, kind: config.kind, id, marker })
+  } catch (thrown) {
+    opened.provider.close()
+    throw thrown
+  }
 }
 
 interface ProviderKeyringOptions extends Omit<OpenKeyringOptions, 'passphrase' | 'kdf' | 'provider'> {
@@ -77,7 +78,8 @@ interface ProviderKeyringOptions extends Omit<OpenKeyringOptions, 'passphrase' |
   readonly marker: string | null
 }
 
-async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyringOptions): Promise<Keyring> {
+async function openProviderKeyring(opened: OpenedProviders, options: ProviderKeyringOptions): Promise<Keyring> {
+  const { provider, move, signedBefore } = opened
   const { folder, database, clock, limits = KEY_LIMITS } = options
   const id = options.id ?? (await makeSecrets(database, provider))
   if (options.marker === null) replaceFile(folder, DATABASE_MARKER_PATH, new TextEncoder().encode(`${canonicalJson({ id })}\n`))
@@ -117,10 +119,16 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
       const keys = new RecordedKeys(parts, audit)
       const mover = new KeyMover(provider, owners, keys)
       const own = [ownerKeys(raw, ownerStore, 'dataset'), ownerKeys(raw, ownerStore, 'model'), subjectKeys(raw), secrets(raw)]
-      return new RoundsOfRotation({ ...parts, ...options, raw, keys, mover, limits, sleep, wrapped: [...own, ...wrapped] })
+      const places = () => [...own, ...provider.wrappedHere, ...wrapped]
+      return new RoundsOfRotation({ ...parts, ...options, audit, raw, keys, mover, limits, sleep, move, wrapped: places })
     },
     health: () => provider.health(),
-    finishMove: (audit) => finishMove(folder, options.kind, provider, audit),
+    signedBefore: (name) => signedBefore.filter((key) => key.name === name).map(({ publicKey }) => publicKey),
+    async finishMove(audit) {
+      await move?.tell(audit, options.moveFrom !== undefined && formerKind(options.moveFrom) === move.progress()?.from)
+      return finishMove(folder, options.kind, provider, audit)
+    },
+    move: () => move?.progress() ?? null,
     close() {
       sealer.close()
       owners.close()
@@ -130,33 +138,13 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
   }
 }
 
-/** Whether the next opening moves the keys: they are in a sealed file, and the provider that is named has no records yet. */
-export function movePending(folder: DurableFolder, { provider, moveFrom }: Pick<OpenKeyringOptions, 'provider' | 'moveFrom'>): boolean {
-  if (provider === undefined || provider.kind === 'sealed-file' || moveFrom === undefined) return false
-  return folder.exists(KEYRING_PATH) && !folder.exists(recordsOf(provider))
-}
-
-/** A provider beside the one that holds the keys would begin anew, and orphan what is sealed. */
-function refuseForeign(folder: DurableFolder, config: ProviderConfig, moving: boolean): void {
-  if (config.kind === 'sealed-file' && folder.exists(KEY_RECORDS_PATH))
-    throw new RedoubtError('ERR_CONFIG_INVALID', 'the keys are not in a sealed file any more: name their provider in `keys.provider`')
-  if (config.kind !== 'sealed-file' && !moving && folder.exists(KEYRING_PATH) && !folder.exists(recordsOf(config)))
-    throw new RedoubtError('ERR_CONFIG_INVALID', 'the keys are in a sealed file: say `keys.moveFrom: sealed-file` to have them moved')
-}
+const formerKind = (moveFrom: MoveFrom): string => (typeof moveFrom === 'string' ? moveFrom : moveFrom.kind)
 
 /** Records a move and does away with the file that the keys came from; the provider has opened all of them without it by then. */
 async function finishMove(folder: DurableFolder, to: ProviderConfig['kind'], provider: KeyProvider, audit: AuditSink): Promise<boolean> {
-  if (to === 'sealed-file' || !folder.exists(KEYRING_PATH)) return false
+  if (to === 'sealed-file' || readPlaces(folder)?.former?.kind === 'sealed-file' || !folder.exists(KEYRING_PATH)) return false
   const versions = provider.describe().filter(({ keyClass, state }) => keyClass !== 'signing' && state === 'retired').length
-  await audit.record({
-    type: 'key.move',
-    actor: { type: 'System', id: 'keys' },
-    action: 'rotateKey',
-    resource: { type: 'Key', id: 'root' },
-    outcome: 'success',
-    purpose: 'key-rotation',
-    details: { from: 'sealed-file', to, versions },
-  })
+  await record(audit, { from: 'sealed-file', to, versions })
   folder.remove(KEYRING_PATH)
   folder.syncFolder('')
   return true

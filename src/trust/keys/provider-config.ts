@@ -7,6 +7,7 @@ import { awsKmsService } from './aws-kms/aws-kms-service.ts'
 import { awsKmsSchema } from './aws-kms/config.ts'
 import type { KeyLimits } from './key-limits.ts'
 import type { KeyProvider } from './key-provider.ts'
+import type { TakenOver } from './moved/taken-over.ts'
 import { KEY_RECORDS_PATH } from './outside/key-records.ts'
 import { openServiceProvider } from './outside/outside-provider.ts'
 import { pkcs11Schema } from './pkcs11/config.ts'
@@ -38,6 +39,10 @@ export interface ProviderOptions {
   readonly limits?: KeyLimits
   /** What a provider of a key service takes over when it has no records yet. */
   readonly moving?: ExportedKeyring
+  /** What goes on here from another provider, which stays open beside this one. */
+  readonly takingOver?: TakenOver
+  /** Keys move away from it: it wraps nothing any more, and all its versions may end. */
+  readonly former?: boolean
 }
 
 interface ProviderKind<Config extends ProviderConfig> {

@@ -191,7 +191,11 @@ export async function openConfidential(options: ConfidentialOptions): Promise<Co
   const listed = (row: Row): Registered => registeredOf(row, sources.get(row.id))
   const store: ConfidentialStore = {
     key,
-    sealedObjects: { keyClass: 'configuration', list: () => rowsOf().map(({ id }) => ({ path: pathOf(id), owner: null })) },
+    sealedObjects: {
+      name: 'fingerprints of what is confidential',
+      keyClass: 'configuration',
+      list: () => rowsOf().map(({ id }) => ({ path: pathOf(id), owner: null })),
+    },
     list: () => rowsOf().map((row) => ({ ...listed(row), ...lookedForOf(row.id) })),
     get bytes() {
       return index.bytes

@@ -71,7 +71,7 @@ export function openVault(options: VaultOptions): Vault {
 }
 
 /** The room's key where it is stored, for whoever moves keys. */
-export const wrappedVaultKey = ({ raw }: Pick<Database<unknown>, 'raw'>): WrappedKeys => wrappedKeyOfRoom(raw, 'vault_key')
+export const wrappedVaultKey = ({ raw }: Pick<Database<unknown>, 'raw'>): WrappedKeys => wrappedKeyOfRoom(raw, 'vault_key', 'the vault')
 
 /** For calls that name nobody. Made when it is first needed and unwrapped when it is first needed after a start; either is recorded. */
 async function roomKey({ database, keys }: VaultOptions): Promise<KeyObject> {

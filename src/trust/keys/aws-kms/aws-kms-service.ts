@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import type * as Kms from '@aws-sdk/client-kms'
-import { RedoubtError } from '#foundation/core'
+import { asRedoubtError, RedoubtError } from '#foundation/core'
 import type { KeyBinding } from '#foundation/crypto'
 import type { KeyReference } from '../key-provider.ts'
 import type { KeyClass } from '../keys.ts'
@@ -102,12 +102,34 @@ export async function awsKmsService(config: AwsKmsConfig, { resolveSecret, pause
         throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL', 'AWS KMS answered for another key')
       return material
     },
+    async destroy({ reference }) {
+      const state = await stateOf(reference, call)
+      // Told before, perhaps by a start that was cut off, or by whoever runs the account.
+      if (state === null) return null
+      if (state.KeyState === 'PendingDeletion' || state.KeyState === 'PendingReplicaDeletion') return state.DeletionDate?.getTime() ?? null
+      const input = { KeyId: reference, PendingWindowInDays: config.deletionWindowDays }
+      const { DeletionDate } = await call((client, { ScheduleKeyDeletionCommand }) => client.send(new ScheduleKeyDeletionCommand(input)))
+      if (DeletionDate === undefined) throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL', 'AWS KMS does not say when the key ends')
+      return DeletionDate.getTime()
+    },
     async probe({ reference }) {
       const { KeyMetadata: key } = await call((client, { DescribeKeyCommand }) => client.send(new DescribeKeyCommand({ KeyId: reference })))
       if (key?.KeyState !== 'Enabled')
         throw new RedoubtError('ERR_KEYS_DISABLED', `AWS KMS has the key as \`${key?.KeyState ?? 'unknown'}\``)
     },
     close,
+  }
+}
+
+/** @returns null for a key that is gone. */
+async function stateOf(KeyId: string, call: <Output>(send: Call<Output>) => Promise<Output>): Promise<Kms.KeyMetadata | null> {
+  try {
+    const { KeyMetadata } = await call((client, { DescribeKeyCommand }) => client.send(new DescribeKeyCommand({ KeyId })))
+    if (KeyMetadata === undefined) throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL')
+    return KeyMetadata
+  } catch (thrown) {
+    if (asRedoubtError(thrown).code === 'ERR_KEYS_UNKNOWN') return null
+    throw thrown
   }
 }
 

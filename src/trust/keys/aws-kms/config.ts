@@ -23,6 +23,13 @@ export const awsKmsSchema = z.strictObject({
     .max(2048)
     .optional()
     .describe('ARN or alias of a KMS key ECC_NIST_P256 that signs models; without it the signing key is kept here, wrapped'),
+  deletionWindowDays: z
+    .number()
+    .int()
+    .min(7)
+    .max(30)
+    .default(30)
+    .describe('how long AWS KMS keeps the key of a version that was destroyed here, 7 to 30 days: until then the account can call it back'),
   ...legSchema,
 })
 

@@ -21,6 +21,8 @@ export const FAKE_CREDENTIALS = { accessKeyId: 'AKIDFAKE', secretAccessKey: 'fak
 interface FakeKey {
   readonly arn: string
   state: 'Enabled' | 'Disabled' | 'PendingDeletion'
+  /** Seconds since 1970, of a key that waits for its deletion. */
+  deletionDate?: number
   readonly material: Buffer
   readonly signing: { readonly publicKey: KeyObject; readonly privateKey: KeyObject } | null
 }
@@ -100,7 +102,23 @@ export class FakeKms {
     }
     const key = this.keys.get(input['KeyId'] ?? '')
     if (key === undefined) throw new Refusal('NotFoundException')
-    if (operation === 'DescribeKey') return { KeyMetadata: { Arn: key.arn, KeyId: key.arn.split('/')[1], KeyState: key.state } }
+    if (operation === 'DescribeKey')
+      return {
+        KeyMetadata: {
+          Arn: key.arn,
+          KeyId: key.arn.split('/')[1],
+          KeyState: key.state,
+          ...(key.deletionDate === undefined ? {} : { DeletionDate: key.deletionDate }),
+        },
+      }
+    if (operation === 'ScheduleKeyDeletion') {
+      if (key.state === 'PendingDeletion') throw new Refusal('KMSInvalidStateException')
+      const days = Number(input['PendingWindowInDays'])
+      if (!(days >= 7 && days <= 30)) throw new Refusal('ValidationException')
+      key.state = 'PendingDeletion'
+      key.deletionDate = Math.floor(this.#now() / 1_000) + days * 86_400
+      return { KeyId: key.arn, DeletionDate: key.deletionDate, KeyState: key.state, PendingWindowInDays: days }
+    }
     if (key.state === 'Disabled') throw new Refusal('DisabledException')
     if (key.state !== 'Enabled') throw new Refusal('KMSInvalidStateException')
     const context = Buffer.from(canonicalJson((input['EncryptionContext'] ?? {}) as never))

@@ -4,7 +4,8 @@ import { canonicalJson, parseStrictJson, RedoubtError } from '#foundation/core'
 import { type KeyBinding, openBytes, type WrappedKey } from '#foundation/crypto'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { wrapAad } from '../key-provider.ts'
-import { KEY_CLASSES, type KeyDescription } from '../keys.ts'
+import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
+import type { WrappedKeys } from '../rotation/wrapped-places.ts'
 import type { ExportedKey } from '../sealed-file/export-sealed-file.ts'
 
 export const IMPORTED_KEYS_PATH = 'imported-keys.json'
@@ -26,7 +27,8 @@ const fileSchema = z.strictObject({
         version,
         createdAt: count,
         uses: count,
-        wrapping: z.strictObject({ keyId, version, wrapped: z.string().min(1).max(8_192) }),
+        /** null when destroyed: the record stays as a tombstone. */
+        wrapping: z.strictObject({ keyId, version, wrapped: z.string().min(1).max(8_192) }).nullable(),
       }),
     )
     .max(MAX_RECORDS),
@@ -37,7 +39,8 @@ type Wrap = (material: Uint8Array, binding: KeyBinding) => Promise<WrappedKey>
 
 interface Imported {
   readonly record: FileRecord
-  readonly key: KeyObject
+  /** null when destroyed. */
+  readonly key: KeyObject | null
 }
 
 /**
@@ -45,9 +48,11 @@ interface Imported {
  * wrapped before and wrap nothing any more: the provider's own versions follow on them in the same chains.
  */
 export class ImportedKeys {
+  readonly #folder: DurableFolder
   #keys: readonly Imported[]
 
-  private constructor(keys: readonly Imported[]) {
+  private constructor(folder: DurableFolder, keys: readonly Imported[]) {
+    this.#folder = folder
     this.#keys = keys
   }
 
@@ -64,7 +69,7 @@ export class ImportedKeys {
       }
     }
     save(folder, imported)
-    return new ImportedKeys(imported)
+    return new ImportedKeys(folder, imported)
   }
 
   /** @returns null where nothing was imported. @throws {RedoubtError} `ERR_KEYS_KEYRING_CORRUPT`, and what `unwrap` throws. */
@@ -73,21 +78,64 @@ export class ImportedKeys {
     if (bytes === null) return null
     const keys: Imported[] = []
     for (const record of parse(bytes)) {
+      if (record.wrapping === null) {
+        keys.push({ record, key: null })
+        continue
+      }
       const material = (await unwrap({ ...record.wrapping, binding: bindingOf(record) })).export()
       keys.push({ record, key: createSecretKey(material) })
       material.fill(0)
     }
-    return new ImportedKeys(keys)
+    return new ImportedKeys(folder, keys)
   }
 
   has({ keyId, version }: Pick<WrappedKey, 'keyId' | 'version'>): boolean {
     return this.#keys.some(({ record }) => record.keyId === keyId && record.version === version)
   }
 
-  /** @throws {RedoubtError} `ERR_KEYS_UNKNOWN`, `ERR_CRYPTO_AUTHENTICATION`. */
+  hasVersion(keyClass: KeyClass, version: number): boolean {
+    return this.#keys.some(({ record }) => record.keyClass === keyClass && record.version === version)
+  }
+
+  /** Takes a version out of the file, durably, and out of memory; idempotent. */
+  destroy(keyClass: KeyClass, version: number): void {
+    const left = this.#keys.map((one) =>
+      one.record.keyClass === keyClass && one.record.version === version ? { record: { ...one.record, wrapping: null }, key: null } : one,
+    )
+    save(this.#folder, left)
+    this.#keys = left
+  }
+
+  /** The file, for whoever moves wrapped keys to newer versions. */
+  wrappedKeys(): WrappedKeys {
+    const idOf = ({ keyId, version }: FileRecord): string => `${keyId}/${version}`
+    return {
+      name: 'key versions that came from a sealed file',
+      keyClass: 'configuration',
+      pages: () => [
+        this.#keys.flatMap(({ record }) =>
+          record.wrapping === null ? [] : [{ id: idOf(record), wrapped: { ...record.wrapping, binding: bindingOf(record) } }],
+        ),
+      ],
+      replace: (changes) => {
+        const keys = this.#keys.map((one) => {
+          const { wrapping } = one.record
+          const change = changes.find(({ before }) => before.id === idOf(one.record) && before.wrapped.wrapped === wrapping?.wrapped)
+          if (change === undefined) return one
+          const { keyId, version, wrapped } = change.after
+          return { ...one, record: { ...one.record, wrapping: { keyId, version, wrapped } } }
+        })
+        save(this.#folder, keys)
+        this.#keys = keys
+      },
+    }
+  }
+
+  /** @throws {RedoubtError} `ERR_KEYS_UNKNOWN`, `ERR_KEYS_DESTROYED`, `ERR_CRYPTO_AUTHENTICATION`. */
   unwrap({ keyId, version, wrapped, binding }: WrappedKey): KeyObject {
     const found = this.#keys.find(({ record }) => record.keyId === keyId && record.version === version)
     if (found === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')
+    if (found.key === null) throw new RedoubtError('ERR_KEYS_DESTROYED')
     const material = openBytes(found.key, wrapAad({ keyId, version }, binding), Buffer.from(wrapped, 'base64url'))
     const key = createSecretKey(material)
     material.fill(0)
@@ -95,7 +143,10 @@ export class ImportedKeys {
   }
 
   describe(): readonly KeyDescription[] {
-    return this.#keys.map(({ record: { wrapping: _wrapping, ...reference } }) => ({ ...reference, state: 'retired' }))
+    return this.#keys.map(({ record: { wrapping, ...reference } }) => ({
+      ...reference,
+      state: wrapping === null ? 'destroyed' : 'retired',
+    }))
   }
 
   close(): void {

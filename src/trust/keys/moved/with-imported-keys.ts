@@ -11,8 +11,17 @@ export function withImportedKeys(provider: KeyProvider, imported: ImportedKeys):
     sign: (name, message) => provider.sign(name, message),
     publicKey: (name) => provider.publicKey(name),
     rotate: (keyClass) => provider.rotate(keyClass),
+    async destroyVersion(keyClass, version) {
+      if (imported.hasVersion(keyClass, version)) imported.destroy(keyClass, version)
+      else await provider.destroyVersion(keyClass, version)
+    },
+    mayEnd: (keyClass, version) => imported.hasVersion(keyClass, version) || provider.mayEnd(keyClass, version),
+    get wrappedHere() {
+      return provider.wrappedHere
+    },
     describe: () => [...imported.describe(), ...provider.describe()],
     rotationDue: () => provider.rotationDue(),
+    letOut: (name) => provider.letOut(name),
     health: () => provider.health(),
     ...(release === undefined ? {} : { release }),
     close() {

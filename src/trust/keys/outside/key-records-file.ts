@@ -23,10 +23,13 @@ const keyVersionSchema = z
     keyId,
     keyClass: z.enum(KEY_CLASSES),
     version,
-    state: z.enum(['primary', 'retired']),
+    /** `destroyed` is a tombstone: the key service has been told to end the key. */
+    state: z.enum(['primary', 'retired', 'destroyed']),
     createdAt: count,
     reservedUses: count,
     reference,
+    /** Of a destroyed version: when the key service lets go of its material for good, where that is later. */
+    endsAt: count.optional(),
   })
   .strict()
 
@@ -75,8 +78,13 @@ export function parseKeyRecords(bytes: Uint8Array): KeyRecordsContent {
   const primaries = KEY_CLASSES.map(
     (keyClass) => content.encryption.filter((record) => record.keyClass === keyClass && record.state === 'primary').length,
   )
+  // None at all where keys have moved away from.
   const signers = new Set(content.signing.map(({ name }) => name))
-  if (names.size !== content.encryption.length || signers.size !== content.signing.length || primaries.some((number) => number !== 1))
+  if (
+    names.size !== content.encryption.length ||
+    signers.size !== content.signing.length ||
+    !(primaries.every((number) => number === 1) || primaries.every((number) => number === 0))
+  )
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the key records contradict each other')
   return content
 }

@@ -16,6 +16,10 @@ export interface KeyRecordsOptions {
   readonly limits?: KeyLimits
   /** Of `create`: chains that go on here, as after a move from another provider; a class that is not among them begins. */
   readonly continuing?: ReadonlyMap<KeyClass, KeyReference>
+  /** Of `open`: it is a provider that keys move away from, so that none of its versions is primary any more. */
+  readonly former?: boolean
+  /** Of `open`: chains go on here by `continueFrom`, which makes their primary versions. */
+  readonly takingOver?: unknown
 }
 
 /** One version of a key-encryption key. `reference` is the provider's own name of its material. */
@@ -59,7 +63,15 @@ export class KeyRecords {
     const { provider, encryption, signing } = parseKeyRecords(bytes)
     if (provider !== options.provider)
       throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', `the key records are of provider \`${provider}\`, not of \`${options.provider}\``)
-    const versions = encryption.map((record) => ({ ...record, uses: record.reservedUses }))
+    const former = options.former === true
+    const versions = encryption.map((record) => ({
+      ...record,
+      ...(former && record.state === 'primary' ? { state: 'retired' as const } : {}),
+      uses: record.reservedUses,
+    }))
+    const whole = KEY_CLASSES.every((keyClass) => versions.some((record) => record.keyClass === keyClass && record.state === 'primary'))
+    if (!whole && !former && options.takingOver === undefined)
+      throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the key records name no primary version of a class')
     return new KeyRecords(options, versions, signing)
   }
 
@@ -85,16 +97,58 @@ export class KeyRecords {
     return new KeyRecords(options, versions, [])
   }
 
+  /** Makes a version of each class whose chain is longer elsewhere, primary and durable when it returns. */
+  async continueFrom(
+    chains: ReadonlyMap<KeyClass, KeyReference>,
+    make: (key: KeyReference & { readonly keyClass: KeyClass }) => Promise<string>,
+  ): Promise<void> {
+    let continued = this.#versions
+    for (const [keyClass, last] of chains) {
+      const primary = continued.find((record) => record.keyClass === keyClass && record.state === 'primary')
+      if (primary !== undefined && primary.version > last.version) continue
+      const key = { keyId: last.keyId, version: last.version + 1, keyClass }
+      const reference = await make(key)
+      const next: Counted = { ...key, state: 'primary', createdAt: this.#options.clock.now(), reservedUses: 0, reference, uses: 0 }
+      continued = [...continued.map((other) => (other === primary ? { ...other, state: 'retired' as const } : other)), next]
+    }
+    // All at once: a cut before it leaves them as they were.
+    this.save(continued)
+    this.#versions = continued
+  }
+
   primary(keyClass: KeyClass): KeyVersion {
     return this.#primary(keyClass)
   }
 
-  /** @throws {RedoubtError} `ERR_KEYS_UNKNOWN` when there is no such version. */
+  /** @throws {RedoubtError} `ERR_KEYS_UNKNOWN` when there is no such version, `ERR_KEYS_DESTROYED` when it was destroyed. */
   find({ keyId, version }: KeyReference): KeyVersion {
     this.#open()
     const found = this.#versions.find((record) => record.keyId === keyId && record.version === version)
     if (found === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')
+    if (found.state === 'destroyed') throw new RedoubtError('ERR_KEYS_DESTROYED')
     return found
+  }
+
+  /**
+   * Destroys a version, outside first: while it is not written down that this is done it is done again. Idempotent.
+   * @param end ends the key outside; idempotent. @returns when its material is gone, where that is later; else null.
+   * @throws {RedoubtError} `ERR_KEYS_UNKNOWN`; `ERR_CONFLICT` for a primary version; what `end` throws.
+   */
+  async destroy(keyClass: KeyClass, version: number, end: (version: KeyVersion) => Promise<number | null>): Promise<void> {
+    this.#open()
+    const found = this.#versions.find((record) => record.keyClass === keyClass && record.version === version)
+    if (found === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')
+    if (found.state === 'primary') throw new RedoubtError('ERR_CONFLICT', 'the primary version wraps still: rotate first')
+    if (found.state === 'destroyed') return
+    const endsAt = await end(found)
+    this.#open()
+    const ended = this.#versions.map((record) =>
+      record.keyClass === keyClass && record.version === version
+        ? { ...record, state: 'destroyed' as const, ...(endsAt === null ? {} : { endsAt }) }
+        : record,
+    )
+    this.save(ended)
+    this.#versions = ended
   }
 
   /** Every version, the oldest of a class first. */
@@ -162,13 +216,14 @@ export class KeyRecords {
   }
 
   describe(): readonly KeyDescription[] {
-    return this.#versions.map(({ keyId, keyClass, version, state, createdAt, uses }) => ({
+    return this.#versions.map(({ keyId, keyClass, version, state, createdAt, uses, endsAt }) => ({
       keyId,
       keyClass,
       version,
       state,
       createdAt,
       uses,
+      ...(endsAt === undefined ? {} : { endsAt }),
     }))
   }
 

@@ -13,7 +13,9 @@ import {
 } from '../key-provider.ts'
 import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
 import { ImportedKeys } from '../moved/imported-keys.ts'
+import { latestOf, type TakenOver } from '../moved/taken-over.ts'
 import { withImportedKeys } from '../moved/with-imported-keys.ts'
+import type { WrappedKeys } from '../rotation/wrapped-places.ts'
 import type { ExportedKeyring } from '../sealed-file/export-sealed-file.ts'
 import { KeyRecords, type KeyVersion } from './key-records.ts'
 import { WrappedSigningKeys } from './wrapped-signing-keys.ts'
@@ -41,6 +43,12 @@ export interface KeyService {
   wrap(version: KeyVersion, material: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
   /** @throws {RedoubtError} `ERR_CRYPTO_AUTHENTICATION` for what was not wrapped under this version for this binding. */
   unwrap(version: KeyVersion, wrapped: Uint8Array, binding: KeyBinding): Promise<Uint8Array>
+  /**
+   * Ends the key of a version for good; idempotent. @returns when its material is gone, where the service waits for that; else null.
+   */
+  destroy(version: KeyVersion): Promise<number | null>
+  /** Whether keys of a class can only end from the oldest on. */
+  readonly endsInOrder?: boolean
   /** None unless given; at most one of each name. */
   readonly held?: readonly HeldSigningKey[]
   /** Whether the service can serve this version now. @throws {RedoubtError} what is wrong. */
@@ -54,6 +62,10 @@ export interface ServiceProviderOptions {
   readonly limits?: KeyLimits
   /** What moves here from a sealed file when there are no records yet. */
   readonly moving?: ExportedKeyring
+  /** What goes on here from another provider, which stays open beside this one. */
+  readonly takingOver?: TakenOver
+  /** It is the one that keys move away from: it wraps and signs nothing any more, and all its versions may end. */
+  readonly former?: boolean
 }
 
 /**
@@ -72,7 +84,23 @@ export async function openServiceProvider(service: KeyService, options: ServiceP
 async function openOver(service: KeyService, options: ServiceProviderOptions): Promise<KeyProvider> {
   const { folder, clock } = options
   const names = (Object.keys(SIGNING_KEYS) as SigningKeyName[]).filter((name) => heldBy(service, name) === null)
+  const { takingOver } = options
   const opened = KeyRecords.open({ ...options, provider: service.kind })
+  if (options.former === true) {
+    if (opened === null) throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the key records of the former provider are gone')
+    const imported = await ImportedKeys.open(folder, (wrapped) => unwrapBy(service, opened, wrapped))
+    return providerOver(service, opened, WrappedSigningKeys.none(folder), imported)
+  }
+  if (opened !== null && takingOver !== undefined) {
+    // It served here before, or a start that was cut off made its keys.
+    await opened.continueFrom(takingOver.chains, (key) => service.make(key))
+    const imported = await ImportedKeys.open(folder, (wrapped) => unwrapBy(service, opened, wrapped))
+    const wrap = (material: Uint8Array, binding: KeyBinding) => wrapBy(service, opened, 'configuration', material, binding)
+    const signing = await WrappedSigningKeys.create({ folder, clock, names, given: takingOver.signing }, wrap)
+    recordHeld(service, opened, clock)
+    opened.save()
+    return providerOver(service, opened, signing, imported)
+  }
   if (opened !== null) {
     for (const name of Object.keys(SIGNING_KEYS) as SigningKeyName[]) {
       const recorded = opened.signing(name)?.reference
@@ -84,8 +112,7 @@ async function openOver(service: KeyService, options: ServiceProviderOptions): P
     }
     const signing = await WrappedSigningKeys.open({ folder, names }, (wrapped) => unwrapBy(service, opened, wrapped))
     const imported = await ImportedKeys.open(folder, (wrapped) => unwrapBy(service, opened, wrapped))
-    const provider = new ServiceProvider(service, opened, signing)
-    return imported === null ? provider : withImportedKeys(provider, imported)
+    return providerOver(service, opened, signing, imported)
   }
   const { moving } = options
   const held = (service.held ?? []).map(({ name }) => name).join(', ')
@@ -94,20 +121,33 @@ async function openOver(service: KeyService, options: ServiceProviderOptions): P
       'ERR_CONFIG_INVALID',
       `keys cannot move to a provider that signs with keys of its own (${held}): what they signed before is known by the present ones`,
     )
-  const continuing = new Map<KeyClass, KeyReference>()
-  for (const key of moving?.encryption ?? [])
-    if (key.version >= (continuing.get(key.keyClass)?.version ?? 0)) continuing.set(key.keyClass, key)
+  const continuing = takingOver?.chains ?? latestOf(moving?.encryption ?? [])
   const records = await KeyRecords.create({ ...options, continuing, provider: service.kind }, (key) => service.make(key))
   const wrap = (material: Uint8Array, binding: KeyBinding): Promise<WrappedKey> =>
     wrapBy(service, records, 'configuration', material, binding)
   const imported = moving === undefined ? null : await ImportedKeys.create(folder, moving.encryption, wrap)
-  const signing = await WrappedSigningKeys.create({ folder, clock, names, given: moving?.signing ?? [] }, wrap)
-  for (const { name, reference } of service.held ?? [])
-    records.addSigning({ name, reference, keyId: newId('key'), version: 1, createdAt: clock.now() })
+  const signing = await WrappedSigningKeys.create({ folder, clock, names, given: moving?.signing ?? takingOver?.signing ?? [] }, wrap)
+  recordHeld(service, records, clock)
   // INVARIANT: the records are written last: while they are not there, whatever came before them is made anew.
   records.save()
-  const provider = new ServiceProvider(service, records, signing)
+  return providerOver(service, records, signing, imported)
+}
+
+function providerOver(service: KeyService, records: KeyRecords, signing: WrappedSigningKeys, imported: ImportedKeys | null): KeyProvider {
+  const provider = new ServiceProvider(service, records, signing, imported)
   return imported === null ? provider : withImportedKeys(provider, imported)
+}
+
+function namesVersion(place: WrappedKeys, { keyId, version }: KeyReference): boolean {
+  for (const page of place.pages()) if (page.some(({ wrapped }) => wrapped.keyId === keyId && wrapped.version === version)) return true
+  return false
+}
+
+/** Keys that are recorded already keep their names. */
+function recordHeld(service: KeyService, records: KeyRecords, clock: Clock): void {
+  for (const { name, reference } of service.held ?? [])
+    if (records.signing(name)?.reference !== reference)
+      records.addSigning({ name, reference, keyId: newId('key'), version: 1, createdAt: clock.now() })
 }
 
 function heldBy(service: KeyService, name: SigningKeyName): HeldSigningKey | null {
@@ -149,12 +189,14 @@ class ServiceProvider implements KeyProvider {
   readonly #service: KeyService
   readonly #records: KeyRecords
   readonly #signing: WrappedSigningKeys
+  readonly #imported: ImportedKeys | null
   readonly #heldUses = new Map<SigningKeyName, number>()
 
-  constructor(service: KeyService, records: KeyRecords, signing: WrappedSigningKeys) {
+  constructor(service: KeyService, records: KeyRecords, signing: WrappedSigningKeys, imported: ImportedKeys | null) {
     this.#service = service
     this.#records = records
     this.#signing = signing
+    this.#imported = imported
   }
 
   wrap(keyClass: KeyClass, material: Uint8Array, binding: KeyBinding): Promise<WrappedKey> {
@@ -193,8 +235,30 @@ class ServiceProvider implements KeyProvider {
     return this.#signing.release(name)
   }
 
+  async letOut(name: SigningKeyName): Promise<KeyObject | null> {
+    return this.#heldBy(name) === null ? this.#signing.release(name) : null
+  }
+
   rotate(keyClass: KeyClass): Promise<KeyReference> {
     return this.#records.rotate(keyClass, (key) => this.#service.make(key))
+  }
+
+  async destroyVersion(keyClass: KeyClass, version: number): Promise<void> {
+    if (!this.mayEnd(keyClass, version))
+      throw new RedoubtError('ERR_CONFLICT', 'the provider keeps a key wrapped under this version, or an older one has to end first')
+    await this.#records.destroy(keyClass, version, (ending) => this.#service.destroy(ending))
+  }
+
+  mayEnd(keyClass: KeyClass, version: number): boolean {
+    const versions = this.#records.describe().filter((key) => key.keyClass === keyClass && key.state !== 'destroyed')
+    const ending = versions.find((key) => key.version === version)
+    if (ending === undefined) return true
+    if (this.wrappedHere.some((place) => namesVersion(place, ending))) return false
+    return this.#service.endsInOrder !== true || !versions.some((key) => key.version < version)
+  }
+
+  get wrappedHere(): readonly WrappedKeys[] {
+    return [this.#signing.wrappedKeys(), ...(this.#imported === null ? [] : [this.#imported.wrappedKeys()])]
   }
 
   describe(): readonly KeyDescription[] {

@@ -5,6 +5,7 @@ import type { KeyBinding, WrappedKey } from '#foundation/crypto'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { type KeyProvider, type KeyReference, SIGNING_KEYS, type SigningKey, type SigningKeyName } from '../key-provider.ts'
 import type { KeyDescription } from '../keys.ts'
+import type { WrappedKeys } from '../rotation/wrapped-places.ts'
 import type { ExportedSigningKey } from '../sealed-file/export-sealed-file.ts'
 
 export const WRAPPED_SIGNING_KEYS_PATH = 'wrapped-signing-keys.json'
@@ -52,10 +53,19 @@ interface PrivateKey extends KeyReference {
  * @throws {RedoubtError} from every method `ERR_KEYS_UNKNOWN` for a key it has not, and once closed.
  */
 export class WrappedSigningKeys {
+  readonly #folder: DurableFolder
   #keys: readonly PrivateKey[]
+  #records: readonly WrappedRecord[]
 
-  private constructor(keys: readonly PrivateKey[]) {
+  private constructor(folder: DurableFolder, keys: readonly PrivateKey[], records: readonly WrappedRecord[]) {
+    this.#folder = folder
     this.#keys = keys
+    this.#records = records
+  }
+
+  /** Of a provider that signs nothing any more. */
+  static none(folder: DurableFolder): WrappedSigningKeys {
+    return new WrappedSigningKeys(folder, [], [])
   }
 
   /** Makes the keys and a durable file of them, in place of one that an unfinished start may have left. */
@@ -88,10 +98,8 @@ export class WrappedSigningKeys {
       }
       keys.push({ ...reference, privateKey, publicKey, uses: 0 })
     }
-    const content = { format: FORMAT, keys: records }
-    const file = { ...content, checksum: checksumOf(content) }
-    replaceFile(folder, WRAPPED_SIGNING_KEYS_PATH, new TextEncoder().encode(`${canonicalJson(file)}\n`))
-    return new WrappedSigningKeys(keys)
+    save(folder, records)
+    return new WrappedSigningKeys(folder, keys, records)
   }
 
   /** @throws {RedoubtError} `ERR_KEYS_KEYRING_CORRUPT` when a key is missing or not what was wrapped; what `unwrap` throws. */
@@ -106,7 +114,7 @@ export class WrappedSigningKeys {
       if (record === undefined) throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', `there is no wrapped signing key \`${name}\``)
       keys.push(await openRecord(record, unwrap))
     }
-    return new WrappedSigningKeys(keys)
+    return new WrappedSigningKeys(folder, keys, records)
   }
 
   sign(name: SigningKeyName, message: Uint8Array): Uint8Array {
@@ -136,8 +144,29 @@ export class WrappedSigningKeys {
     }))
   }
 
+  /** The file, for whoever moves wrapped keys to newer versions. */
+  wrappedKeys(): WrappedKeys {
+    return {
+      name: 'signing',
+      keyClass: 'configuration',
+      pages: () => [this.#records.map((record) => ({ id: record.name, wrapped: { ...record.wrapping, binding: bindingOf(record) } }))],
+      replace: (changes) => {
+        const records = this.#records.map((record) => {
+          const change = changes.find(({ before }) => before.id === record.name && before.wrapped.wrapped === record.wrapping.wrapped)
+          if (change === undefined) return record
+          const { keyId, version, wrapped } = change.after
+          return { ...record, wrapping: { keyId, version, wrapped } }
+        })
+        // Either file opens: the version before is destroyed only once nothing names it.
+        save(this.#folder, records)
+        this.#records = records
+      },
+    }
+  }
+
   close(): void {
     this.#keys = []
+    this.#records = []
   }
 
   #find(name: SigningKeyName): PrivateKey {
@@ -151,6 +180,12 @@ function newKey(name: SigningKeyName, clock: Clock): ExportedSigningKey {
   const { privateKey } =
     SIGNING_KEYS[name] === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return { name, keyId: newId('key'), version: 1, createdAt: clock.now(), privateKey }
+}
+
+function save(folder: DurableFolder, records: readonly WrappedRecord[]): void {
+  const content = { format: FORMAT, keys: [...records] }
+  const file = { ...content, checksum: checksumOf(content) }
+  replaceFile(folder, WRAPPED_SIGNING_KEYS_PATH, new TextEncoder().encode(`${canonicalJson(file)}\n`))
 }
 
 function parse(bytes: Uint8Array | null): readonly WrappedRecord[] {

@@ -18,6 +18,8 @@ export const ASK = {
   check: 8,
   /** algorithm → `1` where the token makes such pairs and signs with them, else `0` */
   knows: 9,
+  /** CKA_ID of a key → nothing, when the token holds no such key any more */
+  destroyKey: 10,
 } as const
 export type Ask = (typeof ASK)[keyof typeof ASK]
 

@@ -70,6 +70,10 @@ function serviceOver(worker: HsmWorker, held: readonly HeldSigningKey[]): KeySer
       const [iv, sealed] = [wrapped.subarray(0, IV_BYTES), wrapped.subarray(IV_BYTES)]
       return one(worker.call(ASK.decrypt, [idOf(version.reference), iv, wrapAad(version, binding), sealed], true))
     },
+    async destroy({ reference }) {
+      await worker.call(ASK.destroyKey, [idOf(reference)], true)
+      return null
+    },
     async probe({ reference }) {
       await worker.call(ASK.check, [idOf(reference)], true)
     },

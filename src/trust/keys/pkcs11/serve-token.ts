@@ -26,6 +26,7 @@ const ACTS: Record<Exclude<Ask, typeof ASK.open>, Act> = {
   [ASK.publicPoint]: { parts: 1, act: async (token, [id]) => [await token.publicPoint(id!)] },
   [ASK.sign]: { parts: 3, act: async (token, [id, algorithm, data]) => [await token.sign(id!, algorithmOf(algorithm!), data!)] },
   [ASK.check]: { parts: 1, act: (token, [id]) => nothing(token.check(id!)) },
+  [ASK.destroyKey]: { parts: 1, act: (token, [id]) => nothing(token.destroyKey(id!)) },
   [ASK.knows]: { parts: 1, act: async (token, [algorithm]) => [Buffer.from(token.knows(algorithmOf(algorithm!)) ? '1' : '0')] },
 }
 const OPEN_PARTS = 5

@@ -163,6 +163,17 @@ export class Token {
     })
   }
 
+  /** Ends a key for good; a key that is not there any more was ended before. */
+  async destroyKey(id: Buffer): Promise<void> {
+    this.#handles.delete(nameOf(id, CK.O_SECRET_KEY))
+    return this.#run(async (session) => {
+      this.#present()
+      const found = (): Handle[] => this.#found(session, id, CK.O_SECRET_KEY)
+      for (const key of found()) this.#cryptoki.C_DestroyObject(session, key)
+      if (found().length > 0) throw new TokenFailure(ANSWER.failed, 'the token keeps a key that it was told to destroy')
+    })
+  }
+
   async #run<T>(work: (session: Handle) => Promise<T>): Promise<T> {
     try {
       return await this.#pool.run(work)
@@ -189,17 +200,7 @@ export class Token {
 
   #find(session: Handle, id: Buffer, keyClass: number): Handle {
     const cryptoki = this.#cryptoki
-    cryptoki.C_FindObjectsInit(session, [
-      { type: CK.A_CLASS, value: keyClass },
-      { type: CK.A_TOKEN, value: true },
-      { type: CK.A_ID, value: id },
-    ])
-    let found: Handle[]
-    try {
-      found = cryptoki.C_FindObjects(session, 2)
-    } finally {
-      cryptoki.C_FindObjectsFinal(session)
-    }
+    const found = this.#found(session, id, keyClass)
     const [key] = found
     if (key === undefined) {
       this.#present()
@@ -209,6 +210,21 @@ export class Token {
     if (keyClass !== CK.O_PUBLIC_KEY) assertKept(cryptoki, session, key, keyClass)
     this.#handles.set(nameOf(id, keyClass), key)
     return key
+  }
+
+  /** The keys of this name, two at most. */
+  #found(session: Handle, id: Buffer, keyClass: number): Handle[] {
+    const cryptoki = this.#cryptoki
+    cryptoki.C_FindObjectsInit(session, [
+      { type: CK.A_CLASS, value: keyClass },
+      { type: CK.A_TOKEN, value: true },
+      { type: CK.A_ID, value: id },
+    ])
+    try {
+      return cryptoki.C_FindObjects(session, 2)
+    } finally {
+      cryptoki.C_FindObjectsFinal(session)
+    }
   }
 
   async #keptOrDestroyed(session: Handle, key: Handle, keyClass: number): Promise<void> {

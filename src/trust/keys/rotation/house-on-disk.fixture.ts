@@ -25,7 +25,7 @@ export async function openHouseOnDisk(root: string, { objectsPerSecond }: { read
     audit,
     alerts: { raise: () => undefined },
     folder: objects,
-    objects: [{ keyClass: ADULT.keyClass, list }],
+    objects: [{ name: 'objects', keyClass: ADULT.keyClass, list }],
     wrapped: [],
     config: { graceDays: 30, objectsPerSecond },
   })

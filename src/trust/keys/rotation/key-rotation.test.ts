@@ -60,7 +60,7 @@ class House {
         const [of, owner] = path.split('-')
         return of === keyClass && !path.endsWith('.sealing') ? [{ path, owner: owner === 'none' ? null : owner! }] : []
       })
-    return { keyClass, list }
+    return { name: `objects of class ${keyClass}`, keyClass, list }
   }
 
   async seal({ keyClass, name }: KeyOwner, number: number): Promise<string> {

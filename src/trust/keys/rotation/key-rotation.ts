@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { type AlertSink, asRedoubtError, type Clock, type ErrorCode, type JsonObject } from '#foundation/core'
+import { type AlertSink, asRedoubtError, type AuditSink, type Clock, type ErrorCode, type JsonObject } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
 import { factsOf, ITSELF, type RecordedKeys, referenceOf } from '../audited-keys.ts'
@@ -7,11 +7,13 @@ import { graceMs, type RotationConfig } from '../config.ts'
 import type { KeyLimits } from '../key-limits.ts'
 import type { KeyProvider, KeyReference } from '../key-provider.ts'
 import type { KeyDescription } from '../keys.ts'
+import type { Move, MoveProgress } from '../moved/move.ts'
 import type { OwnerKeys } from '../owner-keys.ts'
 import { forgetOverwritten } from '../subject-store.ts'
 import type { UnwrapCache } from '../unwrap-cache.ts'
 import type { KeyMover } from './key-mover.ts'
-import { findObjectReferences, moveObjects, type ObjectProgress } from './object-mover.ts'
+import { findReferences, type References } from './find-references.ts'
+import { moveObjects, type ObjectProgress } from './object-mover.ts'
 import { Pace } from './pace.ts'
 import type { Retirement, RetirementStore } from './retirement-store.ts'
 import type { SealedObjects, WrappedKeys } from './wrapped-places.ts'
@@ -32,8 +34,10 @@ export interface RotationProgress {
   readonly completedAt: number | null
   /** Why the last round ended early; the next one goes on. */
   readonly error: ErrorCode | null
-  /** Versions on their way out, and how much of their grace is left; null where a version ends at the provider, outside this house. */
-  readonly retirements: readonly (Retirement & { readonly graceLeftMs: number | null })[]
+  /** Versions on their way out, and how much of their grace is left. */
+  readonly retirements: readonly (Retirement & { readonly graceLeftMs: number })[]
+  /** How far keys have moved away from another provider; null when there is none. */
+  readonly move: MoveProgress | null
 }
 
 /** Rotates, moves, proves, retires and destroys by itself. */
@@ -57,11 +61,15 @@ export interface KeyRotationParts {
   readonly clock: Clock
   readonly folder: DurableFolder
   readonly objects: readonly SealedObjects[]
-  readonly wrapped: readonly WrappedKeys[]
+  /** Asked anew in each round: what a provider keeps changes. */
+  readonly wrapped: () => readonly WrappedKeys[]
   /** Wrapped keys that cannot be moved; a version that one of them names is not retired while it does. */
   readonly pinned?: () => Iterable<WrappedKey>
   readonly config: RotationConfig
+  readonly audit: AuditSink
   readonly alerts: AlertSink
+  /** Of keys that another provider wraps still, or did last. */
+  readonly move: Move | null
   readonly sleep: (ms: number) => Promise<void>
 }
 
@@ -98,7 +106,7 @@ export class RoundsOfRotation implements KeyRotation {
   }
 
   progress(): RotationProgress {
-    const { config, provider, owners } = this.#parts
+    const { config, move } = this.#parts
     return {
       doing: this.#doing,
       objects: { ...this.#counts.objects },
@@ -106,10 +114,10 @@ export class RoundsOfRotation implements KeyRotation {
       completedAt: this.#completedAt,
       error: this.#error,
       retirements: this.#outgoing().map((retirement) => {
-        const endsHere = owners.ownerOf(retirement.keyId) !== null || provider.destroyVersion !== undefined
         const left = retirement.compromised ? 0 : Math.max(0, graceMs(config) - retirement.waitedMs)
-        return { ...retirement, graceLeftMs: endsHere ? left : null }
+        return { ...retirement, graceLeftMs: left }
       }),
+      move: move?.progress() ?? null,
     }
   }
 
@@ -149,9 +157,11 @@ export class RoundsOfRotation implements KeyRotation {
     }
     if (pending.length > 0) {
       this.#doing = 'proving'
-      const named = await this.#references()
+      const { folder, objects, wrapped, pinned = () => [] } = this.#parts
+      const pause = (done: number): Promise<boolean> => this.#pause(done)
+      const named = await findReferences({ folder, objects, wrapped: wrapped(), pinned: pinned(), pause })
       if (named === null) return
-      for (const retirement of pending) await this.#advance(retirement, named)
+      await this.#advanceAll(pending, named)
     }
     this.#completedAt = clock.now()
   }
@@ -192,7 +202,7 @@ export class RoundsOfRotation implements KeyRotation {
     // A version is exposed with all before it, and so is what they wrapped.
     const compromised = this.#outgoing().filter((retirement) => retirement.compromised)
     const exposed = (key: KeyReference): boolean => compromised.some(({ keyId, version }) => keyId === key.keyId && key.version <= version)
-    for (const place of wrapped) if (!(await this.#moveKeys(place))) return false
+    for (const place of wrapped()) if (!(await this.#moveKeys(place))) return false
     forgetOverwritten(raw)
     const options = { folder, mover, keys, progress: this.#counts.objects, exposed, pause: (done: number) => this.#pause(done) }
     for (const place of objects) {
@@ -224,27 +234,28 @@ export class RoundsOfRotation implements KeyRotation {
     return true
   }
 
-  /** Every version that a header or a row names; null when that could not be looked at to the end. */
-  async #references(): Promise<ReadonlySet<string> | null> {
-    const { objects, wrapped, folder } = this.#parts
-    const named = new Set<string>()
-    const found = (key: KeyReference): void => void named.add(idOf(key))
-    for (const key of this.#parts.pinned?.() ?? []) found(key)
-    for (const place of wrapped)
-      for (const page of place.pages()) {
-        for (const key of page) found(key.wrapped)
-        if (!(await this.#pause(0))) return null
-      }
-    const looking = { folder, progress: nothing().objects, pause: (done: number) => this.#pause(done) }
-    for (const place of objects) if (!(await findObjectReferences(place, looking, found))) return null
-    return named
+  /** What is wrong with one version, such as a key service that may not end it, keeps no other from ending. */
+  async #advanceAll(pending: readonly Retirement[], named: References): Promise<void> {
+    const { move, audit } = this.#parts
+    let failed: unknown = null
+    for (const retirement of pending) await this.#advance(retirement, named).catch((thrown: unknown) => (failed ??= thrown))
+    if (move !== null) {
+      const settled = this.#outgoing().every((key) => !move.isLeft(key) || key.phase !== 'move')
+      await move.walked(
+        audit,
+        named.of((key) => move.isLeft(key)),
+        settled,
+      )
+      await move.endIfOver(audit)
+    }
+    if (failed !== null) throw failed
   }
 
   /** One step of a version on its way out, which is recorded before it is taken. */
-  async #advance(retirement: Retirement, named: ReadonlySet<string>): Promise<void> {
+  async #advance(retirement: Retirement, named: References): Promise<void> {
     const { retirements, clock, keys } = this.#parts
     const { phase, compromised, waitedMs } = retirement
-    if (named.has(idOf(retirement))) {
+    if (named.names(retirement)) {
       // Something came back, such as an object from a backup: it is moved first.
       if (phase === 'grace') retirements.enter(retirement, 'move', clock.now())
       return
@@ -265,13 +276,13 @@ export class RoundsOfRotation implements KeyRotation {
   async #destroy(retirement: Retirement): Promise<void> {
     const { provider, owners, cache, keys, retirements, clock, mover } = this.#parts
     const chain = mover.chainOf(retirement.keyId)
-    if (chain === null || (typeof chain === 'string' && provider.destroyVersion === undefined)) return
+    if (chain === null || (typeof chain === 'string' && !provider.mayEnd(chain, retirement.version))) return
     const recorder = keys.recorder(ITSELF)
     const fact = { type: 'key.destroy', action: 'destroyKey', details: this.#facts(retirement) } as const
     await recorder.record(fact)
     await recorder.tried(async () => {
       cache.forgetVersion(retirement)
-      if (typeof chain === 'string') await provider.destroyVersion?.(chain, retirement.version)
+      if (typeof chain === 'string') await provider.destroyVersion(chain, retirement.version)
       else owners.destroyVersion(retirement)
     }, fact)
     retirements.enter(retirement, 'destroyed', clock.now())

@@ -11,6 +11,8 @@ import { guarded, parseStoredWrap, type StoredWrap } from '../subject-store.ts'
 
 /** Where sealed objects of one class lie. Implemented by the rooms that own them, which this room does not know. */
 export interface SealedObjects {
+  /** What they are, in plain words, as in the table of this room's README. */
+  readonly name: string
   readonly keyClass: 'dataset' | 'model' | 'configuration'
   /** Every sealed object that lies there, of things that are not finished too, with the owner's name where it is known. */
   list(): Iterable<{ readonly path: string; readonly owner: string | null }>
@@ -29,6 +31,8 @@ export interface KeyChange {
 
 /** Wrapped keys in a database: of this room, or the one key of another. */
 export interface WrappedKeys {
+  /** What they open, in plain words, as in the table of this room's README. */
+  readonly name: string
   readonly keyClass: KeyClass
   /** Pages of moderate size, so that no one waits for all of them. */
   pages(): Iterable<readonly StoredKey[]>
@@ -39,10 +43,11 @@ export interface WrappedKeys {
 const PAGE = 256
 
 /** The key of a room that keeps one, in the column `wrapped` of a table of its own, as `Keys.generateDataKey` gave it. */
-export function wrappedKeyOfRoom(raw: DatabaseSync, table: string): WrappedKeys {
+export function wrappedKeyOfRoom(raw: DatabaseSync, table: string, name: string): WrappedKeys {
   const read = raw.prepare(`SELECT wrapped FROM ${table}`)
   const update = raw.prepare(`UPDATE ${table} SET wrapped = ? WHERE wrapped = ?`)
   return {
+    name,
     keyClass: 'configuration',
     *pages() {
       const row = read.get() as { readonly wrapped: string } | undefined
@@ -67,6 +72,7 @@ export function subjectKeys(raw: DatabaseSync): WrappedKeys {
   )
   const update = raw.prepare('UPDATE subject_keys SET wrapped = ? WHERE pseudonym = ? AND generation = ? AND wrapped = ?')
   return {
+    name: 'people',
     keyClass: 'subject',
     *pages() {
       let last: readonly [string, number] = ['', 0]
@@ -93,6 +99,7 @@ export function subjectKeys(raw: DatabaseSync): WrappedKeys {
 export function ownerKeys(raw: DatabaseSync, store: OwnerKeyStore, keyClass: 'dataset' | 'model'): WrappedKeys {
   const update = raw.prepare('UPDATE owner_keys SET wrapped = ? WHERE key_id = ? AND version = ? AND wrapped = ?')
   return {
+    name: keyClass === 'dataset' ? 'data sets' : 'models',
     keyClass,
     *pages() {
       const rows = store.all().filter(({ owner }) => owner.keyClass === keyClass)
@@ -116,6 +123,7 @@ export function secrets(raw: DatabaseSync): WrappedKeys {
   const read = raw.prepare('SELECT value FROM key_secrets WHERE name = ?')
   const update = raw.prepare('UPDATE key_secrets SET value = ? WHERE name = ? AND value = ?')
   return {
+    name: 'pseudonyms and the index of the log',
     keyClass: 'configuration',
     *pages() {
       yield SECRETS.map((name) => {

@@ -14,6 +14,7 @@ import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { KEY_LIMITS, type KeyLimits } from '../key-limits.ts'
 import { type KeyProvider, SIGNING_KEYS, type SigningKeyName, wrapAad } from '../key-provider.ts'
 import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
+import type { TakenOver } from '../moved/taken-over.ts'
 import type { ShareSet } from '../shares/share-text.ts'
 import { type KeyringContent, type KeyringHeader, openKeyringFile, parseKeyringFile, sealKeyringFile } from './keyring-file.ts'
 
@@ -29,6 +30,10 @@ export interface SealedFileOptions {
   /** For a new keyring; an existing one names its own. */
   readonly kdf?: Argon2Parameters
   readonly limits?: KeyLimits
+  /** What goes on here from another provider, which stays open beside this one. */
+  readonly takingOver?: TakenOver
+  /** Keys move away from it: it wraps nothing any more, and all its versions may end. */
+  readonly former?: boolean
 }
 
 interface EncryptionKey {
@@ -67,24 +72,59 @@ export async function openSealedFileProvider(options: SealedFileOptions): Promis
     const file = parseKeyringFile(bytes)
     const root = await deriveKeyArgon2id(passphrase, file.salt, file.parameters)
     const content = openKeyringFile(root, file)
-    return new SealedFileProvider(
-      folder,
-      clock,
-      limits,
-      root,
-      file,
-      content.encryption.map(toEncryptionKey),
-      content.signing.map(toPrivateKey),
-    )
+    const encryption = content.encryption.map(toEncryptionKey)
+    const parts = { folder, clock, limits, root, kdf: file }
+    if (options.former === true) {
+      const retired = encryption.map((kek) => (kek.state === 'primary' ? { ...kek, state: 'retired' as const } : kek))
+      return new SealedFileProvider({ ...parts, encryption: retired, signing: content.signing.map(toPrivateKey) })
+    }
+    const { takingOver } = options
+    const provider = new SealedFileProvider({
+      ...parts,
+      encryption: takingOver === undefined ? encryption : continued(encryption, takingOver, clock.now()),
+      signing: takingOver === undefined ? content.signing.map(toPrivateKey) : signingKeys(takingOver, clock.now()),
+    })
+    provider.demandWhole()
+    if (takingOver !== undefined) provider.save()
+    return provider
   }
   const kdf = { salt: newArgon2Salt(), parameters: options.kdf ?? DEFAULT_ARGON2, shares: null }
   const root = await deriveKeyArgon2id(passphrase, kdf.salt, kdf.parameters)
   const now = clock.now()
-  const encryption = KEY_CLASSES.map((keyClass) => newEncryptionKey(newId('kek'), keyClass, 1, now))
-  const signing = (Object.keys(SIGNING_KEYS) as SigningKeyName[]).map((name) => newPrivateKey(name, now))
-  const provider = new SealedFileProvider(folder, clock, limits, root, kdf, encryption, signing)
+  const encryption = continued([], options.takingOver ?? { chains: new Map() }, now)
+  const signing = signingKeys(options.takingOver ?? { signing: [] }, now)
+  const provider = new SealedFileProvider({ folder, clock, limits, root, kdf, encryption, signing })
+  provider.demandWhole()
   provider.save()
   return provider
+}
+
+/** A primary version of each class: the one that there is, unless its chain is longer elsewhere. */
+function continued(keys: readonly EncryptionKey[], { chains }: Pick<TakenOver, 'chains'>, now: number): readonly EncryptionKey[] {
+  return KEY_CLASSES.reduce<readonly EncryptionKey[]>((made, keyClass) => {
+    const last = chains.get(keyClass)
+    const primary = made.find((kek) => kek.keyClass === keyClass && kek.state === 'primary')
+    if (primary !== undefined && (last === undefined || primary.version > last.version)) return made
+    const next = newEncryptionKey(last?.keyId ?? newId('kek'), keyClass, (last?.version ?? 0) + 1, now)
+    return [...made.map((kek) => (kek === primary ? { ...kek, state: 'retired' as const } : kek)), next]
+  }, keys)
+}
+
+function signingKeys({ signing }: Pick<TakenOver, 'signing'>, now: number): readonly PrivateKey[] {
+  return (Object.keys(SIGNING_KEYS) as SigningKeyName[]).map((name) => {
+    const given = signing.find((key) => key.name === name)
+    return given === undefined ? newPrivateKey(name, now) : { ...given, publicKey: createPublicKey(given.privateKey), uses: 0 }
+  })
+}
+
+interface SealedFileParts {
+  readonly folder: DurableFolder
+  readonly clock: Clock
+  readonly limits: KeyLimits
+  readonly root: KeyObject
+  readonly kdf: KeyringHeader
+  readonly encryption: readonly EncryptionKey[]
+  readonly signing: readonly PrivateKey[]
 }
 
 class SealedFileProvider implements KeyProvider {
@@ -97,15 +137,7 @@ class SealedFileProvider implements KeyProvider {
   readonly #signing: readonly PrivateKey[]
   #closed = false
 
-  constructor(
-    folder: DurableFolder,
-    clock: Clock,
-    limits: KeyLimits,
-    root: KeyObject,
-    kdf: KeyringHeader,
-    encryption: readonly EncryptionKey[],
-    signing: readonly PrivateKey[],
-  ) {
+  constructor({ folder, clock, limits, root, kdf, encryption, signing }: SealedFileParts) {
     this.#folder = folder
     this.#clock = clock
     this.#limits = limits
@@ -113,6 +145,10 @@ class SealedFileProvider implements KeyProvider {
     this.#kdf = kdf
     this.#encryption = encryption
     this.#signing = signing
+  }
+
+  /** @throws {RedoubtError} `ERR_KEYS_KEYRING_CORRUPT` unless there is one primary version of each class, and every signing key. */
+  demandWhole(): void {
     for (const keyClass of KEY_CLASSES) this.#primary(keyClass)
     for (const name of Object.keys(SIGNING_KEYS) as SigningKeyName[]) this.#private(name)
   }
@@ -161,6 +197,10 @@ class SealedFileProvider implements KeyProvider {
 
   readonly release = async (name: SigningKeyName): Promise<KeyObject> => this.#private(name).privateKey
 
+  async letOut(name: SigningKeyName): Promise<KeyObject> {
+    return this.#private(name).privateKey
+  }
+
   async rotate(keyClass: KeyClass): Promise<{ keyId: string; version: number }> {
     const old = this.#primary(keyClass)
     const next = newEncryptionKey(old.keyId, keyClass, old.version + 1, this.#clock.now())
@@ -171,7 +211,14 @@ class SealedFileProvider implements KeyProvider {
     return { keyId: next.keyId, version: next.version }
   }
 
-  readonly destroyVersion = async (keyClass: KeyClass, version: number): Promise<void> => {
+  /** All of it is in one file, under the root. */
+  readonly wrappedHere = []
+
+  mayEnd(): boolean {
+    return true
+  }
+
+  async destroyVersion(keyClass: KeyClass, version: number): Promise<void> {
     this.#open()
     const kek = this.#encryption.find((one) => one.keyClass === keyClass && one.version === version)
     if (kek === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')

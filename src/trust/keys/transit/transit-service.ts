@@ -9,7 +9,12 @@ import { TransitClient, type TransitClientOptions } from './transit-client.ts'
 const MAX_TEXT = 16_384
 const KEY_TYPE = 'aes256-gcm96'
 const keySchema = z.object({
-  data: z.object({ type: z.string().max(64), latest_version: z.number().int().min(1).max(0x7fff_ffff), exportable: z.boolean() }),
+  data: z.object({
+    type: z.string().max(64),
+    latest_version: z.number().int().min(1).max(0x7fff_ffff),
+    exportable: z.boolean(),
+    min_available_version: z.number().int().min(0).max(0x7fff_ffff).default(0),
+  }),
 })
 const encryptedSchema = z.object({ data: z.object({ ciphertext: z.string().max(MAX_TEXT) }) })
 const decryptedSchema = z.object({ data: z.object({ plaintext: z.string().max(MAX_TEXT) }) })
@@ -17,7 +22,7 @@ const decryptedSchema = z.object({ data: z.object({ plaintext: z.string().max(MA
 /**
  * The Transit engine of OpenBao or Vault: a key `PREFIX-CLASS` for each class, its versions the engine's own. Each version that we record
  * names the engine's version, so that a rotation by someone else changes nothing here. The place is bound as `associated_data`.
- * `min_decryption_version` is never touched.
+ * A version ends by `min_decryption_version` and `trim`, which takes the material out of the engine.
  */
 export async function transitService(config: TransitConfig, options: TransitClientOptions): Promise<KeyService> {
   const client = await TransitClient.open(config, options)
@@ -64,6 +69,22 @@ export async function transitService(config: TransitConfig, options: TransitClie
         throw new RedoubtError('ERR_CRYPTO_AUTHENTICATION', 'the wrapped key is not of this version')
       const { data } = await client.call('POST', at('decrypt', name), decryptedSchema, { ciphertext, associated_data: aadOf(key, binding) })
       return Buffer.from(data.plaintext, 'base64')
+    },
+    endsInOrder: true,
+    async destroy(key) {
+      const { name, version } = nameOf(key)
+      const first = version + 1
+      const { min_available_version: available, latest_version: latest } = await read(name)
+      // All before it ended here before it, and ours begin anew only with newer ones: what is cut off is this version and what nobody names.
+      if (available >= first) return null
+      // The engine always keeps its latest version: the last one of a class that keys have left goes behind one that wraps nothing.
+      if (latest < first) await client.tell(`${at('keys', name)}/rotate`, {})
+      await client.tell(`${at('keys', name)}/config`, { min_decryption_version: first, min_encryption_version: first })
+      await client.tell(`${at('keys', name)}/trim`, { min_available_version: first })
+      const { min_available_version: trimmed } = await read(name)
+      if (trimmed < first)
+        throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL', 'the key service holds the version still that it was told to cut off')
+      return null
     },
     async probe(key) {
       const { name } = nameOf(key)
