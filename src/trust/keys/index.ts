@@ -17,6 +17,7 @@ export type {
   RotateOptions,
 } from './keys.ts'
 export { movePending, openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
+export type { KeyReconciliation, Reconciled } from './reconciliation/reconcile-keys.ts'
 export type { KeyRotation, RotationProgress } from './rotation/key-rotation.ts'
 export { type SealedObjects, wrappedKeyOfRoom, type WrappedKeys } from './rotation/wrapped-places.ts'
 export { ShareCollector, type Unsealing } from './sealed-file/share-collector.ts'

@@ -5,6 +5,7 @@ import { type KeyBinding, openBytes, type WrappedKey } from '#foundation/crypto'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { wrapAad } from '../key-provider.ts'
 import { KEY_CLASSES, type KeyDescription } from '../keys.ts'
+import { type OperationCount, OperationCounter } from '../reconciliation/operations.ts'
 import type { ExportedKey } from '../sealed-file/export-sealed-file.ts'
 
 export const IMPORTED_KEYS_PATH = 'imported-keys.json'
@@ -46,6 +47,7 @@ interface Imported {
  */
 export class ImportedKeys {
   #keys: readonly Imported[]
+  readonly #done = new OperationCounter()
 
   private constructor(keys: readonly Imported[]) {
     this.#keys = keys
@@ -89,9 +91,14 @@ export class ImportedKeys {
     const found = this.#keys.find(({ record }) => record.keyId === keyId && record.version === version)
     if (found === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')
     const material = openBytes(found.key, wrapAad({ keyId, version }, binding), Buffer.from(wrapped, 'base64url'))
+    this.#done.add('unwrap', found.record.keyClass)
     const key = createSecretKey(material)
     material.fill(0)
     return key
+  }
+
+  operations(): readonly OperationCount[] {
+    return this.#done.counts()
   }
 
   describe(): readonly KeyDescription[] {

@@ -14,6 +14,10 @@ export function withImportedKeys(provider: KeyProvider, imported: ImportedKeys):
     describe: () => [...imported.describe(), ...provider.describe()],
     rotationDue: () => provider.rotationDue(),
     health: () => provider.health(),
+    async operations() {
+      const { counts, inferred } = await provider.operations()
+      return { counts: [...counts, ...imported.operations()], inferred }
+    },
     ...(release === undefined ? {} : { release }),
     close() {
       imported.close()

@@ -5,6 +5,7 @@ import type { KeyBinding, WrappedKey } from '#foundation/crypto'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { type KeyProvider, type KeyReference, SIGNING_KEYS, type SigningKey, type SigningKeyName } from '../key-provider.ts'
 import type { KeyDescription } from '../keys.ts'
+import { type OperationCount, OperationCounter } from '../reconciliation/operations.ts'
 import type { ExportedSigningKey } from '../sealed-file/export-sealed-file.ts'
 
 export const WRAPPED_SIGNING_KEYS_PATH = 'wrapped-signing-keys.json'
@@ -53,6 +54,7 @@ interface PrivateKey extends KeyReference {
  */
 export class WrappedSigningKeys {
   #keys: readonly PrivateKey[]
+  readonly #done = new OperationCounter()
 
   private constructor(keys: readonly PrivateKey[]) {
     this.#keys = keys
@@ -112,6 +114,7 @@ export class WrappedSigningKeys {
   sign(name: SigningKeyName, message: Uint8Array): Uint8Array {
     const key = this.#find(name)
     key.uses++
+    this.#done.add('sign', name)
     return sign(SIGNING_KEYS[name] === 'Ed25519' ? null : 'sha256', message, key.privateKey)
   }
 
@@ -121,7 +124,13 @@ export class WrappedSigningKeys {
   }
 
   release(name: SigningKeyName): KeyObject {
-    return this.#find(name).privateKey
+    const { privateKey } = this.#find(name)
+    this.#done.add('release', name)
+    return privateKey
+  }
+
+  operations(): readonly OperationCount[] {
+    return this.#done.counts()
   }
 
   describe(): readonly KeyDescription[] {

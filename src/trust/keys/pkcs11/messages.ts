@@ -18,6 +18,8 @@ export const ASK = {
   check: 8,
   /** algorithm → `1` where the token makes such pairs and signs with them, else `0` */
   knows: 9,
+  /** nothing → how often this process did what with which key: `[[ASK, CKA_ID as hex, count], …]` as JSON; what failed is not counted */
+  counts: 10,
 } as const
 export type Ask = (typeof ASK)[keyof typeof ASK]
 
