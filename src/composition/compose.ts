@@ -176,7 +176,7 @@ async function start(
   await recordStart(audit, configuration)
   if (await keyring.finishMove(audit)) warn('the keys have moved; `keys.moveFrom` and what opened the sealed file are needed no more')
   writeFileSync(directory.at(LOG_KEY_FILE), `${log.verifierKey()}\n`)
-  const keys = startKeys(keyring, audit, logger, closers)
+  const { keys, reconciliation } = startKeys(keyring, { audit, log, logger }, closers)
   const certificates = await openCertificates({
     keys,
     clock,
@@ -237,7 +237,7 @@ async function start(
   const limits = startLimits(directory.at('limits.db'), clock, closers)
   const vaultParts = { path: directory.at('vault.db'), days: configuration.filters.vaultDays, keyring, keys, clock, logger }
   const { vault, wrapped: vaultKey } = startVault(vaultParts, closers)
-  const rotating = { keyring, audit, alerts, logger, folder: assets.objects, config: configuration.keys.rotation }
+  const rotating = { keyring, audit, alerts, logger, reconciliation, folder: assets.objects, config: configuration.keys.rotation }
   const objects = [datasets.sealedObjects, registry.sealedObjects, confidential.sealedObjects]
   const wrapped = [vaultKey, reviewsKey, exceptionsKey, erasing.wrapped]
   const { rotation, begin: beginRotation } = startRotation(
@@ -281,6 +281,7 @@ async function start(
     log: () => log.health(),
     runningRequests: () => streams.size,
     keyUses: () => ({ ...keyring.usage }),
+    reconciliation,
     shadow: () => policies.engine.shadow,
     ready: () => readiness.state === 'ready',
     alerts: () => alerts.health(),
@@ -306,6 +307,7 @@ async function start(
     keys,
     ...erasures,
     rotation,
+    reconciliation,
     root: keys,
     vault,
     digestKey: house.digestKey,
@@ -337,6 +339,7 @@ async function start(
       streams,
       coreDumps: cores,
       keyring,
+      reconciliation,
     }),
   }
   const api = await createApi(plane)

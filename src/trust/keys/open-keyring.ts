@@ -70,7 +70,7 @@ export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring>
   if (moving && passphrase === undefined)
     throw new RedoubtError('ERR_KEYS_PASSPHRASE', 'the keys are in a sealed file still, and nothing opens it')
   const provider = await openProvider(config, moving ? { ...options, moving: await exportSealedFile(folder, passphrase!) } : options)
-  return openProviderKeyring(provider, { ...options, kind: config.kind, id, marker })
+  return keyringOver(provider, { ...options, kind: config.kind, id, marker })
 }
 
 interface ProviderKeyringOptions extends Omit<OpenKeyringOptions, 'passphrase' | 'kdf' | 'provider'> {
@@ -79,7 +79,8 @@ interface ProviderKeyringOptions extends Omit<OpenKeyringOptions, 'passphrase' |
   readonly marker: string | null
 }
 
-async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyringOptions): Promise<Keyring> {
+/** The keyring over a provider that is open. */
+export async function keyringOver(provider: KeyProvider, options: ProviderKeyringOptions): Promise<Keyring> {
   const { folder, database, clock, limits = KEY_LIMITS } = options
   // Whatever it did until here was for its own opening: nobody else had it.
   const accounts = new KeyAccounts(provider, await provider.operations())
