@@ -60,7 +60,13 @@ export const benchmark = {
     const keys = keyring.keys(audit)
     const common = { database, objects: nodeFolder(at('objects')), keys, audit, clock: systemClock, environment: 'production' } as const
     const datasets = openDatasets({ ...common, sealer: keyring.sealer, holds: { demandNone: () => undefined, heldSubjects: () => [] } })
-    const collections = openCollections({ ...common, datasets, digestKey: new Uint8Array(32).fill(1) })
+    const collections = openCollections({
+      holds: { heldSubjects: () => [] },
+      codeDigest: async () => 'bench',
+      ...common,
+      datasets,
+      digestKey: new Uint8Array(32).fill(1),
+    })
     try {
       const made = {
         sensitivity: 'restricted',

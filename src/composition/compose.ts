@@ -179,7 +179,7 @@ async function start(
   if (moving && !moving.proved)
     warn(`keys move from \`${moving.from}\` while it serves; \`redoubt keys rotation\` says when it is needed no more`)
   writeFileSync(directory.at(LOG_KEY_FILE), `${log.verifierKey()}\n`)
-  const keys = startKeys(keyring, audit, logger, closers)
+  const { keys, reconciliation } = startKeys(keyring, { audit, log, logger }, closers)
   const certificates = await openCertificates({
     keys,
     clock,
@@ -240,7 +240,7 @@ async function start(
   const limits = startLimits(directory.at('limits.db'), clock, closers)
   const vaultParts = { path: directory.at('vault.db'), days: configuration.filters.vaultDays, keyring, keys, clock, logger }
   const { vault, wrapped: vaultKey } = startVault(vaultParts, closers)
-  const rotating = { keyring, audit, alerts, logger, folder: assets.objects, config: configuration.keys.rotation }
+  const rotating = { keyring, audit, alerts, logger, reconciliation, folder: assets.objects, config: configuration.keys.rotation }
   const objects = [datasets.sealedObjects, registry.sealedObjects, confidential.sealedObjects]
   const wrapped = [vaultKey, reviewsKey, exceptionsKey, erasing.wrapped]
   const { rotation, begin: beginRotation } = startRotation(
@@ -284,6 +284,7 @@ async function start(
     log: () => log.health(),
     runningRequests: () => streams.size,
     keyUses: () => ({ ...keyring.usage }),
+    reconciliation,
     shadow: () => policies.engine.shadow,
     ready: () => readiness.state === 'ready',
     alerts: () => alerts.health(),
@@ -309,6 +310,7 @@ async function start(
     keys,
     ...erasures,
     rotation,
+    reconciliation,
     root: keys,
     vault,
     digestKey: house.digestKey,
@@ -340,6 +342,7 @@ async function start(
       streams,
       coreDumps: cores,
       keyring,
+      reconciliation,
     }),
   }
   const api = await createApi(plane)

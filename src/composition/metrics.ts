@@ -1,4 +1,5 @@
 import type { AuditEvent, AuditReceipt, AuditSink } from '#foundation/core'
+import type { KeyReconciliation } from '#trust/keys'
 import { Counter, Gauge, Histogram, MetricsRegistry } from '#foundation/telemetry'
 
 /** What is read off the rooms at each scrape. */
@@ -7,6 +8,8 @@ export interface MetricsSource {
   readonly runningRequests: () => number
   /** Uses of the keys that the log itself needs, which are counted here because recording them would recurse. */
   readonly keyUses: () => Readonly<Record<string, number>>
+  /** Those by operation and key, and what the last count of the key provider against the log found. */
+  readonly reconciliation: Pick<KeyReconciliation, 'own' | 'latest'>
   readonly shadow: () => { readonly compared: number; readonly mismatches: number }
   readonly ready: () => boolean
   readonly alerts: () => {
@@ -114,6 +117,33 @@ export function createMetrics(): Metrics {
         },
       })
       uses.reset()
+      const own = new Gauge({
+        name: 'redoubt_key_own_operations',
+        help: 'operations of the key provider that the log needs itself: counted here, and not recorded one by one',
+        labelNames: ['purpose', 'operation', 'key'],
+        registers,
+        collect() {
+          for (const [purpose, counts] of Object.entries(source.reconciliation.own()))
+            for (const { operation, key, count } of counts) this.set({ purpose, operation, key }, count)
+        },
+      })
+      own.reset()
+      const operations = new Gauge({
+        name: 'redoubt_key_operations',
+        help: 'operations of the key provider at the last count, by who tells of them',
+        labelNames: ['told_by', 'operation', 'key'],
+        registers,
+        collect() {
+          for (const { operation, key, provider, log, own, withheld } of source.reconciliation.latest()?.rows ?? [])
+            for (const [told_by, count] of Object.entries({ provider, log, own, withheld })) this.set({ told_by, operation, key }, count)
+        },
+      })
+      operations.reset()
+      gauge(
+        'redoubt_key_operations_unaccounted',
+        'kinds of operations on which the key provider and the log did not agree at the last count',
+        () => source.reconciliation.latest()?.rows.filter(({ finding }) => finding !== 'agrees').length ?? 0,
+      )
       const open = new Gauge({
         name: 'redoubt_alerts_open',
         help: 'alerts that nobody acknowledged',

@@ -7,6 +7,7 @@ import type { Database, DurableFolder } from '#foundation/storage'
 import { columnScanner, type ConfidentialStore, fingerprintKey, openConfidential, type Planner } from '#gateway/filters'
 import type { AuditedKeys, Keyring } from '#trust/keys'
 import type { Logger } from '#foundation/telemetry'
+import { codeDigest } from './code-digest.ts'
 import type { Closers } from './closers.ts'
 import type { Configuration } from './configuration.ts'
 import { derivedKey } from './derived-key.ts'
@@ -41,7 +42,7 @@ export async function openAssets({ keyring, plan, profile, sought, logger, ...co
   const digestKey = derivedKey(keyring.searchKey, 'redoubt collected rows')
   return {
     datasets,
-    collections: startCollections({ ...common, datasets, digestKey, environment: profile, logger }, closers),
+    collections: startCollections({ ...common, datasets, digestKey, codeDigest, environment: profile, logger }, closers),
     registry: openRegistry({ ...common, environment: profile }),
     pipelines: openPipelines({ database, audit, clock }),
     confidential: await openConfidential({

@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs'
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { errorText } from '#interfaces/commands'
-import { type Server, startServer } from './compose.ts'
+import { startServer } from './compose.ts'
+import { reload } from './reload.ts'
 import { PROCESS } from './surroundings.ts'
 import type { Configuration } from './configuration.ts'
 import { emptyCoreDumps } from './core-dumps.ts'
@@ -45,8 +46,9 @@ export async function serve(read: () => Configuration): Promise<void> {
       if (stopping === null) (stopping = server.close()).then(() => process.exit(0), fail)
     }
     if (told) stop()
-    if (reloadWanted) void reload(server, read)
-    hangUp = () => void reload(server, read)
+    const again = (): void => void reload({ server, read, tell: (line) => void process.stderr.write(`${line}\n`) })
+    if (reloadWanted) again()
+    hangUp = again
     try {
       await server.ready
     } catch (thrown) {
@@ -60,37 +62,6 @@ export async function serve(read: () => Configuration): Promise<void> {
     // Whoever stops a server that waits to be unsealed gets what they asked for.
     if (starting.signal.aborted && asRedoubtError(thrown).code === 'ERR_DRAINING') process.exit(0)
     fail(thrown)
-  }
-}
-
-/** What is not in order changes nothing: what was at work stays at work. */
-async function reload(server: Server, read: () => Configuration): Promise<void> {
-  // Policies may name what only the new filters find, or have let go of what only the old ones did.
-  if (await reloadFilters(server, read)) await reloadPolicies(server)
-  else if (await reloadPolicies(server)) await reloadFilters(server, read)
-}
-
-async function reloadFilters(server: Server, read: () => Configuration): Promise<boolean> {
-  try {
-    const { before, after, recognisers, exempt } = await server.reloadFilters(read().filters)
-    const what = before === after ? 'the filters are as they were' : `the filters ${after} are in force`
-    process.stderr.write(`redoubt: reloaded; ${what} (${recognisers} recognisers, ${exempt} exempt values)\n`)
-    return true
-  } catch (thrown) {
-    process.stderr.write(`${errorText(asRedoubtError(thrown))}\n`)
-    return false
-  }
-}
-
-async function reloadPolicies(server: Server): Promise<boolean> {
-  try {
-    const { before, after, cases } = await server.reloadPolicies()
-    const what = before === after ? 'the policies are as they were' : `policy set ${after} is in force`
-    process.stderr.write(`redoubt: reloaded; ${what} (${cases} rows of truth tables hold)\n`)
-    return true
-  } catch (thrown) {
-    process.stderr.write(`${errorText(asRedoubtError(thrown))}\n`)
-    return false
   }
 }
 

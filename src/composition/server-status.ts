@@ -6,7 +6,7 @@ import type { BreakGlass } from '#governance/approvals'
 import type { AuditLog } from '#trust/audit'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Identity } from '#trust/identity'
-import type { Keyring } from '#trust/keys'
+import type { KeyReconciliation, Keyring } from '#trust/keys'
 import type { CoreDumps } from './core-dumps.ts'
 import type { InsecureDefault } from './insecure-defaults.ts'
 import type { Listener } from './listener.ts'
@@ -29,6 +29,7 @@ export interface StatusSources {
   readonly streams: Pick<RunningStreams, 'size'>
   readonly coreDumps: CoreDumps
   readonly keyring: Pick<Keyring, 'usage'>
+  readonly reconciliation: Pick<KeyReconciliation, 'latest' | 'problem'>
 }
 
 /** What the server knows of its own state, for `redoubt doctor`: names, counts and states, no secrets. Asks each upstream. */
@@ -54,5 +55,11 @@ export function serverStatus(of: StatusSources): () => Promise<Readonly<Record<s
     breakGlass: of.grants.health(),
     runningRequests: of.streams.size,
     keyUses: of.keyring.usage,
+    keyReconciliation: reconciliationOf(of.reconciliation),
   })
+}
+
+function reconciliationOf(reconciliation: StatusSources['reconciliation']): Readonly<Record<string, unknown>> {
+  const latest = reconciliation.latest()
+  return { at: latest?.at ?? null, agrees: latest?.agrees ?? null, problem: reconciliation.problem() }
 }

@@ -2,7 +2,8 @@ import type { AlertSink, AuditSink } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
 import type { Logger } from '#foundation/telemetry'
-import type { AuditedKeys, Keyring, KeyRotation, RotationConfig, SealedObjects, WrappedKeys } from '#trust/keys'
+import type { AuditLog } from '#trust/audit'
+import type { AuditedKeys, KeyReconciliation, Keyring, KeyRotation, RotationConfig, SealedObjects, WrappedKeys } from '#trust/keys'
 import type { Closers } from './closers.ts'
 
 /** Uses of a key that the cache answered are on record within this time. */
@@ -16,6 +17,7 @@ interface RotationParts {
   readonly keyring: Keyring
   readonly audit: AuditSink
   readonly alerts: AlertSink
+  readonly reconciliation: KeyReconciliation
   readonly logger: Logger
   /** The folder of the rooms' objects. */
   readonly folder: DurableFolder
@@ -25,8 +27,13 @@ interface RotationParts {
   readonly config: RotationConfig
 }
 
-/** The recorded keys of the house. */
-export function startKeys(keyring: Keyring, audit: AuditSink, logger: Logger, closers: Closers): AuditedKeys {
+/** The recorded keys of the house, and what holds the provider's count of their uses against the log. */
+export function startKeys(
+  keyring: Keyring,
+  { audit, log, logger }: { readonly audit: AuditSink; readonly log: Pick<AuditLog, 'size' | 'search'>; readonly logger: Logger },
+  closers: Closers,
+): { keys: AuditedKeys; reconciliation: KeyReconciliation } {
+  const reconciliation = keyring.reconciliation({ audit, log })
   const keys = keyring.keys(audit)
   closers.push(() => keys.close())
   const flush = setInterval(
@@ -35,31 +42,52 @@ export function startKeys(keyring: Keyring, audit: AuditSink, logger: Logger, cl
   )
   flush.unref()
   closers.push(() => clearInterval(flush))
-  return keys
+  return { keys, reconciliation }
 }
 
-/** @returns the rotation, and `begin` for its first round: not before the house stands, so that its start does not wait for it. */
+/**
+ * After each round, so once an hour and at the end of each rotation, the provider's count is held against the log.
+ * @returns the rotation, and `begin` for its first round: not before the house stands, so that its start does not wait for it.
+ */
 export function startRotation(
-  { keyring, logger, ...options }: RotationParts,
+  { keyring, logger, reconciliation, ...options }: RotationParts,
   closers: Closers,
 ): { rotation: KeyRotation; begin: () => void } {
-  const rotation = keyring.rotation(options)
+  const rounds = keyring.rotation(options)
   let retry: NodeJS.Timeout | undefined
   const round = async (): Promise<void> => {
+    await rounds.run()
+    try {
+      const { agrees } = await reconciliation.run()
+      if (!agrees) logger.error({ code: 'ERR_KEYS_UNACCOUNTED' }, 'the key provider did more or less than is on record')
+    } catch (error) {
+      logger.error({ err: error }, 'uses of keys could not be held against the log; the next round does it')
+    }
+  }
+  let running: Promise<void> = Promise.resolve()
+  const rotation: KeyRotation = {
+    progress: () => rounds.progress(),
+    run: () => (running = round()),
+    async close() {
+      await rounds.close()
+      await running
+    },
+  }
+  const timed = async (): Promise<void> => {
     await rotation.run()
     const { error, objects } = rotation.progress()
     if (error !== null) {
       logger.error({ code: error }, 'the rotation of keys stopped; the next round goes on')
       clearTimeout(retry)
-      retry = setTimeout(() => void round(), RETRY_MS).unref()
+      retry = setTimeout(() => void timed(), RETRY_MS).unref()
     } else if (objects.failed > 0) logger.warn({ objects: objects.failed }, 'sealed objects cannot be moved to a new key version')
   }
-  const timer = setInterval(() => void round(), ROUND_MS)
+  const timer = setInterval(() => void timed(), ROUND_MS)
   timer.unref()
   closers.push(async () => {
     clearInterval(timer)
     clearTimeout(retry)
     await rotation.close()
   })
-  return { rotation, begin: () => void round() }
+  return { rotation, begin: () => void timed() }
 }

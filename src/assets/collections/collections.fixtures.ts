@@ -1,8 +1,8 @@
 /** Collections over a folder in memory that loses what was not synced, and what they did. */
-import { type AuditEvent, type AuditSink, ManualClock, RedoubtError } from '#foundation/core'
+import { type AuditEvent, type AuditSink, type LegalHolds, ManualClock, RedoubtError } from '#foundation/core'
 import { type Database, MemoryFolder, openDatabase } from '#foundation/storage'
 import { type Datasets, openDatasets, type RowGroup } from '#assets/datasets'
-import { memoryKeys, memorySealer, noHolds } from '../../../test/evaluation/memory-datasets.ts'
+import { memoryKeys, memorySealer } from '../../../test/evaluation/memory-datasets.ts'
 import { openCollections } from './collections.ts'
 import type { Collections } from './contract.ts'
 import { rowsOfObjects } from './row-batch.ts'
@@ -15,6 +15,10 @@ export class World {
   readonly events: AuditEvent[] = []
   readonly clock = new ManualClock(1_700_000_000_000)
   auditFails: (event: AuditEvent) => boolean = () => false
+  /** Called before an event is recorded: what happens meanwhile. */
+  meanwhile: (event: AuditEvent) => Promise<void> = async () => undefined
+  /** Pseudonyms of people under a legal hold. */
+  held: readonly string[] = []
   datasets!: Datasets
   collections!: Collections
 
@@ -27,14 +31,27 @@ export class World {
   start(): void {
     const audit: AuditSink = {
       record: async (event) => {
+        await this.meanwhile(event)
         if (this.auditFails(event)) throw new RedoubtError('ERR_AUDIT_UNAVAILABLE')
         return { index: this.events.push(event) - 1, leafHash: '' }
       },
     }
     const { database, objects, keys, clock } = this
     const common = { database, objects, keys, clock, audit, environment: 'development' } as const
-    this.datasets = openDatasets({ ...common, sealer: memorySealer, holds: noHolds })
-    this.collections = openCollections({ ...common, datasets: this.datasets, digestKey: new Uint8Array(32).fill(7) })
+    const holds: LegalHolds = {
+      heldSubjects: () => this.held,
+      demandNone: ({ pseudonym }) => {
+        if (pseudonym !== undefined && this.held.includes(pseudonym)) throw new RedoubtError('ERR_LEGAL_HOLD')
+      },
+    }
+    this.datasets = openDatasets({ ...common, sealer: memorySealer, holds })
+    this.collections = openCollections({
+      ...common,
+      datasets: this.datasets,
+      holds,
+      digestKey: new Uint8Array(32).fill(7),
+      codeDigest: async () => 'c0de',
+    })
   }
 
   append(visits: readonly Visit[], key?: string): Promise<{ readonly batch: string; readonly rows: number; readonly known: boolean }> {

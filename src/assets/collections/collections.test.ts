@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { RedoubtError } from '#foundation/core'
 import { MemoryFolder } from '#foundation/storage'
+import { memorySealer } from '../../../test/evaluation/memory-datasets.ts'
 import { MAX_UNDER_WAY_BYTES } from './back-pressure.ts'
 import { visits, World } from './collections.fixtures.ts'
 import { APP, MAKER, USE, VISITS, visit } from './visits.fixtures.ts'
@@ -22,6 +24,7 @@ const refusal = async (work: Promise<unknown>): Promise<RedoubtError> => {
 }
 const segments = (): readonly string[] => world.objects.list(FOLDER)
 const pending = async (): Promise<number> => (await world.collections.pending('visits', USE)).rows
+const pendingOrNone = async (): Promise<number> => (world.collections.get('visits') === null ? 0 : pending())
 const cut = () => world.collections.cut('visits', { by: MAKER })
 
 describe('collecting rows', () => {
@@ -62,12 +65,12 @@ describe('collecting rows', () => {
     const { batch } = await world.append([{ patient: 'canary-person', age: 8097 }])
     const event = world.events.find(({ type }) => type === 'data.append')
     expect(event).toMatchObject({ actor: APP, action: 'append', resource: { type: 'Dataset', id: 'visits' }, outcome: 'success', purpose: 'care' }) // prettier-ignore
-    expect(event?.details).toMatchObject({ batch, rows: 1, process: { kind: 'server', pid: process.pid } })
+    expect(event?.details).toMatchObject({ batch, rows: 1, process: { kind: 'server', pid: process.pid, code: 'c0de' } })
     expect(event?.details?.['digest']).toMatch(/^[0-9a-f]{64}$/)
     expect(writtenAtRecord).toBe(0)
     expect(JSON.stringify(world.events)).not.toMatch(/canary-person|8097/)
     await cut()
-    expect(world.events.find(({ type }) => type === 'data.cut')?.details).toMatchObject({ rows: 1, collected: { rows: 1, batches: 1 }, process: { pid: process.pid } }) // prettier-ignore
+    expect(world.events.find(({ type }) => type === 'data.cut')?.details).toMatchObject({ rows: 1, collected: { rows: 1, batches: 1 }, process: { pid: process.pid, code: 'c0de' } }) // prettier-ignore
   })
 
   it('takes nothing that cannot be put on record', async () => {
@@ -144,6 +147,63 @@ describe('collecting rows', () => {
     expect((await refusal(world.append(visits(1)))).code).toBe('ERR_NOT_FOUND')
     await world.collections.create(VISITS)
     expect(await pending()).toBe(0)
+  })
+
+  it.each([
+    ['before the end is on record', 'data.uncollect', 1],
+    ['after it was asked whether anybody is held', 'data.cut', 2],
+  ])('keeps rows of a person under a hold that arrive %s, or does not take them (A9, D3)', async (_when, type, before) => {
+    await world.append([visit(7)])
+    const pseudonym = memorySealer.pseudonym('patient-1')
+    // Held from the beginning, or from the moment at which the end is put on record.
+    if (type === 'data.cut') world.held = [pseudonym]
+    const meanwhile: Promise<unknown>[] = []
+    world.meanwhile = async (event) => {
+      if (event.type !== type || meanwhile.length > 0) return
+      meanwhile.push(world.append([visit(1)]).catch((error: unknown) => error))
+      world.held = [pseudonym]
+      if (before === 1) await setImmediate()
+    }
+    const removed = await world.collections.remove('visits', USE).catch((error: unknown) => error)
+    world.meanwhile = async () => undefined
+    const [appended] = await Promise.all(meanwhile)
+    const kept = [...(await world.rows()), ...((await pendingOrNone()) > 0 ? ['pending'] : [])]
+    // Refused to whoever sent it, or there.
+    if (appended instanceof RedoubtError) expect(appended.code).toMatch(/ERR_CONFLICT|ERR_NOT_FOUND/)
+    else expect(kept).toContainEqual(visit(1))
+    // Nobody is held in what is there: it went.
+    expect(removed).toBeUndefined()
+  })
+
+  it('goes on where a hold is set while its end is put on record (A9, D3)', async () => {
+    await world.append([visit(1)])
+    world.meanwhile = async ({ type }) => {
+      if (type === 'data.uncollect') world.held = [memorySealer.pseudonym('patient-1')]
+    }
+    expect((await refusal(world.collections.remove('visits', USE))).code).toBe('ERR_LEGAL_HOLD')
+    expect(await world.rows()).toEqual([visit(1)])
+    await world.append([visit(2)])
+    expect(await pending()).toBe(1)
+  })
+
+  it('asks once more, with all rows in a version, before a collection goes, and collects on when one is held (A9, D3)', async () => {
+    await world.append([visit(1)])
+    let sent: Promise<unknown> | null = null
+    // Under way already when the removal begins: it is on record and not written yet.
+    world.meanwhile = async (event) => {
+      if (event.type !== 'data.append' || sent !== null) return
+      sent = world.collections.remove('visits', USE).catch((error: unknown) => error)
+      world.held = [memorySealer.pseudonym('patient-2')]
+      await setImmediate()
+    }
+    await world.append([visit(2)])
+    expect(await sent).toMatchObject({ code: 'ERR_LEGAL_HOLD' })
+    expect(await world.rows()).toEqual([visit(1), visit(2)])
+    await world.append([visit(3)])
+    expect(await pending()).toBe(1)
+    world.held = []
+    await world.collections.remove('visits', USE)
+    expect(world.collections.list()).toEqual([])
   })
 
   it('has a name of its own', async () => {

@@ -46,6 +46,8 @@ class OpenedCollections implements Collections {
   readonly #live = new Map<string, Promise<Live>>()
   readonly #facts = new Map<string, Map<boolean, EntityFacts>>()
   readonly #cutting = new Map<string, Promise<unknown>>()
+  /** Being removed: nothing is appended. */
+  readonly #ending = new Set<string>()
   /** When a version was last not to be made by itself, by name. */
   readonly #failedAt = new Map<string, number>()
   readonly #pressure = new BackPressure()
@@ -179,10 +181,11 @@ class OpenedCollections implements Collections {
     const { name } = collection
     const { principal, purpose, requestId } = use
     const { batch, rows, digest } = receipt
+    const code = await this.#options.codeDigest()
     this.#demandOpen(name)
     this.#demandRoom(log.pending)
     const release = this.#pressure.take(encoded.byteLength)
-    const details = { batch, rows, bytes, digest, process: processFacts() }
+    const details = { batch, rows, bytes, digest, process: processFacts(code) }
     const more = { purpose, ...(legalBasis === undefined ? {} : { legalBasis }) }
     let recorded = false
     try {
@@ -204,7 +207,9 @@ class OpenedCollections implements Collections {
   }
 
   #demandOpen(name: string): void {
-    if (this.#known(name).state === 'closed') throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is closed: it takes no more rows`)
+    const { id, state } = this.#known(name)
+    if (state === 'closed') throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is closed: it takes no more rows`)
+    if (this.#ending.has(id)) throw new RedoubtError('ERR_CONFLICT', `\`${name}\` is being removed: it takes no more rows`)
   }
 
   #demandRoom({ rows, bytes, batches }: Pending): void {
@@ -253,7 +258,7 @@ class OpenedCollections implements Collections {
       const version = await makeVersion(
         datasets,
         collection,
-        { log: live.log, sealed },
+        { log: live.log, sealed, code: await this.#options.codeDigest() },
         { by, requestId, progress, signal, use },
         (version) =>
           this.#table.cut(collection.id, { place: sealed.place, version, at, batches: sealed.receipts, forget: at - KEY_RETENTION_MS }),
@@ -292,8 +297,20 @@ class OpenedCollections implements Collections {
     await this.#oneByOne(name, async () => {
       const collection = this.get(name)
       if (collection === null) return
-      await this.#record('data.uncollect', collection, use.principal, use.requestId, {})
-      this.#table.remove(collection.id)
+      this.#ending.add(collection.id)
+      try {
+        await this.#demandNotHeld(collection, use)
+        await this.#record('data.uncollect', collection, use.principal, use.requestId, {})
+        // Somebody may have set a hold while that was put on record.
+        await this.#demandNotHeld(collection, use).catch(async (thrown: unknown) => {
+          const failed = { outcome: 'failed', code: asRedoubtError(thrown).code } as const
+          await this.#record('data.uncollect', collection, use.principal, use.requestId, {}, failed).catch(() => undefined)
+          throw thrown
+        })
+        this.#table.remove(collection.id)
+      } finally {
+        this.#ending.delete(collection.id)
+      }
       this.#reload()
       const live = this.#live.get(collection.id)
       this.#live.delete(collection.id)
@@ -302,6 +319,20 @@ class OpenedCollections implements Collections {
       removeSegments(objects, listSegments(objects).filter((one) => one.collection === collection.id)) // prettier-ignore
       await this.#options.keys.destroyOwner(ownerOf(collection.id), use)
     })
+  }
+
+  /**
+   * INVARIANT: nothing is appended any more when it is asked, and what was waits as rows of a version, where each row's person is known.
+   * @throws {RedoubtError} `ERR_LEGAL_HOLD`.
+   */
+  async #demandNotHeld({ id, name }: Collection, use: KeyUse): Promise<void> {
+    const { holds, datasets, objects } = this.#options
+    const waits = (): boolean => listSegments(objects).some((one) => one.collection === id)
+    if (holds.heldSubjects().length > 0 && (this.#live.has(id) || waits())) {
+      const { principal: by, requestId } = use
+      await this.#cut(name, { by, requestId })
+    }
+    await datasets.demandNotHeld(name, use)
   }
 
   async cutAll(ask: CutAsk, name?: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { WrappedKey } from '#foundation/crypto'
-import type { AuditSink, Clock, EntityFacts, EntityUid } from '#foundation/core'
+import type { AuditSink, Clock, EntityFacts, EntityUid, LegalHolds } from '#foundation/core'
 import type { Database, DurableFolder } from '#foundation/storage'
 import type { Datasets, ImportedVersion, RowGroup } from '#assets/datasets'
 import type { Keys, KeyUse } from '#trust/keys'
@@ -12,11 +12,14 @@ export interface CollectionsOptions {
   readonly keys: Keys
   readonly audit: AuditSink
   readonly clock: Clock
-  readonly datasets: Pick<Datasets, 'get' | 'read' | 'write'>
+  readonly datasets: Pick<Datasets, 'get' | 'read' | 'write' | 'demandNotHeld'>
+  readonly holds: Pick<LegalHolds, 'heldSubjects'>
   /** Keys the digests of batches: a log that holds them does not confirm a guess about few rows. */
   readonly digestKey: Uint8Array
   /** Where the house runs; policies know it as parent of each data set. */
   readonly environment: 'development' | 'production'
+  /** Digest of the code that this process runs: it has the rows in clear. */
+  readonly codeDigest: () => Promise<string>
 }
 
 export interface Append {
@@ -72,7 +75,11 @@ export interface Collections {
   /** Takes no more rows; what was collected becomes a version. @returns that version, or null when there was nothing. */
   close(name: string, ask: CutAsk): Promise<ImportedVersion | null>
   setCollectors(name: string, collectors: readonly string[], by: EntityUid, requestId?: string): Promise<Collection>
-  /** Removes the collection and what is in no version; versions stay. Idempotent. */
+  /**
+   * Removes the collection and what is in no version; versions stay. Idempotent. From its first moment no more rows are taken, so that
+   * none comes behind the question whether one of them is about a person under a legal hold.
+   * @throws {RedoubtError} `ERR_LEGAL_HOLD`, and then it collects on.
+   */
   remove(name: string, use: KeyUse): Promise<void>
   /** Makes the versions that are due by time or amount. @throws nothing: `failed` is told of each that could not be made. */
   cutDue(by: EntityUid, failed: (name: string, reason: unknown) => void): Promise<void>

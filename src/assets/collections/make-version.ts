@@ -6,9 +6,9 @@ import type { Collection } from './collection.ts'
 import type { CollectionLog, SealedPart } from './collection-log.ts'
 import type { CutAsk } from './contract.ts'
 
-/** Which process had the rows in clear. */
-export function processFacts(): JsonObject {
-  return { kind: 'server', pid: process.pid, host: hostname() }
+/** Which process had the rows in clear, and which code it runs. */
+export function processFacts(code: string): JsonObject {
+  return { kind: 'server', pid: process.pid, host: hostname(), code }
 }
 
 interface Collected {
@@ -24,7 +24,7 @@ interface Collected {
 export function makeVersion(
   datasets: Pick<Datasets, 'get' | 'read' | 'write'>,
   { name, columns, label, subject, sensitivity, purposes, legalBasis }: Collection,
-  { log, sealed }: Collected,
+  { log, sealed, code }: Collected & { readonly code: string },
   { use, ...ask }: CutAsk & { readonly use: KeyUse },
   commit: (version: number) => void,
 ): Promise<ImportedVersion> {
@@ -43,7 +43,7 @@ export function makeVersion(
     details: () => ({
       collected: { rows: sealed.rows, batches: sealed.batches, frame: sealed.place.lastFrame },
       after: base ? { version: base.version, digest: base.digest } : null,
-      process: processFacts(),
+      process: processFacts(code),
     }),
     commit: ({ version }) => commit(version),
   })

@@ -33,8 +33,9 @@ export async function openRooms(root: string): Promise<Rooms> {
   })
   const keys = keyring.keys(audit)
   const common = { database, objects: nodeFolder(at('objects')), keys, audit, clock: systemClock, environment: 'production' } as const
-  const datasets = openDatasets({ ...common, sealer: keyring.sealer, holds: { demandNone: () => undefined, heldSubjects: () => [] } })
-  const collections = openCollections({ ...common, datasets, digestKey: new Uint8Array(32).fill(3) })
+  const holds = { demandNone: () => undefined, heldSubjects: () => [] }
+  const datasets = openDatasets({ ...common, sealer: keyring.sealer, holds })
+  const collections = openCollections({ ...common, datasets, holds, digestKey: new Uint8Array(32).fill(3), codeDigest: async () => 'c0de' })
   return {
     datasets,
     collections,

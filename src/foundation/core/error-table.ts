@@ -94,6 +94,11 @@ export const ERROR_TABLE = {
     'the key provider gave an answer that is not of its protocol',
     'check what stands at the address of the provider',
   ),
+  ERR_KEYS_UNACCOUNTED: entry(
+    500,
+    'the key provider did more or less than is on record',
+    'see `redoubt keys reconcile`; treat it as keys that were used past the record until it is explained',
+  ),
   ERR_KEYS_EXTRACTABLE: entry(
     503,
     'a key of the token may leave it',

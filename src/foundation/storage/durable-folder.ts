@@ -24,6 +24,12 @@ export interface DurableFolder {
   syncFolder(path: string): void
 }
 
+/** A folder that can give a file a second name. */
+export interface LinkingFolder extends DurableFolder {
+  /** Atomic, durable as a new name is. @returns false where the name is taken: nothing is replaced. */
+  link(from: string, to: string): boolean
+}
+
 export interface DurableFile {
   size(): number
   /** @returns how many bytes were read; fewer than asked only at the end of the file. */

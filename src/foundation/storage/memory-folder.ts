@@ -1,12 +1,12 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { RedoubtError } from '#foundation/core'
-import type { DurableFile, DurableFolder } from './durable-folder.ts'
+import type { DurableFile, LinkingFolder } from './durable-folder.ts'
 
 /** What may go wrong at one call, decided by the caller's seeded generator. */
 export type Fault = 'none' | 'lost' | 'done-but-reported-lost' | 'disk-full'
 
 export interface MemoryFolderOptions {
-  /** Asked before each mutating call (`writeAt`, `writeBeside`, `truncate`, `datasync`, `rename`, `remove`, `syncFolder`, `makeFolder`, create). */
+  /** Asked before each mutating call (`writeAt`, `writeBeside`, `truncate`, `datasync`, `rename`, `link`, `remove`, `syncFolder`, `makeFolder`, create). */
   readonly fault?: (call: string, path: string) => Fault
 }
 
@@ -28,7 +28,7 @@ interface NameChange {
  * A folder in memory that behaves as the port promises and no better: what was not synced may be lost, torn or reordered.
  * `powerCut(random)` gives the folder a machine would find after it; the old one is dead.
  */
-export class MemoryFolder implements DurableFolder {
+export class MemoryFolder implements LinkingFolder {
   #live = new Map<string, Node>()
   #durable = new Map<string, Node>()
   #changes: NameChange[] = []
@@ -82,6 +82,15 @@ export class MemoryFolder implements DurableFolder {
       this.#name(to, node)
       this.#name(from, null)
     })
+  }
+
+  link(from: string, to: string): boolean {
+    this.#alive()
+    const node = this.#live.get(from)
+    if (!node) throw new RedoubtError('ERR_STORAGE_IO', 'the storage failed with ENOENT')
+    if (this.#live.has(to)) return false
+    this.#mutate('link', to, () => this.#name(to, node))
+    return true
   }
 
   remove(path: string): void {

@@ -7,6 +7,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -18,13 +19,13 @@ import {
 import { join, normalize } from 'node:path'
 import { Descriptor } from '#foundation/blocks'
 import { RedoubtError } from '#foundation/core'
-import type { DurableFile, DurableFolder } from './durable-folder.ts'
+import type { DurableFile, LinkingFolder } from './durable-folder.ts'
 
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
 
 /** The file system of this host below `root`. Files are 0600, folders 0700; symbolic links are not followed on open. */
-export function nodeFolder(root: string): DurableFolder {
+export function nodeFolder(root: string): LinkingFolder {
   mkdirSync(root, { recursive: true, mode: FOLDER_MODE })
   const at = (path: string): string => {
     const clean = normalize(path)
@@ -52,6 +53,17 @@ export function nodeFolder(root: string): DurableFolder {
     exists: (path) => existsSync(at(path)),
     makeFolder: (path) => guarded(() => void mkdirSync(at(path), { recursive: true, mode: FOLDER_MODE })),
     rename: (from, to) => guarded(() => renameSync(at(from), at(to))),
+    link(from, to) {
+      return guarded(() => {
+        try {
+          linkSync(at(from), at(to))
+          return true
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+          throw error
+        }
+      })
+    },
     remove: (path) => guarded(() => rmSync(at(path), { force: true })),
     syncFolder(path) {
       guarded(() => {

@@ -155,6 +155,22 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       summary: (event) => `${uid(event.actor)} removed, replaced or declared public something that is confidential`,
     },
     {
+      kind: 'key.unaccounted',
+      severity: 'critical',
+      types: ['key.reconcile'],
+      when: ({ code }) => code === 'ERR_KEYS_UNACCOUNTED',
+      subject: resource,
+      summary: () => 'the key provider did more or less than is on record: keys may have been used past the record',
+    },
+    {
+      kind: 'key.not-reconciled',
+      severity: 'warning',
+      types: ['key.reconcile'],
+      when: ({ outcome, code }) => outcome === 'failed' && code !== 'ERR_KEYS_UNACCOUNTED',
+      subject: resource,
+      summary: () => 'what the key provider did could not be held against the log',
+    },
+    {
       kind: 'policy.shadow-mismatch',
       severity: 'critical',
       types: ['policy.mismatch'],

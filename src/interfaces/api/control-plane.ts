@@ -14,7 +14,7 @@ import type { Erasures, Holds } from '#governance/erasure'
 import type { Oversight } from '#governance/oversight'
 import type { AuditLog } from '#trust/audit'
 import type { Identity } from '#trust/identity'
-import type { KeyRotation, Keys, RootOfTrust } from '#trust/keys'
+import type { KeyReconciliation, KeyRotation, Keys, RootOfTrust } from '#trust/keys'
 import type { PolicyStore } from './policy-store.ts'
 
 /** The rooms that the control plane commands, tied in the composition root. */
@@ -34,6 +34,7 @@ export interface ControlPlane {
   /** Keyed pseudonym of a person. */
   pseudonym(subject: string): string
   readonly rotation: Pick<KeyRotation, 'run' | 'progress'>
+  readonly reconciliation: Pick<KeyReconciliation, 'run'>
   readonly root: RootOfTrust
   readonly vault: Pick<Vault, 'restore'>
   /** Keys the digests of what models are asked, as of the calls themselves. */

@@ -126,11 +126,8 @@ export const datasetRoutes =
           requestId: request.redoubtRequestId,
         }
         try {
-          // Whom rows in no version are about is known once they are one: nothing of a person under a hold is removed unseen.
-          if (plane.holds.heldSubjects().length > 0)
-            await plane.collections.cutAll({ by: principal.facts, requestId: request.redoubtRequestId }, name)
           await plane.datasets.demandNotHeld(name, use)
-          // First, so that what is collected makes no version of what is gone.
+          // It asks once more, with its rows in no version yet, when none can be added any more. First, so that what is collected makes no version of what is gone.
           await plane.collections.remove(name, use)
           if (plane.datasets.get(name)) await plane.datasets.remove(name, use)
         } catch (thrown) {

@@ -98,6 +98,15 @@ export const keyRoutes =
     )
 
     app.post(
+      '/keys/reconcile',
+      { schema: { summary: 'Hold what the key provider counted against what the log tells, and record what was found' } },
+      async (request) => {
+        await demand(plane, request, 'view', keyOf('keyring'))
+        return plane.reconciliation.run()
+      },
+    )
+
+    app.post(
       '/subjects/destroy-key',
       {
         schema: {

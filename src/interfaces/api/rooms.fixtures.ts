@@ -261,6 +261,7 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
     pseudonym: (subject: string) => `pseudonym of ${subject}`,
     keys: { list: act('list keys', []), rotate: act('rotate key'), destroySubject: act('destroy subject') },
     rotation: { run: async () => undefined, progress: act('tell rotation', {}) },
+    reconciliation: { run: act('reconcile keys', {}) },
     datasets: {
       list: () => [version],
       get: (name: string) => (name === 'absent' ? null : version),

@@ -3,7 +3,7 @@ import { RedoubtError } from '#foundation/core'
 import type { MoveProgress } from '#trust/keys'
 import { confirmed } from './confirmed.ts'
 import { table } from './output.ts'
-import { run } from './program.ts'
+import { EXIT, run } from './program.ts'
 import { rootCommands } from './root-commands.ts'
 import { recipientCommand } from './seal/recipient-command.ts'
 
@@ -41,6 +41,23 @@ interface Progress {
     readonly graceLeftMs: number
   }[]
   readonly move: MoveProgress | null
+}
+
+interface Reconciled {
+  readonly since: number
+  readonly entries: { readonly from: number; readonly to: number }
+  readonly agrees: boolean
+  readonly inferred: number
+  readonly rows: readonly {
+    readonly operation: string
+    readonly key: string
+    readonly provider: number
+    readonly log: number
+    readonly own: number
+    readonly withheld: number
+    readonly uncertain: number
+    readonly finding: string
+  }[]
 }
 
 const DAY_MS = 86_400_000
@@ -128,6 +145,17 @@ export function keyCommands(): Command[] {
     )
 
   keys
+    .command('reconcile')
+    .description('hold what the key provider counted against what the log tells of it; the answer is 1 when they do not agree')
+    .action(
+      run(async ({ client, output }) => {
+        const found = await client.call<Reconciled>('/keys/reconcile', { method: 'POST', json: {} })
+        output.result(found, reconciledText(found))
+        return found.agrees ? EXIT.done : EXIT.refused
+      }),
+    )
+
+  keys
     .command('destroy')
     .description('destroy the key of a subject: what is sealed under it cannot be read any more')
     .requiredOption('--subject <subject>', 'the person, as calls and data name them')
@@ -148,6 +176,21 @@ export function keyCommands(): Command[] {
   for (const command of rootCommands()) keys.addCommand(command)
   keys.addCommand(recipientCommand())
   return [keys]
+}
+
+function reconciledText({ since, entries, agrees, inferred, rows }: Reconciled): string {
+  const cells = rows.map(({ operation, key, provider, log, own, withheld, uncertain, finding }) => [
+    `${operation} ${key}`,
+    ...[provider, log, own, withheld, uncertain].map(String),
+    finding,
+  ])
+  return [
+    table(['operation', 'provider', 'log', 'own', 'withheld', 'under way', ''], cells),
+    '',
+    `since ${new Date(since).toISOString()}, entries ${entries.from} to ${entries.to}`,
+    ...(inferred === 0 ? [] : [`${inferred} processes that talk to the HSM ended before they told: counted from this side`]),
+    agrees ? 'what the key provider did is on record' : 'THE KEY PROVIDER AND THE LOG DO NOT AGREE: find out who used keys past the record',
+  ].join('\n')
 }
 
 function progressText({ doing, objects, keys, completedAt, error, retirements, move }: Progress): string {

@@ -24,7 +24,7 @@ export async function saveFile(
         progress(bytes)
       }
     } catch (thrown) {
-      if ((thrown as NodeJS.ErrnoException).syscall === 'write') throw thrown
+      if (thrown instanceof RedoubtError && thrown.code.startsWith('ERR_STORAGE')) throw thrown
       throw new RedoubtError('ERR_SERVER_UNREACHABLE', 'the server broke off before the end; nothing was written', {
         cause: asRedoubtError(thrown),
       })

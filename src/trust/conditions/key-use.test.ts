@@ -52,6 +52,13 @@ describe('unusual use of data keys (A7)', () => {
     expect(test.ask(SCORER).risk).toBe(30)
   })
 
+  it('is in what policies are told of whoever asks for a model, too', () => {
+    const test = worked()
+    for (let n = 0; n < 600; n++) test.room.observe(unwrap('claims'))
+    for (const endpoint of ['Model/credit', 'ChatModel/assistant', 'Model/deploy'])
+      expect(test.ask(SCORER, { endpoint }).risk).toBeGreaterThanOrEqual(30)
+  })
+
   it('raises the risk for an hour after a data set was read for the first time', () => {
     const test = worked()
     test.room.observe(unwrap('oncology'))

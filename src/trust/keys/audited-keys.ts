@@ -13,6 +13,7 @@ import type {
   RotateOptions,
 } from './keys.ts'
 import type { OwnerKeys, Recording } from './owner-keys.ts'
+import { type KeyAccounts, type KeyWork, providerFacts, type Tab } from './reconciliation/key-accounts.ts'
 import type { RetirementStore } from './rotation/retirement-store.ts'
 import type { ShareSet } from './shares/share-text.ts'
 import { PROVIDER_KINDS } from './provider-config.ts'
@@ -44,13 +45,16 @@ export interface Fact {
 
 /** The record of one use, for what moves and ends keys beside this class. */
 export interface Recorder {
-  record(fact: Fact): Promise<void>
+  /** @param tab what was asked of the provider for it. */
+  record(fact: Fact, tab?: Tab, code?: RedoubtError['code']): Promise<void>
   tried<T>(call: () => Promise<T>, fact: Fact): Promise<T>
   readonly recording: Recording
+  tab(): Tab
 }
 
 export interface RecordedParts {
   readonly provider: KeyProvider
+  readonly accounts: KeyAccounts
   readonly sealer: KeyedSubjectSealer
   readonly owners: OwnerKeys
   readonly cache: UnwrapCache
@@ -61,6 +65,7 @@ export interface RecordedParts {
 /** Stands between the provider and everyone else: what is not recorded is not done, and no key is given out. */
 export class RecordedKeys implements AuditedKeys {
   readonly #provider: KeyProvider
+  readonly #accounts: KeyAccounts
   readonly #sealer: KeyedSubjectSealer
   readonly #owners: OwnerKeys
   readonly #cache: UnwrapCache
@@ -71,6 +76,7 @@ export class RecordedKeys implements AuditedKeys {
 
   constructor(parts: RecordedParts, audit: AuditSink) {
     this.#provider = parts.provider
+    this.#accounts = parts.accounts
     this.#sealer = parts.sealer
     this.#owners = parts.owners
     this.#cache = parts.cache
@@ -85,13 +91,14 @@ export class RecordedKeys implements AuditedKeys {
     const binding = { tenant: 'default', resource, purpose: owner === 'configuration' ? owner : owner.keyClass } as const
     const details = owner === 'configuration' ? { keyClass: owner, binding } : { ...factsOf(owner), binding }
     const fact = (more: JsonObject): Fact => ({ type: 'key.generate', action: 'useKey', details: { ...details, ...more } })
-    const generate = async (): Promise<DataKey> => {
-      if (owner === 'configuration') return this.#provider.generateDataKey(owner, binding)
+    const generate = async (work: KeyWork): Promise<DataKey> => {
+      if (owner === 'configuration') return work.generateDataKey(owner, binding)
       if (this.#owners.rotationDue(owner)) await this.#rotateOwner(owner, ITSELF, true)
       return this.#owners.generateDataKey(owner, binding, this.#recording(use))
     }
-    const dataKey = await this.#tried(generate, fact({}), use)
-    await this.#record(fact(referenceOf(dataKey.wrapped)), use)
+    const tab = this.#accounts.tab()
+    const dataKey = await this.#tried(generate, fact({}), use, tab)
+    await this.#record(fact(referenceOf(dataKey.wrapped)), use, tab)
     this.#owners.requireAlive(dataKey.wrapped)
     return dataKey
   }
@@ -104,8 +111,9 @@ export class RecordedKeys implements AuditedKeys {
     const hits = this.#cache.takeHits(wrapped, use)
     try {
       await this.#reportHits(false)
-      const key = await this.#tried(() => this.#unwrap(wrapped, use), fact, use)
-      await this.#record(hits === 0 ? fact : { ...fact, details: { ...fact.details, cacheHits: hits } }, use)
+      const tab = this.#accounts.tab()
+      const key = await this.#tried((work) => this.#unwrap(wrapped, use, work), fact, use, tab)
+      await this.#record(hits === 0 ? fact : { ...fact, details: { ...fact.details, cacheHits: hits } }, use, tab)
       this.#owners.requireAlive(wrapped)
       if (!this.#closed) this.#cache.put(wrapped, use, key)
       return key
@@ -121,22 +129,23 @@ export class RecordedKeys implements AuditedKeys {
     const details = this.#factsOf(wrapped)
     const keyClass = this.#classOf(wrapped)
     const under = owner ?? this.#owners.ownerOf(wrapped.keyId)
-    const rewrap = async (): Promise<WrappedKey> => {
+    const rewrap = async (work: KeyWork): Promise<WrappedKey> => {
       if (keyClass === null) throw new RedoubtError('ERR_KEYS_UNKNOWN')
       if (under !== null && under.keyClass !== keyClass)
         throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'the key is of another class than its new owner')
-      const material = (await this.#unwrap(wrapped, use)).export()
+      const material = (await this.#unwrap(wrapped, use, work)).export()
       try {
         return under === null
-          ? await this.#provider.wrap(keyClass, material, wrapped.binding)
+          ? await work.wrap(keyClass, material, wrapped.binding)
           : await this.#owners.wrap(under, material, wrapped.binding, this.#recording(use))
       } finally {
         material.fill(0)
       }
     }
-    const rewrapped = await this.#tried(rewrap, { type: 'key.rewrap', action: 'rotateKey', details }, use)
+    const tab = this.#accounts.tab()
+    const rewrapped = await this.#tried(rewrap, { type: 'key.rewrap', action: 'rotateKey', details }, use, tab)
     const to = { newKeyId: rewrapped.keyId, newVersion: rewrapped.version }
-    await this.#record({ type: 'key.rewrap', action: 'rotateKey', details: { ...details, ...to } }, use)
+    await this.#record({ type: 'key.rewrap', action: 'rotateKey', details: { ...details, ...to } }, use, tab)
     this.#owners.requireAlive(rewrapped)
     return rewrapped
   }
@@ -152,8 +161,9 @@ export class RecordedKeys implements AuditedKeys {
         this.#prepare(use, name)
         const digest = createHash('sha256').update(message).digest('hex')
         const fact: Fact = { type: 'key.sign', action: 'useKey', details: { key: name, keyId, version, keyClass: 'signing', digest } }
-        const signature = await this.#tried(() => this.#provider.sign(name, message), fact, use)
-        await this.#record(fact, use)
+        const tab = this.#accounts.tab()
+        const signature = await this.#tried((work) => work.sign(name, message), fact, use, tab)
+        await this.#record(fact, use, tab)
         return signature
       },
     }
@@ -163,12 +173,13 @@ export class RecordedKeys implements AuditedKeys {
     this.#prepare(use, name)
     const { keyId, version } = this.#provider.publicKey(name)
     const fact: Fact = { type: 'key.release', action: 'useKey', details: { key: name, keyId, version, keyClass: 'signing' } }
-    const release = async (): Promise<KeyObject> => {
+    const release = async (work: KeyWork): Promise<KeyObject> => {
       if (this.#provider.release === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN', 'the key provider does not let keys out')
-      return this.#provider.release(name)
+      return work.release(name)
     }
-    const key = await this.#tried(release, fact, use)
-    await this.#record(fact, use)
+    const tab = this.#accounts.tab()
+    const key = await this.#tried(release, fact, use, tab)
+    await this.#record(fact, use, tab)
     return key
   }
 
@@ -270,9 +281,10 @@ export class RecordedKeys implements AuditedKeys {
   recorder(use: KeyUse): Recorder {
     this.#prepare(use, 'keys')
     return {
-      record: (fact) => this.#record(fact, use),
+      record: (fact, tab, code) => this.#record(fact, use, tab, code),
       tried: (call, fact) => this.#tried(call, fact, use),
       recording: this.#recording(use),
+      tab: () => this.#accounts.tab(),
     }
   }
 
@@ -288,7 +300,9 @@ export class RecordedKeys implements AuditedKeys {
       action: 'rotateKey',
       details: { keyClass, ...from, automatic, ...(compromised ? { compromised } : {}) },
     }
-    await this.#record(fact, use)
+    const tab = this.#accounts.tab()
+    tab.expect('make', keyClass)
+    await this.#record(fact, use, tab)
     return this.#tried(() => this.#provider.rotate(keyClass), fact, use)
   }
 
@@ -327,10 +341,8 @@ export class RecordedKeys implements AuditedKeys {
   }
 
   /** Under its owner's chain, or under the tenant's class: so are keys of the house, and objects from before there were owners. */
-  #unwrap(wrapped: WrappedKey, use: KeyUse): Promise<KeyObject> {
-    return this.#owners.ownerOf(wrapped.keyId) === null
-      ? this.#provider.unwrap(wrapped)
-      : this.#owners.unwrap(wrapped, this.#recording(use))
+  #unwrap(wrapped: WrappedKey, use: KeyUse, work: KeyWork): Promise<KeyObject> {
+    return this.#owners.ownerOf(wrapped.keyId) === null ? work.unwrap(wrapped) : this.#owners.unwrap(wrapped, this.#recording(use))
   }
 
   /** What the provider does for an owner's key-encryption key is an event of its own, durable before that key wraps or unwraps. */
@@ -338,8 +350,9 @@ export class RecordedKeys implements AuditedKeys {
     return async ({ type, owner, binding: { tenant, resource, purpose }, keyId, version }, call) => {
       const details = { ...factsOf(owner), keyId, version, binding: { tenant, resource, purpose } }
       const fact: Fact = { type, action: 'useKey', details }
-      const result = await this.#tried(call, fact, use)
-      await this.#record(fact, use)
+      const tab = this.#accounts.tab()
+      const result = await this.#tried(call, fact, use, tab)
+      await this.#record(fact, use, tab)
       return result
     }
   }
@@ -359,18 +372,19 @@ export class RecordedKeys implements AuditedKeys {
   }
 
   /** Runs what may fail, and records the failure; the first error is the one to tell. */
-  async #tried<T>(call: () => Promise<T>, fact: Fact, use: KeyUse): Promise<T> {
+  async #tried<T>(call: (work: KeyWork) => Promise<T>, fact: Fact, use: KeyUse, tab: Tab = this.#accounts.tab()): Promise<T> {
     try {
-      return await call()
+      return await call(tab.work)
     } catch (error) {
       const { code } = asRedoubtError(error)
-      await this.#record(fact, use, code).catch(() => undefined)
+      await this.#record(fact, use, tab, code).catch(() => undefined)
       throw error
     }
   }
 
   /** @throws {RedoubtError} `ERR_AUDIT_UNAVAILABLE`; the cached keys are forgotten then, for their hits could not be told either. */
-  async #record({ type, action, details }: Fact, use: KeyUse, code?: RedoubtError['code']): Promise<void> {
+  async #record({ type, action, details }: Fact, use: KeyUse, tab: Tab | null = null, code?: RedoubtError['code']): Promise<void> {
+    // INVARIANT: whatever the provider did for this event is settled here, one way or the other: it is what the provider's own count is held against.
     try {
       await this.#audit.record({
         type,
@@ -379,11 +393,13 @@ export class RecordedKeys implements AuditedKeys {
         resource: use.resource,
         outcome: code === undefined ? 'success' : 'failed',
         purpose: use.purpose,
-        details,
+        details: tab === null ? details : { ...details, ...providerFacts(tab.counts()) },
         ...(code === undefined ? {} : { code }),
         ...(use.requestId === undefined ? {} : { requestId: use.requestId }),
       })
+      tab?.recorded()
     } catch (error) {
+      tab?.withheld()
       this.#cache.clear()
       throw asRedoubtError(error, 'ERR_AUDIT_UNAVAILABLE')
     }

@@ -19,6 +19,7 @@ export type {
 export type { MoveProgress } from './moved/move.ts'
 export { opensSealedFile } from './moved/open-providers.ts'
 export { openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
+export type { KeyReconciliation, Reconciled } from './reconciliation/reconcile-keys.ts'
 export type { KeyRotation, RotationProgress } from './rotation/key-rotation.ts'
 export { type SealedObjects, wrappedKeyOfRoom, type WrappedKeys } from './rotation/wrapped-places.ts'
 export { ShareCollector, type Unsealing } from './sealed-file/share-collector.ts'

@@ -145,6 +145,38 @@ export const keyProviderContract: readonly ContractCase[] = [
     },
   },
   {
+    name: 'counts what it did since it was opened, once each, and not what it refused',
+    async run(open) {
+      const provider = await open()
+      const counts = async (): Promise<Record<string, number>> => {
+        const { counts: done, inferred } = await provider.operations()
+        assert.equal(inferred, 0)
+        return Object.fromEntries(done.map(({ operation, key, count }) => [`${operation} ${key}`, count]))
+      }
+      const before = await counts()
+      const made = await provider.generateDataKey('dataset', binding)
+      await provider.wrap('model', randomBytes(32), binding)
+      for (let i = 0; i < 3; i++) await provider.unwrap(made.wrapped)
+      await provider.sign('checkpoint', randomBytes(10))
+      await provider.release?.('token-signing')
+      await provider.rotate('dataset')
+      await assert.rejects(provider.unwrap({ ...made.wrapped, binding: { ...binding, resource: 'dataset/two' } }))
+      await assert.rejects(provider.unwrap({ ...made.wrapped, keyId: 'kek_unknown' }))
+      await assert.rejects(provider.wrap('model', new Uint8Array(), binding))
+      const after = await counts()
+      const grown = Object.entries(after).map(([name, count]) => [name, count - (before[name] ?? 0)] as const)
+      const expected = {
+        'wrap dataset': 1,
+        'wrap model': 1,
+        'unwrap dataset': 3,
+        'sign checkpoint': 1,
+        ...(provider.release === undefined ? {} : { 'release token-signing': 1 }),
+        'make dataset': 1,
+      }
+      assert.deepEqual(Object.fromEntries(grown.filter(([, count]) => count !== 0)), expected)
+    },
+  },
+  {
     name: 'is healthy, and gives nothing any more once closed',
     async run(open) {
       const provider = await open()

@@ -3,6 +3,7 @@ import { canonicalJson } from '#foundation/core'
 import type { DataKey, KeyBinding, WrappedKey } from '#foundation/crypto'
 import type { KeyClass, KeyDescription } from './keys.ts'
 import type { WrappedKeys } from './rotation/wrapped-places.ts'
+import type { OperationsDone } from './reconciliation/operations.ts'
 import type { ShareSet } from './shares/share-text.ts'
 
 /** Algorithm of each signing key; ES256 signatures are DER over SHA-256. */
@@ -67,6 +68,11 @@ export interface KeyProvider {
   /** Classes whose primary version is due for rotation by age or by uses. */
   rotationDue(): readonly KeyClass[]
   health(): Promise<ProviderHealth>
+  /**
+   * How often it did what since it was opened, counted where the key is: by the process that talks to the HSM, by what sends the requests to
+   * a service. What failed is not counted. @throws {RedoubtError} when whoever counts cannot be asked.
+   */
+  operations(): Promise<OperationsDone>
   /** The private key itself; absent where the provider does not let keys out. */
   readonly release?: (name: SigningKeyName) => Promise<KeyObject>
   /** As `release`, of any signing key, for the move to another provider; null for one that never leaves. */

@@ -2,9 +2,11 @@ import type { KeyObject } from 'node:crypto'
 import type { AlertSink, AuditSink, EntityUid, Signer, SubjectSealer } from '#foundation/core'
 import type { DataKey, WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
+import type { AuditLog } from '#trust/audit'
 import type { RotationConfig } from './config.ts'
 import type { MoveProgress } from './moved/move.ts'
 import type { ProviderHealth, SigningKeyName } from './key-provider.ts'
+import type { KeyReconciliation } from './reconciliation/reconcile-keys.ts'
 import type { KeyRotation } from './rotation/key-rotation.ts'
 import type { SealedObjects, WrappedKeys } from './rotation/wrapped-places.ts'
 import type { ShareSet } from './shares/share-text.ts'
@@ -168,6 +170,8 @@ export interface Keyring {
   keys(audit: AuditSink): AuditedKeys
   /** What keeps versions young: to be run once an hour, at the start, and after a rotation that was asked for. */
   rotation(options: RotationOptions): KeyRotation
+  /** To be made when the log is open and before the first of `keys`. */
+  reconciliation(options: { readonly audit: AuditSink; readonly log: Pick<AuditLog, 'size' | 'search'> }): KeyReconciliation
   /** For `redoubt doctor`: whether the provider can serve. */
   health(): Promise<ProviderHealth>
   /**

@@ -8,6 +8,8 @@ import { DEFAULT_UNWRAP_CACHE, type UnwrapCacheConfig } from './config.ts'
 import { KEY_LIMITS, type KeyLimits } from './key-limits.ts'
 import type { KeyProvider } from './key-provider.ts'
 import type { AuditedKeys, Keyring } from './keys.ts'
+import { KeyAccounts, type KeyWork } from './reconciliation/key-accounts.ts'
+import { type KeyReconciliation, ReconciledKeys } from './reconciliation/reconcile-keys.ts'
 import { OwnerKeyStore } from './owner-key-store.ts'
 import { OwnerKeys } from './owner-keys.ts'
 import { KeyMover } from './rotation/key-mover.ts'
@@ -65,7 +67,7 @@ export async function openKeyring(options: OpenKeyringOptions): Promise<Keyring>
     throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the keyring file is gone, but its key database is there')
   const opened = await openProviders({ ...options, provider: config })
   try {
-    return await openProviderKeyring(opened, { ...options, kind: config.kind, id, marker })
+    return await keyringOver(opened, { ...options, kind: config.kind, id, marker })
   } catch (thrown) {
     opened.provider.close()
     throw thrown
@@ -78,28 +80,31 @@ interface ProviderKeyringOptions extends Omit<OpenKeyringOptions, 'passphrase' |
   readonly marker: string | null
 }
 
-async function openProviderKeyring(opened: OpenedProviders, options: ProviderKeyringOptions): Promise<Keyring> {
+/** The keyring over providers that are open. */
+export async function keyringOver(opened: OpenedProviders, options: ProviderKeyringOptions): Promise<Keyring> {
   const { provider, move, signedBefore } = opened
   const { folder, database, clock, limits = KEY_LIMITS } = options
-  const id = options.id ?? (await makeSecrets(database, provider))
+  // Whatever it did until here was for its own opening: nobody else had it.
+  const accounts = new KeyAccounts(provider, await provider.operations())
+  const opening = accounts.own('opening')
+  const id = options.id ?? (await makeSecrets(database, opening))
   if (options.marker === null) replaceFile(folder, DATABASE_MARKER_PATH, new TextEncoder().encode(`${canonicalJson({ id })}\n`))
-  const pseudonymKey = await openSecret(database, provider, PSEUDONYM_SECRET)
-  const searchKey = await openSecret(database, provider, SEARCH_SECRET)
-  const sealer = new KeyedSubjectSealer(provider, new SubjectStore(database.raw), pseudonymKey, clock)
+  const pseudonymKey = await openSecret(database, opening, PSEUDONYM_SECRET)
+  const searchKey = await openSecret(database, opening, SEARCH_SECRET)
+  const sealer = new KeyedSubjectSealer(accounts.own('personal'), new SubjectStore(database.raw), pseudonymKey, clock)
   const ownerStore = new OwnerKeyStore(database.raw)
-  const owners = new OwnerKeys(provider, ownerStore, clock, limits)
+  const owners = new OwnerKeys(ownerStore, clock, limits)
   const cache = new UnwrapCache(clock, options.unwrapCache ?? DEFAULT_UNWRAP_CACHE)
   const retirements = new RetirementStore(database.raw)
-  const parts = { provider, sealer, owners, cache, retirements, clock }
-  let checkpointSigns = 0
+  const parts = { provider, accounts, sealer, owners, cache, retirements, clock }
+  const checkpoints = accounts.own('checkpoint')
   const checkpoint = provider.publicKey('checkpoint')
   const checkpointSigner: Signer = {
     algorithm: checkpoint.algorithm,
     keyId: checkpoint.keyId,
     publicKey: checkpoint.publicKey,
     sign(message) {
-      checkpointSigns++
-      return provider.sign('checkpoint', message)
+      return checkpoints.sign('checkpoint', message)
     },
   }
   return {
@@ -109,6 +114,7 @@ async function openProviderKeyring(opened: OpenedProviders, options: ProviderKey
     get usage() {
       const uses = [...provider.describe(), ...owners.describe()].flatMap((key) => (key.keyClass === 'signing' ? [] : [key.uses]))
       const mostUsedKeyRatio = Math.max(0, ...uses) / limits.refuseAt
+      const checkpointSigns = accounts.ownUses().checkpoint.reduce((sum, { count }) => sum + count, 0)
       return { ...sealer.usage, checkpointSigns, unwraps: cache.misses, unwrapCacheHits: cache.hits, mostUsedKeyRatio }
     },
     keys(audit: AuditSink): AuditedKeys {
@@ -122,6 +128,7 @@ async function openProviderKeyring(opened: OpenedProviders, options: ProviderKey
       const places = () => [...own, ...provider.wrappedHere, ...wrapped]
       return new RoundsOfRotation({ ...parts, ...options, audit, raw, keys, mover, limits, sleep, move, wrapped: places })
     },
+    reconciliation: (options): KeyReconciliation => new ReconciledKeys({ provider, accounts, clock, sleep: asleep, ...options }),
     health: () => provider.health(),
     signedBefore: (name) => signedBefore.filter((key) => key.name === name).map(({ publicKey }) => publicKey),
     async finishMove(audit) {
@@ -151,7 +158,7 @@ async function finishMove(folder: DurableFolder, to: ProviderConfig['kind'], pro
 }
 
 /** The keys of pseudonyms and of the audit index, wrapped like any data key, in one transaction with the database's id. */
-async function makeSecrets(database: Pick<Database<unknown>, 'raw'>, provider: KeyProvider): Promise<string> {
+async function makeSecrets(database: Pick<Database<unknown>, 'raw'>, provider: KeyWork): Promise<string> {
   const rows: [string, string][] = [[ID, randomBytes(16).toString('hex')]]
   for (const name of SECRETS) {
     const { wrapped } = await provider.generateDataKey('configuration', bindingOfSecret(name))
@@ -166,7 +173,7 @@ async function makeSecrets(database: Pick<Database<unknown>, 'raw'>, provider: K
   return rows[0]![1]
 }
 
-async function openSecret(database: Pick<Database<unknown>, 'raw'>, provider: KeyProvider, name: string): Promise<KeyObject> {
+async function openSecret(database: Pick<Database<unknown>, 'raw'>, provider: KeyWork, name: string): Promise<KeyObject> {
   try {
     return await provider.unwrap({ ...parseStoredWrap(readSecret(database, name)), binding: bindingOfSecret(name) })
   } catch (cause) {

@@ -3,9 +3,10 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { type Clock, newId, RedoubtError } from '#foundation/core'
 import { type DataKey, type KeyBinding, openBytes, sealBytes, type WrappedKey } from '#foundation/crypto'
 import type { KeyLimits } from './key-limits.ts'
-import { type KeyProvider, type KeyReference, wrapAad } from './key-provider.ts'
+import { type KeyReference, wrapAad } from './key-provider.ts'
 import type { KeyDescription, KeyOwner } from './keys.ts'
 import type { OwnerKeyRow, OwnerKeyStore } from './owner-key-store.ts'
+import type { KeyWork } from './reconciliation/key-accounts.ts'
 import { TwoGenerations } from './two-generations.ts'
 
 const CACHED_KEYS = 4_096
@@ -22,7 +23,7 @@ export interface OwnerKeyStep extends KeyReference {
 }
 
 /** Does what is asked of the provider and records it; what is not on record is not given. */
-export type Recording = <T>(step: OwnerKeyStep, call: () => Promise<T>) => Promise<T>
+export type Recording = <T>(step: OwnerKeyStep, call: (work: KeyWork) => Promise<T>) => Promise<T>
 
 interface Counter {
   uses: number
@@ -35,7 +36,6 @@ interface Counter {
  * to tenant, resource, key, version and purpose. A destroyed owner's chain is over; what is sealed later gets a new one with a new id.
  */
 export class OwnerKeys {
-  readonly #provider: KeyProvider
   readonly #store: OwnerKeyStore
   readonly #clock: Clock
   readonly #limits: KeyLimits
@@ -47,8 +47,7 @@ export class OwnerKeys {
   /** Moves with each destruction: a key loaded across one is not to be trusted. */
   #epoch = 0
 
-  constructor(provider: KeyProvider, store: OwnerKeyStore, clock: Clock, limits: KeyLimits) {
-    this.#provider = provider
+  constructor(store: OwnerKeyStore, clock: Clock, limits: KeyLimits) {
     this.#store = store
     this.#clock = clock
     this.#limits = limits
@@ -183,9 +182,7 @@ export class OwnerKeys {
     const epoch = this.#epoch
     const next = before === null ? { keyId: newId('kek'), version: 1 } : { keyId: before.keyId, version: before.version + 1 }
     const binding = bindingOfOwnerKey(owner, next)
-    const made = await recording({ type: 'key.generate', owner, binding, ...next }, () =>
-      this.#provider.generateDataKey(owner.keyClass, binding),
-    )
+    const made = await recording({ type: 'key.generate', owner, binding, ...next }, (work) => work.generateDataKey(owner.keyClass, binding))
     if (epoch !== this.#epoch) throw new RedoubtError('ERR_KEYS_DESTROYED', 'keys were destroyed while this one was made')
     const { keyId, version, wrapped } = made.wrapped
     this.#primaries.delete(nameOf(owner))
@@ -205,9 +202,7 @@ export class OwnerKeys {
       const { owner, wrapped } = row
       if (wrapped === null) throw new RedoubtError('ERR_KEYS_DESTROYED')
       const binding = bindingOfOwnerKey(owner, row)
-      const key = await recording({ type: 'key.unwrap', owner, binding, keyId, version }, () =>
-        this.#provider.unwrap({ ...wrapped, binding }),
-      )
+      const key = await recording({ type: 'key.unwrap', owner, binding, keyId, version }, (work) => work.unwrap({ ...wrapped, binding }))
       if (epoch !== this.#epoch) continue
       this.#opened.set(id, key)
       return key

@@ -38,7 +38,7 @@ interface Entry {
  */
 export class KeyedSubjectSealer implements SubjectSealer {
   readonly usage: SealerUsage = { seals: 0, opens: 0, subjectKeysMade: 0, subjectKeysDestroyed: 0 }
-  readonly #provider: KeyProvider
+  readonly #provider: Pick<KeyProvider, 'unwrap' | 'generateDataKey'>
   readonly #store: SubjectStore
   readonly #pseudonymKey: KeyObject
   readonly #clock: Clock
@@ -51,7 +51,13 @@ export class KeyedSubjectSealer implements SubjectSealer {
   /** Moves with each destruction: a key loaded across one is not to be trusted. */
   #epoch = 0
 
-  constructor(provider: KeyProvider, store: SubjectStore, pseudonymKey: KeyObject, clock: Clock, sealsPerLoad = SEALS_PER_LOAD) {
+  constructor(
+    provider: Pick<KeyProvider, 'unwrap' | 'generateDataKey'>,
+    store: SubjectStore,
+    pseudonymKey: KeyObject,
+    clock: Clock,
+    sealsPerLoad = SEALS_PER_LOAD,
+  ) {
     this.#provider = provider
     this.#store = store
     this.#pseudonymKey = pseudonymKey

@@ -6,6 +6,7 @@ import type { Client } from '../client.ts'
 import { breakGlassCheck } from './break-glass-check.ts'
 import { alertChecks } from './alert-checks.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
+import { keyUseCheck, type KeyReconciliationHealth } from './key-use-check.ts'
 
 const CLOCK_TOLERANCE_MS = 2_000
 
@@ -25,6 +26,7 @@ export interface Status {
   }
   readonly alerts: AlertsHealth
   readonly breakGlass: BreakGlassHealth
+  readonly keyReconciliation: KeyReconciliationHealth
   readonly conditions: ConditionsHealth
   /** Of the server's process. A limit of null is none. */
   readonly coreDumps: { readonly limit: number | null; readonly memory: boolean }
@@ -157,6 +159,7 @@ export function statusChecks(status: Status, asked: number, now: number): readon
     coreDumpCheck(status.coreDumps),
     ...alertChecks(status.alerts),
     breakGlassCheck(status.breakGlass),
+    keyUseCheck(status.keyReconciliation),
     ...conditionChecks(status.conditions, now),
     ...status.upstreams.map((upstream) =>
       upstream.ok

@@ -4,6 +4,7 @@ import { asRedoubtError, RedoubtError } from '#foundation/core'
 import type { KeyBinding } from '#foundation/crypto'
 import type { KeyReference } from '../key-provider.ts'
 import type { KeyClass } from '../keys.ts'
+import { countedService } from '../outside/counted-service.ts'
 import { HttpsLeg } from '../outside/https-leg.ts'
 import type { KeyVersion } from '../outside/key-records.ts'
 import type { HeldSigningKey, KeyService } from '../outside/outside-provider.ts'
@@ -78,7 +79,7 @@ export async function awsKmsService(config: AwsKmsConfig, { resolveSecret, pause
             }),
           ],
         }
-  return {
+  return countedService({
     kind: 'aws-kms',
     ...held,
     async make({ keyId, version, keyClass }) {
@@ -118,7 +119,7 @@ export async function awsKmsService(config: AwsKmsConfig, { resolveSecret, pause
         throw new RedoubtError('ERR_KEYS_DISABLED', `AWS KMS has the key as \`${key?.KeyState ?? 'unknown'}\``)
     },
     close,
-  }
+  })
 }
 
 /** @returns null for a key that is gone. */

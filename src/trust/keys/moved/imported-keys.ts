@@ -6,6 +6,7 @@ import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { wrapAad } from '../key-provider.ts'
 import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
 import type { WrappedKeys } from '../rotation/wrapped-places.ts'
+import { type OperationCount, OperationCounter } from '../reconciliation/operations.ts'
 import type { ExportedKey } from '../sealed-file/export-sealed-file.ts'
 
 export const IMPORTED_KEYS_PATH = 'imported-keys.json'
@@ -50,6 +51,7 @@ interface Imported {
 export class ImportedKeys {
   readonly #folder: DurableFolder
   #keys: readonly Imported[]
+  readonly #done = new OperationCounter()
 
   private constructor(folder: DurableFolder, keys: readonly Imported[]) {
     this.#folder = folder
@@ -137,9 +139,14 @@ export class ImportedKeys {
     if (found === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')
     if (found.key === null) throw new RedoubtError('ERR_KEYS_DESTROYED')
     const material = openBytes(found.key, wrapAad({ keyId, version }, binding), Buffer.from(wrapped, 'base64url'))
+    this.#done.add('unwrap', found.record.keyClass)
     const key = createSecretKey(material)
     material.fill(0)
     return key
+  }
+
+  operations(): readonly OperationCount[] {
+    return this.#done.counts()
   }
 
   describe(): readonly KeyDescription[] {

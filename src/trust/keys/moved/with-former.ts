@@ -32,6 +32,10 @@ export function withFormer(provider: KeyProvider, former: KeyProvider): KeyProvi
     describe: () => [...former.describe().filter((key) => ids.has(referenceId(key))), ...provider.describe()],
     rotationDue: () => provider.rotationDue(),
     health: () => provider.health(),
+    async operations() {
+      const [old, now] = [await former.operations(), await provider.operations()]
+      return { counts: [...old.counts, ...now.counts], inferred: old.inferred + now.inferred }
+    },
     letOut: (name) => provider.letOut(name),
     ...(release === undefined ? {} : { release }),
     ...(reseal === undefined ? {} : { reseal }),

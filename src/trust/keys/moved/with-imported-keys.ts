@@ -23,6 +23,10 @@ export function withImportedKeys(provider: KeyProvider, imported: ImportedKeys):
     rotationDue: () => provider.rotationDue(),
     letOut: (name) => provider.letOut(name),
     health: () => provider.health(),
+    async operations() {
+      const { counts, inferred } = await provider.operations()
+      return { counts: [...counts, ...imported.operations()], inferred }
+    },
     ...(release === undefined ? {} : { release }),
     close() {
       imported.close()

@@ -17,6 +17,7 @@ import { latestOf, type TakenOver } from '../moved/taken-over.ts'
 import { withImportedKeys } from '../moved/with-imported-keys.ts'
 import type { WrappedKeys } from '../rotation/wrapped-places.ts'
 import type { ExportedKeyring } from '../sealed-file/export-sealed-file.ts'
+import { OperationCounter, type OperationKey, type OperationsDone } from '../reconciliation/operations.ts'
 import { KeyRecords, type KeyVersion } from './key-records.ts'
 import { WrappedSigningKeys } from './wrapped-signing-keys.ts'
 
@@ -32,6 +33,16 @@ export interface HeldSigningKey {
   readonly reference: string
   readonly publicKey: KeyObject
   sign(message: Uint8Array): Promise<Uint8Array>
+}
+
+export interface ServiceOperations {
+  readonly counts: readonly {
+    readonly operation: 'wrap' | 'unwrap' | 'sign' | 'make'
+    readonly reference: string
+    readonly count: number
+  }[]
+  /** As `OperationsDone`. */
+  readonly inferred: number
 }
 
 /** What a key service, over the network or in an HSM, does: make keys, wrap and unwrap under them. Failures are told in `RedoubtError`s. */
@@ -53,6 +64,8 @@ export interface KeyService {
   readonly held?: readonly HeldSigningKey[]
   /** Whether the service can serve this version now. @throws {RedoubtError} what is wrong. */
   probe(version: KeyVersion): Promise<void>
+  /** What was done with each key, by the service's own name of it, counted as near to the key as can be. */
+  operations(): Promise<ServiceOperations>
   close(): void
 }
 
@@ -282,6 +295,17 @@ class ServiceProvider implements KeyProvider {
       const { code, message } = asRedoubtError(thrown)
       return { provider, ok: false, detail: `${message} (${code})` }
     }
+  }
+
+  /** What the service names and no record here does is counted too: somebody used the way to the service past this one. */
+  async operations(): Promise<OperationsDone> {
+    const { counts, inferred } = await this.#service.operations()
+    const done = new OperationCounter()
+    done.addAll(this.#signing.operations())
+    const names = new Map<string, OperationKey>(this.#records.all().map(({ reference, keyClass }) => [reference, keyClass]))
+    for (const { name, reference } of this.#service.held ?? []) names.set(reference, name)
+    for (const { operation, reference, count } of counts) done.add(operation, names.get(reference) ?? 'unknown', count)
+    return { counts: done.counts(), inferred }
   }
 
   close(): void {

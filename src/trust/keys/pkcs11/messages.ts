@@ -20,6 +20,8 @@ export const ASK = {
   knows: 9,
   /** CKA_ID of a key → nothing, when the token holds no such key any more */
   destroyKey: 10,
+  /** nothing → how often this process did what with which key: `[[ASK, CKA_ID as hex, count], …]` as JSON; what failed is not counted */
+  counts: 11,
 } as const
 export type Ask = (typeof ASK)[keyof typeof ASK]
 

@@ -7,6 +7,7 @@ import type { Pkcs11Config } from './config.ts'
 import { derSignature, publicKeyOfPoint } from './elliptic.ts'
 import { HsmWorker } from './hsm-worker.ts'
 import { ASK, IV_BYTES, TAG_BYTES } from './messages.ts'
+import { COUNTED, isCounted } from './use-counts.ts'
 import { spawnWorker, type WorkerProcess } from './spawn-worker.ts'
 
 const KIND = 'pkcs11'
@@ -76,6 +77,11 @@ function serviceOver(worker: HsmWorker, held: readonly HeldSigningKey[]): KeySer
     },
     async probe({ reference }) {
       await worker.call(ASK.check, [idOf(reference)], true)
+    },
+    async operations() {
+      const { uses, inferred } = await worker.uses()
+      const counts = uses.flatMap(([ask, reference, count]) => (isCounted(ask) ? [{ operation: COUNTED[ask], reference, count }] : []))
+      return { counts, inferred }
     },
     close: () => worker.close(),
   }

@@ -3,6 +3,7 @@ import type { Cryptoki } from './cryptoki.ts'
 import { encodeFrame, type Frame, FrameReader } from './frames.ts'
 import { ANSWER, ASK, type Ask, type PairAlgorithm } from './messages.ts'
 import { Token } from './token.ts'
+import { UseCounts } from './use-counts.ts'
 import { failureOf, reasonOf, TokenFailure } from './token-failure.ts'
 
 type Parts = readonly Buffer[]
@@ -15,7 +16,7 @@ const nothing = async (done: Promise<void>): Promise<Parts> => {
   await done
   return []
 }
-const ACTS: Record<Exclude<Ask, typeof ASK.open>, Act> = {
+const ACTS: Record<Exclude<Ask, typeof ASK.open | typeof ASK.counts>, Act> = {
   [ASK.makeKey]: { parts: 2, act: (token, [id, label]) => nothing(token.makeKey(id!, label!.toString())) },
   [ASK.encrypt]: { parts: 4, act: async (token, [id, iv, aad, material]) => [await token.encrypt(id!, iv!, aad!, material!)] },
   [ASK.decrypt]: { parts: 4, act: async (token, [id, iv, aad, sealed]) => [await token.decrypt(id!, iv!, aad!, sealed!)] },
@@ -35,14 +36,20 @@ const OPEN_PARTS = 5
 export function serveToken(channel: Duplex, load: () => Cryptoki): void {
   const reader = new FrameReader()
   let token: Token | null = null
+  const done = new UseCounts()
   const act = async ({ kind, parts }: Frame): Promise<Parts> => {
     if (kind === ASK.open && parts.length === OPEN_PARTS) {
       token = open(load, parts)
       return []
     }
+    if (kind === ASK.counts && parts.length === 0) return [done.encode()]
     const known = Object.hasOwn(ACTS, kind) ? ACTS[kind as keyof typeof ACTS] : null
     if (token === null || known?.parts !== parts.length) throw new TokenFailure(ANSWER.failed, 'a question that has no answer now')
-    return known.act(token, parts)
+    // The answer erases its parts.
+    const id = parts[0]?.toString('hex') ?? ''
+    const answered = await known.act(token, parts)
+    done.add(kind, id)
+    return answered
   }
   const answer = async (frame: Frame): Promise<void> => {
     let sent: Buffer

@@ -1,9 +1,10 @@
-import { asRedoubtError, type JsonObject, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type ErrorCode, type JsonObject, RedoubtError } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
 import { factsOf, ITSELF, type Recorder, type RecordedKeys, referenceOf } from '../audited-keys.ts'
 import type { KeyProvider, KeyReference } from '../key-provider.ts'
 import type { KeyClass, KeyOwner } from '../keys.ts'
 import type { OwnerKeys } from '../owner-keys.ts'
+import type { KeyWork, Tab } from '../reconciliation/key-accounts.ts'
 import { TwoGenerations } from '../two-generations.ts'
 
 /** The chain under which a key belongs. */
@@ -12,6 +13,13 @@ export type Chain = KeyOwner | KeyClass
 export interface Move {
   readonly wrapped: WrappedKey
   readonly to: Chain
+}
+
+/** What was asked of the provider for a chain and no event has told yet. */
+interface ChainTab {
+  readonly to: Chain
+  readonly tab: Tab
+  failure: ErrorCode | null
 }
 
 /** Kinds of versions that an event names at most. */
@@ -51,8 +59,35 @@ export class KeyMover {
   /** @returns in order the key, or why it could not be moved. @throws {RedoubtError} `ERR_AUDIT_UNAVAILABLE`, and then nothing was moved. */
   async move(moves: readonly Move[]): Promise<readonly (WrappedKey | RedoubtError)[]> {
     const recorder = this.#keys.recorder(ITSELF)
+    const tabs = new Map<string, ChainTab>()
+    try {
+      return await this.#moveAll(moves, recorder, tabs)
+    } finally {
+      // What the provider did for keys that could not be moved after all is on record too.
+      for (const { to, tab, failure } of tabs.values())
+        if (tab.counts().length > 0)
+          await recorder
+            .record({ type: 'key.rewrap', action: 'rotateKey', details: { ...namedBy(to), keys: 0 } }, tab, failure ?? 'ERR_INTERNAL')
+            .catch(() => undefined)
+    }
+  }
+
+  async #moveAll(moves: readonly Move[], recorder: Recorder, tabs: Map<string, ChainTab>): Promise<readonly (WrappedKey | RedoubtError)[]> {
+    const tabOf = (to: Chain): ChainTab => {
+      const id = JSON.stringify(namedBy(to))
+      let found = tabs.get(id)
+      if (found === undefined) tabs.set(id, (found = { to, tab: recorder.tab(), failure: null }))
+      return found
+    }
     const moved: (WrappedKey | RedoubtError)[] = []
-    for (const move of moves) moved.push(await this.#moveOne(move, recorder).catch((error: unknown) => passedOver(error)))
+    for (const move of moves) {
+      const of = tabOf(move.to)
+      const after = await this.#moveOne(move, recorder, of.tab.work).catch((error: unknown) => {
+        of.failure = asRedoubtError(error).code
+        return passedOver(error)
+      })
+      moved.push(after)
+    }
     const events = new Map<
       string,
       { readonly to: Chain; readonly after: WrappedKey; readonly from: Map<string, JsonObject>; keys: number }
@@ -67,25 +102,26 @@ export class KeyMover {
       if (event.from.size < MOST_NAMED) event.from.set(`${wrapped.keyId}/${wrapped.version}`, referenceOf(wrapped))
     }
     for (const { to, after, from, keys } of events.values()) {
-      const chain = typeof to === 'string' ? { keyClass: to } : factsOf(to)
-      const details = { ...chain, keys, from: [...from.values()], newKeyId: after.keyId, newVersion: after.version }
-      await recorder.record({ type: 'key.rewrap', action: 'rotateKey', details })
+      const details = { ...namedBy(to), keys, from: [...from.values()], newKeyId: after.keyId, newVersion: after.version }
+      await recorder.record({ type: 'key.rewrap', action: 'rotateKey', details }, tabOf(to).tab)
     }
     return moved
   }
 
-  async #moveOne({ wrapped, to }: Move, { recording }: Recorder): Promise<WrappedKey> {
+  async #moveOne({ wrapped, to }: Move, { recording }: Recorder, work: KeyWork): Promise<WrappedKey> {
     const owned = typeof this.chainOf(wrapped.keyId) !== 'string'
-    const material = (owned ? await this.#owners.unwrap(wrapped, recording) : await this.#provider.unwrap(wrapped)).export()
+    const material = (owned ? await this.#owners.unwrap(wrapped, recording) : await work.unwrap(wrapped)).export()
     try {
       return typeof to === 'string'
-        ? await this.#provider.wrap(to, material, wrapped.binding)
+        ? await work.wrap(to, material, wrapped.binding)
         : await this.#owners.wrap(to, material, wrapped.binding, recording)
     } finally {
       material.fill(0)
     }
   }
 }
+
+const namedBy = (to: Chain): JsonObject => (typeof to === 'string' ? { keyClass: to } : factsOf(to))
 
 /** What concerns one key is told of that key; what concerns all of them, such as a log or an HSM that is down, ends the round. */
 const OF_ONE_KEY: ReadonlySet<string> = new Set(['ERR_CRYPTO_AUTHENTICATION', 'ERR_KEYS_DESTROYED', 'ERR_KEYS_UNKNOWN'])

@@ -279,7 +279,9 @@ export class RoundsOfRotation implements KeyRotation {
     if (chain === null || (typeof chain === 'string' && !provider.mayEnd(chain, retirement.version))) return
     const recorder = keys.recorder(ITSELF)
     const fact = { type: 'key.destroy', action: 'destroyKey', details: this.#facts(retirement) } as const
-    await recorder.record(fact)
+    const tab = recorder.tab()
+    if (typeof chain === 'string') tab.expect('destroy', chain)
+    await recorder.record(fact, tab)
     await recorder.tried(async () => {
       cache.forgetVersion(retirement)
       if (typeof chain === 'string') await provider.destroyVersion(chain, retirement.version)

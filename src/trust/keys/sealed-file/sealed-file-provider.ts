@@ -15,6 +15,7 @@ import { KEY_LIMITS, type KeyLimits } from '../key-limits.ts'
 import { type KeyProvider, SIGNING_KEYS, type SigningKeyName, wrapAad } from '../key-provider.ts'
 import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
 import type { TakenOver } from '../moved/taken-over.ts'
+import { OperationCounter, type OperationsDone } from '../reconciliation/operations.ts'
 import type { ShareSet } from '../shares/share-text.ts'
 import { type KeyringContent, type KeyringHeader, openKeyringFile, parseKeyringFile, sealKeyringFile } from './keyring-file.ts'
 
@@ -135,6 +136,7 @@ class SealedFileProvider implements KeyProvider {
   #kdf: KeyringHeader
   #encryption: readonly EncryptionKey[]
   readonly #signing: readonly PrivateKey[]
+  readonly #done = new OperationCounter()
   #closed = false
 
   constructor({ folder, clock, limits, root, kdf, encryption, signing }: SealedFileParts) {
@@ -159,6 +161,7 @@ class SealedFileProvider implements KeyProvider {
     const kek = this.#primary(keyClass)
     this.#countUse(kek)
     const wrapped = sealBytes(kek.key!, wrapAad(kek, binding), material)
+    this.#done.add('wrap', keyClass)
     const { tenant, resource, purpose } = binding
     const encoded = Buffer.from(wrapped).toString('base64url')
     return { keyId: kek.keyId, version: kek.version, wrapped: encoded, binding: { tenant, resource, purpose } }
@@ -170,6 +173,7 @@ class SealedFileProvider implements KeyProvider {
     if (kek === undefined) throw new RedoubtError('ERR_KEYS_UNKNOWN')
     if (kek.key === null) throw new RedoubtError('ERR_KEYS_DESTROYED')
     const material = openBytes(kek.key, wrapAad(kek, wrapped.binding), Buffer.from(wrapped.wrapped, 'base64url'))
+    this.#done.add('unwrap', kek.keyClass)
     const key = createSecretKey(material)
     material.fill(0)
     return key
@@ -187,6 +191,7 @@ class SealedFileProvider implements KeyProvider {
   async sign(name: SigningKeyName, message: Uint8Array): Promise<Uint8Array> {
     const key = this.#private(name)
     key.uses++
+    this.#done.add('sign', name)
     return sign(SIGNING_KEYS[name] === 'Ed25519' ? null : 'sha256', message, key.privateKey)
   }
 
@@ -195,7 +200,11 @@ class SealedFileProvider implements KeyProvider {
     return { keyId, version, publicKey, algorithm: SIGNING_KEYS[name] }
   }
 
-  readonly release = async (name: SigningKeyName): Promise<KeyObject> => this.#private(name).privateKey
+  readonly release = async (name: SigningKeyName): Promise<KeyObject> => {
+    const { privateKey } = this.#private(name)
+    this.#done.add('release', name)
+    return privateKey
+  }
 
   async letOut(name: SigningKeyName): Promise<KeyObject> {
     return this.#private(name).privateKey
@@ -208,6 +217,7 @@ class SealedFileProvider implements KeyProvider {
     // INVARIANT: the new version is in the file before it is in use; when that fails, written or not, it wrapped nothing.
     this.save([...rotated, next])
     this.#encryption = [...rotated, next]
+    this.#done.add('make', keyClass)
     return { keyId: next.keyId, version: next.version }
   }
 
@@ -228,6 +238,7 @@ class SealedFileProvider implements KeyProvider {
     // A failed call may have been done: until it is repeated the version serves on from memory, and not from the next start.
     this.save(left)
     this.#encryption = left
+    this.#done.add('destroy', keyClass)
   }
 
   readonly reseal = async (secret: Uint8Array, shares: ShareSet | null): Promise<void> => {
@@ -290,6 +301,11 @@ class SealedFileProvider implements KeyProvider {
     } catch (error) {
       return { provider, ok: false, detail: error instanceof RedoubtError ? error.message : 'the keyring cannot be read' }
     }
+  }
+
+  async operations(): Promise<OperationsDone> {
+    this.#open()
+    return { counts: this.#done.counts(), inferred: 0 }
   }
 
   close(): void {

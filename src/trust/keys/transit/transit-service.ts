@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { wrapAad } from '../key-provider.ts'
 import type { KeyVersion } from '../outside/key-records.ts'
+import { countedService } from '../outside/counted-service.ts'
 import type { KeyService } from '../outside/outside-provider.ts'
 import type { TransitConfig } from './config.ts'
 import { TransitClient, type TransitClientOptions } from './transit-client.ts'
@@ -42,7 +43,7 @@ export async function transitService(config: TransitConfig, options: TransitClie
       throw thrown
     }
   }
-  return {
+  return countedService({
     kind: 'transit',
     async make({ keyClass }) {
       const name = `${config.keyPrefix}-${keyClass}`
@@ -91,7 +92,7 @@ export async function transitService(config: TransitConfig, options: TransitClie
       await read(name)
     },
     close: () => client.close(),
-  }
+  })
 }
 
 function aadOf(key: KeyVersion, binding: Parameters<typeof wrapAad>[1]): string {
