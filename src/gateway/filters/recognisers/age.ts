@@ -110,10 +110,18 @@ function isAmongNumbers(segment: Segment, start: number, end: number): boolean {
 function isAgeBefore(segment: Segment, start: number, rest: string, after: string): boolean {
   const all = rest + after
   const before = (): string => segment.context(start).slice(-LONGEST_PERSON)
-  if (AFTER.test(all)) return !(BARE_UNITS.test(all) && SPAN.test(before()))
-  if (LABEL_AFTER.test(all)) return true
+  if (mayFollow(all) && AFTER.test(all)) return !(BARE_UNITS.test(all) && SPAN.test(before()))
+  if (mayLabelFollow(all) && LABEL_AFTER.test(all)) return true
   if (rest !== '') return SEEN.test(after) && SEX.test(rest)
   return /^(?:,(?!\d)|$)/u.test(after) && PERSON_BEFORE.test(before())
+}
+
+/** What a label behind an age begins with, behind a space: `is`, `was`, `as`, `est`, `è`, `geworden`. */
+const LABEL_HEADS = 'iwaeèg'
+
+function mayLabelFollow(rest: string): boolean {
+  const space = rest.indexOf(' ')
+  return space >= 0 && space <= 2 && LABEL_HEADS.includes(rest[space + 1] ?? '-')
 }
 
 /** A comma ends the segment; behind it, thousands may go on. */
@@ -121,13 +129,14 @@ function unlessItGoesOn(start: number, end: number): Match {
   return { start, end, score: 0, resolve: ({ text: after }) => (/^,\d/u.test(after) ? NOTHING : [{ score: SCORE }]) }
 }
 
-/** What all that may stand behind an age in its segment begins with: a space, a dash or a letter. */
-function mayFollow(unit: number): boolean {
-  return unit === 0x20 || unit === 0x2d || unit >= 0x41
+/** Whether a letter follows, maybe behind a space or a dash, as it does in all that may stand behind an age in its segment. */
+function mayFollow(rest: string): boolean {
+  const first = rest.charCodeAt(0)
+  return (first === 0x20 || first === 0x2d ? rest.charCodeAt(1) : first) >= 0x41
 }
 
 function isAge(segment: Segment, start: number, rest: string): boolean {
-  if (!mayFollow(rest.charCodeAt(0))) return false
+  if (!mayFollow(rest)) return false
   const before = (): string => segment.context(start).slice(-14)
   if (AFTER.test(rest)) return !(BARE_UNITS.test(rest) && SPAN.test(before()))
   if (ENGLISH_UNITS.test(rest)) return ENGLISH_PERSON.test(before())

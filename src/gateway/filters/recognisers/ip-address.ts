@@ -27,34 +27,35 @@ const VERSION_UNITS = 14
 /** RFC 4291 §2.2 with an embedded IPv4 address. */
 const MAX_V6 = 45
 
-function v4At(segment: Segment, start: number): number {
-  const { text } = segment
+/** Four numbers of 0 to 255 without leading zeros, dots between them. @returns the end; 0 if none begins at `start`. */
+function v4At(units: Uint16Array, start: number): number {
   let i = start
   for (let octet = 0; octet < 4; octet++) {
     const from = i
-    while (i - from < 4 && isDigitUnit(text.charCodeAt(i))) i++
+    let value = 0
+    for (; i - from < 4 && isDigitUnit(units[i]!); i++) value = value * 10 + (units[i]! - 0x30)
     const size = i - from
-    if (size === 0 || size > 3 || Number(text.slice(from, i)) > 255 || (size > 1 && text[from] === '0')) return 0
-    if (octet < 3 && text[i++] !== '.') return 0
+    if (size === 0 || size > 3 || value > 255 || (size > 1 && units[from] === 0x30)) return 0
+    if (octet < 3 && units[i++] !== 0x2e) return 0
   }
-  if (isAlphanumericUnit(text.charCodeAt(i))) return 0
-  return text[i] === '.' && isDigitUnit(text.charCodeAt(i + 1)) ? 0 : i
+  if (isAlphanumericUnit(units[i]!)) return 0
+  return units[i] === 0x2e && isDigitUnit(units[i + 1]!) ? 0 : i
 }
 
 function findV4(segment: Segment, matches: Match[]): void {
-  const { text } = segment
-  for (let i = 0; i < text.length; i++) {
-    if (!isDigitUnit(text.charCodeAt(i))) continue
-    const before = segment.unitAt(i - 1)
-    const apart = !isAlphanumericUnit(before) && !(before === 0x2e && isAlphanumericUnit(segment.unitAt(i - 2)))
-    const end = apart ? v4At(segment, i) : 0
-    if (end > 0) {
-      const isVersion = segment.hasContext(i, VERSION, VERSION_UNITS)
-      matches.push({ start: i, end, score: isVersion ? SCORE_V4 - VERSION_PENALTY : SCORE_V4 })
-      i = end
-    } else {
-      while (isDigitUnit(text.charCodeAt(i + 1))) i++
-    }
+  const { units, base } = segment
+  const { digits } = segment.outline
+  for (let at = 0; at + 6 < digits.length; at += 2) {
+    // Three more numbers stand behind it, one sign apart.
+    if (digits[at + 6]! - digits[at + 1]! > 9 || digits[at + 2]! - digits[at + 1]! !== 1) continue
+    const start = digits[at]!
+    const before = segment.unitAt(start - 1)
+    if (isAlphanumericUnit(before) || (before === 0x2e && isAlphanumericUnit(segment.unitAt(start - 2)))) continue
+    const end = v4At(units, base + start) - base
+    if (end <= 0) continue
+    const isVersion = segment.hasContext(start, VERSION, VERSION_UNITS)
+    matches.push({ start, end, score: isVersion ? SCORE_V4 - VERSION_PENALTY : SCORE_V4 })
+    at += 6
   }
 }
 

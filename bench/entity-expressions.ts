@@ -1,0 +1,61 @@
+/**
+ * What a program does that has no recognisers: one expression for each of fifty entities, run one after the other over the text. Written as
+ * rule lists of filters usually are: bounded, between word boundaries, in any case of letters, and where the form alone says nothing, behind
+ * one of its words. They check no digits, and what they find they only count.
+ */
+const WRITTEN: Readonly<Record<string, string>> = {
+  // Told by their form.
+  EMAIL_ADDRESS: String.raw`\b[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){1,4}\b`,
+  CREDIT_CARD: String.raw`\b(?:4\d{3}|5[1-5]\d{2}|6\d{3}|1\d{3}|3\d{3})[- ]?\d{3,4}[- ]?\d{3,4}[- ]?\d{3,5}\b`,
+  IBAN_CODE: String.raw`\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b`,
+  US_SSN: String.raw`\b\d{3}[- ]\d{2}[- ]\d{4}\b`,
+  PHONE_NUMBER: String.raw`(?:\+\d{1,3}[ .-]?)?\(?\d{2,4}\)?[ .-]?\d{3,4}[ .-]?\d{3,4}\b`,
+  IP_ADDRESS: String.raw`\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b`,
+  MAC_ADDRESS: String.raw`\b(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}\b`,
+  URL: String.raw`\b(?:https?:\/\/|www\.)[^\s<>"']{1,200}`,
+  CRYPTO: String.raw`\b(?:bc1|[13])[a-z0-9]{25,59}\b`,
+  API_KEY: String.raw`\b(?:sk-[a-z0-9_-]{20,64}|gh[pousr]_[a-z0-9]{36}|AKIA[A-Z0-9]{16}|xox[abprs]-[a-z0-9-]{10,72}|eyJ[\w-]{10,500}\.[\w-]{10,500}\.[\w-]{10,500})`,
+  DATE_TIME: String.raw`\b(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6} \d{1,2}(?:st|nd|rd|th)?,? \d{4})\b`,
+  AGE: String.raw`\b(?:aged? (?:of )?\d{1,3}|\d{1,3}[- ](?:years?|yrs?|y\/?o)(?:[- ]old)?)\b`,
+  ADDRESS: String.raw`\b\d{1,5} (?:[a-z]{2,20} ){1,3}(?:street|st|road|rd|avenue|ave|lane|ln|drive|dr|boulevard|blvd|court|ct|way|place|square)\b`,
+  UK_POSTCODE: String.raw`\b[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\b`,
+  UK_NINO: String.raw`\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b`,
+  UK_NHS: String.raw`\b\d{3}[- ]\d{3}[- ]\d{4}\b`,
+  CA_SIN: String.raw`\b\d{3}[- ]\d{3}[- ]\d{3}\b`,
+  CA_POSTAL_CODE: String.raw`\b[ABCEGHJ-NPRSTVXY]\d[A-Z] ?\d[A-Z]\d\b`,
+  US_ITIN: String.raw`\b9\d{2}[- ](?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])[- ]\d{4}\b`,
+  US_MBI: String.raw`\b[1-9][A-Z][A-Z0-9]\d-?[A-Z][A-Z0-9]\d-?[A-Z]{2}\d{2}\b`,
+  MX_CURP: String.raw`\b[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z0-9]\d\b`,
+  MX_RFC: String.raw`\b[A-Z]{3,4}-?\d{6}-?[A-Z0-9]{3}\b`,
+  BR_CPF: String.raw`\b\d{3}\.\d{3}\.\d{3}-\d{2}\b`,
+  BR_CNPJ: String.raw`\b\d{2}\.\d{3}\.\d{3}\/\d{4}-\d{2}\b`,
+  IT_FISCAL_CODE: String.raw`\b[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]\b`,
+  ES_NIF: String.raw`\b\d{8}-?[A-Z]\b`,
+  IN_PAN: String.raw`\b[A-Z]{5}\d{4}[A-Z]\b`,
+  IN_AADHAAR: String.raw`\b\d{4}[- ]\d{4}[- ]\d{4}\b`,
+  SG_NRIC_FIN: String.raw`\b[STFGM]\d{7}[A-Z]\b`,
+  FI_PERSONAL_IDENTITY_CODE: String.raw`\b\d{6}[-+A]\d{3}[0-9A-Z]\b`,
+  CH_AHV: String.raw`\b756\.?\d{4}\.?\d{4}\.?\d{2}\b`,
+  // Told by their words.
+  PASSWORD: String.raw`\b(?:password|passwd|pwd|passphrase|passcode)\b["']?\s{0,2}(?:[:=]|is)\s{0,2}["']?[^\s"']{4,64}`,
+  CVV: String.raw`\b(?:cvv2?|cvc2?|security code|card verification)\b\W{0,4}\d{3,4}\b`,
+  SWIFT_CODE: String.raw`\b(?:swift|bic|bank identifier)\b[^\n]{0,20}?\b[A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?\b`,
+  BANK_ACCOUNT: String.raw`\b(?:account|acct|a\/c|konto|kontonummer|compte|cuenta)\b[^\d\n]{0,20}\d{6,17}\b`,
+  SORT_CODE: String.raw`\b(?:sort code)\b[^\d\n]{0,10}\d{2}-?\d{2}-?\d{2}\b`,
+  ABA_ROUTING_NUMBER: String.raw`\b(?:aba|routing|transit)\b[^\d\n]{0,20}\d{9}\b`,
+  MEDICAL_RECORD_NUMBER: String.raw`\b(?:mrn|medical record|patient id|chart number)\b[^\d\n]{0,20}[A-Z0-9-]{4,14}\b`,
+  HEALTH_PLAN_ID: String.raw`\b(?:health plan|member id|policy number|subscriber id|insurance number)\b[^\d\n]{0,20}[A-Z0-9-]{6,16}\b`,
+  US_NPI: String.raw`\b(?:npi|national provider)\b[^\d\n]{0,20}[12]\d{9}\b`,
+  US_DEA: String.raw`\b(?:dea|drug enforcement)\b[^\n]{0,20}?\b[A-Z]{2}\d{7}\b`,
+  US_EIN: String.raw`\b(?:ein|fein|employer identification|tax id)\b[^\d\n]{0,20}\d{2}-?\d{7}\b`,
+  US_DRIVER_LICENSE: String.raw`\b(?:driver'?s?|driving) licen[cs]e\b[^\d\n]{0,20}[A-Z]{0,3}\d{5,13}\b`,
+  PASSPORT: String.raw`\b(?:passport|reisepass|passeport|pasaporte)\b[^\d\n]{0,20}[A-Z]{0,2}\d{6,9}\b`,
+  VIN: String.raw`\b(?:vin|vehicle identification|chassis)\b[^\n]{0,20}?\b[A-HJ-NPR-Z0-9]{17}\b`,
+  DE_TAX_ID: String.raw`\b(?:steuer-?id|steueridentifikationsnummer|idnr|tin)\b[^\d\n]{0,20}\d{2} ?\d{3} ?\d{3} ?\d{3}\b`,
+  FR_NIR: String.raw`\b[12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?\d{2} ?\d{3} ?\d{3} ?\d{2}\b`,
+  NL_BSN: String.raw`\b(?:bsn|burgerservicenummer|sofinummer)\b[^\d\n]{0,20}\d{9}\b`,
+  PL_PESEL: String.raw`\b(?:pesel)\b[^\d\n]{0,20}\d{11}\b`,
+  AU_TFN: String.raw`\b(?:tfn|tax file)\b[^\d\n]{0,20}\d{3} ?\d{3} ?\d{3}\b`,
+}
+
+export const ENTITY_EXPRESSIONS: readonly RegExp[] = Object.values(WRITTEN).map((source) => new RegExp(source, 'gi'))
