@@ -64,11 +64,11 @@ describe('a listener whose certificate is renewed while it serves (A2)', () => {
     const unremembered = new Agent({ ...known, keepAlive: false, maxCachedSessions: 0 })
     try {
       const long = ask(new Agent(known), '/long')
-      let stop = false
+      const stop = new AbortController()
       const answers: string[] = []
       const callers = Array.from({ length: CALLERS }, async (_, i) => {
         const agent = [kept, fresh, unremembered][i % 3]!
-        while (!stop) answers.push(await ask(agent))
+        while (!stop.signal.aborted) answers.push(await ask(agent))
       })
       const first = listener.certificateNotAfter()
       for (let renewal = 0; renewal < RENEWALS; renewal++) {
@@ -77,7 +77,7 @@ describe('a listener whose certificate is renewed while it serves (A2)', () => {
         await vi.advanceTimersByTimeAsync(60_000)
         await vi.waitFor(() => expect(answers.length).toBeGreaterThan(before + 3 * CALLERS), { timeout: 10_000 })
       }
-      stop = true
+      stop.abort()
       await Promise.all(callers)
       finishLong()
       expect(await long).toBe('begun ended')

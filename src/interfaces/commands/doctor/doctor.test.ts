@@ -13,6 +13,7 @@ import type { Place } from '../place.ts'
 import { runProgram, withGlobalOptions } from '../program.ts'
 import { doctorCommand } from './doctor-command.ts'
 import type { Finding } from './finding.ts'
+import { legChecks } from './leg-checks.ts'
 import { authorityCheck, diskCheck, nodeCheck, permissionChecks } from './host-checks.ts'
 import { type Status, serverChecks, stateChecks, statusChecks, tlsChecks } from './server-checks.ts'
 
@@ -213,11 +214,33 @@ describe('the doctor finds at the server', () => {
   })
 })
 
+describe('the doctor looks at connections', () => {
+  const leg = (name: string, verdict: string) => ({ leg: name, verdict, detail: 'no post-quantum hybrid' })
+  const found = (...legs: object[]) => legChecks({ call: async () => ({ legs }) as never })
+
+  it('and names each weak one, on development too, where it is used', async () => {
+    expect(await found(leg('listener', 'protected'), leg('upstream/a', 'weak'), leg('mail/b', 'weak'))).toMatchObject([
+      { check: 'connections', state: 'warning', detail: expect.stringContaining('`upstream/a`') },
+      { check: 'connections', state: 'warning', detail: expect.stringContaining('`mail/b`') },
+    ])
+    expect(await found(leg('listener', 'protected'), leg('upstream/a', 'excepted'))).toMatchObject([{ state: 'ok' }])
+  })
+
+  it.each([
+    ['ERR_POLICY_DENIED', 'warning'],
+    ['ERR_SERVER_UNREACHABLE', 'unknown'],
+  ] as const)('and never says that all is well when it could not look: %s', async (code, state) => {
+    expect(await legChecks({ call: async () => Promise.reject(new RedoubtError(code, 'refused')) })).toMatchObject([
+      { check: 'connections', state, mend: expect.stringMatching(/\w/) },
+    ])
+  })
+})
+
 describe('the doctor asks the server', () => {
   it('and takes a slow answer for no wrong clock, and a wrong one for one however slow', async () => {
     const clockOf = async (server: number): Promise<Finding | undefined> => {
       const times = [now, now + 60_000]
-      const client = { call: async () => ({ ...healthy, now: server }) as never }
+      const client = { call: async () => ({ ...healthy, now: server, legs: [] }) as never }
       return (await stateChecks(client, { now: () => times.shift()! })).find(({ check }) => check === 'clock')
     }
     for (const server of [now, now + 30_000, now + 61_000]) expect(await clockOf(server)).toMatchObject({ state: 'ok' })

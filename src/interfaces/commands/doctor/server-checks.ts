@@ -5,6 +5,7 @@ import type { ConditionsHealth } from '#trust/conditions'
 import type { Client } from '../client.ts'
 import { breakGlassCheck } from './break-glass-check.ts'
 import { alertChecks } from './alert-checks.ts'
+import { legChecks } from './leg-checks.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
 import { keyUseCheck, type KeyReconciliationHealth } from './key-use-check.ts'
 
@@ -181,7 +182,7 @@ export async function stateChecks(client: Pick<Client, 'call'>, clock: Pick<Cloc
   try {
     const asked = clock.now()
     const status = await client.call<Status>('/status')
-    return statusChecks(status, asked, clock.now())
+    return [...statusChecks(status, asked, clock.now()), ...(await legChecks(client))]
   } catch (thrown) {
     return [unreadable(asRedoubtError(thrown))]
   }
