@@ -155,6 +155,7 @@ async function start(
     folder: nodeFolder(directory.at('log')),
     parallelWriter: parallelWriter(directory.at('log')),
     signer: keyring.checkpointSigner,
+    signedBefore: keyring.signedBefore('checkpoint'),
     sealer: keyring.sealer,
     searchKey: keyring.searchKey,
     indexPath: directory.at('audit-index.db'),

@@ -20,7 +20,7 @@ interface AssetParts {
   readonly holds: LegalHolds
   readonly audit: AuditSink
   readonly clock: Clock
-  readonly keyring: Pick<Keyring, 'sealer' | 'searchKey'>
+  readonly keyring: Pick<Keyring, 'sealer' | 'searchKey' | 'signedBefore'>
   readonly plan: Planner
   readonly profile: Configuration['profile']
   readonly sought: Configuration['confidential']
@@ -43,7 +43,7 @@ export async function openAssets({ keyring, plan, profile, sought, logger, ...co
   return {
     datasets,
     collections: startCollections({ ...common, datasets, digestKey, codeDigest, environment: profile, logger }, closers),
-    registry: openRegistry({ ...common, environment: profile }),
+    registry: openRegistry({ ...common, environment: profile, signedBefore: keyring.signedBefore('model-signing') }),
     pipelines: openPipelines({ database, audit, clock }),
     confidential: await openConfidential({
       ...common,

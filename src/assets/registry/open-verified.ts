@@ -18,7 +18,7 @@ export async function openVerified(
   use: KeyUse,
   { evenQuarantined = false }: OpenOptions = {},
 ): Promise<VerifiedModel> {
-  const { files, versions, keys } = parts
+  const { files, versions, keys, signedBefore = [] } = parts
   const version = versions.require(wanted.name, wanted.version)
   if (!evenQuarantined) refuseQuarantined(version)
   try {
@@ -26,7 +26,9 @@ export async function openVerified(
     const row = storedRow(parts, version.name, version.version)
     const bytes = await files.load(row.object_path, row.digest, use)
     const { publicKey } = await keys.signer('model-signing', use)
-    const verdict = verifyModel(row.bundle, { method: 'key', publicKey }, resourcesOf(sha256(bytes), row.manifest))
+    const resources = resourcesOf(sha256(bytes), row.manifest)
+    const verdicts = [publicKey, ...signedBefore].map((key) => verifyModel(row.bundle, { method: 'key', publicKey: key }, resources))
+    const verdict = verdicts.find(({ verified }) => verified) ?? verdicts[0]!
     if (!verdict.verified) throw signatureError(verdict.step, verdict.reason)
     const manifest = parseManifest(row.manifest)
     // A row under another name or number would let an old version pass for a new one.

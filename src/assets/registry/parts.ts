@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { type AuditSink, type Clock, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
 import type { Keys } from '#trust/keys'
 import type { KnownVersions } from './known-versions.ts'
@@ -19,6 +20,8 @@ export interface Parts {
   readonly audit: AuditSink
   readonly clock: Clock
   readonly environment: Deployment['environment']
+  /** Public keys that signed models before the present one. */
+  readonly signedBefore?: readonly KeyObject[]
 }
 
 export async function record(

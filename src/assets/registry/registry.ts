@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core'
 import type { Database, DurableFolder } from '#foundation/storage'
 import type { Keys, KeyUse, SealedObjects } from '#trust/keys'
@@ -79,6 +80,8 @@ export function openRegistry(options: {
   readonly clock: Clock
   /** Where the house runs; policies know it as parent of each model. */
   readonly environment: 'development' | 'production'
+  /** Public keys that signed models before the present one. */
+  readonly signedBefore?: readonly KeyObject[]
 }): Registry {
   const tables = openTables(options.database)
   const files = openModelFiles(options.objects, options.keys)

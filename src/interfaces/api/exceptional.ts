@@ -23,6 +23,8 @@ const MAX_APPROVALS = 5
 export interface About {
   /** What the request leaves open and the route filled in, such as the version that `latest` is; a function is asked when approvals matter. */
   readonly meant?: JsonObject | (() => JsonObject)
+  /** What approvers are shown in place of a body that holds a secret; an approval is of this. */
+  readonly shownBody?: JsonObject
   /** Who made what would be acted on; does not approve. */
   readonly author?: EntityUid | null
   /** Whose work is in it besides; none of them approves either. */
@@ -135,12 +137,12 @@ function payloadOf(
   plane: ControlPlane,
   request: FastifyRequest,
   { principal, action, resource }: DecisionQuery,
-  { meant = {} }: About,
+  { meant = {}, shownBody }: About,
 ): string | null {
   const { method, params, query } = request
   const digest = isStream(request.body) ? contentDigest(request) : null
   if (isStream(request.body) && digest === null) return null
-  const body = digest === null ? request.body : { contentDigest: { 'sha-256': digest } }
+  const body = shownBody ?? (digest === null ? request.body : { contentDigest: { 'sha-256': digest } })
   const filledIn = typeof meant === 'function' ? meant() : meant
   const dataset = resource.type === 'Dataset' ? plane.datasets.get(resource.id) : null
   const version = dataset ? { datasetVersion: { version: dataset.version, digest: dataset.digest } } : {}

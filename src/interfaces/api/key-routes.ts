@@ -1,6 +1,7 @@
+import { createHmac } from 'node:crypto'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { asRedoubtError, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type JsonObject, RedoubtError } from '#foundation/core'
 import { type KeyClass, type KeyOwner, MAX_SHARES } from '#trust/keys'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, keyOf, recordRefusal } from './guard.ts'
@@ -49,7 +50,7 @@ export const keyRoutes =
       { schema: { summary: 'Put another secret in the place of the one that opens the keyring', body: z.union([byShares, byPassphrase]) } },
       async (request) => {
         const { body } = request
-        const principal = await demand(plane, request, 'rotateKey', keyOf('root'))
+        const principal = await demand(plane, request, 'rotateKey', keyOf('root'), { shownBody: rootChange(plane, body) })
         const use = { principal: principal.facts, purpose: principal.purpose, resource: keyOf('root'), requestId: request.redoubtRequestId }
         const secret = 'secret' in body ? Buffer.from(body.secret, 'base64url') : Buffer.from(body.passphrase)
         await plane.root.reseal(secret, 'shares' in body ? body.shares : null, use)
@@ -132,6 +133,16 @@ export const keyRoutes =
       },
     )
   }
+
+/**
+ * What a second person agrees to, without the secret: shares are made anew whenever they are asked for, a passphrase is known again by a
+ * digest that only this server can make.
+ */
+function rootChange(plane: ControlPlane, body: z.output<typeof byShares> | z.output<typeof byPassphrase>): JsonObject {
+  if ('shares' in body) return { opensBy: 'shares', threshold: body.shares.threshold, of: body.shares.of }
+  const digest = createHmac('sha256', plane.digestKey).update(`redoubt root passphrase\n${body.passphrase}`).digest('hex')
+  return { opensBy: 'passphrase', digest }
+}
 
 /** Longer than any name of a data set or a model. */
 const ownerName = z.string().min(1).max(128)

@@ -49,7 +49,10 @@ export function rootCommands(): readonly Command[] {
         try {
           await client.call('/keys/root', { method: 'POST', json: { secret: Buffer.from(secret).toString('base64url'), shares: set } })
         } catch (thrown) {
-          output.note('Keep these shares and what opened the keyring before, until this command succeeds: either may open it now.')
+          const unapproved = thrown instanceof RedoubtError && thrown.code === 'ERR_APPROVAL_REQUIRED'
+          if (unapproved)
+            output.note('These shares open nothing: throw them away. Once another person has agreed, run this again for new ones.')
+          else output.note('Keep these shares and what opened the keyring before, until this command succeeds: either may open it now.')
           throw thrown
         } finally {
           secret.fill(0)

@@ -26,7 +26,7 @@ import { Outbox, type SinkState } from './outbox.ts'
 import type { ParallelWriter } from './parallel-writer.ts'
 import { consistencyProof, inclusionProof, type NodeReader } from './prove-merkle.ts'
 import { SearchIndex, type SearchQuery, type SearchResult } from './search-index.ts'
-import { formatVerifierKey } from './signed-note.ts'
+import { formatVerifierKey, verifierKeyOf } from './signed-note.ts'
 import { tileNodes } from './tile-reader.ts'
 import { formatProof } from './tlog-proof.ts'
 
@@ -52,6 +52,8 @@ export interface AuditLogOptions {
   readonly folder: DurableFolder
   /** Ed25519. */
   readonly signer: Signer
+  /** Ed25519 keys that signed checkpoints here before the present one: what they signed last is taken as this log's, and signed anew. */
+  readonly signedBefore?: readonly KeyObject[]
   readonly sealer: SubjectSealer
   /** HMAC key of the search index. */
   readonly searchKey: KeyObject
@@ -124,6 +126,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     folder: options.folder,
     origin: options.origin,
     signer: options.signer,
+    ...(options.signedBefore === undefined ? {} : { signedBefore: options.signedBefore }),
     segmentBytes: options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
     spareSegments: SPARE_SEGMENTS,
     ...(options.parallelWriter === undefined ? {} : { parallelWriter: options.parallelWriter }),
@@ -138,12 +141,13 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
 }
 
 /** A log that is shorter than, or different from, what it once told the outside has been rolled back. */
-async function refuseRollback(log: AppendLog, { outside = [], origin, signer }: AuditLogOptions): Promise<void> {
+async function refuseRollback(log: AppendLog, { outside = [], origin, signer, signedBefore = [] }: AuditLogOptions): Promise<void> {
+  const keys = [logVerifierKey(origin, signer), ...signedBefore.map((publicKey) => verifierKeyOf('Ed25519', origin, publicKey))]
   for (const sink of outside) {
     // A place that cannot be asked is no reason to stop; the next push will tell.
     const text = await sink.latest?.().catch(() => null)
     const seen = text === undefined || text === null ? null : parseCheckpoint(text)
-    if (seen === null || !isSignedBy(seen, logVerifierKey(origin, signer))) continue
+    if (seen === null || !keys.some((key) => isSignedBy(seen, key))) continue
     const behind = seen.size > log.published
     if (behind || !rootAt(log, seen.size).equals(seen.root))
       throw new RedoubtError(

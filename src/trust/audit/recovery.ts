@@ -1,12 +1,14 @@
+import type { KeyObject } from 'node:crypto'
 import { RedoubtError, type Signer } from '#foundation/core'
 import { type DurableFolder, replaceFile } from '#foundation/storage'
 import { type Checkpoint, isSignedBy, logVerifierKey, parseCheckpoint, signCheckpoint } from './checkpoint.ts'
 import { parseBodyBundle, parseEntryBundle } from './entry-bundle.ts'
 import { Frontier, type FrontierSource } from './frontier.ts'
 import { LogFolder } from './log-folder.ts'
+import { type VerifierKey, verifierKeyOf } from './signed-note.ts'
 import { emptyRoot, HASH_BYTES, leafHash, prefixedLeafHash, sameHash } from './merkle-hash.ts'
 import type { ParallelWriter } from './parallel-writer.ts'
-import { CHECKPOINT_PATH, partialPaths, partialTiles, rowsAt, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
+import { CHECKPOINT_PATH, partialPaths, succeededPath, partialTiles, rowsAt, TILE_WIDTH, tilePath, type TileName } from './tile-paths.ts'
 import { tileNodes } from './tile-reader.ts'
 import { listSegments, readSegment, segmentPath, WalWriter } from './write-ahead-log.ts'
 
@@ -14,6 +16,8 @@ export interface RecoveryOptions {
   readonly folder: DurableFolder
   readonly origin: string
   readonly signer: Signer
+  /** Ed25519 keys that signed checkpoints here before the present one. */
+  readonly signedBefore?: readonly KeyObject[]
   readonly segmentBytes: number
   readonly spareSegments: number
   readonly parallelWriter?: ParallelWriter
@@ -67,7 +71,7 @@ function noteSignatures(folder: DurableFolder): string {
   return stored.slice(stored.lastIndexOf('\n\n') + 1)
 }
 
-async function lastCheckpoint({ folder, origin, signer, acknowledged }: RecoveryOptions): Promise<Checkpoint> {
+async function lastCheckpoint({ folder, origin, signer, signedBefore = [], acknowledged }: RecoveryOptions): Promise<Checkpoint> {
   let bytes = folder.read(CHECKPOINT_PATH)
   if (bytes === null) {
     if (acknowledged !== undefined) throw new RedoubtError('ERR_AUDIT_UNAVAILABLE', 'the folder of the audit log is gone')
@@ -79,8 +83,29 @@ async function lastCheckpoint({ folder, origin, signer, acknowledged }: Recovery
   const checkpoint = parseCheckpoint(Buffer.from(bytes).toString())
   if (checkpoint === null) throw corrupt('the stored checkpoint is not well-formed')
   if (checkpoint.origin !== origin) throw corrupt(`the stored checkpoint is of the log \`${checkpoint.origin}\``)
-  if (!isSignedBy(checkpoint, logVerifierKey(origin, signer))) throw corrupt('the stored checkpoint is not signed by the key of this log')
-  return checkpoint
+  const key = logVerifierKey(origin, signer)
+  if (isSignedBy(checkpoint, key)) return checkpoint
+  const before = signedBefore
+    .map((publicKey) => verifierKeyOf('Ed25519', origin, publicKey))
+    .find((former) => isSignedBy(checkpoint, former))
+  if (before === undefined) throw corrupt('the stored checkpoint is not signed by the key of this log')
+  return countersigned(folder, checkpoint, before, signer)
+}
+
+/**
+ * The first checkpoint of a new key is the last one of the key before, signed by both, so that whoever trusts the one can see the other
+ * take over. A copy of it stays for them.
+ */
+async function countersigned(folder: DurableFolder, checkpoint: Checkpoint, before: VerifierKey, signer: Signer): Promise<Checkpoint> {
+  const { origin, size, root } = checkpoint
+  const signed = await signCheckpoint(origin, size, root, signer)
+  const note = checkpoint.text + noteSignatures(folder) + signed.slice(signed.lastIndexOf('\n\n') + 2)
+  const both = parseCheckpoint(note)
+  if (both === null || !isSignedBy(both, before) || !isSignedBy(both, logVerifierKey(origin, signer)))
+    throw corrupt('the stored checkpoint cannot be signed by another key')
+  replaceFile(folder, succeededPath(before.keyId), Buffer.from(note))
+  replaceFile(folder, CHECKPOINT_PATH, Buffer.from(note))
+  return both
 }
 
 /** Restores the right edge of the tree and proves it against the signed root. Whole-log verification is `verifyLog`. */

@@ -41,7 +41,8 @@ export async function openPkcs11Provider(config: Pkcs11Config, options: Pkcs11Op
   })
   try {
     const records = KeyRecords.open({ ...options, provider: KIND })
-    const held = records === null ? await makeHeld(worker, options) : await recordedHeld(worker, records)
+    // What keys move away from signs nothing any more, and may have lost the keys that it signed with.
+    const held = options.former === true ? [] : records === null ? await makeHeld(worker, options) : await recordedHeld(worker, records)
     return await openServiceProvider(serviceOver(worker, held), options)
   } catch (thrown) {
     worker.close()
@@ -88,10 +89,14 @@ function serviceOver(worker: HsmWorker, held: readonly HeldSigningKey[]): KeySer
 }
 
 /** A first start: pairs are made of what the token can do; but keys that move here go on signing, by which they are known. */
-async function makeHeld(worker: HsmWorker, { moving }: Pick<Pkcs11Options, 'moving'>): Promise<readonly HeldSigningKey[]> {
+async function makeHeld(
+  worker: HsmWorker,
+  { moving, takingOver }: Pick<Pkcs11Options, 'moving' | 'takingOver'>,
+): Promise<readonly HeldSigningKey[]> {
   if (moving !== undefined) return []
   const held: HeldSigningKey[] = []
   for (const name of KEPT_INSIDE) {
+    if (takingOver?.signing.some((key) => key.name === name) === true) continue
     const algorithm = SIGNING_KEYS[name]
     const knows = await one(worker.call(ASK.knows, [Buffer.from(algorithm)], true))
     if (knows.toString() !== '1') continue
