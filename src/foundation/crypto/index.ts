@@ -10,7 +10,7 @@ export { constantTimeEqual } from './constant-time.ts'
 export type { ByteSource } from './cut-segments.ts'
 export { hkdf } from './hkdf.ts'
 export { aesKeyUnwrapPad, aesKeyWrapPad } from './key-wrap.ts'
-export { type FileKeys, keyIdOfRecipient } from './key-slots.ts'
+export { type FileKeys, keyIdOfRecipient, unwrapForPeople, wrapForRecipient } from './key-slots.ts'
 export { type ObjectHeader } from './object-header.ts'
 export {
   type HeaderSlots,

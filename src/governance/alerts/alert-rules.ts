@@ -171,6 +171,14 @@ export function alertRules(config: Pick<AlertsConfig, 'authenticationRefusals' |
       summary: () => 'what the key provider did could not be held against the log',
     },
     {
+      kind: 'key.escrow-changed',
+      severity: 'warning',
+      types: ['key.escrow'],
+      when: ({ outcome }) => outcome === 'success',
+      subject: resource,
+      summary: () => 'who can open data sets and models without the key provider has changed',
+    },
+    {
       kind: 'policy.shadow-mismatch',
       severity: 'critical',
       types: ['policy.mismatch'],

@@ -5,6 +5,7 @@ import { confirmed } from './confirmed.ts'
 import { table } from './output.ts'
 import { EXIT, run } from './program.ts'
 import { rootCommands } from './root-commands.ts'
+import { escrowCommand } from './seal/escrow-commands.ts'
 import { recipientCommand } from './seal/recipient-command.ts'
 
 interface KeyDescription {
@@ -74,7 +75,7 @@ const warningOf = (subject: string): string =>
 
 export function keyCommands(): Command[] {
   const keys = new Command('keys').description(
-    'key versions: list, rotate, destroy; the root of trust: providers, shares, passphrase; recipients of files; what protects connections',
+    'key versions: list, rotate, destroy; the root of trust: providers, shares, passphrase; recipients of files, escrow; what protects connections',
   )
 
   keys
@@ -175,6 +176,7 @@ export function keyCommands(): Command[] {
     )
   for (const command of rootCommands()) keys.addCommand(command)
   keys.addCommand(recipientCommand())
+  keys.addCommand(escrowCommand())
   return [keys]
 }
 

@@ -39,6 +39,7 @@ export interface Fact {
     | 'key.reseal'
     | 'key.retire'
     | 'key.destroy'
+    | 'key.escrow'
   readonly action: 'useKey' | 'rotateKey' | 'destroyKey'
   readonly details: JsonObject
 }
@@ -347,8 +348,9 @@ export class RecordedKeys implements AuditedKeys {
 
   /** What the provider does for an owner's key-encryption key is an event of its own, durable before that key wraps or unwraps. */
   #recording(use: KeyUse): Recording {
-    return async ({ type, owner, binding: { tenant, resource, purpose }, keyId, version }, call) => {
-      const details = { ...factsOf(owner), keyId, version, binding: { tenant, resource, purpose } }
+    return async ({ type, owner, binding: { tenant, resource, purpose }, keyId, version, escrow = [] }, call) => {
+      const held = escrow.length === 0 ? {} : { escrow: [...escrow] }
+      const details = { ...factsOf(owner), keyId, version, binding: { tenant, resource, purpose }, ...held }
       const fact: Fact = { type, action: 'useKey', details }
       const tab = this.#accounts.tab()
       const result = await this.#tried(call, fact, use, tab)

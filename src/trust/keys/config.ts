@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { argon2Schema, DEFAULT_ARGON2 } from '#foundation/crypto'
+import { argon2Schema, DEFAULT_ARGON2, parseRecipient } from '#foundation/crypto'
 import { providerConfigSchema } from './provider-config.ts'
 
 /** An unwrapped data key may be served from memory for this long: a revoked purpose still reads for at most as long. */
@@ -28,6 +28,18 @@ export const unwrapCacheSchema = z
   })
   .strict()
   .readonly()
+
+/** Each is a copy of every key of a data set or a model, 1.6 KB. */
+const MAX_ESCROW = 4
+const MAX_RECIPIENT_LENGTH = 2_048
+const isRecipient = (line: string): boolean => {
+  try {
+    parseRecipient(line)
+    return true
+  } catch {
+    return false
+  }
+}
 
 const DAY_MS = 86_400_000
 const DEFAULT_GRACE_DAYS = 30
@@ -72,6 +84,15 @@ export const keysConfigSchema = z
       ),
     /** Cost of the passphrase when a keyring is made; an existing one keeps its own. */
     kdf: argon2Schema.default(DEFAULT_ARGON2),
+    escrow: z
+      .array(z.string().max(MAX_RECIPIENT_LENGTH).refine(isRecipient, 'is no line of a recipient, as `redoubt keys recipient` makes it'))
+      .max(MAX_ESCROW)
+      .default([])
+      .refine((lines) => new Set(lines).size === lines.length, 'a recipient is named twice')
+      .describe(
+        'recipients (`redoubt keys recipient`) whose private key, kept elsewhere, opens data sets and models when the provider is lost',
+      )
+      .readonly(),
     unwrapCache: unwrapCacheSchema.prefault({}),
     rotation: rotationSchema.prefault({}),
   })

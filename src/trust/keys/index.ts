@@ -1,4 +1,5 @@
 export { type KeysConfig, keysConfigSchema, type RotationConfig, type UnwrapCacheConfig } from './config.ts'
+export { openEscrowed } from './escrow/open-escrow.ts'
 export { type KeyLimits } from './key-limits.ts'
 export { type KeyProvider, type KeyReference, type ProviderHealth, type SigningKey, type SigningKeyName } from './key-provider.ts'
 export { keyProviderContract } from './key-provider-contract.ts'

@@ -5,6 +5,8 @@ import type { Argon2Parameters } from '#foundation/crypto'
 import { type Database, type DurableFolder, migrate, replaceFile, transaction } from '#foundation/storage'
 import { RecordedKeys } from './audited-keys.ts'
 import { DEFAULT_UNWRAP_CACHE, type UnwrapCacheConfig } from './config.ts'
+import { Escrow } from './escrow/escrow.ts'
+import { EscrowStore } from './escrow/escrow-store.ts'
 import { KEY_LIMITS, type KeyLimits } from './key-limits.ts'
 import type { KeyProvider } from './key-provider.ts'
 import type { AuditedKeys, Keyring } from './keys.ts'
@@ -49,6 +51,8 @@ export interface OpenKeyringOptions {
   readonly kdf?: Argon2Parameters
   readonly unwrapCache?: UnwrapCacheConfig
   readonly limits?: KeyLimits
+  /** Lines of recipients who can open what data sets and models seal when the provider is lost. */
+  readonly escrow?: readonly string[]
 }
 
 /**
@@ -93,7 +97,8 @@ export async function keyringOver(opened: OpenedProviders, options: ProviderKeyr
   const searchKey = await openSecret(database, opening, SEARCH_SECRET)
   const sealer = new KeyedSubjectSealer(accounts.own('personal'), new SubjectStore(database.raw), pseudonymKey, clock)
   const ownerStore = new OwnerKeyStore(database.raw)
-  const owners = new OwnerKeys(ownerStore, clock, limits)
+  const escrow = new Escrow(options.escrow ?? [], new EscrowStore(database.raw))
+  const owners = new OwnerKeys(ownerStore, clock, limits, escrow)
   const cache = new UnwrapCache(clock, options.unwrapCache ?? DEFAULT_UNWRAP_CACHE)
   const retirements = new RetirementStore(database.raw)
   const parts = { provider, accounts, sealer, owners, cache, retirements, clock }
@@ -126,7 +131,8 @@ export async function keyringOver(opened: OpenedProviders, options: ProviderKeyr
       const mover = new KeyMover(provider, owners, keys)
       const own = [ownerKeys(raw, ownerStore, 'dataset'), ownerKeys(raw, ownerStore, 'model'), subjectKeys(raw), secrets(raw)]
       const places = () => [...own, ...provider.wrappedHere, ...wrapped]
-      return new RoundsOfRotation({ ...parts, ...options, audit, raw, keys, mover, limits, sleep, move, wrapped: places })
+      const all = { ...parts, ...options, audit, raw, keys, mover, limits, sleep, move, wrapped: places }
+      return new RoundsOfRotation({ ...all, escrow, versions: ownerStore })
     },
     reconciliation: (options): KeyReconciliation => new ReconciledKeys({ provider, accounts, clock, sleep: asleep, ...options }),
     health: () => provider.health(),

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { RedoubtError } from '#foundation/core'
 import { transaction } from '#foundation/storage'
+import type { EscrowCopy } from './escrow/escrow-store.ts'
 import type { KeyReference } from './key-provider.ts'
 import type { KeyOwner } from './keys.ts'
 import { forgetOverwritten, guarded, parseStoredWrap, type StoredWrap } from './subject-store.ts'
@@ -35,6 +36,8 @@ export class OwnerKeyStore {
   readonly #reserve: StatementSync
   readonly #destroy: StatementSync
   readonly #destroyVersion: StatementSync
+  readonly #escrow: StatementSync
+  readonly #endEscrow: StatementSync
 
   constructor(raw: DatabaseSync) {
     this.#raw = raw
@@ -53,6 +56,12 @@ export class OwnerKeyStore {
     )
     this.#destroyVersion = raw.prepare(
       `UPDATE owner_keys SET wrapped = NULL, state = 'destroyed', destroyed_at = ? WHERE key_id = ? AND version = ? AND state = 'retired'`,
+    )
+    this.#escrow = raw.prepare('INSERT INTO owner_key_escrow (key_id, version, recipient, wrapped) VALUES (?, ?, ?, ?)')
+    // Of what is destroyed, and of nothing else.
+    this.#endEscrow = raw.prepare(
+      `DELETE FROM owner_key_escrow WHERE key_id = ? AND version = ?
+       AND EXISTS (SELECT 1 FROM owner_keys WHERE owner_keys.key_id = owner_key_escrow.key_id AND owner_keys.version = owner_key_escrow.version AND wrapped IS NULL)`,
     )
   }
 
@@ -77,12 +86,13 @@ export class OwnerKeyStore {
     return guarded(() => this.#all.all().flatMap((row) => toRow(row) ?? []))
   }
 
-  /** The new version is primary, and the one before it no more, in one transaction. */
-  add({ keyId, version, owner: { keyClass, name }, wrapped, createdAt }: NewOwnerKey): void {
+  /** The new version is primary, and the one before it no more, with its copies for escrow, in one transaction. */
+  add({ keyId, version, owner: { keyClass, name }, wrapped, createdAt }: NewOwnerKey, escrow: readonly EscrowCopy[] = []): void {
     guarded(() => {
       transaction({ raw: this.#raw }, () => {
         this.#retire.run(keyClass, name)
         this.#insert.run(keyId, version, keyClass, name, JSON.stringify(wrapped), createdAt)
+        for (const copy of escrow) this.#escrow.run(keyId, version, copy.recipient, copy.wrapped)
       })
     })
   }
@@ -92,13 +102,16 @@ export class OwnerKeyStore {
   }
 
   /**
-   * Puts tombstones in the place of versions and overwrites their pages. Idempotent, so a failed call is repeated.
+   * Puts tombstones in the place of versions, ends their copies for escrow, and overwrites their pages. Idempotent, so a failed call is repeated.
    * @returns how many there were.
    */
   destroy(rows: readonly OwnerKeyRow[], now: number): number {
     return guarded(() => {
       transaction({ raw: this.#raw }, () => {
-        for (const { keyId, version } of rows) this.#destroy.run(now, keyId, version)
+        for (const { keyId, version } of rows) {
+          this.#destroy.run(now, keyId, version)
+          this.#endEscrow.run(keyId, version)
+        }
       })
       forgetOverwritten(this.#raw)
       return rows.length
@@ -108,7 +121,10 @@ export class OwnerKeyStore {
   /** As `destroy`, for one version that is primary no more. */
   destroyVersion({ keyId, version }: KeyReference, now: number): void {
     guarded(() => {
-      this.#destroyVersion.run(now, keyId, version)
+      transaction({ raw: this.#raw }, () => {
+        this.#destroyVersion.run(now, keyId, version)
+        this.#endEscrow.run(keyId, version)
+      })
       forgetOverwritten(this.#raw)
     })
   }

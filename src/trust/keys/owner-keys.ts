@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { type Clock, newId, RedoubtError } from '#foundation/core'
 import { type DataKey, type KeyBinding, openBytes, sealBytes, type WrappedKey } from '#foundation/crypto'
+import type { Escrow } from './escrow/escrow.ts'
 import type { KeyLimits } from './key-limits.ts'
 import { type KeyReference, wrapAad } from './key-provider.ts'
 import type { KeyDescription, KeyOwner } from './keys.ts'
@@ -20,6 +21,8 @@ export interface OwnerKeyStep extends KeyReference {
   readonly type: 'key.generate' | 'key.unwrap'
   readonly owner: KeyOwner
   readonly binding: KeyBinding
+  /** Of a key that is made: for whom it is in escrow. */
+  readonly escrow?: readonly string[]
 }
 
 /** Does what is asked of the provider and records it; what is not on record is not given. */
@@ -39,6 +42,7 @@ export class OwnerKeys {
   readonly #store: OwnerKeyStore
   readonly #clock: Clock
   readonly #limits: KeyLimits
+  readonly #escrow: Escrow
   readonly #opened = new TwoGenerations<string, KeyObject>(CACHED_KEYS)
   /** By class and name; forgotten whenever a primary version changes. */
   readonly #primaries = new TwoGenerations<string, OwnerKeyRow>(CACHED_KEYS)
@@ -47,7 +51,8 @@ export class OwnerKeys {
   /** Moves with each destruction: a key loaded across one is not to be trusted. */
   #epoch = 0
 
-  constructor(store: OwnerKeyStore, clock: Clock, limits: KeyLimits) {
+  constructor(store: OwnerKeyStore, clock: Clock, limits: KeyLimits, escrow: Escrow) {
+    this.#escrow = escrow
     this.#store = store
     this.#clock = clock
     this.#limits = limits
@@ -81,6 +86,11 @@ export class OwnerKeys {
     const key = createSecretKey(material)
     material.fill(0)
     return key
+  }
+
+  /** The key-encryption key itself, to be put in escrow. @throws {RedoubtError} `ERR_KEYS_UNKNOWN`, `ERR_KEYS_DESTROYED`. */
+  open({ keyId, version }: KeyReference, recording: Recording): Promise<KeyObject> {
+    return this.#load(keyId, version, recording)
   }
 
   /** @throws {RedoubtError} `ERR_KEYS_DESTROYED` when the version was destroyed while something was under way with it. */
@@ -182,11 +192,14 @@ export class OwnerKeys {
     const epoch = this.#epoch
     const next = before === null ? { keyId: newId('kek'), version: 1 } : { keyId: before.keyId, version: before.version + 1 }
     const binding = bindingOfOwnerKey(owner, next)
-    const made = await recording({ type: 'key.generate', owner, binding, ...next }, (work) => work.generateDataKey(owner.keyClass, binding))
+    const made = await recording({ type: 'key.generate', owner, binding, escrow: this.#escrow.names, ...next }, (work) =>
+      work.generateDataKey(owner.keyClass, binding),
+    )
     if (epoch !== this.#epoch) throw new RedoubtError('ERR_KEYS_DESTROYED', 'keys were destroyed while this one was made')
     const { keyId, version, wrapped } = made.wrapped
     this.#primaries.delete(nameOf(owner))
-    this.#store.add({ ...next, owner, wrapped: { keyId, version, wrapped }, createdAt: this.#clock.now() })
+    const escrow = this.#escrow.copiesOf(made.key, owner, next)
+    this.#store.add({ ...next, owner, wrapped: { keyId, version, wrapped }, createdAt: this.#clock.now() }, escrow)
     this.#opened.set(idOf(next), made.key)
     return { ...next, reservedUses: 0 }
   }

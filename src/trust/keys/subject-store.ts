@@ -37,6 +37,14 @@ export const KEY_MIGRATIONS: Migrations = [
      waited_ms INTEGER NOT NULL,
      PRIMARY KEY (key_id, version)
    );`,
+  `CREATE TABLE owner_key_escrow (
+     key_id TEXT NOT NULL,
+     version INTEGER NOT NULL,
+     recipient TEXT NOT NULL,
+     wrapped TEXT NOT NULL,
+     PRIMARY KEY (key_id, version, recipient)
+   );
+   CREATE INDEX owner_key_escrow_recipient ON owner_key_escrow (recipient);`,
 ]
 
 /** The wrapped form without its binding, which follows from the row: a row moved to another subject does not open. */

@@ -7,8 +7,10 @@ import { graceMs, type RotationConfig } from '../config.ts'
 import type { KeyLimits } from '../key-limits.ts'
 import type { KeyProvider, KeyReference } from '../key-provider.ts'
 import type { KeyDescription } from '../keys.ts'
+import type { Escrow } from '../escrow/escrow.ts'
 import type { Move, MoveProgress } from '../moved/move.ts'
 import type { OwnerKeys } from '../owner-keys.ts'
+import type { OwnerKeyStore } from '../owner-key-store.ts'
 import { forgetOverwritten } from '../subject-store.ts'
 import type { UnwrapCache } from '../unwrap-cache.ts'
 import type { KeyMover } from './key-mover.ts'
@@ -53,6 +55,8 @@ export interface KeyRotationParts {
   readonly raw: DatabaseSync
   readonly provider: KeyProvider
   readonly owners: OwnerKeys
+  readonly versions: OwnerKeyStore
+  readonly escrow: Escrow
   readonly cache: UnwrapCache
   readonly keys: RecordedKeys
   readonly mover: KeyMover
@@ -145,6 +149,8 @@ export class RoundsOfRotation implements KeyRotation {
     this.#counts = nothing()
     this.#doing = 'rotating'
     await keys.rotateDue()
+    const { escrow, owners, versions } = this.#parts
+    await escrow.settle({ owners, versions, recorder: keys.recorder(ITSELF) })
     this.#warnOfUse()
     this.#begin()
     this.#countGrace()
