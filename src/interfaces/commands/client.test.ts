@@ -59,7 +59,10 @@ beforeAll(async () => {
       })
       return
     }
-    if (refusal !== null) response.writeHead(401, { 'www-authenticate': refusal.challenge }).end(JSON.stringify(refusal.problem))
+    if (request.url?.endsWith('/broken') === true) {
+      response.writeHead(200).write('{"type":"progress"}\n')
+      setImmediate(() => response.destroy())
+    } else if (refusal !== null) response.writeHead(401, { 'www-authenticate': refusal.challenge }).end(JSON.stringify(refusal.problem))
     else response.end('{}')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -194,6 +197,19 @@ describe('a command of whoever is logged in (B5, RFC 9449)', () => {
       refusal = null
     }
   })
+})
+
+describe('a server that is gone in the middle of its answer', () => {
+  it.each([(one: Client) => one.call('/broken'), (one: Client) => one.long('/broken', {}), (one: Client) => one.raw('/broken')])(
+    'is told as that, and not as an error of its own (%#)',
+    async (ask) => {
+      await expect(ask(client(ours))).rejects.toMatchObject({
+        code: 'ERR_SERVER_UNREACHABLE',
+        message: expect.stringContaining('may have been done') as unknown,
+      })
+      arrived.length = 0
+    },
+  )
 })
 
 describe('a command whose session has ended (B5)', () => {

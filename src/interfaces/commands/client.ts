@@ -136,7 +136,7 @@ export class Client {
       else last = event
     }
     response.setEncoding('utf8')
-    for await (const part of response) {
+    for await (const part of arriving(response)) {
       const lines = (text + String(part)).split('\n')
       text = lines.pop() ?? ''
       lines.forEach(take)
@@ -253,10 +253,25 @@ function heldAccount(path: string): AccountFile {
   return file
 }
 
+/** @throws {RedoubtError} `ERR_SERVER_UNREACHABLE` when the connection ends before the answer does. */
+async function* arriving(response: IncomingMessage): AsyncGenerator<unknown> {
+  try {
+    yield* response
+  } catch (cause) {
+    throw new RedoubtError(
+      'ERR_SERVER_UNREACHABLE',
+      'the server broke off in the middle of its answer; what was asked may have been done',
+      {
+        cause,
+      },
+    )
+  }
+}
+
 async function collect(response: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = []
   let size = 0
-  for await (const part of response as AsyncIterable<Buffer>) {
+  for await (const part of arriving(response) as AsyncIterable<Buffer>) {
     size += part.byteLength
     if (size > MAX_ANSWER_BYTES) throw new RedoubtError('ERR_INPUT_TOO_LARGE', 'the answer of the server is too large')
     parts.push(part)

@@ -208,7 +208,7 @@ function progressText({ doing, objects, keys, completedAt, error, retirements, m
   const rows = retirements.map(({ keyId, version, phase, compromised, graceLeftMs }) => [
     keyId,
     String(version),
-    phase === 'move' ? (compromised ? 'exposed, sealed anew' : 'being moved from') : 'unused',
+    phase === 'move' ? (compromised ? 'exposed, being sealed anew' : 'being moved from') : 'unused',
     phase === 'move' ? '-' : `${Math.ceil(graceLeftMs / DAY_MS)} days`,
   ])
   return [...lines, '', table(['id', 'version', 'state', 'ends in'], rows)].join('\n')
