@@ -149,6 +149,17 @@ describe('escrow of the keys of data sets and models (A4, A6)', () => {
     expect(store.list().map(({ version }) => version)).toEqual([2])
   })
 
+  it('ends with a version that rotation destroys after a compromise, by itself', async () => {
+    const { keys, seal, settle, keyring, store, clock } = await world(lines(ada))
+    await seal()
+    await keys.rotate(ADULT, USE, { compromised: true })
+    await settle(keyring)
+    clock.advance(1_000_000)
+    // It has moved nothing that lies here: what named the version before is named by nothing that it is told of.
+    await settle(keyring)
+    expect(store.list().map(({ version }) => version)).toEqual([2])
+  })
+
   it('does not open a copy that was moved to another version or owner', async () => {
     const { keys, seal, rescue, database } = await world(lines(ada))
     await seal()
