@@ -18,6 +18,7 @@ export type {
 } from './keys.ts'
 export { movePending, openKeyring, type OpenKeyringOptions } from './open-keyring.ts'
 export type { KeyRotation, RotationProgress } from './rotation/key-rotation.ts'
+export { pseudonymOf } from './subject-sealer.ts'
 export { type SealedObjects, wrappedKeyOfRoom, type WrappedKeys } from './rotation/wrapped-places.ts'
 export { ShareCollector, type Unsealing } from './sealed-file/share-collector.ts'
 export { MAX_SHARES } from './shares/shamir.ts'

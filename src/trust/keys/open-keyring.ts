@@ -104,6 +104,7 @@ async function openProviderKeyring(provider: KeyProvider, options: ProviderKeyri
     checkpointSigner,
     sealer,
     searchKey,
+    pseudonymKey,
     get usage() {
       const uses = [...provider.describe(), ...owners.describe()].flatMap((key) => (key.keyClass === 'signing' ? [] : [key.uses]))
       const mostUsedKeyRatio = Math.max(0, ...uses) / limits.refuseAt
