@@ -11,7 +11,7 @@ const foundation = [
   'foundation/telemetry',
 ] as const
 const trust = ['trust/client', 'trust/audit', 'trust/keys', 'trust/conditions', 'trust/identity', 'trust/policy'] as const
-const assets = ['assets/datasets', 'assets/collections', 'assets/registry', 'assets/training', 'assets/pipelines'] as const
+const assets = ['assets/datasets', 'assets/collections', 'assets/registry', 'assets/training', 'assets/pipelines', 'assets/transforms'] as const
 const gateway = ['gateway/serving', 'gateway/limits', 'gateway/filters', 'gateway/pipeline', 'gateway/routes'] as const
 const governance = ['governance/alerts', 'governance/approvals', 'governance/oversight', 'governance/erasure'] as const
 
@@ -35,6 +35,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'assets/registry': [...foundation, ...trust],
   'assets/training': [...foundation, ...trust, 'assets/datasets', 'assets/registry'],
   'assets/pipelines': [...foundation, ...trust, 'assets/training'],
+  'assets/transforms': [...foundation, ...trust, 'assets/datasets'],
 
   'gateway/limits': [...foundation, ...trust],
   'gateway/filters': [...foundation, ...trust],

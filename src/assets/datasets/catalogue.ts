@@ -1,6 +1,6 @@
 import { asRedoubtError, type DataScan, RedoubtError } from '#foundation/core'
 import { type Database, migrate, transaction } from '#foundation/storage'
-import type { DatasetVersion } from './dataset-version.ts'
+import type { DatasetVersion, DerivedFrom } from './dataset-version.ts'
 
 /** What SQL knows of data sets: names, types, counts, digests. Never a value of a row. */
 const MIGRATIONS = [
@@ -21,6 +21,8 @@ const MIGRATIONS = [
      erased_at INTEGER NOT NULL, PRIMARY KEY (id, number));
    CREATE TABLE dataset_removals (path TEXT PRIMARY KEY);
    CREATE TABLE dataset_shreds (name TEXT PRIMARY KEY, shredded_at INTEGER NOT NULL)`,
+  // Of what transforms made a version: names, numbers, digests.
+  `CREATE TABLE dataset_derivations (id TEXT PRIMARY KEY, derived_from TEXT NOT NULL)`,
 ]
 
 interface Row {
@@ -68,9 +70,11 @@ export interface ErasureMark extends Pick<ErasedVersion, 'before' | 'rows' | 'gr
 export interface Catalogue {
   nextVersion(name: string): number
   /** One durable transaction. @param also is done in it; what it throws undoes all. */
-  add(version: DatasetVersion, scan: DataScan | null, also?: () => void): void
+  add(version: DatasetVersion, scan: DataScan | null, also?: () => void, derivedFrom?: DerivedFrom): void
   /** What was found at its import; null where nothing looked. */
   scanOf(id: string): DataScan | null
+  /** Of what a transform made it; null where none did. */
+  derivedFrom(id: string): DerivedFrom | null
   /** All versions, by name and number. */
   list(): DatasetVersion[]
   /** @param version the latest when left out. */
@@ -114,6 +118,9 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
   const remove = raw.prepare('DELETE FROM datasets WHERE name = ?')
   const insertScan = raw.prepare('INSERT INTO dataset_scans (id, scan) VALUES (?, ?)')
   const scanned = raw.prepare('SELECT scan FROM dataset_scans WHERE id = ?')
+  const insertDerivation = raw.prepare('INSERT INTO dataset_derivations (id, derived_from) VALUES (?, ?)')
+  const derivation = raw.prepare('SELECT derived_from FROM dataset_derivations WHERE id = ?')
+  const removeDerivations = raw.prepare('DELETE FROM dataset_derivations WHERE id IN (SELECT id FROM datasets WHERE name = ?)')
   const replace = raw.prepare('UPDATE datasets SET digest = ?, row_count = ?, group_count = ?, erasures = ? WHERE id = ? AND erasures = ?')
   const insertMark = raw.prepare('INSERT INTO dataset_erasures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
   const erasedBy = raw.prepare(
@@ -130,13 +137,14 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
   const takeAll = (name: string): DatasetVersion[] => {
     const versions = (named.all(name) as unknown as Row[]).map(toVersion)
     removeScans.run(name)
+    removeDerivations.run(name)
     remove.run(name)
     return versions
   }
   const one = (row: unknown): DatasetVersion | null => (row === undefined ? null : toVersion(row as Row))
   return {
     nextVersion: (name) => ((lastVersion.get(name) as { last_version: number } | undefined)?.last_version ?? 0) + 1,
-    add(v, scan, also) {
+    add(v, scan, also, derivedFrom) {
       allOrNothing(database, () => {
         insert.run(
           v.id,
@@ -156,12 +164,17 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
         )
         remember.run(v.name, v.version)
         if (scan) insertScan.run(v.id, JSON.stringify(scan))
+        if (derivedFrom) insertDerivation.run(v.id, JSON.stringify(derivedFrom))
         also?.()
       })
     },
     scanOf(id) {
       const row = scanned.get(id) as { readonly scan: string } | undefined
       return row === undefined ? null : (JSON.parse(row.scan) as DataScan)
+    },
+    derivedFrom(id) {
+      const row = derivation.get(id) as { readonly derived_from: string } | undefined
+      return row === undefined ? null : (JSON.parse(row.derived_from) as DerivedFrom)
     },
     list: () => (all.all() as unknown as Row[]).map(toVersion),
     get: (name, version) => one(version === undefined ? latest.get(name) : exact.get(name, version)),

@@ -9,6 +9,16 @@ export interface ColumnDescription {
   readonly nullable: boolean
 }
 
+/** Of what a version was made by a transform: what commits to each part of it. */
+export interface DerivedFrom {
+  readonly transform: { readonly name: string; readonly version: number; readonly digest: string }
+  /** As they were when they were read. */
+  readonly sources: readonly { readonly name: string; readonly version: number; readonly digest: string }[]
+  /** SHA-256, hex, over the modules that did it. */
+  readonly codeDigest: string
+  readonly person: { readonly type: string; readonly id: string }
+}
+
 /** One version of a data set, which nothing but an erasure changes: what may be known of it without opening it. */
 export interface DatasetVersion {
   readonly id: string

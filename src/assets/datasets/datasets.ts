@@ -13,7 +13,7 @@ import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
 import type { KeyUse, SealedObjects } from '#trust/keys'
 import { type Catalogue, type ErasedSince, type ErasedVersion, openCatalogue } from './catalogue.ts'
-import type { DatasetVersion, ImportedVersion, RowGroup } from './dataset-version.ts'
+import type { DatasetVersion, DerivedFrom, ImportedVersion, RowGroup } from './dataset-version.ts'
 import { type EraseAsk, eraseFromVersion, openUnlessDestroyed, removeErased } from './erase-subject.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
 import type { ColumnProfile } from './manifest.ts'
@@ -24,7 +24,8 @@ import type { RowAccess } from './row-access.ts'
 import { type FirstRows, firstRows, type FirstRowsAsk, readRows, type RowReading } from './row-reading.ts'
 import { findRows } from './subject-index.ts'
 import { dataEvent, VersionReader } from './version-reader.ts'
-import { type WriteOptions, writeVersion } from './write-version.ts'
+import type { SealedVersion, SealJob } from './seal-version.ts'
+import { type CommitOptions, commitVersion, type WriteOptions, writeVersion } from './write-version.ts'
 
 export interface DatasetsOptions {
   readonly database: Pick<Database<unknown>, 'raw'>
@@ -64,6 +65,15 @@ export interface Datasets {
    * @throws {RedoubtError} as `writeVersion`.
    */
   write(source: AsyncIterable<RowGroup>, options: WriteOptions): Promise<ImportedVersion>
+  /**
+   * As `write`, of rows that this thread does not have: `seal` has them sealed elsewhere, by `sealVersion`.
+   * @throws {RedoubtError} as `commitVersion`.
+   */
+  commit(seal: (job: SealJob) => Promise<SealedVersion>, options: CommitOptions): Promise<ImportedVersion>
+  /** The version as it is now; null when it is gone. */
+  current(version: Pick<DatasetVersion, 'id'>): DatasetVersion | null
+  /** Of what a transform made it; null where none did. */
+  derivedFrom(version: DatasetVersion): DerivedFrom | null
   /** All versions, by name and number. */
   list(): readonly DatasetVersion[]
   /** @param version the latest when left out. */
@@ -158,6 +168,9 @@ export function openDatasets(options: DatasetsOptions): Datasets {
   return {
     import: (source, ask) => importDataset({ ...options, catalogue, serialise }, source, ask),
     write: (source, ask) => writeVersion({ ...options, catalogue, serialise }, source, ask),
+    commit: (seal, ask) => commitVersion({ ...options, catalogue, serialise }, seal, ask),
+    current: ({ id }) => catalogue.byId(id),
+    derivedFrom: ({ id }) => catalogue.derivedFrom(id),
     list: () => catalogue.list(),
     get: (name, version) => catalogue.get(name, version),
     scan: (version) => catalogue.scanOf(version.id),

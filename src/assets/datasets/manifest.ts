@@ -19,6 +19,8 @@ export type ColumnProfile = z.infer<typeof columnProfileSchema>
 
 const digestSchema = z.string().regex(/^[0-9a-f]{64}$/)
 
+const sourceSchema = z.strictObject({ name: z.string(), version: z.int().min(1), digest: digestSchema })
+
 /**
  * The sealed root of a data-set version: it commits to everything else by digest, and its own digest is the version's. The
  * salt keeps that public digest from confirming a guess about a small table.
@@ -42,6 +44,15 @@ const manifestSchema = z.strictObject({
   groups: z.array(z.strictObject({ rows: z.int().min(1), digest: digestSchema, part: z.string().regex(GROUP_PART).optional() })),
   subjectIndex: digestSchema.nullable(),
   profile: z.array(columnProfileSchema),
+  /** Of what it was made, where a transform made it. */
+  derivedFrom: z
+    .strictObject({
+      transform: sourceSchema,
+      sources: z.array(sourceSchema).min(1).max(64),
+      codeDigest: digestSchema,
+      person: z.strictObject({ type: z.string(), id: z.string() }),
+    })
+    .optional(),
   /** How often rows were erased since the import. */
   erasures: z.int().min(1).optional(),
 })

@@ -11,7 +11,7 @@ import { findRows } from './subject-index.ts'
 
 interface VersionPorts {
   readonly objects: DurableFolder
-  readonly keys: Keys
+  readonly keys: Pick<Keys, 'unwrap'>
   readonly audit: AuditSink
 }
 

@@ -353,6 +353,13 @@ export const ERROR_TABLE = {
   ERR_TRAINING_EXAMPLES: entry(422, 'no classifier comes of these examples', 'give more examples, or others, as the message says'),
   ERR_TRAINING_FAILED: entry(500, 'the training did not converge', 'look at the data or choose another algorithm'),
 
+  // transforms
+  ERR_TRANSFORM_DEFINITION: entry(422, 'the transform is not sound', 'correct the place that the message names; `redoubt transform check` looks at all of it'),
+  ERR_TRANSFORM_VALUE: entry(422, 'a value came out that cannot be kept', 'guard the named step, for example with `if` or `filter`'),
+  ERR_TRANSFORM_LIMIT: entry(422, 'the transform is larger than its bounds', 'join with fewer rows or columns, or filter first'),
+  ERR_TRANSFORM_TIMEOUT: entry(504, 'the transform took too long', 'do it in several parts'),
+  ERR_TRANSFORM_FAILED: entry(500, 'the thread of the transform failed', 'look at the server’s log'),
+
   // registry
   ERR_MODEL_UNKNOWN: entry(404, 'there is no such model or version', 'run `redoubt model list`'),
   ERR_MODEL_SIGNATURE: entry(422, 'the model signature does not verify', 'do not deploy this file; register the model again'),

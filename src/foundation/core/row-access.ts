@@ -39,4 +39,6 @@ export interface RowCondition {
   readonly columns: readonly ReadColumn[]
   /** @returns null when a policy cannot be evaluated for the row: it is then not shown, and counted. Never throws. */
   admits(row: RowCells): boolean | null
+  /** The condition as plain values, for another thread of this process; `#trust/policy` makes it one again. */
+  readonly portable?: unknown
 }

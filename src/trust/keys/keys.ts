@@ -166,6 +166,8 @@ export interface Keyring {
   readonly sealer: SubjectSealer
   /** HMAC-SHA-256 key of the audit index. */
   readonly searchKey: KeyObject
+  /** HMAC-SHA-256 key of pseudonyms, for threads of this process that read rows: whom they are about is said there and nowhere else. */
+  readonly pseudonymKey: KeyObject
   readonly usage: KeyringUsage
   keys(audit: AuditSink): AuditedKeys
   /** What keeps versions young: to be run once an hour, at the start, and after a rotation that was asked for. */

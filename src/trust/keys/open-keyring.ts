@@ -116,6 +116,7 @@ export async function keyringOver(opened: OpenedProviders, options: ProviderKeyr
     checkpointSigner,
     sealer,
     searchKey,
+    pseudonymKey,
     get usage() {
       const uses = [...provider.describe(), ...owners.describe()].flatMap((key) => (key.keyClass === 'signing' ? [] : [key.uses]))
       const mostUsedKeyRatio = Math.max(0, ...uses) / limits.refuseAt

@@ -175,11 +175,16 @@ export class KeyedSubjectSealer implements SubjectSealer {
   }
 
   #derivePseudonym(subject: string): string {
-    // Ill-formed strings would share a pseudonym: UTF-8 turns every lone surrogate into U+FFFD.
-    if (subject === '' || subject.length > MAX_SUBJECT_LENGTH || !subject.isWellFormed())
-      throw new RedoubtError('ERR_INPUT_INVALID', 'a subject is well-formed text of 1 to 1024 characters')
-    return createHmac('sha256', this.#pseudonymKey).update(subject).digest('base64url')
+    return pseudonymOf(this.#pseudonymKey, subject)
   }
+}
+
+/** @throws {RedoubtError} `ERR_INPUT_INVALID` for an empty, ill-formed or overlong subject. */
+export function pseudonymOf(key: KeyObject, subject: string): string {
+  // Ill-formed strings would share a pseudonym: UTF-8 turns every lone surrogate into U+FFFD.
+  if (subject === '' || subject.length > MAX_SUBJECT_LENGTH || !subject.isWellFormed())
+    throw new RedoubtError('ERR_INPUT_INVALID', 'a subject is well-formed text of 1 to 1024 characters')
+  return createHmac('sha256', key).update(subject).digest('base64url')
 }
 
 export function bindingOfSubjectKey(pseudonym: string, generation: number): KeyBinding {

@@ -12,5 +12,6 @@ export { FILTER_ENTITIES, FILTER_VOCABULARY, type FilterVocabulary, mergeObligat
 export type { PolicyFile } from './policy-file.ts'
 export { readPolicyFile, readPolicyFolder, withDefaultInvariants, withDefaultPolicies } from './policy-folder.ts'
 export type { Mismatch } from './shadow.ts'
+export { revivedCondition } from './row-condition.ts'
 export { demandTables, runTables, type TableFailure, type TableReport } from './tables/run-tables.ts'
 export { TABLE_SUFFIX } from './tables/table-file.ts'

@@ -4,7 +4,7 @@ import { EvaluationFailure } from './evaluation-failure.ts'
 import type { Evaluation } from './evaluation.ts'
 import type { LoadedRule } from './policy-set.ts'
 import { reduce } from './residual.ts'
-import type { OpenRule } from './row-condition.ts'
+import type { OpenRule } from './open-decision.ts'
 
 /** A policy that applies to some rows of the data set asked for. */
 export interface OpenPolicy extends OpenRule {

@@ -5,38 +5,32 @@ import { asBoolean, compileExpression, type Compiled, CONSTANT, type Expression,
 import { EvaluationFailure } from './evaluation-failure.ts'
 import { EMPTY_RECORD, type Entity, type EntityStore, type Evaluation, NO_TAGS, type Tags } from './evaluation.ts'
 import { writtenResidual } from './residual.ts'
+import type { OpenDecision, OpenRule } from './open-decision.ts'
+import { openOf, portableOf } from './portable-condition.ts'
 import { isRowPath, operandsOf } from './row-reads.ts'
 import { EntityValue, RecordValue, type Value } from './values.ts'
-
-/** A policy that, all but the row being known, may or may not apply. */
-export interface OpenRule {
-  readonly id: string
-  /** All conditions of the policy as one. */
-  readonly expression: Expression
-}
-
-export interface OpenDecision {
-  /** A permit applies whatever the row. No forbid does. */
-  readonly permitted: boolean
-  readonly forbids: readonly OpenRule[]
-  readonly permits: readonly OpenRule[]
-}
 
 /**
  * The condition under which Cedar would allow the request with the row given, and no policy fail.
  * @throws {EvaluationFailure} when a policy names a column by what is known of no request: which it reads could not be said beforehand.
  */
 export function rowConditionOf(open: OpenDecision, request: Evaluation): RowCondition {
-  const columns = new Map<string, ReadColumn>()
-  for (const { expression } of [...open.forbids, ...open.permits]) collectColumns(expression, columns)
   const written = (rules: readonly OpenRule[]): JsonValue =>
     rules.map(({ id, expression }) => [id, writtenResidual(expression) as JsonValue])
   const text = canonicalJson({ permitted: open.permitted, forbids: written(open.forbids), permits: written(open.permits) })
+  const digest = createHash('sha256').update(text).digest('hex')
+  return { ...conditionOn(open, request, digest), portable: portableOf(open, digest) }
+}
+
+/** As `rowConditionOf`, of what is known to be left. */
+function conditionOn(open: OpenDecision, request: Evaluation, digest: string): RowCondition {
+  const columns = new Map<string, ReadColumn>()
+  for (const { expression } of [...open.forbids, ...open.permits]) collectColumns(expression, columns)
   const compiledOf = (rules: readonly OpenRule[]): readonly Compiled[] => rules.map(({ expression }) => compileExpression(expression))
   const [forbids, permits] = [compiledOf(open.forbids), compiledOf(open.permits)]
   const evaluation = new RowEvaluation(request)
   return {
-    digest: createHash('sha256').update(text).digest('hex'),
+    digest,
     columns: [...columns.values()],
     admits(row) {
       evaluation.row = row
@@ -52,6 +46,18 @@ export function rowConditionOf(open: OpenDecision, request: Evaluation): RowCond
       }
     },
   }
+}
+
+/**
+ * The condition that another thread made portable. What is left reads nothing but the row, so it needs no request.
+ * @throws {RedoubtError} `ERR_INTERNAL` for what is no condition.
+ */
+export function revivedCondition(portable: unknown): RowCondition {
+  const { digest, open } = openOf(portable)
+  const nobody = new EntityValue('', '')
+  const known = bare(nobody, EMPTY_RECORD, NO_TAGS)
+  const entities = { find: (key: string) => (key === nobody.key ? known : undefined) }
+  return conditionOn(open, { principal: nobody, action: nobody, resource: nobody, context: EMPTY_RECORD, entities }, digest)
 }
 
 function collectColumns(expression: Expression, columns: Map<string, ReadColumn>): void {

@@ -1,0 +1,12 @@
+export {
+  checkedTransform,
+  MAX_DEFINITION_BYTES,
+  MAX_DEFINITION_DEPTH,
+  sourcesOf,
+  type TransformDefinition,
+  transformSchema,
+} from './definition.ts'
+export { type Plan, planOf, type SourceFacts } from './plan.ts'
+export { runTransform, type RunPorts, type RunSource } from './run-transform.ts'
+export { demandName, type TransformVersion } from './transform-version.ts'
+export { openTransforms, type Transforms } from './transforms.ts'

@@ -1,0 +1,135 @@
+import { type AuditSink, canonicalJson, type Clock, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
+import type { Database } from '#foundation/storage'
+import { checkedTransform, sourcesOf, type TransformDefinition } from './definition.ts'
+import { openTables, type TransformRow } from './tables.ts'
+import { demandName, digestOf, parseManifest, type TransformVersion, writeManifest } from './transform-version.ts'
+
+const MAX_TRANSFORMS = 1_000
+const MAX_VERSIONS = 1_000
+/** Of one transform that a list shows. */
+const MAX_SHOWN = 100
+
+export interface By {
+  readonly by: EntityUid
+  readonly requestId?: string
+}
+
+export interface SaveTransform extends By {
+  readonly name: string
+  readonly definition: TransformDefinition
+  /** Digest of the version that whoever allowed this looked at; null for a transform that is new. */
+  readonly replaces: string | null
+}
+
+export interface TransformEnd {
+  /** Null when no version was made. */
+  readonly made: { readonly name: string; readonly version: number; readonly digest: string } | null
+  /** The code of what ended it; null when it came to its end. */
+  readonly code: RedoubtError['code'] | null
+  readonly details: JsonObject
+}
+
+/** Transforms as resources: named, versioned, each version immutable and committed to by one digest. */
+export interface Transforms {
+  /**
+   * Saves a new immutable version, on record before it counts.
+   * @throws {RedoubtError} `ERR_INPUT_INVALID` for a malformed name, `ERR_TRANSFORM_DEFINITION`; `ERR_CONFLICT` when the latest version is
+   *   another than `replaces`, or says the same, or there are too many; `ERR_AUDIT_UNAVAILABLE`, `ERR_STORAGE_…`.
+   */
+  save(ask: SaveTransform): Promise<TransformVersion>
+  /** The latest version of each. @throws {RedoubtError} `ERR_STORAGE_CORRUPT`. */
+  list(): readonly TransformVersion[]
+  /** Read anew, and held to its digest. @param version the latest when left out. @throws {RedoubtError} `ERR_STORAGE_CORRUPT`. */
+  get(name: string, version?: number): TransformVersion | null
+  /** The newest hundred, newest first. @throws {RedoubtError} `ERR_STORAGE_CORRUPT`. */
+  versions(name: string): readonly TransformVersion[]
+  /** Puts on record that a version is run, and what will have rows in clear, before a key is asked for. @returns what records its end. */
+  recordRun(version: TransformVersion, details: JsonObject, by: By): Promise<(end: TransformEnd) => Promise<void>>
+}
+
+export function openTransforms(options: {
+  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly audit: AuditSink
+  readonly clock: Clock
+}): Transforms {
+  const { audit, clock } = options
+  const tables = openTables(options.database)
+  tables.dropPending()
+  let queue: Promise<unknown> = Promise.resolve()
+  const stored = (row: TransformRow): TransformVersion => parseManifest(row.manifest, row)
+  const get = (name: string, version?: number): TransformVersion | null => {
+    const row = tables.version(name, version)
+    return row ? stored(row) : null
+  }
+
+  async function record(
+    type: string,
+    name: string,
+    details: JsonObject,
+    { by, requestId }: By,
+    code: RedoubtError['code'] | null = null,
+  ): Promise<void> {
+    await audit.record({
+      type,
+      actor: { type: by.type, id: by.id },
+      action: type === 'transform.edit' ? 'editTransform' : 'runTransform',
+      resource: { type: 'Transform', id: name },
+      outcome: code === null ? 'success' : 'failed',
+      ...(code === null ? {} : { code }),
+      details,
+      ...(requestId === undefined ? {} : { requestId }),
+    })
+  }
+
+  async function saveNow(ask: SaveTransform, definition: TransformDefinition): Promise<TransformVersion> {
+    const { name, replaces, by } = ask
+    const latest = get(name)
+    if ((latest?.digest ?? null) !== replaces)
+      throw new RedoubtError('ERR_CONFLICT', `the transform \`${name}\` was changed by somebody else meanwhile; look at it and try again`)
+    if (latest !== null && canonicalJson(latest.definition) === canonicalJson(definition))
+      throw new RedoubtError('ERR_CONFLICT', `version ${latest.version} of transform \`${name}\` says the same already`)
+    const count = tables.count()
+    if (latest === null && count.names >= MAX_TRANSFORMS)
+      throw new RedoubtError('ERR_CONFLICT', `there are ${MAX_TRANSFORMS} transforms already`)
+    if (count.of(name) >= MAX_VERSIONS)
+      throw new RedoubtError('ERR_CONFLICT', `the transform \`${name}\` has ${MAX_VERSIONS} versions; save it under another name`)
+    const number = (latest?.version ?? 0) + 1
+    const manifest = writeManifest({ name, version: number, definition, author: by, createdAt: clock.now() })
+    const row: TransformRow = { name, version: number, digest: digestOf(manifest), manifest }
+    // What could not be read again is not kept.
+    const version = stored(row)
+    try {
+      tables.insert(row)
+      await record('transform.edit', name, { ...recordOf(version), replaces }, ask)
+      tables.confirm(name, number)
+    } catch (cause) {
+      tables.withdraw(name, number)
+      throw cause
+    }
+    return version
+  }
+
+  return {
+    async save(ask) {
+      demandName(ask.name)
+      const definition = checkedTransform(ask.definition)
+      const saved = queue.then(() => saveNow(ask, definition))
+      queue = saved.catch(() => undefined)
+      return await saved
+    },
+    list: () => tables.latest().map(stored),
+    get,
+    versions: (name) => tables.versions(name, MAX_SHOWN).map(stored),
+    async recordRun(version, details, by) {
+      const run: JsonObject = { version: version.version, digest: version.digest, ...details }
+      await record('transform.run', version.name, run, by)
+      return ({ made, code, details: ended }) => record('transform.end', version.name, { ...run, ...ended, made }, by, code)
+    },
+  }
+}
+
+/** For the log: what a version reads and writes, without columns, expressions, or the values that stand in them. */
+function recordOf({ version, digest, definition }: TransformVersion): JsonObject {
+  const sources = sourcesOf(definition).map(({ dataset, version: number = null }) => ({ dataset, version: number }))
+  return { version, digest, sources, target: definition.to.dataset, steps: definition.steps.map((step) => Object.keys(step)[0]!) }
+}
