@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cpuSeconds } from './load.ts'
-import { BENCH_POLICY, benchToken, build, type RedoubtServer, residentMiB, startRedoubt } from './redoubt-server.ts'
+import { BENCH_ACCOUNT, BENCH_POLICY, benchToken, build, type RedoubtServer, residentMiB, startRedoubt } from './redoubt-server.ts'
 import { type Benchmark, median, percentile, type Row } from './row.ts'
 
 const PORT = 8_535
-const STARTS = 5
+const STARTS = 10
 const READY_TARGET_MS = 2_000
-const IDLE_TARGET_MIB = 300
+/** 300 MB. */
+const IDLE_TARGET_MIB = 286
 const TRAINING_ROWS = 2_000
 const CALLS = 3_000
 const WARM_UP = 2_000
@@ -47,20 +48,25 @@ async function run(): Promise<readonly Row[]> {
     writeFileSync(config, `policies: ${join(folder, 'policies')}\n`)
     const place = { folder, port: PORT, config }
     const first = await startRedoubt(place)
+    benchToken(first, PURPOSE)
     await first.stop()
     const live: number[] = []
     const ready: number[] = []
     const cpu: number[] = []
-    for (let i = 1; i < STARTS; i++) {
+    const idle: number[] = []
+    for (let i = 0; i < STARTS; i++) {
       const again = await startRedoubt(place)
       live.push(again.liveMs)
       ready.push(again.readyMs)
       cpu.push(cpuSeconds(again.pid) * 1000)
+      again.command('token', '--as', BENCH_ACCOUNT)
+      await sleep(1_000)
+      idle.push(residentMiB(again.pid))
       await again.stop()
     }
     const server = await startRedoubt(place)
     try {
-      const spread = (values: readonly number[]): string => `of ${values.length}; ${values.map((ms) => Math.round(ms)).join(' ')}`
+      const spread = (values: readonly number[]): string => `of ${values.length}; ${values.map((value) => Math.round(value)).join(' ')}`
       return [
         { what: 'first start to /readyz, workspace made', value: first.readyMs, unit: 'ms', target: null, comparator: '<=' },
         { what: 'start to /livez, median', value: median(live), unit: 'ms', target: null, comparator: '<=', note: spread(live) },
@@ -73,6 +79,14 @@ async function run(): Promise<readonly Row[]> {
           note: spread(ready),
         },
         { what: 'CPU of a start, median', value: median(cpu), unit: 'ms', target: null, comparator: '<=' },
+        {
+          what: 'resident memory after start and a token, most',
+          value: Math.max(...idle),
+          unit: 'MiB',
+          target: IDLE_TARGET_MIB,
+          comparator: '<=',
+          note: spread(idle),
+        },
         ...(await memoryAndLatency(server, folder)),
       ]
     } finally {
@@ -84,13 +98,11 @@ async function run(): Promise<readonly Row[]> {
 }
 
 async function memoryAndLatency(server: RedoubtServer, folder: string): Promise<readonly Row[]> {
-  const token = benchToken(server, PURPOSE)
+  const token = server.command('token', '--as', BENCH_ACCOUNT)
   const csv = join(folder, 'adult-like.csv')
   writeFileSync(csv, adultLikeCsv())
   const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: server.caPem })
   const infer = (): Promise<void> => post(agent, server.port, token)
-  await sleep(1_000)
-  const idle = residentMiB(server.pid)
   server.command(
     'data',
     'import',
@@ -121,7 +133,6 @@ async function memoryAndLatency(server: RedoubtServer, folder: string): Promise<
   times.sort()
   const note = `one connection, ${NUMBERS.length} numbers and ${TEXTS.length} texts, TLS, two durable records`
   return [
-    { what: 'resident memory after start and a token', value: idle, unit: 'MiB', target: IDLE_TARGET_MIB, comparator: '<=' },
     { what: 'one Adult-like row over the API, p50', value: percentile(times, 0.5), unit: 'µs', target: null, comparator: '<=', note },
     { what: 'one Adult-like row over the API, p99', value: percentile(times, 0.99), unit: 'µs', target: null, comparator: '<=' },
     { what: 'one Adult-like row over the API, CPU', value: cpu, unit: 'µs', target: null, comparator: '<=' },

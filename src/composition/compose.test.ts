@@ -7,6 +7,12 @@ import { upstreamsSchema } from '#gateway/serving'
 import { startServer } from './compose.ts'
 import { configuration, type Configuration } from './configuration.ts'
 import { takeDataDirectory } from './data-directory.ts'
+import { collectStartUpGarbage } from './start-up-garbage.ts'
+import { PROCESS } from './surroundings.ts'
+
+/** The starter workspace is made, its model trained: longer than a test may otherwise take, on a busy machine. */
+const WHOLE_START_MS = 60_000
+const CHEAP = { memoryKiB: 19_456, passes: 2, parallelism: 1 }
 
 describe('starting the house', () => {
   let root: string
@@ -47,6 +53,21 @@ describe('starting the house', () => {
     const probe = await listening(port)
     await new Promise((resolve) => probe.close(resolve))
   })
+
+  it(
+    'lets what a start leaves in memory be collected, once, before it is ready',
+    async () => {
+      let collected = 0
+      const beforeReady = (): void => void collected++
+      const server = await startServer(configured(), () => undefined, { ...PROCESS, kdf: CHEAP, starterRows: 50, beforeReady })
+      await server.ready
+      expect(collected).toBe(1)
+      await server.close()
+      expect(collected).toBe(1)
+      expect(PROCESS.beforeReady).toBe(collectStartUpGarbage)
+    },
+    WHOLE_START_MS,
+  )
 
   it('does not begin a second log where one was lost (E5)', async () => {
     const chat = upstreamsSchema.parse({

@@ -389,6 +389,7 @@ async function start(
     await loadDeployedModels({ registry, models, audit, logger })
     if (profile === 'development')
       await makeStarterWorkspace({ datasets, registry, models, database, ...(starterRows === undefined ? {} : { rows: starterRows }) })
+    surroundings.beforeReady?.()
     readiness.done()
     beginRotation()
     // Beside the first requests: it takes a core for seconds where there are policies of one's own.

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '#foundation/core'
 import type { Argon2Parameters } from '#foundation/crypto'
 import type { Logger } from '#foundation/telemetry'
 import type { CoreDumps } from './core-dumps.ts'
+import { collectStartUpGarbage } from './start-up-garbage.ts'
 
 /** What a server takes from the process around it; whoever runs one inside another process brings their own. */
 export interface Surroundings {
@@ -19,7 +20,9 @@ export interface Surroundings {
   readonly coreDumps?: CoreDumps
   /** Rows of the starter data set of a first start. */
   readonly starterRows?: number
+  /** Called when everything is loaded, before the server says that it is ready. */
+  readonly beforeReady?: () => void
 }
 
 /** Of a server in a process of its own. */
-export const PROCESS: Surroundings = { clock: systemClock, environment: process.env }
+export const PROCESS: Surroundings = { clock: systemClock, environment: process.env, beforeReady: collectStartUpGarbage }

@@ -154,6 +154,40 @@ describe('a file in blocks', () => {
     await expect(readAll(broken)).rejects.toThrow('bad')
   })
 
+  it('fills no block again that is still being written, and asks for one write at a time', async () => {
+    const bytes = content(4 * BLOCK_BYTES + 1_000)
+    const written = new Uint8Array(bytes.byteLength)
+    let running = 0
+    const target: BlockTarget = {
+      writeAt: (part, position) => written.set(part, position),
+      async writeBeside(part, position) {
+        expect(++running).toBe(1)
+        for (let i = 0; i < 20; i++) await turn()
+        written.set(part, position)
+        running--
+      },
+    }
+    await writeAll(target, bytes)
+    expect(Buffer.compare(written, bytes)).toBe(0)
+  })
+
+  it('waits for the write that is under way when whoever writes gives up', async () => {
+    let running = 0
+    const target: BlockTarget = {
+      writeAt: () => undefined,
+      async writeBeside() {
+        running++
+        for (let i = 0; i < 5; i++) await turn()
+        running--
+      },
+    }
+    const writer = new BlockWriter(target, 0)
+    await writer.append(content(BLOCK_BYTES + 1))
+    expect(running).toBe(1)
+    await writer.close()
+    expect(running).toBe(0)
+  })
+
   it('waits for the read that is under way when the consumer leaves', async () => {
     let running = 0
     const source: BlockSource = {
