@@ -254,7 +254,7 @@ function heldAccount(path: string): AccountFile {
 }
 
 /** @throws {RedoubtError} `ERR_SERVER_UNREACHABLE` when the connection ends before the answer does. */
-async function* arriving(response: IncomingMessage): AsyncGenerator<unknown> {
+async function* arriving(response: IncomingMessage): AsyncGenerator {
   try {
     yield* response
   } catch (cause) {
