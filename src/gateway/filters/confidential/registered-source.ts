@@ -8,12 +8,20 @@ export type RegisteredSource = FingerprintSource | { readonly kind: 'classifier'
 export const encodeRegistered = (source: RegisteredSource): Uint8Array =>
   source.kind === 'classifier' ? packTextModel(source.model) : encodeSource(source)
 
-/** @throws {RedoubtError} `ERR_STORAGE_CORRUPT` if it is not what `encodeRegistered` wrote of that kind. */
+/** @throws {RedoubtError} `ERR_STORAGE_CORRUPT` if it is not what `encodeRegistered` wrote of that kind, or a classifier of another version. */
 export function decodeRegistered(bytes: Uint8Array, kind: RegisteredKind): RegisteredSource {
   if (kind !== 'classifier') return decodeSource(bytes)
   try {
     return { kind, model: unpackTextModel(bytes) }
   } catch (cause) {
+    // The bytes are those that were written, or they would have been refused before: this is no damage, and a backup does not help.
+    if (cause instanceof RedoubtError && 'features' in cause.evidence)
+      throw new RedoubtError(
+        'ERR_STORAGE_CORRUPT',
+        'the classifier of confidential text was trained by another version of Redoubt, which counts other features: start that version, ' +
+          'remove it with `redoubt confidential remove classifier`, and train it again with this one (`redoubt confidential train`)',
+        { cause },
+      )
     throw new RedoubtError('ERR_STORAGE_CORRUPT', 'the classifier of confidential text is not what was written', { cause })
   }
 }

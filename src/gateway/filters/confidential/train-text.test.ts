@@ -7,6 +7,7 @@ import { classifyText } from './classify-text.ts'
 import { ExampleLines, Examples, LONGEST_EXAMPLE, MOST_CHARACTERS } from './examples.ts'
 import { madeDocument, madeExamples } from '../../../../test/fixtures/confidential-examples.ts'
 import { fingerprintKey } from './keyed-hash.ts'
+import { decodeRegistered } from './registered-source.ts'
 import { FEATURES_VERSION } from './sentence-reader.ts'
 import { OPEN_KEY, packTextModel, unpackTextModel } from './text-model.ts'
 import { trainInThread } from './train-in-thread.ts'
@@ -15,6 +16,7 @@ import { trainText } from './train-text.ts'
 const EXAMPLES = madeExamples(40, 7)
 const MODEL = trainText(EXAMPLES, OPEN_KEY, { seed: 1 })
 const FILE = packTextModel(MODEL)
+const decoding = (bytes: Uint8Array) => () => decodeRegistered(bytes, 'classifier')
 const refused = (code: string, words: RegExp) => expect.objectContaining({ code, message: expect.stringMatching(words) })
 
 describe('the classifier of confidential text (C7)', () => {
@@ -173,6 +175,13 @@ describe('the file of weights (C7)', () => {
       return Buffer.concat([start, json, FILE.subarray(12 + FILE.readUInt32LE(8))])
     }
     expect(unpackTextModel(withHead(head)).card).toEqual(MODEL.card)
+    // What another version trained is told from what is damaged, with what to do about it.
+    const older = decoding(withHead({ ...head, features: FEATURES_VERSION - 1 }))
+    expect(older).toThrow(
+      refused('ERR_STORAGE_CORRUPT', /another version of Redoubt.*`redoubt confidential remove classifier`.*`redoubt confidential train`/),
+    )
+    for (const damaged of [FILE.subarray(0, 40), withHead({ ...head, sha256: '' }), withHead({ ...head, features: 'x' })])
+      expect(decoding(damaged)).toThrow(refused('ERR_STORAGE_CORRUPT', /not what was written/))
     const bad = [null, 7, [], { ...head, kind: 'injection' }, { ...head, features: FEATURES_VERSION + 1 }, { ...head, scale: 'x' }, { ...head, biases: [0] },
       { ...head, cut: null }, { ...head, card: null }, { ...head, card: {} }, { ...head, card: { ...head.card, public: null } },
       { ...head, bytes: 1e9 }, { ...head, bytes: head.bytes - 1 }, { ...head, sha256: '' }] // prettier-ignore

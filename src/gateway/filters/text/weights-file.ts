@@ -29,7 +29,8 @@ export function packWeights(head: Omit<WeightsHead, 'bytes' | 'sha256'>, weights
 
 /**
  * @param largest most bytes of weights that are unpacked.
- * @throws {RedoubtError} `ERR_USAGE` if it is no such file, of another kind, too large, or not what was written.
+ * @throws {RedoubtError} `ERR_USAGE` if it is no such file, of another kind, too large, or not what was written; with `features` in its evidence
+ * if it is whole so far and of another version.
  */
 export function unpackWeights(
   file: Uint8Array,
@@ -37,8 +38,10 @@ export function unpackWeights(
   features: number,
   largest: number,
 ): { readonly head: WeightsHead & Readonly<Record<string, unknown>>; readonly weights: Uint8Array } {
-  const refuse = (why: string): never => {
-    throw new RedoubtError('ERR_USAGE', `the model of \`${kind}\` cannot be read: ${why}; train it again with \`redoubt filter train\``)
+  const refuse = (why: string, evidence: Readonly<Record<string, number>> = {}): never => {
+    throw new RedoubtError('ERR_USAGE', `the model of \`${kind}\` cannot be read: ${why}; train it again with \`redoubt filter train\``, {
+      evidence,
+    })
   }
   const buffer = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
   const from = MAGIC.length + 4
@@ -53,7 +56,10 @@ export function unpackWeights(
   }
   if (typeof head !== 'object' || head === null) return refuse('its head is no object')
   if (head.kind !== kind) return refuse(`it is one of \`${head.kind}\``)
-  if (head.features !== features) return refuse('it counts other features than this version does')
+  if (head.features !== features) {
+    const other = Number.isSafeInteger(head.features) ? { features: head.features } : undefined
+    return refuse('it counts other features than this version does', other)
+  }
   if (!Number.isSafeInteger(head.bytes) || head.bytes < 1 || head.bytes > largest) return refuse('its size is out of bounds')
   let weights: Buffer
   try {
