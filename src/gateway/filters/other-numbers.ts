@@ -65,3 +65,11 @@ function areThousands(run: DigitRun, from: number, to: number): boolean {
   for (let i = from; i < to; i++) if (run.size(i) !== 3) return false
   return true
 }
+
+/** A day of birth and a serial: `011150-4237`. */
+export function isDayAndSerial(run: DigitRun, from: number): boolean {
+  if (run.size(from) !== 6 || run.size(from + 1) < 3) return false
+  const day = run.number(from)
+  const [date, month] = [Math.trunc(day / 10_000), Math.trunc(day / 100) % 100]
+  return date >= 1 && date <= 31 && month >= 1 && month <= 12
+}

@@ -49,6 +49,19 @@ describe(`the short ways of recognisers through texts in ASCII, seed ${SEED}`, (
     expect(found).toBeGreaterThan(2000)
   })
 
+  it('let wallets of every kind through to the expression (C6)', () => {
+    const [crypto] = RECOGNISERS.filter(({ entities }) => entities.includes('CRYPTO'))
+    for (const wallet of [
+      '1BoatSLRHtKNngkdXEeobR76b53LETtpyT',
+      'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4',
+      '0x52908400098527886E0F7030069857D2E4169EE7',
+    ])
+      expect(
+        crypto!.find(new Segment(`to ${wallet}.`, '')).map(({ start, end }) => [start, end]),
+        wallet,
+      ).toEqual([[3, 3 + wallet.length]])
+  })
+
   it('see context words where the expression sees them, asked for any part in any order (C9)', () => {
     const lists = [contextWords('card', 'my number', 'v', 'born on', 'vat no.'), contextWords('phone', 'a', 'number is', '#')]
     const place = fc.tuple(fc.nat(), fc.integer({ min: 1, max: CONTEXT_UNITS }), fc.nat({ max: 1 }))

@@ -12,7 +12,7 @@ import {
   STOP,
 } from '../digit-runs.ts'
 import { isAnnouncedAsOther } from '../identifiers/table.ts'
-import { looksOtherwise } from '../other-numbers.ts'
+import { isDayAndSerial, looksOtherwise } from '../other-numbers.ts'
 import { CONTEXT_BOOST, CONTEXT_UNITS, contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 
 /** E.164 §6.2: at most 15 digits with the country code. */
@@ -203,13 +203,6 @@ function shapeOf(run: DigitRun, from: number, to: number): Shape {
     else if (separator === DASH) hasDash = true
   }
   return { least, most, hasStop, hasDash }
-}
-
-function isDayAndSerial(run: DigitRun, from: number): boolean {
-  if (run.size(from) !== 6 || run.size(from + 1) < 3) return false
-  const day = run.number(from)
-  const [date, month] = [Math.trunc(day / 10_000), Math.trunc(day / 100) % 100]
-  return date >= 1 && date <= 31 && month >= 1 && month <= 12
 }
 
 /** `(11) 91234-5678`: an area in brackets before two groups. */
