@@ -46,7 +46,7 @@ export function startKeys(
 }
 
 /**
- * After each round, so once an hour and at the end of each rotation, the provider's count is held against the log.
+ * After each round but the one at the start, so once an hour and at the end of each rotation that is asked for, the provider's count is held against the log.
  * @returns the rotation, and `begin` for its first round: not before the house stands, so that its start does not wait for it.
  */
 export function startRotation(
@@ -73,8 +73,7 @@ export function startRotation(
       await running
     },
   }
-  const timed = async (): Promise<void> => {
-    await rotation.run()
+  const tell = (): void => {
     const { error, objects } = rotation.progress()
     if (error !== null) {
       logger.error({ code: error }, 'the rotation of keys stopped; the next round goes on')
@@ -82,6 +81,9 @@ export function startRotation(
       retry = setTimeout(() => void timed(), RETRY_MS).unref()
     } else if (objects.failed > 0) logger.warn({ objects: objects.failed }, 'sealed objects cannot be moved to a new key version')
   }
+  const timed = (): Promise<void> => rotation.run().then(tell)
+  // Right after the start there is little to hold against each other, and a restart ends the count in any case.
+  const first = (): Promise<void> => (running = rounds.run().then(tell))
   const timer = setInterval(() => void timed(), ROUND_MS)
   timer.unref()
   closers.push(async () => {
@@ -89,5 +91,5 @@ export function startRotation(
     clearTimeout(retry)
     await rotation.close()
   })
-  return { rotation, begin: () => void timed() }
+  return { rotation, begin: () => void first() }
 }

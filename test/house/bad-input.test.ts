@@ -148,6 +148,7 @@ const TARGETS: readonly Target[] = [
   control('PUT', '/pipelines/redoubt/:algorithm', null, {}),
   control('POST', '/vault/restore', { tokens: [`[[PERSON_${'b'.repeat(24)}]]`] }, { tokens: 7 }),
   control('POST', '/keys/rotate', { keyClass: 'model' }, { keyClass: 7 }),
+  control('POST', '/keys/reconcile', null, {}),
   control('POST', '/subjects/destroy-key', { subject: 'nobody' }, { subject: ['nobody'] }),
   control('POST', '/keys/root', { passphrase: 'sixteen letters!' }, { passphrase: 7 }),
   control('POST', '/subjects/erase', { subject: 'nobody', ground: 'objection' }, { subject: ['nobody'] }),

@@ -112,6 +112,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['GET', '/api/v1/keys/providers', {}, 'view', /list providers/],
   ['POST', '/api/v1/keys/root', { json: { passphrase: 'sixteen letters!' } }, 'rotateKey', /reseal/],
   ['POST', '/api/v1/keys/rotate', { json: { keyClass: 'model' } }, 'rotateKey', /rotate key/],
+  ['POST', '/api/v1/keys/reconcile', {}, 'view', /reconcile keys/],
   ['GET', '/api/v1/keys/rotation', {}, 'view', /tell rotation/],
   ['POST', '/api/v1/subjects/destroy-key', { json: { subject: 's' } }, 'destroyKey', /destroy subject/],
   ['POST', '/api/v1/subjects/erase', { json: { subject: 's', dataset: 'credit', ground: 'objection' } }, 'erase', /erase subject/],

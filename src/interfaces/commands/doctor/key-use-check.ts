@@ -23,6 +23,6 @@ export function keyUseCheck({ at, agrees, problem: trouble }: KeyReconciliationH
       `could not be held against the log (${trouble})`,
       'see whether the key provider answers; the next round does it',
     )
-  if (at === null) return ok('key use', 'is held against the log after the first round of rotation')
+  if (at === null) return ok('key use', 'is held against the log an hour after the start, or by `redoubt keys reconcile`')
   return ok('key use', `the key provider and the log agree, ${new Date(at).toISOString()}`)
 }

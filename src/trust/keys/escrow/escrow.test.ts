@@ -2,12 +2,21 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { newRecipient, openObject, openRecipientKey, type RecipientKey, recipientText, sealObject } from '#foundation/crypto'
+import {
+  newRecipient,
+  openObject,
+  openRecipientKey,
+  type RecipientKey,
+  recipientText,
+  sealObject,
+  unwrapForPeople,
+} from '#foundation/crypto'
 import { type Database, MemoryFolder, openDatabase } from '#foundation/storage'
 import { DEFAULT_ROTATION, keysConfigSchema } from '../config.ts'
 import { ADULT, CREDIT, failure, MemoryAudit, newWorld, PASSPHRASE, QUICK_KDF, USE } from '../keys.fixtures.ts'
 import type { Keyring } from '../keys.ts'
 import { openKeyring } from '../open-keyring.ts'
+import { escrowBinding } from './escrow.ts'
 import { EscrowStore } from './escrow-store.ts'
 import { escrowOpener } from './open-escrow.ts'
 
@@ -112,7 +121,12 @@ describe('escrow of the keys of data sets and models (A4, A6)', () => {
     await settle(added)
     expect(audit.events.slice(before)).toEqual([])
 
-    await settle(await open(lines(bob)))
+    const removed = await open(lines(bob))
+    audit.down = true
+    await settle(removed)
+    expect(await rescue(ada)).toBe(PLAINTEXT.toString())
+    audit.down = false
+    await settle(removed)
     expect(audit.events.filter(({ type }) => type === 'key.escrow').at(-1)?.details).toMatchObject({ added: [], removed: names(ada) })
     expect(await failure(rescue(ada))).toBe('ERR_CRYPTO_NO_KEY')
     expect(await rescue(bob)).toBe(PLAINTEXT.toString())
@@ -161,13 +175,18 @@ describe('escrow of the keys of data sets and models (A4, A6)', () => {
   })
 
   it('does not open a copy that was moved to another version or owner', async () => {
-    const { keys, seal, rescue, database } = await world(lines(ada))
+    const { keys, seal, rescue, database, store } = await world(lines(ada))
     await seal()
     await keys.generateDataKey(CREDIT, 'other', USE)
     database.raw.exec(
       `UPDATE owner_key_escrow SET wrapped = (SELECT e.wrapped FROM owner_key_escrow e JOIN owner_keys o ON o.key_id = e.key_id WHERE o.owner = 'credit')`,
     )
     expect(await failure(rescue(ada))).toBe('ERR_CRYPTO_AUTHENTICATION')
+    // Nor is the key of another taken for this one's before anything is tried with it.
+    const [adult] = keys.list().filter(({ owner }) => owner === 'adult')
+    const [copy] = store.of(adult!)
+    const asked = { keyId: copy!.recipient, version: 1, wrapped: copy!.wrapped, binding: escrowBinding(ADULT, adult!) }
+    expect(await failure(unwrapForPeople([asked], held(ada)))).toBe('ERR_CRYPTO_AUTHENTICATION')
   })
 
   it('is configured by whole and valid lines alone, each once, four at most', () => {
