@@ -19,6 +19,7 @@ import { importDataset, removeObjects } from './import-dataset.ts'
 import type { ColumnProfile } from './manifest.ts'
 import { FOLDER, idsWithObjects, ownerOf, pathsAfter, pathsOf, sealedObjectsIn } from './object-paths.ts'
 import type { ImportOptions } from './options.ts'
+import { demandUnreadable, moveUnderOwner } from './move-under-owner.ts'
 import { type DatasetKeys, renewKeys } from './renew-keys.ts'
 import type { RowAccess } from './row-access.ts'
 import { type FirstRows, firstRows, type FirstRowsAsk, readRows, type RowReading } from './row-reading.ts'
@@ -229,9 +230,12 @@ export function openDatasets(options: DatasetsOptions): Datasets {
       serialise(async () => {
         const versions = await removable(name, use)
         const count = versions.reduce((sum, { id }) => sum + pathsOf(objects, id).length, 0)
+        // What lies under the class of the tenant would outlive the chain that ends here.
+        await moveUnderOwner(options, name, versions, use)
         await audit.record(dataEvent('data.shred', use, { erasure, versions: versions.map(({ version }) => version), objects: count }))
         const living = options.keys.list().filter((key) => key.owner === name && key.keyClass === 'dataset' && key.state !== 'destroyed')
         await options.keys.destroyOwner(ownerOf(name), use)
+        demandUnreadable(options, versions)
         forget(catalogue.shred(name, options.clock.now()))
         return { versions: versions.length, objects: count, keys: living.map(({ keyId, version }) => `${keyId}/${version}`) }
       }),

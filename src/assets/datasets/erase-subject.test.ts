@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type AuditEvent, type LegalHolds, ManualClock, RedoubtError } from '#foundation/core'
-import { openObject, readObjectHeader, rewrapBothSlots, sealObject } from '#foundation/crypto'
+import { openObject, readHeaderSlots, readObjectHeader, rewrapBothSlots, sealObject } from '#foundation/crypto'
 import { type Database, type Fault, MemoryFolder, openDatabase } from '#foundation/storage'
 import { memoryKeys, memorySealer as sealer, noHolds, someone, someUse } from '../../../test/evaluation/memory-datasets.ts'
 import { type Datasets, openDatasets } from './datasets.ts'
@@ -325,6 +325,57 @@ describe('what lies in a backup from before (A1)', () => {
     release()
     await expect(slow).rejects.toMatchObject({ code: 'ERR_KEYS_DESTROYED' })
     expect(datasets.list()).toHaveLength(1)
+  })
+})
+
+describe('shredding a data set whose objects lie under the class of the tenant, from before there were chains (A1)', () => {
+  /** As `rewrap` without an owner names it. */
+  const CLASS = 'kek-none'
+  async function underClass(): Promise<{ ended: string[][]; rotated: unknown[]; paths: string[] }> {
+    const { id } = await load(SMALL)
+    const paths = objects.list('datasets').flatMap((file) => (file.startsWith(id) ? [`datasets/${file}`] : []))
+    for (const path of paths) {
+      const [key] = readObjectHeader(objects, path).keys
+      const old = await keys.rewrap(key!, someUse)
+      expect(await rewrapBothSlots(objects, [{ path, change: (header) => ({ ...header, keys: [old] }) }])).toEqual([null])
+      expect(readObjectHeader(objects, path).keys[0]!.keyId).toBe(CLASS)
+    }
+    const [ended, rotated]: [string[][], unknown[]] = [[], []]
+    const real = { ...keys }
+    Object.assign(keys, {
+      list: () => [...real.list(), { keyId: CLASS, keyClass: 'dataset', version: 1, state: 'primary', createdAt: 0, uses: 1 }],
+      rotate: (of: Parameters<typeof real.rotate>[0], use: typeof someUse) => (rotated.push(of), real.rotate(of, use)),
+      destroyOwner(owner: Parameters<typeof real.destroyOwner>[0], use: typeof someUse) {
+        ended.push(
+          paths.flatMap((path) => readHeaderSlots(objects, path).headers.flatMap((header) => header.keys.map(({ keyId }) => keyId))),
+        )
+        return real.destroyOwner(owner, use)
+      },
+    })
+    return { ended, rotated, paths }
+  }
+
+  it('brings them under its chain first, in both slots, and rotates the version that copies open with', async () => {
+    const { ended, rotated, paths } = await underClass()
+    await datasets.shred('people', 'er_6', someUse)
+    expect(ended).toEqual([Array(paths.length * 2).fill('kek-people')])
+    expect(rotated).toEqual(['dataset'])
+  })
+
+  it('ends nothing, and is not done, while one of them cannot be moved', async () => {
+    const { ended } = await underClass()
+    const real = { ...keys }
+    let calls = 0
+    Object.assign(keys, {
+      rewrap: async (...args: Parameters<typeof real.rewrap>) => {
+        if (++calls === 2) throw new RedoubtError('ERR_AUDIT_UNAVAILABLE')
+        return real.rewrap(...args)
+      },
+    })
+    await expect(datasets.shred('people', 'er_7', someUse)).rejects.toMatchObject({ code: 'ERR_AUDIT_UNAVAILABLE' })
+    expect([ended, events.some(({ type }) => type === 'data.shred'), datasets.get('people') === null]).toEqual([[], false, false])
+    await datasets.shred('people', 'er_7', someUse)
+    expect(new Set(ended.flat())).toEqual(new Set(['kek-people']))
   })
 })
 

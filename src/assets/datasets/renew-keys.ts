@@ -54,7 +54,7 @@ export async function renewKeys(
 }
 
 /** @returns false when it opens with no key that there is. */
-async function moveObject(
+export async function moveObject(
   { objects, keys }: { readonly objects: DurableFolder; readonly keys: DatasetKeys },
   path: string,
   owner: KeyOwner,
