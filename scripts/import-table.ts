@@ -11,7 +11,14 @@ const foundation = [
   'foundation/telemetry',
 ] as const
 const trust = ['trust/client', 'trust/audit', 'trust/keys', 'trust/conditions', 'trust/identity', 'trust/policy'] as const
-const assets = ['assets/datasets', 'assets/collections', 'assets/registry', 'assets/training', 'assets/pipelines', 'assets/transforms'] as const
+const assets = [
+  'assets/datasets',
+  'assets/collections',
+  'assets/registry',
+  'assets/training',
+  'assets/pipelines',
+  'assets/transforms',
+] as const
 const gateway = ['gateway/serving', 'gateway/limits', 'gateway/filters', 'gateway/pipeline', 'gateway/routes'] as const
 const governance = ['governance/alerts', 'governance/approvals', 'governance/oversight', 'governance/erasure'] as const
 

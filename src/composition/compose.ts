@@ -234,7 +234,18 @@ async function start(
   const { reviews, wrapped: reviewsKey } = await openReviews(directory.at('oversight.db'), closers, reviewing)
   const erasing = await openErasing(directory.at('keys', 'erasures.db'), closers, { keys, audit, clock })
   const { holds } = erasing
-  const assets = { database, keys, holds, audit, clock, keyring, plan, profile, objects: nodeFolder(directory.at('objects')) }
+  const assets = {
+    database,
+    keys,
+    holds,
+    audit,
+    clock,
+    keyring,
+    plan,
+    profile,
+    objects: nodeFolder(directory.at('objects')),
+    objectsPath: directory.at('objects'),
+  }
   const opened = await openAssets({ ...assets, sought: configuration.confidential, logger }, closers)
   const { datasets, collections, registry, confidential } = opened
   const erasures = await erasing.open({ datasets, collections, confidential, sealer, database })

@@ -1,7 +1,8 @@
 import type { Collections } from '#assets/collections'
-import { type Datasets, openDatasets } from '#assets/datasets'
+import { type Datasets, type ImportedVersion, openDatasets } from '#assets/datasets'
 import { openPipelines, type Pipelines } from '#assets/pipelines'
 import { openRegistry, type Registry } from '#assets/registry'
+import { openTransforms, type RunAsk, runTransform, type Transforms } from '#assets/transforms'
 import type { AuditSink, Clock, LegalHolds } from '#foundation/core'
 import type { Database, DurableFolder } from '#foundation/storage'
 import { columnScanner, type ConfidentialStore, fingerprintKey, openConfidential, type Planner } from '#gateway/filters'
@@ -16,11 +17,13 @@ import { startCollections } from './start-collections.ts'
 interface AssetParts {
   readonly database: Database<unknown>
   readonly objects: DurableFolder
+  /** Where they lie, for threads. */
+  readonly objectsPath: string
   readonly keys: AuditedKeys
   readonly holds: LegalHolds
   readonly audit: AuditSink
   readonly clock: Clock
-  readonly keyring: Pick<Keyring, 'sealer' | 'searchKey' | 'signedBefore'>
+  readonly keyring: Pick<Keyring, 'sealer' | 'searchKey' | 'pseudonymKey' | 'signedBefore'>
   readonly plan: Planner
   readonly profile: Configuration['profile']
   readonly sought: Configuration['confidential']
@@ -32,16 +35,25 @@ interface Assets {
   readonly collections: Collections
   readonly registry: Registry
   readonly pipelines: Pipelines
+  readonly transforms: Transforms
+  runTransform(ask: RunAsk): Promise<ImportedVersion>
   readonly confidential: ConfidentialStore
 }
 
 /** What lies in the house as objects and rows: data sets, models, pipelines, and what is registered as confidential. */
-export async function openAssets({ keyring, plan, profile, sought, logger, ...common }: AssetParts, closers: Closers): Promise<Assets> {
+export async function openAssets(
+  { keyring, plan, profile, sought, logger, objectsPath, ...common }: AssetParts,
+  closers: Closers,
+): Promise<Assets> {
   const { database, audit, clock } = common
   const datasets = openDatasets({ ...common, sealer: keyring.sealer, scanner: columnScanner, environment: profile })
   const digestKey = derivedKey(keyring.searchKey, 'redoubt collected rows')
+  const transforms = openTransforms({ database, audit, clock })
+  const running = { datasets, transforms, keys: common.keys, audit, pseudonymKey: keyring.pseudonymKey, objectsPath }
   return {
     datasets,
+    transforms,
+    runTransform: (ask) => runTransform(running, ask),
     collections: startCollections({ ...common, datasets, digestKey, codeDigest, environment: profile, logger }, closers),
     registry: openRegistry({ ...common, environment: profile, signedBefore: keyring.signedBefore('model-signing') }),
     pipelines: openPipelines({ database, audit, clock }),

@@ -21,6 +21,7 @@ import {
   policyCommands,
   portNumber,
   sealCommands,
+  transformCommands,
   trustCommand,
   withGlobalOptions,
 } from '#interfaces/commands'
@@ -63,6 +64,7 @@ export function createProgram(itself: readonly string[]): Command {
     confidentialCommands(),
     modelCommands(),
     pipelineCommands(),
+    transformCommands(),
     [explainCommand()],
     keyCommands(),
     sealCommands(),

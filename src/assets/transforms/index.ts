@@ -7,6 +7,6 @@ export {
   transformSchema,
 } from './definition.ts'
 export { type Plan, planOf, type SourceFacts } from './plan.ts'
-export { runTransform, type RunPorts, type RunSource } from './run-transform.ts'
+export { type RunAsk, runTransform, type RunPorts, type RunSource } from './run-transform.ts'
 export { demandName, type TransformVersion } from './transform-version.ts'
 export { openTransforms, type Transforms } from './transforms.ts'

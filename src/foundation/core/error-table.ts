@@ -354,7 +354,11 @@ export const ERROR_TABLE = {
   ERR_TRAINING_FAILED: entry(500, 'the training did not converge', 'look at the data or choose another algorithm'),
 
   // transforms
-  ERR_TRANSFORM_DEFINITION: entry(422, 'the transform is not sound', 'correct the place that the message names; `redoubt transform check` looks at all of it'),
+  ERR_TRANSFORM_DEFINITION: entry(
+    422,
+    'the transform is not sound',
+    'correct the place that the message names; `redoubt transform check` looks at all of it',
+  ),
   ERR_TRANSFORM_VALUE: entry(422, 'a value came out that cannot be kept', 'guard the named step, for example with `if` or `filter`'),
   ERR_TRANSFORM_LIMIT: entry(422, 'the transform is larger than its bounds', 'join with fewer rows or columns, or filter first'),
   ERR_TRANSFORM_TIMEOUT: entry(504, 'the transform took too long', 'do it in several parts'),

@@ -25,6 +25,7 @@ import { keyRoutes } from './key-routes.ts'
 import { limitRoutes } from './limit-routes.ts'
 import { modelRoutes } from './model-routes.ts'
 import { pipelineRoutes } from './pipeline-routes.ts'
+import { transformRoutes } from './transform-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { reviewRoutes } from './review-routes.ts'
 import { rowRoutes } from './row-routes.ts'
@@ -124,7 +125,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     },
     transform: jsonSchemaTransform,
   })
-  const lanes: Lanes = { trainings: new HeavyWork(), uploads: new HeavyWork(), downloads: new HeavyWork() }
+  const lanes: Lanes = { trainings: new HeavyWork(), transforms: new HeavyWork(), uploads: new HeavyWork(), downloads: new HeavyWork() }
   for (const group of [
     accessRoutes,
     datasetRoutes,
@@ -133,6 +134,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     confidentialRoutes,
     modelRoutes,
     pipelineRoutes,
+    transformRoutes,
     explanationRoutes,
     keyRoutes,
     auditRoutes,

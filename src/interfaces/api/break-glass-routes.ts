@@ -11,7 +11,7 @@ const grantId = z.strictObject({ id: z.string().regex(/^bg_[A-Za-z0-9_-]{22}$/) 
 const startBody = z.strictObject({
   action: z.enum(ACTIONS),
   resource: z.strictObject({
-    type: z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account']),
+    type: z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Transform', 'Account']),
     id: z.string().min(1).max(128),
   }),
   reason: words,

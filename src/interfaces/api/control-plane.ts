@@ -1,9 +1,10 @@
 import type { AuditSink, Clock, EntityFacts } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import type { Collections } from '#assets/collections'
-import type { Datasets } from '#assets/datasets'
+import type { Datasets, ImportedVersion } from '#assets/datasets'
 import type { Pipelines } from '#assets/pipelines'
 import type { Registry } from '#assets/registry'
+import type { RunAsk, Transforms } from '#assets/transforms'
 import type { ConfidentialStore, Vault } from '#gateway/filters'
 import type { Limits } from '#gateway/limits'
 import type { ModelServer } from '#gateway/serving'
@@ -42,6 +43,9 @@ export interface ControlPlane {
   readonly datasets: Datasets
   readonly collections: Collections
   readonly pipelines: Pipelines
+  readonly transforms: Transforms
+  /** As `runTransform` of the room, with what it needs of the house. */
+  runTransform(ask: RunAsk): Promise<ImportedVersion>
   readonly confidential: ConfidentialStore
   readonly registry: Registry
   readonly models: ModelServer

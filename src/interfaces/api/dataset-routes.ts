@@ -19,7 +19,7 @@ const importQuery = z.strictObject({
 })
 
 /** Who may do any of these with a data set may know that it exists, and of its columns and rows what these acts would tell. */
-const USES = ['view', 'viewMasked', 'query', 'trainOn'] as const
+const USES = ['view', 'viewMasked', 'query', 'trainOn', 'transform'] as const
 
 /** Data sets: import of CSV into sealed row groups, and what there is. */
 export const datasetRoutes =
@@ -59,6 +59,7 @@ export const datasetRoutes =
         return {
           ...visibleVersion(version, accesses),
           scan,
+          derivedFrom: plane.datasets.derivedFrom(version),
           isStricter: scan !== null && isMoreSensitive(scan.sensitivity, version.sensitivity),
         }
       },

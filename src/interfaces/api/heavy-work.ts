@@ -12,6 +12,8 @@ export const MAX_OF_ONE = 4
 /** Uploads go as fast as the caller sends, so they do not stand in the way of trainings. */
 export interface Lanes {
   readonly trainings: HeavyWork
+  /** Each has a thread of its own. */
+  readonly transforms: HeavyWork
   /** Imports and registrations. */
   readonly uploads: HeavyWork
   /** Whatever reads many rows for an answer. */

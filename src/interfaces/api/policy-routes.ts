@@ -29,7 +29,7 @@ const whyBody = z.strictObject({
   mfaLevel: z.number().int().min(0).max(3).optional(),
   action: z.enum(ACTIONS),
   resource: z.strictObject({
-    type: z.enum(['Model', 'Dataset', 'Endpoint', 'System', 'Log', 'Key', 'Pipeline', 'Account']),
+    type: z.enum(['Model', 'Dataset', 'Endpoint', 'System', 'Log', 'Key', 'Pipeline', 'Transform', 'Account']),
     id: z.string().min(1).max(128),
   }),
   at: z.number().int().min(0).optional(),

@@ -1,6 +1,7 @@
 import { type Action, type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import { pipelineFacts } from './pipeline-facts.ts'
+import { transformFacts } from './transform-facts.ts'
 
 const NOBODY: EntityUid = { type: 'System', id: '' }
 
@@ -11,7 +12,7 @@ const NOBODY: EntityUid = { type: 'System', id: '' }
  * @throws {RedoubtError} `ERR_NOT_FOUND`.
  */
 export function resourceFacts(
-  plane: Pick<ControlPlane, 'registry' | 'datasets' | 'collections' | 'endpoints' | 'pipelines'>,
+  plane: Pick<ControlPlane, 'registry' | 'datasets' | 'collections' | 'endpoints' | 'pipelines' | 'transforms'>,
   { type, id }: EntityUid,
   action?: Action,
   caller: EntityUid = NOBODY,
@@ -30,6 +31,7 @@ export function resourceFacts(
     const route = plane.endpoints.find((endpoint) => endpoint.id === id)
     if (route) return route
   } else if (type === 'Pipeline') return pipelineFacts(plane, id, plane.pipelines.get(id))
+  else if (type === 'Transform') return transformFacts(plane, id, plane.transforms.get(id))
   else return { type, id, attributes: {}, parents: [] }
   throw new RedoubtError('ERR_NOT_FOUND', `there is no ${type.toLowerCase()} \`${id}\``)
 }

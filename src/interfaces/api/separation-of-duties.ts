@@ -25,11 +25,21 @@ const SEPARATE: readonly SeparateDuties[] = [
     other: ['deploy', 'rollback'],
   },
   { id: 'access-and-audit', why: 'grants access and reads the record of it', one: ['manageAccess'], other: ['readAudit'] },
-  { id: 'access-and-data', why: 'grants access and uses data', one: ['manageAccess'], other: ['trainOn', 'export', 'invoke'] },
-  { id: 'keys-and-data', why: 'handles keys and takes data', one: ['rotateKey', 'destroyKey', 'useKey'], other: ['trainOn', 'export'] },
-  { id: 'policies-and-data', why: 'changes what is allowed and uses data', one: ['administer'], other: ['trainOn', 'export', 'invoke'] },
+  { id: 'access-and-data', why: 'grants access and uses data', one: ['manageAccess'], other: ['trainOn', 'transform', 'export', 'invoke'] },
+  {
+    id: 'keys-and-data',
+    why: 'handles keys and takes data',
+    one: ['rotateKey', 'destroyKey', 'useKey'],
+    other: ['trainOn', 'transform', 'export'],
+  },
+  {
+    id: 'policies-and-data',
+    why: 'changes what is allowed and uses data',
+    one: ['administer'],
+    other: ['trainOn', 'transform', 'export', 'invoke'],
+  },
   { id: 'ask-and-review', why: 'asks models and reviews what they answer', one: ['invoke'], other: ['review'] },
-  { id: 'erase-and-make', why: 'erases data and trains on them', one: ['erase'], other: ['trainOn', 'editPipeline'] },
+  { id: 'erase-and-make', why: 'erases data and trains on them', one: ['erase'], other: ['trainOn', 'editPipeline', 'transform'] },
 ]
 
 /** Conflicts that arise where roles meet: what a single role joins, the policies joined on purpose. */

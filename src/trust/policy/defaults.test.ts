@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Action, ACTIONS, type DecisionContext, type EntityFacts, type EntityUid, ROLES } from '#foundation/core'
 import { loadPolicies, type PolicyEngine } from './index.ts'
-import { account, bare, context, dataset, endpoint, model, pipeline, query, role, withAttributes } from './policy-fixtures.ts'
+import { account, bare, context, dataset, endpoint, model, pipeline, query, role, transform, withAttributes } from './policy-fixtures.ts'
 
 let engine: PolicyEngine
 beforeAll(async () => {
@@ -60,11 +60,11 @@ describe('the bundled policies', () => {
     expect(Object.fromEntries(allowed)).toMatchInlineSnapshot(`
       {
         "administrator": [
-          "view: Model Endpoint Key Log System Pipeline Account",
+          "view: Model Endpoint Key Log System Pipeline Transform Account",
           "import: Dataset System",
           "rotateKey: Key System",
           "manageAccess: System Account",
-          "administer: Dataset Model Endpoint Key Log System Pipeline Account",
+          "administer: Dataset Model Endpoint Key Log System Pipeline Transform Account",
           "respond: System",
           "approve: System Account",
         ],
@@ -73,7 +73,7 @@ describe('the bundled policies', () => {
           "view: Model Endpoint System",
         ],
         "auditor": [
-          "view: Model Endpoint Key Log System Pipeline Account",
+          "view: Model Endpoint Key Log System Pipeline Transform Account",
           "readAudit: Log System",
           "exportAudit: Log System",
         ],
@@ -85,7 +85,7 @@ describe('the bundled policies', () => {
         ],
         "data-scientist": [
           "invoke: Model Endpoint",
-          "view: Model Endpoint System Pipeline",
+          "view: Model Endpoint System Pipeline Transform",
           "trainOn: Dataset",
           "register: Model System",
           "viewMasked: Dataset",
@@ -101,7 +101,7 @@ describe('the bundled policies', () => {
         ],
         "ml-engineer": [
           "invoke: Model Endpoint",
-          "view: Model Endpoint System Pipeline",
+          "view: Model Endpoint System Pipeline Transform",
           "trainOn: Dataset",
           "import: Dataset System",
           "register: Model System",
@@ -110,9 +110,13 @@ describe('the bundled policies', () => {
           "query: Dataset",
           "runPipeline: Pipeline",
           "explain: Model",
+          "transform: Dataset",
+          "editTransform: Transform",
+          "runTransform: Transform",
+          "transform: Dataset",
         ],
         "privacy-officer": [
-          "view: Dataset Model Endpoint Log System Pipeline Account",
+          "view: Dataset Model Endpoint Log System Pipeline Transform Account",
           "erase: Dataset Model System Account",
           "readAudit: Log System",
           "viewMasked: Dataset",
@@ -123,13 +127,13 @@ describe('the bundled policies', () => {
           "hold: Dataset System",
         ],
         "security-officer": [
-          "view: Model Endpoint Key Log System Pipeline Account",
+          "view: Model Endpoint Key Log System Pipeline Transform Account",
           "rotateKey: Key System",
           "readAudit: Log System",
           "manageAccess: System Account",
           "administer: Model Endpoint",
           "respond: System",
-          "approve: Model Endpoint Key Log System Pipeline Account",
+          "approve: Model Endpoint Key Log System Pipeline Transform Account",
           "destroyKey: Key System",
           "exportAudit: Log System",
         ],
@@ -189,6 +193,19 @@ describe('the bundled policies', () => {
     expect(code('ml-engineer', 'editPipeline', pipeline)).toBe('ERR_POLICY_DENIED')
     expect(code('ml-engineer', 'runPipeline', pipeline)).toBe('allow')
     expect(code('ml-engineer', 'deploy', model, { approvals: 2 })).toBe('ERR_POLICY_DENIED')
+  })
+
+  it('let an ML engineer change a transform in production that another agreed to, and a deployer neither change nor run one (A9, B2)', () => {
+    for (const approvals of [0, 1]) expect(code('deployer', 'editTransform', transform, { approvals })).toBe('ERR_POLICY_DENIED')
+    for (const [action, resource] of [
+      ['runTransform', transform],
+      ['transform', dataset],
+    ] as const) {
+      expect(code('deployer', action, resource)).toBe('ERR_POLICY_DENIED')
+      expect(code('ml-engineer', action, resource)).toBe('allow')
+    }
+    expect(code('ml-engineer', 'editTransform', transform, { approvals: 1 })).toBe('allow')
+    expect(code('ml-engineer', 'editTransform', transform)).toBe('ERR_POLICY_DENIED')
   })
 
   it('refuse a purpose that the data were not collected for, by its own code (B7)', () => {

@@ -39,6 +39,12 @@ export const pipeline: EntityFacts = {
   attributes: { author: 'User::someone', sensitivity: 3, builtIn: false },
   parents: [],
 }
+export const transform: EntityFacts = {
+  type: 'Transform',
+  id: 'one',
+  attributes: { author: 'User::someone', sensitivity: 3 },
+  parents: [],
+}
 export const bare = (type: string, id = 'one'): EntityFacts => ({ type, id, attributes: {}, parents: [] })
 
 export const context: DecisionContext = {

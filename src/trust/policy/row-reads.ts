@@ -1,9 +1,9 @@
 import { type Expression, operatorOf } from './compile-expression.ts'
 
 /** Acts on a data set of which policies may let some rows take part and others not. */
-export const ROW_ACTIONS: ReadonlySet<string> = new Set(['view', 'viewMasked', 'query', 'trainOn', 'export'])
-/** Of these, the acts whose answer is values, which can be masked. */
-export const MASK_ACTIONS: ReadonlySet<string> = new Set(['view', 'viewMasked', 'query', 'export'])
+export const ROW_ACTIONS: ReadonlySet<string> = new Set(['view', 'viewMasked', 'query', 'trainOn', 'transform', 'export'])
+/** Of these, the acts whose answer is values, or rows made of them, which can be masked. */
+export const MASK_ACTIONS: ReadonlySet<string> = new Set(['view', 'viewMasked', 'query', 'transform', 'export'])
 
 /** The operands of an operator that are expressions, in the order in which Cedar evaluates them, with where they stand. */
 export function operandsOf(name: string, operand: unknown): readonly (readonly [string | number, unknown])[] {

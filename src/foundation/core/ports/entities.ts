@@ -49,6 +49,9 @@ export const ACTIONS = [
   'review',
   'hold',
   'appendRows',
+  'editTransform',
+  'runTransform',
+  'transform',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 

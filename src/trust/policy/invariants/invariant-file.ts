@@ -12,7 +12,7 @@ import { readYaml } from '../yaml-document.ts'
 /** How the files of statements end; they lie beside the policies. */
 export const INVARIANTS_SUFFIX = '.invariants.yaml'
 const PRINCIPALS = ['User', 'ServiceAccount'] as const
-const RESOURCES = ['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account'] as const
+const RESOURCES = ['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Transform', 'Account'] as const
 const MAX_INVARIANTS = 200
 
 const invariant = z.strictObject({

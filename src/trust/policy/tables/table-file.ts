@@ -56,7 +56,7 @@ const attributes = z.strictObject({
   agreement: z.boolean().optional(),
   collector: z.boolean().optional(),
 })
-const resourceType = z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Account'])
+const resourceType = z.enum(['Dataset', 'Model', 'Endpoint', 'Key', 'Log', 'System', 'Pipeline', 'Transform', 'Account'])
 const resource = z.strictObject({
   type: resourceType,
   id: id.default('one'),
@@ -167,6 +167,7 @@ const OF_TYPE: Readonly<Record<string, readonly (keyof z.output<typeof attribute
   Model: ['sensitivity', 'purposes', 'signed', 'quarantined', 'foreign'],
   Endpoint: ['sensitivity', 'purposes', 'sandbox', 'upstream', 'vendor', 'region', 'agreement'],
   Pipeline: ['author', 'sensitivity', 'builtIn'],
+  Transform: ['author', 'sensitivity'],
 }
 /** A working afternoon: Wednesday, 25 November 2026, 14:30 UTC. */
 const NOON: Omit<DecisionContext, 'purpose' | 'legalBasis' | 'mfaLevel'> = {
