@@ -62,7 +62,7 @@ const upstreams: Pick<Upstreams, 'resolve' | 'dispatch'> = {
       handler.data(answer)
       handler.end()
     })
-    return { abort: () => undefined, pause: () => undefined, resume: () => undefined }
+    return { abort: () => undefined, release: () => undefined, pause: () => undefined, resume: () => undefined }
   },
 }
 const facts = {

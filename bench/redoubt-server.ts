@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const cli = join(root, 'dist/cli.js')
 const POLL_MS = 5
 const START_LIMIT_MS = 60_000
 
@@ -18,6 +17,8 @@ export interface ServerPlace {
   /** Path of a `redoubt.yaml`. */
   readonly config?: string
   readonly nodeOptions?: readonly string[]
+  /** A checkout that is built; this one unless given. */
+  readonly checkout?: string
 }
 
 export interface RedoubtServer {
@@ -38,7 +39,7 @@ export function build(): void {
   if (status !== 0) throw new Error(`the build failed: ${stdout}${stderr}`)
 }
 
-export async function startRedoubt({ folder, port, config, nodeOptions = [] }: ServerPlace): Promise<RedoubtServer> {
+export async function startRedoubt({ folder, port, config, nodeOptions = [], checkout = root }: ServerPlace): Promise<RedoubtServer> {
   const environment = {
     ...process.env,
     REDOUBT_DATA_DIR: join(folder, 'data'),
@@ -48,8 +49,8 @@ export async function startRedoubt({ folder, port, config, nodeOptions = [] }: S
   }
   const started = performance.now()
   // By the shim, which becomes the server: what users run is what is measured.
-  const child: ChildProcess = spawn(join(root, 'bin/redoubt'), ['up'], {
-    cwd: root,
+  const child: ChildProcess = spawn(join(checkout, 'bin/redoubt'), ['up'], {
+    cwd: checkout,
     env: { ...environment, NODE_OPTIONS: nodeOptions.join(' ') },
     stdio: ['ignore', 'ignore', 'inherit'],
   })
@@ -71,7 +72,11 @@ export async function startRedoubt({ folder, port, config, nodeOptions = [] }: S
     liveMs,
     readyMs,
     command(...args) {
-      const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { cwd: root, env: environment, encoding: 'utf8' })
+      const { status, stdout, stderr } = spawnSync(process.execPath, [join(checkout, 'dist/cli.js'), ...args], {
+        cwd: checkout,
+        env: environment,
+        encoding: 'utf8',
+      })
       if (status !== 0) throw new Error(`redoubt ${args.join(' ')}: ${stderr}`)
       return stdout.trim()
     },

@@ -36,7 +36,13 @@ export interface Side {
   readonly pid: number
   readonly ca: string
   readonly headers: Readonly<Record<string, string>>
+  /** What it can be asked; everything unless given. */
+  readonly kinds?: readonly Kind[]
 }
+
+/** The sides that can be asked this. */
+export const takingPart = (sides: readonly Side[], kind: Kind): readonly Side[] =>
+  sides.filter(({ kinds }) => kinds === undefined || kinds.includes(kind))
 
 export type Results = Record<Kind, Record<string, LoadResult[]>>
 
@@ -45,7 +51,7 @@ export async function measure(sides: readonly Side[], kinds: readonly Kind[], ro
   const results: Results = { json: {}, stream: {}, paced: {} }
   for (let round = 0; round < rounds; round++) {
     for (const kind of kinds) {
-      for (const { name, origin, pid, ca, headers } of sides) {
+      for (const { name, origin, pid, ca, headers } of takingPart(sides, kind)) {
         const { body, connections } = KINDS[kind]
         const result = await load({
           origin,
@@ -156,13 +162,16 @@ export async function startMock({ certificates: { key, cert, caPem }, keep }: St
 }
 
 /** Redoubt with everything on, in front of one upstream. */
-export async function startOurs(stage: Stage, options: { port: number; upstream: string; nodeOptions?: readonly string[] }): Promise<Side> {
-  const folder = join(stage.folder, 'redoubt')
-  const { port, upstream, nodeOptions = [] } = options
+export async function startOurs(
+  stage: Stage,
+  options: { port: number; upstream: string; nodeOptions?: readonly string[]; name?: string; checkout?: string },
+): Promise<Side> {
+  const { port, upstream, nodeOptions = [], name = 'redoubt', checkout } = options
+  const folder = join(stage.folder, name)
   const config = configure(folder, upstream, stage.certificates.ca)
-  const redoubt = await stage.keep(startRedoubt({ folder, port, config, nodeOptions }))
+  const redoubt = await stage.keep(startRedoubt({ folder, port, config, nodeOptions, ...(checkout === undefined ? {} : { checkout }) }))
   const authorization = `Bearer ${benchToken(redoubt, 'benchmark')}`
-  return { name: 'redoubt', origin: `https://localhost:${port}`, pid: redoubt.pid, ca: redoubt.caPem, headers: { authorization } }
+  return { name, origin: `https://localhost:${port}`, pid: redoubt.pid, ca: redoubt.caPem, headers: { authorization } }
 }
 
 function configure(folder: string, upstream: string, ca: string): string {

@@ -113,6 +113,8 @@ interface Outcome {
   readonly served: Served | RedoubtError
   readonly left: string
   readonly started: boolean
+  /** How the exchange with the upstream was given up; null when the upstream ended it. */
+  readonly givenUp: 'aborted' | 'released' | null
 }
 
 /** One streamed call whose upstream answers in pieces of `step` bytes, and then ends or breaks off. */
@@ -132,6 +134,7 @@ async function run(
     agreedUntil: null,
     fallbacks: [],
   } as unknown as UpstreamRoute
+  const out: { left: string; started: boolean; givenUp: Outcome['givenUp'] } = { left: '', started: false, givenUp: null }
   const upstreams: Pick<Upstreams, 'resolve' | 'dispatch'> = {
     resolve: () => route,
     dispatch(_route, _body, _options, handler) {
@@ -144,7 +147,11 @@ async function run(
         if (breaks) handler.error(new RedoubtError('ERR_UPSTREAM_RESET'))
         else handler.end()
       })
-      return { abort: () => void (exchange.ended = true), pause: () => undefined, resume: () => undefined }
+      const stop = (how: 'aborted' | 'released') => (): void => {
+        exchange.ended = true
+        out.givenUp = how
+      }
+      return { abort: stop('aborted'), release: stop('released'), pause: () => undefined, resume: () => undefined }
     },
   }
   const facts = (): EntityFacts => ({ type: 'Endpoint', id: 'm', attributes: {}, parents: [] })
@@ -152,7 +159,6 @@ async function run(
   const surface = languageSurface({ upstreams: upstreams as Upstreams, facts, pseudonym: (subject) => subject, clock }, protocol)
   const body = encode({ model: 'm', stream: true, ...ask })
   const call = surface.resolve({ body, parameters: [], principal: {} as never, header: () => undefined, now: 1 })
-  const out = { left: '', started: false }
   const served = await call
     .serve({
       requestId: 'req_1',
@@ -215,6 +221,11 @@ describe.each(APIS)('D10: a stream of %s with a value that a person has to look 
     const outcome = await run(one, one.stream('Good day. The end.'), 5)
     expect([heldOf(outcome), failureOf(outcome)]).toEqual([undefined, undefined])
     expect(outcome.left).toContain('end')
+  })
+
+  it('keeps its connection to the upstream when it is complete, and breaks off one that is blocked (C11)', async () => {
+    expect((await run(one, one.stream('Good day. The end.'), 64)).givenUp).toBe('released')
+    expect((await run(one, one.stream(`Good day. ${KEY} bye`), 64)).givenUp).toBe('aborted')
   })
 
   it('begins for nobody where policy wants all of it looked at', async () => {

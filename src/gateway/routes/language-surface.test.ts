@@ -37,7 +37,7 @@ it('holds a whole answer to what policy says of tools (C6)', async () => {
         handler.start(200, {})
         handler.data(Buffer.from(JSON.stringify(calling(name))))
         handler.end()
-        return { abort: () => undefined, pause: () => undefined, resume: () => undefined }
+        return { abort: () => undefined, release: () => undefined, pause: () => undefined, resume: () => undefined }
       },
     } as unknown as Upstreams
     const clock = { now: () => 0, monotonic: () => 0 } as never

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { type Clock, type EntityFacts, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type Clock, type EntityFacts, RedoubtError } from '#foundation/core'
 import { createRedactor, type FilterPlan, forReviewer, type Redactor } from '#gateway/filters'
 import type { Call, ServeIo, Served, StreamServed, Surface, SurfaceAsk, TextFilter } from '#gateway/pipeline'
 import { type Attempt, dispatchInOrder, type UpstreamExchange, type UpstreamRoute, type Upstreams } from '#gateway/serving'
+import { GatheredOutput } from './gathered-output.ts'
 import { streamForReview } from './held-stream.ts'
 import type { LanguageProtocol, LanguageRequest, LanguageStream } from './language-protocol.ts'
 import { added } from './stream-counts.ts'
@@ -196,9 +197,32 @@ function serveStream<Request extends LanguageRequest>(
     let finished = false
     let exchange: UpstreamExchange | null = null
 
+    const leaving = new GatheredOutput(
+      io.out,
+      (text, taken) => {
+        digest.update(text)
+        if (taken || transformer.state !== 'open') return
+        exchange?.pause()
+        io.out.onDrain(() => exchange?.resume())
+      },
+      (thrown) => {
+        exchange?.abort('the answer cannot be written')
+        failed(asRedoubtError(thrown))
+      },
+    )
+    const failed = (error: RedoubtError): void => {
+      transformer.fail(error)
+      review?.fail(error)
+      finish()
+    }
     const finish = (): void => {
       if (finished) return
       finished = true
+      try {
+        leaving.flush()
+      } catch (thrown) {
+        transformer.fail(asRedoubtError(thrown))
+      }
       const verdict = review?.verdict(transformer.state) ?? null
       const failure = verdict !== null && 'failure' in verdict ? verdict.failure : null
       const held = verdict !== null && 'held' in verdict ? verdict.held : null
@@ -229,17 +253,11 @@ function serveStream<Request extends LanguageRequest>(
       data(chunk) {
         review?.push(chunk)
         // INVARIANT: what a person has to look at does not leave before.
-        const text = io.holdAll ? '' : transformer.push(chunk)
-        if (text !== '') {
-          digest.update(text)
-          if (!io.out.write(text) && transformer.state === 'open') {
-            exchange?.pause()
-            io.out.onDrain(() => exchange?.resume())
-          }
-        }
+        if (!io.holdAll) leaving.add(transformer.push(chunk))
         if (review === null ? transformer.state === 'open' : review.goesOn(transformer.state)) return
         // The upstream has nothing more to say to us, however much it still sends.
-        exchange?.abort('the stream has ended')
+        if (transformer.state === 'complete') exchange?.release()
+        else exchange?.abort('the stream has ended')
         finish()
       },
       end() {
@@ -248,13 +266,8 @@ function serveStream<Request extends LanguageRequest>(
         finish()
       },
       error(error) {
-        if (!started) {
-          reject(error)
-          return
-        }
-        transformer.fail(error)
-        review?.fail(error)
-        finish()
+        if (started) failed(error)
+        else reject(error)
       },
     })
     io.cancellation.onCancel((reason) => {

@@ -17,8 +17,17 @@ export interface UpstreamHandler {
   error(error: RedoubtError): void
 }
 
+/** What an upstream may still send after all that is wanted of it, and how long it may take to end its answer. */
+export const RELEASED_BYTES = 16_384
+export const RELEASED_MS = 1_000
+
 /** A running exchange. `pause` and `resume` work before the answer begins too; `abort` also works while paused and closes the upstream's socket. */
 export interface UpstreamExchange {
+  /**
+   * For an answer that has said it is complete: as `abort`, nothing more is called, but the upstream may end its body, so that the next request needs no
+   * handshake. What it still sends is thrown away; one that goes on, in bytes or time, is cut off.
+   */
+  release(): void
   /** `reason` is written to the operator's log, never sent. */
   abort(reason: string): void
   pause(): void
@@ -53,6 +62,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   #finished = false
   #paused = false
   #bytes = 0
+  #released: { bytes: number; readonly timer: NodeJS.Timeout } | null = null
   #failure: { readonly status: number; readonly headers: Record<string, string>; readonly parts: Uint8Array[] } | null = null
 
   constructor(handler: UpstreamHandler, bounds: ExchangeBounds, logger: Logger) {
@@ -79,6 +89,24 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   resume(): void {
     this.#paused = false
     this.#controller?.resume()
+  }
+
+  release(): void {
+    if (this.#finished) return
+    this.#finish()
+    this.#released = { bytes: 0, timer: setTimeout(() => this.#cutOff('time'), RELEASED_MS).unref() }
+    this.resume()
+  }
+
+  #cutOff(reason: string): void {
+    this.#endRelease()
+    this.#logger.debug({ upstream: this.#bounds.upstream, reason }, 'the upstream went on after the end of its answer')
+    this.#controller?.abort(new Error('released'))
+  }
+
+  #endRelease(): void {
+    if (this.#released !== null) clearTimeout(this.#released.timer)
+    this.#released = null
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -109,6 +137,10 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    if (this.#released !== null) {
+      this.#released.bytes += chunk.byteLength
+      if (this.#released.bytes > RELEASED_BYTES) this.#cutOff('size')
+    }
     if (this.#finished) return
     this.#bytes += chunk.byteLength
     const failure = this.#failure
@@ -126,6 +158,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   }
 
   onResponseEnd(): void {
+    this.#endRelease()
     if (this.#finished) return
     const failure = this.#failure
     if (failure !== null) {
@@ -140,6 +173,7 @@ export class Exchange implements Dispatcher.DispatchHandler, UpstreamExchange {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#endRelease()
     if (!this.#finished) this.#fail(fromTransport(error, this.#bounds.upstream))
   }
 

@@ -57,7 +57,12 @@ function run(
         asked.push(`${to.upstream}: ${String(body)}`)
         const answer = queues.get(to.upstream)?.shift()
         setImmediate(() => answer?.(handler))
-        return { abort: () => heard.push(`aborted ${to.upstream}`), pause: () => undefined, resume: () => undefined }
+        return {
+          abort: () => heard.push(`aborted ${to.upstream}`),
+          release: () => undefined,
+          pause: () => undefined,
+          resume: () => undefined,
+        }
       },
     }
     const end = (what: string): void => {
@@ -173,7 +178,7 @@ describe('a request that may go to several places', () => {
         dispatch({ upstream }: UpstreamRoute, _body: unknown, _options: unknown, handler: UpstreamHandler) {
           asked.push(upstream)
           setImmediate(() => UNREACHABLE(handler))
-          return { abort: () => undefined, pause: () => undefined, resume: () => undefined }
+          return { abort: () => undefined, release: () => undefined, pause: () => undefined, resume: () => undefined }
         },
       }
       const handler: UpstreamHandler = {

@@ -75,6 +75,11 @@ class Sending implements UpstreamExchange {
     this.#current?.abort(reason)
   }
 
+  release(): void {
+    this.#over = true
+    this.#current?.release()
+  }
+
   pause(): void {
     this.#paused = true
     this.#current?.pause()

@@ -7,7 +7,7 @@ import { type Logger, silentLogger } from '#foundation/telemetry'
 import * as x509 from '@peculiar/x509'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { upstreamsSchema } from './config.ts'
-import type { UpstreamExchange, UpstreamHandler } from './exchange.ts'
+import { RELEASED_BYTES, RELEASED_MS, type UpstreamExchange, type UpstreamHandler } from './exchange.ts'
 import { isLoopbackAddress, loopbackLookup } from './loopback.ts'
 import { createUpstreams, type Upstreams } from './upstreams.ts'
 
@@ -265,6 +265,72 @@ describe('dispatch', () => {
     expect(calls.at(-1)).toBe('error')
     expect(error?.code).toBe('ERR_INTERNAL')
     await closed.promise
+  })
+
+  it('keeps the connection of an answer that said it is complete, and is silent afterwards (C11)', async () => {
+    const sockets = new Set<unknown>()
+    const upstreams = await upstream((req, res) => {
+      sockets.add(req.socket)
+      res.writeHead(200, { 'content-type': 'text/event-stream' })
+      res.write('data: [DONE]\n\n')
+      setImmediate(() => res.end(': and a comment\n\n'))
+    })
+    for (let call = 0; call < 3; call++) {
+      const heard: string[] = []
+      await new Promise<void>((resolve) => {
+        const exchange = upstreams.dispatch(
+          upstreams.resolve('assistant')!,
+          '{}',
+          { stream: true },
+          {
+            start: () => void heard.push('start'),
+            data(chunk) {
+              heard.push(Buffer.from(chunk).toString())
+              exchange.pause()
+              exchange.release()
+              setTimeout(resolve, 50)
+            },
+            end: () => void heard.push('end'),
+            error: () => void heard.push('error'),
+          },
+        )
+      })
+      expect(heard).toEqual(['start', 'data: [DONE]\n\n'])
+    }
+    expect(sockets.size).toBe(1)
+  })
+
+  it.each([
+    ['in bytes', RELEASED_BYTES],
+    ['in time', 1],
+  ])('cuts off an upstream that goes on %s after its answer is complete (C11)', async (_how, bytes) => {
+    let closed: () => void = () => undefined
+    const gone = new Promise<void>((resolve) => (closed = resolve))
+    const upstreams = await upstream((_req, res) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' })
+      res.write('data: [DONE]\n\n')
+      const more = setInterval(() => res.write('x'.repeat(bytes)), 20)
+      res.on('close', () => {
+        clearInterval(more)
+        closed()
+      })
+    })
+    const started = performance.now()
+    const exchange = upstreams.dispatch(
+      upstreams.resolve('assistant')!,
+      '{}',
+      { stream: true },
+      {
+        start: () => undefined,
+        data: () => exchange.release(),
+        end: () => undefined,
+        error: () => undefined,
+      },
+    )
+    await gone
+    const took = performance.now() - started
+    if (bytes === 1) expect(took).toBeGreaterThan(RELEASED_MS - 50)
+    else expect(took).toBeLessThan(RELEASED_MS)
   })
 
   it('closes the upstream socket when aborted while paused, and is silent afterwards (C11)', async () => {
