@@ -4,7 +4,6 @@ import { Command } from 'commander'
 import { RedoubtError } from '#foundation/core'
 import { run } from '../program.ts'
 import { repeated } from '../repeated.ts'
-import { openPlacedFile } from './placed-file.ts'
 
 interface EscrowOptions {
   readonly keysDb: string
@@ -36,6 +35,7 @@ export function escrowCommand(): Command {
         const { nodeFolder } = await import('#foundation/storage')
         const { openEscrowed } = await import('#trust/keys')
         const { readFileKeys } = await import('./secret-files.ts')
+        const { openPlacedFile } = await import('./placed-file.ts')
         const keys = await readFileKeys(key, passphraseFile)
         const escrowed = openEscrowed(keysDb, keys)
         try {

@@ -94,6 +94,32 @@ describe('a file that is placed when it is whole, over a storage that fails (A1)
     }
   })
 
+  it('loses to one that comes under its name at the last moment', () => {
+    const folder = new MemoryFolder({
+      fault(call) {
+        // Between the look and the link.
+        if (call === 'datasync' && !folder.exists('made')) queued = true
+        return 'none'
+      },
+    })
+    let queued = false
+    const exists = folder.exists.bind(folder)
+    folder.exists = (path) => {
+      const found = exists(path)
+      if (queued && path === 'made' && !found) {
+        queued = false
+        folder.open('made', { create: true })!.writeAt(OLD, 0)
+      }
+      return found
+    }
+    const file = openPlacedFile('/somewhere/made', false, folder)
+    for (const piece of pieces) file.write(piece)
+    expect(() => file.place()).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }))
+    file.close()
+    expect(folder.list('')).toEqual(['made'])
+    expect(Buffer.from(folder.read('made')!).equals(OLD)).toBe(true)
+  })
+
   it('empties what it cannot remove', () => {
     const folder = new MemoryFolder({ fault: (call) => (call === 'remove' ? 'lost' : 'none') })
     const file = openPlacedFile('/somewhere/made', false, folder)

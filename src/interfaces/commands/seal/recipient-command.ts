@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { RedoubtError } from '#foundation/core'
 import { run } from '../program.ts'
-import { openPlacedFile } from './placed-file.ts'
 
 const PUBLIC = '.pub'
 
@@ -23,6 +22,7 @@ export function recipientCommand(): Command {
       run<RecipientOptions>(async ({ output }, { out, passphraseFile, passphrase: sealed }) => {
         const { keyIdOfRecipient, newRecipient, recipientText } = await import('#foundation/crypto')
         const { readPassphrase } = await import('./secret-files.ts')
+        const { openPlacedFile } = await import('./placed-file.ts')
         const passphrase = readPassphrase(passphraseFile, { fresh: true })
         if (sealed === (passphrase === null))
           throw new RedoubtError('ERR_USAGE', 'say how the private key is kept: `--passphrase-file`, or `--no-passphrase`')

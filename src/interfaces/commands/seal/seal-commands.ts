@@ -3,7 +3,6 @@ import { RedoubtError, systemClock } from '#foundation/core'
 import type { FileKeys } from '#foundation/crypto'
 import { run } from '../program.ts'
 import { repeated } from '../repeated.ts'
-import { openPlacedFile } from './placed-file.ts'
 import { PIPE, progressOf, readInput, requireOwnOutput, writeOutput } from './streams-of-files.ts'
 
 const SUFFIX = '.rdbt'
@@ -111,6 +110,7 @@ async function writeWhole(target: string, force: boolean, pieces: AsyncIterable<
     for await (const piece of pieces) await writeOutput(piece)
     return
   }
+  const { openPlacedFile } = await import('./placed-file.ts')
   const file = openPlacedFile(target, force)
   try {
     for await (const piece of pieces) file.write(piece)
