@@ -62,7 +62,7 @@ function runnerOf(step: PlannedStep, index: JoinIndex | null): (group: RowGroup)
       return (group) => [derived(step, group)]
     case 'select':
       return ({ rows, columns }) => [{ rows, columns: step.kept.map(({ position, name }) => ({ ...columns[position]!, name })) }]
-    case 'join':
+    default:
       return (group) => joined(step, index!, group)
   }
 }

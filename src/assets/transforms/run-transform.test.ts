@@ -129,7 +129,7 @@ describe('a transform that is run (A9)', () => {
   it('makes nothing of rows that were erased while it ran', async () => {
     const pseudonym = memorySealer.pseudonym('bob')
     const use = { principal: ADA, purpose: 'erase', resource: { type: 'Dataset', id: 'visits' } }
-    let erased: Promise<unknown> | null = null
+    let erased = null as Promise<unknown> | null
     const progress = (): void => void (erased ??= world.datasets.eraseSubject('visits', { erasure: 'e1', pseudonym }, use))
     const before = world.datasets.get('visits')!.digest
     expect(await code(world.run(ADULTS, {}, { progress }))).toBe('ERR_CONFLICT')
@@ -143,7 +143,7 @@ describe('a transform that is run (A9)', () => {
     for (const end of ['remove', 'shred'] as const) {
       await world.add('going', VISITS, { subject: 'patient' })
       const use = { principal: ADA, purpose: 'erase', resource: { type: 'Dataset', id: 'going' } }
-      let ended: Promise<unknown> | null = null
+      let ended = null as Promise<unknown> | null
       const progress = (): void => void (ended ??= end === 'remove' ? world.datasets.remove('going', use) : world.datasets.shred('going', 'e2', use)) // prettier-ignore
       expect(await code(world.run({ ...ADULTS, from: 'going' }, {}, { progress }))).toBe('ERR_CONFLICT')
       await ended

@@ -168,7 +168,7 @@ async function work(
         // That it reads is all that it has to tell.
         if ((question.event as AuditEvent).type !== 'data.read') throw new RedoubtError('ERR_INTERNAL', 'a thread told of something else')
         return await ports.audit.record(question.event as AuditEvent)
-      case 'place':
+      default:
         return await place()
     }
   }

@@ -26,7 +26,10 @@ function ask<T>(question: WorkQuestion): Promise<T> {
 }
 
 parentPort?.on('message', (message: ToWorker) => {
-  if (message.kind === 'work') return void run(message)
+  if (message.kind === 'work') {
+    void run(message)
+    return
+  }
   const { resolve, reject } = waiting.get(message.number)!
   waiting.delete(message.number)
   if (message.kind === 'answer') resolve(message.answer)

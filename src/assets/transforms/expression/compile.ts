@@ -26,7 +26,7 @@ export function compileExpression(expression: Expression, read: ReadColumn): Com
       return binary(expression.operator, compile(expression.left), compile(expression.right))
     case 'in':
       return among(compile(expression.operand), expression.list)
-    case 'call':
+    default:
       return callOf(expression.name, expression.operands.map(compile), expression.operands)
   }
 }

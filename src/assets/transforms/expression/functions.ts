@@ -62,11 +62,13 @@ const FUNCTIONS: Readonly<Record<string, Maker>> = {
   upper: plain(['text'], 'text', (text: string) => keptText(text.toUpperCase())),
   trim: plain(['text'], 'text', (text: string) => text.trim()),
   /** Unicode code points. */
-  length: plain(['text'], 'integer', (text: string) => [...text].length),
+  length: plain(['text'], 'integer', (text: string) => Array.from(text).length),
   /** From a place that counts from 1, at most so many code points. */
   substring: plain(['text', 'number', 'number'], 'text', (text: string, from: number, length: number) => {
     const start = Math.max(0, Math.floor(from) - 1)
-    return [...text].slice(start, start + Math.max(0, Math.floor(length))).join('')
+    return Array.from(text)
+      .slice(start, start + Math.max(0, Math.floor(length)))
+      .join('')
   }),
   startswith: plain(['text', 'text'], 'boolean', (text: string, part: string) => text.startsWith(part)),
   contains: plain(['text', 'text'], 'boolean', (text: string, part: string) => text.includes(part)),

@@ -169,6 +169,6 @@ class Parser {
   #unexpected(instead = ''): Error {
     const { kind, text, at } = this.#next
     const what = kind === 'end' ? 'the end of the expression' : `\`${text.slice(0, 40)}\` at ${at}`
-    return unsound(`${what} is not expected here${instead === '' ? '' : `${instead}`}`)
+    return unsound(`${what} is not expected here${instead}`)
   }
 }

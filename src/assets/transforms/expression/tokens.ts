@@ -45,7 +45,7 @@ export function tokensOf(source: string): readonly Token[] {
       add(char === '`' ? 'column' : 'text', text.value)
     } else {
       const sign = SIGNS.find((one) => source.startsWith(one, at))
-      if (sign === undefined) throw unsound(`\`${[...source.slice(at)][0]}\` at ${place} is not understood`)
+      if (sign === undefined) throw unsound(`\`${String.fromCodePoint(source.codePointAt(at)!)}\` at ${place} is not understood`)
       at += sign.length
       add('sign', sign)
     }
