@@ -161,7 +161,9 @@ describe('the record', () => {
                 : {
                     code:
                       outcome === 'failed'
-                        ? ('ERR_FILTER_FAILED' as const)
+                        ? i % 4 === 0
+                          ? ('ERR_KEYS_UNACCOUNTED' as const)
+                          : ('ERR_FILTER_FAILED' as const)
                         : i % 4 === 0
                           ? ('ERR_FILTER_CANARY' as const)
                           : ('ERR_POLICY_DENIED' as const),
