@@ -6,5 +6,7 @@ export const moment = (at: number): string => new Date(at).toISOString().slice(0
 export const named = ({ type, id }: EntityUid): string => `${type}::${id}`
 
 /** One thing in words: a line for each of its facts, the names in a column. */
-export const sheet = (facts: readonly (readonly [name: string, value: string])[]): string =>
-  facts.map(([name, value]) => `${name.padEnd(10)}${value}`).join('\n')
+export function sheet(facts: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(8, ...facts.map(([name]) => name.length)) + 2
+  return facts.map(([name, value]) => `${name.padEnd(width)}${value}`).join('\n')
+}
