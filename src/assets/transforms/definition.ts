@@ -75,16 +75,19 @@ export function sourcesOf({ from, steps }: Pick<TransformDefinition, 'from' | 's
   return [sourceName(from), ...steps.flatMap((step) => ('join' in step ? [sourceName(step.join.with)] : []))]
 }
 
+/** What keeps it from being a definition at all, with the place; null for one whose members are all known and of their types. */
+export function malformedTransform(definition: unknown): string | null {
+  const parsed = transformSchema.safeParse(definition)
+  return parsed.success ? null : faultOf(parsed.error)
+}
+
 /**
  * Checked as far as that goes without the columns of the sources.
  * @throws {RedoubtError} `ERR_TRANSFORM_DEFINITION` that names the place.
  */
 export function checkedTransform(definition: unknown): TransformDefinition {
   const parsed = transformSchema.safeParse(definition)
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    throw new RedoubtError('ERR_TRANSFORM_DEFINITION', `${placeOf(issue?.path ?? [])}: ${reasonOf(issue)}`)
-  }
+  if (!parsed.success) throw new RedoubtError('ERR_TRANSFORM_DEFINITION', faultOf(parsed.error))
   const { data } = parsed
   if (canonicalJson(data).length > MAX_DEFINITION_BYTES)
     throw new RedoubtError('ERR_TRANSFORM_DEFINITION', `a transform has at most ${MAX_DEFINITION_BYTES} bytes`)
@@ -112,6 +115,8 @@ export function at<T>(place: string, work: () => T): T {
 }
 
 const placeOf = (path: readonly PropertyKey[]): string => (path.length === 0 ? 'the definition' : path.map(String).join('.'))
+
+const faultOf = ({ issues: [issue] }: z.ZodError): string => `${placeOf(issue?.path ?? [])}: ${reasonOf(issue)}`
 
 /** A step is one of several things: what is said is about the one that it is most like. */
 function reasonOf(issue: z.core.$ZodIssue | undefined): string {

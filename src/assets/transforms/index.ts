@@ -1,5 +1,6 @@
 export {
   checkedTransform,
+  malformedTransform,
   MAX_DEFINITION_BYTES,
   MAX_DEFINITION_DEPTH,
   sourcesOf,

@@ -58,6 +58,7 @@ const REVIEW = `rev_${'A'.repeat(22)}`
 const ACCOUNT = { name: 'one', roles: ['auditor'], purpose: 'p', legalBasis: 'contract' }
 
 const COLLECTION = { columns: [{ name: 'a', type: 'text' }], sensitivity: 'internal', purposes: ['p'], legalBasis: 'contract' }
+const TRANSFORM = { from: 'credit', steps: [{ select: ['a'] }], to: { dataset: 'made' } }
 const PIPELINE = { dataset: 'credit', model: 'credit', algorithm: 'mlp' }
 
 /** Every route that does or tells something, with the action that it demands. A route that is not here fails the first test. */
@@ -96,6 +97,10 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['POST', '/api/v1/datasets/credit/query', { json: {} }, 'query', /read dataset/],
   ['POST', '/api/v1/datasets/credit/export', {}, 'export', /read dataset.*record export/],
   ['POST', '/api/v1/models/credit/train', { json: { dataset: 'credit', algorithm: 'mlp' } }, 'runPipeline', /read dataset.*record run/],
+  ['GET', '/api/v1/transforms/one', {}, 'view', /^$/],
+  ['PUT', '/api/v1/transforms/one', { json: TRANSFORM }, 'editTransform', /save transform/],
+  ['POST', '/api/v1/transforms/check', { json: TRANSFORM }, 'transform', /read dataset, read scan/],
+  ['POST', '/api/v1/transforms/one/run', {}, 'runTransform', /read dataset.*run transform/],
   ['GET', '/api/v1/pipelines/one', {}, 'view', /^$/],
   ['GET', '/api/v1/pipelines/redoubt/mlp', {}, 'view', /^$/],
   ['PUT', '/api/v1/pipelines/one', { json: PIPELINE }, 'editPipeline', /save pipeline/],
@@ -201,6 +206,7 @@ const FOR_EVERYONE_WITH_A_TOKEN = [
   'GET /api/v1/datasets',
   'GET /api/v1/models',
   'GET /api/v1/pipelines',
+  'GET /api/v1/transforms',
 ]
 
 const patternOf = (method: string, path: string): string => {
@@ -353,8 +359,10 @@ describe('every route of the control plane', () => {
     expect((await call('GET', '/api/v1/datasets/credit')).body).toMatchObject({ name: 'credit', scan: null, isStricter: false })
     expect((await call('GET', '/api/v1/datasets/absent')).body.code).toBe('ERR_DATA_UNKNOWN')
     expect((await call('GET', '/api/v1/pipelines')).body.pipelines.length).toBe(1)
+    expect((await call('GET', '/api/v1/transforms')).body.transforms.length).toBe(1)
     plane.effect = 'deny'
     expect((await call('GET', '/api/v1/pipelines')).body.pipelines).toEqual([])
+    expect((await call('GET', '/api/v1/transforms')).body.transforms).toEqual([])
     expect((await call('GET', '/api/v1/datasets')).body.datasets).toEqual([])
     expect((await call('GET', '/api/v1/models')).body.models).toEqual([])
   })

@@ -24,7 +24,7 @@ const version = {
   subject: null,
   rows: 0,
   quarantined: false,
-  purposes: [],
+  purposes: ['audit'],
   sensitivity: 'internal',
   digest: 'd',
   label: null,
@@ -40,6 +40,14 @@ const pipeline = {
   parameters: {},
   leaveOut: [],
   seed: 1,
+  author: { type: 'User', id: 'writer' },
+  createdAt: 1,
+}
+const transform = {
+  name: 'one',
+  version: 1,
+  digest: 'f'.repeat(64),
+  definition: { from: 'credit', steps: [{ select: ['a'] }], to: { dataset: 'made' } },
   author: { type: 'User', id: 'writer' },
   createdAt: 1,
 }
@@ -268,13 +276,20 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
       facts: facts('Dataset'),
       import: act('import', version),
       scan: act('read scan', null),
+      derivedFrom: () => null,
       demandNotHeld: async () => undefined,
       remove: act('remove dataset'),
       erasedSince: () => null,
       read: () => {
         act('read dataset')()
         const groups = knobs.groups?.() ?? noGroups()
-        const facts = { columns: [{ name: 'a' }], masked: [], hidden: [], condition: null, tally: { read: 0, admitted: 0, failed: 0 } }
+        const facts = {
+          columns: [{ name: 'a', type: 'text' }],
+          masked: [],
+          hidden: [],
+          condition: null,
+          tally: { read: 0, admitted: 0, failed: 0 },
+        }
         return { ...facts, subject: null, withSubjects: groups, [Symbol.asyncIterator]: () => groups[Symbol.asyncIterator]() }
       },
       first: async (...[, , , { signal }]: readonly [unknown, unknown, unknown, { readonly signal: AbortSignal }]) => {
@@ -305,6 +320,13 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
       save: act('save pipeline', pipeline),
       recordRun: async () => (act('record run')(), async () => undefined),
     },
+    transforms: {
+      list: () => [transform],
+      get: (name: string) => (name === 'absent' ? null : transform),
+      versions: () => [transform],
+      save: act('save transform', transform),
+    },
+    runTransform: act('run transform', version),
     confidential: {
       key: fingerprintKey(new Uint8Array(32)),
       list: act('list confidential', []),

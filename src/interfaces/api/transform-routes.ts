@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { checkedTransform, demandName, planOf, type TransformVersion } from '#assets/transforms'
+import { checkedTransform, demandName, malformedTransform, planOf, type TransformVersion } from '#assets/transforms'
 import { RedoubtError } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import { demand, demandTogether, permits } from './guard.ts'
@@ -12,7 +12,10 @@ import { answerRun, runSources, versionsOf } from './transform-run.ts'
 const transformName = z.strictObject({ name: objectName })
 const versionQuery = z.strictObject({ version: z.coerce.number().int().min(1).optional() })
 /** Looked at whole by the room, which names the place of what it refuses. */
-const definitionBody = z.record(z.string().max(64), z.unknown())
+const definitionBody = z.record(z.string().max(64), z.unknown()).superRefine((written, { addIssue }) => {
+  const message = malformedTransform(written)
+  if (message !== null) addIssue({ code: 'custom', message })
+})
 const runBody = z
   .strictObject({
     version: z.number().int().min(1).optional(),

@@ -14,6 +14,7 @@ const RESOURCES: readonly EntityFacts[] = [
   endpoint,
   ...['Key', 'Log', 'System'].map((type) => bare(type)),
   pipeline,
+  transform,
   bare('Account'),
 ]
 
@@ -110,7 +111,6 @@ describe('the bundled policies', () => {
           "query: Dataset",
           "runPipeline: Pipeline",
           "explain: Model",
-          "transform: Dataset",
           "editTransform: Transform",
           "runTransform: Transform",
           "transform: Dataset",
