@@ -69,6 +69,15 @@ describe('a copy of the log (E3, E5)', () => {
     expect([to.exists('tile/entries/003'), to.list('wal')]).toEqual([false, []])
   })
 
+  it('has the last checkpoints of keys that were replaced, and no other file beside them', async () => {
+    await record(3)
+    for (const name of ['checkpoint-0a1b2c3d', 'checkpoint-0a1b2c3d.new', 'checkpoint-of-mine'])
+      folder.open(name, { create: true })!.writeAt(Buffer.from(name), 0)
+    const { to } = copy(folder)
+    expect(to.list('').filter((name) => name.startsWith('checkpoint'))).toEqual(['checkpoint', 'checkpoint-0a1b2c3d'])
+    expect(Buffer.from(to.read('checkpoint-0a1b2c3d')!).toString()).toBe('checkpoint-0a1b2c3d')
+  })
+
   it('asks for the checkpoint anew when a file went under it, and refuses a log that has holes', async () => {
     await record(5)
     let reads = 0

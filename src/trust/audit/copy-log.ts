@@ -4,7 +4,7 @@ import { type Checkpoint, parseCheckpoint } from './checkpoint.ts'
 import { parseBodyBundle } from './entry-bundle.ts'
 import { HASH_BYTES } from './merkle-hash.ts'
 import { LogFolder } from './log-folder.ts'
-import { CHECKPOINT_PATH, rowsAt, TILE_WIDTH, tilePath, type TileKind } from './tile-paths.ts'
+import { CHECKPOINT_PATH, isSucceededPath, rowsAt, TILE_WIDTH, tilePath, type TileKind } from './tile-paths.ts'
 
 /** Files of a log that is written to move under the copy: the checkpoint then is asked anew. */
 const MAX_ATTEMPTS = 20
@@ -18,11 +18,14 @@ export function copySealedLog(from: DurableFolder, write: (path: string, bytes: 
   const files = new LogFolder(from)
   const copied = new Set<string>()
   for (let attempt = 1; ; attempt++) {
+    // Before the checkpoint, which is never behind those that came before it.
+    const succeeded = from.list('').filter(isSucceededPath)
     const note = from.read(CHECKPOINT_PATH)
     const checkpoint = note === null ? null : parseCheckpoint(Buffer.from(note).toString('utf8'))
     if (note === null || checkpoint === null) throw new RedoubtError('ERR_AUDIT_CORRUPT', 'the log has no checkpoint')
     const missing = copyUpTo(files, checkpoint.size, copied, write)
     if (missing === null) {
+      for (const path of succeeded) write(path, from.read(path)!)
       write(CHECKPOINT_PATH, note)
       return checkpoint
     }

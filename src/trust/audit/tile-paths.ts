@@ -3,6 +3,7 @@ export const TILE_WIDTH = 256
 export const CHECKPOINT_PATH = 'checkpoint'
 /** Where the last checkpoint of a key that was replaced stays, signed by it and by the next one. */
 export const succeededPath = (keyId: number): string => `checkpoint-${keyId.toString(16).padStart(8, '0')}`
+export const isSucceededPath = (path: string): boolean => /^checkpoint-[0-9a-f]{8}$/.test(path)
 /** Most digits groups a path may have: 3 groups of three digits per 10^9, five reach past 2^49 entries per tile. */
 const MAX_GROUPS = 5
 const MAX_LEVEL = 6

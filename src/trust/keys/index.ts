@@ -17,6 +17,7 @@ export type {
   RootOfTrust,
   RotateOptions,
 } from './keys.ts'
+export { type KeyHolders, keyHolders } from './moved/key-holders.ts'
 export type { MoveProgress } from './moved/move.ts'
 export { opensSealedFile } from './moved/open-providers.ts'
 export { openKeyring, type OpenKeyringOptions } from './open-keyring.ts'

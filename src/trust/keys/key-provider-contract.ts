@@ -160,6 +160,8 @@ export const keyProviderContract: readonly ContractCase[] = [
       await provider.sign('checkpoint', randomBytes(10))
       await provider.release?.('token-signing')
       await provider.rotate('dataset')
+      for (let i = 0; i < 2; i++) await provider.destroyVersion('dataset', made.wrapped.version)
+      await assert.rejects(provider.destroyVersion('dataset', made.wrapped.version + 1))
       await assert.rejects(provider.unwrap({ ...made.wrapped, binding: { ...binding, resource: 'dataset/two' } }))
       await assert.rejects(provider.unwrap({ ...made.wrapped, keyId: 'kek_unknown' }))
       await assert.rejects(provider.wrap('model', new Uint8Array(), binding))
@@ -172,6 +174,7 @@ export const keyProviderContract: readonly ContractCase[] = [
         'sign checkpoint': 1,
         ...(provider.release === undefined ? {} : { 'release token-signing': 1 }),
         'make dataset': 1,
+        'destroy dataset': 1,
       }
       assert.deepEqual(Object.fromEntries(grown.filter(([, count]) => count !== 0)), expected)
     },

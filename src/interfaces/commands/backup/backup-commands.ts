@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import type { KeyHolders } from '#trust/keys'
 import { run } from '../program.ts'
 import { SERVER_FILE } from '../place.ts'
 
@@ -48,7 +49,7 @@ export function backupCommands(version: string): Command[] {
           taken,
           `data   ${taken.data}\n       ${taken.files} files, ${taken.bytes.toLocaleString('en')} bytes, ${taken.logSize} entries of the log\nkeys   ${taken.keys}\n       remove it by ${moment(taken.keysUntil)} UTC, as the next backup does:\n       until then, what is erased can be read with it${pruned}`,
         )
-        output.note('The passphrase is in neither: keep it in a third place.')
+        output.note(heldOutside(taken.heldBy))
       }),
     )
 
@@ -72,9 +73,33 @@ export function backupCommands(version: string): Command[] {
           restored,
           `restored to \`${restored.dataDir}\`: data of ${moment(restored.dataOf)}, keys of ${moment(restored.keysOf)} (UTC)\nthe log verifies, ${restored.logSize} entries\n${restored.erasuresToApply} erasures since: applied at the first start, before anything is served`,
         )
+        output.note(neededBy(restored.heldBy))
       }),
     )
   return [backup, restore]
+}
+
+const kindsOf = ({ current, former }: KeyHolders): string[] => [current, ...(former === null ? [] : [former])]
+
+/** What a backup does not have, and is to be kept by other means. */
+function heldOutside(held: KeyHolders): string {
+  const kinds = kindsOf(held)
+  return [
+    ...(kinds.includes('sealed-file') ? ['The passphrase, or the shares, are in neither: keep them in a third place.'] : []),
+    ...kinds.filter((kind) => kind !== 'sealed-file').map((kind) => OUTSIDE[kind] ?? `The keys are at \`${kind}\`, and in neither.`),
+  ].join('\n')
+}
+
+const OUTSIDE: Readonly<Record<string, string>> = {
+  pkcs11: 'The keys are in the token, and in neither: back the token up by the means of its maker.',
+  'aws-kms': 'The keys are in AWS KMS, and in neither: a key that is deleted there opens nothing any more.',
+  transit: 'The keys are in Transit, and in neither: back the engine up by its own means.',
+}
+
+function neededBy(held: KeyHolders): string {
+  const { current, former } = held
+  const from = former === null ? '' : `, and \`moveFrom\` \`${former}\`, from which they were moving`
+  return `Its keys are held by \`${current}\`: the configuration is to name it${from}.`
 }
 
 function isServing(dataDir: string): boolean {

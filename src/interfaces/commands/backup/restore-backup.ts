@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { newId, RedoubtError } from '#foundation/core'
 import { nodeFolder } from '#foundation/storage'
 import { verifyLog } from '#trust/audit'
+import { type KeyHolders, keyHolders } from '#trust/keys'
 import { LOG_KEY_FILE } from '../place.ts'
 import { type BackupManifest, demandSame, readManifest, syncFolder } from './backup-manifest.ts'
 
@@ -24,6 +25,8 @@ export interface Restored {
   readonly logSize: number
   /** Erasures that the data do not know of: they are applied at the first start, before anything is served. */
   readonly erasuresToApply: number
+  /** Without them, and the configuration that names them, nothing here opens. */
+  readonly heldBy: KeyHolders
 }
 
 /**
@@ -60,6 +63,8 @@ export async function restoreBackup({ from, keysFrom, erasuresFrom, dataDir, pro
     mkdirSync(staged, { recursive: true, mode: 0o700 })
     bring(from, data, '')
     bring(keysFrom, keys, 'keys')
+    const heldBy = keyHolders(nodeFolder(join(staged, 'keys')))
+    if (heldBy === null) throw new RedoubtError('ERR_BACKUP_INVALID', 'the backup of keys has no records of keys')
     if (erasuresFrom !== undefined && younger !== null) takeErasures(join(staged, 'keys'), erasuresFrom, younger)
     const folder = nodeFolder(join(staged, 'log'))
     const verifierKey = readFileSync(join(staged, LOG_KEY_FILE), 'utf8').trim()
@@ -75,7 +80,7 @@ export async function restoreBackup({ from, keysFrom, erasuresFrom, dataDir, pro
     if (existsSync(target)) rmdirSync(target)
     renameSync(staged, target)
     syncFolder(dirname(target))
-    return { dataDir: target, dataOf: data.createdAt, keysOf: keys.createdAt, logSize: verdict.size, erasuresToApply }
+    return { dataDir: target, dataOf: data.createdAt, keysOf: keys.createdAt, logSize: verdict.size, erasuresToApply, heldBy }
   } catch (error) {
     rmSync(staged, { recursive: true, force: true })
     if ((error as NodeJS.ErrnoException).code === 'ENOENT')

@@ -16,6 +16,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { newId, RedoubtError } from '#foundation/core'
 import { nodeFolder } from '#foundation/storage'
 import { copySealedLog, verifyLog } from '#trust/audit'
+import { type KeyHolders, keyHolders } from '#trust/keys'
 import { LOG_KEY_FILE, SERVER_FILE } from '../place.ts'
 import { type BackedUpFile, digestOf, readManifest, syncFolder, writeDurably, writeManifest } from './backup-manifest.ts'
 
@@ -43,6 +44,8 @@ export interface Backup {
   readonly pruned: readonly string[]
   /** When this key backup is to be gone, epoch milliseconds. */
   readonly keysUntil: number
+  /** Of the keys that open what is in it: in the backup itself for a sealed file, and nowhere in it for the others. */
+  readonly heldBy: KeyHolders
 }
 
 const KEYS = 'keys'
@@ -62,7 +65,7 @@ const PREFIX = { data: 'data-', keys: 'keys-' } as const
  */
 export async function takeBackup(ask: BackupAsk): Promise<Backup> {
   const { dataDir, now } = ask
-  if (!existsSync(join(dataDir, KEYS, 'keyring.json')))
+  if (!existsSync(join(dataDir, KEYS)) || keyHolders(nodeFolder(join(dataDir, KEYS))) === null)
     throw new RedoubtError('ERR_USAGE', `\`${dataDir}\` is no data directory of a server`)
   demandApart(ask)
   const stamp = new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')
@@ -77,6 +80,7 @@ export async function takeBackup(ask: BackupAsk): Promise<Backup> {
     await copyStable(ask, data, keys)
     await ask.settle()
     const log = await copyLog(dataDir, data)
+    const heldBy = heldByOf(keys)
     const common = { backup: id, createdAt: now, version: ask.version }
     const files = listed(data)
     // The keys first: data without their keys are nothing, keys without data are what they were.
@@ -84,11 +88,18 @@ export async function takeBackup(ask: BackupAsk): Promise<Backup> {
     writeManifest(data, { ...common, kind: 'data', files, log })
     const pruned = prune(ask, keys)
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-    return { data, keys, files: files.length, bytes, logSize: log.size, pruned, keysUntil: now + ask.keepKeysDays * DAY_MS }
+    return { data, keys, files: files.length, bytes, logSize: log.size, pruned, keysUntil: now + ask.keepKeysDays * DAY_MS, heldBy }
   } catch (error) {
     for (const folder of [data, keys]) rmSync(folder, { recursive: true, force: true })
     throw error
   }
+}
+
+/** Of what was copied, which may have gone on since. @throws {RedoubtError} `ERR_KEYS_KEYRING_CORRUPT` unless the records of whoever holds keys are there. */
+function heldByOf(keys: string): KeyHolders {
+  const held = keyHolders(nodeFolder(keys))
+  if (held === null) throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'the records of keys are gone')
+  return held
 }
 
 /** Data and keys in one place would be one backup, which undoes every erasure. */

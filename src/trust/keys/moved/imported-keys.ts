@@ -104,8 +104,10 @@ export class ImportedKeys {
     const left = this.#keys.map((one) =>
       one.record.keyClass === keyClass && one.record.version === version ? { record: { ...one.record, wrapping: null }, key: null } : one,
     )
+    const ending = this.#keys.some(({ record, key }) => record.keyClass === keyClass && record.version === version && key !== null)
     save(this.#folder, left)
     this.#keys = left
+    if (ending) this.#done.add('destroy', keyClass)
   }
 
   /** The file, for whoever moves wrapped keys to newer versions. */

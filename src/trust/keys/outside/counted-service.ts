@@ -6,7 +6,7 @@ import type { HeldSigningKey, KeyService, ServiceOperations } from './outside-pr
  */
 export function countedService(service: Omit<KeyService, 'operations'>): KeyService {
   const counts = new Map<string, ServiceOperations['counts'][number]>()
-  const counted = (operation: 'wrap' | 'unwrap' | 'sign' | 'make', reference: string): void => {
+  const counted = (operation: 'wrap' | 'unwrap' | 'sign' | 'make' | 'destroy', reference: string): void => {
     const id = `${operation} ${reference}`
     counts.set(id, { operation, reference, count: (counts.get(id)?.count ?? 0) + 1 })
   }
@@ -35,6 +35,11 @@ export function countedService(service: Omit<KeyService, 'operations'>): KeyServ
       const material = await service.unwrap(version, wrapped, binding)
       counted('unwrap', version.reference)
       return material
+    },
+    async destroy(version) {
+      const endsAt = await service.destroy(version)
+      counted('destroy', version.reference)
+      return endsAt
     },
     operations: async () => ({ counts: [...counts.values()], inferred: 0 }),
   }

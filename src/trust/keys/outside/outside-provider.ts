@@ -37,7 +37,7 @@ export interface HeldSigningKey {
 
 export interface ServiceOperations {
   readonly counts: readonly {
-    readonly operation: 'wrap' | 'unwrap' | 'sign' | 'make'
+    readonly operation: 'wrap' | 'unwrap' | 'sign' | 'make' | 'destroy'
     readonly reference: string
     readonly count: number
   }[]

@@ -2,7 +2,13 @@ import { z } from 'zod'
 import { ASK } from './messages.ts'
 
 /** Of these the uses of a key are counted; its first part is the CKA_ID of the key. */
-export const COUNTED = { [ASK.makeKey]: 'make', [ASK.encrypt]: 'wrap', [ASK.decrypt]: 'unwrap', [ASK.sign]: 'sign' } as const
+export const COUNTED = {
+  [ASK.makeKey]: 'make',
+  [ASK.encrypt]: 'wrap',
+  [ASK.decrypt]: 'unwrap',
+  [ASK.sign]: 'sign',
+  [ASK.destroyKey]: 'destroy',
+} as const
 type CountedAsk = keyof typeof COUNTED
 
 /** A token of ours has a key a class and version: far below. */
