@@ -4,7 +4,7 @@ import type { RowGroup } from '#assets/datasets'
 import { applySteps, type StepTally } from './apply-steps.ts'
 import { checkedTransform } from './definition.ts'
 import { printed } from './expression/printed.fixtures.ts'
-import type { Expression } from './expression/syntax.ts'
+import type { BinaryOperator, Expression } from './expression/syntax.ts'
 import { BeyondBounds, naively, type NaiveRow, type NaiveStep, REAL_SUMS, type TypedExpression } from './naive.fixtures.ts'
 import { planOf, type SourceFacts } from './plan.ts'
 import { columnOf } from './rows.ts'
@@ -51,9 +51,9 @@ const literal = (value: number | string): Expression =>
     ? { kind: 'unary', operator: '-', operand: { kind: 'literal', value: -value } }
     : { kind: 'literal', value }
 const call = (name: string, ...operands: readonly Expression[]): Expression => ({ kind: 'call', name, operands })
-const two = (operator: any, left: Expression, right: Expression): Expression => ({ kind: 'binary', operator, left, right })
+const two = (operator: BinaryOperator, left: Expression, right: Expression): Expression => ({ kind: 'binary', operator, left, right })
 
-function realSum(operator: any, left: Expression, right: Expression): Expression {
+function realSum(operator: BinaryOperator, left: Expression, right: Expression): Expression {
   const sum = two(operator, left, right)
   REAL_SUMS.add(sum)
   return sum
@@ -74,7 +74,7 @@ function expressionOf(random: Random, columns: readonly Column[], type: Type, de
   const number = (): Type => one(['integer', 'real'] as const)
   if (type === 'integer')
     return one([
-      () => two(one(['+', '-', '*', '%']), of('integer'), of('integer')),
+      () => two(one(['+', '-', '*', '%'] as const), of('integer'), of('integer')),
       () => ({ kind: 'unary', operator: '-', operand: of('integer') }) as const,
       () => call('length', of('text')),
       () => call(one(['floor', 'ceil']), of('real')),
@@ -85,7 +85,7 @@ function expressionOf(random: Random, columns: readonly Column[], type: Type, de
   if (type === 'real')
     return one([
       () => two('/', of(number()), of(number())),
-      () => realSum(one(['+', '-']), of(number()), of('real')),
+      () => realSum(one(['+', '-'] as const), of(number()), of('real')),
       () => call('bucket', of('real'), literal(0.25)),
       () => call('abs', of('real')),
       flow,
@@ -99,10 +99,10 @@ function expressionOf(random: Random, columns: readonly Column[], type: Type, de
       flow,
     ])()
   return one([
-    () => two(one(['and', 'or']), of('boolean'), of('boolean')),
+    () => two(one(['and', 'or'] as const), of('boolean'), of('boolean')),
     () => ({ kind: 'unary', operator: 'not', operand: of('boolean') }) as const,
-    () => two(one(['=', '!=', '<', '<=', '>', '>=']), of(number()), of(number())),
-    () => two(one(['=', '!=', '<', '>=']), of('text'), of('text')),
+    () => two(one(['=', '!=', '<', '<=', '>', '>='] as const), of(number()), of(number())),
+    () => two(one(['=', '!=', '<', '>='] as const), of('text'), of('text')),
     () => ({ kind: 'in', operand: of('integer'), list: [literal(0), literal(-1), literal(3)] }) as const,
     () => call(one(['contains', 'startswith']), of('text'), of('text')),
     () => call('missing', of(one(['integer', 'text', 'real'] as const))),

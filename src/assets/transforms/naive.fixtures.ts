@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/no-explicit-any -- this evaluator is naive, so it has no types */
 /** What transforms mean, written once more without types, groups or indices: rows are objects, and each step makes a new list of them. */
 import type { Expression } from './expression/syntax.ts'
 

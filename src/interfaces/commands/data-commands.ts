@@ -5,6 +5,7 @@ import { protectionCommands } from './confidential-commands.ts'
 import { chunksOf, fileDigest } from './content-digest.ts'
 import { collectionCommands } from './collection-commands.ts'
 import { dataScanCommand, scanWords } from './data-scan-command.ts'
+import { dataShowCommand } from './data-show-command.ts'
 import { erasureCommands } from './erasure-commands.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
@@ -41,7 +42,7 @@ interface ImportOptions {
 
 export function dataCommands(): Command[] {
   const data = new Command('data').description(
-    'data sets: import, collect, append, list, scan, rows, query, export, protect, canary, erase, hold, shred, remove',
+    'data sets: import, collect, append, list, show, scan, rows, query, export, protect, canary, erase, hold, shred, remove',
   )
 
   data
@@ -106,6 +107,7 @@ export function dataCommands(): Command[] {
       }),
     )
 
+  data.addCommand(dataShowCommand())
   data.addCommand(dataScanCommand())
   rowCommands(data)
   collectionCommands(data)

@@ -34,8 +34,8 @@ function isTyped(text: string): void {
 }
 
 const token = fc.constantFrom(
-  ...['and', 'or', 'not', 'in', 'true', 'false', 'missing', '(', ')', ',', '=', '!=', '<', '<=', '>', '>=', '+', '-', '*', '/', '%', '!', '"', "'", '`'],
-  ...['n', 'r', 't', '0', '1', '2.5', '1e3', '1e999', '9007199254740993', '"a"', "'b'", '`n`', '__proto__', 'constructor', 'toString'],
+  'and', 'or', 'not', 'in', 'true', 'false', 'missing', '(', ')', ',', '=', '!=', '<', '<=', '>', '>=', '+', '-', '*', '/', '%', '!', '"', "'", '`',
+  'n', 'r', 't', '0', '1', '2.5', '1e3', '1e999', '9007199254740993', '"a"', "'b'", '`n`', '__proto__', 'constructor', 'toString',
   ...FUNCTION_NAMES,
 ) // prettier-ignore
 
@@ -46,7 +46,7 @@ const { tree } = fc.letrec<{ tree: Expression }>((tie) => ({
     fc.oneof(fc.maxSafeNat(), fc.constantFrom(0, 0.5, 12.25), fc.string({ unit: 'binary', maxLength: 8 }), fc.boolean(), fc.constant(null)).map((value): Expression => ({ kind: 'literal', value })),
     name.map((column): Expression => ({ kind: 'column', name: column })),
     fc.record({ operator: fc.constantFrom('-' as const, 'not' as const), operand: tie('tree') }).map((parts): Expression => ({ kind: 'unary', ...parts })),
-    fc.record({ operator: fc.constantFrom('and', 'or', '=', '!=', '<', '<=', '>', '>=', '+', '-', '*', '/', '%'), left: tie('tree'), right: tie('tree') }).map((parts): Expression => ({ kind: 'binary', ...parts } as Expression)),
+    fc.record({ operator: fc.constantFrom('and', 'or', '=', '!=', '<', '<=', '>', '>=', '+', '-', '*', '/', '%'), left: tie('tree'), right: tie('tree') }).map((parts): Expression => ({ kind: 'binary', ...parts })),
     fc.record({ operand: tie('tree'), list: fc.array(fc.nat().map((value): Expression => ({ kind: 'literal', value })), { minLength: 1, maxLength: 3 }) }).map((parts): Expression => ({ kind: 'in', ...parts })),
     fc.record({ name: fc.constantFrom(...FUNCTION_NAMES), operands: fc.array(tie('tree'), { maxLength: 3 }) }).map((parts): Expression => ({ kind: 'call', ...parts })),
   ),
