@@ -121,6 +121,11 @@ const faultOf = ({ issues: [issue] }: z.ZodError): string => `${placeOf(issue?.p
 /** A step is one of several things: what is said is about the one that it is most like. */
 function reasonOf(issue: z.core.$ZodIssue | undefined): string {
   if (issue?.code !== 'invalid_union') return issue?.message ?? 'not understood'
+  const unknown = issue.errors.map((issues) =>
+    issues.flatMap((one) => (one.code === 'unrecognized_keys' && one.path.length === 0 ? one.keys : [])),
+  )
+  const nowhere = unknown[0]?.find((key) => unknown.every((keys) => keys.includes(key)))
+  if (nowhere !== undefined) return `\`${nowhere.slice(0, 40)}\` is not known here`
   const tried = issue.errors.map((issues) => issues[0]).filter((one) => one !== undefined)
   const closest =
     tried.find((one) => one.path.length > 0 && one.code !== 'invalid_type') ??

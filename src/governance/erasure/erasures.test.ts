@@ -85,6 +85,51 @@ describe('erasing a person (A1, E3)', () => {
     },
   )
 
+  it('looks again for data sets that were made of others meanwhile, and of those, until there are none', async () => {
+    const { erasures } = await world.open()
+    world.step = (what) => {
+      // Made of rows that were still there when the data sets were listed; one that was erased from gets another version.
+      if (what === 'erase from cards') world.rows.set('derived', ['ada', 'bob'])
+      if (what === 'erase from derived' && !world.rows.has('again')) {
+        world.rows.set('again', ['ada'])
+        world.rows.set('loans', ['ada', 'bob'])
+      }
+    }
+    const erasure = await erasures.eraseSubject(ask, OFFICER)
+    expect([...world.rows.values()].flat()).toEqual(['bob', 'bob', 'bob'])
+    expect(erasure).toMatchObject({ datasets: ['loans', 'cards', 'derived', 'again'], doneAt: NOW, objects: 12 })
+    expect(erasure.versions.map(({ name }) => name)).toEqual(['loans', 'cards', 'derived', 'again'])
+    expect(world.events[1]?.details).toMatchObject({ datasets: ['loans', 'cards', 'derived', 'again'], erasedRows: 4 })
+    // One of a single data set is of that one alone.
+    world.rows.set('cards', ['eve'])
+    world.rows.set('copy', ['eve'])
+    expect(await erasures.eraseSubject({ ...ask, subject: 'eve', dataset: 'cards' }, OFFICER)).toMatchObject({ datasets: ['cards'] })
+    expect(world.rows.get('copy')).toEqual(['eve'])
+  })
+
+  it('that finds a data set under a hold last waits, and is finished when the hold ends', async () => {
+    const { erasures, holds } = await world.open()
+    const { id } = await holds.set({ kind: 'dataset', target: 'derived' }, { until: NOW + 1_000, reason: 'case 7' }, OFFICER)
+    world.step = (what) => void (what === 'erase from cards' && world.rows.set('derived', ['ada']))
+    expect(await outcome(erasures.eraseSubject(ask, OFFICER))).toBe('ERR_LEGAL_HOLD')
+    expect(erasures.list()).toMatchObject([{ doneAt: null, datasets: ['loans', 'cards', 'derived'] }])
+    expect([world.rows.get('derived'), world.rows.get('cards')]).toEqual([['ada'], []])
+    await holds.lift(id, 'case closed', OFFICER)
+    expect(await erasures.resume()).toBe(1)
+    expect([...world.rows.values()].flat()).toEqual(['bob', 'bob'])
+  })
+
+  it('does not go on without end while somebody adds rows of the person, and is not done', async () => {
+    const { erasures } = await world.open()
+    let made = 0
+    world.step = (what) => void (what.startsWith('erase from') && world.rows.set(`new-${++made}`, ['ada']))
+    expect(await outcome(erasures.eraseSubject(ask, OFFICER))).toBe('ERR_CONFLICT')
+    expect(erasures.list()).toMatchObject([{ doneAt: null, hasCertificate: false }])
+    world.step = () => undefined
+    expect(await erasures.resume()).toBe(1)
+    expect([...world.rows.values()].flat()).toEqual(['bob', 'bob'])
+  })
+
   it('is applied again to data that were restored from before, and told once', async () => {
     let { erasures } = await world.open()
     const erasure = await erasures.eraseSubject(ask, OFFICER)

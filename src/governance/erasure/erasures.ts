@@ -66,6 +66,8 @@ export interface Erasures {
 }
 
 const SELF = { type: 'System', id: 'erasure' } as const
+/** Times that data sets are looked for again which were made while others were erased: far more than there are chains of transforms. */
+const MAX_ROUNDS = 32
 const ITSELF: KeyUse = { principal: SELF, purpose: 'erasure', resource: SELF }
 
 export function openErasures({ statements, database, holds, keys, sealer, data, audit, clock }: ErasuresOptions): Erasures {
@@ -113,7 +115,7 @@ export function openErasures({ statements, database, holds, keys, sealer, data, 
   const carryOut = async (begun: JournalEntry, use: KeyUse, ask: Pick<EraseAsk, 'progress' | 'signal'> = {}): Promise<JournalEntry> => {
     let entry = begun
     const { id, pseudonym } = entry
-    const versions: ErasedRows[] = []
+    let versions: readonly ErasedRows[] = []
     let objects = 0
     if (pseudonym === null)
       for (const name of entry.datasets) {
@@ -128,19 +130,36 @@ export function openErasures({ statements, database, holds, keys, sealer, data, 
         const { fingerprints } = await keys.destroySubject({ pseudonym }, use)
         if (fingerprints.length > 0) entry = journal.keysDestroyed(id, fingerprints)
       }
-      for (const name of entry.datasets) {
-        const { progress, signal } = ask
-        const rows = { ...(progress ? { progress: (count: number) => progress(name, count) } : {}), ...(signal ? { signal } : {}) }
-        const erased = await data.eraseSubject(name, { pseudonym, erasure: id, ...rows }, use)
-        if (erased.length > 0) await data.relearn(name, use)
-        versions.push(...erased)
-        // Groups, and with them index and manifest.
-        objects += erased.reduce((sum, { groups }) => sum + groups + 2, 0)
+      const erased = new Map<string, readonly ErasedRows[]>()
+      for (let round = 0, due = entry.datasets; round === 0 || due.length > 0; round++) {
+        if (round === MAX_ROUNDS)
+          throw new RedoubtError('ERR_CONFLICT', 'data sets with rows of this person were made faster than they were erased; ask again')
+        for (const name of due) erased.set(name, await eraseFrom(name, { pseudonym, erasure: id }, use, ask))
+        if (!entry.destroysKey) break
+        // What was made meanwhile of rows that were still there. Nothing is made of rows that are gone (`Datasets.commit`), so this ends.
+        due = await data.withRowsOf(pseudonym, use)
+        const datasets = [...new Set([...entry.datasets, ...due])]
+        if (datasets.length > entry.datasets.length) entry = entry.doneAt === null ? journal.found(id, datasets) : { ...entry, datasets }
       }
+      versions = [...erased.values()].flat()
+      // Groups, and with them index and manifest.
+      objects = versions.reduce((sum, { groups }) => sum + groups + 2, 0)
     }
     applied.run('INSERT OR IGNORE INTO applied_erasures VALUES (?, ?)', id, clock.now())
     if (entry.doneAt !== null) return entry
     return finish(entry, use, versions, objects)
+  }
+
+  const eraseFrom = async (
+    name: string,
+    rows: { readonly pseudonym: string; readonly erasure: string },
+    use: KeyUse,
+    { progress, signal }: Pick<EraseAsk, 'progress' | 'signal'>,
+  ): Promise<readonly ErasedRows[]> => {
+    const told = { ...(progress ? { progress: (count: number) => progress(name, count) } : {}), ...(signal ? { signal } : {}) }
+    const erased = await data.eraseSubject(name, { ...rows, ...told }, use)
+    if (erased.length > 0) await data.relearn(name, use)
+    return erased
   }
 
   const finish = async (entry: JournalEntry, use: KeyUse, versions: readonly ErasedRows[], objects: number): Promise<JournalEntry> => {
@@ -222,7 +241,7 @@ export function openErasures({ statements, database, holds, keys, sealer, data, 
         let done = 0
         for (const entry of due) {
           try {
-            await resumeOne(entry)
+            await carryOut(entry, ITSELF)
             done++
           } catch (thrown) {
             // One that was set since: the erasure waits for its end, and what there is may be served meanwhile.
@@ -232,14 +251,6 @@ export function openErasures({ statements, database, holds, keys, sealer, data, 
         }
         return done
       }),
-  }
-
-  /** Of a person, in all data sets that hold rows of them now: older data may have others. */
-  async function resumeOne(entry: JournalEntry): Promise<void> {
-    const { pseudonym, datasets, destroysKey } = entry
-    const everywhere = pseudonym !== null && destroysKey
-    const more = everywhere ? await data.withRowsOf(pseudonym, ITSELF) : []
-    await carryOut({ ...entry, datasets: [...new Set([...datasets, ...more])] }, ITSELF)
   }
 }
 

@@ -61,6 +61,12 @@ export class Journal {
     return this.get(id)
   }
 
+  /** Of a person: data sets that hold rows of them as well. */
+  found(id: string, datasets: readonly string[]): JournalEntry {
+    this.#statements.run('UPDATE erasures SET datasets = ? WHERE id = ?', JSON.stringify(datasets), id)
+    return this.get(id)
+  }
+
   keysDestroyed(id: string, fingerprints: readonly string[]): JournalEntry {
     this.#statements.run('UPDATE erasures SET fingerprints = ? WHERE id = ?', JSON.stringify(fingerprints), id)
     return this.get(id)
