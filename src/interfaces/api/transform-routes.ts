@@ -12,9 +12,9 @@ import { answerRun, runSources, versionsOf } from './transform-run.ts'
 const transformName = z.strictObject({ name: objectName })
 const versionQuery = z.strictObject({ version: z.coerce.number().int().min(1).optional() })
 /** Looked at whole by the room, which names the place of what it refuses. */
-const definitionBody = z.record(z.string().max(64), z.unknown()).superRefine((written, { addIssue }) => {
+const definitionBody = z.record(z.string().max(64), z.unknown()).superRefine((written, context) => {
   const message = malformedTransform(written)
-  if (message !== null) addIssue({ code: 'custom', message })
+  if (message !== null) context.addIssue({ code: 'custom', message })
 })
 const runBody = z
   .strictObject({
