@@ -54,7 +54,7 @@ describe('transforms by the command line (A9)', () => {
   it.each([
     ['a fault of the file', 'from: visits\nsteps: [\n', 'ERR_USAGE'],
     ['a column that is not there', YAML.replace('(age', '(agee'), 'there is no column `agee`'],
-    ['a member that is not understood', `${YAML}  owner: me\n`, 'ERR_TRANSFORM_DEFINITION'],
+    ['a member that is not understood', `${YAML}  owner: me\n`, 'ERR_INPUT_INVALID'],
     ['a file that names itself by an anchor without end', 'from: &a [*a]\n', 'ERR_'],
   ])('say where it is: %s', async (_what, text, words) => {
     writeFileSync(at('bad.yaml'), text)

@@ -7,6 +7,6 @@ export const named = ({ type, id }: EntityUid): string => `${type}::${id}`
 
 /** One thing in words: a line for each of its facts, the names in a column. */
 export function sheet(facts: readonly (readonly [name: string, value: string])[]): string {
-  const width = Math.max(8, ...facts.map(([name]) => name.length)) + 2
+  const width = Math.max(10, ...facts.map(([name]) => name.length + 1))
   return facts.map(([name, value]) => `${name.padEnd(width)}${value}`).join('\n')
 }
