@@ -9,7 +9,7 @@ import { BeyondBounds, naively, type NaiveRow, type NaiveStep, REAL_SUMS, type T
 import { planOf, type SourceFacts } from './plan.ts'
 import { columnOf } from './rows.ts'
 
-const SEED = Number(process.env['REDOUBT_SEED'] ?? Date.now() % 1_000_000)
+const SEED = Number(process.env['REDOUBT_SEED'] ?? 134_701)
 const CASES = Number(process.env['REDOUBT_CASES'] ?? 3_000)
 
 type Type = TypedExpression['type']

@@ -63,7 +63,11 @@ function value(tree: Expression, row: NaiveRow): NaiveCell {
       return operand === null ? null : tree.list.some((one) => of(one) === operand)
     }
     case 'binary': {
-      const [left, right] = [of(tree.left), of(tree.right)]
+      const left = of(tree.left)
+      // What the left side decides is not asked of the right one.
+      if (tree.operator === 'and' && left === false) return false
+      if (tree.operator === 'or' && left === true) return true
+      const right = of(tree.right)
       // Kleene: missing is not known to be either.
       if (tree.operator === 'and') return left === false || right === false ? false : left === null || right === null ? null : true
       if (tree.operator === 'or') return left === true || right === true ? true : left === null || right === null ? null : false

@@ -187,7 +187,7 @@ describe('the count of the key provider against the log (A7)', () => {
   })
 
   it('cuts through work under way without a false alarm, and finds one act past the record among it', async () => {
-    const seed = Date.now() % 1_000_000
+    const seed = Number(process.env['REDOUBT_SEED'] ?? 134_701)
     const random = seeded(seed)
     const { keys, keyring, provider, log, reconciliation } = await house()
     const { wrapped } = await keys.generateDataKey('configuration', 'room', USE)
