@@ -1,5 +1,5 @@
 import { type AuditSink, canonicalJson, type Clock, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
-import type { Database } from '#foundation/storage'
+import { type Database, openNamedVersions, type VersionRow } from '#foundation/storage'
 import { BUILT_IN } from './built-in.ts'
 import {
   checkedDefinition,
@@ -11,7 +11,6 @@ import {
   recordOf,
   writeManifest,
 } from './pipeline-version.ts'
-import { openTables, type PipelineRow } from './tables.ts'
 
 const MAX_PIPELINES = 1_000
 const MAX_VERSIONS = 1_000
@@ -75,10 +74,10 @@ export function openPipelines(options: {
   readonly clock: Clock
 }): Pipelines {
   const { audit, clock } = options
-  const tables = openTables(options.database)
+  const tables = openNamedVersions(options.database, 'assets/pipelines', 'pipeline_versions')
   tables.dropPending()
   let queue: Promise<unknown> = Promise.resolve()
-  const stored = (row: PipelineRow): PipelineVersion => parseManifest(row.manifest, row)
+  const stored = (row: VersionRow): PipelineVersion => parseManifest(row.manifest, row)
 
   function get(name: string, version?: number): PipelineVersion | null {
     const own = BUILT_IN.find((pipeline) => pipeline.name === name)
@@ -122,7 +121,7 @@ export function openPipelines(options: {
     const { type, id } = by
     const unsigned = { ...definition, name, version: (latest?.version ?? 0) + 1, author: { type, id }, createdAt: clock.now() }
     const manifest = writeManifest(unsigned)
-    const row: PipelineRow = { name, version: unsigned.version, digest: digestOf(manifest), manifest }
+    const row: VersionRow = { name, version: unsigned.version, digest: digestOf(manifest), manifest }
     // What could not be read again is not kept.
     const version = stored(row)
     try {

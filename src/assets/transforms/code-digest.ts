@@ -17,6 +17,7 @@ export const TRANSFORM_MODULES = [
   'plan',
   'rows',
   'run-transform',
+  'thread-answers',
   'transform-work',
   'transform.worker',
   'worker-port',

@@ -53,6 +53,14 @@ describe('a transform that is run (A9)', () => {
     expect(world.datasets.get('none')).toBeNull()
   })
 
+  it('reads nothing under a condition on rows that cannot go to its thread (B2)', async () => {
+    const rows = { digest: 'd', columns: [], admits: () => true }
+    const access = { visits: { action: 'transform' as const, rows, masks: {} } }
+    expect(await code(world.run(ADULTS, access))).toBe('ERR_INTERNAL')
+    expect(world.datasets.get('adults')).toBeNull()
+    expect(objects().filter((name) => !world.datasets.list().some(({ id }) => name.includes(id)))).toEqual([])
+  })
+
   it('leaves no value in clear on the disk, and none in the log (A1)', async () => {
     await world.run(ADULTS)
     const canaries = [{ name: 'patient', value: Buffer.from('ann-canary') }]

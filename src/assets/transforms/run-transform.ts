@@ -1,8 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { hostname } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { asRedoubtError, type AuditEvent, type AuditSink, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
-import type { WrappedKey } from '#foundation/crypto'
+import { asRedoubtError, type AuditSink, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
 import type { Datasets, DatasetVersion, ImportedVersion, RowAccess, SealJob, VersionFacts } from '#assets/datasets'
 import type { Keys, KeyUse } from '#trust/keys'
 import { codeDigest, RUNNING_EXTENSION } from './code-digest.ts'
@@ -12,7 +11,8 @@ import { planOf, type SourceFacts } from './plan.ts'
 import type { WorkDone, WorkSource } from './transform-work.ts'
 import type { TransformVersion } from './transform-version.ts'
 import type { TransformEnd, Transforms } from './transforms.ts'
-import { type FromWorker, told, type ToWorker, type WorkQuestion } from './worker-port.ts'
+import { answersFor } from './thread-answers.ts'
+import { type FromWorker, told, type ToWorker } from './worker-port.ts'
 
 export interface RunPorts {
   readonly datasets: Pick<Datasets, 'commit' | 'current'>
@@ -155,23 +155,7 @@ async function work(
   const { promise, resolve, reject } = Promise.withResolvers<WorkDone>()
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
   const say = (message: ToWorker): void => worker.postMessage(message)
-  const answer = async (question: WorkQuestion): Promise<unknown> => {
-    switch (question.ask) {
-      case 'unwrap':
-        return await unwrapped(ports, sources, question.wrapped as WrappedKey)
-      case 'generate':
-        // Only of the version that it makes, whatever it asks for.
-        if (!question.resource.startsWith(`dataset/${id}/`))
-          throw new RedoubtError('ERR_INTERNAL', 'a thread asked for a key of another version')
-        return await ports.keys.generateDataKey({ keyClass: 'dataset', name: facts.name }, question.resource, use)
-      case 'record':
-        // That it reads is all that it has to tell.
-        if ((question.event as AuditEvent).type !== 'data.read') throw new RedoubtError('ERR_INTERNAL', 'a thread told of something else')
-        return await ports.audit.record(question.event as AuditEvent)
-      default:
-        return await place()
-    }
-  }
+  const answer = answersFor(ports, sources, { id, use, place }, facts.name)
   worker.on('message', (message: FromWorker) => {
     if (message.kind === 'progress') progress?.(message.rows)
     else if (message.kind === 'done') resolve(message.done)
@@ -216,13 +200,6 @@ async function work(
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
   }
-}
-
-/** The key of an object of one of the sources, used by whoever runs the transform; no other. */
-async function unwrapped({ keys }: RunPorts, sources: readonly RunSource[], wrapped: WrappedKey): Promise<KeyObject> {
-  const source = sources.find(({ version }) => wrapped.binding.resource.startsWith(`dataset/${version.id}/`))
-  if (!source) throw new RedoubtError('ERR_INTERNAL', 'a thread asked for a key of what it was not given')
-  return await keys.unwrap(wrapped, source.use)
 }
 
 function sourceForThread({ version, facts, use, access: { rows, ...access } }: RunSource): WorkSource {

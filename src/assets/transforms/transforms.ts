@@ -1,7 +1,6 @@
 import { type AuditSink, canonicalJson, type Clock, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
-import type { Database } from '#foundation/storage'
+import { type Database, openNamedVersions, type VersionRow } from '#foundation/storage'
 import { checkedTransform, sourcesOf, type TransformDefinition } from './definition.ts'
-import { openTables, type TransformRow } from './tables.ts'
 import { demandName, digestOf, parseManifest, type TransformVersion, writeManifest } from './transform-version.ts'
 
 const MAX_TRANSFORMS = 1_000
@@ -53,10 +52,10 @@ export function openTransforms(options: {
   readonly clock: Clock
 }): Transforms {
   const { audit, clock } = options
-  const tables = openTables(options.database)
+  const tables = openNamedVersions(options.database, 'assets/transforms', 'transform_versions')
   tables.dropPending()
   let queue: Promise<unknown> = Promise.resolve()
-  const stored = (row: TransformRow): TransformVersion => parseManifest(row.manifest, row)
+  const stored = (row: VersionRow): TransformVersion => parseManifest(row.manifest, row)
   const get = (name: string, version?: number): TransformVersion | null => {
     const row = tables.version(name, version)
     return row ? stored(row) : null
@@ -95,7 +94,7 @@ export function openTransforms(options: {
       throw new RedoubtError('ERR_CONFLICT', `the transform \`${name}\` has ${MAX_VERSIONS} versions; save it under another name`)
     const number = (latest?.version ?? 0) + 1
     const manifest = writeManifest({ name, version: number, definition, author: by, createdAt: clock.now() })
-    const row: TransformRow = { name, version: number, digest: digestOf(manifest), manifest }
+    const row: VersionRow = { name, version: number, digest: digestOf(manifest), manifest }
     // What could not be read again is not kept.
     const version = stored(row)
     try {

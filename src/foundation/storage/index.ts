@@ -1,5 +1,6 @@
 export { type Database, migrate, type Migrations, openDatabase, storageError, transaction } from './database.ts'
 export { type DurableFile, type DurableFolder, type LinkingFolder, replaceFile } from './durable-folder.ts'
 export { type Fault, MemoryFolder, type MemoryFolderOptions } from './memory-folder.ts'
+export { type NamedVersions, openNamedVersions, type VersionRow } from './named-versions.ts'
 export { nodeFolder } from './node-folder.ts'
 export { subfolder } from './subfolder.ts'

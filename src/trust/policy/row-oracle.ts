@@ -5,6 +5,7 @@ import { Engine } from './engine.ts'
 import { FILTER_VOCABULARY } from './obligations.ts'
 import { quote, randomSource } from './oracle-generator.ts'
 import { type LoadedRule, readRule } from './policy-set.ts'
+import { revivedCondition } from './row-condition.ts'
 import { readSchema } from './schema.ts'
 
 /**
@@ -86,12 +87,27 @@ class RowPolicyWriter {
       () => this.#guarded('real'),
       () => this.#guarded(this.pick(COLUMN_TYPES)),
       () => `resource.row.${this.pick(COLUMN_TYPES)}.hasTag(${this.#column(this.pick(COLUMN_TYPES))})`,
+      () => this.#chosen(),
       () => `context.hour > ${this.pick([3, 20])}`,
       () => 'principal has mfaLevel',
       () => `resource.sensitivity >= ${this.pick([0, 2, 3])}`,
       () => this.pick(['true', 'false', '1 == 1']),
       () => `principal in Role::"${this.pick(['auditor', 'nobody'])}"`,
     ])()
+  }
+
+  /** What the row chooses of two constants, so that values of every kind are left beside it. */
+  #chosen(): string {
+    const [test, ask] = this.pick([
+      ['context.sourceAddress else ip("2001:db8::1")', '.isInRange(ip("10.0.0.0/8"))'],
+      ['ip("10.0.0.1/32") else context.sourceAddress', ' == ip("10.0.0.1")'],
+      ['context.now else datetime("1969-12-31T23:59:59.999Z")', ' < datetime("2024-05-05T00:00:00+0100")'],
+      ['context else {hour: 3}', '.hour > 3'],
+      ['duration("1d2h") else duration("-3ms")', ' > duration("0ms")'],
+      ['{a: decimal("0.5"), b: [1, 2]} else {a: decimal("-0.0001"), b: [2, 1, 1]}', '.a.lessThan(decimal("0.25"))'],
+      ['Role::"auditor" else Role::"nobody"', ' == Role::"nobody"'],
+    ] as const)
+    return `(if ${this.#guarded(this.pick(COLUMN_TYPES))} then ${test})${ask}`
   }
 
   #careless(): string {
@@ -179,6 +195,8 @@ export function runRowOracle(cedar: Cedar, seed: number, pairs: number): RowOrac
     for (let request = 0; request < REQUESTS_PER_SET; request++) {
       const query = queryOf(writer)
       const decision = engine.decide(query)
+      // As a thread has it that reads rows elsewhere: it must say the same.
+      const elsewhere = !decision.rows ? null : revivedCondition(structuredClone(decision.rows.portable))
       const seen = new Set<string>()
       for (let n = 0; n < ROWS_PER_REQUEST && done < pairs; n++, done++) {
         const row = writer.row()
@@ -189,6 +207,10 @@ export function runRowOracle(cedar: Cedar, seed: number, pairs: number): RowOrac
             : decision.code === 'ERR_POLICY_ERROR'
               ? 'error'
               : 'no'
+        if (elsewhere !== null && decision.rows && elsewhere.admits(cells(row)) !== decision.rows.admits(cells(row)))
+          mismatches.push(
+            `another thread says ${elsewhere.admits(cells(row))}, ours ${ours}\n${texts.join('\n')}\n${JSON.stringify({ row, query })}`,
+          )
         outcomes[ours]++
         seen.add(ours)
         const theirs = askCedar(cedar, setId, query, row)
