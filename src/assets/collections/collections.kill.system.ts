@@ -16,7 +16,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 /** Runs programs that add rows and kills them without warning, `loadMs` after the first acknowledgement. */
 function live(run: number, loadMs: number): Promise<readonly string[]> {
-  const child = spawn(process.execPath, [new URL('collection-writer.child.ts', import.meta.url).pathname, root, String(run)], {
+  const child = spawn(process.execPath, [new URL('collection-writer.child.fixtures.ts', import.meta.url).pathname, root, String(run)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   return new Promise((resolve, reject) => {

@@ -30,7 +30,7 @@ async function* visits(): AsyncGenerator<Uint8Array> {
  * @returns `VERSION DIGEST` of each that was acknowledged, and how long it lived with open rooms.
  */
 function live(afterMs: number | null): Promise<{ readonly acknowledged: readonly string[]; readonly ms: number }> {
-  const child = spawn(process.execPath, [new URL('transform-runner.child.ts', import.meta.url).pathname, root], {
+  const child = spawn(process.execPath, [new URL('transform-runner.child.fixtures.ts', import.meta.url).pathname, root], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   return new Promise((resolve, reject) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
 
-const CHILD = fileURLToPath(new URL('take-until-killed.child.ts', import.meta.url))
+const CHILD = fileURLToPath(new URL('take-until-killed.child.fixtures.ts', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-limits-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 

@@ -28,7 +28,7 @@ interface Life {
 
 /** Runs a writer and kills it without warning, `loadMs` after it acknowledged its first record. */
 function live(run: number, loadMs: number): Promise<Life> {
-  const child = spawn(process.execPath, [new URL('log-writer.child.ts', import.meta.url).pathname, root, String(run)], {
+  const child = spawn(process.execPath, [new URL('log-writer.child.fixtures.ts', import.meta.url).pathname, root, String(run)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, NODE_COMPILE_CACHE: compiled },
   })

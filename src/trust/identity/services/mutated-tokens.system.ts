@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { expect, it } from 'vitest'
-import type { MutationResult, MutationWork } from './mutated-tokens.child.ts'
+import type { MutationResult, MutationWork } from './mutated-tokens.child.fixtures.ts'
 
 const THREADS = 2
 const TOTAL = 1_000_000
@@ -12,7 +12,7 @@ const WITHIN_SECONDS = 300
 
 const work = (seed: number): Promise<MutationResult> =>
   new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./mutated-tokens.child.ts', import.meta.url), {
+    const worker = new Worker(new URL('./mutated-tokens.child.fixtures.ts', import.meta.url), {
       workerData: { seed, ...SHARE } satisfies MutationWork,
     })
     worker.once('message', resolve)

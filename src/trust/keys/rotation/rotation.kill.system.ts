@@ -11,7 +11,7 @@ import { openObject, readHeaderSlots, removeUnfinished, sealObject } from '#foun
 import { ADULT, seeded, USE } from '../keys.fixtures.ts'
 import { openHouseOnDisk } from './house-on-disk.fixture.ts'
 
-const CHILD = fileURLToPath(new URL('rotate-until-killed.child.ts', import.meta.url))
+const CHILD = fileURLToPath(new URL('rotate-until-killed.child.fixtures.ts', import.meta.url))
 const OBJECTS = 600
 const KILLS = 3
 

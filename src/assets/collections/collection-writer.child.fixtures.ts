@@ -1,5 +1,5 @@
 /**
- * Programs that add rows, and versions that are made meanwhile, for the test that kills them: `collection-writer.child.ts FOLDER RUN`. Prints
+ * Programs that add rows, and versions that are made meanwhile, for the test that kills them: `collection-writer.child.fixtures.ts FOLDER RUN`. Prints
  * `ack PATIENT` for each row that was acknowledged; each row names another person.
  */
 import { writeSync } from 'node:fs'

@@ -1,4 +1,4 @@
-/** Runs one transform after the other, for the test that kills it: `transform-runner.child.ts FOLDER`. Prints `ack VERSION DIGEST` for each version that was made. */
+/** Runs one transform after the other, for the test that kills it: `transform-runner.child.fixtures.ts FOLDER`. Prints `ack VERSION DIGEST` for each version that was made. */
 import { writeSync } from 'node:fs'
 import { openRooms } from './rooms.fixtures.ts'
 

@@ -1,5 +1,5 @@
 /**
- * A log writer under load, for the test that kills it: `log-writer.child.ts FOLDER RUN`. Prints `open SIZE MS` once,
+ * A log writer under load, for the test that kills it: `log-writer.child.fixtures.ts FOLDER RUN`. Prints `open SIZE MS` once,
  * `ack INDEX LEAF` for each acknowledged record and `note BASE64` for each published checkpoint.
  */
 import { writeSync } from 'node:fs'
