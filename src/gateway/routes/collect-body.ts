@@ -37,7 +37,10 @@ export function collectBody(request: IncomingMessage, maxBytes: number, timeoutM
       clearTimeout(timer)
       resolve(parts.length === 1 ? parts[0]! : Buffer.concat(parts, size))
     }
-    const onBreak = (): void => fail(new RedoubtError('ERR_INPUT_MALFORMED', 'the body broke off'))
+    // Each request closes: an error, which keeps the stack, is made for the one that breaks off.
+    const onBreak = (): void => {
+      if (!over) fail(new RedoubtError('ERR_INPUT_MALFORMED', 'the body broke off'))
+    }
     request.on('data', onData).on('end', onEnd).on('error', onBreak).on('close', onBreak)
   })
 }
