@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const POLL_MS = 5
 const START_LIMIT_MS = 60_000
+const MAX_SAID = 8_192
 
 export interface ServerPlace {
   readonly folder: string
@@ -52,8 +53,11 @@ export async function startRedoubt({ folder, port, config, nodeOptions = [], che
   const child: ChildProcess = spawn(join(checkout, 'bin/redoubt'), ['up'], {
     cwd: checkout,
     env: { ...environment, NODE_OPTIONS: nodeOptions.join(' ') },
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: ['ignore', 'ignore', 'pipe'],
   })
+  // A development server warns at each start that it is one: between figures only what keeps it from serving is of interest.
+  let said = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said = `${said}${text}`.slice(-MAX_SAID)))
   const exited = once(child, 'exit')
   const until = async (path: string): Promise<number> => {
     while (child.exitCode === null && performance.now() - started < START_LIMIT_MS) {
@@ -61,7 +65,7 @@ export async function startRedoubt({ folder, port, config, nodeOptions = [], che
       await sleep(POLL_MS)
     }
     child.kill('SIGKILL')
-    throw new Error(`the server did not answer ${path} with 200`)
+    throw new Error(`the server did not answer ${path} with 200\n${said}`)
   }
   const liveMs = await until('/livez')
   const readyMs = await until('/readyz')
