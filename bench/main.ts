@@ -41,7 +41,35 @@ interface Finished {
   readonly error?: string
 }
 
-const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string', multiple: true } } })
+const USAGE = `usage: npm run bench -- [--only NAME]… [--json FILE]
+
+Measures what the documentation promises, and prints it beside its targets.
+  --only NAME   this part alone; may be given more than once
+  --json FILE   also writes the figures and what machine they are of
+
+parts: ${benchmarks.map(({ name }) => name).join(', ')}
+`
+
+function misused(error: unknown): never {
+  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+  process.exit(2)
+}
+
+function optionsOrEnd(): { readonly help?: boolean; readonly json?: string; readonly only?: string[] } {
+  try {
+    return parseArgs({
+      options: { help: { type: 'boolean', short: 'h' }, json: { type: 'string' }, only: { type: 'string', multiple: true } },
+    }).values
+  } catch (error) {
+    return misused(error)
+  }
+}
+
+const values = optionsOrEnd()
+if (values.help === true) {
+  process.stdout.write(USAGE)
+  process.exit(0)
+}
 const unknown = (values.only ?? []).filter((name) => !benchmarks.some((benchmark) => benchmark.name === name))
 if (unknown.length > 0) {
   process.stderr.write(`no benchmark is called ${unknown.join(', ')}; there are ${benchmarks.map(({ name }) => name).join(', ')}\n`)

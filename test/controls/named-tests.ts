@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { createVitest, type TestCase } from 'vitest/node'
+import { warmPool } from './warm-pool.ts'
 
 export interface Asked {
   /** Files that were changed since the last run, below the working directory. */
@@ -31,12 +32,19 @@ const reporter = {
     if (one.result().state === 'failed') tell({ failed: ranOf(one) })
   },
 }
-// Each run has threads of its own, so that nothing of the run before is left in them.
-const vitest = await createVitest('test', { root, watch: false, pool: 'threads', isolate: true, reporters: [reporter], silent: true })
+// The pool of a project is taken from its configuration alone, not from what is asked beside it.
+const vitest = await createVitest(
+  'test',
+  { root, watch: false, reporters: [reporter], silent: true },
+  { test: { pool: warmPool, isolate: true, maxWorkers: 1 } },
+)
 
 process.on('message', ({ changed, test, names, timeoutMs }: Asked) => {
   const run = async (): Promise<readonly Ran[]> => {
-    for (const file of changed) vitest.invalidateFile(join(root, file))
+    for (const file of changed) {
+      vitest.invalidateFile(join(root, file))
+      vitest.watcher.invalidates.add(join(root, file))
+    }
     for (const project of vitest.projects) project.config.testTimeout = timeoutMs
     vitest.setGlobalTestNamePattern(new RegExp(names.map((name) => RegExp.escape(name)).join('|')))
     const specifications = (await vitest.globTestSpecifications([test])).filter(({ moduleId }) => moduleId === join(root, test))

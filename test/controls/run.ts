@@ -1,47 +1,63 @@
 /**
  * Disables each control in turn in a copy of the source and demands that the named test turns red: a control without such a test is
- * a hope. Only the named test is run, so it is first shown to be green by itself: one that leans on its neighbours would be red for nothing.
- * `node test/controls/run.ts [part of a control's name]`.
+ * a hope. Only the named tests of a file are run, so they are first shown to be green by themselves: one that leans on its neighbours would be red for nothing.
  */
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Asked, Ran, Told } from './named-tests.ts'
+import { parseArgs } from 'node:util'
+import { type Control, Proof } from './proof.ts'
+import { Runner } from './runner.ts'
 
-interface Control {
-  readonly control: string
-  readonly file: string
-  readonly find: string
-  readonly replace: string
-  readonly test: string
-  readonly name: string
-}
+const USAGE = `usage: node test/controls/run.ts [PART]
 
+Disables each control of test/controls/*.json in turn, in a copy of the source, and demands that the test it names turns red.
+  PART    only the controls whose name contains it
+`
 const WORKERS = 2
-const TIMEOUT_MS = 120_000
-/** Of a test while nothing is disabled, as vitest.config.ts has it. */
-const TEST_TIMEOUT_MS = 20_000
-/** What a disabled control leaves waiting for ever is waited for this long, and for a few times what the test takes otherwise. */
-const PATIENCE_MS = 5_000
-/** After the first failed test the rest of its run is of no more interest; one that ends at once spares the start of a process. */
-const AFTERWARDS_MS = 500
 /** What a file with a syntax error, or a run that was killed, leaves behind in a process is not kept for ever. */
-const RUNS_A_PROCESS = 60
+const RUNS_A_PROCESS = 100
+/** Where the time goes: the slowest files of tests, at the end. */
+const SLOWEST = 8
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(root, 'test/controls')
-const wanted = process.argv[2] ?? ''
+
+function misused(error: unknown): never {
+  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+  process.exit(2)
+}
+
+function argumentsOrEnd(): { readonly help: boolean; readonly part: string } {
+  try {
+    const { values, positionals } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } }, allowPositionals: true })
+    if (positionals.length > 1) throw new Error('one part of a name at a time')
+    return { help: values.help === true, part: positionals[0] ?? '' }
+  } catch (error) {
+    return misused(error)
+  }
+}
+
+const { help, part: wanted } = argumentsOrEnd()
+if (help) {
+  console.log(USAGE)
+  process.exit()
+}
 const controls = readdirSync(folder)
   .filter((name) => name.endsWith('.json'))
   .flatMap((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')) as Control[])
   .filter(({ control }) => control.includes(wanted))
+if (controls.length === 0) {
+  console.error(`no control has \`${wanted}\` in its name`)
+  process.exit(2)
+}
 
 let passed = 0
+let starts = 0
+let alone = 0
 const failures: string[] = []
-const queue = [...controls]
-/** The named tests of each file, run before anything is disabled. */
-const baselines = new Map<string, Promise<readonly Ran[] | null>>()
+const seconds = new Map<string, number>()
+// Those of one file of tests share a process. The longest first, so that both workers end together.
+const queue = [...Map.groupBy(controls, ({ test }) => test).values()].sort((a, b) => b.length - a.length)
 
 async function worker(): Promise<void> {
   // Inside the repository, so that its packages are found without a link: the process of a foreign model may read no link, and would fail for that alone.
@@ -49,107 +65,31 @@ async function worker(): Promise<void> {
   for (const part of ['src', 'test', 'scripts', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
     cpSync(join(root, part), join(copy, part), { recursive: true })
   const runner = new Runner(copy)
-  for (let control = queue.shift(); control; control = queue.shift()) {
-    const problem = await attempt(copy, runner, control)
-    if (problem === null) passed++
-    else failures.push(`${control.control} (${control.file}): ${problem}`)
-    console.log(`${problem === null ? 'red as it must be' : `NOT CAUGHT: ${problem}`}  ${control.control}`)
+  for (let group = queue.shift(); group; group = queue.shift()) {
+    const [first, ...rest] = group
+    if (!first) continue
+    const started = performance.now()
+    if (runner.runs >= RUNS_A_PROCESS) runner.end()
+    const proof = new Proof(copy, runner, [first, ...rest])
+    for (const [{ control, file }, problem] of await proof.run()) {
+      if (problem === null) passed++
+      else failures.push(`${control} (${file}): ${problem}`)
+      console.log(`${problem === null ? 'red as it must be' : `NOT CAUGHT: ${problem}`}  ${control}`)
+    }
+    alone += proof.alone
+    seconds.set(first.test, (performance.now() - started) / 1000)
   }
+  starts += runner.starts
   runner.end()
   rmSync(copy, { recursive: true, force: true })
 }
 
-/** @returns null when the named test turned red, else what is wrong. */
-async function attempt(copy: string, runner: Runner, { file, find, replace, test, name }: Control): Promise<string | null> {
-  const path = join(copy, file)
-  const source = readFileSync(path, 'utf8')
-  if (source.split(find).length !== 2) return `the text to replace stands ${source.split(find).length - 1} times in the file`
-  const names = controls.filter((other) => other.test === test).map((other) => other.name)
-  let baseline = baselines.get(test)
-  if (!baseline) baselines.set(test, (baseline = runner.run(test, names, TEST_TIMEOUT_MS)))
-  let before = testsNamed(await baseline, name)
-  if (before.length === 0 || before.some(({ state }) => state !== 'passed')) {
-    // Asked once more, alone and in a process of its own: a busy machine lets tests run out of time.
-    runner.end()
-    before = testsNamed(await runner.run(test, [name], TEST_TIMEOUT_MS), name)
-  }
-  if (before.length === 0) return `no test is named \`${name}\``
-  if (before.some(({ state }) => state !== 'passed')) return 'the test is not green to begin with'
-  writeFileSync(
-    path,
-    source.replace(find, () => replace),
-  )
-  runner.changed.add(file)
-  try {
-    const ran = await runner.run(test, [name], PATIENCE_MS + 4 * Math.max(...before.map(({ ms }) => ms)), name)
-    if (!ran) return 'the test run gave no report'
-    return testsNamed(ran, name).some(({ state }) => state === 'failed') ? null : 'the test stays green'
-  } finally {
-    writeFileSync(path, source)
-    runner.changed.add(file)
-  }
-}
-
-const testsNamed = (ran: readonly Ran[] | null, name: string): readonly Ran[] =>
-  (ran ?? []).filter((one) => one.name.replaceAll(' > ', ' ').includes(name.replaceAll(' > ', ' ')))
-
-/** Runs tests in a process that stays; one that does not end in time is killed with its process. */
-class Runner {
-  readonly #copy: string
-  #child: ChildProcess | null = null
-  #runs = 0
-  /** Files that differ from what the last run saw: one that was put back, and the next. */
-  readonly changed = new Set<string>()
-
-  constructor(copy: string) {
-    this.#copy = copy
-  }
-
-  /**
-   * Runs the tests of a file whose names are among `names`.
-   * @param until the run is over with the first failed test that is named so.
-   * @returns null when there is no report.
-   */
-  async run(test: string, names: readonly string[], timeoutMs: number, until?: string): Promise<readonly Ran[] | null> {
-    if (this.#runs++ % RUNS_A_PROCESS === 0) this.end()
-    this.#child ??= await this.#start()
-    const child = this.#child
-    const asked: Asked = { changed: [...this.changed], test, names, timeoutMs }
-    this.changed.clear()
-    // What a disabled bound lets run for ever does not listen to a polite signal.
-    const kill = (): boolean => child.kill('SIGKILL')
-    let timer = setTimeout(kill, TIMEOUT_MS)
-    const failed: Ran[] = []
-    const ran = await new Promise<readonly Ran[] | null>((resolve) => {
-      child.on('message', (told: Told) => {
-        if ('ran' in told) resolve(told.ran)
-        else if (until !== undefined && testsNamed([told.failed], until).length > 0 && failed.push(told.failed) === 1) {
-          clearTimeout(timer)
-          timer = setTimeout(kill, AFTERWARDS_MS)
-        }
-      })
-      child.once('exit', () => resolve(failed.length > 0 ? failed : null))
-      child.send(asked)
-    })
-    clearTimeout(timer)
-    child.removeAllListeners()
-    if (child.exitCode !== null || child.signalCode !== null) this.#child = null
-    return ran
-  }
-
-  async #start(): Promise<ChildProcess> {
-    const child = fork(join(this.#copy, 'test/controls/named-tests.ts'), { cwd: this.#copy, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
-    await once(child, 'message')
-    return child
-  }
-
-  end(): void {
-    this.#child?.kill('SIGKILL')
-    this.#child = null
-  }
-}
-
 await Promise.all(Array.from({ length: WORKERS }, worker))
+console.log(`\nslowest files, with their controls; ${starts} processes begun, ${alone} controls tried in one of their own`)
+for (const [test, each] of [...seconds].sort((a, b) => b[1] - a[1]).slice(0, SLOWEST))
+  console.log(`${each.toFixed(1).padStart(7)} s  ${test}`)
+console.log()
 for (const failure of failures) console.error(failure)
 console.log(`controls: ${passed} passed, ${failures.length} failed`)
-if (failures.length > 0 || controls.length === 0) process.exitCode = 1
+if (passed + failures.length !== controls.length) console.error(`${controls.length - passed - failures.length} were not tried`)
+if (failures.length > 0 || passed !== controls.length) process.exitCode = 1

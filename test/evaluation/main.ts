@@ -3,6 +3,7 @@
  * process, `filters` searches texts, `names` trains and measures the tagger, `injection` the classifier, `confidential` registers texts and rows, `served` goes the whole way on a server of its own: import, train, deploy, infer over TLS. Ends with 1 when a target is
  * missed, unless it is known to be and what was reached still holds; missing data are an error.
  */
+import { parseArgs } from 'node:util'
 import { evaluateConfidential } from './confidential.ts'
 import { evaluateFilters } from './filters.ts'
 import { evaluateInjection } from './injection.ts'
@@ -27,9 +28,34 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Row[]> | readonly Ro
   served: evaluateServed,
 }
 
-const json = process.argv.includes('--json')
-const wanted = process.argv.slice(2).filter((argument) => argument !== '--json')
-const unknown = wanted.filter((name) => !(name in PARTS))
+const USAGE = `usage: npm run evaluate -- [PART]… [--json]
+
+Measures models and recognisers on public data, beside their targets.
+  PART     ${Object.keys(PARTS).join(', ')}; all of them unless named
+  --json   one JSON document instead of a table
+`
+
+function misused(error: unknown): never {
+  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`)
+  process.exit(2)
+}
+
+function argumentsOrEnd(): { readonly help: boolean; readonly json: boolean; readonly wanted: readonly string[] } {
+  try {
+    const options = { help: { type: 'boolean', short: 'h' }, json: { type: 'boolean' } } as const
+    const { values, positionals } = parseArgs({ options, allowPositionals: true })
+    return { help: values.help === true, json: values.json === true, wanted: positionals }
+  } catch (error) {
+    return misused(error)
+  }
+}
+
+const { help, json, wanted } = argumentsOrEnd()
+if (help) {
+  console.log(USAGE)
+  process.exit()
+}
+const unknown = wanted.filter((name) => !Object.hasOwn(PARTS, name))
 if (unknown.length > 0) {
   console.error(`there is no evaluation \`${unknown.join(', ')}\`; there are ${Object.keys(PARTS).join(', ')}`)
   process.exit(2)
