@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
-import { resolveSecret } from '#foundation/config'
+import { resolveSecret, resolveTrusted } from '#foundation/config'
 import { asRedoubtError, type EntityFacts, RedoubtError } from '#foundation/core'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { createLogger } from '#foundation/telemetry'
@@ -263,8 +263,8 @@ async function start(
   closers.push(() => models.close())
   const { config, sandbox, assistantIsSandbox } = await languageModels(configuration, environment)
   if (sandbox) closers.push(() => sandbox.close())
-  const legs = openLegs({ configuration, upstreams: config.upstreams, resolveSecret, clock })
-  const upstreams = createUpstreams({ config, resolveSecret, clock, logger, tls })
+  const legs = openLegs({ configuration, upstreams: config.upstreams, resolveTrusted, clock })
+  const upstreams = createUpstreams({ config, resolveSecret, resolveTrusted, clock, logger, tls })
   closers.push(() => upstreams.close())
 
   const streams = watchStreams({ identity, registry, models }, closers)

@@ -17,6 +17,7 @@ import { type Api, logRoutes } from '#interfaces/api'
 import type { AuditLog } from '#trust/audit'
 import type { SourceAddresses } from '#trust/conditions'
 import type { Identity } from '#trust/identity'
+import { frontDoor, withHead } from './front-door.ts'
 import type { Readiness } from './readiness.ts'
 import { VERSION } from './version.ts'
 
@@ -45,6 +46,7 @@ export function routeTable(options: RouteTableOptions): readonly Route[] {
       delegated(route.method, route.path, route.open === null ? 'token' : { open: route.open }, api.handle),
     ),
     ...logRoutes(house, log),
+    ...frontDoor(),
   ]
   return [...served.map((route) => unlessDraining(route, options.readiness)), ...healthRoutes(options)]
 }
@@ -79,7 +81,7 @@ function healthRoutes({ readiness, metrics, log }: RouteTableOptions): readonly 
     response.end(text)
   }
   const open = { open: 'one word on the state of the server, for orchestrators' }
-  return [
+  return withHead([
     { method: 'GET', path: '/livez', access: open, handle: (exchange) => plain(exchange, 200, 'ok\n') },
     {
       method: 'GET',
@@ -98,7 +100,7 @@ function healthRoutes({ readiness, metrics, log }: RouteTableOptions): readonly 
       access: { open: 'counts and durations without names, for Prometheus' },
       handle: async (exchange) => plain(exchange, 200, await metrics()),
     },
-  ]
+  ])
 }
 
 /** @param hosts names that the server answers to, in lower case. */

@@ -75,6 +75,7 @@ describe('every command', () => {
       ['policy', 'put', '/nowhere.cedar'],
       ['model', 'register', '/nowhere.onnx', '--name', 'x', '--purpose', 'p'],
       ['audit', 'verify', '--proof', '/nowhere'],
+      ['audit', 'verify', '--key', 'mistyped.vkey'],
       ['token', '--as', '../x'],
     ])
       expect((await redoubt(...args)).code, args.join(' ')).toBe(2)

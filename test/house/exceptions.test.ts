@@ -177,11 +177,11 @@ describe('an access review over the whole server (B1)', () => {
     const started = JSON.parse((await redoubt('access', 'review', 'start', '--days', '7', '--json')).out)
     const { items } = await get(`/access/reviews/${started.id}`, bob)
     const { item } = items.find(({ account }: { account: { id: string } }) => account.id === 'two-hats')
-    expect((await get('/status', app)).code).toBeUndefined()
+    expect((await get('/reviews', app)).code).toBeUndefined()
     expect((await redoubt('access', 'review', 'revoke', started.id, String(item))).out).toBe(
       `${item}  ServiceAccount::two-hats application: revoked\n`,
     )
-    expect((await house.call('GET', '/api/v1/status', { token: app.token })).status).toBe(401)
+    expect((await house.call('GET', '/api/v1/reviews', { token: app.token })).status).toBe(401)
     const own = items.find(({ account }: { account: { id: string } }) => account.id === 'cli')
     expect((await post(`/access/reviews/${started.id}/items/${own.item}/attest`, admin)).json.code).toBe('ERR_REVIEW_SELF')
     expect((await post(`/access/reviews/${started.id}/items/1/attest`, oncall)).json.code).toBe('ERR_POLICY_DENIED')

@@ -89,6 +89,19 @@ describe('the Open Inference Protocol', () => {
     expect(entry?.event).toMatchObject({ type: 'inference.refusal', code: 'ERR_POLICY_PURPOSE', purpose: 'marketing' })
     expect(refused.headers['redoubt-log-index']).toBe(String(entry?.index))
     expect((await get('/v2/models/credit', marketing.token)).status).toBe(403)
+    // Nor does it learn from what is wrong with a body what the model takes.
+    for (const body of [{ inputs: [] }, { inputs: 7 }, starterRow({ income: 'much' })]) {
+      const blind = await infer(body, '/v2/models/credit/infer', marketing.token)
+      expect(`${blind.status} ${String(blind.headers['redoubt-code'])}`).toBe('403 ERR_POLICY_PURPOSE')
+      expect(blind.text).not.toMatch(/age|income|inputs/)
+      const [record] = await house.entries({ requestId: String(blind.headers['x-request-id']) })
+      expect(record?.event).toMatchObject({
+        code: 'ERR_POLICY_PURPOSE',
+        resource: { type: 'Model', id: 'credit' },
+        decision: { effect: 'deny' },
+      })
+      expect((await infer(body)).json.error).toContain('ERR_INPUT_INVALID')
+    }
   })
 
   it('serves a quarantined model no more, from the next request on (B8)', async () => {

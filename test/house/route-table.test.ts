@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Answer, type House, openHouse } from './house.fixture.ts'
+import { type Answer, type House, openHouse, starterRow } from './house.fixture.ts'
 
 let house: House
 beforeAll(async () => {
@@ -49,9 +49,14 @@ const OPEN_TO_ANYONE = [
   'GET /log/tile/:level/*',
   'GET /v2/health/live',
   'GET /v2/health/ready',
+  'GET /',
+  'HEAD /',
   'GET /livez',
+  'HEAD /livez',
   'GET /readyz',
+  'HEAD /readyz',
   'GET /metrics',
+  'HEAD /metrics',
 ]
 
 const VALUES: Readonly<Record<string, string>> = { ':m': 'credit', ':v': '1', ':version': '1', ':index': '0', ':model': 'assistant' }
@@ -151,7 +156,6 @@ describe('the table of routes', () => {
 
   it('answers unknown paths with 404 in the shape of the surface', async () => {
     const paths = [
-      '/',
       '/v1/images/generations',
       '/v1/realtime',
       '/v1/messages/batches',
@@ -167,6 +171,39 @@ describe('the table of routes', () => {
         const answer = await house.call(method, path, { token: house.token })
         expect(`${method} ${path} ${answer.status} ${codeIn(path, answer)}`).toBe(`${method} ${path} 404 ERR_ROUTE_UNKNOWN`)
       }
+  })
+
+  it('shows the bare address to people as a page without data, and to programs as a place where nothing is', async () => {
+    const page = await house.call('GET', '/', { headers: { accept: 'text/html,*/*;q=0.8' } })
+    expect(page.status).toBe(200)
+    expect(page.headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-frame-options': 'DENY',
+    })
+    expect(page.headers['content-security-policy']).toContain("default-src 'none'")
+    const paths = house.server.routes.map(({ path }) => path)
+    const links = Array.from(page.text.matchAll(/href="(\/[^"]*)"/g), ([, path]) => path)
+    expect(links).toEqual(expect.arrayContaining(['/sign-in', '/device', '/sessions']))
+    for (const link of links) expect(paths).toContain(link)
+    const bases = Array.from(page.text.matchAll(/<dt><code>([^<]*)/g), ([, base]) => base!)
+    expect(bases.length).toBeGreaterThan(4)
+    for (const base of bases)
+      expect(
+        paths.some((path) => path.startsWith(`${base}/`)),
+        base,
+      ).toBe(true)
+    for (const accept of ['*/*', 'application/json']) {
+      const answer = await house.call('GET', '/', { headers: { accept } })
+      expect(`${answer.status} ${codeIn('/', answer)}`).toBe('404 ERR_ROUTE_UNKNOWN')
+    }
+  })
+
+  it('answers monitors that ask for the head alone', async () => {
+    for (const path of ['/livez', '/readyz']) {
+      const answer = await house.call('HEAD', path)
+      expect(`${path} ${answer.status} ${answer.text}`).toBe(`${path} 200 `)
+    }
   })
 
   it('is not got around by X-HTTP-Method-Override, X-Original-URL and their like (B8)', async () => {
@@ -225,6 +262,22 @@ describe('host and path', () => {
       expect(`${headers} ${await send('/livez', headers)}`).toMatch(/ HTTP\/1\.1 (?:421|400) /)
     for (const headers of ['host: localhost\r\n', 'host: LOCALHOST:1\r\n', 'host: 127.0.0.1:8443\r\n'])
       expect(await send('/livez', headers)).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
+  it('refuses what an intermediary could read differently: two lines of one header, and bodies that are packed', async () => {
+    const body = JSON.stringify(starterRow())
+    const ask = (headers: string): Promise<string> =>
+      house.bytes(
+        `POST /v2/models/credit/infer HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${house.token}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${headers}connection: close\r\n\r\n${body}`,
+      )
+    expect(await ask('')).toMatch(/^HTTP\/1\.1 200 /)
+    expect(await ask('content-encoding: identity\r\nredoubt-subject: a\r\n')).toMatch(/^HTTP\/1\.1 200 /)
+    for (const header of ['content-type: application/json', 'content-type: text/plain', 'Content-Type: application/json'])
+      expect(`${header} ${await ask(`${header}\r\n`)}`).toMatch(/ HTTP\/1\.1 400 /)
+    for (const header of ['redoubt-subject: a', 'redoubt-purpose: operations', 'content-encoding: identity'])
+      expect(`${header} ${await ask(`${header}\r\n${header}\r\n`)}`).toMatch(/ HTTP\/1\.1 400 /)
+    for (const encoding of ['gzip', 'br', 'identity, gzip', 'x'])
+      expect(`${encoding} ${await ask(`content-encoding: ${encoding}\r\n`)}`).toMatch(/ HTTP\/1\.1 415 /)
   })
 
   it('refuses what an intermediary could cut differently (request smuggling)', async () => {

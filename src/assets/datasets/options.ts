@@ -43,12 +43,18 @@ export function checkOptions(options: ImportOptions): void {
 }
 
 const MAX_NAME_LENGTH = 200
+/** What spreadsheets write in place of commas in some countries. A table of one such column would be taken for text, and nobody would be found in it. */
+const OTHER_SEPARATORS = /[;\t|]/
 
 /** @throws {RedoubtError} `ERR_DATA_COLUMN` for an empty, doubled or missing column. */
 export function checkHeader(names: readonly string[], options: Pick<ImportOptions, 'label' | 'subject' | 'textColumns'>): void {
   const refuse = (message: string, column: string): never => {
     throw new RedoubtError('ERR_DATA_COLUMN', message, { evidence: { line: 1, column } })
   }
+  const [only = ''] = names
+  const separator = names.length === 1 ? OTHER_SEPARATORS.exec(only)?.[0] : undefined
+  if (separator !== undefined)
+    refuse(`the header is one column with ${separator === '\t' ? 'tabs' : `\`${separator}\``} in it: separate the fields by commas`, only)
   const seen = new Set<string>()
   names.forEach((name, i) => {
     if (name.trim() === '') refuse(`column ${i + 1} has no name`, String(i + 1))

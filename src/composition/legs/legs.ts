@@ -18,16 +18,16 @@ export interface Leg {
 
 const PORTS: Readonly<Record<string, number>> = { 'https:': 443, 'http:': 80 }
 
-/** Every connection that the configuration makes, to others. @param resolveSecret returns what a reference stands for. */
+/** Every connection that the configuration makes, to others. @param resolveTrusted returns the certificates that a reference stands for. */
 export function outboundLegs(
   { alerts, audit, keys }: Pick<Configuration, 'alerts' | 'audit' | 'keys'>,
   upstreams: UpstreamsConfig['upstreams'],
-  resolveSecret: (reference: string) => string,
+  resolveTrusted: (reference: string) => string,
 ): readonly Leg[] {
   const fileOf = (path: string | undefined): string | undefined => (path === undefined ? undefined : readFileSync(path, 'utf8'))
   return [
     ...Object.entries(upstreams).map(([name, { baseUrl, ca }]) =>
-      fromUrl(`upstream/${name}`, new URL(baseUrl), ca === undefined ? undefined : resolveSecret(ca)),
+      fromUrl(`upstream/${name}`, new URL(baseUrl), ca === undefined ? undefined : resolveTrusted(ca)),
     ),
     ...keyService(keys.provider).map(({ kind, url, ca }) => fromUrl(`keys/${kind}`, new URL(url), fileOf(ca))),
     ...audit.witnesses.map(({ url, ca }) => fromUrl(`witness/${new URL(url).host}`, new URL(url), fileOf(ca))),

@@ -12,11 +12,11 @@ import { refuseExceptions } from './strength.ts'
 export function openLegs(of: {
   readonly configuration: Configuration
   readonly upstreams: UpstreamsConfig['upstreams']
-  readonly resolveSecret: (reference: string) => string
+  readonly resolveTrusted: (reference: string) => string
   readonly clock: Clock
 }): (doors: { readonly port: number; readonly grpcPort: number | null; readonly ca: string }) => Promise<readonly LegReport[]> {
   const { configuration, clock } = of
-  const outbound = outboundLegs(configuration, of.upstreams, of.resolveSecret)
+  const outbound = outboundLegs(configuration, of.upstreams, of.resolveTrusted)
   refuseExceptions(configuration, new Set(outbound.map(({ name }) => name)), clock.now())
   const { address, names } = configuration.server
   const servername = names[0] ?? 'localhost'

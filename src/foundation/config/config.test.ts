@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { configurationReference, loadConfiguration, resolveSecret, secretReference } from './index.ts'
+import { configurationReference, loadConfiguration, resolveSecret, resolveTrusted, secretReference } from './index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-config-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -62,6 +62,19 @@ describe('secret references', () => {
     chmodSync(open, 0o644)
     for (const reference of ['env:ABSENT', `file:${join(folder, 'absent')}`, `file:${write('empty', '\n')}`, `file:${open}`, 'kms:arn'])
       expect(codeOf(() => resolveSecret(reference, {}))).toBe('ERR_CONFIG_SECRET')
+  })
+
+  it('takes a trusted certificate that everyone may read, and none that everyone may change', () => {
+    const ca = write('ca.pem', 'abc\n')
+    chmodSync(ca, 0o644)
+    expect(resolveTrusted(`file:${ca}`)).toBe('abc')
+    expect(resolveTrusted('env:X', { X: 'abc' })).toBe('abc')
+    chmodSync(ca, 0o646)
+    for (const reference of ['env:ABSENT', `file:${join(folder, 'absent')}`, `file:${write('empty', '\n')}`, `file:${ca}`])
+      expect(
+        codeOf(() => resolveTrusted(reference, {})),
+        reference,
+      ).toBe('ERR_CONFIG_SECRET')
   })
 
   it('keeps the secret out of the error', () => {

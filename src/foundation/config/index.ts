@@ -1,3 +1,3 @@
 export { checkConfiguration, loadConfiguration } from './load.ts'
 export { configurationReference } from './reference.ts'
-export { resolveSecret, secretReference } from './secret-reference.ts'
+export { resolveSecret, resolveTrusted, secretReference } from './secret-reference.ts'

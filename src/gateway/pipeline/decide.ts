@@ -36,7 +36,8 @@ export function decide(house: House, state: Resolved): Authorised | Refused {
     decision,
     breakGlass,
   }
-  return decision.effect === 'allow' ? authorised : { refused: refusalOf(house.decider, query, decision), state: authorised }
+  if (decision.effect !== 'allow') return { refused: refusalOf(house.decider, query, decision), state: authorised }
+  return call.fault === undefined ? authorised : { refused: call.fault, state: authorised }
 }
 
 /** The decision that a grant of the caller's for exactly this makes a yes; null when there is none, or it does not. */

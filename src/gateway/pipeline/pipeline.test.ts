@@ -171,6 +171,15 @@ describe('each step refuses, on record, in the shape of the surface', () => {
     expect(test.trace).not.toContain('limits taken')
   })
 
+  it('decide: a call with a fault ends there, and tells it to who may ask the model', async () => {
+    test = await testHouse()
+    expectRefused(await ask({ model: 'credit', rows: 1, fault: 'ERR_INPUT_INVALID' }), 'ERR_INPUT_INVALID')
+    expect(refusal()).toMatchObject({ resource: { type: 'Model', id: 'credit' }, decision: { effect: 'allow' } })
+    expect(test.trace).not.toContain('limits taken')
+    test = await testHouse({ principal: principal({ purpose: 'marketing' }) })
+    expectRefused(await ask({ model: 'credit', rows: 1, fault: 'ERR_INPUT_INVALID' }), 'ERR_POLICY_PURPOSE')
+  })
+
   it('decide: a policy engine that throws refuses (fail closed)', async () => {
     const decider: Decider = {
       decide() {

@@ -60,6 +60,11 @@ export interface Call {
   readonly cost: { readonly rows?: number; readonly tokens?: number }
   /** Facts for the record, without personal data: model version and digest, stream or not. */
   readonly details: JsonObject
+  /**
+   * What is wrong with a body that asks a model which is known. It may tell what the model takes: only who may invoke it hears it, and
+   * to everyone else the decision is the answer. Such a call ends at the decision.
+   */
+  readonly fault?: RedoubtError
   /** What of the input no filter can read; refused unless the decision lets each of these kinds pass. Left out when there is none. */
   readonly unreadable?: readonly UnreadablePart[]
   /**

@@ -18,6 +18,8 @@ export interface Wish {
   /** The model runs until it is cancelled. */
   readonly hang?: boolean
   readonly fail?: ErrorCode
+  /** The body names a model and is otherwise not understood. */
+  readonly fault?: ErrorCode
 }
 
 export const MAX_BODY_BYTES = 1_000_000
@@ -71,6 +73,7 @@ export function wishSurface({ trace, asked, unservable }: SurfaceParts): Surface
       subject: wish.subject ?? null,
       cost: { ...(wish.rows === undefined ? {} : { rows: wish.rows }), ...(wish.tokens === undefined ? {} : { tokens: wish.tokens }) },
       details: { model: resource.id },
+      ...(wish.fault === undefined ? {} : { fault: new RedoubtError(wish.fault) }),
       rewriteTexts(filter: TextFilter) {
         trace.push('input filtered')
         text = filter(text, 'text')

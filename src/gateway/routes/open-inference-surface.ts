@@ -1,5 +1,5 @@
 import type { Registry } from '#assets/registry'
-import { type JsonObject, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type JsonObject, RedoubtError } from '#foundation/core'
 import { type Call, type Rendered, type ServeIo, type Served, challengeOf, type Surface, type TextFilter } from '#gateway/pipeline'
 import type { InferTensor, ModelServer, ServedModel } from '#gateway/serving'
 import { recordedRows } from './recorded-rows.ts'
@@ -26,8 +26,8 @@ export function openInferenceSurface({ models, registry }: OpenInferenceOptions)
     maxBodyBytes: MAX_BODY_BYTES,
     resolve({ body, parameters: [name, version] }) {
       const model = servedModel(models, registry, name, version)
-      const request = parseInferRequest(body, model, { maxBodyBytes: MAX_BODY_BYTES, maxRows: MAX_ROWS })
-      return inferCall({ models, registry, model, request }, renderJson)
+      const read = (): InferRequest => parseInferRequest(body, model, { maxBodyBytes: MAX_BODY_BYTES, maxRows: MAX_ROWS })
+      return inferCall({ models, registry, model, read }, renderJson)
     },
     renderError: inferenceErrorAnswer,
     // No operation of this protocol streams.
@@ -65,12 +65,19 @@ const renderJson = (response: InferResponse): Rendered => ({
 
 interface InferExchange extends OpenInferenceOptions {
   readonly model: ServedModel
-  readonly request: InferRequest
+  /** Understands the body; what it throws becomes the call's fault. */
+  readonly read: () => InferRequest
 }
 
 /** One inference, whatever wire it came on. @param render the answer in that wire's words. */
-export function inferCall({ models, registry, model, request }: InferExchange, render: (response: InferResponse) => Rendered): Call {
+export function inferCall({ models, registry, model, read }: InferExchange, render: (response: InferResponse) => Rendered): Call {
   const { version } = model
+  let request: InferRequest
+  try {
+    request = read()
+  } catch (thrown) {
+    return faultyCall(registry, model, asRedoubtError(thrown))
+  }
   let inputs = request.inputs
   return {
     resource: registry.facts(version),
@@ -87,6 +94,21 @@ export function inferCall({ models, registry, model, request }: InferExchange, r
       return models.get(version.name) === model ? null : new RedoubtError('ERR_MODEL_UNDEPLOYED')
     },
     serve: (io) => serve({ model, request, inputs, render }, io),
+  }
+}
+
+/** A call that names a model and says nothing that can be asked of it. */
+function faultyCall(registry: Registry, { version }: ServedModel, fault: RedoubtError): Call {
+  return {
+    resource: registry.facts(version),
+    endpoint: `Model/${version.name}`,
+    subject: null,
+    cost: {},
+    details: { model: version.name, version: version.version, digest: version.digest },
+    fault,
+    rewriteTexts: () => undefined,
+    stillServable: () => fault,
+    serve: () => Promise.reject(fault),
   }
 }
 

@@ -34,6 +34,7 @@ export interface RouterOptions {
 
 const MAX_URL_CHARACTERS = 4096
 const PORT = /:\d{1,5}$/
+const SINGLE_HEADERS = ['content-type', 'content-encoding', 'redoubt-subject', 'redoubt-purpose'] as const
 /** One plain path: no dot segments, no doubled slashes, no encoded slash, backslash, dot or control character. */
 const CANONICAL_PATH = /^(?:\/[A-Za-z0-9_.~!$&'()*+,;=:@%-]*)+$/
 const FORBIDDEN_IN_PATH = /\/\/|\/\.{1,2}(?:\/|$)|%(?:2[fFeE]|5[cC]|[01][0-9a-fA-F]|7[fF]|00)/
@@ -65,6 +66,7 @@ export function createRouter(options: RouterOptions): (request: IncomingMessage,
     const run = (): void | Promise<void> => {
       options.sources.settle(request)
       checkHost(request, options.hosts)
+      checkHeaders(request)
       const known = fixed.get(path)
       // A path that is a key of the table is canonical because the table's are.
       if (!known || url.length > MAX_URL_CHARACTERS) checkCanonical(url, path)
@@ -96,6 +98,19 @@ function checkHost(request: IncomingMessage, hosts: ReadonlySet<string>): void {
   const { host } = request.headers
   if (host === undefined || countHeader(request.rawHeaders, 'host') !== 1 || !hosts.has(host.replace(PORT, '').toLowerCase()))
     throw new RedoubtError('ERR_HOST_INVALID', 'the host header names another server')
+}
+
+/**
+ * What says how a body is read, and for whom and what: an intermediary that takes the other of two lines, or unpacks what is read as it came here,
+ * sees another request than we do.
+ */
+function checkHeaders({ headers, rawHeaders }: IncomingMessage): void {
+  for (const name of SINGLE_HEADERS)
+    if (headers[name] !== undefined && countHeader(rawHeaders, name) !== 1)
+      throw new RedoubtError('ERR_INPUT_INVALID', `the header \`${name}\` is sent twice`)
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    throw new RedoubtError('ERR_INPUT_CONTENT_TYPE', 'compressed bodies are not read: send the body as it is')
 }
 
 function checkCanonical(url: string, path: string): void {

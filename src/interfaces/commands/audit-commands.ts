@@ -160,10 +160,10 @@ export function auditCommands(): Command[] {
         if (options.export !== undefined) {
           if (options.checkpoint !== undefined || options.log !== undefined || options.proof !== undefined)
             throw new RedoubtError('ERR_USAGE', '`--export` goes with `--key` and `--witness` alone')
-          const given = options.key === undefined ? undefined : keyOf(options.key, vkeyFile)
+          const given = options.key === undefined ? undefined : await wellFormedKey(keyOf(options.key, vkeyFile))
           return verifyExportFile(output, options.export, given, witnesses)
         }
-        const key = keyOf(options.key, vkeyFile)
+        const key = await wellFormedKey(keyOf(options.key, vkeyFile))
         if (options.proof !== undefined) {
           if (options.entry === undefined) throw new RedoubtError('ERR_USAGE', '`--proof` goes with `--entry`')
           const { verifyProof } = await import('#trust/audit')
@@ -237,6 +237,21 @@ function keyOf(given: string | undefined, fallback: string): string {
   const path = given ?? fallback
   if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', 'name the verifier key of the log with `--key`; `redoubt audit key` prints it')
   return readFileSync(path, 'utf8').trim()
+}
+
+/** What is no key says nothing of the log: a mistyped file name must not read like a log that was tampered with. */
+async function wellFormedKey(key: string): Promise<string> {
+  const { parseVerifierKey } = await import('#trust/audit')
+  try {
+    parseVerifierKey(key)
+  } catch (cause) {
+    throw new RedoubtError(
+      'ERR_USAGE',
+      'what `--key` names is no verifier key, and no file that holds one; `redoubt audit key` prints it',
+      { cause },
+    )
+  }
+  return key
 }
 
 function read(path: string): Buffer {

@@ -85,7 +85,7 @@ export function dataCommands(): Command[] {
         const columns = version.columns.map((column) => [column.name, column.type, column.nullable ? 'may be missing' : ''])
         output.result(
           version,
-          `imported \`${version.name}\` version ${version.version}: ${version.rows.toLocaleString('en')} rows\ndigest ${version.digest}\n\n${table(['column', 'type', ''], columns)}${version.scan ? `\n\n${scanWords(version.scan, version.sensitivity)}` : ''}`,
+          `imported \`${version.name}\` version ${version.version}: ${version.rows.toLocaleString('en')} rows\ndigest ${version.digest}\n\n${table(['column', 'type', ''], columns)}${version.scan ? `\n\n${scanWords(version.scan, version.sensitivity, options.subject)}` : ''}`,
         )
       }),
     )

@@ -61,8 +61,11 @@ async function scanFile(path: string): Promise<DataScan> {
 
 const percent = (share: number): string => (share > 0 && share < 0.01 ? '< 1 %' : `${Math.round(share * 100)} %`)
 
-/** @param given the sensitivity that was said at the import; null where none was. */
-export function scanWords(scan: DataScan, given: string | null): string {
+/**
+ * @param given the sensitivity that was said at the import; null where none was.
+ * @param subject the column that was named at the import; left out where none was.
+ */
+export function scanWords(scan: DataScan, given: string | null, subject?: string): string {
   const rows = scan.columns
     .filter(({ entities, categories }) => entities.length + categories.length > 0)
     .map(({ name, entities, categories, sensitivity }) => [
@@ -74,7 +77,8 @@ export function scanWords(scan: DataScan, given: string | null): string {
   const looked = `looked at ${scan.isSample ? 'a sample of ' : 'all '}${scan.rows.toLocaleString('en')} rows`
   const found = rows.length === 0 ? 'found nothing that points at a person' : table(['column', 'found', 'GDPR art. 9', 'calls for'], rows)
   const lines = [`${looked}; what is not found may still be there`, found]
-  if (scan.subject !== null) lines.push(`\`${scan.subject}\` looks like the column that says whom each row is about (\`--subject\`)`)
+  if (scan.subject !== null && subject === undefined)
+    lines.push(`\`${scan.subject}\` looks like the column that says whom each row is about (\`--subject\`)`)
   if (given !== null && isMoreSensitive(scan.sensitivity, given as Sensitivity))
     lines.push(
       `WARNING: this calls for the sensitivity \`${scan.sensitivity}\`, and it was imported as \`${given}\`: policies protect it as that. Import it again with \`--sensitivity ${scan.sensitivity}\`, or see that it is right.`,

@@ -78,6 +78,11 @@ describe('the words for what was found', () => {
     expect(scanWords(scan, 'confidential')).not.toContain('WARNING')
     expect(scanWords(scan, 'restricted')).not.toContain('WARNING')
   })
+  it('propose the column of persons only to whoever named none', () => {
+    const proposed = { ...scan, subject: 'patient' }
+    expect(scanWords(proposed, null)).toContain('`patient` looks like')
+    expect(scanWords(proposed, null, 'patient')).not.toContain('looks like')
+  })
   it('say that a sample was looked at, and never call for `public`', () => {
     expect(scanWords(scan, null)).toContain('looked at a sample of 1,500 rows')
     expect(scanWords({ ...scan, sensitivity: 'public' }, null)).toContain('`--sensitivity internal` or stricter')

@@ -111,7 +111,7 @@ function explain(value: unknown, indent = ''): string {
   if (Array.isArray(value)) return value.map((item) => `${indent}- ${explain(item, `${indent}  `).trimStart()}`).join('\n')
   if (value !== null && typeof value === 'object') {
     return Object.entries(value)
-      .filter(([, member]) => member !== null && !(Array.isArray(member) && member.length === 0))
+      .filter(([, member]) => member !== null && !(typeof member === 'object' && Object.keys(member).length === 0))
       .map(([name, member]) =>
         typeof member === 'object' ? `${indent}${name}\n${explain(member, `${indent}  `)}` : `${indent}${name}: ${String(member)}`,
       )

@@ -6,6 +6,7 @@ export { certificateOfConnection, type Credentials, credentialsOf } from './serv
 export { type IdentityConfig, identityConfig } from './config.ts'
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 export { OPEN_ROUTES, type OpenRoute } from './routes.ts'
+export { answerFrontPage, type NamedInterface, wantsPage } from './sign-in/front-page.ts'
 export type { Acting } from './people/acting.ts'
 export type {
   Claimant,

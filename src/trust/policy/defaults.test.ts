@@ -71,7 +71,7 @@ describe('the bundled policies', () => {
         ],
         "application": [
           "invoke: Model Endpoint",
-          "view: Model Endpoint System",
+          "view: Model Endpoint",
         ],
         "auditor": [
           "view: Model Endpoint Key Log System Pipeline Transform Account",

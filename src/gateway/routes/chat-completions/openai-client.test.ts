@@ -117,7 +117,7 @@ beforeAll(async () => {
       endless: { upstream: 'endless', model: 'x' },
     },
   })
-  const routes = createUpstreams({ config, resolveSecret: () => '', clock: systemClock, logger: silentLogger })
+  const routes = createUpstreams({ config, resolveSecret: () => '', resolveTrusted: () => '', clock: systemClock, logger: silentLogger })
   upstreams = routes
   const gateway = createServer((req, res) => serve(routes, req, res))
   await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve))

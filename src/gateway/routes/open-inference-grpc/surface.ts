@@ -3,7 +3,7 @@ import type { Registry } from '#assets/registry'
 import { RedoubtError } from '#foundation/core'
 import { challengeOf, type Rendered, type Surface } from '#gateway/pipeline'
 import type { ModelServer } from '#gateway/serving'
-import { readInferRequest } from '../open-inference.ts'
+import { type InferRequest, readInferRequest } from '../open-inference.ts'
 import { renderInferResponse } from '../open-inference-answers.ts'
 import { inferCall, MAX_BODY_BYTES, MAX_ROWS, servedModel } from '../open-inference-surface.ts'
 import { demandFewEntries } from './entries.ts'
@@ -38,8 +38,9 @@ export function inferSurface(
       const message = decoded(decode, body)
       const { model_name: name, model_version: version } = message
       const model = servedModel(models, registry, name, version === '' ? undefined : version)
-      const request = readInferRequest(requestDocument(message), model, { maxBodyBytes: MAX_BODY_BYTES, maxRows: MAX_ROWS })
-      return inferCall({ models, registry, model, request }, (response): Rendered => {
+      const read = (): InferRequest =>
+        readInferRequest(requestDocument(message), model, { maxBodyBytes: MAX_BODY_BYTES, maxRows: MAX_ROWS })
+      return inferCall({ models, registry, model, read }, (response): Rendered => {
         answer = responseMessage({ ...response, raw: message.raw_input_contents.length > 0 })
         return { status: 200, headers: {}, body: renderInferResponse(response) }
       })

@@ -18,7 +18,10 @@ export interface UpstreamHealth {
   readonly latencyMs: number
 }
 
-/** Asks for the list of models. An upstream that has no such list (404) is reachable all the same. */
+/** What servers say to whoever asks for a list that they do not keep. */
+const WITHOUT_LIST: ReadonlySet<unknown> = new Set([404, 405, 501])
+
+/** Asks for the list of models. An upstream that has no such list is reachable all the same. */
 export function probeUpstream(ask: {
   readonly name: string
   readonly url: URL
@@ -35,7 +38,7 @@ export function probeUpstream(ask: {
       const status = error?.evidence['upstreamStatus']
       const answered = error === null || typeof status === 'number'
       const accepted = answered && status !== 401 && status !== 403
-      const healthy = error === null || status === 404
+      const healthy = error === null || WITHOUT_LIST.has(status)
       const latencyMs = ask.clock.monotonic() - started
       resolve({ upstream: ask.name, origin: ask.url.origin, reachable: answered, accepted, error: healthy ? null : error, latencyMs })
     }

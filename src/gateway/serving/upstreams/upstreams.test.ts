@@ -49,7 +49,8 @@ function configured(one: Record<string, unknown>, logger: Logger = silentLogger,
     upstreams: { one },
     models: { assistant: { upstream: 'one', model: 'real', purposes: ['support'] } },
   })
-  const upstreams = createUpstreams({ config, resolveSecret: (reference) => secrets[reference] ?? KEY, clock: systemClock, logger })
+  const resolve = (reference: string): string => secrets[reference] ?? KEY
+  const upstreams = createUpstreams({ config, resolveSecret: resolve, resolveTrusted: resolve, clock: systemClock, logger })
   open.unshift(upstreams)
   return upstreams
 }
@@ -456,9 +457,9 @@ describe('plain http', () => {
     const one = parsed['one']
     if (one === undefined) throw new Error('no upstream')
     const config = { upstreams: { one: { ...one, baseUrl: 'http://models.example' } }, models: {} }
-    expect(() => createUpstreams({ config, resolveSecret: () => '', clock: systemClock, logger: silentLogger })).toThrow(
-      expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }),
-    )
+    expect(() =>
+      createUpstreams({ config, resolveSecret: () => '', resolveTrusted: () => '', clock: systemClock, logger: silentLogger }),
+    ).toThrow(expect.objectContaining({ code: 'ERR_CONFIG_INVALID' }))
   })
 })
 
@@ -517,8 +518,10 @@ describe('probe', () => {
   it('tells reachable, refused and absent upstreams apart', async () => {
     const good = await upstream((req, res, body) => (req.url === '/base/v1/models' ? json(req, res, body) : res.writeHead(500).end()))
     expect(await good.probe()).toMatchObject([{ upstream: 'one', reachable: true, accepted: true, error: null }])
-    const bare = await upstream((_req, res) => res.writeHead(404).end())
-    expect(await bare.probe()).toMatchObject([{ reachable: true, accepted: true, error: null }])
+    for (const status of [404, 405, 501]) {
+      const bare = await upstream((_req, res) => res.writeHead(status).end())
+      expect(await bare.probe(), String(status)).toMatchObject([{ reachable: true, accepted: true, error: null }])
+    }
     const locked = await upstream((_req, res) => res.writeHead(401).end())
     expect(await locked.probe()).toMatchObject([{ reachable: true, accepted: false, error: { code: 'ERR_UPSTREAM_REFUSED' } }])
     const absent = configured({ baseUrl: 'http://127.0.0.1:1/v1', allowLoopbackHttp: true })

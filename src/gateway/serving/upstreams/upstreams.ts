@@ -84,6 +84,8 @@ const ANTHROPIC_VERSION = '2023-06-01'
 export function createUpstreams(options: {
   readonly config: UpstreamsConfig
   readonly resolveSecret: (reference: string) => string
+  /** As `resolveSecret`, of certificates, whose files everyone may read. */
+  readonly resolveTrusted: (reference: string) => string
   readonly clock: Clock
   readonly logger: Logger
   /** What connections to `upstream/NAME` are held to; TLS 1.3 with a hybrid group unless given. */
@@ -92,7 +94,7 @@ export function createUpstreams(options: {
   const { clock, logger } = options
   const connections = new Map<string, Connection>()
   for (const [name, config] of Object.entries(options.config.upstreams))
-    connections.set(name, connect(name, config, options.resolveSecret, options.tls ?? HYBRID_ONLY))
+    connections.set(name, connect(name, config, options, options.tls ?? HYBRID_ONLY))
 
   const created = Math.floor(clock.now() / 1000)
   const routes = new Map<string, UpstreamRoute>()
@@ -181,7 +183,9 @@ function connectionTo(connections: ReadonlyMap<string, Connection>, model: strin
   return connection
 }
 
-function connect(name: string, config: UpstreamConfig, resolveSecret: (reference: string) => string, tls: OutboundTls): Connection {
+type References = Pick<Parameters<typeof createUpstreams>[0], 'resolveSecret' | 'resolveTrusted'>
+
+function connect(name: string, config: UpstreamConfig, { resolveSecret, resolveTrusted }: References, tls: OutboundTls): Connection {
   const url = new URL(config.baseUrl)
   // The schema says so too; it is asked again here because a configuration may be made in code.
   const refused = refuseBaseUrl(url, config.allowLoopbackHttp)
@@ -200,7 +204,7 @@ function connect(name: string, config: UpstreamConfig, resolveSecret: (reference
   if (config.project !== undefined) headers.push('openai-project', config.project)
 
   const plain = url.protocol === 'http:' && isLoopbackName(url.hostname)
-  const ca = config.ca === undefined ? undefined : resolveSecret(config.ca)
+  const ca = config.ca === undefined ? undefined : resolveTrusted(config.ca)
   const pool = new Pool(url.origin, {
     connections: POOL_CONNECTIONS,
     pipelining: 1,

@@ -1,14 +1,12 @@
-import { closeSync, openSync, readSync } from 'node:fs'
-import { StringDecoder } from 'node:string_decoder'
 import { Command, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
 import type { InjectionVerdict, TextVerdict } from '#gateway/filters'
 import { readWeights } from './filter-weights.ts'
+import { decoded, openInput } from './read-lines.ts'
 import { run } from '../program.ts'
 
 /** Largest text, or line, that is classified, in UTF-16 units. */
 const LARGEST_TEXT = 16 * 1024 * 1024
-const CHUNK_BYTES = 256 * 1024
 const STANDARD_INPUT = '-'
 const MODELS = ['injection', 'confidential'] as const
 
@@ -34,13 +32,13 @@ export function filterClassifyCommand(): Command {
           for (const file of files.length === 0 ? [STANDARD_INPUT] : files) {
             if (format === 'jsonl') {
               let number = 0
-              for (const line of linesOf(file)) {
+              for await (const line of linesOf(file)) {
                 number++
                 if (line.trim() === '') continue
                 const verdict = classify(textOf(line, file, number))
                 output.line(output.json ? JSON.stringify(brief(verdict)) : words(`line ${number}`, verdict))
               }
-            } else report(file, classify, output)
+            } else await report(file, classify, output)
           }
         },
       ),
@@ -62,10 +60,10 @@ async function classifierOf(name: (typeof MODELS)[number], weights: string | und
   return (text) => filters.classifyText(text, model, filters.OPEN_KEY)
 }
 
-function report(file: string, classify: Classify, output: { readonly json: boolean; line(text: string): void }): void {
+async function report(file: string, classify: Classify, output: { readonly json: boolean; line(text: string): void }): Promise<void> {
   const lines: string[] = []
   let size = 0
-  for (const line of linesOf(file)) {
+  for await (const line of linesOf(file)) {
     size += line.length + 1
     if (size > LARGEST_TEXT) throw tooLarge()
     lines.push(line)
@@ -103,36 +101,21 @@ function textOf(line: string, file: string, number: number): string {
 }
 
 /** The lines of a file, one at a time, so that a file of any size takes the memory of its longest line. */
-function* linesOf(file: string): Generator<string> {
-  const source = file === STANDARD_INPUT ? 0 : openSync(file, 'r')
-  try {
-    const decoder = new StringDecoder('utf8')
-    const chunk = Buffer.alloc(CHUNK_BYTES)
-    let rest = ''
-    for (;;) {
-      const bytes = readChunk(source, chunk)
-      const lines = (rest + (bytes === 0 ? decoder.end() : decoder.write(chunk.subarray(0, bytes)))).split('\n')
-      rest = lines.pop()!
-      if (rest.length > LARGEST_TEXT) throw tooLarge()
-      yield* lines
-      if (bytes === 0) break
+async function* linesOf(file: string): AsyncGenerator<string> {
+  let parts: string[] = []
+  let size = 0
+  for await (const text of decoded(openInput(file))) {
+    const [first = '', ...pieces] = text.split('\n')
+    parts.push(first)
+    size += first.length
+    const last = pieces.pop()
+    if (last !== undefined) {
+      yield parts.join('')
+      yield* pieces
+      parts = [last]
+      size = last.length
     }
-    if (rest !== '') yield rest
-  } finally {
-    if (source !== 0) closeSync(source)
+    if (size > LARGEST_TEXT) throw tooLarge()
   }
-}
-
-/** Standard input that is a terminal or a slow pipe may have nothing yet. */
-function readChunk(source: number, chunk: Buffer): number {
-  for (;;) {
-    try {
-      return readSync(source, chunk)
-    } catch (thrown) {
-      const { code } = thrown as NodeJS.ErrnoException
-      if (code === 'EOF') return 0
-      if (code !== 'EAGAIN') throw thrown
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
-    }
-  }
+  if (size > 0) yield parts.join('')
 }

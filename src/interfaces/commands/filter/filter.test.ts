@@ -151,3 +151,31 @@ describe('reading', () => {
     await expect(collect(csvRecords(Readable.from(['a,"b\nc'])))).rejects.toMatchObject({ code: 'ERR_USAGE' })
   })
 })
+
+describe('files in other encodings', () => {
+  const CARD = 'card 4111 1111 1111 1111\n'
+  it('are read as UTF-16 where their mark says so, whatever the chunks', async () => {
+    const little = Buffer.from(`\ufeff${CARD}`, 'utf16le')
+    for (const [name, bytes] of [
+      ['little.txt', little],
+      ['big.txt', Buffer.from(little).swap16()],
+      ['eight.txt', Buffer.from(`\ufeff${CARD}`)],
+    ] as const) {
+      const { code, out } = await run('redact', put(name, Buffer.from(bytes)))
+      expect([code, out], name).toEqual([0, 'card [CREDIT_CARD]\n'])
+      let text = ''
+      for await (const part of decoded(Readable.from(Array.from(bytes, (byte) => Buffer.of(byte))))) text += part
+      expect(text, name).toBe(CARD)
+    }
+  })
+
+  it('are refused where zero bytes lie between their signs: no finding would look like nothing to find', async () => {
+    for (const command of ['scan', 'redact', 'classify']) {
+      const { code, out, err } = await run(command, put('bare.txt', Buffer.from(CARD, 'utf16le')))
+      expect([code, out], command).toEqual([1, ''])
+      expect(err, command).toContain('zero bytes')
+    }
+    expect((await run('scan', put('empty.txt', ''))).code).toBe(0)
+    expect((await run('scan', put('one.txt', 'a'))).code).toBe(0)
+  })
+})

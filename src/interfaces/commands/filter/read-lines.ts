@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
+import { RedoubtError } from '#foundation/core'
 
 /** A longer line is refused: it would have to be held as a whole. */
 export const MAX_LINE_BYTES = 10 * 1024 * 1024
@@ -17,15 +18,39 @@ export function openInput(file: string, stdin: Readable = process.stdin): Readab
   return file === '-' ? stdin : createReadStream(file)
 }
 
-/** Chunks of text; what is no UTF-8 becomes U+FFFD, a byte-order mark at the start is left out. Never ends inside a surrogate pair. */
+/**
+ * Chunks of text: UTF-8, or UTF-16 where a byte-order mark says so; the mark is left out. What is neither becomes U+FFFD. Never ends inside a surrogate pair.
+ * @throws {RedoubtError} `ERR_INPUT_MALFORMED` for zero bytes: nothing is found in text whose signs lie between them, and that must not look like nothing to find.
+ */
 export async function* decoded(input: Readable): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
+  let decoder: Decoder | null = null
+  let begun = Buffer.alloc(0)
   for await (const chunk of input) {
-    const text = decoder.decode(typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer), { stream: true })
+    let bytes = typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Buffer)
+    if (decoder === null) {
+      bytes = begun = Buffer.concat([begun, bytes])
+      if (bytes.length < LONGEST_MARK) continue
+      decoder = decoderOf(bytes)
+    }
+    const text = checked(decoder.decode(bytes, { stream: true }))
     if (text !== '') yield text
   }
-  const rest = decoder.decode()
+  const rest = checked(decoder === null ? decoderOf(begun).decode(begun) : decoder.decode())
   if (rest !== '') yield rest
+}
+
+const LONGEST_MARK = 2
+type Decoder = InstanceType<typeof TextDecoder>
+
+function decoderOf([first, second]: Uint8Array): Decoder {
+  if (first === 0xff && second === 0xfe) return new TextDecoder('utf-16le')
+  return new TextDecoder(first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8')
+}
+
+function checked(text: string): string {
+  if (text.includes('\0'))
+    throw new RedoubtError('ERR_INPUT_MALFORMED', 'what was read is no text in UTF-8: it holds zero bytes; convert it first')
+  return text
 }
 
 /** Lines without their ends (LF or CR LF); memory is bounded by the longest line that is allowed. */

@@ -143,12 +143,7 @@ describe('a truth table', () => {
   it('denies in a grid what the grid does not name', () => {
     const grid = 'grids:\n  - name: mine\n    roles:\n      application: { invoke: [Model] }\n'
     const names = failures(grid).map(({ name }) => name)
-    expect(names).toEqual([
-      'mine: application invoke Endpoint',
-      'mine: application view Model',
-      'mine: application view Endpoint',
-      'mine: application view System',
-    ])
+    expect(names).toEqual(['mine: application invoke Endpoint', 'mine: application view Model', 'mine: application view Endpoint'])
   })
 
   it('refuses activation by a code, naming the first row that does not hold', () => {
