@@ -30,7 +30,7 @@ interface AssetParts {
   readonly logger: Logger
 }
 
-interface Assets {
+export interface Assets {
   readonly datasets: Datasets
   readonly collections: Collections
   readonly registry: Registry

@@ -32,7 +32,7 @@ it('has an entry for each maker of a key under a class of the tenant, and no oth
   // Places that the server hands to the rotation.
   const compose = files.find(({ path }) => path === 'composition/compose.ts')!.text
   for (const handed of [
-    'vaultKey, reviewsKey, exceptionsKey, erasing.wrapped',
+    'vaultKey, reviewsKey, exceptionsKey, erasuresKey',
     'datasets.sealedObjects, registry.sealedObjects, confidential.sealedObjects',
     'collections.pinnedKeys()',
   ])

@@ -4,10 +4,10 @@ import { signCheckpoint } from './checkpoint.ts'
 import { EntryReader } from './entry-reader.ts'
 import { fitsBody, fitsEntry, type Frontier, type Pending, type PendingFile } from './frontier.ts'
 import type { LogFolder } from './log-folder.ts'
-import { prefixedLeafHash } from './merkle-hash.ts'
+import { OpenBatch } from './open-batch.ts'
 import { type Recovered, recover, type RecoveryOptions } from './recovery.ts'
 import { CHECKPOINT_PATH, parseTilePath, partialPaths, widthAt } from './tile-paths.ts'
-import { BATCH_HEADER_BYTES, RECORD_OVERHEAD_BYTES, type WalWriter } from './write-ahead-log.ts'
+import type { WalWriter } from './write-ahead-log.ts'
 
 /** A batch never exceeds this, so that a commit blocks the loop for milliseconds at most. */
 const MAX_BATCH_BYTES = 1_048_576
@@ -23,10 +23,6 @@ const SEGMENTS_TO_PUBLISH = 4
 const SEGMENTS_LIMIT = 12
 
 type AppendLogOptions = Omit<RecoveryOptions, 'acknowledged'>
-
-/** A batch is not held back for more records than this, nor longer: a client waits for it. */
-const MOST_WAITED_FOR = 32
-const LONGEST_WAIT_MS = 1
 
 /**
  * The log as an append port: group commit, tiles, checkpoints. One writer in one process.
@@ -44,19 +40,7 @@ export class AppendLog {
   #reader: EntryReader
   #note: string
   #published: number
-  readonly #batch: Buffer
-  #used = BATCH_HEADER_BYTES
-  #records = 0
-  #resolves: ((value: never) => void)[] = []
-  #rejects: ((reason: unknown) => void)[] = []
-  /** Per record of the batch: whether the caller wants a receipt or the bare index. */
-  #receipts: boolean[] = []
-  #waitingSince = 0
-  /** Records at the last look, and looks at this batch. */
-  #counted = 0
-  #turns = 0
-  /** Records of the last batch; 0 when it held one alone. */
-  #usual = 0
+  readonly #batch: OpenBatch
   #recovering: Promise<void> | null = null
   #publishing: Promise<unknown> = Promise.resolve()
   #draining: Promise<void> | null = null
@@ -76,7 +60,7 @@ export class AppendLog {
     this.#reader = new EntryReader(recovered.frontier, recovered.files)
     this.#note = recovered.note
     this.#published = recovered.frontier.size
-    this.#batch = Buffer.alloc(Math.min(MAX_BATCH_BYTES, options.segmentBytes))
+    this.#batch = new OpenBatch(Math.min(MAX_BATCH_BYTES, options.segmentBytes), () => this.#commit())
   }
 
   static async open(options: AppendLogOptions): Promise<AppendLog> {
@@ -104,12 +88,7 @@ export class AppendLog {
     if (this.#mustWait()) return this.#ready().then(() => this.append(entry, body))
     const problem = this.#admit(entry.byteLength, body)
     if (problem !== null) return Promise.reject(problem)
-    const batch = this.#batch
-    const at = this.#used + RECORD_OVERHEAD_BYTES
-    batch.set(entry, at)
-    this.#frame(entry.byteLength, body)
-    this.#receipts.push(false)
-    return new Promise<number>(this.#enlist)
+    return this.#batch.add(entry, body)
   }
 
   /** As `append`, for an entry that is still text, and with the receipt. */
@@ -119,9 +98,7 @@ export class AppendLog {
     const atMost = text.length * 3
     const problem = this.#admit(fitsEntry(atMost) ? atMost : Buffer.byteLength(text), body)
     if (problem !== null) return Promise.reject(problem)
-    this.#frame(this.#batch.write(text, this.#used + RECORD_OVERHEAD_BYTES), body)
-    this.#receipts.push(true)
-    return new Promise<AuditReceipt>(this.#enlist)
+    return this.#batch.addText(text, body)
   }
 
   #mustWait(): boolean {
@@ -142,94 +119,31 @@ export class AppendLog {
     if (this.#wal.unretired >= SEGMENTS_LIMIT) await this.publish().catch(() => undefined)
   }
 
-  /** One shared executor instead of a closure for each record. */
-  readonly #enlist = (resolve: (value: never) => void, reject: (reason: unknown) => void): void => {
-    this.#resolves.push(resolve)
-    this.#rejects.push(reject)
-  }
-
   /** Makes room in the batch, or says why the record cannot be taken. */
   #admit(entryBytes: number, body: Uint8Array | null): RedoubtError | null {
     const bodyBytes = body?.byteLength ?? 0
-    const needed = RECORD_OVERHEAD_BYTES + entryBytes + bodyBytes
-    if (!fitsEntry(entryBytes) || !fitsBody(bodyBytes) || BATCH_HEADER_BYTES + needed > this.#batch.byteLength)
+    if (!fitsEntry(entryBytes) || !fitsBody(bodyBytes) || !this.#batch.canHold(entryBytes, bodyBytes))
       return new RedoubtError('ERR_AUDIT_ENTRY_TOO_LARGE')
-    if (this.#used + needed > this.#batch.byteLength) {
+    if (!this.#batch.hasRoom(entryBytes, bodyBytes)) {
       this.#commit()
       if (this.#state !== 'open') return this.#unavailable()
     }
     return null
   }
 
-  #frame(entryBytes: number, body: Uint8Array | null): void {
-    const batch = this.#batch
-    let at = this.#used
-    batch.writeUInt32LE(entryBytes, at)
-    batch.writeUInt32LE(body?.byteLength ?? 0, at + 4)
-    batch[at + 8] = 0
-    at += RECORD_OVERHEAD_BYTES + entryBytes
-    if (body !== null) {
-      batch.set(body, at)
-      at += body.byteLength
-    }
-    this.#used = at
-    if (this.#records++ > 0) return
-    this.#waitingSince = performance.now()
-    this.#counted = 1
-    setImmediate(this.#commitWhenDue)
-  }
-
-  /**
-   * Group commit. A record that comes alone is committed at the end of this turn of the event loop. Where the commits before held
-   * several, those that are on their way are waited for, turn by turn, as long as each brings another: one fdatasync, which costs
-   * as much as all the rest of a request, then serves twice as many.
-   */
-  readonly #commitWhenDue = (): void => {
-    const records = this.#records
-    if (records === 0) return
-    const more = records > this.#counted || this.#turns++ === 0
-    if (more && records < Math.min(2 * this.#usual, MOST_WAITED_FOR) && performance.now() - this.#waitingSince < LONGEST_WAIT_MS) {
-      this.#counted = records
-      setImmediate(this.#commitWhenDue)
-      return
-    }
-    this.#usual = records === 1 ? 0 : records
-    this.#commit()
-  }
-
-  readonly #commit = (): void => {
-    const records = this.#records
-    if (records === 0) return
-    const batch = this.#batch.subarray(0, this.#used)
-    const resolves = this.#resolves
-    const rejects = this.#rejects
-    const receipts = this.#receipts
-    this.#resolves = []
-    this.#rejects = []
-    this.#receipts = []
-    this.#records = 0
-    this.#turns = 0
-    this.#used = BATCH_HEADER_BYTES
-    const first = this.#frontier.size
+  #commit(): void {
+    const batch = this.#batch.take()
+    if (batch === null) return
+    const frontier = this.#frontier
+    const first = frontier.size
     try {
-      this.#wal.write(batch, first, records)
+      this.#wal.write(batch.bytes, first, batch.records)
     } catch (cause) {
       this.#fail(cause)
-      const unavailable = this.#unavailable()
-      for (const reject of rejects) reject(unavailable)
+      batch.refuse(this.#unavailable())
       return
     }
-    let at = BATCH_HEADER_BYTES
-    for (let i = 0; i < records; i++) {
-      const end = at + RECORD_OVERHEAD_BYTES + batch.readUInt32LE(at)
-      const bodyBytes = batch.readUInt32LE(at + 4)
-      const hash = prefixedLeafHash(batch.subarray(at + RECORD_OVERHEAD_BYTES - 1, end))
-      const body = bodyBytes === 0 ? null : batch.subarray(end, end + bodyBytes)
-      this.#frontier.add(batch.subarray(at + RECORD_OVERHEAD_BYTES, end), body, hash)
-      const index = first + i
-      resolves[i]!((receipts[i] ? { index, leafHash: hash.toString('base64') } : index) as never)
-      at = end + bodyBytes
-    }
+    batch.acknowledge(first, (entry, body, hash) => frontier.add(entry, body, hash))
     this.#keepUp()
   }
 
@@ -354,14 +268,7 @@ export class AppendLog {
     } catch {
       // The file is given up either way; recovery opens a new one.
     }
-    const rejects = this.#rejects
-    this.#resolves = []
-    this.#rejects = []
-    this.#receipts = []
-    this.#records = 0
-    this.#used = BATCH_HEADER_BYTES
-    const unavailable = this.#unavailable()
-    for (const reject of rejects) reject(unavailable)
+    this.#batch.take()?.refuse(this.#unavailable())
   }
 
   #unavailable(): RedoubtError {

@@ -1,33 +1,17 @@
-import { hash, type KeyObject } from 'node:crypto'
-import {
-  asRedoubtError,
-  type AuditEvent,
-  type AuditReceipt,
-  type AuditSink,
-  canonicalJson,
-  type Clock,
-  type JsonObject,
-  parseStrictJson,
-  RedoubtError,
-  type Signer,
-  type SubjectSealer,
-} from '#foundation/core'
-import type { DurableFolder } from '#foundation/storage'
+import { asRedoubtError, type AuditEvent, type AuditReceipt, type JsonObject, RedoubtError } from '#foundation/core'
 import { AppendLog } from './append-log.ts'
-import { isSignedBy, logVerifierKey, parseCheckpoint } from './checkpoint.ts'
-import type { CheckpointSink } from './checkpoint-sinks.ts'
-import { CompactRange } from './compact-range.ts'
-import { MAX_BODY_BYTES } from './entry-bundle.ts'
-import { entryText, parseEntry, type PersonalCommitment, personalOf, splitBody } from './event-entry.ts'
+import { logVerifierKey, parseCheckpoint } from './checkpoint.ts'
+import type { AuditLog, AuditLogOptions, InclusionEvidence, PersonalOfEntry } from './contract.ts'
+import { entryText, parseEntry, type PersonalCommitment } from './event-entry.ts'
 import type { ExportSelection } from './export-format.ts'
 import { beginExport, type LogExport } from './export-log.ts'
-import { emptyRoot } from './merkle-hash.ts'
-import { Outbox, type SinkState } from './outbox.ts'
-import type { ParallelWriter } from './parallel-writer.ts'
-import { consistencyProof, inclusionProof, type NodeReader } from './prove-merkle.ts'
+import { Outbox } from './outbox.ts'
+import { openPersonal, sealPersonal } from './personal-fields.ts'
+import { consistencyProof, inclusionProof } from './prove-merkle.ts'
+import { refuseRollback } from './refuse-rollback.ts'
 import { SearchIndex, type SearchQuery, type SearchResult } from './search-index.ts'
-import { formatVerifierKey, verifierKeyOf } from './signed-note.ts'
-import { tileNodes } from './tile-reader.ts'
+import { formatVerifierKey } from './signed-note.ts'
+import { publishedNodes } from './tile-reader.ts'
 import { formatProof } from './tlog-proof.ts'
 
 /** A checkpoint is due this often: what nobody outside has seen yet is at most this old. */
@@ -44,77 +28,6 @@ const INDEX_TICKS_AT_MOST = 10
 /** How long a proof waits for cosignatures, and the end of the log for its outside places. */
 const COSIGN_WAIT_MS = 2_000
 const CLOSE_WAIT_MS = 5_000
-const BODY_JSON_BOUNDS = { maxBytes: MAX_BODY_BYTES, maxDepth: 64 }
-/** Additional data of every sealed body: a ciphertext of another room is not taken for personal fields of an event. */
-const SEALING_CONTEXT = 'redoubt/audit/personal/v1'
-
-export interface AuditLogOptions {
-  readonly folder: DurableFolder
-  /** Ed25519. */
-  readonly signer: Signer
-  /** Ed25519 keys that signed checkpoints here before the present one: what they signed last is taken as this log's, and signed anew. */
-  readonly signedBefore?: readonly KeyObject[]
-  readonly sealer: SubjectSealer
-  /** HMAC key of the search index. */
-  readonly searchKey: KeyObject
-  /** File of the search index, or `:memory:`. */
-  readonly indexPath: string
-  /** Origin of the log and name of its key: a schema-less URL. */
-  readonly origin: string
-  readonly clock: Clock
-  /** Which server wrote an event. */
-  readonly instance: string
-  readonly outside?: readonly CheckpointSink[]
-  readonly checkpointIntervalMs?: number
-  readonly segmentBytes?: number
-  /** Writes tiles beside the event loop, where the folder is one of this host; without it they are written through `folder`. */
-  readonly parallelWriter?: ParallelWriter
-}
-
-export interface InclusionEvidence {
-  /** C2SP tlog-proof. */
-  readonly proof: string
-  /** The entry as text; its UTF-8 bytes are what the proof is about. */
-  readonly entry: string
-  readonly index: number
-}
-
-export interface PersonalOfEntry {
-  /** Pseudonym. */
-  readonly subject: string
-  /** Null when the subject was erased, or the sealed body is gone. */
-  readonly fields: JsonObject | null
-}
-
-export interface AuditLog extends AuditSink {
-  /** The append port: resolves with the index when the leaf, and its body, are durable. @throws as `record`. */
-  append(leaf: Uint8Array, body?: Uint8Array): Promise<number>
-  /** Publishes a checkpoint over everything recorded so far. @returns the signed note. */
-  publish(): Promise<string>
-  /** The latest published note, with the cosignatures known so far. */
-  checkpoint(): string
-  /** Entries that are durable; the checkpoint may cover fewer. */
-  size(): number
-  /** The signed-note verifier key of the log. */
-  verifierKey(): string
-  /** A resource of C2SP tlog-tiles, or null. Entry bundles need `readAudit`: the caller decides. */
-  resource(path: string): Uint8Array | null
-  /** A proof under a checkpoint that covers the entry. @throws {RedoubtError} `ERR_NOT_FOUND` beyond the log. */
-  prove(index: number): Promise<InclusionEvidence>
-  /** The entry with this index if `record` wrote it, else null. */
-  entry(index: number): JsonObject | null
-  entryBytes(index: number): Uint8Array | null
-  openPersonal(index: number): Promise<readonly PersonalOfEntry[]>
-  search(query: SearchQuery): SearchResult
-  /**
-   * Begins to take entries out as a file that whoever has it can verify with `verifyExport`; personal fields stay sealed. Nothing is
-   * recorded of it here: the caller records the beginning before it asks for chunks.
-   */
-  beginExport(selection: ExportSelection): Promise<LogExport>
-  health(): { readonly ok: boolean; readonly size: number; readonly published: number; readonly outside: readonly SinkState[] }
-  /** Publishes a last checkpoint, waits a little for the outside places, and stops. */
-  close(): Promise<void>
-}
 
 /**
  * Opens the log in its folder, or begins one there, and recovers what a crash left.
@@ -138,35 +51,6 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     log.close()
     throw cause
   }
-}
-
-/** A log that is shorter than, or different from, what it once told the outside has been rolled back. */
-async function refuseRollback(log: AppendLog, { outside = [], origin, signer, signedBefore = [] }: AuditLogOptions): Promise<void> {
-  const keys = [logVerifierKey(origin, signer), ...signedBefore.map((publicKey) => verifierKeyOf('Ed25519', origin, publicKey))]
-  for (const sink of outside) {
-    // A place that cannot be asked is no reason to stop; the next push will tell.
-    const text = await sink.latest?.().catch(() => null)
-    const seen = text === undefined || text === null ? null : parseCheckpoint(text)
-    if (seen === null || !keys.some((key) => isSignedBy(seen, key))) continue
-    const behind = seen.size > log.published
-    if (behind || !rootAt(log, seen.size).equals(seen.root))
-      throw new RedoubtError(
-        'ERR_AUDIT_CORRUPT',
-        `the log is not the one of which \`${sink.name}\` holds a checkpoint of size ${seen.size}`,
-      )
-  }
-}
-
-function rootAt(log: AppendLog, size: number): Buffer {
-  if (size === 0) return Buffer.from(emptyRoot())
-  // Peaks of the smaller tree are nodes of the larger one.
-  const nodes = publishedNodes(log)
-  const range = CompactRange.restore(size, (height) => nodes(height, Math.floor(size / 2 ** height) - 1))
-  return Buffer.from(range.root())
-}
-
-function publishedNodes(log: AppendLog): NodeReader {
-  return tileNodes(log.published, (path) => log.resource(path))
 }
 
 class DurableAuditLog implements AuditLog {
@@ -223,7 +107,8 @@ class DurableAuditLog implements AuditLog {
   }
 
   record(event: AuditEvent): Promise<AuditReceipt> {
-    if (event.personal !== undefined && event.personal.length > 0) return this.#recordPersonal(event)
+    const { personal } = event
+    if (personal !== undefined && personal.length > 0) return this.#recordPersonal(event, personal)
     try {
       return this.#log.appendText(this.#text(event, []), null)
     } catch (cause) {
@@ -231,17 +116,10 @@ class DurableAuditLog implements AuditLog {
     }
   }
 
-  async #recordPersonal(event: AuditEvent): Promise<AuditReceipt> {
-    const personal: PersonalCommitment[] = []
-    const ciphertexts: Uint8Array[] = []
+  async #recordPersonal(event: AuditEvent, personal: NonNullable<AuditEvent['personal']>): Promise<AuditReceipt> {
     try {
-      for (const { subject, fields } of event.personal ?? []) {
-        const { pseudonym, ciphertext } = await this.#options.sealer.seal(subject, Buffer.from(canonicalJson(fields)), SEALING_CONTEXT)
-        personal.push({ pseudonym, sha256: hash('sha256', ciphertext, 'hex'), bytes: ciphertext.byteLength })
-        ciphertexts.push(ciphertext)
-      }
-      const body = ciphertexts.length === 1 ? ciphertexts[0]! : Buffer.concat(ciphertexts)
-      return await this.#log.appendText(this.#text(event, personal), body)
+      const { commitments, body } = await sealPersonal(personal, this.#options.sealer)
+      return await this.#log.appendText(this.#text(event, commitments), body)
     } catch (cause) {
       throw asRedoubtError(cause, 'ERR_AUDIT_UNAVAILABLE')
     }
@@ -318,30 +196,8 @@ class DurableAuditLog implements AuditLog {
     return this.#log.entry(index)
   }
 
-  async openPersonal(index: number): Promise<readonly PersonalOfEntry[]> {
-    const entry = this.entry(index)
-    const personal = entry === null ? [] : (personalOf(entry) ?? [])
-    const body = personal.length === 0 ? null : this.#log.body(index)
-    const parts = body && splitBody(body, personal)
-    return Promise.all(
-      personal.map(async ({ pseudonym, sha256 }, i) => {
-        const ciphertext = parts?.[i]
-        if (ciphertext === undefined) return { subject: pseudonym, fields: null }
-        if (hash('sha256', ciphertext, 'hex') !== sha256)
-          throw new RedoubtError('ERR_AUDIT_CORRUPT', `the sealed body of entry ${index} is not the one it commits to`)
-        return { subject: pseudonym, fields: await this.#open(pseudonym, ciphertext) }
-      }),
-    )
-  }
-
-  async #open(pseudonym: string, ciphertext: Uint8Array): Promise<JsonObject | null> {
-    try {
-      const plaintext = await this.#options.sealer.open({ pseudonym, ciphertext }, SEALING_CONTEXT)
-      return parseStrictJson(plaintext, BODY_JSON_BOUNDS) as JsonObject
-    } catch (cause) {
-      if (cause instanceof RedoubtError && cause.code === 'ERR_KEYS_DESTROYED') return null
-      throw cause
-    }
+  openPersonal(index: number): Promise<readonly PersonalOfEntry[]> {
+    return openPersonal(index, this.entry(index), (of) => this.#log.body(of), this.#options.sealer)
   }
 
   search(query: SearchQuery): SearchResult {

@@ -12,7 +12,8 @@ import {
 } from 'node:crypto'
 import { type AuditEvent, ManualClock, RedoubtError, type SealedFields, type Signer, type SubjectSealer } from '#foundation/core'
 import { type DurableFolder, MemoryFolder } from '#foundation/storage'
-import { type AuditLog, type AuditLogOptions, openAuditLog } from './audit-log.ts'
+import { openAuditLog } from './audit-log.ts'
+import type { AuditLog, AuditLogOptions } from './contract.ts'
 
 /** Real, small implementations of the ports that the log needs, for its tests and benchmarks. */
 export const TEST_ORIGIN = 'redoubt.test/log'

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { type DurableFolder, MemoryFolder } from '#foundation/storage'
-import type { AuditLog } from './audit-log.ts'
+import type { AuditLog } from './contract.ts'
 import { MemorySealer, openTestLog, readerOf, testEvent } from './audit-testing.ts'
 import { copySealedLog } from './copy-log.ts'
 import { verifyLog } from './verify-log.ts'

@@ -1,5 +1,6 @@
-export { type AuditLog, type AuditLogOptions, type InclusionEvidence, openAuditLog, type PersonalOfEntry } from './audit-log.ts'
+export { openAuditLog } from './audit-log.ts'
 export { type Checkpoint, openCheckpoint, parseCheckpoint } from './checkpoint.ts'
+export type { AuditLog, AuditLogOptions, InclusionEvidence, PersonalOfEntry } from './contract.ts'
 export { copySealedLog } from './copy-log.ts'
 export { type CheckpointSink, type ConsistencySource, folderSink, witnessSink, type WitnessSinkOptions } from './checkpoint-sinks.ts'
 export { type AuditConfig, auditConfig } from './config.ts'

@@ -38,3 +38,8 @@ export function tileNodes(size: number, read: (path: string) => Uint8Array | nul
     return subtree(tile(level, tileIndex), firstRow - tileIndex * TILE_WIDTH, inner)
   }
 }
+
+/** Reads nodes of the tree under the latest checkpoint of a log. */
+export function publishedNodes(log: { readonly published: number; resource(path: string): Uint8Array | null }): NodeReader {
+  return tileNodes(log.published, (path) => log.resource(path))
+}

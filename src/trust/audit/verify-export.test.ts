@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ManualClock } from '#foundation/core'
-import type { AuditLog } from './audit-log.ts'
+import type { AuditLog } from './contract.ts'
 import { openTestLog, TEST_TIME, testEvent, testSigner } from './audit-testing.ts'
 import { CompactRange } from './compact-range.ts'
 import { EXPORT_ENDED, type ExportSelection } from './export-format.ts'
