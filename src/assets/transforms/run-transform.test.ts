@@ -199,7 +199,7 @@ describe('a transform that is run (A9)', () => {
     const found = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts') && !/\.(test|fixtures|system|child)\.ts$/.test(name))
       .map((name) => name.slice(0, -3))
-    const others = ['index', 'tables', 'transform-version', 'transforms']
+    const others = ['index', 'transform-runs', 'transform-version', 'transforms']
     expect([...TRANSFORM_MODULES].sort()).toEqual(found.filter((name) => !others.includes(name)).sort())
   })
 })

@@ -38,6 +38,8 @@ export interface RunSource {
 
 export interface RunAsk {
   readonly transform: TransformVersion
+  /** Its id, for the record. */
+  readonly run: string
   /** In the order of `sourcesOf`. */
   readonly sources: readonly RunSource[]
   readonly by: EntityUid
@@ -59,7 +61,7 @@ const MAX_HEAP_MIB = 1_024
  *   `Datasets.commit`; the signal's reason.
  */
 export async function runTransform(ports: RunPorts, ask: RunAsk): Promise<ImportedVersion> {
-  const { transform, sources, by, requestId } = ask
+  const { transform, run, sources, by, requestId } = ask
   const { definition } = transform
   const facts = sources.map((source) => source.facts)
   const plan = planOf(definition, facts)
@@ -85,7 +87,11 @@ export async function runTransform(ports: RunPorts, ask: RunAsk): Promise<Import
   })
   try {
     const asked = { by, ...(requestId === undefined ? {} : { requestId }) }
-    const ended = await ports.transforms.recordRun(transform, { sources: read, target: definition.to.dataset, process: process_ }, asked)
+    const ended = await ports.transforms.recordRun(
+      transform,
+      { run, sources: read, target: definition.to.dataset, process: process_ },
+      asked,
+    )
     const end = (made: TransformEnd['made'], code: TransformEnd['code']): Promise<void> => ended({ made, code, details: counts() })
     try {
       const derivedFrom = {
@@ -113,7 +119,7 @@ export async function runTransform(ports: RunPorts, ask: RunAsk): Promise<Import
           ...version,
           ...asked,
           event: 'data.transform',
-          details: () => ({ ...derivedFrom, ...counts(), process: process_ }),
+          details: () => ({ run, ...derivedFrom, ...counts(), process: process_ }),
           scan: inheritedScan(plan, facts),
           still: () => demandUnchanged(ports, ask),
           signal: ask.signal,
