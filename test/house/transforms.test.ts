@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, type House, type HouseAccount, openHouse } from './house.fixture.ts'
 
@@ -29,6 +30,20 @@ const run = async (name: string, by = engineer, body: object = {}): Promise<any>
   return answer.status === 200 ? JSON.parse(answer.text.trim().split('\n').at(-1) ?? '') : answer.json
 }
 
+function nameInCertificate(): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: 'localhost', servername: 'localhost', port: house.port, ca: house.ca }, () => {
+      resolve(
+        socket
+          .getPeerCertificate()
+          .subjectaltname?.split(', ')
+          .find((name) => name.startsWith('URI:')),
+      )
+      socket.destroy()
+    }).on('error', reject)
+  })
+}
+
 beforeAll(async () => {
   writeFileSync(join(folder, 'test.cedar'), POLICIES)
   house = await openHouse((configuration) => ({ ...configuration, policies: folder }))
@@ -52,6 +67,9 @@ describe('transforms of data sets (A9)', () => {
     expect((await call(scientist, 'GET', '/transforms/t')).json.versions).toEqual([saved.json.transform])
     const shown = (await call(engineer, 'GET', '/datasets/made')).json
     expect(shown.derivedFrom).toMatchObject({ transform: { name: 't', version: 1 }, sources: [{ name: 'plain', version: 1 }], person: { id: 'engineer' } }) // prettier-ignore
+    const [recorded] = await house.entries({ type: 'transform.run' })
+    // The name that whoever connects sees in the certificate is the name in the record.
+    expect(await nameInCertificate()).toBe(`URI:${(recorded!.event as any).details.process.spiffeId}`)
     const events = (await house.entries({ type: 'control.admission' })).map(({ event }: any) => `${event.action} ${event.resource.type}::${event.resource.id}`) // prettier-ignore
     expect(events).toEqual(expect.arrayContaining(['runTransform Transform::t', 'transform Dataset::plain', 'import System::dataset:made']))
   })

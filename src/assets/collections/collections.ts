@@ -6,6 +6,7 @@ import {
   type EntityUid,
   type JsonObject,
   newId,
+  processFacts,
   RedoubtError,
   SENSITIVITIES,
 } from '#foundation/core'
@@ -17,7 +18,7 @@ import { checkCollection, checkCollectors, type Collection, type CreateCollectio
 import type { Append, Appended, Collections, CollectionsOptions, CutAsk } from './contract.ts'
 import { CollectionLog, type Pending, type SealedPart } from './collection-log.ts'
 import { type BatchReceipt, KnownBatches, keyOf } from './known-batches.ts'
-import { makeVersion, processFacts } from './make-version.ts'
+import { makeVersion } from './make-version.ts'
 import { FOLDER, listSegments, ownerOf, removeSegments, wrappedKeys } from './segment-files.ts'
 import { openTable } from './tables.ts'
 
@@ -185,7 +186,7 @@ class OpenedCollections implements Collections {
     this.#demandOpen(name)
     this.#demandRoom(log.pending)
     const release = this.#pressure.take(encoded.byteLength)
-    const details = { batch, rows, bytes, digest, process: processFacts(code) }
+    const details = { batch, rows, bytes, digest, process: processFacts('server', code) }
     const more = { purpose, ...(legalBasis === undefined ? {} : { legalBasis }) }
     let recorded = false
     try {

@@ -1,7 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import { hostname } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { asRedoubtError, type AuditSink, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type AuditSink, type EntityUid, type JsonObject, processFacts, RedoubtError } from '#foundation/core'
 import type { Datasets, DatasetVersion, ImportedVersion, RowAccess, SealJob, VersionFacts } from '#assets/datasets'
 import type { Keys, KeyUse } from '#trust/keys'
 import { codeDigest, RUNNING_EXTENSION } from './code-digest.ts'
@@ -79,7 +78,7 @@ export async function runTransform(ports: RunPorts, ask: RunAsk): Promise<Import
   worker.on('error', (cause: NodeJS.ErrnoException) => broken.reject(endOf(cause)))
   worker.on('exit', () => broken.reject(new RedoubtError('ERR_TRANSFORM_FAILED', 'the thread of the transform ended without a result')))
   const read = sources.map(({ version: { name, version, digest: of } }) => ({ name, version, digest: of }))
-  const process_: JsonObject = { kind: 'transform-thread', pid: process.pid, thread: worker.threadId, host: hostname(), executable: process.execPath, codeDigest: digest } // prettier-ignore
+  const process_ = processFacts('transform-thread', digest, worker.threadId)
   let done: WorkDone | null = null
   const counts = (): JsonObject => ({
     steps: (done?.steps ?? []).map(({ step, rowsIn, rowsOut }) => ({ step, rowsIn, rowsOut })),
