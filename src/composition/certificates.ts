@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { createPublicKey } from 'node:crypto'
-import type { Clock } from '#foundation/core'
+import { type Clock, SERVER_SPIFFE_ID } from '#foundation/core'
 import { createCertificateAuthority, issueServerCertificate, type ServerCertificate } from '#foundation/crypto'
 import type { Keys, KeyUse } from '#trust/keys'
 
@@ -46,7 +46,7 @@ export async function openCertificates(options: {
         authorityKey,
         dnsNames: names.filter((name) => isIP(name) === 0),
         ipAddresses: names.filter((name) => isIP(name) !== 0),
-        spiffeId: 'spiffe://redoubt/server',
+        spiffeId: SERVER_SPIFFE_ID,
         now: clock.now(),
       }),
   }

@@ -55,6 +55,7 @@ export function controlPlane(of: PlaneParts): ControlPlane {
     pipelines: of.pipelines,
     transforms: of.transforms,
     runTransform: (ask) => of.runTransform(ask),
+    transformRuns: of.transformRuns,
     confidential: of.confidential,
     models: of.models,
     limits: of.limits,

@@ -2,7 +2,7 @@ import type { Collections } from '#assets/collections'
 import { type Datasets, type ImportedVersion, openDatasets } from '#assets/datasets'
 import { openPipelines, type Pipelines } from '#assets/pipelines'
 import { openRegistry, type Registry } from '#assets/registry'
-import { openTransforms, type RunAsk, runTransform, type Transforms } from '#assets/transforms'
+import { openTransforms, type RunAsk, runTransform, TransformRuns, type Transforms } from '#assets/transforms'
 import type { AuditSink, Clock, LegalHolds } from '#foundation/core'
 import type { Database, DurableFolder } from '#foundation/storage'
 import { columnScanner, type ConfidentialStore, fingerprintKey, openConfidential, type Planner } from '#gateway/filters'
@@ -36,6 +36,7 @@ export interface Assets {
   readonly registry: Registry
   readonly pipelines: Pipelines
   readonly transforms: Transforms
+  readonly transformRuns: TransformRuns
   runTransform(ask: RunAsk): Promise<ImportedVersion>
   readonly confidential: ConfidentialStore
 }
@@ -53,6 +54,7 @@ export async function openAssets(
   return {
     datasets,
     transforms,
+    transformRuns: new TransformRuns(clock),
     runTransform: (ask) => runTransform(running, ask),
     collections: startCollections({ ...common, datasets, digestKey, codeDigest, environment: profile, logger }, closers),
     registry: openRegistry({ ...common, environment: profile, signedBefore: keyring.signedBefore('model-signing') }),

@@ -65,12 +65,16 @@ describe('collecting rows', () => {
     const { batch } = await world.append([{ patient: 'canary-person', age: 8097 }])
     const event = world.events.find(({ type }) => type === 'data.append')
     expect(event).toMatchObject({ actor: APP, action: 'append', resource: { type: 'Dataset', id: 'visits' }, outcome: 'success', purpose: 'care' }) // prettier-ignore
-    expect(event?.details).toMatchObject({ batch, rows: 1, process: { kind: 'server', pid: process.pid, code: 'c0de' } })
+    expect(event?.details).toMatchObject({
+      batch,
+      rows: 1,
+      process: { kind: 'server', spiffeId: 'spiffe://redoubt/server', pid: process.pid, codeDigest: 'c0de' },
+    })
     expect(event?.details?.['digest']).toMatch(/^[0-9a-f]{64}$/)
     expect(writtenAtRecord).toBe(0)
     expect(JSON.stringify(world.events)).not.toMatch(/canary-person|8097/)
     await cut()
-    expect(world.events.find(({ type }) => type === 'data.cut')?.details).toMatchObject({ rows: 1, collected: { rows: 1, batches: 1 }, process: { pid: process.pid, code: 'c0de' } }) // prettier-ignore
+    expect(world.events.find(({ type }) => type === 'data.cut')?.details).toMatchObject({ rows: 1, collected: { rows: 1, batches: 1 }, process: { pid: process.pid, codeDigest: 'c0de' } }) // prettier-ignore
   })
 
   it('takes nothing that cannot be put on record', async () => {

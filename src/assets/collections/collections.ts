@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { asRedoubtError, type EntityFacts, type EntityUid, newId, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type EntityFacts, type EntityUid, newId, processFacts, RedoubtError } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
 import { encodeRowGroup, type ImportedVersion } from '#assets/datasets'
 import type { KeyUse } from '#trust/keys'
@@ -11,7 +11,6 @@ import { CollectionRegister } from './collection-register.ts'
 import type { Append, Appended, Collections, CollectionsOptions, CutAsk } from './contract.ts'
 import { type BatchReceipt, keyOf } from './known-batches.ts'
 import { LiveLogs } from './live-logs.ts'
-import { processFacts } from './make-version.ts'
 import { FOLDER, listSegments, ownerOf, removeSegments, wrappedKeys } from './segment-files.ts'
 import { VersionCuts } from './version-cuts.ts'
 import { demandRoom } from './waiting-bounds.ts'
@@ -137,7 +136,7 @@ class OpenedCollections implements Collections {
     this.#demandOpen(name)
     demandRoom(log.pending)
     const release = this.#pressure.take(encoded.byteLength)
-    const details = { batch, rows, bytes, digest, process: processFacts(code) }
+    const details = { batch, rows, bytes, digest, process: processFacts('server', code) }
     const more = { purpose, ...(legalBasis === undefined ? {} : { legalBasis }) }
     let recorded = false
     try {

@@ -1,15 +1,9 @@
-import { hostname } from 'node:os'
-import type { JsonObject } from '#foundation/core'
+import { processFacts } from '#foundation/core'
 import type { Datasets, DatasetVersion, ImportedVersion, RowGroup } from '#assets/datasets'
 import type { KeyUse } from '#trust/keys'
 import type { Collection } from './collection.ts'
 import type { CollectionLog, SealedPart } from './collection-log.ts'
 import type { CutAsk } from './contract.ts'
-
-/** Which process had the rows in clear, and which code it runs. */
-export function processFacts(code: string): JsonObject {
-  return { kind: 'server', pid: process.pid, host: hostname(), code }
-}
 
 interface Collected {
   readonly log: CollectionLog
@@ -43,7 +37,7 @@ export function makeVersion(
     details: () => ({
       collected: { rows: sealed.rows, batches: sealed.batches, frame: sealed.place.lastFrame },
       after: base ? { version: base.version, digest: base.digest } : null,
-      process: processFacts(code),
+      process: processFacts('server', code),
     }),
     commit: ({ version }) => commit(version),
   })

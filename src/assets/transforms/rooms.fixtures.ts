@@ -1,6 +1,6 @@
 /** Transforms over real files, keys and log, as a server has them. */
 import { join } from 'node:path'
-import { systemClock } from '#foundation/core'
+import { newId, systemClock } from '#foundation/core'
 import { nodeFolder, openDatabase } from '#foundation/storage'
 import { type Datasets, EVERY_ROW_WHOLE, openDatasets } from '#assets/datasets'
 import { openAuditLog } from '#trust/audit'
@@ -20,7 +20,7 @@ export const DEFINITION = checkedTransform({
 export interface Rooms {
   readonly datasets: Datasets
   /** Reads `visits`, makes the next version of `made`. */
-  run(): Promise<{ readonly version: number; readonly digest: string; readonly rows: number }>
+  run(signal?: AbortSignal): Promise<{ readonly version: number; readonly digest: string; readonly rows: number }>
   close(): Promise<void>
 }
 
@@ -49,12 +49,13 @@ export async function openRooms(root: string): Promise<Rooms> {
   const ports = { datasets, transforms, keys, audit, pseudonymKey: keyring.pseudonymKey, objectsPath: at(OBJECTS) }
   return {
     datasets,
-    async run() {
+    async run(signal) {
       const transform = transforms.get('made') ?? (await transforms.save({ name: 'made', definition: DEFINITION, replaces: null, by: ADA }))
       const version = datasets.get('visits')!
       const access = { ...EVERY_ROW_WHOLE, action: 'transform' }
       const use = { principal: ADA, purpose: 'care', resource: { type: 'Dataset', id: 'visits' } }
-      return runTransform(ports, { transform, sources: [{ version, facts: factsOf(datasets, version), access, use }], by: ADA })
+      const source = { version, facts: factsOf(datasets, version), access, use }
+      return runTransform(ports, { transform, run: newId('run'), sources: [source], by: ADA, ...(signal ? { signal } : {}) })
     },
     async close() {
       await keys.close()

@@ -73,7 +73,7 @@ describe('a transform that is run (A9)', () => {
     const types = world.events.map(({ type }) => type).filter((type) => type.startsWith('transform.') || type === 'data.read' || type === 'data.transform') // prettier-ignore
     expect(types).toEqual(['transform.edit', 'transform.run', 'data.read', 'data.transform', 'transform.end'])
     const run = world.events.find(({ type }) => type === 'transform.run')!
-    const process_ = { kind: 'transform-thread', pid: process.pid, thread: expect.any(Number), host: expect.any(String), executable: process.execPath, codeDigest: codeDigest() } // prettier-ignore
+    const process_ = { kind: 'transform-thread', spiffeId: 'spiffe://redoubt/server', pid: process.pid, thread: expect.any(Number), host: expect.any(String), executable: process.execPath, codeDigest: codeDigest() } // prettier-ignore
     expect(run.details).toMatchObject({ process: process_, sources: [{ name: 'visits', version: 1 }] })
     expect((run.details as any).process.thread).toBeGreaterThan(0)
     expect(world.events.find(({ type }) => type === 'data.transform')!.details).toMatchObject({
@@ -199,7 +199,7 @@ describe('a transform that is run (A9)', () => {
     const found = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.ts') && !/\.(test|fixtures|system|child)\.ts$/.test(name))
       .map((name) => name.slice(0, -3))
-    const others = ['index', 'tables', 'transform-version', 'transforms']
+    const others = ['index', 'transform-runs', 'transform-version', 'transforms']
     expect([...TRANSFORM_MODULES].sort()).toEqual(found.filter((name) => !others.includes(name)).sort())
   })
 })

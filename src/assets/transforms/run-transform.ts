@@ -1,7 +1,6 @@
 import type { KeyObject } from 'node:crypto'
-import { hostname } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { asRedoubtError, type AuditSink, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type AuditSink, type EntityUid, type JsonObject, processFacts, RedoubtError } from '#foundation/core'
 import type { Datasets, DatasetVersion, ImportedVersion, RowAccess, SealJob, VersionFacts } from '#assets/datasets'
 import type { Keys, KeyUse } from '#trust/keys'
 import { codeDigest, RUNNING_EXTENSION } from './code-digest.ts'
@@ -38,6 +37,8 @@ export interface RunSource {
 
 export interface RunAsk {
   readonly transform: TransformVersion
+  /** Its id, for the record. */
+  readonly run: string
   /** In the order of `sourcesOf`. */
   readonly sources: readonly RunSource[]
   readonly by: EntityUid
@@ -59,7 +60,7 @@ const MAX_HEAP_MIB = 1_024
  *   `Datasets.commit`; the signal's reason.
  */
 export async function runTransform(ports: RunPorts, ask: RunAsk): Promise<ImportedVersion> {
-  const { transform, sources, by, requestId } = ask
+  const { transform, run, sources, by, requestId } = ask
   const { definition } = transform
   const facts = sources.map((source) => source.facts)
   const plan = planOf(definition, facts)
@@ -77,7 +78,7 @@ export async function runTransform(ports: RunPorts, ask: RunAsk): Promise<Import
   worker.on('error', (cause: NodeJS.ErrnoException) => broken.reject(endOf(cause)))
   worker.on('exit', () => broken.reject(new RedoubtError('ERR_TRANSFORM_FAILED', 'the thread of the transform ended without a result')))
   const read = sources.map(({ version: { name, version, digest: of } }) => ({ name, version, digest: of }))
-  const process_: JsonObject = { kind: 'transform-thread', pid: process.pid, thread: worker.threadId, host: hostname(), executable: process.execPath, codeDigest: digest } // prettier-ignore
+  const process_ = processFacts('transform-thread', digest, worker.threadId)
   let done: WorkDone | null = null
   const counts = (): JsonObject => ({
     steps: (done?.steps ?? []).map(({ step, rowsIn, rowsOut }) => ({ step, rowsIn, rowsOut })),
@@ -85,7 +86,11 @@ export async function runTransform(ports: RunPorts, ask: RunAsk): Promise<Import
   })
   try {
     const asked = { by, ...(requestId === undefined ? {} : { requestId }) }
-    const ended = await ports.transforms.recordRun(transform, { sources: read, target: definition.to.dataset, process: process_ }, asked)
+    const ended = await ports.transforms.recordRun(
+      transform,
+      { run, sources: read, target: definition.to.dataset, process: process_ },
+      asked,
+    )
     const end = (made: TransformEnd['made'], code: TransformEnd['code']): Promise<void> => ended({ made, code, details: counts() })
     try {
       const derivedFrom = {
@@ -113,7 +118,7 @@ export async function runTransform(ports: RunPorts, ask: RunAsk): Promise<Import
           ...version,
           ...asked,
           event: 'data.transform',
-          details: () => ({ ...derivedFrom, ...counts(), process: process_ }),
+          details: () => ({ run, ...derivedFrom, ...counts(), process: process_ }),
           scan: inheritedScan(plan, facts),
           still: () => demandUnchanged(ports, ask),
           signal: ask.signal,

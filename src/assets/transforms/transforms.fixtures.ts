@@ -88,7 +88,7 @@ export function openWorld(): World {
         const { columns, masked } = datasets.read(version, use, own)
         return { version, facts: factsOf(datasets, version, { columns, masked }), access: own, use }
       })
-      return runTransform({ ...ports, ...change }, { transform, sources, by: ADA, ...ask })
+      return runTransform({ ...ports, ...change }, { transform, run: `run_${saved}`, sources, by: ADA, ...ask })
     },
     async rows(name: string) {
       const rows: Record<string, number | string | null>[] = []

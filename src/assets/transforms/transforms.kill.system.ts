@@ -8,7 +8,7 @@ import { filesBelow, searchFiles } from '../../../test/house/search-canaries.ts'
 import { OBJECTS, openRooms } from './rooms.fixtures.ts'
 import { ADA } from './transforms.fixtures.ts'
 
-const KILLS = Number(process.env['REDOUBT_KILLS'] ?? 12)
+const KILLS = Number(process.env['REDOUBT_KILLS'] ?? 10)
 const SEED = Number(process.env['REDOUBT_SEED'] ?? Date.now() % 1_000_000)
 /** Of the time that one run takes here. */
 const LATEST = 1.6
@@ -26,11 +26,14 @@ async function* visits(): AsyncGenerator<Uint8Array> {
 }
 
 /**
- * Runs transforms and kills them without warning, `afterMs` after the rooms are open, or when the first run is acknowledged.
- * @returns `VERSION DIGEST` of each that was acknowledged, and how long it lived with open rooms.
+ * Runs transforms and kills them without warning, `afterMs` after the rooms are open, or when the first run is over.
+ * @returns `VERSION DIGEST` of each that was acknowledged, how many files each left that was cancelled, and how long it lived with open rooms.
  */
-function live(afterMs: number | null): Promise<{ readonly acknowledged: readonly string[]; readonly ms: number }> {
-  const child = spawn(process.execPath, [new URL('transform-runner.child.fixtures.ts', import.meta.url).pathname, root], {
+function live(
+  afterMs: number | null,
+  begin: 'cancel' | 'whole',
+): Promise<{ readonly acknowledged: readonly string[]; readonly left: readonly number[]; readonly ms: number }> {
+  const child = spawn(process.execPath, [new URL('transform-runner.child.fixtures.ts', import.meta.url).pathname, root, begin], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   return new Promise((resolve, reject) => {
@@ -42,7 +45,7 @@ function live(afterMs: number | null): Promise<{ readonly acknowledged: readonly
         openedAt = performance.now()
         if (afterMs !== null) setTimeout(() => child.kill('SIGKILL'), afterMs)
       }
-      if (afterMs === null && output.includes('ack ')) child.kill('SIGKILL')
+      if (afterMs === null && /^(ack|cancelled) /m.test(output)) child.kill('SIGKILL')
     })
     child.on('error', reject)
     child.on('close', (_code, signal) => {
@@ -50,22 +53,26 @@ function live(afterMs: number | null): Promise<{ readonly acknowledged: readonly
       // A last line without its end was not wholly written, so it promises nothing.
       const lines = output.slice(0, output.lastIndexOf('\n')).split('\n')
       const acknowledged = lines.filter((line) => line.startsWith('ack ')).map((line) => line.slice(4))
-      resolve({ acknowledged, ms: performance.now() - (openedAt ?? 0) })
+      const left = lines.filter((line) => line.startsWith('cancelled ')).map((line) => Number(line.slice(10)))
+      resolve({ acknowledged, left, ms: performance.now() - (openedAt ?? 0) })
     })
   })
 }
 
 describe(`kill -9 while transforms run (seed ${SEED})`, () => {
-  it(`leaves whole versions, nothing of others, and no row in clear, in ${KILLS} kills (A9)`, async () => {
+  it(`leaves whole versions, nothing of others or of what was cancelled, and no row in clear, in ${KILLS} kills (A9)`, async () => {
     const before = await openRooms(root)
     await before.datasets.import(visits(), { name: 'visits', subject: 'patient', sensitivity: 'restricted', purposes: ['care'], legalBasis: 'contract', by: ADA }) // prettier-ignore
     await before.close()
-    const first = await live(null)
+    const first = await live(null, 'whole')
     const acknowledged = [...first.acknowledged]
+    const cancelled = [...(await live(null, 'cancel')).left]
     let withRemains = 0
     for (let run = 0; run < KILLS; run++) {
       const part = ((SEED * (run + 7) * 2_654_435_761) % 1000) / 1000
-      acknowledged.push(...(await live(part * LATEST * first.ms)).acknowledged)
+      const { acknowledged: made, left } = await live(part * LATEST * first.ms, run % 2 === 0 ? 'cancel' : 'whole')
+      acknowledged.push(...made)
+      cancelled.push(...left)
       const known = filesOf()
       const rooms = await openRooms(root)
       if (filesOf().length < known.length) withRemains++
@@ -78,6 +85,8 @@ describe(`kill -9 while transforms run (seed ${SEED})`, () => {
     const versions = rooms.datasets.list().filter(({ name }) => name === 'made')
     const there = new Set(versions.map(({ version, digest }) => `${version} ${digest}`))
     expect(withRemains).toBeGreaterThan(0)
+    expect(cancelled.length).toBeGreaterThan(0)
+    expect(cancelled.filter((files) => files > 0)).toEqual([])
     expect(acknowledged.filter((one) => !there.has(one))).toEqual([])
     const use = { principal: ADA, purpose: 'care', resource: { type: 'Dataset', id: 'made' } }
     for (const version of versions) {
@@ -89,7 +98,16 @@ describe(`kill -9 while transforms run (seed ${SEED})`, () => {
     await rooms.run()
     await rooms.close()
     expect(searchFiles(filesBelow(root), [{ name: 'a patient', value: Buffer.from(CANARY) }])).toEqual([])
-    console.log(JSON.stringify({ seed: SEED, kills: KILLS, acknowledged: acknowledged.length, versions: versions.length, withRemains }))
+    console.log(
+      JSON.stringify({
+        seed: SEED,
+        kills: KILLS,
+        acknowledged: acknowledged.length,
+        versions: versions.length,
+        cancelled: cancelled.length,
+        withRemains,
+      }),
+    )
   })
 })
 

@@ -1,12 +1,21 @@
 import { type AuditSink, canonicalJson, type Clock, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
 import { type Database, openNamedVersions, type VersionRow } from '#foundation/storage'
 import { checkedTransform, sourcesOf, type TransformDefinition } from './definition.ts'
+import type { TransformRun } from './transform-runs.ts'
 import { demandName, digestOf, parseManifest, type TransformVersion, writeManifest } from './transform-version.ts'
 
 const MAX_TRANSFORMS = 1_000
 const MAX_VERSIONS = 1_000
 /** Of one transform that a list shows. */
 const MAX_SHOWN = 100
+
+/** Types of events, with the action that each is the effect of. */
+const ACTION_OF = {
+  'transform.edit': 'editTransform',
+  'transform.run': 'runTransform',
+  'transform.end': 'runTransform',
+  'transform.cancel': 'cancelTransform',
+} as const
 
 export interface By {
   readonly by: EntityUid
@@ -42,6 +51,8 @@ export interface Transforms {
   get(name: string, version?: number): TransformVersion | null
   /** The newest hundred, newest first. @throws {RedoubtError} `ERR_STORAGE_CORRUPT`. */
   versions(name: string): readonly TransformVersion[]
+  /** Puts on record that a run is to be cancelled, before it is. @throws {RedoubtError} `ERR_AUDIT_UNAVAILABLE`. */
+  recordCancel(run: Pick<TransformRun, 'id' | 'transform'>, by: By): Promise<void>
   /** Puts on record that a version is run, and what will have rows in clear, before a key is asked for. @returns what records its end. */
   recordRun(version: TransformVersion, details: JsonObject, by: By): Promise<(end: TransformEnd) => Promise<void>>
 }
@@ -62,7 +73,7 @@ export function openTransforms(options: {
   }
 
   async function record(
-    type: string,
+    type: keyof typeof ACTION_OF,
     name: string,
     details: JsonObject,
     { by, requestId }: By,
@@ -71,7 +82,7 @@ export function openTransforms(options: {
     await audit.record({
       type,
       actor: { type: by.type, id: by.id },
-      action: type === 'transform.edit' ? 'editTransform' : 'runTransform',
+      action: ACTION_OF[type],
       resource: { type: 'Transform', id: name },
       outcome: code === null ? 'success' : 'failed',
       ...(code === null ? {} : { code }),
@@ -119,6 +130,7 @@ export function openTransforms(options: {
     list: () => tables.latest().map(stored),
     get,
     versions: (name) => tables.versions(name, MAX_SHOWN).map(stored),
+    recordCancel: ({ id, transform: { name, version, digest } }, by) => record('transform.cancel', name, { version, digest, run: id }, by),
     async recordRun(version, details, by) {
       const run: JsonObject = { version: version.version, digest: version.digest, ...details }
       await record('transform.run', version.name, run, by)

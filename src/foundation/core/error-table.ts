@@ -362,6 +362,11 @@ export const ERROR_TABLE = {
   ERR_TRANSFORM_VALUE: entry(422, 'a value came out that cannot be kept', 'guard the named step, for example with `if` or `filter`'),
   ERR_TRANSFORM_LIMIT: entry(422, 'the transform is larger than its bounds', 'join with fewer rows or columns, or filter first'),
   ERR_TRANSFORM_TIMEOUT: entry(504, 'the transform took too long', 'do it in several parts'),
+  ERR_TRANSFORM_CANCELLED: entry(
+    409,
+    'the run was cancelled',
+    'nothing was made; run the transform again, or ask who cancelled it: `redoubt audit search --type transform.cancel`',
+  ),
   ERR_TRANSFORM_FAILED: entry(500, 'the thread of the transform failed', 'look at the server’s log'),
 
   // registry

@@ -101,6 +101,7 @@ const ROUTES: readonly (readonly [method: string, path: string, init: Parameters
   ['PUT', '/api/v1/transforms/one', { json: TRANSFORM }, 'editTransform', /save transform/],
   ['POST', '/api/v1/transforms/check', { json: TRANSFORM }, 'transform', /read dataset, read scan/],
   ['POST', '/api/v1/transforms/one/run', {}, 'runTransform', /read dataset.*run transform/],
+  ['POST', `/api/v1/transform-runs/run_${'A'.repeat(22)}/cancel`, {}, 'cancelTransform', /record cancellation, cancel run/],
   ['GET', '/api/v1/pipelines/one', {}, 'view', /^$/],
   ['GET', '/api/v1/pipelines/redoubt/mlp', {}, 'view', /^$/],
   ['PUT', '/api/v1/pipelines/one', { json: PIPELINE }, 'editPipeline', /save pipeline/],
@@ -207,6 +208,7 @@ const FOR_EVERYONE_WITH_A_TOKEN = [
   'GET /api/v1/models',
   'GET /api/v1/pipelines',
   'GET /api/v1/transforms',
+  'GET /api/v1/transform-runs',
 ]
 
 const patternOf = (method: string, path: string): string => {

@@ -25,6 +25,7 @@ import { keyRoutes } from './key-routes.ts'
 import { limitRoutes } from './limit-routes.ts'
 import { modelRoutes } from './model-routes.ts'
 import { pipelineRoutes } from './pipeline-routes.ts'
+import { transformRunRoutes } from './transform-run-routes.ts'
 import { transformRoutes } from './transform-routes.ts'
 import { policyRoutes } from './policy-routes.ts'
 import { reviewRoutes } from './review-routes.ts'
@@ -135,6 +136,7 @@ export async function createApi(plane: ControlPlane): Promise<Api> {
     modelRoutes,
     pipelineRoutes,
     transformRoutes,
+    transformRunRoutes,
     explanationRoutes,
     keyRoutes,
     auditRoutes,

@@ -4,7 +4,7 @@ import type { Collections } from '#assets/collections'
 import type { Datasets, ImportedVersion } from '#assets/datasets'
 import type { Pipelines } from '#assets/pipelines'
 import type { Registry } from '#assets/registry'
-import type { RunAsk, Transforms } from '#assets/transforms'
+import type { RunAsk, TransformRuns, Transforms } from '#assets/transforms'
 import type { ConfidentialStore, Vault } from '#gateway/filters'
 import type { Limits } from '#gateway/limits'
 import type { ModelServer } from '#gateway/serving'
@@ -44,6 +44,7 @@ export interface ControlPlane {
   readonly collections: Collections
   readonly pipelines: Pipelines
   readonly transforms: Transforms
+  readonly transformRuns: TransformRuns
   /** As `runTransform` of the room, with what it needs of the house. */
   runTransform(ask: RunAsk): Promise<ImportedVersion>
   readonly confidential: ConfidentialStore

@@ -51,6 +51,7 @@ const transform = {
   author: { type: 'User', id: 'writer' },
   createdAt: 1,
 }
+const transformRun = { id: `run_${'A'.repeat(22)}`, transform, target: 'made', by: transform.author, state: 'running', rows: 0, beganAt: 1, endedAt: null, made: null, code: null } // prettier-ignore
 const collection = {
   name: 'collected',
   columns: [{ name: 'a', type: 'text', nullable: false }],
@@ -325,6 +326,13 @@ export function obedientRooms(knobs: Knobs, told: Told): ControlPlane {
       get: (name: string) => (name === 'absent' ? null : transform),
       versions: () => [transform],
       save: act('save transform', transform),
+      recordCancel: async () => act('record cancellation')(),
+    },
+    transformRuns: {
+      list: () => [transformRun],
+      get: () => transformRun,
+      cancel: act('cancel run', transformRun),
+      open: () => ({ id: transformRun.id, signal: new AbortController().signal, begun: () => undefined, progress: () => undefined, ended: () => undefined }), // prettier-ignore
     },
     runTransform: act('run transform', version),
     confidential: {

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { accessOf, type DatasetVersion } from '#assets/datasets'
+import { accessOf, type DatasetVersion, type ImportedVersion } from '#assets/datasets'
 import { planOf, type RunSource, sourcesOf, type TransformDefinition, type TransformVersion } from '#assets/transforms'
-import { type Decision, type JsonObject, RedoubtError } from '#foundation/core'
+import { asRedoubtError, type Decision, type JsonObject, RedoubtError } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
 import { callerOf, demandTogether, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
@@ -43,7 +43,7 @@ function demandTarget({ collections }: ControlPlane, name: string): void {
 }
 
 /**
- * Runs a version of a transform and answers progress as NDJSON: asks `runTransform` of the transform, `transform` of each data set that it
+ * Runs a version of a transform and answers progress as NDJSON, first of all the id of the run: asks `runTransform` of the transform, `transform` of each data set that it
  * reads, `import` of the one that it writes.
  * @throws {RedoubtError} `ERR_DATA_UNKNOWN`, `ERR_TRANSFORM_DEFINITION`, `ERR_CONFLICT`, or as `demand`, before the answer begins.
  */
@@ -83,11 +83,26 @@ export async function answerRun(
   )
   const requestId = request.redoubtRequestId
   const by = callerOf(request).facts
-  await longOperation(reply, { requestId, mayGoOn }, (progress, signal) =>
-    lanes.transforms.run(
-      () => plane.runTransform({ transform, sources, by, requestId, signal, mayGoOn, progress: (rows) => progress({ rows }) }),
-      signal,
-      `${by.type}::${by.id}`,
-    ),
-  )
+  await longOperation(reply, { requestId, mayGoOn }, async (progress, gone) => {
+    const run = plane.transformRuns.open(transform, by)
+    const signal = AbortSignal.any([gone, run.signal])
+    // First of all, so that a run that waits can be cancelled too.
+    progress({ run: run.id, rows: 0 })
+    try {
+      const work = (): Promise<ImportedVersion> => {
+        run.begun()
+        const told = (rows: number): void => {
+          run.progress(rows)
+          progress({ run: run.id, rows })
+        }
+        return plane.runTransform({ transform, run: run.id, sources, by, requestId, signal, mayGoOn, progress: told })
+      }
+      const made = await lanes.transforms.run(work, signal, `${by.type}::${by.id}`)
+      run.ended({ made: made.version })
+      return made
+    } catch (thrown) {
+      run.ended({ code: asRedoubtError(thrown).code })
+      throw thrown
+    }
+  })
 }

@@ -4,7 +4,7 @@ import { type JsonValue, parseStrictJson, RedoubtError } from '#foundation/core'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { wholeNumber } from './whole-number.ts'
-import { named, sheet } from './words.ts'
+import { moment, named, sheet } from './words.ts'
 
 interface Transform {
   readonly name: string
@@ -13,6 +13,17 @@ interface Transform {
   readonly definition: { readonly from: unknown; readonly steps: readonly object[]; readonly to: { readonly dataset: string } }
   readonly author: { readonly type: string; readonly id: string }
   readonly createdAt: number
+}
+interface Run {
+  readonly id: string
+  readonly transform: { readonly name: string; readonly version: number }
+  readonly target: string
+  readonly by: { readonly type: string; readonly id: string }
+  readonly state: string
+  readonly rows: number
+  readonly beganAt: number
+  readonly made: number | null
+  readonly code: string | null
 }
 interface Checked {
   readonly dataset: string
@@ -109,10 +120,15 @@ export function transformCommands(): Command[] {
     .action(
       run<{ version?: number; digest?: string }>(async ({ client, output }, { version, digest }, name = '') => {
         const json = { ...(version === undefined ? {} : { version }), ...(digest === undefined ? {} : { digest }) }
+        let told = false
         const made = await client.long<Made>(`${pathOf(name)}/run`, {
           method: 'POST',
           json,
-          progress: (facts) => output.progress('transforming', Number(facts['rows'] ?? 0), null, 'rows'),
+          progress({ run: id, rows = 0 }) {
+            if (!told) output.note(`run ${id}; to end it: redoubt transform cancel ${id}`)
+            told = true
+            output.progress('transforming', Number(rows), null, 'rows')
+          },
         })
         output.progressDone()
         output.result(
@@ -121,8 +137,44 @@ export function transformCommands(): Command[] {
         )
       }),
     )
+
+  transform
+    .command('runs')
+    .description('list runs that wait, go on or ended lately: your own, and those that you may cancel')
+    .action(
+      run(async ({ client, output }) => {
+        const { runs } = await client.call<{ runs: readonly Run[] }>('/transform-runs')
+        const rows = runs.map((one) => [
+          one.id,
+          stateIn(one),
+          `${one.transform.name} version ${one.transform.version}`,
+          one.target,
+          String(one.rows),
+          moment(one.beganAt),
+          named(one.by),
+        ])
+        output.result(runs, runs.length === 0 ? 'no runs' : table(['run', 'state', 'of', 'writes', 'rows', 'began', 'by'], rows))
+      }),
+    )
+
+  transform
+    .command('cancel <run>')
+    .description('end a run before it has made anything; waits until nothing of it is left')
+    .action(
+      run(async ({ client, output }, _options, id = '') => {
+        if (!/^run_[A-Za-z0-9_-]{22}$/.test(id)) throw new RedoubtError('ERR_USAGE', `\`${id}\` is no id of a run: redoubt transform runs`)
+        const { run: cancelled } = await client.call<{ run: Run }>(`/transform-runs/${id}/cancel`, { method: 'POST' })
+        output.result(
+          cancelled,
+          `the run ${id} ${cancelled.state === 'cancelled' ? 'is cancelled' : `ended with ${cancelled.code}`}; nothing was made`,
+        )
+      }),
+    )
   return [transform]
 }
+
+const stateIn = ({ state, made, code }: Run): string =>
+  made === null ? (state === 'failed' ? `failed: ${code}` : state) : `made version ${made}`
 
 /** @throws {RedoubtError} `ERR_USAGE` for what would lead elsewhere. */
 function pathOf(name: string): string {

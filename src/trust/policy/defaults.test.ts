@@ -68,6 +68,7 @@ describe('the bundled policies', () => {
           "administer: Dataset Model Endpoint Key Log System Pipeline Transform Account",
           "respond: System",
           "approve: System Account",
+          "cancelTransform: Transform",
         ],
         "application": [
           "invoke: Model Endpoint",
@@ -114,6 +115,7 @@ describe('the bundled policies', () => {
           "editTransform: Transform",
           "runTransform: Transform",
           "transform: Dataset",
+          "cancelTransform: Transform",
         ],
         "privacy-officer": [
           "view: Dataset Model Endpoint Log System Pipeline Transform Account",
@@ -136,6 +138,7 @@ describe('the bundled policies', () => {
           "approve: Model Endpoint Key Log System Pipeline Transform Account",
           "destroyKey: Key System",
           "exportAudit: Log System",
+          "cancelTransform: Transform",
         ],
       }
     `)

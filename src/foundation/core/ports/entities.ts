@@ -52,6 +52,7 @@ export const ACTIONS = [
   'editTransform',
   'runTransform',
   'transform',
+  'cancelTransform',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
