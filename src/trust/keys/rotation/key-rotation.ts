@@ -161,7 +161,8 @@ export class RoundsOfRotation implements KeyRotation {
       if (!(await this.#move())) return
       this.#everMoved = true
     }
-    if (pending.length > 0) {
+    // A crash may have come between the last step of a version and the proof of the move, or its end.
+    if (pending.length > 0 || this.#parts.move?.progress()?.proved === false) {
       this.#doing = 'proving'
       const { folder, objects, wrapped, pinned = () => [] } = this.#parts
       const pause = (done: number): Promise<boolean> => this.#pause(done)
@@ -169,6 +170,7 @@ export class RoundsOfRotation implements KeyRotation {
       if (named === null) return
       await this.#advanceAll(pending, named)
     }
+    await this.#parts.move?.endIfOver(this.#parts.audit)
     this.#completedAt = clock.now()
   }
 
@@ -242,19 +244,21 @@ export class RoundsOfRotation implements KeyRotation {
 
   /** What is wrong with one version, such as a key service that may not end it, keeps no other from ending. */
   async #advanceAll(pending: readonly Retirement[], named: References): Promise<void> {
-    const { move, audit } = this.#parts
     let failed: unknown = null
+    // Also before them: what a crash kept from being proved is proved before any of its versions ends.
+    await this.#toldOf(named)
     for (const retirement of pending) await this.#advance(retirement, named).catch((thrown: unknown) => (failed ??= thrown))
-    if (move !== null) {
-      const settled = this.#outgoing().every((key) => !move.isLeft(key) || key.phase !== 'move')
-      await move.walked(
-        audit,
-        named.of((key) => move.isLeft(key)),
-        settled,
-      )
-      await move.endIfOver(audit)
-    }
+    await this.#toldOf(named)
     if (failed !== null) throw failed
+  }
+
+  /** What the walk found of the provider that keys move away from. */
+  async #toldOf(named: References): Promise<void> {
+    const { move, audit } = this.#parts
+    if (move === null) return
+    const settled = this.#outgoing().every((key) => !move.isLeft(key) || key.phase !== 'move')
+    const left = named.of((key) => move.isLeft(key))
+    await move.walked(audit, left, settled)
   }
 
   /** One step of a version on its way out, which is recorded before it is taken. */
