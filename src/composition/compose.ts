@@ -354,6 +354,7 @@ async function start(
       streams,
       coreDumps: cores,
       keyring,
+      rotation,
       reconciliation,
     }),
   }

@@ -12,6 +12,7 @@ import type {
   ReleasableKeyName,
   RotateOptions,
 } from './keys.ts'
+import type { Move } from './moved/move.ts'
 import type { OwnerKeys, Recording } from './owner-keys.ts'
 import { type KeyAccounts, type KeyWork, providerFacts, type Tab } from './reconciliation/key-accounts.ts'
 import type { RetirementStore } from './rotation/retirement-store.ts'
@@ -61,6 +62,8 @@ export interface RecordedParts {
   readonly cache: UnwrapCache
   readonly retirements: RetirementStore
   readonly clock: Clock
+  /** Away from another provider, while there is one. */
+  readonly move: Pick<Move, 'health'> | null
 }
 
 /** Stands between the provider and everyone else: what is not recorded is not done, and no key is given out. */
@@ -72,6 +75,7 @@ export class RecordedKeys implements AuditedKeys {
   readonly #cache: UnwrapCache
   readonly #retirements: RetirementStore
   readonly #clock: Clock
+  readonly #move: RecordedParts['move']
   readonly #audit: AuditSink
   #closed = false
 
@@ -83,6 +87,7 @@ export class RecordedKeys implements AuditedKeys {
     this.#cache = parts.cache
     this.#retirements = parts.retirements
     this.#clock = parts.clock
+    this.#move = parts.move
     this.#audit = audit
   }
 
@@ -250,11 +255,12 @@ export class RecordedKeys implements AuditedKeys {
 
   async providers(): Promise<readonly ProviderDescription[]> {
     const health = await this.#provider.health()
+    const former = (await this.#move?.health()) ?? null
     return PROVIDER_KINDS.map(({ kind, untested }) => ({
       kind,
       serves: kind === health.provider,
       untestedAgainstTheRealService: untested,
-      health: kind === health.provider ? health : null,
+      health: [health, former].find((one) => one?.provider === kind) ?? null,
     }))
   }
 

@@ -96,7 +96,7 @@ export interface ProviderDescription {
   readonly serves: boolean
   /** Shown on a fake of ours and never on the service itself. */
   readonly untestedAgainstTheRealService: boolean
-  /** Of the one that serves. */
+  /** Of the one that serves, and of one that keys move away from. */
   readonly health: ProviderHealth | null
 }
 
@@ -107,7 +107,7 @@ export interface RootOfTrust {
    * @throws {RedoubtError} `ERR_KEYS_UNKNOWN` where the keys are not in a sealed file.
    */
   reseal(secret: Uint8Array, shares: ShareSet | null, use: KeyUse): Promise<void>
-  /** Every kind of provider; the one that serves is asked how it is. */
+  /** Every kind of provider; the one that serves, and one that keys move away from, are asked how they are. */
   providers(): Promise<readonly ProviderDescription[]>
 }
 
