@@ -120,7 +120,7 @@ export class RecordedKeys implements AuditedKeys {
       const tab = this.#accounts.tab()
       const key = await this.#tried((work) => this.#unwrap(wrapped, use, work), fact, use, tab)
       await this.#record(hits === 0 ? fact : { ...fact, details: { ...fact.details, cacheHits: hits } }, use, tab)
-      this.#owners.requireAlive(wrapped)
+      this.requireAlive(wrapped)
       if (!this.#closed) this.#cache.put(wrapped, use, key)
       return key
     } catch (error) {
@@ -212,6 +212,9 @@ export class RecordedKeys implements AuditedKeys {
 
   requireAlive(wrapped: WrappedKey): void {
     this.#owners.requireAlive(wrapped)
+    const { keyId, version } = wrapped
+    const ended = this.#provider.describe().some((key) => key.keyId === keyId && key.version === version && key.state === 'destroyed')
+    if (ended) throw new RedoubtError('ERR_KEYS_DESTROYED')
   }
 
   async #destroyOwner(

@@ -294,8 +294,13 @@ export class RoundsOfRotation implements KeyRotation {
     await recorder.record(fact, tab)
     await recorder.tried(async () => {
       cache.forgetVersion(retirement)
-      if (typeof chain === 'string') await provider.destroyVersion(chain, retirement.version)
-      else owners.destroyVersion(retirement)
+      if (typeof chain !== 'string') return owners.destroyVersion(retirement)
+      try {
+        await provider.destroyVersion(chain, retirement.version)
+      } finally {
+        // A key service takes its time: what was unwrapped meanwhile is in the cache again.
+        cache.forgetVersion(retirement)
+      }
     }, fact)
     retirements.enter(retirement, 'destroyed', clock.now())
   }
