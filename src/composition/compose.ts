@@ -384,7 +384,13 @@ async function start(
   if (profile === 'development') await ensureBootstrapAccount(identity, configuration.secretsDir)
   writeFileSync(
     join(configuration.dataDir, SERVER_FILE),
-    JSON.stringify({ url: issuer, secretsDir: configuration.secretsDir, pid: process.pid }),
+    JSON.stringify({
+      url: issuer,
+      secretsDir: configuration.secretsDir,
+      pid: process.pid,
+      // For `redoubt backup`: no key backup is to outlive the grace of key versions.
+      graceDays: configuration.keys.rotation.graceDays,
+    }),
     { mode: 0o600 },
   )
 
