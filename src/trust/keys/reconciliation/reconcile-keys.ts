@@ -1,6 +1,6 @@
 import { asRedoubtError, type AuditSink, type Clock, type ErrorCode, type JsonObject } from '#foundation/core'
 import type { AuditLog } from '#trust/audit'
-import { ITSELF } from '../audited-keys.ts'
+import { ITSELF } from '../key-events.ts'
 import type { KeyProvider } from '../key-provider.ts'
 import type { AccountedFor, KeyAccounts, OwnPurpose } from './key-accounts.ts'
 import { countEntries } from './log-count.ts'
