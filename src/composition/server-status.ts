@@ -6,7 +6,7 @@ import type { BreakGlass } from '#governance/approvals'
 import type { AuditLog } from '#trust/audit'
 import type { Conditions, LocalTime } from '#trust/conditions'
 import type { Identity } from '#trust/identity'
-import type { KeyReconciliation, Keyring } from '#trust/keys'
+import type { KeyReconciliation, Keyring, KeyRotation } from '#trust/keys'
 import type { CoreDumps } from './core-dumps.ts'
 import type { InsecureDefault } from './insecure-defaults.ts'
 import type { Listener } from './listener.ts'
@@ -29,6 +29,7 @@ export interface StatusSources {
   readonly streams: Pick<RunningStreams, 'size'>
   readonly coreDumps: CoreDumps
   readonly keyring: Pick<Keyring, 'usage'>
+  readonly rotation: Pick<KeyRotation, 'progress'>
   readonly reconciliation: Pick<KeyReconciliation, 'latest' | 'problem'>
 }
 
@@ -55,8 +56,15 @@ export function serverStatus(of: StatusSources): () => Promise<Readonly<Record<s
     breakGlass: of.grants.health(),
     runningRequests: of.streams.size,
     keyUses: of.keyring.usage,
+    keyRotation: rotationOf(of.rotation),
     keyReconciliation: reconciliationOf(of.reconciliation),
   })
+}
+
+/** Why the last round stopped, and how far keys have moved away from another provider. */
+function rotationOf(rotation: StatusSources['rotation']): Readonly<Record<string, unknown>> {
+  const { error, move } = rotation.progress()
+  return { error, move: move && { from: move.from, to: move.to, proved: move.proved } }
 }
 
 function reconciliationOf(reconciliation: StatusSources['reconciliation']): Readonly<Record<string, unknown>> {

@@ -58,8 +58,10 @@ export function startRotation(
   const round = async (): Promise<void> => {
     await rounds.run()
     try {
-      const { agrees } = await reconciliation.run()
-      if (!agrees) logger.error({ code: 'ERR_KEYS_UNACCOUNTED' }, 'the key provider did more or less than is on record')
+      const { agrees, uncounted } = await reconciliation.run()
+      for (const { provider, code } of uncounted)
+        logger.error({ code, provider }, 'a key provider could not be asked what it did; the next round asks it')
+      if (agrees === false) logger.error({ code: 'ERR_KEYS_UNACCOUNTED' }, 'the key provider did more or less than is on record')
     } catch (error) {
       logger.error({ err: error }, 'uses of keys could not be held against the log; the next round does it')
     }

@@ -47,7 +47,8 @@ interface Progress {
 interface Reconciled {
   readonly since: number
   readonly entries: { readonly from: number; readonly to: number }
-  readonly agrees: boolean
+  readonly agrees: boolean | null
+  readonly uncounted: readonly { readonly provider: string; readonly code: string }[]
   readonly inferred: number
   readonly rows: readonly {
     readonly operation: string
@@ -152,7 +153,7 @@ export function keyCommands(): Command[] {
       run(async ({ client, output }) => {
         const found = await client.call<Reconciled>('/keys/reconcile', { method: 'POST', json: {} })
         output.result(found, reconciledText(found))
-        return found.agrees ? EXIT.done : EXIT.refused
+        return found.agrees === true ? EXIT.done : EXIT.refused
       }),
     )
 
@@ -180,7 +181,7 @@ export function keyCommands(): Command[] {
   return [keys]
 }
 
-function reconciledText({ since, entries, agrees, inferred, rows }: Reconciled): string {
+function reconciledText({ since, entries, agrees, inferred, uncounted, rows }: Reconciled): string {
   const cells = rows.map(({ operation, key, provider, log, own, withheld, uncertain, finding }) => [
     `${operation} ${key}`,
     ...[provider, log, own, withheld, uncertain].map(String),
@@ -191,8 +192,16 @@ function reconciledText({ since, entries, agrees, inferred, rows }: Reconciled):
     '',
     `since ${new Date(since).toISOString()}, entries ${entries.from} to ${entries.to}`,
     ...(inferred === 0 ? [] : [`${inferred} processes that talk to the HSM ended before they told: counted from this side`]),
-    agrees ? 'what the key provider did is on record' : 'THE KEY PROVIDER AND THE LOG DO NOT AGREE: find out who used keys past the record',
+    ...uncounted.map(({ provider, code }) => `\`${provider}\` could not be asked what it did (${code}): it is in no count`),
+    agreementText(agrees),
   ].join('\n')
+}
+
+function agreementText(agrees: boolean | null): string {
+  if (agrees === null) return 'whether all that the key providers did is on record cannot be told: ask again when each of them answers'
+  return agrees
+    ? 'what the key provider did is on record'
+    : 'THE KEY PROVIDER AND THE LOG DO NOT AGREE: find out who used keys past the record'
 }
 
 function progressText({ doing, objects, keys, completedAt, error, retirements, move }: Progress): string {

@@ -46,7 +46,14 @@ export interface KeyDescription {
   readonly uses: number
 }
 
-/** The audited face of the keyring. Every call is recorded durably before key material is returned; log down means no key. */
+/**
+ * The audited face of the keyring. Every call is recorded durably before key material is returned; log down means no key.
+ * What ends a key (`destroySubject`, `destroyOwner`, the end of a version by `KeyRotation`) is effective in every cache of every process that
+ * shares the key database within one second of its return: whoever asks later gets `ERR_KEYS_DESTROYED`, and so does whoever asked before and
+ * was not answered yet. One process does, held to it by the lock of the data directory, and its caches have forgotten when the call returns. An
+ * adapter for more processes has to pass `shredding.test.ts` with each cache in another one. Outside this contract is what was given out
+ * before: a reader that has a data key open reads that one object to its end.
+ */
 export interface Keys {
   /**
    * A fresh AES-256 key, bound to a resource, under the primary version of its owner's chain; `configuration` is the house's own.
@@ -96,7 +103,7 @@ export interface ProviderDescription {
   readonly serves: boolean
   /** Shown on a fake of ours and never on the service itself. */
   readonly untestedAgainstTheRealService: boolean
-  /** Of the one that serves. */
+  /** Of the one that serves, and of one that keys move away from. */
   readonly health: ProviderHealth | null
 }
 
@@ -107,7 +114,7 @@ export interface RootOfTrust {
    * @throws {RedoubtError} `ERR_KEYS_UNKNOWN` where the keys are not in a sealed file.
    */
   reseal(secret: Uint8Array, shares: ShareSet | null, use: KeyUse): Promise<void>
-  /** Every kind of provider; the one that serves is asked how it is. */
+  /** Every kind of provider; the one that serves, and one that keys move away from, are asked how they are. */
   providers(): Promise<readonly ProviderDescription[]>
 }
 

@@ -101,7 +101,7 @@ export async function keyringOver(opened: OpenedProviders, options: ProviderKeyr
   const owners = new OwnerKeys(ownerStore, clock, limits, escrow)
   const cache = new UnwrapCache(clock, options.unwrapCache ?? DEFAULT_UNWRAP_CACHE)
   const retirements = new RetirementStore(database.raw)
-  const parts = { provider, accounts, sealer, owners, cache, retirements, clock }
+  const parts = { provider, accounts, sealer, owners, cache, retirements, clock, move }
   const checkpoints = accounts.own('checkpoint')
   const checkpoint = provider.publicKey('checkpoint')
   const checkpointSigner: Signer = {

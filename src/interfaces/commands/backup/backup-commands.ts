@@ -5,11 +5,10 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { KeyHolders } from '#trust/keys'
 import { run } from '../program.ts'
 import { SERVER_FILE } from '../place.ts'
+import type { KeyRetention } from './key-retention.ts'
 
 /** Longer than a running log takes from an entry to the checkpoint over it. */
 const SETTLE_MS = 2_000
-/** What was erased is readable for as long as a key backup from before lives. */
-const DEFAULT_KEEP_DAYS = 7
 const MAX_KEEP_DAYS = 90
 
 const days = (text: string): number => {
@@ -26,16 +25,19 @@ export function backupCommands(version: string): Command[] {
     .requiredOption('--to <folder>', 'folder for backups of data')
     .requiredOption('--keys-to <folder>', 'folder for backups of keys, in another place: whoever has both from before an erasure undoes it')
     .addOption(
-      new Option('--keep-keys-days <days>', 'older key backups in that folder are removed').argParser(days).default(DEFAULT_KEEP_DAYS),
+      new Option(
+        '--keep-keys-days <days>',
+        'older key backups in that folder are removed; 7, and never more than `keys.rotation.graceDays`, unless given',
+      ).argParser(days),
     )
     .action(
-      run<{ to: string; keysTo: string; keepKeysDays: number }>(async ({ place, output }, { to, keysTo, keepKeysDays }) => {
+      run<{ to: string; keysTo: string; keepKeysDays?: number }>(async ({ place, output }, { to, keysTo, keepKeysDays }) => {
         const { takeBackup } = await import('./take-backup.ts')
         const taken = await takeBackup({
           dataDir: place.dataDir,
           to,
           keysTo,
-          keepKeysDays,
+          keepKeysDays: keepKeysDays ?? null,
           version,
           now: Date.now(),
           settle: async () => {
@@ -49,7 +51,7 @@ export function backupCommands(version: string): Command[] {
           taken,
           `data   ${taken.data}\n       ${taken.files} files, ${taken.bytes.toLocaleString('en')} bytes, ${taken.logSize} entries of the log\nkeys   ${taken.keys}\n       remove it by ${moment(taken.keysUntil)} UTC, as the next backup does:\n       until then, what is erased can be read with it${pruned}`,
         )
-        output.note(heldOutside(taken.heldBy))
+        output.note([heldOutside(taken.heldBy), ...retentionText(taken.retention)].join('\n'))
       }),
     )
 
@@ -77,6 +79,17 @@ export function backupCommands(version: string): Command[] {
       }),
     )
   return [backup, restore]
+}
+
+function retentionText({ keepKeysDays, graceDays, outlivesGrace }: KeyRetention): readonly string[] {
+  if (graceDays === null)
+    return [
+      `No server has told its grace here: keep \`keys.rotation.graceDays\` at ${keepKeysDays} or more, or a destroyed key version is missed.`,
+    ]
+  if (!outlivesGrace) return []
+  return [
+    `Key versions are destroyed after ${graceDays} days, sooner than this key backup ends: raise \`keys.rotation.graceDays\` to ${keepKeysDays} or more.`,
+  ]
 }
 
 const kindsOf = ({ current, former }: KeyHolders): string[] => [current, ...(former === null ? [] : [former])]

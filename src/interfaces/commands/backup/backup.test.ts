@@ -172,6 +172,40 @@ describe('a backup', () => {
     )
   })
 
+  it.each([
+    [30, null, 7],
+    [30, 30, 30],
+    [3, null, 3],
+    [0, null, 1],
+  ])('keeps key backups no longer than the grace of key versions: %s days, %s asked, %s kept', async (graceDays, asked, kept) => {
+    writeFileSync(join(dataDir, 'server.json'), JSON.stringify({ url: 'https://localhost:8443', graceDays }))
+    const { retention, keysUntil } = await takeBackup({ ...ask, keepKeysDays: asked })
+    expect(retention).toEqual({ keepKeysDays: kept, graceDays, outlivesGrace: kept > graceDays })
+    expect(keysUntil).toBe(NOW + kept * DAY)
+  })
+
+  it('is none that would outlive the grace of key versions', async () => {
+    for (const [graceDays, asked] of [
+      [30, 31],
+      [7, 90],
+      [0, 2],
+    ] as const) {
+      writeFileSync(join(dataDir, 'server.json'), JSON.stringify({ url: 'https://localhost:8443', graceDays }))
+      const refused = await takeBackup({ ...ask, keepKeysDays: asked }).catch((error: unknown) => error as RedoubtError)
+      expect(refused).toMatchObject({ code: 'ERR_USAGE', message: expect.stringContaining('keys.rotation.graceDays') })
+    }
+    expect([existsSync(ask.to), existsSync(ask.keysTo)]).toEqual([false, false])
+    // What no server told is no bound, and is said.
+    for (const text of ['{}', '{"graceDays": "30"}', '{"graceDays": -1}', 'no JSON']) {
+      writeFileSync(join(dataDir, 'server.json'), text)
+      expect((await takeBackup({ ...ask, keepKeysDays: 90 })).retention).toEqual({
+        keepKeysDays: 90,
+        graceDays: null,
+        outlivesGrace: false,
+      })
+    }
+  })
+
   it('is none when the log does not verify', async () => {
     const tile = join(dataDir, 'log/tile/entries/000.p/3')
     const bytes = readFileSync(tile)

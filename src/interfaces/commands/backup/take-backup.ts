@@ -19,14 +19,15 @@ import { copySealedLog, verifyLog } from '#trust/audit'
 import { type KeyHolders, keyHolders } from '#trust/keys'
 import { LOG_KEY_FILE, SERVER_FILE } from '../place.ts'
 import { type BackedUpFile, digestOf, readManifest, syncFolder, writeDurably, writeManifest } from './backup-manifest.ts'
+import { type KeyRetention, keyRetention } from './key-retention.ts'
 
 export interface BackupAsk {
   readonly dataDir: string
   /** Folders for backups: each gets one folder a backup. */
   readonly to: string
   readonly keysTo: string
-  /** Older key backups in `keysTo` are removed. */
-  readonly keepKeysDays: number
+  /** Older key backups in `keysTo` are removed; null for as long as is usual, see `keyRetention`. */
+  readonly keepKeysDays: number | null
   readonly version: string
   readonly now: number
   /** Waits until what is on record is in the checkpoint. */
@@ -44,6 +45,7 @@ export interface Backup {
   readonly pruned: readonly string[]
   /** When this key backup is to be gone, epoch milliseconds. */
   readonly keysUntil: number
+  readonly retention: KeyRetention
   /** Of the keys that open what is in it: in the backup itself for a sealed file, and nowhere in it for the others. */
   readonly heldBy: KeyHolders
 }
@@ -61,13 +63,14 @@ const PREFIX = { data: 'data-', keys: 'keys-' } as const
  * Takes a copy of what a server keeps, also while it serves: databases as of one moment each, the objects that they name, and the log
  * up to a checkpoint after them. Keys go to a folder of their own, which is not to lie with the data: what was erased stays readable for
  * whoever has both from before. A backup is whole once its manifest is there.
- * @throws {RedoubtError} `ERR_USAGE` for places that are none, `ERR_BUSY` when objects change faster than they are copied.
+ * @throws {RedoubtError} `ERR_USAGE` for places that are none and for key backups that would outlive the grace of key versions, `ERR_BUSY` when objects change faster than they are copied.
  */
 export async function takeBackup(ask: BackupAsk): Promise<Backup> {
   const { dataDir, now } = ask
   if (!existsSync(join(dataDir, KEYS)) || keyHolders(nodeFolder(join(dataDir, KEYS))) === null)
     throw new RedoubtError('ERR_USAGE', `\`${dataDir}\` is no data directory of a server`)
   demandApart(ask)
+  const retention = keyRetention(dataDir, ask.keepKeysDays)
   const stamp = new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')
   const id = newId('bak')
   const data = join(resolve(ask.to), `${PREFIX.data}${stamp}-${id.slice(4, 10).replaceAll(/[^A-Za-z0-9]/g, 'x')}`)
@@ -86,9 +89,10 @@ export async function takeBackup(ask: BackupAsk): Promise<Backup> {
     // The keys first: data without their keys are nothing, keys without data are what they were.
     writeManifest(keys, { ...common, kind: 'keys', files: listed(keys) })
     writeManifest(data, { ...common, kind: 'data', files, log })
-    const pruned = prune(ask, keys)
+    const pruned = prune(ask, retention.keepKeysDays, keys)
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-    return { data, keys, files: files.length, bytes, logSize: log.size, pruned, keysUntil: now + ask.keepKeysDays * DAY_MS, heldBy }
+    const keysUntil = now + retention.keepKeysDays * DAY_MS
+    return { data, keys, files: files.length, bytes, logSize: log.size, pruned, keysUntil, retention, heldBy }
   } catch (error) {
     for (const folder of [data, keys]) rmSync(folder, { recursive: true, force: true })
     throw error
@@ -228,7 +232,7 @@ function listed(folder: string): BackedUpFile[] {
 }
 
 /** Key backups whose time is over: what was erased stays readable with them. */
-function prune({ keysTo, keepKeysDays, now }: BackupAsk, present: string): string[] {
+function prune({ keysTo, now }: BackupAsk, keepKeysDays: number, present: string): string[] {
   const pruned: string[] = []
   for (const name of readdirSync(keysTo)) {
     const folder = join(resolve(keysTo), name)

@@ -58,6 +58,7 @@ const healthy: Status = {
     problem: null,
   },
   breakGlass: { unreviewed: 0, overdue: 0 },
+  keyRotation: { error: null, move: null },
   keyReconciliation: { at: now, agrees: true, problem: null },
   coreDumps: { limit: 0, memory: false },
   insecure: [],
@@ -195,6 +196,24 @@ describe('the doctor finds at the server', () => {
     ['alerts that the log did not take', { alerts: { ...healthy.alerts, unrecorded: 4 } }, 'alerts in the log', 'problem'],
     ['alerts that made room for others', { alerts: { ...healthy.alerts, lost: 1 } }, 'alerts lost', 'problem'],
     ['a place that takes no alerts', { alerts: { ...healthy.alerts, places: [place503] } }, 'alert place', 'problem'],
+    [
+      'a rotation that stopped',
+      { keyRotation: { error: 'ERR_KEYS_PROVIDER_UNAVAILABLE', move: { from: 'pkcs11', to: 'transit', proved: false } } },
+      'key rotation',
+      'problem',
+    ],
+    [
+      'a move that needs two providers',
+      { keyRotation: { error: null, move: { from: 'pkcs11', to: 'transit', proved: false } } },
+      'key rotation',
+      'warning',
+    ],
+    [
+      'uses of keys that are not all counted',
+      { keyReconciliation: { at: now, agrees: null, problem: 'ERR_KEYS_PROVIDER_UNAVAILABLE' } },
+      'key use',
+      'warning',
+    ],
     ['keys that were used past the record', { keyReconciliation: { at: now, agrees: false, problem: null } }, 'key use', 'problem'],
     [
       'uses of keys that cannot be held against the log',

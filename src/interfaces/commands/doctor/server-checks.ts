@@ -7,6 +7,7 @@ import { breakGlassCheck } from './break-glass-check.ts'
 import { alertChecks } from './alert-checks.ts'
 import { legChecks } from './leg-checks.ts'
 import { type Finding, ok, problem, unknown, warning } from './finding.ts'
+import { keyRotationCheck, type KeyRotationHealth } from './key-rotation-check.ts'
 import { keyUseCheck, type KeyReconciliationHealth } from './key-use-check.ts'
 
 const CLOCK_TOLERANCE_MS = 2_000
@@ -27,6 +28,7 @@ export interface Status {
   }
   readonly alerts: AlertsHealth
   readonly breakGlass: BreakGlassHealth
+  readonly keyRotation: KeyRotationHealth
   readonly keyReconciliation: KeyReconciliationHealth
   readonly conditions: ConditionsHealth
   /** Of the server's process. A limit of null is none. */
@@ -160,6 +162,7 @@ export function statusChecks(status: Status, asked: number, now: number): readon
     coreDumpCheck(status.coreDumps),
     ...alertChecks(status.alerts),
     breakGlassCheck(status.breakGlass),
+    keyRotationCheck(status.keyRotation),
     keyUseCheck(status.keyReconciliation),
     ...conditionChecks(status.conditions, now),
     ...status.upstreams.map((upstream) =>

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { keyIdOfRecipient, type KeyBinding, parseRecipient, type Recipient, wrapForRecipient } from '#foundation/crypto'
-import type { Recorder } from '../audited-keys.ts'
+import type { Recorder } from '../key-events.ts'
 import type { KeyReference } from '../key-provider.ts'
 import type { KeyOwner } from '../keys.ts'
 import type { OwnerKeys } from '../owner-keys.ts'

@@ -1,6 +1,6 @@
 import type { AuditSink, JsonObject } from '#foundation/core'
 import { type DurableFolder, subfolder } from '#foundation/storage'
-import type { KeyProvider, KeyReference } from '../key-provider.ts'
+import type { KeyProvider, KeyReference, ProviderHealth } from '../key-provider.ts'
 import { KEY_RECORDS_PATH } from '../outside/key-records.ts'
 import { WRAPPED_SIGNING_KEYS_PATH } from '../outside/wrapped-signing-keys.ts'
 import { KEYRING_PATH } from '../sealed-file/sealed-file-provider.ts'
@@ -55,6 +55,11 @@ export class Move {
       left: former.left,
       versions: versions && { all: versions.length, destroyed: versions.filter(({ state }) => state === 'destroyed').length },
     }
+  }
+
+  /** How the former provider is; null where there is none, or it was not opened because nothing names a key of it any more. */
+  async health(): Promise<ProviderHealth | null> {
+    return this.#places.former === null || this.#former === null ? null : this.#former.health()
   }
 
   /** Whether a key-encryption key is at the former provider. */

@@ -141,7 +141,7 @@ async function open(
     }
   }
   const move = new Move(folder, places, current, opened)
-  return { provider: opened === null ? current : withFormer(current, opened), move, signedBefore }
+  return { provider: opened === null ? current : withFormer(current, opened, from.kind), move, signedBefore }
 }
 
 /** Records that are gone must not be begun anew, as if nothing had ever been wrapped. */

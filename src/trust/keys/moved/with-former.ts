@@ -1,5 +1,7 @@
+import { asRedoubtError } from '#foundation/core'
 import type { KeyProvider, KeyReference } from '../key-provider.ts'
 import type { KeyDescription } from '../keys.ts'
+import type { OperationsDone } from '../reconciliation/operations.ts'
 
 export const referenceId = ({ keyId, version }: KeyReference): string => `${keyId}/${version}`
 
@@ -9,8 +11,12 @@ export function versionsLeft(provider: KeyProvider, former: KeyProvider): readon
   return former.describe().filter((key) => key.keyClass !== 'signing' && !here.has(referenceId(key)))
 }
 
-/** The provider that holds the keys now, beside the one that they move away from: that one unwraps what it wrapped, and nothing else. */
-export function withFormer(provider: KeyProvider, former: KeyProvider): KeyProvider {
+/**
+ * The provider that holds the keys now, beside the one that they move away from: that one unwraps what it wrapped, and nothing else. Where one
+ * of the two is out of reach, what the other holds is served on; what was done at the former one is uncounted then, and that is said.
+ * @param formerKind the kind of the former one.
+ */
+export function withFormer(provider: KeyProvider, former: KeyProvider, formerKind: string): KeyProvider {
   // It makes no versions any more, so that what it has is what it will have.
   const left = versionsLeft(provider, former)
   const ids = new Set(left.map(referenceId))
@@ -33,7 +39,13 @@ export function withFormer(provider: KeyProvider, former: KeyProvider): KeyProvi
     rotationDue: () => provider.rotationDue(),
     health: () => provider.health(),
     async operations() {
-      const [old, now] = [await former.operations(), await provider.operations()]
+      const now = await provider.operations()
+      let old: OperationsDone
+      try {
+        old = await former.operations()
+      } catch (thrown) {
+        return { ...now, uncounted: [{ provider: formerKind, code: asRedoubtError(thrown).code }] }
+      }
       return { counts: [...old.counts, ...now.counts], inferred: old.inferred + now.inferred }
     },
     letOut: (name) => provider.letOut(name),

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '#foundation/core'
 import type { SigningKeyName } from '../key-provider.ts'
 import type { KeyClass } from '../keys.ts'
 
@@ -25,6 +26,15 @@ export interface OperationsDone {
    * place. None where the provider counts in this process.
    */
   readonly inferred: number
+  /** Providers that could not be asked what they did, so that `counts` is without it; absent where all could. */
+  readonly uncounted?: readonly UncountedProvider[]
+}
+
+export interface UncountedProvider {
+  /** Kind of provider. */
+  readonly provider: string
+  /** Why it could not be asked. */
+  readonly code: ErrorCode
 }
 
 /** Counts of operations that succeeded; whoever does them counts them. */

@@ -1,10 +1,17 @@
 import { asRedoubtError, type AuditSink, type Clock, type ErrorCode, type JsonObject } from '#foundation/core'
 import type { AuditLog } from '#trust/audit'
-import { ITSELF } from '../audited-keys.ts'
+import { ITSELF } from '../key-events.ts'
 import type { KeyProvider } from '../key-provider.ts'
 import type { AccountedFor, KeyAccounts, OwnPurpose } from './key-accounts.ts'
 import { countEntries } from './log-count.ts'
-import { type OperationCount, OperationCounter, OPERATIONS, type OperationKey, type OperationsDone } from './operations.ts'
+import {
+  type OperationCount,
+  OperationCounter,
+  OPERATIONS,
+  type OperationKey,
+  type OperationsDone,
+  type UncountedProvider,
+} from './operations.ts'
 
 /** A moment in which nothing is under way is looked for this often; then what is under way is said beside the counts. */
 const MAX_CUTS = 20
@@ -15,7 +22,8 @@ const BETWEEN_CUTS_MS = 50
  */
 const RECORDED_FIRST: ReadonlySet<string> = new Set(['make', 'destroy'])
 
-export type Finding = 'agrees' | 'more than recorded' | 'less than recorded' | 'log differs'
+/** `not all counted`: a provider could not be asked, so that neither agreement nor too little can be told. */
+export type Finding = 'agrees' | 'more than recorded' | 'less than recorded' | 'log differs' | 'not all counted'
 
 export interface ReconciledRow {
   readonly operation: string
@@ -39,9 +47,12 @@ export interface Reconciled {
   readonly since: number
   /** Entries of the log that were looked at: from, and up to this one without it. */
   readonly entries: { readonly from: number; readonly to: number }
-  readonly agrees: boolean
+  /** null when that cannot be told: nothing differs in what was counted, but not all could be. */
+  readonly agrees: boolean | null
   /** As `OperationsDone`. */
   readonly inferred: number
+  /** Providers that could not be asked, such as one that keys move away from and that is out of reach. */
+  readonly uncounted: readonly UncountedProvider[]
   readonly rows: readonly ReconciledRow[]
 }
 
@@ -52,7 +63,7 @@ export interface KeyReconciliation {
    */
   run(): Promise<Reconciled>
   latest(): Reconciled | null
-  /** Why the last one could not be made; null when it could. */
+  /** Why the last one could not be made, or not in full; null when it could. */
   problem(): ErrorCode | null
   own(): Readonly<Record<OwnPurpose, readonly OperationCount[]>>
 }
@@ -124,9 +135,11 @@ export class ReconciledKeys implements KeyReconciliation {
       throw error
     }
     this.#latest = reconciled
-    this.#problem = null
-    const { at, since, entries, inferred, agrees, rows } = reconciled
-    await this.#record({ at, since, entries, inferred, rows: rows.map((row) => ({ ...row })) }, agrees ? null : 'ERR_KEYS_UNACCOUNTED')
+    const { at, since, entries, inferred, uncounted, agrees, rows } = reconciled
+    this.#problem = agrees === null ? uncounted[0]!.code : null
+    const details = { at, since, entries, inferred, rows: rows.map((row) => ({ ...row })) }
+    const without = uncounted.length === 0 ? {} : { uncounted: uncounted.map((one) => ({ ...one })) }
+    await this.#record({ ...details, ...without }, agrees === false ? 'ERR_KEYS_UNACCOUNTED' : this.#problem)
     return reconciled
   }
 
@@ -136,9 +149,10 @@ export class ReconciledKeys implements KeyReconciliation {
     const at = clock.now()
     this.#logged.addAll(await countEntries(log, { from: this.#counted, to }, sleep))
     this.#counted = to
-    const rows = rowsOf({ provider: counterOf(done.counts), log: this.#logged, ...after, uncertain })
-    const agrees = rows.every(({ finding }) => finding === 'agrees')
-    return { at, since: this.#since, entries: { from: this.#from, to }, agrees, inferred: done.inferred, rows }
+    const { uncounted = [], inferred } = done
+    const rows = rowsOf({ provider: counterOf(done.counts), log: this.#logged, ...after, uncertain }, uncounted.length === 0)
+    const agrees = agreementOf(rows, uncounted)
+    return { at, since: this.#since, entries: { from: this.#from, to }, agrees, inferred, uncounted, rows }
   }
 
   /** A cut through both counts: what was settled before is on both sides of it, and what is not is known by number. */
@@ -180,18 +194,25 @@ export class ReconciledKeys implements KeyReconciliation {
 /** The sides of the balance by operation and key. */
 export type Balance = Readonly<Record<'provider' | 'log' | 'recorded' | 'withheld' | 'own' | 'open' | 'uncertain', OperationCounter>>
 
-export function rowsOf(balance: Balance): readonly ReconciledRow[] {
+/** @param all whether every provider could be asked. */
+export function rowsOf(balance: Balance, all: boolean): readonly ReconciledRow[] {
   const sides = Object.values(balance)
   return OPERATIONS.flatMap((operation) => {
     const keys = new Set(sides.flatMap((side) => side.counts().flatMap((one) => (one.operation === operation ? [one.key] : []))))
     if (keys.size === 0) return []
-    if (RECORDED_FIRST.has(operation)) return [rowOf(balance, operation, 'all', [...keys])]
-    return [...keys].toSorted().map((key) => rowOf(balance, operation, key, [key]))
+    if (RECORDED_FIRST.has(operation)) return [rowOf(balance, all, operation, 'all', [...keys])]
+    return [...keys].toSorted().map((key) => rowOf(balance, all, operation, key, [key]))
   })
+}
+
+function agreementOf(rows: readonly ReconciledRow[], uncounted: readonly UncountedProvider[]): boolean | null {
+  if (rows.some(({ finding }) => finding !== 'agrees' && finding !== 'not all counted')) return false
+  return uncounted.length === 0 ? true : null
 }
 
 function rowOf(
   balance: Balance,
+  all: boolean,
   operation: OperationCount['operation'],
   key: ReconciledRow['key'],
   keys: readonly OperationKey[],
@@ -204,6 +225,8 @@ function rowOf(
   // The entries of this process are there, and none that it did not write.
   if (logged < 0 || logged > of('open')) finding = 'log differs'
   else if (difference > uncertain) finding = 'more than recorded'
+  // What was counted is the least that was done: more of it is found all the same.
+  else if (!all) finding = 'not all counted'
   else if (difference < -uncertain && !RECORDED_FIRST.has(operation)) finding = 'less than recorded'
   return { operation, key, provider, log, own, withheld, uncertain, finding }
 }

@@ -1,6 +1,7 @@
 import { asRedoubtError, type ErrorCode, type JsonObject, RedoubtError } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
-import { factsOf, ITSELF, type Recorder, type RecordedKeys, referenceOf } from '../audited-keys.ts'
+import type { RecordedKeys } from '../audited-keys.ts'
+import { factsOf, ITSELF, type Recorder, referenceOf } from '../key-events.ts'
 import type { KeyProvider, KeyReference } from '../key-provider.ts'
 import type { KeyClass, KeyOwner } from '../keys.ts'
 import type { OwnerKeys } from '../owner-keys.ts'

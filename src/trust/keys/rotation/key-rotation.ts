@@ -2,7 +2,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import { type AlertSink, asRedoubtError, type AuditSink, type Clock, type ErrorCode, type JsonObject } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
-import { factsOf, ITSELF, type RecordedKeys, referenceOf } from '../audited-keys.ts'
+import type { RecordedKeys } from '../audited-keys.ts'
+import { factsOf, ITSELF, referenceOf } from '../key-events.ts'
 import { graceMs, type RotationConfig } from '../config.ts'
 import type { KeyLimits } from '../key-limits.ts'
 import type { KeyProvider, KeyReference } from '../key-provider.ts'
@@ -161,7 +162,8 @@ export class RoundsOfRotation implements KeyRotation {
       if (!(await this.#move())) return
       this.#everMoved = true
     }
-    if (pending.length > 0) {
+    // A crash may have come between the last step of a version and the proof of the move, or its end.
+    if (pending.length > 0 || this.#parts.move?.progress()?.proved === false) {
       this.#doing = 'proving'
       const { folder, objects, wrapped, pinned = () => [] } = this.#parts
       const pause = (done: number): Promise<boolean> => this.#pause(done)
@@ -169,6 +171,7 @@ export class RoundsOfRotation implements KeyRotation {
       if (named === null) return
       await this.#advanceAll(pending, named)
     }
+    await this.#parts.move?.endIfOver(this.#parts.audit)
     this.#completedAt = clock.now()
   }
 
@@ -242,19 +245,21 @@ export class RoundsOfRotation implements KeyRotation {
 
   /** What is wrong with one version, such as a key service that may not end it, keeps no other from ending. */
   async #advanceAll(pending: readonly Retirement[], named: References): Promise<void> {
-    const { move, audit } = this.#parts
     let failed: unknown = null
+    // Also before them: what a crash kept from being proved is proved before any of its versions ends.
+    await this.#toldOf(named)
     for (const retirement of pending) await this.#advance(retirement, named).catch((thrown: unknown) => (failed ??= thrown))
-    if (move !== null) {
-      const settled = this.#outgoing().every((key) => !move.isLeft(key) || key.phase !== 'move')
-      await move.walked(
-        audit,
-        named.of((key) => move.isLeft(key)),
-        settled,
-      )
-      await move.endIfOver(audit)
-    }
+    await this.#toldOf(named)
     if (failed !== null) throw failed
+  }
+
+  /** What the walk found of the provider that keys move away from. */
+  async #toldOf(named: References): Promise<void> {
+    const { move, audit } = this.#parts
+    if (move === null) return
+    const settled = this.#outgoing().every((key) => !move.isLeft(key) || key.phase !== 'move')
+    const left = named.of((key) => move.isLeft(key))
+    await move.walked(audit, left, settled)
   }
 
   /** One step of a version on its way out, which is recorded before it is taken. */
@@ -290,8 +295,13 @@ export class RoundsOfRotation implements KeyRotation {
     await recorder.record(fact, tab)
     await recorder.tried(async () => {
       cache.forgetVersion(retirement)
-      if (typeof chain === 'string') await provider.destroyVersion(chain, retirement.version)
-      else owners.destroyVersion(retirement)
+      if (typeof chain !== 'string') return owners.destroyVersion(retirement)
+      try {
+        await provider.destroyVersion(chain, retirement.version)
+      } finally {
+        // A key service takes its time: what was unwrapped meanwhile is in the cache again.
+        cache.forgetVersion(retirement)
+      }
     }, fact)
     retirements.enter(retirement, 'destroyed', clock.now())
   }
