@@ -129,7 +129,9 @@ async function start(
 
   if (profile === 'development') await ensureBootstrapAccount(identity, configuration.secretsDir)
   const url = identity.issuer
-  const place = { url, secretsDir: configuration.secretsDir, pid: process.pid }
+  // The grace is for `redoubt backup`: no key backup is to outlive that of key versions.
+  const { graceDays } = configuration.keys.rotation
+  const place = { url, secretsDir: configuration.secretsDir, pid: process.pid, graceDays }
   writeFileSync(join(configuration.dataDir, SERVER_FILE), JSON.stringify(place), { mode: 0o600 })
 
   // The listener is the last to open and the first to close: what runs is drained while the house below still stands.

@@ -85,6 +85,7 @@ export function controlPlane(of: PlaneParts): ControlPlane {
       coreDumps: of.coreDumps,
       keyring,
       reconciliation,
+      rotation: of.rotation,
     }),
   }
 }
