@@ -17,7 +17,9 @@ const KEPT = Array.from({ length: ROWS }, (_, n) => n % 90).filter((age) => age 
 const CANARY = 'patient-canary-4711'
 
 const root = mkdtempSync(join(tmpdir(), 'redoubt-transforms-kill-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+/** What the runners are compiled to: much of the processor time of a short life. */
+const compiled = mkdtempSync(join(tmpdir(), 'redoubt-transforms-compiled-'))
+afterAll(() => [root, compiled].forEach((folder) => rmSync(folder, { recursive: true, force: true })))
 
 async function* visits(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('patient,age\n')
@@ -32,6 +34,7 @@ async function* visits(): AsyncGenerator<Uint8Array> {
 function live(afterMs: number | null): Promise<{ readonly acknowledged: readonly string[]; readonly ms: number }> {
   const child = spawn(process.execPath, [new URL('transform-runner.child.fixtures.ts', import.meta.url).pathname, root], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
   })
   return new Promise((resolve, reject) => {
     let output = ''
