@@ -12,12 +12,15 @@ const SEED = Number(process.env['REDOUBT_SEED'] ?? Date.now() % 1_000_000)
 const MAX_LOAD_MS = 250
 
 const root = mkdtempSync(join(tmpdir(), 'redoubt-collections-kill-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+/** What the writers are compiled to: much of the processor time of a short life. */
+const compiled = mkdtempSync(join(tmpdir(), 'redoubt-collections-compiled-'))
+afterAll(() => [root, compiled].forEach((folder) => rmSync(folder, { recursive: true, force: true })))
 
 /** Runs programs that add rows and kills them without warning, `loadMs` after the first acknowledgement. */
 function live(run: number, loadMs: number): Promise<readonly string[]> {
   const child = spawn(process.execPath, [new URL('collection-writer.child.fixtures.ts', import.meta.url).pathname, root, String(run)], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
   })
   return new Promise((resolve, reject) => {
     let output = ''

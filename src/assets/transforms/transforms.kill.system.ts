@@ -17,7 +17,9 @@ const KEPT = Array.from({ length: ROWS }, (_, n) => n % 90).filter((age) => age 
 const CANARY = 'patient-canary-4711'
 
 const root = mkdtempSync(join(tmpdir(), 'redoubt-transforms-kill-'))
-afterAll(() => rmSync(root, { recursive: true, force: true }))
+/** What the runners are compiled to: much of the processor time of a short life. */
+const compiled = mkdtempSync(join(tmpdir(), 'redoubt-transforms-compiled-'))
+afterAll(() => [root, compiled].forEach((folder) => rmSync(folder, { recursive: true, force: true })))
 
 async function* visits(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('patient,age\n')
@@ -35,6 +37,7 @@ function live(
 ): Promise<{ readonly acknowledged: readonly string[]; readonly left: readonly number[]; readonly ms: number }> {
   const child = spawn(process.execPath, [new URL('transform-runner.child.fixtures.ts', import.meta.url).pathname, root, begin], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
   })
   return new Promise((resolve, reject) => {
     let output = ''

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { openObject, readHeaderSlots, removeUnfinished, sealObject } from '#foundation/crypto'
 import { ADULT, seeded, USE } from '../keys.fixtures.ts'
 import { openHouseOnDisk } from './house-on-disk.fixture.ts'
@@ -14,6 +14,9 @@ import { openHouseOnDisk } from './house-on-disk.fixture.ts'
 const CHILD = fileURLToPath(new URL('rotate-until-killed.child.fixtures.ts', import.meta.url))
 const OBJECTS = 600
 const KILLS = 3
+/** What the processes are compiled to: much of the processor time of a short life. */
+const compiled = mkdtempSync(join(tmpdir(), 'redoubt-rotation-compiled-'))
+afterAll(() => rmSync(compiled, { recursive: true, force: true }))
 
 describe('a rotation in processes that are killed (SIGKILL)', () => {
   for (const compromised of [false, true])
@@ -33,7 +36,10 @@ describe('a rotation in processes that are killed (SIGKILL)', () => {
         const moved: number[] = []
         let done: { readonly error: unknown; readonly failed: number } | null = null
         for (let process = 0; done === null && process < 20; process++) {
-          const child = spawn(globalThis.process.execPath, [CHILD, root], { stdio: ['ignore', 'pipe', 'inherit'] })
+          const child = spawn(globalThis.process.execPath, [CHILD, root], {
+            stdio: ['ignore', 'pipe', 'inherit'],
+            env: { ...globalThis.process.env, NODE_COMPILE_CACHE: compiled },
+          })
           const ended = once(child, 'exit')
           const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
           expect((await lines.next()).value).toBe('moving')
