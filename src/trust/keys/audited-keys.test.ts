@@ -78,6 +78,30 @@ describe('recorded keys', () => {
     expect(await failure(keys.unwrap({ ...wrapped, keyId: 'other' }, USE))).toBe('ERR_KEYS_UNKNOWN')
   })
 
+  it.each([
+    ['opens', 'up', 'done', ['success']],
+    ['opens', 'down', 'ERR_AUDIT_UNAVAILABLE', []],
+    ['fails', 'up', 'ERR_CRYPTO_AUTHENTICATION', ['failed']],
+    ['fails', 'down', 'ERR_CRYPTO_AUTHENTICATION', []],
+  ] as const)(
+    'calls no unwrap a success that was none, and gives no key without an entry: it %s, the log is %s (A7)',
+    async (opens, log, told, outcomes) => {
+      const { keys, audit } = await setUp()
+      const { wrapped } = await keys.generateDataKey('configuration', 'room', USE)
+      const asked = opens === 'opens' ? wrapped : { ...wrapped, binding: { ...wrapped.binding, purpose: 'another' } }
+      audit.down = log === 'down'
+      expect(await failure(keys.unwrap(asked, USE))).toBe(told)
+      audit.down = false
+      const unwraps = () => audit.events.filter(({ type }) => type === 'key.unwrap')
+      expect(unwraps().map(({ outcome }) => outcome)).toEqual(outcomes)
+      // What could not be told of is in no cache either: the next one is opened and told of anew.
+      if (told === 'done') return
+      await keys.unwrap(wrapped, USE)
+      expect(unwraps().length).toBe(outcomes.length + 1)
+      expect(unwraps().at(-1)).toMatchObject({ outcome: 'success', details: { provider: [{ operation: 'unwrap', count: 1 }] } })
+    },
+  )
+
   it('records every signature, with the digest of what was signed', async () => {
     const { keys, audit } = await setUp()
     const message = Buffer.from('a model file')

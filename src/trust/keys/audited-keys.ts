@@ -79,6 +79,7 @@ export class RecordedKeys implements AuditedKeys {
     try {
       await this.#events.reportHits(false)
       const tab = this.#events.tab()
+      // Not side by side with the record: an entry that is on its way before the outcome is known would call a success what may fail.
       const key = await this.#events.tried((work) => this.#unwrap(wrapped, use, work), fact, use, tab)
       await this.#events.record(hits === 0 ? fact : { ...fact, details: { ...fact.details, cacheHits: hits } }, use, tab)
       this.requireAlive(wrapped)

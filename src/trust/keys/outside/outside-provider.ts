@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { asRedoubtError, type Clock, newId, RedoubtError } from '#foundation/core'
 import type { DataKey, KeyBinding, WrappedKey } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
@@ -18,11 +18,10 @@ import { withImportedKeys } from '../moved/with-imported-keys.ts'
 import type { WrappedKeys } from '../rotation/wrapped-places.ts'
 import type { ExportedKeyring } from '../sealed-file/export-sealed-file.ts'
 import { OperationCounter, type OperationKey, type OperationsDone } from '../reconciliation/operations.ts'
+import { demandMaterial, freshDataKey, isMaterial, keyOf, wrappedUnder } from '../wrapping.ts'
 import { KeyRecords, type KeyVersion } from './key-records.ts'
 import { WrappedSigningKeys } from './wrapped-signing-keys.ts'
 
-const AES_KEY_BYTES = 32
-const MAX_MATERIAL_BYTES = 512
 /** A service adds its own header; none adds this much to 512 bytes. */
 const MAX_WRAPPED_LENGTH = 8_192
 
@@ -174,14 +173,12 @@ async function wrapBy(
   material: Uint8Array,
   binding: KeyBinding,
 ): Promise<WrappedKey> {
-  if (material.byteLength < 1 || material.byteLength > MAX_MATERIAL_BYTES)
-    throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'key material is 1 to 512 bytes')
+  demandMaterial(material)
   const version = records.use(keyClass)
-  const { tenant, resource, purpose } = binding
   const wrapped = Buffer.from(await service.wrap(version, material, binding)).toString('base64url')
   if (wrapped === '' || wrapped.length > MAX_WRAPPED_LENGTH)
     throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL', 'the key provider gave a wrapped key of an impossible length')
-  return { keyId: version.keyId, version: version.version, wrapped, binding: { tenant, resource, purpose } }
+  return wrappedUnder(version, wrapped, binding)
 }
 
 async function unwrapBy(service: KeyService, records: KeyRecords, { wrapped, binding, ...reference }: WrappedKey): Promise<KeyObject> {
@@ -189,13 +186,9 @@ async function unwrapBy(service: KeyService, records: KeyRecords, { wrapped, bin
   if (wrapped === '' || wrapped.length > MAX_WRAPPED_LENGTH)
     throw new RedoubtError('ERR_CRYPTO_AUTHENTICATION', 'the wrapped key is of an impossible length')
   const material = await service.unwrap(version, Buffer.from(wrapped, 'base64url'), binding)
-  try {
-    if (material.byteLength < 1 || material.byteLength > MAX_MATERIAL_BYTES)
-      throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL', 'the key provider gave a key of an impossible length')
-    return createSecretKey(material)
-  } finally {
-    material.fill(0)
-  }
+  if (isMaterial(material)) return keyOf(material)
+  material.fill(0)
+  throw new RedoubtError('ERR_KEYS_PROVIDER_PROTOCOL', 'the key provider gave a key of an impossible length')
 }
 
 class ServiceProvider implements KeyProvider {
@@ -220,13 +213,8 @@ class ServiceProvider implements KeyProvider {
     return unwrapBy(this.#service, this.#records, wrapped)
   }
 
-  async generateDataKey(keyClass: KeyClass, binding: KeyBinding): Promise<DataKey> {
-    const material = randomBytes(AES_KEY_BYTES)
-    try {
-      return { wrapped: await this.wrap(keyClass, material, binding), key: createSecretKey(material) }
-    } finally {
-      material.fill(0)
-    }
+  generateDataKey(keyClass: KeyClass, binding: KeyBinding): Promise<DataKey> {
+    return freshDataKey((material) => this.wrap(keyClass, material, binding))
   }
 
   async sign(name: SigningKeyName, message: Uint8Array): Promise<Uint8Array> {

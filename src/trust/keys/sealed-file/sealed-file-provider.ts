@@ -1,7 +1,8 @@
-import { createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
-import { type Clock, newId, RedoubtError } from '#foundation/core'
+import { type KeyObject, sign } from 'node:crypto'
+import { type Clock, RedoubtError } from '#foundation/core'
 import {
   type Argon2Parameters,
+  type DataKey,
   DEFAULT_ARGON2,
   deriveKeyArgon2id,
   type KeyBinding,
@@ -17,11 +18,20 @@ import { KEY_CLASSES, type KeyClass, type KeyDescription } from '../keys.ts'
 import type { TakenOver } from '../moved/taken-over.ts'
 import { OperationCounter, type OperationsDone } from '../reconciliation/operations.ts'
 import type { ShareSet } from '../shares/share-text.ts'
-import { type KeyringContent, type KeyringHeader, openKeyringFile, parseKeyringFile, sealKeyringFile } from './keyring-file.ts'
+import { demandMaterial, freshDataKey, keyOf, wrappedUnder } from '../wrapping.ts'
+import { type KeyringHeader, openKeyringFile, parseKeyringFile, sealKeyringFile } from './keyring-file.ts'
+import {
+  continued,
+  type EncryptionKey,
+  newEncryptionKey,
+  type PrivateKey,
+  signingKeys,
+  toContent,
+  toEncryptionKey,
+  toPrivateKey,
+} from './keyring-keys.ts'
 
 export const KEYRING_PATH = 'keyring.json'
-const AES_KEY_BYTES = 32
-const MAX_MATERIAL_BYTES = 512
 
 export interface SealedFileOptions {
   /** The folder that holds `keyring.json`. */
@@ -35,29 +45,6 @@ export interface SealedFileOptions {
   readonly takingOver?: TakenOver
   /** Keys move away from it: it wraps nothing any more, and all its versions may end. */
   readonly former?: boolean
-}
-
-interface EncryptionKey {
-  readonly keyId: string
-  readonly keyClass: KeyClass
-  readonly version: number
-  state: 'primary' | 'retired' | 'destroyed'
-  readonly createdAt: number
-  /** null when destroyed. */
-  readonly key: KeyObject | null
-  /** In the file; never less than `uses`. */
-  reservedUses: number
-  uses: number
-}
-
-interface PrivateKey {
-  readonly name: SigningKeyName
-  readonly keyId: string
-  readonly version: number
-  readonly createdAt: number
-  readonly privateKey: KeyObject
-  readonly publicKey: KeyObject
-  uses: number
 }
 
 /**
@@ -100,24 +87,6 @@ export async function openSealedFileProvider(options: SealedFileOptions): Promis
   return provider
 }
 
-/** A primary version of each class: the one that there is, unless its chain is longer elsewhere. */
-function continued(keys: readonly EncryptionKey[], { chains }: Pick<TakenOver, 'chains'>, now: number): readonly EncryptionKey[] {
-  return KEY_CLASSES.reduce<readonly EncryptionKey[]>((made, keyClass) => {
-    const last = chains.get(keyClass)
-    const primary = made.find((kek) => kek.keyClass === keyClass && kek.state === 'primary')
-    if (primary !== undefined && (last === undefined || primary.version > last.version)) return made
-    const next = newEncryptionKey(last?.keyId ?? newId('kek'), keyClass, (last?.version ?? 0) + 1, now)
-    return [...made.map((kek) => (kek === primary ? { ...kek, state: 'retired' as const } : kek)), next]
-  }, keys)
-}
-
-function signingKeys({ signing }: Pick<TakenOver, 'signing'>, now: number): readonly PrivateKey[] {
-  return (Object.keys(SIGNING_KEYS) as SigningKeyName[]).map((name) => {
-    const given = signing.find((key) => key.name === name)
-    return given === undefined ? newPrivateKey(name, now) : { ...given, publicKey: createPublicKey(given.privateKey), uses: 0 }
-  })
-}
-
 interface SealedFileParts {
   readonly folder: DurableFolder
   readonly clock: Clock
@@ -156,15 +125,12 @@ class SealedFileProvider implements KeyProvider {
   }
 
   async wrap(keyClass: KeyClass, material: Uint8Array, binding: KeyBinding): Promise<WrappedKey> {
-    if (material.byteLength < 1 || material.byteLength > MAX_MATERIAL_BYTES)
-      throw new RedoubtError('ERR_CRYPTO_PARAMETER', 'key material is 1 to 512 bytes')
+    demandMaterial(material)
     const kek = this.#primary(keyClass)
     this.#countUse(kek)
     const wrapped = sealBytes(kek.key!, wrapAad(kek, binding), material)
     this.#done.add('wrap', keyClass)
-    const { tenant, resource, purpose } = binding
-    const encoded = Buffer.from(wrapped).toString('base64url')
-    return { keyId: kek.keyId, version: kek.version, wrapped: encoded, binding: { tenant, resource, purpose } }
+    return wrappedUnder(kek, Buffer.from(wrapped).toString('base64url'), binding)
   }
 
   async unwrap(wrapped: WrappedKey): Promise<KeyObject> {
@@ -174,18 +140,11 @@ class SealedFileProvider implements KeyProvider {
     if (kek.key === null) throw new RedoubtError('ERR_KEYS_DESTROYED')
     const material = openBytes(kek.key, wrapAad(kek, wrapped.binding), Buffer.from(wrapped.wrapped, 'base64url'))
     this.#done.add('unwrap', kek.keyClass)
-    const key = createSecretKey(material)
-    material.fill(0)
-    return key
+    return keyOf(material)
   }
 
-  async generateDataKey(keyClass: KeyClass, binding: KeyBinding): Promise<{ key: KeyObject; wrapped: WrappedKey }> {
-    const material = randomBytes(AES_KEY_BYTES)
-    try {
-      return { wrapped: await this.wrap(keyClass, material, binding), key: createSecretKey(material) }
-    } finally {
-      material.fill(0)
-    }
+  generateDataKey(keyClass: KeyClass, binding: KeyBinding): Promise<DataKey> {
+    return freshDataKey((material) => this.wrap(keyClass, material, binding))
   }
 
   async sign(name: SigningKeyName, message: Uint8Array): Promise<Uint8Array> {
@@ -322,24 +281,7 @@ class SealedFileProvider implements KeyProvider {
 
   /** Makes the keyring, or what it is about to become, durable. */
   save(encryption: readonly EncryptionKey[] = this.#encryption): void {
-    const content: KeyringContent = {
-      encryption: encryption.map(({ keyId, keyClass, version, state, createdAt, reservedUses, key }) => ({
-        keyId,
-        keyClass,
-        version,
-        state,
-        createdAt,
-        reservedUses,
-        key: key === null ? '' : key.export().toString('base64url'),
-      })),
-      signing: this.#signing.map(({ name, keyId, version, createdAt, privateKey }) => ({
-        name,
-        keyId,
-        version,
-        createdAt,
-        pkcs8: privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64url'),
-      })),
-    }
+    const content = toContent(encryption, this.#signing)
     replaceFile(this.#folder, KEYRING_PATH, sealKeyringFile(this.#root, this.#kdf, content))
   }
 
@@ -372,40 +314,5 @@ class SealedFileProvider implements KeyProvider {
 
   #open(): void {
     if (this.#closed) throw new RedoubtError('ERR_KEYS_UNKNOWN', 'the keyring is closed')
-  }
-}
-
-function newEncryptionKey(keyId: string, keyClass: KeyClass, version: number, now: number): EncryptionKey {
-  const key = createSecretKey(randomBytes(AES_KEY_BYTES))
-  return { keyId, keyClass, version, state: 'primary', createdAt: now, key, reservedUses: 0, uses: 0 }
-}
-
-function newPrivateKey(name: SigningKeyName, now: number): PrivateKey {
-  const { privateKey, publicKey } =
-    SIGNING_KEYS[name] === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return { name, keyId: newId('key'), version: 1, createdAt: now, privateKey, publicKey, uses: 0 }
-}
-
-function toEncryptionKey(record: KeyringContent['encryption'][number]): EncryptionKey {
-  const { keyId, keyClass, version, state, createdAt, reservedUses } = record
-  const kept = { keyId, keyClass, version, state, createdAt, reservedUses, uses: reservedUses }
-  if (state === 'destroyed') return { ...kept, key: null }
-  const material = Buffer.from(record.key, 'base64url')
-  if (material.byteLength !== AES_KEY_BYTES) throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'a key in the keyring has another length')
-  const key = createSecretKey(material)
-  material.fill(0)
-  return { ...kept, key }
-}
-
-function toPrivateKey(record: KeyringContent['signing'][number]): PrivateKey {
-  const { name, keyId, version, createdAt } = record
-  const der = Buffer.from(record.pkcs8, 'base64url')
-  try {
-    const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
-    return { name, keyId, version, createdAt, privateKey, publicKey: createPublicKey(privateKey), uses: 0 }
-  } catch {
-    throw new RedoubtError('ERR_KEYS_KEYRING_CORRUPT', 'a signing key in the keyring is not a private key')
-  } finally {
-    der.fill(0)
   }
 }
