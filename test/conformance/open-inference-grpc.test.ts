@@ -231,6 +231,8 @@ describe('the open inference protocol over gRPC', () => {
     expect(put.status, put.text).toBe(200)
     for (const [method, request] of [
       ['ModelInfer', typed()],
+      // What is wrong with it would tell what the model takes.
+      ['ModelInfer', { model_name: 'credit', inputs: [] }],
       ['ModelMetadata', { name: 'credit' }],
     ] as const) {
       const answer = await call(method, request)

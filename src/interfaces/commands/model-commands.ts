@@ -78,6 +78,7 @@ export function modelCommands(): Command[] {
         const words = Object.entries(metrics).map(
           ([name, value]) => `${name.padEnd(20)}${typeof value === 'number' ? Math.round(value * 1e4) / 1e4 : String(value)}`,
         )
+        if (metrics['heldOutRows'] === 0) words.push('no rows were left over to measure it by: nothing says how good it is; train on more')
         output.result(
           { ...version, metrics },
           `trained \`${version.name}\` version ${version.version}\ndigest ${version.digest}\n${words.join('\n')}\nnext   redoubt model deploy ${version.name}`,

@@ -33,9 +33,13 @@ export const portNumber = (text: string): number => {
 /** Heading of these in every help text, so that a command’s own options stand out. */
 const EVERYWHERE = 'With every command:'
 
+/** Beside long names of commands words are wrapped down to this width rather than run over the edge of a terminal. */
+const NARROWEST_WORDS = 24
+
 /** Options that every command understands. */
 export function withGlobalOptions(command: Command): Command {
   return command
+    .configureHelp({ minWidthToWrap: NARROWEST_WORDS })
     .addOption(new Option('--data-dir <dir>', 'data directory (REDOUBT_DATA_DIR)').helpGroup(EVERYWHERE))
     .addOption(new Option('--secrets-dir <dir>', 'secrets directory (REDOUBT_SECRETS_DIR)').helpGroup(EVERYWHERE))
     .addOption(new Option('--port <port>', 'port of the server (REDOUBT_PORT)').argParser(portNumber).helpGroup(EVERYWHERE))

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, readSync, renameSync, statSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, readSync, renameSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { canonicalJson, parseStrictJson, RedoubtError } from '#foundation/core'
@@ -29,13 +29,27 @@ const manifestSchema = z.strictObject({
 export type BackupManifest = z.infer<typeof manifestSchema>
 export type BackedUpFile = BackupManifest['files'][number]
 
+/** @returns the youngest backup of that kind in a folder that may hold several; undefined where there is none. */
+function youngestIn(folder: string, kind: BackupManifest['kind']): string | undefined {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.startsWith(`${kind}-`))
+      .sort()
+      .at(-1)
+  } catch {
+    return undefined
+  }
+}
+
 /** @throws {RedoubtError} `ERR_BACKUP_INVALID`. */
 export function readManifest(folder: string, kind: BackupManifest['kind']): BackupManifest {
   let manifest: BackupManifest
   try {
     manifest = manifestSchema.parse(parseStrictJson(readFileSync(join(folder, MANIFEST)), { maxBytes: MAX_BYTES, maxDepth: 4 }))
   } catch (cause) {
-    throw new RedoubtError('ERR_BACKUP_INVALID', `\`${folder}\` is no whole backup`, { cause })
+    const inside = youngestIn(folder, kind)
+    const hint = inside === undefined ? '' : `; name one of those in it, such as \`${join(folder, inside)}\``
+    throw new RedoubtError('ERR_BACKUP_INVALID', `\`${folder}\` is no whole backup${hint}`, { cause })
   }
   if (manifest.kind !== kind) throw new RedoubtError('ERR_BACKUP_INVALID', `\`${folder}\` is a backup of ${manifest.kind}, not of ${kind}`)
   if (new Set(manifest.files.map(({ path }) => path)).size !== manifest.files.length)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -251,6 +251,7 @@ describe('a restore', () => {
   it('refuses a manifest that leads elsewhere, is of the other kind, or is none', async () => {
     const { data, keys } = await takeBackup(ask)
     expect(await refusal(restoreBackup(restoring(keys, data)))).toBe('ERR_BACKUP_INVALID')
+    expect(() => readManifest(dirname(data), 'data')).toThrow(`such as \`${data}\``)
     const text = readFileSync(join(data, MANIFEST), 'utf8')
     for (const changed of [
       text.replace('"ca.pem"', '"../../ca.pem"'),
