@@ -17,6 +17,7 @@ import type { Logger } from '#foundation/telemetry'
 import { ForwardClock, roomKey, Statements } from '#governance/approvals'
 import type { Keys } from '#trust/keys'
 import type { OversightConfig } from './config.ts'
+import { answerAsJson, heldAnswer, heldSubject } from './held-answer.ts'
 import { overriddenAnswer } from './override.ts'
 import { Places } from './places.ts'
 import {
@@ -30,8 +31,9 @@ import {
   uidText,
   type Verdict,
 } from './review.ts'
-import { event, EVENT_OF, pendingReview, unknown } from './review-events.ts'
-import { ReviewStore, type StoredReview } from './review-store.ts'
+import { event, EVENT_OF, unknown } from './review-events.ts'
+import { ReviewStates } from './review-states.ts'
+import { ReviewStore } from './review-store.ts'
 import { HeldContent } from './sealing.ts'
 import { settleDue } from './settle-due.ts'
 import { MIGRATIONS } from './tables.ts'
@@ -41,8 +43,6 @@ const TICK_MS = 1_000
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
 const MAX_LISTED = 500
-/** The members of what is held that are the answer; see `pipeline/hold-answer.ts`. */
-const ANSWER = 'answer'
 
 export interface OversightOptions {
   /** A database of its own: its writes are synchronous and must never meet an open transaction of another room. */
@@ -88,6 +88,7 @@ export class Oversight implements ReviewQueue {
   readonly #content: HeldContent
   readonly #clock: ForwardClock
   readonly #places: Places
+  readonly #states: ReviewStates
   readonly #calls = new WaitingCalls()
   /** Reviews that somebody decides, or uses, at this moment: of two at once the second is told before anything is recorded. */
   readonly #busy = new Set<string>()
@@ -102,6 +103,7 @@ export class Oversight implements ReviewQueue {
     this.#options = options
     this.#store = store
     this.#places = new Places(store, config)
+    this.#states = new ReviewStates(store, clock, config, options.independence)
     this.#content = content
     this.#clock = clock
     this.waitMs = config.waitSeconds * 1_000
@@ -154,7 +156,7 @@ export class Oversight implements ReviewQueue {
       throw new RedoubtError('ERR_REVIEW_STATE', 'the review is of an answer: fetch it with `redoubt review answer`')
     // INVARIANT: a release lets one request pass, once: the one that was looked at.
     if (review.binding !== by.binding) throw new RedoubtError('ERR_REVIEW_BINDING')
-    this.#demandReleased(review)
+    this.#states.demandReleased(review)
     await this.#alone(id, async () => {
       await this.#options.audit.record({
         ...event('review.use', { uid: by.caller, requestId: by.requestId }, review.resource),
@@ -168,32 +170,30 @@ export class Oversight implements ReviewQueue {
   list(sees: (review: Review) => boolean): readonly Review[] {
     return this.#store
       .list(MAX_LISTED)
-      .map((one) => this.#shown(one))
+      .map((one) => this.#states.shown(one))
       .filter(sees)
   }
 
   /** Without what is held. @throws {RedoubtError} `ERR_NOT_FOUND`. */
   get(id: string): Review {
-    return this.#shown(this.#known(id))
+    return this.#states.shown(this.#states.known(id))
   }
 
   /** As `get`, with the reviewer's reason and not the name, to whoever asked: what is held they fetch as an answer, if it was released. @throws {RedoubtError} `ERR_NOT_FOUND`. */
   async reasonOf(id: string): Promise<ReviewInFull> {
-    const review = this.#known(id)
+    const review = this.#states.known(id)
     const verdict = await this.#content.verdictOf(review)
     return {
-      ...this.#shown(review),
+      ...this.#states.shown(review),
       reviewer: null,
       content: null,
       verdict: verdict === null ? null : { comment: verdict.comment, override: null },
     }
   }
 
-  /** Whether this account has no part in the review: neither whose call it was, nor who asked, nor who made, or was made by, one of these. */
-  isIndependent({ caller, through, asker }: Pick<Review, 'caller' | 'through' | 'asker'>, uid: EntityUid): boolean {
-    return ![caller, through, asker].some(
-      (one) => one !== null && (sameEntity(one, uid) || this.#options.independence.isSameHand(uid, one)),
-    )
+  /** As `ReviewStates` has it. */
+  isIndependent(review: Pick<Review, 'caller' | 'through' | 'asker'>, uid: EntityUid): boolean {
+    return this.#states.isIndependent(review, uid)
   }
 
   /**
@@ -201,15 +201,15 @@ export class Oversight implements ReviewQueue {
    * @throws {RedoubtError} `ERR_NOT_FOUND`, `ERR_REVIEW_SELF`, `ERR_AUDIT_UNAVAILABLE`.
    */
   async open(id: string, by: Reviewing): Promise<ReviewInFull> {
-    const review = this.#known(id)
-    this.#refuseInvolved(review, by.uid)
+    const review = this.#states.known(id)
+    this.#states.refuseInvolved(review, by.uid)
     const content = await this.#content.contentOf(review)
     const verdict = await this.#content.verdictOf(review)
     await this.#options.audit.record({
       ...event('review.open', by, review.resource),
       details: { review: id, of: review.requestId, content: content !== null },
     })
-    return { ...this.#shown(review), content, verdict }
+    return { ...this.#states.shown(review), content, verdict }
   }
 
   /** What was held may go on as it is. @throws as `override`. */
@@ -239,25 +239,24 @@ export class Oversight implements ReviewQueue {
   async answer(id: string, by: Reviewing, mayLeave: (filterOutput: JsonObject) => void): Promise<ReviewedAnswer> {
     const review = this.#store.get(id)
     if (review === null || !sameEntity(review.asker, by.uid)) throw unknown()
-    if (review.state !== 'overridden') this.#demandReleased(review)
+    if (review.state !== 'overridden') this.#states.demandReleased(review)
     if (review.kind === 'input')
       throw new RedoubtError('ERR_REVIEW_STATE', 'a request was released: send it again with its id in the header `redoubt-review`')
     const content = await this.#content.contentOf(review)
     if (content === null) throw new RedoubtError('ERR_KEYS_DESTROYED', 'what was held is gone')
     const verdict = await this.#content.verdictOf(review)
-    const body = stringOf(content[ANSWER])
+    const { text, contentType, filterOutput } = heldAnswer(content)
     const override = verdict?.override ?? null
-    const filterOutput = (content['filterOutput'] ?? {}) as JsonObject
     if (override === null) mayLeave(filterOutput)
     await this.#options.audit.record({
       ...event('review.answer', by, review.resource),
       details: { review: id, of: review.requestId, state: review.state },
     })
     return {
-      review: this.#shown(review),
+      review: this.#states.shown(review),
       reason: verdict?.comment ?? '',
-      contentType: override === null ? stringOf(content['contentType']) : 'application/json',
-      answer: override === null ? body : overriddenAnswer(override, jsonOf(body)),
+      contentType: override === null ? contentType : 'application/json',
+      answer: override === null ? text : overriddenAnswer(override, answerAsJson(text)),
       filterOutput,
     }
   }
@@ -310,9 +309,9 @@ export class Oversight implements ReviewQueue {
   }
 
   async #decide(id: string, state: 'released' | 'overridden' | 'rejected', verdict: Verdict, by: Reviewing): Promise<Review> {
-    const review = this.#known(id)
-    this.#refuseInvolved(review, by.uid)
-    this.#demandWaiting(review)
+    const review = this.#states.known(id)
+    this.#states.refuseInvolved(review, by.uid)
+    this.#states.demandWaiting(review)
     return this.#alone(id, async () => {
       const content = await this.#content.contentOf(review)
       // Nobody vouches for what cannot be looked at any more.
@@ -320,13 +319,12 @@ export class Oversight implements ReviewQueue {
       if (verdict.override !== null) {
         if (review.kind === 'input')
           throw new RedoubtError('ERR_INPUT_INVALID', 'a request is released or rejected: there is no answer yet')
-        overriddenAnswer(verdict.override, jsonOf(stringOf(content?.[ANSWER])))
+        overriddenAnswer(verdict.override, answerAsJson(heldAnswer(content).text))
       }
-      const subject = content === null ? null : subjectOf(content)
-      const sealed = await this.#content.sealVerdict(id, subject, verdict)
+      const sealed = await this.#content.sealVerdict(id, heldSubject(content), verdict)
       // What was over meanwhile is not recorded as decided, and what is recorded as decided was decided then.
       const decidedAt = this.#clock.now()
-      this.#demandWaiting(this.#known(id))
+      this.#states.demandWaiting(this.#states.known(id))
       await this.#options.audit.record({
         ...event(EVENT_OF[state], by, review.resource),
         details: { review: id, of: review.requestId, kind: review.kind, caller: uidText(review.caller) },
@@ -346,55 +344,5 @@ export class Oversight implements ReviewQueue {
     } finally {
       this.#busy.delete(id)
     }
-  }
-
-  #demandWaiting({ state, expiresAt }: Pick<Review, 'state' | 'expiresAt'>): void {
-    if (state !== 'waiting' || this.#clock.now() >= expiresAt) throw new RedoubtError('ERR_REVIEW_STATE')
-  }
-
-  #demandReleased(review: StoredReview): void {
-    switch (this.#shown(review).state) {
-      case 'released':
-        break
-      case 'waiting':
-        throw pendingReview(review.id)
-      case 'rejected':
-        throw new RedoubtError('ERR_REVIEW_REJECTED')
-      case 'expired':
-        throw new RedoubtError('ERR_REVIEW_EXPIRED')
-      case 'overridden':
-        throw new RedoubtError('ERR_REVIEW_OVERRIDDEN')
-      case 'used':
-        throw new RedoubtError('ERR_REVIEW_STATE', 'the release was used')
-    }
-    if (this.#clock.now() >= (review.decidedAt ?? 0) + this.#options.config.answerHours * HOUR_MS)
-      throw new RedoubtError('ERR_REVIEW_EXPIRED')
-  }
-
-  #refuseInvolved(review: Review, uid: EntityUid): void {
-    if (!this.isIndependent(review, uid)) throw new RedoubtError('ERR_REVIEW_SELF')
-  }
-
-  #known(id: string): StoredReview {
-    const review = this.#store.get(id)
-    if (review === null) throw unknown()
-    return review
-  }
-
-  #shown(stored: StoredReview): Review {
-    const { binding: _binding, pseudonym: _pseudonym, sealed: _sealed, verdict: _verdict, ...review } = stored
-    // By the time and not by ticks: what is over is over before anyone has settled it.
-    return review.state === 'waiting' && this.#clock.now() >= review.expiresAt ? { ...review, state: 'expired' } : review
-  }
-}
-
-const stringOf = (value: unknown): string => (typeof value === 'string' ? value : '')
-const subjectOf = ({ subject }: JsonObject): string | null => (typeof subject === 'string' ? subject : null)
-
-function jsonOf(text: string): JsonObject | null {
-  try {
-    return JSON.parse(text) as JsonObject
-  } catch {
-    return null
   }
 }

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { RedoubtError } from '#foundation/core'
 import { MemoryFolder } from '#foundation/storage'
-import { PolicyStore, proveWithin } from './policy-store.ts'
+import { proveWithin } from './held-invariants.ts'
+import { PolicyStore } from './policy-store.ts'
 
 const TIMEOUT_MS = 120_000
 /** The whole of the bundled statements is decided in a minute at most on a slow machine; a change of them in seconds. */

@@ -1,66 +1,17 @@
-import { createHash } from 'node:crypto'
-import { canonicalJson, type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
-import { type DurableFolder, replaceFile } from '#foundation/storage'
-import { filterVocabulary, PLAIN_SITE, type Planner, plannerFor } from '#gateway/filters'
-import {
-  defaultInvariants,
-  defaultPolicyFiles,
-  demandInvariants,
-  demandTables,
-  INVARIANTS_SUFFIX,
-  type LoadOptions,
-  loadPolicies,
-  type PolicyEngine,
-  type PolicyFile,
-  type ProofReport,
-  proveInTime,
-  readPolicyFolder,
-  TABLE_SUFFIX,
-  withDefaultInvariants,
-  withDefaultPolicies,
-} from '#trust/policy'
+import { type Decider, type Decision, type DecisionQuery, RedoubtError } from '#foundation/core'
+import type { DurableFolder } from '#foundation/storage'
+import { PLAIN_SITE, type Planner, plannerFor } from '#gateway/filters'
+import { type LoadOptions, type PolicyEngine, type PolicyFile, TABLE_SUFFIX, withDefaultPolicies } from '#trust/policy'
+import { HeldInvariants, type Prove } from './held-invariants.ts'
+import { type EngineOptions, loadEngine, PLAIN_VOCABULARY } from './policy-engine.ts'
+import { layerDigest, merged, operatorLayer, type PolicyLayer } from './policy-layers.ts'
+import { changed, type PolicyChange, settleChange, storeChange, storedLayer } from './stored-policies.ts'
 
 /** A policy set is a few pages; more in one file is a mistake. So is a longer table. */
 const MAX_POLICY_BYTES = 256 * 1024
 /** Files put through the control plane; each change is validated together with all others. */
 const MAX_POLICY_FILES = 256
-const MAX_KNOWN = 64
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
-/** A change on its way: a policy file and its table are two files, and a crash between them must not leave one without the other. */
-const PENDING = 'change.pending'
-
-type ShadowOptions = Required<Pick<LoadOptions, 'shadowRate' | 'onMismatch' | 'vocabulary'>> & { readonly plan: Planner }
-
-/** Without a site's own: a filter on an entity that nothing recognises would look like protection and be none. */
-const PLAIN_VOCABULARY = filterVocabulary(PLAIN_SITE)
-
-/** Decides invariants of policies, all of which are given. @param proven policies for which they are known to hold. */
-export type Prove = (
-  files: readonly PolicyFile[],
-  invariants: readonly PolicyFile[],
-  proven: readonly PolicyFile[] | null,
-) => Promise<ProofReport>
-
-interface Proven {
-  readonly files: readonly PolicyFile[]
-  readonly invariants: readonly PolicyFile[]
-}
-
-/** Policies, and what they are held to. */
-interface Layer {
-  readonly policies: readonly PolicyFile[]
-  readonly tables: readonly PolicyFile[]
-  /** Of the operator's folder; put nowhere else. */
-  readonly invariants: readonly PolicyFile[]
-}
-
-/** What is to be in place of one policy file and its table; null is nothing. */
-interface Change {
-  readonly name: string
-  readonly text: string | null
-  readonly tests: string | null
-}
-
 /** What an approval of a change was bound to, and what the change is held to when its turn comes; nothing for one that needed none. */
 export interface Approved {
   /** Digest of the policy set in force. */
@@ -87,30 +38,26 @@ export interface Activation {
 export class PolicyStore implements Decider {
   readonly #folder: DurableFolder
   readonly #operatorPath: string | null
-  #shadow: ShadowOptions
-  readonly #prove: Prove | null
-  /** The bundled policies were held to the bundled statements when they were made. */
-  #proven: Proven = { files: defaultPolicyFiles(), invariants: defaultInvariants() }
-  /** Sets of policies and statements that were held, with the number of statements: what is taken back is not decided again. */
-  readonly #known = new Map<string, number>()
-  #operator: Layer
+  #engineOptions: EngineOptions
+  readonly #invariants: HeldInvariants
+  #operator: PolicyLayer
   #engine: PolicyEngine
   #queue: Promise<unknown> = Promise.resolve()
 
-  private constructor(options: OpenOptions, operator: Layer, engine: PolicyEngine) {
+  private constructor(options: OpenOptions, operator: PolicyLayer, engine: PolicyEngine) {
     this.#folder = options.folder
     this.#operatorPath = options.operatorPath ?? null
-    this.#prove = options.prove ?? null
-    this.#shadow = shadowOptions(options)
+    this.#invariants = new HeldInvariants(options.prove ?? null)
+    this.#engineOptions = engineOptions(options)
     this.#operator = operator
     this.#engine = engine
   }
 
   /** @throws {RedoubtError} `ERR_POLICY_INVALID`, `ERR_POLICY_TEST`: with policies that do not validate, or fail their tables, nothing starts. */
   static async open(options: OpenOptions): Promise<PolicyStore> {
-    settle(options.folder)
+    settleChange(options.folder)
     const operator = operatorLayer(options.operatorPath ?? null)
-    const { engine } = await loaded(operator, stored(options.folder), shadowOptions(options))
+    const { engine } = await loadEngine(merged(operator, storedLayer(options.folder)), engineOptions(options))
     return new PolicyStore(options, operator, engine)
   }
 
@@ -123,12 +70,12 @@ export class PolicyStore implements Decider {
   }
 
   list(): readonly PolicyFile[] {
-    return withDefaultPolicies(merged(this.#operator, stored(this.#folder)).policies)
+    return withDefaultPolicies(merged(this.#operator, storedLayer(this.#folder)).policies)
   }
 
   /** Truth tables that every change is held to. */
   tables(): readonly PolicyFile[] {
-    return merged(this.#operator, stored(this.#folder)).tables
+    return merged(this.#operator, storedLayer(this.#folder)).tables
   }
 
   /**
@@ -154,7 +101,7 @@ export class PolicyStore implements Decider {
   /** SHA-256, hex, over all that `reload` would read now; null when it cannot be read. */
   folderDigest(): string | null {
     try {
-      return digestOf(operatorLayer(this.#operatorPath))
+      return layerDigest(operatorLayer(this.#operatorPath))
     } catch (thrown) {
       if (thrown instanceof RedoubtError) return null
       throw thrown
@@ -167,9 +114,9 @@ export class PolicyStore implements Decider {
       this.#demandApproved(approved)
       const operator = operatorLayer(this.#operatorPath)
       // Of what was read to be put in force, not of a second reading.
-      if (approved.folder !== undefined && digestOf(operator) !== approved.folder)
+      if (approved.folder !== undefined && layerDigest(operator) !== approved.folder)
         throw new RedoubtError('ERR_APPROVAL_DIGEST', 'the folder of policies is not what was approved; ask for approval of it as it is')
-      const next = await this.#held(operator, stored(this.#folder))
+      const next = await this.#held(operator, storedLayer(this.#folder))
       this.#operator = operator
       return this.#activate(next)
     })
@@ -180,13 +127,13 @@ export class PolicyStore implements Decider {
    * @param use is called at the moment from which it holds.
    * @throws {RedoubtError} `ERR_POLICY_INVALID`, `ERR_POLICY_TEST`, `ERR_FILTER_ENTITY`.
    */
-  refit(vocabulary: ShadowOptions['vocabulary'], plan: Planner, use: () => void): Promise<Activation> {
+  refit(vocabulary: EngineOptions['vocabulary'], plan: Planner, use: () => void): Promise<Activation> {
     return this.#inTurn(async () => {
-      const shadow = { ...this.#shadow, vocabulary, plan }
-      const next = await loaded(this.#operator, stored(this.#folder), shadow)
-      this.#shadow = shadow
+      const wanted = { ...this.#engineOptions, vocabulary, plan }
+      const next = await loadEngine(merged(this.#operator, storedLayer(this.#folder)), wanted)
+      this.#engineOptions = wanted
       use()
-      return this.#activate(next)
+      return this.#activate({ ...next, invariants: null })
     })
   }
 
@@ -207,7 +154,7 @@ export class PolicyStore implements Decider {
     for (const part of [text, tests ?? ''])
       if (Buffer.byteLength(part) > MAX_POLICY_BYTES)
         throw new RedoubtError('ERR_INPUT_TOO_LARGE', `a policy file, and a table, has at most ${MAX_POLICY_BYTES} bytes`)
-    const own = stored(this.#folder)
+    const own = storedLayer(this.#folder)
     if (own.policies.filter((file) => file.name !== `${name}.cedar`).length >= MAX_POLICY_FILES)
       throw new RedoubtError('ERR_CONFLICT', `there are ${MAX_POLICY_FILES} policy files already; remove one`)
     const kept = own.tables.find((table) => table.name === `${name}${TABLE_SUFFIX}`)
@@ -221,33 +168,17 @@ export class PolicyStore implements Decider {
     return this.#change({ name, text: null, tests: null })
   }
 
-  async #change(change: Change): Promise<Activation> {
-    const next = await this.#held(this.#operator, changed(stored(this.#folder), change))
-    replaceFile(this.#folder, PENDING, Buffer.from(JSON.stringify(change)))
-    settle(this.#folder)
+  async #change(change: PolicyChange): Promise<Activation> {
+    const next = await this.#held(this.#operator, changed(storedLayer(this.#folder), change))
+    storeChange(this.#folder, change)
     return this.#activate(next)
   }
 
   /** What holds its tables and invariants. @throws as `put`. */
-  async #held(operator: Layer, own: Layer): Promise<Loaded> {
-    const next = await loaded(operator, own, this.#shadow)
-    return { ...next, invariants: await this.#hold(operator, own) }
-  }
-
-  /** @returns how many statements hold; null where nothing is asked for. @throws as `demandInvariants`. */
-  async #hold(operator: Layer, own: Layer): Promise<number | null> {
-    if (this.#prove === null) return null
+  async #held(operator: PolicyLayer, own: PolicyLayer): Promise<Loaded> {
     const layer = merged(operator, own)
-    const next: Proven = { files: withDefaultPolicies(layer.policies), invariants: withDefaultInvariants(layer.invariants) }
-    const key = createHash('sha256').update(canonicalJson(next)).digest('hex')
-    const known = this.#known.get(key)
-    if (known !== undefined) return known
-    const sameStatements = canonicalJson(next.invariants) === canonicalJson(this.#proven.invariants)
-    const report = demandInvariants(await this.#prove(next.files, next.invariants, sameStatements ? this.#proven.files : null))
-    this.#proven = next
-    if (this.#known.size >= MAX_KNOWN) this.#known.clear()
-    this.#known.set(key, report.proofs.length)
-    return report.proofs.length
+    const next = await loadEngine(layer, this.#engineOptions)
+    return { ...next, invariants: await this.#invariants.hold(layer) }
   }
 
   /**
@@ -257,8 +188,9 @@ export class PolicyStore implements Decider {
    */
   demandInvariants(): Promise<void> {
     return this.#inTurn(async () => {
-      const own = stored(this.#folder)
-      if (own.policies.length + this.#operator.policies.length + this.#operator.invariants.length > 0) await this.#hold(this.#operator, own)
+      const own = storedLayer(this.#folder)
+      if (own.policies.length + this.#operator.policies.length + this.#operator.invariants.length > 0)
+        await this.#invariants.hold(merged(this.#operator, own))
     })
   }
 
@@ -269,19 +201,13 @@ export class PolicyStore implements Decider {
   }
 }
 
-/** Decides in a thread of its own; what takes longer than `timeoutMs` is refused. */
-export const proveWithin =
-  (timeoutMs: number, vocabulary = () => PLAIN_VOCABULARY): Prove =>
-  (files, invariants, proven) =>
-    proveInTime({ files, invariants, proven, vocabulary: vocabulary() }, timeoutMs)
-
 interface OpenOptions {
   readonly folder: DurableFolder
   /** The operator's folder of `.cedar` files. */
   readonly operatorPath?: string | undefined
   readonly shadowRate: number
   /** Told of each decision on which Cedar's own engine differs: the policies cannot be relied on until it is understood. */
-  readonly onMismatch: ShadowOptions['onMismatch']
+  readonly onMismatch: EngineOptions['onMismatch']
   /** What filter annotations may name; what is built in unless given. */
   readonly vocabulary?: LoadOptions['vocabulary']
   /** Makes the plans of the filters; by what is built in unless given. */
@@ -296,78 +222,13 @@ interface Loaded {
   readonly invariants: number | null
 }
 
-const shadowOptions = ({
+const engineOptions = ({
   shadowRate,
   onMismatch,
   vocabulary = PLAIN_VOCABULARY,
   plan = plannerFor(PLAIN_SITE),
-}: OpenOptions): ShadowOptions => ({ shadowRate, onMismatch, vocabulary, plan })
-
-async function loaded(operator: Layer, own: Layer, { shadowRate, onMismatch, vocabulary, plan }: ShadowOptions): Promise<Loaded> {
-  const { policies, tables } = merged(operator, own)
-  const engine = await loadPolicies({ files: withDefaultPolicies(policies), shadowRate, onMismatch, vocabulary })
-  // What the filters need, the weights of names among it, is read before the policies are in force, not by the first request.
-  for (const { annotations } of engine.set.rules) {
-    plan(annotations.obligations.filterInput, false)
-    plan(annotations.obligations.filterOutput, false)
-  }
-  return { engine, cases: demandTables(engine, tables).cases, invariants: null }
-}
+}: OpenOptions): EngineOptions => ({ shadowRate, onMismatch, vocabulary, plan })
 
 function checkName(name: string): void {
   if (!NAME.test(name)) throw new RedoubtError('ERR_INPUT_INVALID', 'a policy file is named in lower case letters, digits and dashes')
-}
-
-function operatorLayer(path: string | null): Layer {
-  if (path === null) return { policies: [], tables: [], invariants: [] }
-  return {
-    policies: readPolicyFolder(path),
-    tables: readPolicyFolder(path, TABLE_SUFFIX),
-    invariants: readPolicyFolder(path, INVARIANTS_SUFFIX),
-  }
-}
-
-const digestOf = (layer: Layer): string => createHash('sha256').update(canonicalJson(layer)).digest('hex')
-
-function stored(folder: DurableFolder): Layer {
-  const ending = (suffix: string): readonly PolicyFile[] =>
-    folder
-      .list('')
-      .filter((name) => name.endsWith(suffix))
-      .map((name) => ({ name, text: new TextDecoder().decode(folder.read(name) ?? new Uint8Array()) }))
-  return { policies: ending('.cedar'), tables: ending(TABLE_SUFFIX), invariants: [] }
-}
-
-function changed({ policies, tables, invariants }: Layer, { name, text, tests }: Change): Layer {
-  const replaced = (files: readonly PolicyFile[], file: string, by: string | null): readonly PolicyFile[] => [
-    ...files.filter((other) => other.name !== file),
-    ...(by === null ? [] : [{ name: file, text: by }]),
-  ]
-  return { policies: replaced(policies, `${name}.cedar`, text), tables: replaced(tables, `${name}${TABLE_SUFFIX}`, tests), invariants }
-}
-
-/** Carries out the change that is on its way, if there is one; doing so twice is doing so once. */
-function settle(folder: DurableFolder): void {
-  const bytes = folder.read(PENDING)
-  if (bytes === null) return
-  const { name, text, tests } = JSON.parse(new TextDecoder().decode(bytes)) as Change
-  for (const [file, content] of [
-    [`${name}.cedar`, text],
-    [`${name}${TABLE_SUFFIX}`, tests],
-  ] as const) {
-    if (content !== null) replaceFile(folder, file, Buffer.from(content))
-    else if (folder.exists(file)) folder.remove(file)
-  }
-  folder.syncFolder('')
-  folder.remove(PENDING)
-  folder.syncFolder('')
-}
-
-/** A file replaces one of the same name of an earlier layer. */
-function merged(operator: Layer, own: Layer): Layer {
-  const over = (below: readonly PolicyFile[], above: readonly PolicyFile[]): readonly PolicyFile[] => [
-    ...below.filter((file) => !above.some((other) => other.name === file.name)),
-    ...above,
-  ]
-  return { policies: over(operator.policies, own.policies), tables: over(operator.tables, own.tables), invariants: operator.invariants }
 }

@@ -9,7 +9,8 @@ import {
   RedoubtError,
   type Role,
 } from '#foundation/core'
-import type { Account, Accounts, AccountSlot } from './accounts.ts'
+import type { Accounts } from './accounts.ts'
+import type { Account, AccountSlot } from './service-account.ts'
 import { parseCompactJws } from './compact-jws.ts'
 import type { Denylist } from './denylist.ts'
 import type { PersonToken, PersonTokens, PersonView } from './people/person-tokens.ts'

@@ -1,7 +1,8 @@
 import { createHash, generateKeyPairSync, verify } from 'node:crypto'
 import type { ErrorCode, JsonObject } from '#foundation/core'
 import { ASSERTION_TYPE } from '#trust/client'
-import type { Account, Accounts } from './accounts.ts'
+import type { Accounts } from './accounts.ts'
+import type { Account } from './service-account.ts'
 import type { Artifacts } from './artifacts.ts'
 import { parseCompactJws } from './compact-jws.ts'
 

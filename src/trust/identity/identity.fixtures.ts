@@ -11,7 +11,7 @@ import { type Database, openDatabase } from '#foundation/storage'
 import { silentLogger } from '#foundation/telemetry'
 import { ASSERTION_TYPE, type PrivateJwk } from '#trust/client'
 import type { Keys, KeyUse } from '#trust/keys'
-import type { CreatedAccount, NewAccount } from './accounts.ts'
+import type { CreatedAccount, NewAccount } from './new-account.ts'
 import type { People } from './people/people.ts'
 import { type Identity, type IdentityOptions, openIdentity } from './identity.ts'
 

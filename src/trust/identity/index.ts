@@ -1,4 +1,5 @@
-export type { CreatedAccount, NewAccount, ServiceAccount } from './accounts.ts'
+export type { CreatedAccount, NewAccount } from './new-account.ts'
+export type { ServiceAccount } from './service-account.ts'
 export { BOOTSTRAP_ACCOUNT, ensureBootstrapAccount } from './bootstrap-account.ts'
 export { type Principal, type Refusal, refusalError } from './authenticator.ts'
 export { authenticateHeader, challenge, schemeOf } from './services/challenge.ts'

@@ -2,7 +2,8 @@ import { authorize } from './authorize.ts'
 import type { Cedar } from './cedar.ts'
 import { OPERATOR_NAMES } from './compile-expression.ts'
 import { compilePolicy, type PolicyJson, type Rule } from './compile-policy.ts'
-import { type GeneratedRequest, OracleGenerator, uidJson, type World } from './oracle-generator.ts'
+import { type GeneratedRequest, OracleGenerator, type World } from './oracle-generator.ts'
+import { uidJson } from './oracle-values.ts'
 import { type Trap, TRAPS, trapsIn } from './oracle-traps.ts'
 
 export interface OracleReport {

@@ -51,3 +51,6 @@ export const DURATIONS = words(
 export const BAD_DURATIONS = words(
   ',-,1,d,1h1d,1d1d,1.5h,+1h,1 d,9223372036854775808ms,106751991168d,1ms1s,18446744073709551616d,-1d-1h,-9223372036854775809ms',
 )
+
+/** How often something is of another kind than is wanted. The shares were tuned so that each engine answers allow, deny and error often, and were then left alone. */
+export const WRONG_KIND = 0.025

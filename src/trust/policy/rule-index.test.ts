@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Action, DecisionContext, DecisionQuery } from '#foundation/core'
 import { authorize } from './authorize.ts'
 import { defaultPolicyFiles, loadPolicies, type PolicyEngine } from './index.ts'
-import { randomSource } from './oracle-generator.ts'
+import { randomSource } from './oracle-draws.ts'
 import { account, bare, context, dataset, endpoint, model, role } from './policy-fixtures.ts'
 import { ContextConverter, convertEntity, PolicyRequest } from './request.ts'
 

@@ -1,4 +1,4 @@
-import type { Account } from '../accounts.ts'
+import type { Account } from '../service-account.ts'
 import type { Principal } from '../authenticator.ts'
 
 /**

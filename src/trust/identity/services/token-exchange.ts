@@ -1,5 +1,5 @@
 import type { Clock, ErrorCode } from '#foundation/core'
-import type { Account } from '../accounts.ts'
+import type { Account } from '../service-account.ts'
 import type { Principal } from '../authenticator.ts'
 import { single } from '../client-assertion.ts'
 import type { AccessToken } from '../verify-access-token.ts'
