@@ -45,6 +45,11 @@ describe(`a person whose rows were transformed (seed ${SEED})`, () => {
     // All of it is asked before any of it is gone.
     expect([await rowsIn('first'), await rowsIn('second'), await rowsIn('third')]).toEqual([2, 2, 2])
     expect((await post(`/holds/${hold.json.id ?? hold.json.hold?.id}/lift`, { reason: 'settled' }, officer.token)).status).toBe(200)
+    // A hold on a person holds what was made of their rows, whatever its name.
+    const person = await post('/holds', { on: { subject: 'bob' }, until: '2099-01-01T00:00:00Z', reason: 'r' }, officer.token)
+    const removed = await house.call('DELETE', '/api/v1/datasets/third', { token: house.token })
+    expect([removed.status, removed.json.code]).toEqual([409, 'ERR_LEGAL_HOLD'])
+    expect((await post(`/holds/${person.json.id ?? person.json.hold?.id}/lift`, { reason: 'settled' }, officer.token)).status).toBe(200)
     expect(JSON.stringify(await erase('ann'))).toContain('"third"')
     expect([await rowsIn('first'), await rowsIn('second'), await rowsIn('third')]).toEqual([1, 1, 1])
   })

@@ -9,6 +9,10 @@ import { type Answer, type House, type HouseAccount, openHouse } from './house.f
 const POLICIES = `@id("test-rows") forbid (principal, action == Action::"transform", resource == Dataset::"guarded")
 when { resource.row.text.hasTag("ward") && ["closed", "hidden"].contains(resource.row.text.getTag("ward")) };
 @id("test-mask") @mask_columns("age=coarse") permit (principal in Role::"ml-engineer", action == Action::"transform", resource == Dataset::"masked");
+@id("test-view-rows") forbid (principal, action == Action::"view", resource == Dataset::"watched")
+unless { resource.row.text.hasTag("ward") && resource.row.text.getTag("ward") == "open" };
+@id("test-view-mask") @mask_columns("age=coarse") permit (principal in Role::"ml-engineer", action == Action::"view", resource == Dataset::"watched");
+@id("test-no-view") forbid (principal, action == Action::"view", resource == Dataset::"shut");
 `
 const CSV = 'who,ward,age\np-1,closed,33\np-2,open,47\np-3,open,12\n'
 const folder = mkdtempSync(join(tmpdir(), 'redoubt-transforms-'))
@@ -49,7 +53,7 @@ beforeAll(async () => {
   house = await openHouse((configuration) => ({ ...configuration, policies: folder }))
   engineer = await house.account('engineer', 'ml-engineer')
   scientist = await house.account('scientist', 'data-scientist')
-  for (const name of ['plain', 'guarded', 'masked']) await importRows(name)
+  for (const name of ['plain', 'guarded', 'masked', 'watched', 'shut']) await importRows(name)
 }, 60_000)
 afterAll(async () => {
   await house.close()
@@ -84,6 +88,26 @@ describe('transforms of data sets (A9)', () => {
     expect((await run('unmask')).code).toBe('ERR_TRANSFORM_DEFINITION')
     const checked = await call(engineer, 'POST', '/transforms/check', definition('masked', 'x', [{ select: ['who', 'age'] }]))
     expect(checked.json.columns).toContainEqual({ name: 'age', type: 'integer', masked: true })
+  })
+
+  it('are no way around policies that name `view` alone: rows, masks, and all of it (B1, B2)', async () => {
+    await save('watched', definition('watched', 'seen', [{ filter: 'true' }]))
+    expect((await run('watched')).result.rows).toBe(2)
+    const shown = (await call(engineer, 'GET', '/datasets/seen/rows')).json
+    expect(JSON.stringify(shown)).not.toContain('p-1')
+    await save('around-mask', definition('watched', 'unmasked', [{ derive: { years: 'age + 0' } }]))
+    expect((await run('around-mask')).code).toBe('ERR_TRANSFORM_DEFINITION')
+    await save('shut', definition('shut', 'opened', [{ filter: 'true' }]))
+    expect((await run('shut')).code).toBe('ERR_POLICY_DENIED')
+    // Joined, as read.
+    await save('joins-shut', definition('plain', 'opened', [{ join: { with: 'shut', on: { who: 'who' }, take: ['ward'].map((column) => ({ column, as: 'w' })) } }])) // prettier-ignore
+    expect((await run('joins-shut')).code).toBe('ERR_POLICY_DENIED')
+    expect((await call(engineer, 'POST', '/transforms/check', definition('shut', 'x', [{ filter: 'true' }]))).json.code).toBe(
+      'ERR_POLICY_DENIED',
+    )
+    expect((await call(engineer, 'GET', '/datasets/opened')).status).toBe(404)
+    const [refused] = await house.entries({ type: 'control.refusal' })
+    expect(refused!.event).toMatchObject({ resource: { id: 'shut' }, decision: { policies: ['test-no-view'] } })
   })
 
   it('say where a definition is wrong', async () => {

@@ -15,6 +15,7 @@ import { rowConditionOf } from './row-condition.ts'
 import { operandsOf } from './row-reads.ts'
 import { indexRules, type RuleIndex } from './rule-index.ts'
 import type { Shadow } from './shadow.ts'
+import { masked, type Shown, shown, shownBy } from './shown-by.ts'
 
 export interface LoadedPolicy {
   readonly id: string
@@ -78,6 +79,9 @@ interface Open {
 /** Whoever may see a data set masked only sees of a column what a policy says outright. */
 const unsaidMask = (action: Action): ColumnMask => (action === 'viewMasked' ? 'redact' : 'keep')
 
+/** No forbid of another act. */
+const NOT_BOUND: readonly OpenPolicy[] = []
+
 // Combinations of satisfied permits met so far; beyond them a decision is built anew.
 const MAX_COMBINATIONS = 4096
 
@@ -138,7 +142,9 @@ export class Engine implements PolicyEngine {
   decide(query: DecisionQuery): Decision {
     try {
       const prepared = this.#prepare(query)
-      return prepared === null ? this.#unanswerable : this.#decide(query, prepared)
+      const shows = shownBy(query.action)
+      const seen = shows === undefined ? undefined : this.#prepare({ ...query, action: shows })
+      return prepared === null || seen === null ? this.#unanswerable : this.#decide(query, prepared, seen && shown(seen))
     } catch {
       // INVARIANT: whatever goes wrong, the answer is no.
       return this.#unanswerable
@@ -148,8 +154,11 @@ export class Engine implements PolicyEngine {
   why(query: DecisionQuery): Explanation {
     const decision = this.decide(query)
     let prepared: Prepared | null = null
+    let seen: Prepared | null = null
     try {
+      const shows = shownBy(query.action)
       prepared = this.#prepare(query)
+      seen = shows === undefined ? null : this.#prepare({ ...query, action: shows })
     } catch {
       // Explained below as a query that does not fit the schema.
     }
@@ -157,6 +166,7 @@ export class Engine implements PolicyEngine {
       query,
       decision,
       prepared,
+      seen,
       schema: this.set.schema,
       rules: this.set.rules,
       permits: this.#permits.get(query.action) ?? [],
@@ -195,13 +205,25 @@ export class Engine implements PolicyEngine {
     return converted
   }
 
-  #decide(query: DecisionQuery, { request, forbids, permits, readsRows }: Prepared): Decision {
+  #decide(query: DecisionQuery, prepared: Prepared, bound: Shown | undefined): Decision {
+    // First as Cedar has it, so that its own engine can be asked too.
+    const plain = this.#decideUnbound(query, prepared, NOT_BOUND)
+    if (bound === undefined || plain.effect === 'deny') return plain
+    if (bound.failed.length > 0) return this.#erred([], bound.failed)
+    if (bound.forbidding.length > 0) return this.#combined(query.action, inOrder(bound.forbidding), true)
+    const decision = bound.open.length > 0 ? this.#decideUnbound(query, prepared, bound.open) : plain
+    const obligations = masked(decision.obligations, bound)
+    return obligations === decision.obligations ? decision : Object.freeze({ ...decision, obligations })
+  }
+
+  /** @param also what is left of forbids of another act, for rows. */
+  #decideUnbound(query: DecisionQuery, { request, forbids, permits, readsRows }: Prepared, also: readonly OpenPolicy[]): Decision {
     const failed: Failed<LoadedRule>[] = []
-    const open: Open | null = readsRows ? { forbids: [], permits: [] } : null
-    const [asked, also] = [forbids.of(request), permits.of(request)]
-    const forbidding = open ? reduced(asked, request, failed, open.forbids) : satisfied(asked, request, failed)
+    const open: Open | null = readsRows || also.length > 0 ? { forbids: [...also], permits: [] } : null
+    const [against, inFavour] = [forbids.of(request), permits.of(request)]
+    const forbidding = open ? reduced(against, request, failed, open.forbids) : satisfied(against, request, failed)
     // Asked even after a forbid, so that the errors are the same as Cedar's.
-    const permitting = open ? reduced(also, request, failed, open.permits) : satisfied(also, request, failed)
+    const permitting = open ? reduced(inFavour, request, failed, open.permits) : satisfied(inFavour, request, failed)
     const reasons = inOrder(forbidding.length > 0 ? forbidding : permitting)
     if (open && failed.length === 0 && forbidding.length === 0 && open.forbids.length + open.permits.length > 0)
       return this.#forSomeRows(query.action, request, permitting, open)

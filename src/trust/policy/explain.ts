@@ -35,6 +35,8 @@ interface Asked {
   readonly query: DecisionQuery
   readonly decision: Decision
   readonly prepared: Prepared | null
+  /** The same with the act whose bounds bind this one; null for none. */
+  readonly seen: Prepared | null
   readonly schema: PolicySchema
   readonly rules: readonly LoadedRule[]
   /** All permits of the action, whoever they are for. */
@@ -53,7 +55,7 @@ export function explain(asked: Asked): Explanation {
   return { decision, policies, facts: decision.effect === 'allow' ? [] : factsOf(asked).slice(0, MAX_FACTS) }
 }
 
-function factsOf({ query, decision, prepared, schema, permits }: Asked): readonly ExplainedFact[] {
+function factsOf({ query, decision, prepared, seen, schema, permits }: Asked): readonly ExplainedFact[] {
   if (!prepared) {
     try {
       return misfits(query, schema).map((text) => ({ policy: null, text }))
@@ -67,12 +69,17 @@ function factsOf({ query, decision, prepared, schema, permits }: Asked): readonl
   const inScope = (test: ScopeTest): boolean => test(type, key, resource)
   const named = new Set([...decision.policies, ...decision.errors])
   const facts: ExplainedFact[] = []
-  for (const rule of [...prepared.forbids.all, ...prepared.permits.all]) {
-    if (!named.has(rule.id)) continue
-    const reason = failureOf(rule, prepared)
-    if (reason !== null) facts.push({ policy: rule.id, text: `policy \`${rule.id}\` cannot be evaluated: ${reason}` })
-    else if (rule.effect === 'forbid') facts.push(...forbidFacts(rule, prepared))
+  const factsIn = (asked: Prepared): void => {
+    for (const rule of [...asked.forbids.all, ...asked.permits.all]) {
+      if (!named.has(rule.id)) continue
+      const reason = failureOf(rule, asked)
+      if (reason !== null) facts.push({ policy: rule.id, text: `policy \`${rule.id}\` cannot be evaluated: ${reason}` })
+      else if (rule.effect === 'forbid') facts.push(...forbidFacts(rule, asked))
+    }
   }
+  factsIn(prepared)
+  // Where its own policies say nothing against it, the ones of the act by which its rows are seen do.
+  if (seen && facts.length === 0) factsIn(seen)
   if (decision.effect === 'deny' && !prepared.permits.all.some((rule) => inScope(rule.resource) && failsNowhere(rule, prepared))) {
     facts.push(...missingPermit(query, prepared, permits, inScope))
   }

@@ -309,7 +309,8 @@ function mergeReview(all: readonly Obligations[]): Pick<Obligations, 'review'> {
   return { review: Object.freeze([...wishes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, wish]) => wish)) }
 }
 
-function mergeColumns(all: readonly Obligations[], unsaid: ColumnMask): Pick<Obligations, 'columns'> {
+/** The strictest mask of each column; one that does not name a column speaks of it by its `default`, else by `unsaid`. */
+export function mergeColumns(all: readonly Obligations[], unsaid: ColumnMask): Pick<Obligations, 'columns'> {
   const spoken = all.map(({ columns = {} }): Readonly<Record<string, ColumnMask>> => ({ default: unsaid, ...columns }))
   const names = new Set(spoken.flatMap((one) => Object.keys(one)))
   if (unsaid === 'keep' && all.every(({ columns }) => columns === undefined)) return {}
