@@ -3,11 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type CollectedColumn, openCollections, rowsOfLines } from '#assets/collections'
-import { openDatasets } from '#assets/datasets'
-import { systemClock } from '#foundation/core'
-import { nodeFolder, openDatabase } from '#foundation/storage'
-import { openAuditLog, parallelWriter } from '#trust/audit'
-import { openKeyring } from '#trust/keys'
+import { openSealedRooms } from '../test/fixtures/sealed-rooms.ts'
 import type { Row } from './row.ts'
 
 const BATCH_ROWS = 1_000
@@ -37,36 +33,8 @@ export const benchmark = {
   name: 'ingest',
   async run(): Promise<readonly Row[]> {
     const folder = mkdtempSync(join(tmpdir(), 'redoubt-bench-ingest-'))
-    const at = (name: string): string => join(folder, name)
-    const keysDatabase = openDatabase<unknown>(at('keys.db'))
-    const database = openDatabase<unknown>(at('redoubt.db'))
-    const keyring = await openKeyring({
-      folder: nodeFolder(at('keys')),
-      database: keysDatabase,
-      passphrase: Buffer.from('a passphrase of the benchmark'),
-      clock: systemClock,
-    })
-    const audit = await openAuditLog({
-      folder: nodeFolder(at('log')),
-      parallelWriter: parallelWriter(at('log')),
-      signer: keyring.checkpointSigner,
-      sealer: keyring.sealer,
-      searchKey: keyring.searchKey,
-      indexPath: at('audit-index.db'),
-      origin: 'bench.test/log',
-      clock: systemClock,
-      instance: 'bench',
-    })
-    const keys = keyring.keys(audit)
-    const common = { database, objects: nodeFolder(at('objects')), keys, audit, clock: systemClock, environment: 'production' } as const
-    const datasets = openDatasets({ ...common, sealer: keyring.sealer, holds: { demandNone: () => undefined, heldSubjects: () => [] } })
-    const collections = openCollections({
-      holds: { heldSubjects: () => [] },
-      codeDigest: async () => 'bench',
-      ...common,
-      datasets,
-      digestKey: new Uint8Array(32).fill(1),
-    })
+    const rooms = await openSealedRooms(folder, { parallel: true })
+    const collections = openCollections({ ...rooms, codeDigest: async () => 'bench', digestKey: new Uint8Array(32).fill(1) })
     try {
       const made = {
         sensitivity: 'restricted',
@@ -119,10 +87,7 @@ export const benchmark = {
       ]
     } finally {
       await collections.end()
-      await keys.close()
-      await audit.close()
-      keyring.close()
-      await Promise.all([database.close(), keysDatabase.close()])
+      await rooms.close()
       rmSync(folder, { recursive: true, force: true })
     }
   },

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { modulesDigest } from '#foundation/core'
 
 /** Every module that decides what comes out of a transform; a test compares the list with the folder. */
 export const TRANSFORM_MODULES = [
@@ -23,15 +22,5 @@ export const TRANSFORM_MODULES = [
   'worker-port',
 ] as const
 
-/** `.ts` when the sources run, `.js` in the distribution. */
-export const RUNNING_EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-
-/** @returns SHA-256, hex, over name, length and bytes of each module as it runs: sources and distribution differ on purpose. */
-export function codeDigest(): string {
-  const hash = createHash('sha256')
-  for (const name of TRANSFORM_MODULES) {
-    const bytes = readFileSync(new URL(`./${name}.${RUNNING_EXTENSION}`, import.meta.url))
-    hash.update(`${name}.${RUNNING_EXTENSION}\n${bytes.byteLength}\n`).update(bytes)
-  }
-  return hash.digest('hex')
-}
+/** @returns SHA-256, hex, of the modules above as they run. */
+export const codeDigest = (): string => modulesDigest(import.meta.url, TRANSFORM_MODULES)

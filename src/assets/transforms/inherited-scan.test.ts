@@ -16,7 +16,7 @@ const scanOf = (rows: number, ...columns: DataScan['columns']): DataScan => ({
 const base: SourceFacts = { name: 'visits', columns: [{ name: 'patient', type: 'text' }, { name: 'note', type: 'text' }, { name: 'age', type: 'integer' }], masked: [], subject: 'patient', sensitivity: 'confidential', purposes: ['care', 'research', 'billing'], legalBasis: 'contract', scan: null } // prettier-ignore
 const visits: SourceFacts = {
   ...base,
-  scan: scanOf(40, column('patient', { sensitivity: 'confidential' }), column('note', { categories: ['health'], sensitivity: 'restricted', entities: [{ entity: 'EMAIL_ADDRESS', share: 0.2, values: 2 } as never] }), column('age')), // prettier-ignore
+  scan: scanOf(40, column('patient', { sensitivity: 'confidential' }), column('note', { categories: ['health'], sensitivity: 'restricted', entities: [{ entity: 'EMAIL_ADDRESS', share: 0.2, values: 2 }] }), column('age')), // prettier-ignore
 }
 const wards: SourceFacts = {
   ...base,
@@ -25,7 +25,7 @@ const wards: SourceFacts = {
   subject: null,
   sensitivity: 'restricted',
   purposes: ['research', 'care'],
-  scan: scanOf(7, column('id'), column('faith', { categories: ['religion'], entities: [{ entity: 'EMAIL_ADDRESS', share: 0.6, values: 6 } as never] })), // prettier-ignore
+  scan: scanOf(7, column('id'), column('faith', { categories: ['religion'], entities: [{ entity: 'EMAIL_ADDRESS', share: 0.6, values: 6 }] })), // prettier-ignore
 }
 const planned = (steps: readonly object[], sources: readonly SourceFacts[]) =>
   planOf(checkedTransform({ from: 'visits', steps, to: { dataset: 'made' } }), sources)

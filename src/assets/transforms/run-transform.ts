@@ -1,9 +1,17 @@
 import type { KeyObject } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
-import { asRedoubtError, type AuditSink, type EntityUid, type JsonObject, processFacts, RedoubtError } from '#foundation/core'
+import {
+  asRedoubtError,
+  type AuditSink,
+  type EntityUid,
+  type JsonObject,
+  processFacts,
+  RedoubtError,
+  RUNNING_EXTENSION,
+} from '#foundation/core'
 import type { Datasets, DatasetVersion, ImportedVersion, RowAccess, SealJob, VersionFacts } from '#assets/datasets'
 import type { Keys, KeyUse } from '#trust/keys'
-import { codeDigest, RUNNING_EXTENSION } from './code-digest.ts'
+import { codeDigest } from './code-digest.ts'
 import { inheritedScan } from './inherited-scan.ts'
 import { JOIN_BOUNDS, type JoinBounds } from './join-index.ts'
 import { planOf, type SourceFacts } from './plan.ts'

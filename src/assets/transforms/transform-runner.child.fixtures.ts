@@ -7,7 +7,7 @@ import { readdirSync, writeSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { RedoubtError } from '#foundation/core'
-import { OBJECTS, openRooms } from './rooms.fixtures.ts'
+import { DEFINITION, OBJECTS, openRooms } from './rooms.fixtures.ts'
 
 const [, , root = '', first] = process.argv
 const cancelFirst = first === 'cancel'
@@ -18,7 +18,7 @@ const strays = (): number => {
   return files.filter(({ name }) => !ids.some((id) => name.includes(id))).length
 }
 async function whole(): Promise<void> {
-  const { version, digest } = await rooms.run()
+  const { version, digest } = await rooms.run(DEFINITION)
   writeSync(1, `ack ${version} ${digest}\n`)
 }
 async function cancelled(afterMs: number): Promise<void> {
@@ -29,7 +29,7 @@ async function cancelled(afterMs: number): Promise<void> {
     setTimeout(() => abort.abort(new RedoubtError('ERR_TRANSFORM_CANCELLED')), afterMs)
   }, 1)
   try {
-    const { version, digest } = await rooms.run(abort.signal)
+    const { version, digest } = await rooms.run(DEFINITION, abort.signal)
     writeSync(1, `ack ${version} ${digest}\n`)
   } catch (thrown) {
     if ((thrown as RedoubtError).code !== 'ERR_TRANSFORM_CANCELLED') throw thrown

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { EVERY_ROW_WHOLE } from '#assets/datasets'
 import { filesBelow, searchFiles } from '../../../test/house/search-canaries.ts'
-import { OBJECTS, openRooms } from './rooms.fixtures.ts'
+import { DEFINITION, OBJECTS, openRooms } from './rooms.fixtures.ts'
 import { ADA } from './transforms.fixtures.ts'
 
 const KILLS = Number(process.env['REDOUBT_KILLS'] ?? 10)
@@ -98,7 +98,7 @@ describe(`kill -9 while transforms run (seed ${SEED})`, () => {
       expect(rows).toBe(KEPT)
       expect(rooms.datasets.derivedFrom(version)).toMatchObject({ transform: { name: 'made', version: 1 } })
     }
-    await rooms.run()
+    await rooms.run(DEFINITION)
     await rooms.close()
     expect(searchFiles(filesBelow(root), [{ name: 'a patient', value: Buffer.from(CANARY) }])).toEqual([])
     console.log(
