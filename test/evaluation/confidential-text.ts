@@ -12,6 +12,8 @@ const WANTED = 0.01
 /** What is wanted of unseen texts of kinds that the public examples have: the share asked for, and what chance adds. */
 const MOST_FALSE_ALARMS = 0.02
 const FEWEST_FOUND = 0.9
+/** What is wanted of texts of kinds that neither side of the examples has: abstention, mostly. */
+const MOST_STRANGE_FLAGGED = 0.2
 const MB_PER_SECOND = 5
 const PARAGRAPHS_A_TEXT = 12
 const MADE = 60
@@ -130,7 +132,14 @@ export function evaluateConfidentialText(): readonly EvaluationRow[] {
     for (const [kind, texts] of [...Object.entries(task.known), ...Object.entries(task.strange)]) {
       const { share, words } = flagged(texts, model)
       const known = kind in task.known ? 'one of them' : 'a kind that it did not learn from'
-      rows.push({ what: `confidential: the same of ${kind}, ${known}, ${words}`, value: share, target: null, ok: true })
+      const target = task.promised && kind in task.strange ? MOST_STRANGE_FLAGGED : null
+      const most = target === null ? '' : `, at most ${target}`
+      rows.push({
+        what: `confidential: the same of ${kind}, ${known}${most}, ${words}`,
+        value: share,
+        target,
+        ok: target === null || share <= target,
+      })
     }
     last = model
   }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compilePlan, type FilterPlan, RECOGNISERS, scanText } from '#gateway/filters'
 import { cleanProse, programTexts, wordsIn } from './clean-texts.ts'
+import { cutAlarmRows, cutValueRows } from './cut-values.ts'
 import { type PlantedDocument, plantedDocuments } from './planted/documents.ts'
 import { logLines } from './planted/machine-text.ts'
 import { addTally, type DocumentScores, emptyTally, type Measure, measure, scoreDocument, type Tally } from './planted/scores.ts'
@@ -111,7 +112,7 @@ export function evaluateFilters(): readonly EvaluationRow[] {
       if (!spans.some((span) => span.type === 'CODE' && span.start < finding.end && finding.start < span.end)) alarms++
     }
   }
-  rows.push(...plantedRows(), ...singleValueRows(), ...unseenRows(everything(), SEED), ...cleanTextRows())
+  rows.push(...plantedRows(), ...singleValueRows(), ...unseenRows(everything(), SEED), ...cleanTextRows(), ...cutRows())
   const per100k = (alarms / characters) * 100_000
   rows.push({
     what: 'filters: false alarms per 100,000 characters of court prose, train-echr-92',
@@ -215,6 +216,12 @@ function singleValueRows(): readonly EvaluationRow[] {
     },
   ]
 }
+
+/** Values that are cut over messages, and what two messages are taken for; everything is looked for at once. */
+const cutRows = (): readonly EvaluationRow[] => [
+  ...cutValueRows(everything(), SEED),
+  ...cutAlarmRows(everything(), cleanProse(shared, SEED), shared, SEED),
+]
 
 /** What `default` flags where nobody's data are: prose per 10,000 words, logs and program text per megabyte. */
 function cleanTextRows(): readonly EvaluationRow[] {

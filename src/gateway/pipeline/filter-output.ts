@@ -7,8 +7,10 @@ import { keyedDigest } from './keyed-digest.ts'
 import { outputPlan } from './output-plan.ts'
 import { reasonToKeep } from './serve.ts'
 import { wantsReview } from './review-wish.ts'
+import { crossingValues } from './crossing-values.ts'
+import { atOnce, inTurns, together } from './stretches.ts'
 import type { Filtered, Refused, ServedState } from './states.ts'
-import type { WholeServed } from './surface.ts'
+import type { TextFilter, WholeServed } from './surface.ts'
 
 /** Masks or refuses what may not leave (C6, C9). A stream went through the same recognisers on its way out. At once, but for large answers. */
 export function filterOutput(house: House, state: ServedState): Filtered | Refused | Promise<Filtered | Refused> {
@@ -35,11 +37,23 @@ export function filterOutput(house: House, state: ServedState): Filtered | Refus
       rendered: null,
     }
   }
-  const inspection = new Inspection(outputPlan(state), 'ERR_FILTER_BLOCKED_OUTPUT', house.filterCosts)
-  if (served.bytes < LARGE_BYTES) return filtered(house, state, served, inspection)
+  const plan = outputPlan(state)
+  const inspection = new Inspection(plan, 'ERR_FILTER_BLOCKED_OUTPUT', house.filterCosts)
+  const visit = (look: TextFilter): void => served.visitTexts(look)
+  const crossing = (): ReturnType<typeof crossingValues> => crossingValues(served, plan, visit, 'within')
+  if (served.bytes < LARGE_BYTES) {
+    try {
+      inspection.crossing = together(atOnce(crossing()))
+    } catch (thrown) {
+      return { refused: asRedoubtError(thrown), state }
+    }
+    return filtered(house, state, served, inspection)
+  }
   return inspection
-    .searchAhead((look) => served.visitTexts(look))
-    .then(() => {
+    .searchAhead(visit)
+    .then(() => inTurns(crossing()))
+    .then((found) => {
+      inspection.crossing = together(found)
       // The search gave way to others, who may have revoked the token, disabled the account or quarantined the model.
       const refused = reasonToKeep(house, state)
       return refused === null ? filtered(house, state, served, inspection) : { refused, state }

@@ -1,12 +1,14 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { type CallFilters, callFilters } from './call-filters.ts'
 import { holdInput } from './hold-input.ts'
-import { atOnce, crossingPassages, inTurns } from './crossing-passages.ts'
+import { crossingPassages } from './crossing-passages.ts'
+import { crossingValues } from './crossing-values.ts'
 import type { House } from './house.ts'
 import { guardModel } from './guard-model.ts'
 import { InjectionWatch } from './injection-watch.ts'
 import { Inspection, LARGE_BYTES } from './inspection.ts'
 import type { Inspected, Limited, Refused } from './states.ts'
+import { atOnce, inTurns, together } from './stretches.ts'
 import type { TextFilter } from './surface.ts'
 
 /** Changes or refuses values that this role may not send to this endpoint (C6, C9), and texts that steer its model (C7). At once, but for large bodies and where something is kept. */
@@ -43,7 +45,7 @@ async function lookAhead({ call }: Limited, { input }: CallFilters, inspection: 
   const visit = (look: TextFilter): void => call.rewriteTexts(look)
   await inspection.searchAhead(visit)
   await watch?.lookAhead(visit)
-  inspection.crossing = await inTurns(crossingPassages(call, input, visit))
+  inspection.crossing = together(await inTurns(crossingPassages(call, input, visit)), await inTurns(crossingValues(call, input, visit)))
 }
 
 function inspected(
@@ -58,8 +60,13 @@ function inspected(
   const texts: string[] = []
   let canary: string | null
   try {
-    if (state.inputBytes < LARGE_BYTES)
-      inspection.crossing = atOnce(crossingPassages(call, filters.input, (look) => call.rewriteTexts(look)))
+    if (state.inputBytes < LARGE_BYTES) {
+      const visit = (look: TextFilter): void => call.rewriteTexts(look)
+      inspection.crossing = together(
+        atOnce(crossingPassages(call, filters.input, visit)),
+        atOnce(crossingValues(call, filters.input, visit)),
+      )
+    }
     call.rewriteTexts(
       kept === null && watch === null
         ? inspection.filter

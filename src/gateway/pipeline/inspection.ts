@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type ErrorCode, RedoubtError } from '#foundation/core'
 import { countOne, type FilterPlan, forReviewer, PROMPT_CANARY, type Scan, scanInSlices, scanText, SLICE_UNITS } from '#gateway/filters'
 import type { FilterCosts } from './house.ts'
-import { type CrossingPassages, stretchesOut } from './crossing-passages.ts'
+import { type Crossing, stretchesOut } from './stretches.ts'
 import type { TextFilter } from './surface.ts'
 
 /** Bodies from this size on are searched in slices, between which other requests go on. */
@@ -26,7 +26,7 @@ export class Inspection {
   /** What was searched ahead, by text. */
   readonly #known = new Map<string, Scan>()
   /** What lies over the borders of the texts, which `filter` is then shown in the order in which they were searched for it. */
-  crossing: CrossingPassages | null = null
+  crossing: Crossing | null = null
   #shown = 0
 
   /** @param blocked what a value that the plan blocks is refused with. */
@@ -35,7 +35,7 @@ export class Inspection {
     this.#costs = costs
     this.filter = (whole, place) => {
       const crossing = this.crossing?.get(this.#shown++) ?? NONE
-      const text = stretchesOut(whole, crossing, plan.dryRun)
+      const text = stretchesOut(whole, crossing, this.#plan)
       const result = this.#known.get(text) ?? this.#search(text)
       for (const { entity, action } of [...crossing.filter(({ begins }) => begins), ...result.findings]) {
         countOne(this.findings, entity)

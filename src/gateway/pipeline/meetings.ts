@@ -21,6 +21,9 @@ export interface Meeting {
 /** How much of a text lies at its borders: the ends of the first and before the last stretch; the same twice for a text that is all border. */
 export type Borders = (text: string) => readonly [head: number, tail: number]
 
+/** Which texts are joined without anything between them as well: parts of one message, or all, where a value goes on in the next one; `within` joins parts of one message alone. */
+export type Touching = 'parts' | 'all' | 'within'
+
 const NO_ORIGIN: TextOrigin = 'user'
 const LETTER = /[\p{L}\p{N}]/u
 
@@ -32,7 +35,7 @@ interface Joined {
 interface Run {
   /** With a space between texts: a line would end a clause. */
   readonly apart: Joined
-  /** As `apart`, but parts of one message touch, as some servers join them. */
+  /** As `apart`, but what is `Touching` touches: parts of one message as some servers join them. */
   readonly close: Joined
   message: string
   differs: boolean
@@ -45,12 +48,14 @@ interface Run {
 export class Neighbours {
   readonly #call: Pick<Call, 'originOf' | 'saidIn'>
   readonly #borders: Borders
+  readonly #touching: Touching
   readonly #runs = new Map<TextOrigin, Run>()
   #texts = 0
 
-  constructor(call: Pick<Call, 'originOf' | 'saidIn'>, borders: Borders) {
+  constructor(call: Pick<Call, 'originOf' | 'saidIn'>, borders: Borders, touching: Touching = 'parts') {
     this.#call = call
     this.#borders = borders
+    this.#touching = touching
   }
 
   /** Takes the next text, and returns the meetings that it ends. @param joins false for one that takes no part: nothing is joined across it. */
@@ -60,11 +65,13 @@ export class Neighbours {
     if (message === null || text === '') return NONE
     const origin = this.#call.originOf?.(place) ?? NO_ORIGIN
     if (!joins) return this.#end(origin)
+    const isApart = this.#touching === 'within' && this.#runs.get(origin)?.message !== message
+    const before = isApart ? this.#end(origin) : NONE
     const [head, tail] = this.#borders(text)
     const whole = tail <= head
     this.#add(origin, message, text, { number, place, from: 0, to: whole ? text.length : head })
-    if (whole) return NONE
-    const ended = this.#end(origin)
+    if (whole) return before
+    const ended = [...before, ...this.#end(origin)]
     this.#add(origin, message, text, { number, place, from: tail, to: text.length })
     return ended
   }
@@ -78,11 +85,12 @@ export class Neighbours {
     let run = this.#runs.get(origin)
     if (run === undefined) this.#runs.set(origin, (run = { apart: empty(), close: empty(), message, differs: false }))
     const stretch = text.slice(at.from, at.to)
-    const isPart = run.message === message && run.apart.pieces.length > 0
+    const all = this.#touching !== 'parts'
+    const touches = run.apart.pieces.length > 0 && (all || run.message === message)
     run.message = message
-    if (isPart && LETTER.test(run.apart.text.slice(-1)) && LETTER.test(stretch[0]!)) run.differs = true
+    if (touches && (all || (LETTER.test(run.apart.text.slice(-1)) && LETTER.test(stretch[0]!)))) run.differs = true
     append(run.apart, ' ', stretch, at)
-    append(run.close, isPart ? '' : ' ', stretch, at)
+    append(run.close, touches ? '' : ' ', stretch, at)
   }
 
   #end(origin: TextOrigin): readonly Meeting[] {
@@ -127,8 +135,9 @@ export function meetingsOf(
   borders: Borders,
   visit: (look: TextFilter) => void,
   joins: (text: string, place: string) => boolean = () => true,
+  touching: Touching = 'parts',
 ): readonly Meeting[] {
-  const neighbours = new Neighbours(call, borders)
+  const neighbours = new Neighbours(call, borders, touching)
   const meetings: Meeting[] = []
   visit((text, place) => {
     meetings.push(...neighbours.take(text, place, joins(text, place)))

@@ -34,8 +34,11 @@ export interface SurfaceAsk {
   readonly now: number
 }
 
-/** Returns what may pass of one text; throws to refuse the whole. `place` names the member for messages. */
-export type TextFilter = (text: string, place: string) => string
+/**
+ * Returns what may pass of one text; throws to refuse the whole. `place` names the member for messages; `isName` is there for the name of a member that the caller
+ * made up, which stands at the place of what it is a member of.
+ */
+export type TextFilter = (text: string, place: string, isName?: true) => string
 
 /** Where a text of a request to a language model comes from. */
 export type TextOrigin = 'system' | 'user' | 'assistant' | UntrustedOrigin
@@ -136,6 +139,8 @@ export interface WholeServed {
   readonly bytes: number
   /** Shows every text of the answer, as `render` does, and changes nothing. */
   visitTexts(look: TextFilter): void
+  /** As of a `Call`: which texts of the answer are shown one after another, by a name of their own. Left out where texts have no neighbours. */
+  saidIn?(place: string): string | null
   /** The answer, each of its texts passed through `filter`; what did not go through the filter cannot be rendered. */
   render(filter: TextFilter): Rendered
   readonly usage: Usage

@@ -7,7 +7,7 @@ import { GatheredOutput } from './gathered-output.ts'
 import { streamForReview } from './held-stream.ts'
 import type { LanguageProtocol, LanguageRequest, LanguageStream } from './language-protocol.ts'
 import { added } from './stream-counts.ts'
-import { endSystemPrompt, markTexts, originOf, saidIn } from './text-origin.ts'
+import { answeredIn, endSystemPrompt, markTexts, originOf, saidIn } from './text-origin.ts'
 import { ToolGuard } from './tools/tool-guard.ts'
 
 export interface LanguageSurfaceOptions {
@@ -138,6 +138,7 @@ function serveWhole<Request extends LanguageRequest>(
           usage: { tokens: answer.usage(request.promptTokens).totalTokens },
           bytes: parts.reduce((sum, part) => sum + part.byteLength, 0),
           visitTexts: (look) => void answer.rewriteTexts(look, unchanged),
+          saidIn: answeredIn,
           render(filter) {
             tools?.checkAll(answer.toolCalls?.() ?? [])
             answer.rewriteTexts(filter, quietly(io.outputPlan))

@@ -98,6 +98,19 @@ export function saidIn(place: string): string | null {
   return BESIDE.has(member) ? null : utterance[0]
 }
 
+/** Members of an answer that hold what the model says, thinks or calls a tool with. */
+const ANSWERED =
+  /(?:^|[.\]])(?:content|text|refusal|thinking|reasoning|reasoning_content|arguments|input|output|summary|logs|stdout|stderr)(?![^.[\]])/
+const CHOICE = /^choices\[\d+\]/
+
+/** As `saidIn`, of an answer: its parts, items and blocks are shown one after another, its choices side by side. */
+export function answeredIn(place: string): string | null {
+  const member = /([^.[\]]+)(?:\[\d+\])*$/.exec(place)?.[1] ?? ''
+  if (BESIDE.has(member) || !ANSWERED.test(place)) return null
+  return CHOICE.exec(place)?.[0] ?? ANSWER
+}
+const ANSWER = 'answer'
+
 /** Passes each text of these origins through `mark`, in place. Names, ids and what stands beside a text are left as they are. */
 export function markTexts(tree: Branch, origins: readonly UntrustedOrigin[], mark: (text: string) => string): void {
   const visit = (value: Tree, origin: TextOrigin, isMessage: boolean): void => {

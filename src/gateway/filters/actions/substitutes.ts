@@ -84,3 +84,23 @@ export function standIn(action: FilterAction, entity: string, value: string, who
   }
   return placeholder(entity)
 }
+
+/**
+ * What stands for a value that was cut over several texts, in the first of them: what keeps it, or lets it be joined. Null where each piece has the name of
+ * its kind, for parts and surrogates of a value are of the whole, which stands nowhere.
+ * @param value in `text`, the texts as they were joined.
+ */
+export function standInForCut(
+  {
+    entity,
+    action,
+    start,
+    end,
+    cutOff,
+  }: { readonly entity: string; readonly action: FilterAction; readonly start: number; readonly end: number; readonly cutOff?: true },
+  text: string,
+  { dryRun, substitutes }: { readonly dryRun: boolean; readonly substitutes: Substitutes | null },
+): string | null {
+  if (dryRun || (action !== 'tokenise' && action !== 'hash')) return null
+  return standIn(action, entity, text.slice(start, end), cutOff === undefined, substitutes)
+}

@@ -14,11 +14,16 @@ export class LearnedDocument {
    * that on, the sentence is flagged.
    */
   scores: Float64Array = new Float64Array(0)
+  /** As `scores`, of passages that are too unlike the confidential examples to be flagged. */
+  strangeScores: Float64Array = new Float64Array(0)
+  /** The pairs of words, in order. */
+  readonly pairs: Int32Array
   readonly #text: string
   readonly #buckets: Int32Array
   /** Features of sentence `i` lie at `#at[i]` … `#at[i + 1]`. */
   readonly #at: readonly number[]
-  readonly #words: readonly number[]
+  /** How many words each sentence has. */
+  readonly words: readonly number[]
   readonly #lastIsShort: boolean
   #shared: readonly boolean[] = []
 
@@ -28,6 +33,7 @@ export class LearnedDocument {
     const at = [0]
     const words: number[] = []
     const hashes: string[] = []
+    const pairs: number[] = []
     let buckets = new Int32Array(1024)
     let size = 0
     let count = 0
@@ -46,6 +52,7 @@ export class LearnedDocument {
           hash1 = Math.imul(hash1 ^ bucket, 0x01000193)
           hash2 = (Math.imul(hash2, 0x5bd1e995) + bucket) | 0
         }
+        pairs.push(features[found - 1]!)
         count++
       },
       sentence(_start, _end, letters) {
@@ -61,7 +68,8 @@ export class LearnedDocument {
     const judged = words.length > 1 || last >= SHORTEST_SENTENCE
     this.#buckets = buckets.slice(0, size)
     this.#at = at
-    this.#words = words
+    this.words = judged ? words : []
+    this.pairs = Int32Array.from(judged ? pairs : [])
     this.hashes = judged ? hashes : []
     this.#lastIsShort = last < SHORTEST_SENTENCE
   }
@@ -78,7 +86,7 @@ export class LearnedDocument {
   /** @param from,to sentences, end exclusive. */
   passage(from: number, to: number): Omit<LearnedWindow, 'bias'> {
     let tokens = 0
-    for (let i = from; i < to; i++) tokens += this.#words[i]!
+    for (let i = from; i < to; i++) tokens += this.words[i]!
     return { label: this.label, buckets: this.#buckets, from: this.#at[from]!, to: this.#at[to]!, tokens }
   }
 
@@ -88,23 +96,42 @@ export class LearnedDocument {
     this.#shared = this.hashes.map((hash) => isShared(hash) || (seen.has(hash) ? true : !seen.add(hash)))
   }
 
-  /** Scores of sentences that stand here alone, each counted once. */
+  /** Of every sentence, whether or not it is too strange to be flagged. */
+  get allScores(): readonly number[] {
+    return [...this.scores].map((score, i) => Math.max(score, this.strangeScores[i]!))
+  }
+
+  /** Scores of sentences that stand here alone, each counted once, whether or not they are too strange to be flagged. */
   get ownScores(): readonly number[] {
-    return [...this.scores].filter((_, i) => this.#shared[i] !== true)
+    return this.#own(this.allScores)
+  }
+
+  /** As `ownScores`, of what may be flagged alone; −∞ for the rest. */
+  get ownFamiliarScores(): readonly number[] {
+    return this.#own([...this.scores])
+  }
+
+  #own(scores: readonly number[]): readonly number[] {
+    return scores.filter((_, i) => this.#shared[i] !== true)
   }
 
   get ownSentences(): number {
     return this.#shared.filter((shared) => !shared).length
   }
 
-  /** Sets `scores`, by the very code that searches answers. */
-  score(model: Scored, key: FeatureKey): void {
-    const scores = new Float64Array(this.sentences).fill(Number.NEGATIVE_INFINITY)
+  /**
+   * Sets `scores` and `strangeScores`, by the very code that searches answers.
+   * @param isStrange whether the classifier abstains from passages that end with a sentence.
+   */
+  score(model: Scored, key: FeatureKey, isStrange: (sentence: number) => boolean): void {
+    const none = (): Float64Array => new Float64Array(this.sentences).fill(Number.NEGATIVE_INFINITY)
+    this.scores = none()
+    this.strangeScores = none()
     const scorer = new PassageScorer(model, key, (first, logit) => {
+      const scores = isStrange(scorer.sentences - 1) ? this.strangeScores : this.scores
       for (let i = first; i < scorer.sentences; i++) scores[i] = Math.max(scores[i]!, logit)
     })
     readLetters(this.#text, scorer)
-    this.scores = scores
   }
 }
 

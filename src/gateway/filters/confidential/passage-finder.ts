@@ -13,10 +13,11 @@ export class PassageFinder implements LetterSink {
 
   /** @param report with UTF-16 offsets, end exclusive. */
   constructor(model: TextModel, key: FeatureKey, report: (start: number, end: number) => void) {
-    const scorer = new PassageScorer(model, key, (first, logit) => {
+    const scorer = new PassageScorer(model, key, (first, logit, familiarity) => {
       const last = scorer.sentences - 1
       this.#flagged[last % RING] = 0
-      if (logit < model.cut) return
+      // Of what is unlike all that it learned from the classifier knows nothing.
+      if (logit < model.cut || familiarity < model.leastFamiliar) return
       for (let sentence = first; sentence <= last; sentence++) this.#flagged[sentence % RING] = 1
       report(this.#startFrom(first), scorer.endOf(last))
     })

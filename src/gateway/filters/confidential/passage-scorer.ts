@@ -1,9 +1,10 @@
+import { FAMILIAR_SENTENCES, isFamiliar } from './familiarity.ts'
 import type { LetterSink } from './letter-reader.ts'
 import { type FeatureKey, SentenceReader, SHORTEST_SENTENCE } from './sentence-reader.ts'
 import { PASSAGE_SENTENCES, type TextModel } from './text-model.ts'
 
-/** What of a model is needed to score. */
-export type Scored = Pick<TextModel, 'weights' | 'scale' | 'biases'>
+/** What of a model is needed to score. Without `familiar` all is as familiar as can be. */
+export type Scored = Pick<TextModel, 'weights' | 'scale' | 'biases'> & Partial<Pick<TextModel, 'familiar'>>
 
 /** Sentences that are remembered: one more than a passage has, as a power of two. */
 const RING = 4
@@ -12,8 +13,9 @@ const RING = 4
  * The passage that ends with the latest sentence and is the most suspicious of those: of one sentence, of two, up to `PASSAGE_SENTENCES`.
  * @param first which sentence it begins with, counted from 0; it ends with the latest.
  * @param logit log odds that it is confidential.
+ * @param familiarity share of the pairs of words that the confidential examples have: of the latest sentence, or of the last two, up to `FAMILIAR_SENTENCES`, whichever is largest.
  */
-export type JudgePassage = (first: number, logit: number) => void
+export type JudgePassage = (first: number, logit: number, familiarity: number) => void
 
 /**
  * Scores the passages of a text that comes as letters, with a linear model: a passage is the sum of its sentences. Constant memory, the same for every
@@ -28,17 +30,21 @@ export class PassageScorer implements LetterSink {
   readonly #ends = new Float64Array(RING)
   readonly #sums = new Float64Array(RING)
   readonly #words = new Float64Array(RING)
+  readonly #known = new Float64Array(RING)
   #sum = 0
+  #familiar = 0
+  #familiarityBefore = 0
   #count = 0
 
   constructor(model: Scored, key: FeatureKey, judge: JudgePassage) {
-    const { weights } = model
+    const { weights, familiar = null } = model
     this.#judge = judge
     this.#reader = new SentenceReader(key, {
       word: (features, count) => {
         let sum = 0
         for (let k = 0; k < count; k++) sum += weights[features[k]!]!
         this.#sum += sum
+        if (familiar === null || isFamiliar(familiar, features[count - 1]!)) this.#familiar++
         this.#count++
       },
       sentence: (start, end, letters) => {
@@ -47,7 +53,8 @@ export class PassageScorer implements LetterSink {
         this.#ends[at] = end
         this.#sums[at] = this.#sum
         this.#words[at] = this.#count
-        this.#sum = this.#count = 0
+        this.#known[at] = this.#familiar
+        this.#sum = this.#count = this.#familiar = 0
         this.#score(model, letters < SHORTEST_SENTENCE ? 2 : 1)
       },
     })
@@ -63,7 +70,7 @@ export class PassageScorer implements LetterSink {
 
   end(): void {
     this.#reader.end()
-    this.sentences = 0
+    this.sentences = this.#familiarityBefore = 0
   }
 
   /** Where the open sentence begins; -1 between sentences. */
@@ -95,6 +102,22 @@ export class PassageScorer implements LetterSink {
       best = logit
       first = this.sentences - n
     }
-    if (first >= 0) this.#judge(first, best)
+    const before = this.#familiarityBefore
+    this.#familiarityBefore = this.#familiarity()
+    // A last sentence that is too short is no more strange than what it goes with.
+    if (first >= 0) this.#judge(first, best, fewest > 1 ? Math.max(before, this.#familiarityBefore) : this.#familiarityBefore)
+  }
+
+  #familiarity(): number {
+    let known = 0
+    let words = 0
+    let most = 0
+    for (let n = 1; n <= Math.min(FAMILIAR_SENTENCES, this.sentences); n++) {
+      const at = (this.sentences - n) % RING
+      known += this.#known[at]!
+      words += this.#words[at]!
+      most = Math.max(most, known / Math.max(1, words))
+    }
+    return most
   }
 }

@@ -1,8 +1,8 @@
 import { type FingerprintKey, mix } from './keyed-hash.ts'
 import { type LetterSink, NO_UNIT } from './letter-reader.ts'
 
-/** Goes up when what is counted, or where a sentence ends, changes: weights of another version are refused. */
-export const FEATURES_VERSION = 1
+/** Goes up when what is counted, where a sentence ends, or what is kept of the examples changes: weights of another version are refused. */
+export const FEATURES_VERSION = 2
 export const BUCKETS = 1 << 18
 /** Fewest letters and digits of a sentence: a shorter one is read on into the next. */
 export const SHORTEST_SENTENCE = 40
@@ -22,7 +22,7 @@ export type FeatureKey = Pick<FingerprintKey, 'base1' | 'base2' | 'salt1' | 'sal
 
 /** Takes a text as its sentences. Offsets are UTF-16 units of the raw text, end exclusive. */
 export interface SentenceSink {
-  /** A word, as its features: buckets 0 … BUCKETS − 1, the first `count` of `features`, which is filled anew for each. */
+  /** A word, as its features: buckets 0 … BUCKETS − 1, the first `count` of `features`, which is filled anew for each. The last is the pair that ends with it. */
   word(features: Int32Array, count: number): void
   /** The words since the last sentence are one. Its signs before the first letter and after the last are left out. */
   sentence(start: number, end: number, letters: number): void

@@ -65,9 +65,9 @@ export function thresholdOf(documents: readonly LearnedDocument[], falseAlarms: 
 /** What the fits say of documents that they have not seen, at thresholds that these had no part in. */
 export function figuresOf(
   folds: readonly (readonly LearnedDocument[])[],
-  { seed, wantedFalseAlarms }: Pick<TextCard, 'seed' | 'wantedFalseAlarms'>,
+  { seed, wantedFalseAlarms, strangeAlarms }: Pick<TextCard, 'seed' | 'wantedFalseAlarms' | 'strangeAlarms'>,
 ): TextCard {
-  const counts = SIDES.map(() => ({ documents: 0, sentences: 0, flagged: 0, flaggedDocuments: 0 }))
+  const counts = SIDES.map(() => ({ documents: 0, sentences: 0, flagged: 0, flaggedDocuments: 0, abstained: 0 }))
   folds.forEach((fold, i) => {
     const threshold = thresholdOf(
       folds.flatMap((other, k) => (k === i ? [] : other)),
@@ -75,11 +75,13 @@ export function figuresOf(
     )
     for (const document of fold) {
       const side = counts[document.label]!
-      const { ownScores } = document
-      const flagged = ownScores.filter((score) => score >= threshold).length
+      const { ownScores, ownFamiliarScores } = document
+      const reaching = (scores: readonly number[]): number => scores.filter((score) => score >= threshold).length
+      const flagged = reaching(ownFamiliarScores)
       side.documents++
       side.sentences += ownScores.length
       side.flagged += flagged
+      side.abstained += reaching(ownScores) - flagged
       if (flagged > 0) side.flaggedDocuments++
     }
   })
@@ -92,6 +94,7 @@ export function figuresOf(
     recall: secret.flagged / secret.sentences,
     precision: secret.flagged / Math.max(1, secret.flagged + open.flagged),
     falseAlarms: open.flagged / open.sentences,
+    strangeAlarms,
   }
 }
 
@@ -122,7 +125,7 @@ function interval(share: number, n: number): readonly [number, number] {
 
 /** How far the confidential documents rank above the public ones, in standard deviations of ranking by chance. */
 function rankScore(documents: readonly LearnedDocument[]): number {
-  const meanOf = ({ scores }: LearnedDocument): number => sum([...scores].filter((score) => Number.isFinite(score))) / scores.length
+  const meanOf = ({ allScores }: LearnedDocument): number => sum(allScores.filter((score) => Number.isFinite(score))) / allScores.length
   const [secret, open] = [
     of(documents, 1).map(meanOf),
     of(documents, 0)

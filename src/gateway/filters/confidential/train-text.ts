@@ -2,6 +2,7 @@ import { FALSE_ALARMS, LEAST_FALSE_ALARMS, MOST_FALSE_ALARMS, RedoubtError } fro
 import { LEARNING_RATE, LogisticFit, quantised } from '../text/logistic-fit.ts'
 import { type Random, seededRandom, shuffle } from '../text/random.ts'
 import type { Example } from './examples.ts'
+import { familiarityOf } from './familiarity.ts'
 import { LearnedDocument } from './learned-document.ts'
 import { BUCKETS, type FeatureKey } from './sentence-reader.ts'
 import { demandBetterThanChance, demandEnough, figuresOf, thresholdOf } from './text-figures.ts'
@@ -35,6 +36,8 @@ export function trainText(examples: readonly Example[], key: FeatureKey, options
     throw new RedoubtError('ERR_INPUT_INVALID', `false alarms are a share from ${LEAST_FALSE_ALARMS} to ${MOST_FALSE_ALARMS}`)
   const documents = distinctDocuments(examples, key)
   demandEnough(documents, falseAlarms)
+  const familiarity = familiarityOf(documents)
+  const sharesOf = new Map(documents.map((document, i) => [document, familiarity.shares[i]!]))
   const random = seededRandom(seed)
   const folds = foldsOf(documents, random)
   const weights = new Float64Array(BUCKETS)
@@ -53,11 +56,15 @@ export function trainText(examples: readonly Example[], key: FeatureKey, options
     for (let k = 0; k < BUCKETS; k++) weights[k] = weights[k]! + fit.weights[k]! / FOLDS
     fit.biases.forEach((bias, n) => (biases[n] = biases[n]! + bias / FOLDS))
     const fitted = { ...quantised(fit.weights), biases: [...fit.biases] }
-    for (const document of folds[fold]!) document.score(fitted, key)
+    for (const document of folds[fold]!) {
+      const shares = sharesOf.get(document)!
+      document.score(fitted, key, (sentence) => shares[sentence]! < familiarity.least)
+    }
   }
-  const card = figuresOf(folds, { seed, wantedFalseAlarms: falseAlarms })
+  const card = figuresOf(folds, { seed, wantedFalseAlarms: falseAlarms, strangeAlarms: familiarity.strange })
   demandBetterThanChance(documents, card)
-  return { ...quantised(weights), biases, cut: thresholdOf(documents, falseAlarms), card }
+  const { pairs: familiar, least: leastFamiliar } = familiarity
+  return { ...quantised(weights), biases, cut: thresholdOf(documents, falseAlarms), familiar, leastFamiliar, card }
 }
 
 /** A document that is there twice would be learned and measured with at once. */

@@ -56,7 +56,7 @@ export class ChatResponse {
   rewriteTexts(filter: TextFilter, quiet: TextFilter | null = null): boolean {
     let changed = rewriteTree(this.#document, filter, (holder, member) => this.#exempt(holder, member), 'ERR_FILTER_BLOCKED_OUTPUT')
     this.#choices.forEach((choice, i) => {
-      const inner = (text: string, param: string): string => filter(text, `choices[${i}].${param}`)
+      const inner: TextFilter = (text, param, isName) => filter(text, `choices[${i}].${param}`, isName)
       const message = choice['message'] as Branch
       const raw: Branch = {}
       for (const member of SPELLED) raw[member] = message[member] ?? null

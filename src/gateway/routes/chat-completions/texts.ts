@@ -2,9 +2,10 @@ import { type ErrorCode, RedoubtError } from '#foundation/core'
 import { filterJsonText, isJsonDocument } from '../json-text.ts'
 
 /**
- * Looks at one text and returns what may pass. `param` is its place, in OpenAI's notation (`messages[0].content`). It throws to refuse.
+ * Looks at one text and returns what may pass. `param` is its place, in OpenAI's notation (`messages[0].content`); `isName` says that it is the name of a member of
+ * what is there. It throws to refuse.
  */
-export type TextFilter = (text: string, param: string) => string
+export type TextFilter = (text: string, param: string, isName?: true) => string
 
 /** JSON as it was parsed, owned by the codec, changed in place. */
 export type Tree = null | boolean | number | string | Tree[] | { [member: string]: Tree }
@@ -66,7 +67,7 @@ class Rewriter {
     for (const member of Object.keys(branch)) {
       const value = branch[member]
       if (value === undefined) continue
-      const name = PROTOCOL_NAMES.has(member) ? member : this.#filter(member, place === '' ? 'body' : place)
+      const name = PROTOCOL_NAMES.has(member) ? member : this.#filter(member, place === '' ? 'body' : place, true)
       if (!this.#exempt(branch, member)) {
         // A name that the caller made up could be a person's: it is told to nobody, the record included.
         const known = PROTOCOL_NAMES.has(member) ? member : '*'

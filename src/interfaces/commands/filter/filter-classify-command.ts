@@ -76,15 +76,20 @@ async function report(file: string, classify: Classify, output: { readonly json:
 
 const tooLarge = (): RedoubtError => new RedoubtError('ERR_USAGE', `a text is longer than ${LARGEST_TEXT} characters: split it`)
 
-const brief = ({ score, threshold, verdict }: Verdict): Pick<Verdict, 'score' | 'threshold' | 'verdict'> => ({
-  score,
-  threshold,
-  verdict,
-})
+const brief = (verdict: Verdict): object => {
+  const { score, threshold } = verdict
+  return { score, threshold, verdict: verdict.verdict, ...('abstained' in verdict ? { abstained: verdict.abstained } : {}) }
+}
 
-function words(name: string, { score, verdict, signals }: Verdict): string {
+function words(name: string, found: Verdict): string {
+  const { score, verdict, signals } = found
   const why = signals.map((signal) => `${signal.name}${signal.decoded.length === 0 ? '' : ` (${signal.decoded.join(', ')})`}`)
-  return `${verdict.padEnd(9)}  ${score.toFixed(3)}  ${name}${why.length === 0 ? '' : `  ${[...new Set(why)].join(', ')}`}`
+  return `${verdict.padEnd(9)}  ${score.toFixed(3)}  ${name}${why.length === 0 ? '' : `  ${[...new Set(why)].join(', ')}`}${'abstained' in found ? abstentions(found) : ''}`
+}
+
+/** A classifier says what it does not know, so that nobody takes it for a no. */
+function abstentions({ abstained }: TextVerdict): string {
+  return abstained === 0 ? '' : `  abstained from ${abstained} ${abstained === 1 ? 'passage' : 'passages'} unlike what it learned from`
 }
 
 function textOf(line: string, file: string, number: number): string {

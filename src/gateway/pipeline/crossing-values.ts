@@ -1,0 +1,135 @@
+import { stricterAction } from '#foundation/core'
+import {
+  type FilterPlan,
+  type Finding,
+  findJoinedValues,
+  findValues,
+  SLICE_UNITS,
+  standInForCut,
+  VALUE_BORDER_UNITS,
+} from '#gateway/filters'
+import { type Borders, type Meeting, meetingsOf, type Piece, piecesUnder } from './meetings.ts'
+import type { Crossing, Stretch } from './stretches.ts'
+import type { Call, TextFilter } from './surface.ts'
+
+const borders: Borders = ({ length }) => [Math.min(length, VALUE_BORDER_UNITS), Math.max(0, length - VALUE_BORDER_UNITS)]
+
+/** What a text begins and ends with that is no part of what it says: white space, and of JSON the structure around its first and its last text. */
+const JSON_TEXT = /^\s*[[{][\s\S]*[\]}]\s*$/
+const JSON_HEAD = /^(?:[\s{[]|"[^"]{0,64}"\s*:)*["\uFDD3]?\s*/
+const JSON_TAIL = /[\s\]}"\uFDD3]+$/
+
+/** @returns the text without them, and how many units were taken from its beginning. */
+function said(text: string): readonly [inner: string, lead: number] {
+  if (!JSON_TEXT.test(text)) {
+    const inner = text.trimStart()
+    return [inner.trimEnd(), text.length - inner.length]
+  }
+  const lead = JSON_HEAD.exec(text)![0].length
+  return [text.slice(lead).replace(JSON_TAIL, ''), lead]
+}
+
+/** A word that is no end and no beginning of a value: letters, all but the first of them small, with the signs of a sentence. */
+const PLAIN_WORD = /^[("'„“«[]*\p{Lu}?\p{Ll}{0,14}[.,;:!?…)"'”»\]]*$/u
+const LAST_WORD = /\S{0,32}$/
+const FIRST_WORD = /^\S{0,32}/
+
+/** Whether a value may lie over some border of a meeting: most texts end and begin with a plain word, and what they hold was searched with them. */
+function mayCross({ text, pieces }: Meeting): boolean {
+  return pieces.some(({ start, end }, i) => {
+    if (i === 0) return false
+    const before = pieces[i - 1]!
+    const last = LAST_WORD.exec(text.slice(before.start, before.end))![0]
+    const first = FIRST_WORD.exec(text.slice(start, Math.min(end, start + 32)))![0]
+    return !PLAIN_WORD.test(last) || !PLAIN_WORD.test(first)
+  })
+}
+
+/**
+ * Values with a form that lie over the borders of neighbouring texts of one origin (C6), in requests and in answers of several parts. What lies within one text
+ * is found in it, and left to it: a word beside a whole address is no part of it. Gives way after each meeting and slice.
+ * @param visit shows all texts, in the order in which they will be filtered.
+ * @param touching whether texts of two messages are neighbours; the choices of an answer are none.
+ * @returns by number of the text.
+ */
+export function* crossingValues(
+  call: Pick<Call, 'originOf' | 'saidIn'>,
+  plan: FilterPlan,
+  visit: (look: TextFilter) => void,
+  touching: 'all' | 'within' = 'all',
+): Generator<void, Crossing> {
+  const crossing = new Map<number, Stretch[]>()
+  if (call.saidIn === undefined) return crossing
+  const texts: string[] = []
+  const leads: number[] = []
+  const look = (show: TextFilter): void =>
+    visit((text, place, isName) => {
+      // The name of a member is no neighbour: what is said goes on behind it.
+      const [inner, lead] = isName === true ? ['', 0] : said(text)
+      texts.push(text)
+      leads.push(lead)
+      show(inner, place)
+      return text
+    })
+  const own = new Map<number, readonly Finding[]>()
+  for (const meeting of meetingsOf(call, borders, look, undefined, touching)) {
+    if (!mayCross(meeting)) continue
+    for (const value of yield* findJoinedValues(meeting.text, plan, SLICE_UNITS)) {
+      const pieces = piecesUnder(meeting, value.start, value.end)
+      if (pieces.length < 2) continue
+      for (const { text } of pieces) if (!own.has(text)) own.set(text, yield* findValues(texts[text]!, plan, SLICE_UNITS))
+      const stretches = pieces.map((piece) => within(piece, value, leads[piece.text]!))
+      const isOwn = (stretch: Reach, i: number): boolean =>
+        own.get(pieces[i]!.text)!.some((other) => other.entity === value.entity && overlap(other, stretch))
+      if (stretches.some(isOwn) && (isOwn(stretches[0]!, 0) || !isCutName(value, meeting, pieces))) continue
+      const stand = standInForCut(value, meeting.text, plan)
+      for (const [i, stretch] of stretches.entries()) {
+        const { text } = pieces[i]!
+        const known = crossing.get(text) ?? []
+        // Both ways of joining may show it.
+        if (known.some((other) => other.entity === value.entity && overlap(other, stretch))) continue
+        const { entity } = value
+        const { start, end, action } = widened(stretch, own.get(text)!)
+        crossing.set(text, [
+          ...known,
+          { entity, action, start, end, begins: i === 0, ...(i === 0 && stand !== null && action === value.action ? { stand } : {}) },
+        ])
+      }
+    }
+    yield
+  }
+  return crossing
+}
+
+/**
+ * An address is whole without the beginning of its name, `jane.d` before `oe@example.com`, and what is left would be a name. A plain word is the end of a
+ * sentence instead: `my address is`.
+ */
+const isCutName = ({ entity, start }: Finding, { text }: Meeting, [first]: readonly Piece[]): boolean =>
+  entity === 'EMAIL_ADDRESS' && !PLAIN_WORD.test(text.slice(start, first!.end))
+
+interface Reach extends Pick<Finding, 'action'> {
+  readonly start: number
+  readonly end: number
+}
+
+const overlap = (a: Pick<Reach, 'start' | 'end'>, b: Pick<Reach, 'start' | 'end'>): boolean => a.start < b.end && b.start < a.end
+
+function within({ from, start, end }: Piece, value: Finding, lead: number): Reach {
+  const shift = from + lead - start
+  return { start: Math.max(value.start, start) + shift, end: Math.min(value.end, end) + shift, action: value.action }
+}
+
+/** With what the text by itself has there: no unit that a recogniser claimed passes, under the stricter action of both. */
+function widened(stretch: Reach, own: readonly Finding[]): Reach {
+  return own
+    .filter((other) => overlap(other, stretch))
+    .reduce(
+      (all, { start, end, action }) => ({
+        start: Math.min(all.start, start),
+        end: Math.max(all.end, end),
+        action: stricterAction(all.action, action),
+      }),
+      stretch,
+    )
+}
