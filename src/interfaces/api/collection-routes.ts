@@ -5,14 +5,13 @@ import { z } from 'zod'
 import { type Collection, MAX_BATCH_BYTES, MAX_BATCH_ROWS, MAX_CUT_HOURS, rowsOfLines, rowsOfObjects } from '#assets/collections'
 import type { RowGroup } from '#assets/datasets'
 import { type Decision, type EntityFacts, LEGAL_BASES, RedoubtError, SENSITIVITIES } from '#foundation/core'
-import { limitHeaders } from '#gateway/limits'
-import { exceededError, takeFor } from '#gateway/pipeline'
 import { collectBody } from '#gateway/routes'
 import type { ControlPlane } from './control-plane.ts'
 import { callerOf, demand, demandDecision, mayGoOn, permits, recordRefusal, systemPart } from './guard.ts'
 import type { Lanes } from './heavy-work.ts'
 import { longOperation } from './long-operation.ts'
 import { objectName } from './names.ts'
+import { takeRows } from './take-rows.ts'
 
 const columnName = z.string().min(1).max(200)
 const collectorNames = z.array(z.string().min(1).max(128)).max(256)
@@ -136,7 +135,12 @@ export const collectionRoutes =
           // A body takes as long to arrive as the caller likes.
           const reason = refused()
           if (reason) throw reason
-          await takeRows(plane, request, reply, facts(), decision, rows.rows)
+          await takeRows(plane, request, reply, {
+            action: 'appendRows',
+            resource: facts(),
+            rows: rows.rows,
+            obligations: decision.obligations,
+          })
           const appended = await plane.collections.append(name, {
             rows,
             bytes,
@@ -218,25 +222,4 @@ async function batchOf(
   if (sent !== null) return { rows: rowsOfObjects(sent, columns), bytes: announcedBytes(request) }
   const body = await collectBody(request.body as IncomingMessage, MAX_BATCH_BYTES, plane.bodyTimeoutMs)
   return { rows: rowsOfLines(body, columns), bytes: body.byteLength }
-}
-
-/** @throws {RedoubtError} `ERR_LIMIT_REQUESTS`, `ERR_LIMIT_ROWS`, `ERR_LIMIT_CALL_SIZE`, recorded; what `take` throws. */
-async function takeRows(
-  plane: ControlPlane,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  facts: EntityFacts,
-  { obligations }: Decision,
-  rows: number,
-): Promise<void> {
-  const answer = takeFor(plane, callerOf(request), { endpoint: `Dataset/${facts.id}`, cost: { rows } }, obligations)
-  if (!(answer instanceof RedoubtError) && answer.allowed) {
-    void reply.headers(limitHeaders(answer.states))
-    answer.settle({})
-    return
-  }
-  const refusal = answer instanceof RedoubtError ? answer : exceededError(answer)
-  if (!(answer instanceof RedoubtError)) void reply.headers(limitHeaders(answer.states, answer))
-  await recordRefusal(plane, request, 'appendRows', facts, refusal.code)
-  throw refusal
 }

@@ -1,9 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Decision, type EntityFacts, RedoubtError } from '#foundation/core'
-import { limitHeaders } from '#gateway/limits'
-import { exceededError, takeFor } from '#gateway/pipeline'
+import type { Decision, EntityFacts } from '#foundation/core'
 import type { ControlPlane } from './control-plane.ts'
-import { callerOf, decisionOn, recordRefusal } from './guard.ts'
+import { decisionOn } from './guard.ts'
+import { takeRows } from './take-rows.ts'
 
 /**
  * To explain a row is to ask the model about it: it tells the score, and more. So it takes what an inference of one row takes, out of the same
@@ -21,19 +20,10 @@ export async function takeForRow(
   const invoking = decisionOn(plane, request, 'invoke', model)
   const others = invoking.effect === 'allow' ? invoking.obligations : { limits: [], maxRowsPerCall: null }
   const most = [maxRowsPerCall, others.maxRowsPerCall].filter((each) => each !== null)
-  const answer = takeFor(
-    plane,
-    callerOf(request),
-    { endpoint: `Model/${model.id}`, cost: { rows: 1 } },
-    { limits: [...limits, ...others.limits], maxRowsPerCall: most.length === 0 ? null : Math.min(...most) },
-  )
-  if (!(answer instanceof RedoubtError) && answer.allowed) {
-    void reply.headers(limitHeaders(answer.states))
-    answer.settle({})
-    return
-  }
-  const refusal = answer instanceof RedoubtError ? answer : exceededError(answer)
-  if (!(answer instanceof RedoubtError)) void reply.headers(limitHeaders(answer.states, answer))
-  await recordRefusal(plane, request, 'explain', model, refusal.code)
-  throw refusal
+  await takeRows(plane, request, reply, {
+    action: 'explain',
+    resource: model,
+    rows: 1,
+    obligations: { limits: [...limits, ...others.limits], maxRowsPerCall: most.length === 0 ? null : Math.min(...most) },
+  })
 }
