@@ -31,17 +31,33 @@ function said(text: string): readonly [inner: string, lead: number] {
 
 /** A word that is no end and no beginning of a value: letters, all but the first of them small, with the signs of a sentence. */
 const PLAIN_WORD = /^[("'„“«[]*\p{Lu}?\p{Ll}{0,14}[.,;:!?…)"'”»\]]*$/u
-const LAST_WORD = /\S{0,32}$/
-const FIRST_WORD = /^\S{0,32}/
+const isPlainWord = (word: string): boolean => PLAIN_WORD.test(word)
+/** Units of a word that are looked at; a longer one is plain in no case. */
+const WORD_UNITS = 32
+const WHITE = /\s/
+
+function lastWord(text: string): string {
+  let from = text.length
+  const least = Math.max(0, from - WORD_UNITS)
+  while (from > least && !WHITE.test(text[from - 1]!)) from--
+  return text.slice(from)
+}
+
+function firstWord(text: string): string {
+  let to = 0
+  const most = Math.min(text.length, WORD_UNITS)
+  while (to < most && !WHITE.test(text[to]!)) to++
+  return text.slice(0, to)
+}
 
 /** Whether a value may lie over some border of a meeting: most texts end and begin with a plain word, and what they hold was searched with them. */
 function mayCross({ text, pieces }: Meeting): boolean {
   return pieces.some(({ start, end }, i) => {
     if (i === 0) return false
     const before = pieces[i - 1]!
-    const last = LAST_WORD.exec(text.slice(before.start, before.end))![0]
-    const first = FIRST_WORD.exec(text.slice(start, Math.min(end, start + 32)))![0]
-    return !PLAIN_WORD.test(last) || !PLAIN_WORD.test(first)
+    const last = lastWord(text.slice(before.start, before.end))
+    const first = firstWord(text.slice(start, end))
+    return !isPlainWord(last) || !isPlainWord(first)
   })
 }
 
@@ -62,15 +78,19 @@ export function* crossingValues(
   if (call.saidIn === undefined) return crossing
   const texts: string[] = []
   const leads: number[] = []
-  const look = (show: TextFilter): void =>
-    visit((text, place, isName) => {
-      // The name of a member is no neighbour: what is said goes on behind it.
-      const [inner, lead] = isName === true ? ['', 0] : said(text)
-      texts.push(text)
-      leads.push(lead)
-      show(inner, place)
-      return text
-    })
+  const shown: (readonly [inner: string, place: string])[] = []
+  let allPlain = true
+  visit((text, place, isName) => {
+    // The name of a member is no neighbour: what is said goes on behind it.
+    const [inner, lead] = isName === true ? ['', 0] : said(text)
+    texts.push(text)
+    leads.push(lead)
+    shown.push([inner, place])
+    allPlain &&= isPlainWord(lastWord(inner)) && isPlainWord(firstWord(inner))
+    return text
+  })
+  if (allPlain) return crossing
+  const look = (show: TextFilter): void => shown.forEach(([inner, place]) => void show(inner, place))
   const own = new Map<number, readonly Finding[]>()
   for (const meeting of meetingsOf(call, borders, look, undefined, touching)) {
     if (!mayCross(meeting)) continue
@@ -106,7 +126,7 @@ export function* crossingValues(
  * sentence instead: `my address is`.
  */
 const isCutName = ({ entity, start }: Finding, { text }: Meeting, [first]: readonly Piece[]): boolean =>
-  entity === 'EMAIL_ADDRESS' && !PLAIN_WORD.test(text.slice(start, first!.end))
+  entity === 'EMAIL_ADDRESS' && !isPlainWord(text.slice(start, first!.end))
 
 interface Reach extends Pick<Finding, 'action'> {
   readonly start: number

@@ -12,6 +12,10 @@ const MAX_BLOCKS = 1024
 /** What the protocol itself writes in a message. */
 const WRITTEN: ReadonlySet<string> = new Set(['model', 'usage', 'type', 'role', 'stop_reason'])
 
+/** Blocks that are all text, beside calls and results of tools. A picture or a document is none, and nobody asked for it. */
+const TEXT_BLOCKS: ReadonlySet<Tree | undefined> = new Set(['text', 'thinking', 'redacted_thinking'])
+const isReadable = ({ type }: Branch): boolean => TEXT_BLOCKS.has(type) || (typeof type === 'string' && type.endsWith('tool_use'))
+
 type JsonTextBlock = Branch & { text: string }
 const isJsonText = (block: Branch): block is JsonTextBlock => block['type'] === 'text' && typeof block['text'] === 'string'
 
@@ -32,7 +36,10 @@ export class MessageAnswer implements LanguageAnswer {
     if (type !== 'message' || role !== 'assistant') throw protocol('the answer is not a message of the assistant')
     if (!Array.isArray(content) || content.length > MAX_BLOCKS || !content.every(isBranch)) throw protocol('the message has no content')
     if (!isWord(reason)) throw protocol('the message has no stop reason')
-    for (const block of content) if (resultKind(block['type']) !== null) refuseUnreadable(block)
+    for (const block of content) {
+      if (resultKind(block['type']) !== null) refuseUnreadable(block)
+      else if (!isReadable(block)) throw protocol('a block is of no known type')
+    }
     dropTokenIds(document)
     this.#document = document
     this.#jsonAnswer = jsonAnswer

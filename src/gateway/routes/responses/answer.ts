@@ -27,12 +27,29 @@ function dropPictures(item: Branch): void {
   if (Array.isArray(item['outputs'])) item['outputs'] = item['outputs'].filter((output) => !isBranch(output) || output['type'] !== 'image')
 }
 
+/** Parts of an item that are text. */
+const TEXT_PARTS: ReadonlySet<Tree | undefined> = new Set([
+  undefined,
+  'output_text',
+  'refusal',
+  'reasoning_text',
+  'summary_text',
+  'text',
+  'input_text',
+])
+
+/** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL` for a part that is no text: it was not asked for. */
+function demandReadable(parts: readonly Branch[]): void {
+  if (parts.some(({ type }) => !TEXT_PARTS.has(type))) throw protocol('the answer holds a part that is no text, which no filter can read')
+}
+
 /** Passes every text of one output item through `filter`, in place. Log probabilities spell the texts token by token: those of what was changed are dropped. */
 export function rewriteItem(item: Branch, filter: TextFilter, jsonAnswer: boolean, quiet: TextFilter | null = null): void {
   const { content } = item
   dropPictures(item)
   dropTokenIds(item)
   const parts = Array.isArray(content) ? content.filter(isBranch) : []
+  demandReadable(parts)
   const spelled = parts.map(({ logprobs, text }) => (Array.isArray(logprobs) && typeof text === 'string' ? { logprobs, raw: text } : null))
   for (const part of parts) {
     if ('logprobs' in part) part['logprobs'] = []
