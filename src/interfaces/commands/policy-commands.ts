@@ -106,12 +106,15 @@ function testsOf(tests: string | boolean | undefined): { readonly tests?: string
   return { tests: readFileSync(tests, 'utf8') }
 }
 
+/** Null, and lists and objects that hold nothing else. */
+const saysNothing = (value: unknown): boolean => value === null || (typeof value === 'object' && Object.values(value).every(saysNothing))
+
 /** Nested facts as indented lines: short enough to read aloud. */
 function explain(value: unknown, indent = ''): string {
   if (Array.isArray(value)) return value.map((item) => `${indent}- ${explain(item, `${indent}  `).trimStart()}`).join('\n')
   if (value !== null && typeof value === 'object') {
     return Object.entries(value)
-      .filter(([, member]) => member !== null && !(typeof member === 'object' && Object.keys(member).length === 0))
+      .filter(([, member]) => !saysNothing(member))
       .map(([name, member]) =>
         typeof member === 'object' ? `${indent}${name}\n${explain(member, `${indent}  `)}` : `${indent}${name}: ${String(member)}`,
       )

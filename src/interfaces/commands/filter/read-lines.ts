@@ -20,7 +20,7 @@ export function openInput(file: string, stdin: Readable = process.stdin): Readab
 
 /**
  * Chunks of text: UTF-8, or UTF-16 where a byte-order mark says so; the mark is left out. What is neither becomes U+FFFD. Never ends inside a surrogate pair.
- * @throws {RedoubtError} `ERR_INPUT_MALFORMED` for zero bytes: nothing is found in text whose signs lie between them, and that must not look like nothing to find.
+ * @throws {RedoubtError} `ERR_USAGE` for zero bytes: nothing is found in text whose signs lie between them, and that must not look like nothing to find.
  */
 export async function* decoded(input: Readable): AsyncGenerator<string> {
   let decoder: Decoder | null = null
@@ -48,8 +48,7 @@ function decoderOf([first, second]: Uint8Array): Decoder {
 }
 
 function checked(text: string): string {
-  if (text.includes('\0'))
-    throw new RedoubtError('ERR_INPUT_MALFORMED', 'what was read is no text in UTF-8: it holds zero bytes; convert it first')
+  if (text.includes('\0')) throw new RedoubtError('ERR_USAGE', 'what was read is no text in UTF-8: it holds zero bytes; convert it first')
   return text
 }
 
