@@ -25,10 +25,11 @@ import type { Benchmark, Row } from './row.ts'
 import { benchmark as serving } from './serving.bench.ts'
 import { benchmark as startUp } from './start-up.bench.ts'
 import { benchmark as training } from './training.bench.ts'
+import { benchmark as transforms } from './transforms.bench.ts'
 
 /** What users feel first, then its parts. */
 const benchmarks: readonly Benchmark[] = [
-  gateway, peers, startUp, decide, pipeline, audit, crypto, keys, hsm, ingest, serving, identity, policy, limits, filters, alerts, chat, training,
+  gateway, peers, startUp, decide, pipeline, audit, crypto, keys, hsm, ingest, transforms, serving, identity, policy, limits, filters, alerts, chat, training,
 ] // prettier-ignore
 const WIDTH = 80
 const VALUE_WIDTH = 11

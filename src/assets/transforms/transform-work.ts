@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { AuditSink, RowCondition } from '#foundation/core'
+import { pseudonymOf } from '#foundation/crypto'
 import type { DurableFolder } from '#foundation/storage'
 import {
   type DatasetVersion,
@@ -10,7 +11,7 @@ import {
   type VersionFacts,
   type VersionPlace,
 } from '#assets/datasets'
-import { type Keys, type KeyUse, pseudonymOf } from '#trust/keys'
+import type { Keys, KeyUse } from '#trust/keys'
 import { applySteps, type StepTally } from './apply-steps.ts'
 import type { TransformDefinition } from './definition.ts'
 import type { JoinBounds } from './join-index.ts'

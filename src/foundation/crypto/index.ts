@@ -32,6 +32,7 @@ export {
   type RecipientKey,
   recipientText,
 } from './recipient.ts'
+export { pseudonymOf } from './pseudonym.ts'
 export { openBytes, sealBytes, SEALED_OVERHEAD } from './seal-bytes.ts'
 export { removeUnfinished, type SealedObject, sealObject, type SealObjectOptions, sealObjectUndigested } from './seal-object.ts'
 export { type FileLock, openFile, type OpenedFile, sealFile } from './sealed-file.ts'

@@ -1,6 +1,6 @@
-import { createHmac, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { type Clock, RedoubtError, type SealedFields, type SubjectSealer } from '#foundation/core'
-import { type KeyBinding, openBytes, sealBytes } from '#foundation/crypto'
+import { type KeyBinding, openBytes, pseudonymOf, sealBytes } from '#foundation/crypto'
 import type { KeyProvider } from './key-provider.ts'
 import type { SubjectStore } from './subject-store.ts'
 import { TwoGenerations } from './two-generations.ts'
@@ -10,7 +10,6 @@ const FORMAT = 1
 /** Format, generation of the subject's key as u32 big-endian. */
 const PREFIX_BYTES = 5
 const CACHED_SUBJECTS = 16_384
-const MAX_SUBJECT_LENGTH = 1024
 /** Seals from one load of a key, each with a random IV; then the subject gets its next key. Keeps far below 2^32 without a counter on disk. */
 const SEALS_PER_LOAD = 2 ** 20
 /** A destruction at the very moment of a load makes it start over; more than this is a fault. */
@@ -177,14 +176,6 @@ export class KeyedSubjectSealer implements SubjectSealer {
   #derivePseudonym(subject: string): string {
     return pseudonymOf(this.#pseudonymKey, subject)
   }
-}
-
-/** @throws {RedoubtError} `ERR_INPUT_INVALID` for an empty, ill-formed or overlong subject. */
-export function pseudonymOf(key: KeyObject, subject: string): string {
-  // Ill-formed strings would share a pseudonym: UTF-8 turns every lone surrogate into U+FFFD.
-  if (subject === '' || subject.length > MAX_SUBJECT_LENGTH || !subject.isWellFormed())
-    throw new RedoubtError('ERR_INPUT_INVALID', 'a subject is well-formed text of 1 to 1024 characters')
-  return createHmac('sha256', key).update(subject).digest('base64url')
 }
 
 export function bindingOfSubjectKey(pseudonym: string, generation: number): KeyBinding {
