@@ -25,36 +25,48 @@ let lists = 0
 const FIRST_SIZE = 256
 
 /**
- * Where words of any list may begin: read once in a segment for all lists and all values, as far as it was asked for. One for all: one
+ * Where words of any list may begin: read once in a text for all lists, values and segments, as far as it was asked for. One for all: one
  * segment is searched at a time.
  */
 class Places {
-  /** Offsets of units behind no letter and no digit, in order, and which lists may have a word there. */
+  /** Where units stand behind no letter and no digit, in order, and which lists may have a word there. */
   offsets = new Int32Array(FIRST_SIZE)
   masks = new Uint16Array(FIRST_SIZE)
   count = 0
+  #text = 0
   #segment = 0
   #readTo = 0
 
   /** @param from where no list is ever asked before, in this segment. */
   read(segment: Segment, units: Uint16Array, from: number, to: number): void {
-    if (this.#segment !== segment.number) {
-      this.#segment = segment.number
-      this.#readTo = from
-      this.count = 0
-    }
+    if (this.#segment !== segment.number) this.#goOn(segment, from)
     if (to <= this.#readTo) return
     let i = this.#readTo
-    let isInside = i > from && isAlphanumeric(units[i - 1]!)
+    let isInside = isAlphanumeric(units[i - 1]!)
     for (; i < to; i++) {
       const unit = units[i]!
       if (!isInside) {
         const mask = HEADS[unit * ASCII + units[i + 1]!]!
-        if (mask !== 0) this.#add(i - segment.base, mask)
+        if (mask !== 0) this.#add(i, mask)
       }
       isInside = isAlphanumeric(unit)
     }
     this.#readTo = to
+  }
+
+  /** Another segment, maybe of the same text. */
+  #goOn({ loaded, number }: Segment, from: number): void {
+    // What stands behind the one before was not seen with its last unit.
+    const last = this.#readTo - 1
+    if (this.#text === loaded && from <= last) {
+      while (this.count > 0 && this.offsets[this.count - 1]! >= last) this.count--
+      this.#readTo = last
+    } else {
+      this.count = 0
+      this.#readTo = from
+    }
+    this.#text = loaded
+    this.#segment = number
   }
 
   /** How many of them stand before `offset`. */
@@ -111,11 +123,11 @@ class WordIndex {
   }
 
   standIn(segment: Segment, from: number, to: number): boolean {
-    const { units, base } = segment
+    const { units } = segment
     PLACES.read(segment, units, segment.contextBase, to)
     const { offsets, masks } = PLACES
-    for (let at = PLACES.before(to - base) - 1; at >= 0 && offsets[at]! >= from - base; at--)
-      if ((masks[at]! & this.#bit) !== 0 && this.#beginsOne(units, base + offsets[at]!, to)) return true
+    for (let at = PLACES.before(to) - 1; at >= 0 && offsets[at]! >= from; at--)
+      if ((masks[at]! & this.#bit) !== 0 && this.#beginsOne(units, offsets[at]!, to)) return true
     // Where the part begins inside a word, what is left of that counts as one.
     return from < to && from > segment.wholeBase && isAlphanumeric(units[from - 1]!) && this.#beginsOne(units, from, to)
   }
@@ -149,9 +161,15 @@ export class WordParts {
   /** By two units, the bucket of the parts that begin with them. */
   readonly #heads = new Uint8Array(ASCII * ASCII)
   readonly #buckets: Uint8Array[][] = [[]]
+  readonly #longest: number
+  /** The text that was read last, where it was read to, and where the last part of it begins. */
+  #text = 0
+  #readTo = 0
+  #last = 0
 
   /** @param parts of two small letters or more. */
   constructor(parts: readonly string[]) {
+    this.#longest = Math.max(...parts.map((part) => part.length))
     for (const part of parts) {
       const units = Uint8Array.from(part, (sign) => sign.charCodeAt(0))
       const [first, second] = [units[0]!, units[1]!]
@@ -162,16 +180,22 @@ export class WordParts {
   }
 
   /** Whether one of them stands in a segment in ASCII or before it, in letters small or capital. */
-  standIn({ units, wholeBase, base, text }: Segment): boolean {
+  standIn({ loaded, units, wholeBase, base, text }: Segment): boolean {
     const end = base + text.length
-    let unit = units[wholeBase]!
-    for (let i = wholeBase; i < end; i++) {
+    const goesOn = this.#text === loaded && this.#readTo <= end
+    let i = goesOn ? Math.max(this.#readTo, wholeBase) : wholeBase
+    if (!goesOn) this.#last = 0
+    this.#text = loaded
+    let unit = units[i]!
+    for (; i < end; i++) {
       const next = units[i + 1]!
       const bucket = this.#heads[unit * ASCII + next]!
-      if (bucket !== 0 && this.#beginsOne(this.#buckets[bucket]!, units, i, end)) return true
+      if (bucket !== 0 && this.#beginsOne(this.#buckets[bucket]!, units, i, end)) this.#last = i
       unit = next
     }
-    return false
+    // What begins near the end may go on behind it, in another segment.
+    this.#readTo = Math.max(wholeBase, end - this.#longest)
+    return this.#last >= wholeBase
   }
 
   #beginsOne(bucket: readonly Uint8Array[], units: Uint16Array, start: number, end: number): boolean {

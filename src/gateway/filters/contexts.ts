@@ -102,11 +102,11 @@ export class Lexicon {
 
   /** What the words before `start` announce. */
   before(segment: Segment, start: number): Contexts {
-    const { whole } = segment
     const limit = segment.before.length + start
     // What stands before the units that are known is not known.
     const from = Math.max(limit - CONTEXT_UNITS, segment.before.length < BEFORE_UNITS ? 0 : 1)
     if (segment.isAscii) return this.#inAscii(segment, from, limit)
+    const { whole } = segment
     const all = words(whole.slice(0, limit))
     const known = from === 0 ? all : all.filter((word) => word.start > from)
     return this.#nearestFirst(known.map(({ plain }) => plain).reverse())
@@ -115,7 +115,7 @@ export class Lexicon {
   /** @returns false only if no phrase ends directly before `start`. */
   mayStandBefore(segment: Segment, start: number): boolean {
     if (!segment.isAscii) return true
-    WORD_TABLE.readBefore(segment, segment.before.length + start)
+    WORD_TABLE.readBefore(segment, segment.base + start)
     for (let at = WORD_TABLE.count - 1; at >= 0; at--) {
       const marks = this.#marks[this.#numberAt(at)] ?? 0
       if ((marks & LAST) !== 0) return true
@@ -126,8 +126,8 @@ export class Lexicon {
 
   /** The number of a word of `WORD_TABLE`, `NONE` if it is in no phrase and no filler. */
   #numberAt(at: number): number {
-    const { hashes, starts, ends, units, base } = WORD_TABLE
-    return this.#numbers.of(hashes[at]!, units, base + starts[at]!, base + ends[at]!)
+    const { hashes, starts, ends, units } = WORD_TABLE
+    return this.#numbers.of(hashes[at]!, units, starts[at]!, ends[at]!)
   }
 
   /** What the words of `after` say of the value before them. */
@@ -172,18 +172,18 @@ export class Lexicon {
 
   /** As `#nearestFirst` of what `WORDS` matches, at a fraction of the cost. */
   #inAscii(segment: Segment, from: number, limit: number): Contexts {
-    WORD_TABLE.readBefore(segment, limit)
+    WORD_TABLE.readBefore(segment, segment.wholeBase + limit)
     const { starts } = WORD_TABLE
+    const edge = from === 0 ? segment.wholeBase - 1 : segment.wholeBase + from
     let contexts: Map<string, number> | null = null
     let distance = 0
     // A word that is cut at the edge of what is known may be the end of a longer one.
-    const isKnown = (at: number): boolean => at >= 0 && (from === 0 || starts[at]! > from)
-    for (let at = WORD_TABLE.count - 1; isKnown(at); at--) {
+    for (let at = WORD_TABLE.count - 1; at >= 0 && starts[at]! > edge; at--) {
       const number = this.#numberAt(at)
       const marks = this.#marks[number] ?? 0
       if ((marks & LAST) !== 0) {
         let first = at
-        while (first > at - LONGEST_PHRASE + 1 && isKnown(first - 1)) first--
+        while (first > at - LONGEST_PHRASE + 1 && first > 0 && starts[first - 1]! > edge) first--
         contexts = this.#noteFrom(this.#backwards, number, at, -1, first - 1, distance, contexts)
       }
       if ((marks & FILLER) !== 0) distance += this.#steps[number]!

@@ -46,7 +46,12 @@ const SIGNS: readonly number[] = CREDENTIAL_SHAPES.map(({ hint }) => {
 })
 const NOTHING: readonly Match[] = []
 
+/** Signs of hints, and the shortest text that one without any matches. */
+const ANY_SIGN = SIGNS.reduce((all, bits) => (bits === -1 ? all : all | bits), 0)
+const SHORTEST_WITHOUT = Math.min(...CREDENTIAL_SHAPES.filter((_shape, i) => SIGNS[i] === -1).map(({ least }) => least))
+
 export function credentials({ text, outline: { signs } }: Segment): readonly Match[] {
+  if ((signs & ANY_SIGN) === 0 && text.length < SHORTEST_WITHOUT) return NOTHING
   let matches: Match[] | null = null
   for (let i = 0; i < CREDENTIAL_SHAPES.length; i++) {
     if (SIGNS[i] !== -1 && (SIGNS[i]! & signs) === 0) continue

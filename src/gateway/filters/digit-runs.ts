@@ -36,62 +36,63 @@ export const isSetOff = (separator: number): boolean => holds(separator, SPACE) 
 /** Groups of digits with grouping signs between them, as long as the signs go on: `+44 (0)20 7946 0958`. */
 export class DigitRun {
   /** How many groups. */
-  readonly count: number
+  count = 0
   /** A `+` stands directly before the first group. */
-  readonly plus: boolean
+  plus = false
   /** A `(` stands directly before the first group (and its `+`). */
-  readonly open: boolean
+  open = false
   /** A letter, or a dash after a letter or digit, touches the first digit: part of an identifier. */
-  readonly gluedBefore: boolean
+  gluedBefore = false
   /** A letter touches the last digit. */
-  readonly gluedAfter: boolean
-  readonly #segment: Segment
-  /** Starts and ends, in turn, of the groups of the segment; those of this run begin at `#from`. */
-  readonly #digits: readonly number[]
-  readonly #from: number
-  readonly #separators: readonly number[]
+  gluedAfter = false
+  readonly #runs: DigitRuns
+  /** Its first entry in those of the segment. */
+  #from = 0
 
-  constructor(segment: Segment, from: number, to: number, separators: readonly number[]) {
-    this.#segment = segment
-    this.#digits = segment.outline.digits
+  constructor(runs: DigitRuns) {
+    this.#runs = runs
+  }
+
+  /** @param from and `to` are entries of the outline's `digits`. */
+  set(from: number, to: number): void {
     this.#from = from
-    this.#separators = separators
-    this.count = (to - from) / 2
-    let start = this.startOf(0)
-    this.plus = segment.unitAt(start - 1) === 0x2b
+    this.count = (to - from) >> 1
+    const { units, base, digits } = this.#runs
+    let start = base + digits[from]!
+    this.plus = units[start - 1] === 0x2b
     if (this.plus) start--
-    this.open = segment.unitAt(start - 1) === OPEN
+    this.open = units[start - 1] === OPEN
     if (this.open) start--
-    const previous = segment.unitAt(start - 1)
+    const previous = units[start - 1]!
     this.gluedBefore =
-      !this.plus && !this.open && (isAlphanumericUnit(previous) || (previous === 0x2d && isAlphanumericUnit(segment.unitAt(start - 2))))
-    this.gluedAfter = isAlphanumericUnit(segment.unitAt(this.endOf(this.count - 1)))
+      !this.plus && !this.open && (isAlphanumericUnit(previous) || (previous === 0x2d && isAlphanumericUnit(units[start - 2]!)))
+    this.gluedAfter = isAlphanumericUnit(units[base + digits[to - 1]!]!)
   }
 
   startOf(group: number): number {
-    return this.#digits[this.#from + 2 * group]!
+    return this.#runs.digits[this.#from + 2 * group]!
   }
 
   endOf(group: number): number {
-    return this.#digits[this.#from + 2 * group + 1]!
+    return this.#runs.digits[this.#from + 2 * group + 1]!
   }
 
   /** Digits of a group. */
   size(group: number): number {
     const at = this.#from + 2 * group
-    return this.#digits[at + 1]! - this.#digits[at]!
+    const { digits } = this.#runs
+    return digits[at + 1]! - digits[at]!
   }
 
   /** What stands between a group and the next; `NO_SEPARATOR` before the first one and behind the last. */
   separator(group: number): number {
-    return group < 0 || group >= this.count - 1 ? NO_SEPARATOR : this.#separators[this.#from / 2 + group]!
+    return group < 0 || group >= this.count - 1 ? NO_SEPARATOR : this.#runs.separators[(this.#from >> 1) + group]!
   }
 
   /** The digits of the groups from `from` to before `to`. */
   digits(from: number, to: number): string {
-    const { text } = this.#segment
-    let digits = text.slice(this.startOf(from), this.endOf(from))
-    for (let i = from + 1; i < to; i++) digits += text.slice(this.startOf(i), this.endOf(i))
+    let digits = ''
+    for (let group = from; group < to; group++) for (let i = this.startOf(group); i < this.endOf(group); i++) digits += this.digitAt(i)
     return digits
   }
 
@@ -104,26 +105,58 @@ export class DigitRun {
 
   /** @param at offset of a digit in the segment's text. */
   digitAt(at: number): number {
-    return this.#segment.unitAt(at) - 0x30
+    const { units, base } = this.#runs
+    return units[base + at]! - 0x30
   }
 }
 
-/** All runs of a segment, in order. */
-export function digitRuns(segment: Segment): readonly DigitRun[] {
-  const { digits } = segment.outline
-  const { units, base } = segment
-  const separators: number[] = []
-  const runs: DigitRun[] = []
-  let from = 0
-  for (let at = 0; at < digits.length; at += 2) {
-    const isLast = at + 2 >= digits.length
-    const separator = isLast ? NO_SEPARATOR : between(units, base + digits[at + 1]!, base + digits[at + 2]!)
-    separators.push(separator)
-    if (separator !== NO_SEPARATOR) continue
-    runs.push(new DigitRun(segment, from, at + 2, separators))
-    from = at + 2
+const FIRST_SIZE = 256
+
+/** The runs of the segment that was read last, in order. One for all: one segment is searched at a time, and no run outlives its search. */
+class DigitRuns {
+  units: Uint16Array = new Uint16Array()
+  base = 0
+  digits = new Int32Array()
+  /** What stands behind each group. */
+  separators = new Int32Array(FIRST_SIZE)
+  readonly #made: DigitRun[] = []
+  #runs: readonly DigitRun[] = []
+  /** The number of the segment. */
+  #owner = 0
+
+  of(segment: Segment): readonly DigitRun[] {
+    if (this.#owner !== segment.number) this.#read(segment)
+    return this.#runs
   }
-  return runs
+
+  #read(segment: Segment): void {
+    const { digits, digitsEnd } = segment.outline
+    const { units, base } = segment
+    this.#owner = segment.number
+    this.units = units
+    this.base = base
+    this.digits = digits
+    if (digitsEnd > this.separators.length * 2) this.separators = new Int32Array(digitsEnd)
+    const runs: DigitRun[] = []
+    let from = 0
+    for (let at = 0; at < digitsEnd; at += 2) {
+      const isLast = at + 2 >= digitsEnd
+      const separator = isLast ? NO_SEPARATOR : between(units, base + digits[at + 1]!, base + digits[at + 2]!)
+      this.separators[at >> 1] = separator
+      if (separator !== NO_SEPARATOR) continue
+      const run = (this.#made[runs.length] ??= new DigitRun(this))
+      run.set(from, at + 2)
+      runs.push(run)
+      from = at + 2
+    }
+    this.#runs = runs
+  }
+}
+const RUNS = new DigitRuns()
+
+/** All runs of a segment, in order. Of use until another segment is asked for its own. */
+export function digitRuns(segment: Segment): readonly DigitRun[] {
+  return RUNS.of(segment)
 }
 
 function between(units: Uint16Array, start: number, end: number): number {

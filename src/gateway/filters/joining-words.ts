@@ -1,3 +1,4 @@
+import type { UnitWindow } from './unit-window.ts'
 import { WordFilter } from './word-filter.ts'
 
 /**
@@ -89,26 +90,30 @@ const joiningFilter = new WordFilter([...JOINING].flatMap((word) => [word, `${wo
 /** `; ! ? )`, which end what a word stands in. */
 const isEndSign = (unit: number): boolean => unit === 0x3b || unit === 0x21 || unit === 0x3f || unit === 0x29
 
-/** Whether the word of a text (without its comma, maybe with a dot or other signs behind it) joins on to the value before it. */
-export function joinsAt(text: string, from: number, to: number): boolean {
-  return isJoiningWordAt(text, from, endOfWord(text, from, to))
+/**
+ * Whether the word of a text (without its comma, maybe with a dot or other signs behind it) joins on to the value before it.
+ * @param window holds the text too, and is what is read where the word `isAscii`.
+ */
+export function joinsAt(text: string, window: UnitWindow, from: number, to: number, isAscii: boolean): boolean {
+  return isJoiningWordAt(text, window, from, endOfWord(window, from, to), isAscii)
 }
 
 /** Whether the word of a text, maybe with such signs behind it, is a kind of street that stands before the name. */
-export function isStreetKindAt(text: string, from: number, to: number): boolean {
-  const end = endOfWord(text, from, to)
-  return streetFilter.mayHold(text, from, end) && STREETS_BEFORE.has(text.slice(from, end))
+export function isStreetKindAt(text: string, window: UnitWindow, from: number, to: number, isAscii: boolean): boolean {
+  const end = endOfWord(window, from, to)
+  if (isAscii && !streetFilter.mayHold(window.units, window.base + from, window.base + end)) return false
+  return STREETS_BEFORE.has(text.slice(from, end))
 }
 
-function endOfWord(text: string, from: number, to: number): number {
-  let end = to
-  while (end > from && isEndSign(text.charCodeAt(end - 1))) end--
-  return end
+function endOfWord({ units, base }: UnitWindow, from: number, to: number): number {
+  let end = base + to
+  while (end > base + from && isEndSign(units[end - 1]!)) end--
+  return end - base
 }
 
 /** The same for a word without such signs. */
-export function isJoiningWordAt(text: string, from: number, to: number): boolean {
-  return joiningFilter.mayHold(text, from, to) && isJoiningWord(text.slice(from, to))
+export function isJoiningWordAt(text: string, { units, base }: UnitWindow, from: number, to: number, isAscii: boolean): boolean {
+  return isAscii ? joiningFilter.holds(units, base + from, base + to) : isJoiningWord(text.slice(from, to))
 }
 
 function isJoiningWord(word: string): boolean {
@@ -117,35 +122,40 @@ function isJoiningWord(word: string): boolean {
   return JOINING.has(plain) || (plain.endsWith('.') && JOINING.has(plain.slice(0, -1)))
 }
 
-/** Last two letters of every `STREET_SUFFIX`: the expression is asked only where they stand. */
+/** Last three letters of every `STREET_SUFFIX`: the expression is asked only where they stand. */
 const SUFFIX_ENDS: ReadonlySet<string> = new Set(
-  words('se tr r. at eg tz ee ng mm er en ig an in ht de jk el ta ej le tu ie ca et ja ku ei'),
+  words(
+    'sse str tr. aat weg atz lee ing amm fer ben eig see aan ein cht ade ijk gel tan ata gen vej lle ien ten atu tie uja lku vei ung oen eeg tca ica eet',
+  ),
 )
+const SHORTEST_SUFFIX = 3
 
 export function isStreetName(plain: string): boolean {
-  return SUFFIX_ENDS.has(plain.slice(-2)) && STREET_SUFFIX.test(plain)
+  return SUFFIX_ENDS.has(plain.slice(-SHORTEST_SUFFIX)) && STREET_SUFFIX.test(plain)
 }
 
-/** The same for a word of a text in ASCII. */
-export function isStreetNameAt(text: string, from: number, to: number): boolean {
-  return suffixFilter.mayHold(text, to - SHORTEST_SUFFIX, to) && isStreetName(text.slice(from, to).toLowerCase())
+/** The same for a word in ASCII that stands at some units. */
+export function isStreetNameAt(text: string, units: Uint16Array, base: number, from: number, to: number): boolean {
+  return suffixFilter.mayHold(units, base + to - SHORTEST_SUFFIX, base + to) && isStreetName(text.slice(from, to).toLowerCase())
 }
 
 const STREET_WORDS: readonly string[] = [...STREETS_BEFORE, ...STREETS_AFTER]
 const streetFilter = new WordFilter(STREET_WORDS.flatMap((word) => [word, `${word}.`]))
 const suffixFilter = new WordFilter([...SUFFIX_ENDS].flatMap((end) => [end, `${end}.`]))
-const SHORTEST_SUFFIX = 2
 
 /** Whether the word of a text says that a postal address is being written, whose next line belongs to it. */
-export function isStreetWordAt(text: string, from: number, to: number): boolean {
-  const ending = to - SHORTEST_SUFFIX - (to > from && text.charCodeAt(to - 1) === 0x2e ? 1 : 0)
-  if (!streetFilter.mayHold(text, from, to) && !(ending >= from && suffixFilter.mayHold(text, ending, to))) return false
+export function isStreetWordAt(text: string, { units, base }: UnitWindow, from: number, to: number, isAscii: boolean): boolean {
+  if (isAscii) {
+    const ending = to - SHORTEST_SUFFIX - (to > from && units[base + to - 1] === 0x2e ? 1 : 0)
+    const hasSuffix = ending >= from && suffixFilter.mayHold(units, base + ending, base + to)
+    if (!hasSuffix) return streetFilter.holds(units, base + from, base + to)
+  }
   return isStreetWord(text.slice(from, to))
 }
 
 /** @returns false only if the word of a text in ASCII is none, dots left out. */
 export function mayBeStreetWord(units: Uint16Array, from: number, to: number): boolean {
-  return streetFilter.mayHoldUnits(units, from, to) || suffixFilter.mayHoldUnits(units, Math.max(from, to - SHORTEST_SUFFIX), to)
+  return streetFilter.mayHold(units, from, to) || suffixFilter.mayHold(units, Math.max(from, to - SHORTEST_SUFFIX), to)
 }
 
 function isStreetWord(word: string): boolean {

@@ -2,6 +2,7 @@ import * as kinds from './characters.ts'
 import { Counts } from './counts.ts'
 import { isJoiningWordAt, isStreetKindAt, isStreetWordAt, joinsAt } from './joining-words.ts'
 import { OpenWord } from './open-word.ts'
+import type { UnitWindow } from './unit-window.ts'
 
 /** No segment, no end. */
 export const NONE = -1
@@ -28,8 +29,9 @@ export class OpenSegment {
   hasStreet = false
   /** Whether its last word may be followed by a word of the same value. */
   joining = false
-  /** Starts and ends, in turn, of its words since the last one with anything special. */
-  tail: number[] = []
+  /** Starts and ends, in turn, of its words since the last one with anything special: `#tailEnd` of them. */
+  readonly #tail = new Int32Array(WORDS_AFTER * 2)
+  #tailEnd = 0
   last = kinds.BOUNDARY
   digitsInLast = 0
   ibanOpen = false
@@ -62,7 +64,7 @@ export class OpenSegment {
     this.wordEnd = NONE
     this.counts.clear()
     this.hasSpecial = this.hasStreet = this.ibanOpen = false
-    this.tail = []
+    this.#tailEnd = 0
     this.last = kinds.BOUNDARY
   }
 
@@ -77,18 +79,14 @@ export class OpenSegment {
     this.comma = false
   }
 
-  /** Goes on with the last words after it was cut behind `WORDS_KEPT` words: they may stand before another value. */
-  goOnAfterCut(tail: number[]): void {
-    this.start = tail[0]!
-    this.tail = tail
+  /** Goes on with the last words after it was cut behind the first `WORDS_KEPT` of its tail: they may stand before another value. */
+  goOnAfterCut(): void {
+    this.#tail.copyWithin(0, WORDS_KEPT * 2, this.#tailEnd)
+    this.#tailEnd -= WORDS_KEPT * 2
+    this.start = this.#tail[0]!
     this.hasSpecial = this.hasStreet = false
     this.counts.clear()
     this.counts.beyondAscii = true
-  }
-
-  /** The words that stay when it is cut behind the first `WORDS_KEPT` of its tail. */
-  get wordsAfterCut(): number[] {
-    return this.tail.slice(WORDS_KEPT * 2)
   }
 
   /** `units` before its text are no longer part of it. */
@@ -97,13 +95,13 @@ export class OpenSegment {
     this.start -= units
     this.word.start -= units
     if (this.wordEnd !== NONE) this.wordEnd -= units
-    for (let i = 0; i < this.tail.length; i++) this.tail[i]! -= units
+    for (let i = 0; i < this.#tailEnd; i++) this.#tail[i]! -= units
   }
 
   /** Whether the word that was read until `end` may begin a segment. */
-  wordStarts(text: string, end: number): boolean {
+  wordStarts({ units, base }: UnitWindow, end: number): boolean {
     const { start, isPlain } = this.word
-    return !isPlain || kinds.isUpperCaseUnit(text.charCodeAt(start)) || end - start >= kinds.LONG_WORD
+    return !isPlain || kinds.isUpperCaseUnit(units[base + start]!) || end - start >= kinds.LONG_WORD
   }
 
   /** A word in small letters may join: `12 rue`, `Via della`. */
@@ -131,14 +129,15 @@ export class OpenSegment {
   }
 
   /** Whether the word that ends at `end` may belong to the same value as the words before it. */
-  joins(text: string, end: number): boolean {
+  joins(text: string, window: UnitWindow, end: number): boolean {
     const apart = this.comma || this.line > 0
     if (!apart && this.#joinsGroups()) return true
     if (!this.joining) return false
-    if (this.word.counts.digits > 0 || kinds.isUpperCaseUnit(text.charCodeAt(this.word.start))) return true
+    const { start, counts } = this.word
+    if (counts.digits > 0 || kinds.isUpperCaseUnit(window.units[window.base + start]!)) return true
     if (!this.takesSmallWords || this.line > 0) return false
     // Behind a comma only the kind of a street: `98, avenue Foch`.
-    return apart ? isStreetKindAt(text, this.word.start, end) : joinsAt(text, this.word.start, end)
+    return apart ? isStreetKindAt(text, window, start, end, !counts.beyondAscii) : joinsAt(text, window, start, end, !counts.beyondAscii)
   }
 
   get #groupsOpen(): boolean {
@@ -163,49 +162,57 @@ export class OpenSegment {
   }
 
   /** The word that was read until `end` joins. @returns where the segment has to be cut now, `NONE` if nowhere. */
-  takeIn(text: string, end: number): number {
-    const start = this.word.start
-    const capital = kinds.isUpperCaseUnit(text.charCodeAt(this.word.first === kinds.OPEN ? start + 1 : start))
-    this.ibanOpen = this.#continuesIban(text, end)
-    this.counts.add(this.word.counts)
+  takeIn(text: string, window: UnitWindow, end: number): number {
+    const { start, counts } = this.word
+    const { digits } = counts
+    const isAscii = !counts.beyondAscii
+    const { units, base } = window
+    const capital = kinds.isUpperCaseUnit(units[base + (this.word.first === kinds.OPEN ? start + 1 : start)]!)
+    this.ibanOpen = this.#continuesIban(units, base, end)
+    this.counts.add(counts)
     this.last = this.word.last
-    this.digitsInLast = this.word.counts.digits
+    this.digitsInLast = digits
     this.wordEnd = end
     this.gap = this.line = 0
     this.comma = false
     const cut = Math.min(end, start + kinds.LONG_WORD * 2)
-    if (!this.hasStreet && (capital || this.counts.digits > 0) && this.word.counts.digits === 0 && isStreetWordAt(text, start, cut))
+    if (!this.hasStreet && (capital || this.counts.digits > 0) && digits === 0 && isStreetWordAt(text, window, start, cut, isAscii))
       this.hasStreet = true
     this.joining =
       this.last !== kinds.SIGN &&
       this.last !== kinds.COLON &&
-      (capital || this.word.counts.digits > 0 || (this.joining && isJoiningWordAt(text, start, cut)))
-    if (this.word.counts.special || end - start >= kinds.LONG_WORD) {
+      (capital || digits > 0 || (this.joining && isJoiningWordAt(text, window, start, cut, isAscii)))
+    if (counts.special || end - start >= kinds.LONG_WORD) {
       this.hasSpecial = true
-      if (this.tail.length > 0) this.tail = []
+      this.#tailEnd = 0
       return NONE
     }
-    this.tail.push(start, end)
-    const words = this.tail.length / 2
+    this.#tail[this.#tailEnd++] = start
+    this.#tail[this.#tailEnd++] = end
+    const words = this.#tailEnd / 2
     if (!this.hasSpecial && words > WORDS_BEFORE) {
       // Words of letters alone hold no value, and more of them than this stand before none.
-      this.tail.splice(0, 2)
-      this.start = this.tail[0]!
+      this.#tail.copyWithin(0, 2, this.#tailEnd)
+      this.#tailEnd -= 2
+      this.start = this.#tail[0]!
     } else if (this.hasSpecial && words >= WORDS_AFTER) {
-      return this.tail[WORDS_KEPT * 2 - 1]!
+      return this.#tail[WORDS_KEPT * 2 - 1]!
     }
     return NONE
   }
 
   /** Whether the word that ends at `end` may be followed by a group of letters: an IBAN's head, or a group of four after one. */
-  #continuesIban(text: string, end: number): boolean {
-    const from = this.word.start
-    const size = end - from
+  #continuesIban(units: Uint16Array, base: number, end: number): boolean {
+    const size = end - this.word.start
     if (this.ibanOpen && size === IBAN_GROUP) return this.word.last !== kinds.DASH
-    const digitAt = (i: number): boolean => kinds.classify(text.charCodeAt(i)) === kinds.DIGIT
-    const letterAt = (i: number): boolean => kinds.classify(text.charCodeAt(i)) === kinds.LETTER
+    if (size < IBAN_GROUP) return false
     // A label may be joined on, `IBAN:GB29 …`, or the end of another one, `… 19@GB29 …`
-    const head = end - IBAN_GROUP
-    return size >= IBAN_GROUP && letterAt(head) && letterAt(head + 1) && digitAt(head + 2) && digitAt(head + 3)
+    const head = base + end - IBAN_GROUP
+    return (
+      kinds.classify(units[head + 2]!) === kinds.DIGIT &&
+      kinds.classify(units[head + 3]!) === kinds.DIGIT &&
+      kinds.classify(units[head]!) === kinds.LETTER &&
+      kinds.classify(units[head + 1]!) === kinds.LETTER
+    )
   }
 }

@@ -26,6 +26,20 @@ export class OpenWord {
     let at = from
     for (; at < to; at++) {
       const unit = units[at]!
+      // Most of any word, of which there is nothing to count.
+      if (unit >= 0x61 && unit <= 0x7a) {
+        if (last === kinds.DOT) isPlain = false
+        if (first === kinds.BOUNDARY) first = kinds.LETTER
+        last = kinds.LETTER
+        continue
+      }
+      if (kinds.isDigitUnit(unit)) {
+        counts.digits++
+        isPlain = false
+        if (first === kinds.BOUNDARY) first = kinds.DIGIT
+        last = kinds.DIGIT
+        continue
+      }
       const kind = kinds.classify(unit)
       if (kind !== kinds.LETTER && !kinds.isWordKind(kind) && kind !== kinds.INVISIBLE) break
       counts.count(kind, unit)

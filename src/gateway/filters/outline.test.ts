@@ -12,7 +12,9 @@ const SEED = 20_261_127
 function outlineOf(text: string): Outline {
   const window = new UnitWindow()
   window.load('', text)
-  return new Outline(window.units, PAD, text.length)
+  const outline = new Outline()
+  outline.read(1, window.units, PAD, text.length)
+  return outline
 }
 
 function runs(text: string, pattern: RegExp): readonly number[] {
@@ -36,9 +38,16 @@ describe(`the outline of a segment, seed ${SEED}`, () => {
   it('has the groups of letters and digits, and those of digits, of any text (C9)', () => {
     fc.assert(
       fc.property(text, (any) => {
-        const { groups, digits, isAscii } = outlineOf(any)
-        expect(groups).toEqual(runs(any, /[A-Za-z0-9]+/g))
-        expect(digits).toEqual(runs(any, /[0-9]+/g))
+        const { groups, groupsEnd, digits, digitsEnd, kinds, isAscii } = outlineOf(any)
+        const written = runs(any, /[A-Za-z0-9]+/g)
+        expect([...groups.subarray(0, groupsEnd)]).toEqual(written)
+        expect([...digits.subarray(0, digitsEnd)]).toEqual(runs(any, /[0-9]+/g))
+        for (let at = 0; at < groupsEnd; at += 2) {
+          const group = any.slice(written[at], written[at + 1])
+          expect(kinds[at >> 1]).toBe((/[a-z]/.test(group) ? 1 : 0) | (/[A-Z]/.test(group) ? 2 : 0) | (/\d/.test(group) ? 4 : 0))
+        }
+        // Whoever looks ahead sees no group of a text that was read before.
+        expect([groups[groupsEnd], digits[digitsEnd], digits[digitsEnd + 1]]).toEqual([-1, -1, -1])
         // oxlint-disable-next-line no-control-regex -- the first 128 code points are what is meant
         expect(isAscii).toBe(/^[\u0000-\u007f]*$/.test(any))
       }),

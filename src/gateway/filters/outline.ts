@@ -33,8 +33,10 @@ export const SHAPE = {
   capital: 8192,
   /** A space, a line end or a comma. */
   parted: 16_384,
+  /** A word of sixteen units or more. */
+  longWord: 32_768,
 } as const
-const ALL = 32_767
+const ALL = 65_535
 
 const ASCII = 128
 const SIGN = 0
@@ -60,28 +62,40 @@ const SLASH = 0x2f
 const WORD_UNITS = 4
 const LETTERS = 3
 const LONG_GROUP = 14
+const LONG_WORD_UNITS = 16
 const NUMBER_DIGITS = 12
+const FIRST_SIZE = 512
+/** Entries behind the last one that are no place of any text: whoever looks a group or two ahead need not ask whether they are there. */
+const PAST = 6
+const NOWHERE = -1
 
 const SIGN_MASK = 31
 /** The bit of a sign in `Outline.signs`, which some share: what it says is that a sign is not there. */
 export const signBit = (sign: string): number => 1 << (sign.charCodeAt(0) & SIGN_MASK)
 
+/** One for all segments: one is searched at a time, and arrays of its own for each cost more than reading it. */
 export class Outline {
-  /** Starts and ends, in turn, of the runs of ASCII letters and digits. */
-  readonly groups: number[] = []
+  /** Starts and ends, in turn, of the runs of ASCII letters and digits, up to `groupsEnd`. */
+  groups = new Int32Array(FIRST_SIZE)
+  groupsEnd = 0
   /** Of each group, which of `SMALL`, `CAPITAL` and `DIGIT` are in it. */
-  readonly kinds: number[] = []
-  /** Starts and ends, in turn, of the runs of digits. */
-  readonly digits: number[] = []
+  kinds = new Uint8Array(FIRST_SIZE / 2)
+  /** Starts and ends, in turn, of the runs of digits, up to `digitsEnd`. */
+  digits = new Int32Array(FIRST_SIZE)
+  digitsEnd = 0
   /** Union of `SHAPE`s; all of them for a text beyond ASCII, where units are not what they seem. */
-  readonly shape: number
-  readonly isAscii: boolean
+  shape = 0
+  isAscii = true
   /** Union of `signBit`s of the signs in it, brackets and commas apart. */
-  readonly signs: number
+  signs = 0
+  /** The number of the segment that was read last. */
+  owner = 0
 
   /** @param units holds the text from `base` on, and a zero behind it. */
-  constructor(units: Uint16Array, base: number, length: number) {
-    const { groups, digits } = this
+  read(owner: number, units: Uint16Array, base: number, length: number): void {
+    this.owner = owner
+    if (length + 1 + PAST > this.groups.length) this.#grow(2 * (length + 1 + PAST))
+    const { groups, digits, kinds: kindsOf } = this
     const end = base + length
     let shape = 0
     let isAscii = true
@@ -90,15 +104,17 @@ export class Outline {
     let colons = 0
     let dashes = 0
     let dots = 0
-    let word = 0
+    let word = base
     let wordKinds = 0
+    let groupsEnd = 0
+    let digitsEnd = 0
     for (let i = base; i < end;) {
       const unit = units[i]!
       const kind = unit < ASCII ? KINDS[unit]! : SIGN
       if (kind === SPACE) {
-        word = wordKinds = 0
         if (unit === 0x20 || unit === 0x0a || unit === 0x2c) shape |= SHAPE.parted
-        i++
+        word = ++i
+        wordKinds = 0
         continue
       }
       if (kind === SIGN) {
@@ -109,7 +125,6 @@ export class Outline {
           colons++
           if (units[i + 1] === SLASH && units[i + 2] === SLASH) shape |= SHAPE.domain
         } else if (unit >= ASCII) isAscii = false
-        word++
         wordKinds |= OTHER
         i++
       } else {
@@ -121,7 +136,9 @@ export class Outline {
           kinds |= next
           if (next === DIGIT) {
             while (isDigit(units[++i]!));
-            digits.push(from - base, i - base)
+            digits[digitsEnd] = from - base
+            digits[digitsEnd + 1] = i - base
+            digitsEnd += 2
             count += i - from
             if (i - from >= NUMBER_DIGITS) shape |= SHAPE.longNumber
             next = groupKind(units[i]!)
@@ -131,24 +148,40 @@ export class Outline {
             if (i - from === 2 && from === start && next === DIGIT && isDigit(units[i + 1]!)) shape |= SHAPE.ibanHead
           }
         } while (next !== 0)
-        groups.push(start - base, i - base)
-        this.kinds.push(kinds)
+        groups[groupsEnd] = start - base
+        groups[groupsEnd + 1] = i - base
+        kindsOf[groupsEnd >> 1] = kinds
+        groupsEnd += 2
         if ((kinds & CAPITAL) !== 0) shape |= SHAPE.capital
         if (i - start >= LONG_GROUP) shape |= SHAPE.longGroup
         if ((kinds & LETTER) !== 0 && start > base && units[start - 1] === DOT) shape |= SHAPE.domain
-        word += i - start
         wordKinds |= kinds
       }
-      if (word >= WORD_UNITS && wordKinds > CAPITAL && (wordKinds & (wordKinds - 1)) !== 0 && wordKinds !== LETTER) shape |= SHAPE.mixed
+      const size = i - word
+      if (size >= WORD_UNITS) {
+        if (wordKinds > CAPITAL && (wordKinds & (wordKinds - 1)) !== 0 && wordKinds !== LETTER) shape |= SHAPE.mixed
+        if (size >= LONG_WORD_UNITS) shape |= SHAPE.longWord
+      }
     }
     if (count >= 9) shape |= SHAPE.nineDigits
     if (count >= NUMBER_DIGITS) shape |= SHAPE.twelveDigits
     if (colons >= 5 || dashes >= 5 || dots >= 2) shape |= SHAPE.parts
-    this.shape = isAscii ? shape | shapeOfNumbers(units, base, digits) : ALL
+    for (let i = 0; i < PAST; i++) groups[groupsEnd + i] = digits[digitsEnd + i] = NOWHERE
+    this.groupsEnd = groupsEnd
+    this.digitsEnd = digitsEnd
+    this.shape = isAscii ? shape | shapeOfNumbers(units, base, digits, digitsEnd) : ALL
     this.isAscii = isAscii
     this.signs = signs
   }
+
+  #grow(size: number): void {
+    this.groups = new Int32Array(size)
+    this.kinds = new Uint8Array(size / 2)
+    this.digits = new Int32Array(size)
+  }
 }
+
+export const OUTLINE = new Outline()
 
 const LETTER = SMALL | CAPITAL
 
@@ -159,9 +192,9 @@ const groupKind = (unit: number): number => (unit < ASCII ? KINDS[unit]! & (LETT
 /** `- . /`, which part the numbers of a day. */
 const isDaySign = (unit: number): boolean => unit === DASH || unit === DOT || unit === SLASH
 
-function shapeOfNumbers(units: Uint16Array, base: number, digits: readonly number[]): number {
+function shapeOfNumbers(units: Uint16Array, base: number, digits: Int32Array, digitsEnd: number): number {
   let shape = 0
-  for (let at = 0; at < digits.length; at += 2) {
+  for (let at = 0; at < digitsEnd; at += 2) {
     const start = digits[at]!
     const end = digits[at + 1]!
     const size = end - start

@@ -46,9 +46,14 @@ export function resolveOverlaps(candidates: readonly Candidate[]): readonly Cand
 
 /** By their starts, if no two overlap, as is most common; null if some do. */
 function disjoint(candidates: readonly Candidate[]): readonly Candidate[] | null {
+  if (isInOrder(candidates)) return candidates
   const ordered = candidates.toSorted((a, b) => a.start - b.start)
-  for (let i = 1; i < ordered.length; i++) if (ordered[i]!.start < ordered[i - 1]!.end) return null
-  return ordered
+  return isInOrder(ordered) ? ordered : null
+}
+
+function isInOrder(candidates: readonly Candidate[]): boolean {
+  for (let i = 1; i < candidates.length; i++) if (candidates[i]!.start < candidates[i - 1]!.end) return false
+  return true
 }
 
 const overlaps = (a: Candidate, b: Candidate): boolean => a.start < b.end && b.start < a.end

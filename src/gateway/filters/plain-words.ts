@@ -21,22 +21,18 @@ const DOT_UNIT = 0x2e
  */
 export function skipPlainWords(units: Uint16Array, from: number, to: number): number {
   let word = from
-  for (let i = from; i < to; i++) {
-    const unit = units[i]!
+  for (let i = from; i < to;) {
+    let unit = units[i]!
+    while (unit >= 0x61 && unit <= 0x7a) unit = units[++i]!
+    if (i - word >= LONG_WORD || i >= to) return word
     const what = unit < 0x80 ? SKIPPED[unit]! : ANYTHING
-    if (what === PLAIN && unit !== DOT_UNIT && i - word + 1 < LONG_WORD) continue
-    if (what === SEPARATOR) {
-      word = i + 1
-      continue
-    }
-    if (what === CAPITAL && i === word) {
+    if (what === SEPARATOR) word = ++i
+    else if (what === CAPITAL && i === word) {
       const next = nextAfterName(units, i, to)
       if (next === 0) return word
-      word = next
-      i = next - 1
-      continue
-    }
-    if (what === ANYTHING || i - word + 1 >= LONG_WORD || (unit === DOT_UNIT && isLetter(units[i + 1]!))) return word
+      word = i = next
+    } else if (what === ANYTHING || i - word + 1 >= LONG_WORD || (unit === DOT_UNIT && isLetter(units[i + 1]!))) return word
+    else i++
   }
   return word
 }

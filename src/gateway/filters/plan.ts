@@ -14,7 +14,13 @@ export interface PlannedRecogniser {
   readonly recogniser: Recogniser
   /** What to do with its entities; those allowed are not in it. */
   readonly actions: ReadonlyMap<string, Exclude<FilterAction, 'allow'>>
+  /** Those of the recogniser; `ANY_SHAPE` where it names none. */
+  readonly needs: number
+  readonly shapes: number
 }
+
+/** Beside all `SHAPE`s: what every segment shows. */
+export const ANY_SHAPE = 1 << 30
 
 /** Names that are looked for, by a model that costs more than all recognisers together. */
 export interface PlannedNames {
@@ -107,7 +113,7 @@ export function compilePlan(
       if (action !== 'allow') chosen.set(entity, action)
     }
     if (chosen.size === 0) continue
-    planned.push({ recogniser, actions: chosen })
+    planned.push({ recogniser, actions: chosen, needs: recogniser.needs, shapes: recogniser.shapes ?? ANY_SHAPE })
     needs |= recogniser.needs
   }
   const names = plannedNames(actionOf, minScore)

@@ -1,7 +1,7 @@
 import { SCORE_THRESHOLD } from '#foundation/core'
 import type { ContextWords } from './context-words.ts'
 import { type DigitRun, digitRuns } from './digit-runs.ts'
-import { Outline } from './outline.ts'
+import { OUTLINE, type Outline } from './outline.ts'
 import { type LentUnits, PAD, WINDOW } from './unit-window.ts'
 
 export { contextWords } from './context-words.ts'
@@ -92,13 +92,13 @@ export class Segment {
   readonly minScore: number
   readonly base: number
   readonly wholeBase: number
+  /** The same number for all segments of a text that stands in one window, which are searched in order; its own, below zero, for one that is searched alone. */
+  readonly loaded: number
   /** Where the context of its first unit begins. */
   readonly contextBase: number
   readonly #units: Uint16Array | null
-  #runs: readonly DigitRun[] | null = null
   #whole: string | null = null
   #isAscii: boolean | null = null
-  #outline: Outline | null = null
   /** The last context that was asked for: several recognisers ask for that of the same value. */
   #context = ''
   #contextOf = -1
@@ -112,6 +112,7 @@ export class Segment {
     this.wholeBase = this.base - before.length
     this.contextBase = this.base - Math.min(before.length, CONTEXT_UNITS)
     this.#units = lent === null ? null : lent.units
+    this.loaded = lent === null ? -this.number : lent.loaded
     if (lent !== null) this.#isAscii = true
   }
 
@@ -125,14 +126,14 @@ export class Segment {
     return this.units[this.base + index]!
   }
 
+  /** Of use until another segment is asked for its own. */
   get outline(): Outline {
-    this.#outline ??= new Outline(this.units, this.base, this.text.length)
-    return this.#outline
+    if (OUTLINE.owner !== this.number) OUTLINE.read(this.number, this.units, this.base, this.text.length)
+    return OUTLINE
   }
 
   get digitRuns(): readonly DigitRun[] {
-    this.#runs ??= digitRuns(this)
-    return this.#runs
+    return digitRuns(this)
   }
 
   /** What is known before it and the segment itself. */

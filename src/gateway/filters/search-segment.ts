@@ -1,7 +1,7 @@
 import { RedoubtError } from '#foundation/core'
 import { fold } from './characters.ts'
 import { type Candidate, resolveOverlaps } from './overlaps.ts'
-import type { FilterPlan, PlannedRecogniser } from './plan.ts'
+import { ANY_SHAPE, type FilterPlan, type PlannedRecogniser } from './plan.ts'
 import { type After, type Match, type Recogniser, Segment } from './recogniser.ts'
 import type { LentUnits } from './unit-window.ts'
 
@@ -11,19 +11,14 @@ const BEYOND_ASCII = /[^\u0000-\u007f]/
 /** What one search has found: values, and weak ones that wait for what stands after the segment. */
 export interface Found {
   readonly candidates: readonly Candidate[]
-  readonly waiting: readonly Waiting[]
-}
-
-interface Waiting {
-  readonly start: number
-  readonly end: number
-  readonly resolve: (after: After) => readonly Candidate[]
+  readonly waiting: readonly WaitingValue[]
 }
 
 /** No weak value gets so far by what stands after it, so that none is waited for inside a value with this score. */
 const SCORE_SURE = 0.9
 
-const NOTHING: Found = { candidates: [], waiting: [] }
+const NONE: readonly never[] = []
+export const NOTHING_FOUND: Found = { candidates: NONE, waiting: NONE }
 const NO_TEXT: After = { text: '', alone: false }
 
 /**
@@ -39,47 +34,59 @@ export function findCandidates(
   plan: FilterPlan,
   lent: LentUnits | null = null,
 ): Found {
-  if ((traits & plan.needs) === 0) return NOTHING
-  const folded = beyondAscii ? fold(raw) : { text: raw, origin: null }
-  const { origin } = folded
+  if ((traits & plan.needs) === 0) return NOTHING_FOUND
+  const folded = beyondAscii ? fold(raw) : null
+  const text = folded === null ? raw : folded.text
+  const origin = folded === null ? null : folded.origin
   // What stands before is read as what stands inside is: a zero-width unit between two words parts them in neither.
-  const segment = new Segment(folded.text, lent === null && BEYOND_ASCII.test(before) ? fold(before).text : before, plan.minScore, lent)
-  const { shape } = segment.outline
+  const segment = new Segment(text, lent === null && BEYOND_ASCII.test(before) ? fold(before).text : before, plan.minScore, lent)
+  const shape = segment.outline.shape | ANY_SHAPE
   let candidates: Candidate[] | null = null
-  let waiting: Waiting[] | null = null
-  for (const { recogniser, actions } of plan.planned) {
-    if ((recogniser.needs & traits) === 0 || (recogniser.shapes !== undefined && (recogniser.shapes & shape) === 0)) continue
-    const matches = guarded(recogniser, findIn, segment)
+  let waiting: WaitingValue[] | null = null
+  const { planned } = plan
+  for (let at = 0; at < planned.length; at++) {
+    const { recogniser, actions, needs, shapes } = planned[at]!
+    if ((needs & traits) === 0 || (shapes & shape) === 0) continue
+    const matches = findIn(recogniser, segment)
     for (let i = 0; i < matches.length; i++) {
       const match = matches[i]!
       // An invisible unit after the last one belongs to the value too, hence the origin of the end, not of the last unit plus one.
       const start = origin ? origin[match.start]! : match.start
       const end = origin ? origin[match.end]! : match.end
-      if (match.resolve) {
-        waiting ??= []
-        waiting.push({ start, end, resolve: waitingMatch(recogniser, actions, match, raw.slice(start, end), start, segment, plan) })
+      if (match.resolve !== undefined) {
+        // An exempt one is waited for like others, and is none.
+        const wanted = isExempt(plan, raw, start, end) ? NO_ACTIONS : actions
+        ;(waiting ??= []).push(new WaitingValue(recogniser, wanted, match, start, end, text.length, plan.minScore))
         continue
       }
-      const found = candidateOf(recogniser, actions, match, match, start, end, plan)
-      if (found !== null && isExempt(plan, raw, found)) continue
-      if (found !== null) (candidates ??= []).push(found)
+      const found = candidateOf(recogniser, actions, match, match, start, end, plan.minScore)
+      if (found !== null && !isExempt(plan, raw, start, end)) (candidates ??= []).push(found)
     }
   }
-  if (waiting === null) return candidates === null ? NOTHING : { candidates, waiting: NOTHING.waiting }
-  if (candidates === null) return { candidates: NOTHING.candidates, waiting }
-  const sure = candidates
-  return { candidates, waiting: waiting.filter(({ start, end }) => !sure.some((other) => coversSurely(other, start, end))) }
+  if (waiting === null) return candidates === null ? NOTHING_FOUND : { candidates, waiting: NONE }
+  if (candidates === null) return { candidates: NONE, waiting }
+  return { candidates, waiting: notCovered(waiting, candidates) }
 }
 
 type Actions = PlannedRecogniser['actions']
 
-const isExempt = ({ exempt }: FilterPlan, raw: string, { start, end }: Candidate): boolean =>
+const NO_ACTIONS: Actions = new Map()
+
+const isExempt = ({ exempt }: FilterPlan, raw: string, start: number, end: number): boolean =>
   exempt.size > 0 && exempt.has(raw.slice(start, end))
 
-const findIn = (recogniser: Recogniser, segment: Segment): readonly Match[] => recogniser.find(segment)
+/** Those that may come to something yet. */
+function notCovered(waiting: WaitingValue[], sure: readonly Candidate[]): readonly WaitingValue[] {
+  let kept = 0
+  for (const one of waiting) if (!isCovered(sure, one.start, one.end)) waiting[kept++] = one
+  if (kept === 0) return NONE
+  waiting.length = kept
+  return waiting
+}
 
-function coversSurely(other: Candidate, start: number, end: number): boolean {
-  return other.score >= SCORE_SURE && other.start <= start && other.end >= end
+function isCovered(sure: readonly Candidate[], start: number, end: number): boolean {
+  for (const other of sure) if (other.score >= SCORE_SURE && other.start <= start && other.end >= end) return true
+  return false
 }
 
 /** @returns what the match is if the plan wants its entity and the score is high enough, else null. */
@@ -90,48 +97,82 @@ function candidateOf(
   { score, entity = entities[0] }: Pick<Match, 'score' | 'entity'>,
   start: number,
   end: number,
-  { minScore }: FilterPlan,
+  minScore: number,
 ): Candidate | null {
   const action = actions.get(entity)
   if (action === undefined || score < minScore) return null
   return continues ? { entity, action, start, end, score, continues } : { entity, action, start, end, score }
 }
 
-function waitingMatch(
-  recogniser: Recogniser,
-  actions: Actions,
-  match: Match,
-  value: string,
-  start: number,
-  segment: Segment,
-  plan: FilterPlan,
-): Waiting['resolve'] {
-  if (plan.exempt.has(value)) return () => []
-  return (after) => {
+/** A weak value, until what stands after its segment is known. */
+class WaitingValue {
+  readonly start: number
+  readonly end: number
+  readonly #recogniser: Recogniser
+  readonly #actions: Actions
+  readonly #match: Match
+  readonly #length: number
+  readonly #minScore: number
+
+  constructor(
+    recogniser: Recogniser,
+    actions: Actions,
+    match: Match,
+    start: number,
+    end: number,
+    /** Of its segment, as it was searched. */
+    length: number,
+    minScore: number,
+  ) {
+    this.start = start
+    this.end = end
+    this.#recogniser = recogniser
+    this.#actions = actions
+    this.#match = match
+    this.#length = length
+    this.#minScore = minScore
+  }
+
+  /** Adds to `into` what it is by what stands after it. */
+  resolve(after: After, into: Candidate[]): void {
+    const match = this.#match
     // A value stands alone when nothing but its brackets and its full stop stands beside it.
-    const alone = after.alone && match.start <= 1 && segment.text.length - match.end <= 1
-    return guarded(recogniser, () => match.resolve!({ text: after.text, alone }), segment)
-      .map((resolved) => candidateOf(recogniser, actions, match, resolved, start, start + value.length, plan))
-      .filter((found) => found !== null)
+    const alone = after.alone && match.start <= 1 && this.#length - match.end <= 1
+    for (const resolved of resolveMatch(this.#recogniser, match, alone === after.alone ? after : { text: after.text, alone })) {
+      const found = candidateOf(this.#recogniser, this.#actions, match, resolved, this.start, this.end, this.#minScore)
+      if (found !== null) into.push(found)
+    }
+  }
+}
+
+function findIn(recogniser: Recogniser, segment: Segment): readonly Match[] {
+  try {
+    return recogniser.find(segment)
+  } catch (thrown) {
+    throw failed(recogniser, thrown)
+  }
+}
+
+function resolveMatch(recogniser: Recogniser, match: Match, after: After): ReturnType<NonNullable<Match['resolve']>> {
+  try {
+    return match.resolve!(after)
+  } catch (thrown) {
+    throw failed(recogniser, thrown)
   }
 }
 
 /** A filter that fails lets nothing through, and says which one it was; what it failed at may be a value, and is not said. */
-function guarded<T>(recogniser: Recogniser, work: (recogniser: Recogniser, segment: Segment) => T, segment: Segment): T {
-  try {
-    return work(recogniser, segment)
-  } catch (thrown) {
-    const [entity] = recogniser.entities
-    throw new RedoubtError('ERR_FILTER_FAILED', `the recogniser of \`${entity}\` failed`, { cause: thrown, evidence: { entity } })
-  }
+function failed({ entities: [entity] }: Recogniser, thrown: unknown): RedoubtError {
+  return new RedoubtError('ERR_FILTER_FAILED', `the recogniser of \`${entity}\` failed`, { cause: thrown, evidence: { entity } })
 }
 
 /** Settles what was found by what stands after: disjoint, in order. */
 export function decideCandidates({ candidates, waiting }: Found, after: After): readonly Candidate[] {
   if (waiting.length === 0) return resolveOverlaps(candidates)
   const text = BEYOND_ASCII.test(after.text) ? { ...after, text: fold(after.text).text } : after
-  const lifted = waiting.flatMap(({ resolve }) => resolve(text))
-  return resolveOverlaps([...candidates, ...lifted])
+  const all = [...candidates]
+  for (const one of waiting) one.resolve(text, all)
+  return resolveOverlaps(all)
 }
 
 /** As `findCandidates` and `decideCandidates` for a text after which nothing is known. */

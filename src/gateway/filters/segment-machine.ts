@@ -6,7 +6,7 @@ import type { Candidate } from './overlaps.ts'
 import { skipPlainWords } from './plain-words.ts'
 import { type FilterPlan, passes } from './plan.ts'
 import { AFTER_UNITS, BEFORE_UNITS, LONGEST_VALUE } from './recogniser.ts'
-import { decideCandidates, findCandidates, type Found } from './search-segment.ts'
+import { decideCandidates, findCandidates, type Found, NOTHING_FOUND } from './search-segment.ts'
 import { Swallower } from './swallower.ts'
 import { UnitWindow } from './unit-window.ts'
 
@@ -220,20 +220,19 @@ export class SegmentMachine {
     const text = this.#text
     segment.inWord = false
     const isFirst = segment.wordEnd === NONE
-    if (isFirst && !segment.wordStarts(text, end)) {
+    if (isFirst && !segment.wordStarts(PASSED, end)) {
       segment.start = NONE
       return NONE
     }
-    if (!isFirst && !segment.joins(text, end)) {
+    if (!isFirst && !segment.joins(text, PASSED, end)) {
       const next = this.#endSegment(segment.wordEnd)
-      if (next !== NONE || this.blocked || !segment.wordStarts(text, end)) return next
+      if (next !== NONE || this.blocked || !segment.wordStarts(PASSED, end)) return next
       segment.openWithWord()
     }
-    const cut = segment.takeIn(text, end)
+    const cut = segment.takeIn(text, PASSED, end)
     if (cut === NONE) return NONE
-    const tail = segment.wordsAfterCut
     const next = this.#endSegment(cut)
-    if (next === NONE && !this.blocked) segment.goOnAfterCut(tail)
+    if (next === NONE && !this.blocked) segment.goOnAfterCut()
     return next
   }
 
@@ -246,7 +245,7 @@ export class SegmentMachine {
     this.#settle(start)
     if (this.blocked) return NONE
     // What goes on beyond the segment is masked on from its end, so that one does not wait.
-    const goesOn = found.candidates.some(({ continues }) => continues !== undefined)
+    const goesOn = found.waiting.length > 0 && found.candidates.some(({ continues }) => continues !== undefined)
     if (found.waiting.length > 0 && end - start <= LONGEST_WAITING && !goesOn) {
       this.#waiting = { start, end, found }
       return NONE
@@ -268,7 +267,7 @@ export class SegmentMachine {
   /** The open segment and the word that is being read have reached the cap together. */
   #reachCap(end: number): number {
     const segment = this.#segment
-    if (segment.wordEnd !== NONE && !segment.joins(this.#text, end)) {
+    if (segment.wordEnd !== NONE && !segment.joins(this.#text, PASSED, end)) {
       const next = this.#endSegment(segment.wordEnd)
       return next !== NONE || this.blocked ? next : segment.word.start
     }
@@ -302,16 +301,16 @@ export class SegmentMachine {
 
   #search(start: number, end: number, traits: number): Found {
     const text = this.#text
-    if ((traits & this.#plan.needs) === 0) return { candidates: [], waiting: [] }
+    if ((traits & this.#plan.needs) === 0) return NOTHING_FOUND
     const raw = text.slice(start, end)
     const standsBefore = before(this.#before, text, start)
     if (!this.#isAscii) return findCandidates(raw, standsBefore, traits, this.#segment.counts.beyondAscii, this.#plan)
     // What stands behind it is not there yet in every chunking, so nobody may see it.
-    const { units, base } = PASSED
+    const { units, base, loaded } = PASSED
     const behind = units[base + end]!
     units[base + end] = 0
     try {
-      return findCandidates(raw, standsBefore, traits, false, this.#plan, { units, base: base + start })
+      return findCandidates(raw, standsBefore, traits, false, this.#plan, { units, loaded, base: base + start })
     } finally {
       units[base + end] = behind
     }

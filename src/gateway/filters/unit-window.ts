@@ -1,7 +1,9 @@
 /** Zeros around the text: recognisers look a few units beyond its ends. */
 export const PAD = 16
 const FIRST_SIZE = 2048
-const ASCII = 128
+/** In either unit of two. */
+const BEYOND_ASCII = 0xff80_ff80 | 0
+let loads = 0
 
 /**
  * The units of a text and of what stands before it. A typed array is read several times as fast as a string, and a look beyond the ends of a
@@ -11,15 +13,20 @@ export class UnitWindow {
   /** What stands before begins at `PAD`, the text at `base`; zeros on both sides. Another array after a longer text. */
   units = new Uint16Array(FIRST_SIZE)
   base = PAD
+  /** A number of its own for each text that was loaded, in any window. */
+  loaded = 0
   #bytes = Buffer.from(this.units.buffer)
+  #pairs = new Int32Array(this.units.buffer)
   #owner = 0
 
   load(before: string, text: string): void {
     this.base = PAD + before.length
+    this.loaded = ++loads
     const end = this.base + text.length
     if (end + PAD > this.units.length) {
       this.units = new Uint16Array(2 * (end + PAD))
       this.#bytes = Buffer.from(this.units.buffer)
+      this.#pairs = new Int32Array(this.units.buffer)
     }
     if (before !== '') this.#bytes.write(before, PAD * 2, 'utf16le')
     this.#bytes.write(text, this.base * 2, 'utf16le')
@@ -33,12 +40,13 @@ export class UnitWindow {
     return this.units
   }
 
-  /** Whether all up to `end` is ASCII. */
+  /** Whether all up to the end of the text, which is at `end`, is ASCII. */
   isAsciiTo(end: number): boolean {
-    const { units } = this
+    const pairs = this.#pairs
     let all = 0
-    for (let i = PAD; i < end; i++) all |= units[i]!
-    return all < ASCII
+    // Behind the end stand zeros.
+    for (let i = PAD / 2; i < end / 2; i++) all |= pairs[i]!
+    return (all & BEYOND_ASCII) === 0
   }
 }
 
@@ -48,6 +56,8 @@ export const WINDOW = new UnitWindow()
 /** Where the units of a segment in ASCII stand already, with a zero behind it. */
 export interface LentUnits {
   readonly units: Uint16Array
+  /** Of the window: segments of the same text are read on from where the one before was. */
+  readonly loaded: number
   /** Where it begins; what stands before it stands before that. */
   readonly base: number
 }

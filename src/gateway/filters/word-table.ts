@@ -30,49 +30,47 @@ export function hashOf(word: string): number {
   return hash
 }
 
-/** The words of an ASCII text, as `patientId` and `icd10` are two words each: where they stand, and their hashes. */
+/** The words of an ASCII text, as `patientId` and `icd10` are two words each: where they stand in its units, and their hashes. */
 class WordTable {
   starts = new Int32Array(FIRST_SIZE)
   ends = new Int32Array(FIRST_SIZE)
   hashes = new Int32Array(FIRST_SIZE)
   count = 0
-  /** The units that were read last, and where offset 0 is in them. */
+  /** The units that were read last. */
   units: Uint16Array = new Uint16Array()
-  base = 0
   #isNumber = new Uint8Array(FIRST_SIZE)
   readonly #line = new Uint16Array(AFTER_UNITS)
-  /** The number of the segment that was read last, 0 for another text; not itself, for texts are not kept. */
-  #segment = 0
+  /** The number of the text that was read last, 0 for another one; not itself, for texts are not kept. */
+  #text = 0
   #readTo = 0
 
   /** @param text of `AFTER_UNITS` at most. */
   read(text: string): void {
-    this.#segment = 0
+    this.#text = 0
     this.count = 0
     for (let i = 0; i < text.length; i++) this.#line[i] = text.charCodeAt(i)
-    this.#read(this.#line, 0, text.length, 0)
+    this.#read(this.#line, 0, text.length)
   }
 
-  /** Reads at least the `CONTEXT_UNITS` before `limit`, an offset in `segment.whole`, going on where it stopped when it was last asked about the same segment. */
-  readBefore(segment: Segment, limit: number): void {
-    let from = Math.max(0, limit - CONTEXT_UNITS - 1)
-    if (this.#segment === segment.number && this.#readTo <= limit) {
+  /** Reads at least the `CONTEXT_UNITS` before `limit`, a place in the segment's units, going on where it stopped when it was last asked about the same text. */
+  readBefore({ loaded, units, wholeBase }: Segment, limit: number): void {
+    let from = Math.max(wholeBase, limit - CONTEXT_UNITS - 1)
+    if (this.#text === loaded && this.#readTo <= limit && this.#readTo >= from) {
       from = this.#readTo
       // A word that ended there may go on.
       if (this.count > 0 && this.ends[this.count - 1] === from) from = this.starts[--this.count]!
     } else this.count = 0
-    this.#segment = segment.number
+    this.#text = loaded
     this.#readTo = limit
-    this.#read(segment.units, segment.wholeBase + from, segment.wholeBase + limit, segment.wholeBase)
+    this.#read(units, from, limit)
   }
 
   isShortNumber(at: number): boolean {
     return this.#isNumber[at] === 1 && this.ends[at]! - this.starts[at]! <= SHORT_NUMBER
   }
 
-  #read(units: Uint16Array, from: number, to: number, base: number): void {
+  #read(units: Uint16Array, from: number, to: number): void {
     this.units = units
-    this.base = base
     let i = from
     while (i < to) {
       let unit = units[i]!
@@ -92,13 +90,13 @@ class WordTable {
         }
         if (i < to && CLASSES[unit] === SMALL) {
           // The last capital letter begins the next word.
-          if (i - 1 > start) this.#add(start - base, i - 1 - base, before, 0)
+          if (i - 1 > start) this.#add(start, i - 1, before, 0)
           start = i - 1
           hash = hashed(0, units[start]!)
           for (; i < to && CLASSES[(unit = units[i]!)] === SMALL; i++) hash = hashed(hash, unit)
         }
       } else if (first !== HASH) for (; i < to && CLASSES[(unit = units[i]!)] === first; i++) hash = hashed(hash, unit)
-      this.#add(start - base, i - base, hash, first === DIGIT ? 1 : 0)
+      this.#add(start, i, hash, first === DIGIT ? 1 : 0)
     }
   }
 

@@ -39,6 +39,8 @@ export interface IdentifierIndex {
   /** What `labelled` finds. */
   readonly loose: ReadonlySet<string>
   readonly lexicon: Lexicon
+  /** Units of the shortest value of all. */
+  readonly shortest: number
 }
 
 export function indexIdentifiers(identifiers: readonly Identifier[], labelled: readonly Labelled[], lexicon: Lexicon): IdentifierIndex {
@@ -61,6 +63,10 @@ export function indexIdentifiers(identifiers: readonly Identifier[], labelled: r
     labelled: labelled.map((row) => ({ ...row, label: labelOf(row.entity), not: notOf(row.entity) })),
     loose: new Set(labelled.map(({ entity }) => entity)),
     lexicon,
+    shortest: Math.min(
+      SHORTEST_CODE,
+      ...identifiers.flatMap(({ forms, code }) => [...forms.map(({ layout }) => layout.length), code?.least ?? LONGEST]),
+    ),
   }
 }
 
@@ -73,48 +79,53 @@ function isAsciiAlphanumeric(unit: number): boolean {
   return (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
 }
 
-/** Whether something longer goes on before `start`: `12-521449382`, `$521449382`, `+521449382`. */
-function goesOnBefore(segment: Segment, start: number): boolean {
-  const unit = segment.unitAt(start - 1)
+/** Whether something longer goes on before the unit at `start`: `12-521449382`, `$521449382`, `+521449382`. */
+function goesOnBefore(units: Uint16Array, start: number): boolean {
+  const unit = units[start - 1]!
+  if (unit <= 0x20) return false
   if (unit === 0x2b || unit === 0x24 || unit === 0x20ac || unit === 0xa3 || unit === 0x40) return true
   if (unit >= 0x80 && isAlphanumericUnit(unit)) return true
-  return (unit === 0x2d || unit === 0x2e || unit === 0x2f) && isAlphanumericUnit(segment.unitAt(start - 2))
+  return (unit === 0x2d || unit === 0x2e || unit === 0x2f) && isAlphanumericUnit(units[start - 2]!)
 }
 
-function goesOnAfter(segment: Segment, end: number): boolean {
-  const unit = segment.unitAt(end)
+function goesOnAfter(units: Uint16Array, end: number): boolean {
+  const unit = units[end]!
+  if (unit <= 0x20) return false
   if (unit === 0x40 || unit === 0x25 || (unit >= 0x80 && isAlphanumericUnit(unit))) return true
-  return (unit === 0x2d || unit === 0x2e || unit === 0x2f) && isAlphanumericUnit(segment.unitAt(end + 1))
+  return (unit === 0x2d || unit === 0x2e || unit === 0x2f) && isAlphanumericUnit(units[end + 1]!)
 }
 
 export function findIdentifiers(segment: Segment, index: IdentifierIndex): readonly Match[] {
+  if (segment.text.length < index.shortest) return NO_MATCHES
   const { layouts } = index
-  const { groups, kinds } = segment.outline
+  const { groups, groupsEnd, kinds } = segment.outline
   const { units, base } = segment
   const search: Search = { segment, index, matches: [], refuted: [], after: null }
-  for (let from = 0; from < groups.length; from += 2) {
+  for (let from = 0; from < groupsEnd; from += 2) {
     const start = groups[from]!
-    if (goesOnBefore(segment, start)) continue
+    if (goesOnBefore(units, base + start)) continue
     let contexts: Contexts | null = null
     let node = layouts.root
     let at = start
     let isSpaced = false
     const isBehindDigits = digitsStand(segment, from - 2)
-    for (let to = from + 1; to < groups.length && to < from + MAX_GROUPS * 2; to += 2) {
+    for (let to = from + 1; to < groupsEnd && to < from + MAX_GROUPS * 2; to += 2) {
       const end = groups[to]!
       const isFirst = to === from + 1
       if (end - start > LONGEST || (!isFirst && groups[to - 1]! - groups[to - 2]! > LONGEST_SEPARATOR)) break
-      for (; at < end && node !== NO_NODE; at++) {
+      for (; at < groups[to - 1]! && node !== NO_NODE; at++) {
         const unit = units[base + at]!
         if (unit === 0x20) isSpaced = true
         node = layouts.step(node, unit)
       }
+      node = layouts.walk(node, units, base + at, base + end)
+      at = end
       const codes = isFirst ? index.byLength[end - start]! : NO_ROWS
       if (codes.length > 0 || layouts.hasRowsAt(node)) {
         // Groups parted by spaces among others of digits: four of a card's are no number of their own.
         const mayBePart = isSpaced || (isFirst && end - start <= SHORT_GROUP && kinds[from >> 1] === DIGIT)
         const isPart = mayBePart && (isBehindDigits || digitsStand(segment, to + 1))
-        if (!isPart && !goesOnAfter(segment, end)) {
+        if (!isPart && !goesOnAfter(units, base + end)) {
           contexts ??= index.lexicon.before(segment, start)
           judge(search, start, end, rowSetAt(index, node), codes, contexts)
         }
@@ -153,10 +164,11 @@ function rowSetAt({ layouts, rowSets }: IdentifierIndex, node: number): RowSet {
 }
 
 const NO_ROWS: readonly Row[] = []
+const NO_MATCHES: readonly Match[] = []
 
 /** Whether the group that begins at `groups[at]` is of digits alone, and a space away from its neighbour. */
-function digitsStand({ outline: { groups, kinds }, units, base }: Segment, at: number): boolean {
-  if (at < 0 || at >= groups.length || kinds[at >> 1] !== DIGIT) return false
+function digitsStand({ outline: { groups, groupsEnd, kinds }, units, base }: Segment, at: number): boolean {
+  if (at < 0 || at >= groupsEnd || kinds[at >> 1] !== DIGIT) return false
   // Inside the segment only: what is before it stands there as it is cut.
   return units[base + groups[at + 1]!] === 0x20 || (groups[at]! > 0 && units[base + groups[at]! - 1] === 0x20)
 }
@@ -247,12 +259,12 @@ function contextsAfter(search: Search, text: string): Contexts {
   return search.after.contexts
 }
 
-/** One sign stands between the group that begins at `groups[at]` and the one before. */
-const isNext = (groups: readonly number[], at: number): boolean => (groups[at] ?? 0) - (groups[at - 1] ?? 0) === 1
+/** Units between the group that begins at `groups[at]` and the one before. */
+const gapBefore = (groups: Int32Array, at: number): number => groups[at]! - groups[at - 1]!
 
 /** A code before its label is as long as this and has five digits: anything may be said of a short number. */
 const SHORTEST_BEFORE_LABEL = 6
-const LONG_CODE = /^(?:[^\d]*\d){5}/u
+const DIGITS_OF_LONG = 5
 /** Between a code and its label behind it. */
 const COPULA = /^["')\]’”»]{0,2} (?:is|was|as|are|ist|war|als|est|es|è) /u
 
@@ -260,14 +272,14 @@ const COPULA = /^["')\]’”»]{0,2} (?:is|was|as|are|ist|war|als|est|es|è) /u
 const isCodeSign = (unit: number): boolean => unit === 0x2d || unit === 0x2e || unit === 0x2f || unit === 0x5f
 
 /** End of the code that begins with group `from`, its groups joined by single signs; 0 if there is none. */
-function codeEnd({ outline: { groups, kinds }, units, base }: Segment, from: number): number {
+function codeEnd({ outline: { groups, groupsEnd, kinds }, units, base }: Segment, from: number): number {
   const start = groups[from]!
   // The middle of a code: it was looked at from its first group.
   const before = units[base + start - 1]!
-  if (from > 0 && isNext(groups, from) && isCodeSign(before) && before !== UNDERSCORE) return 0
+  if (from > 0 && gapBefore(groups, from) === 1 && isCodeSign(before) && before !== UNDERSCORE) return 0
   let to = from + 1
   let found = kinds[from >> 1]!
-  while (to + 2 < groups.length && isNext(groups, to + 1) && isCodeSign(units[base + groups[to]!]!)) {
+  while (to + 2 < groupsEnd && gapBefore(groups, to + 1) === 1 && isCodeSign(units[base + groups[to]!]!)) {
     to += 2
     found |= kinds[to >> 1]!
   }
@@ -301,13 +313,17 @@ function hasLabel(contexts: Contexts): boolean {
 
 /** `912803456 is my passport number`, where nothing but a quote can stand between. */
 function codeBeforeLabel(search: Search, start: number, end: number): void {
-  const { text } = search.segment
-  if (text.length - end > 1 || end - start < SHORTEST_BEFORE_LABEL) return
-  const code = text.slice(start, end).toUpperCase()
-  if (!LONG_CODE.test(code)) return
+  const { text, units, base } = search.segment
+  if (text.length - end > 1 || end - start < SHORTEST_BEFORE_LABEL || digitsIn(units, base + start, base + end) < DIGITS_OF_LONG) return
   const resolve = ({ text: after }: After): readonly LabelledRow[] =>
-    COPULA.test(after) ? labelledRows(search.index, contextsAfter(search, after), code) : NOTHING_LIFTED
+    COPULA.test(after) ? labelledRows(search.index, contextsAfter(search, after), text.slice(start, end).toUpperCase()) : NOTHING_LIFTED
   search.matches.push({ start, end, score: 0, resolve })
+}
+
+function digitsIn(units: Uint16Array, from: number, to: number): number {
+  let digits = 0
+  for (let i = from; i < to; i++) if (units[i]! >= 0x30 && units[i]! <= 0x39) digits++
+  return digits
 }
 
 /** What the labels directly beside a code say of it. */

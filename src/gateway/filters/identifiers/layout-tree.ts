@@ -18,6 +18,8 @@ export class LayoutTree<Row> {
   #signs = LETTER
   #next = new Uint16Array(WIDTH * 1024)
   readonly #rows: Row[][] = [[], []]
+  /** By node, whether layouts end there. */
+  #ends = new Uint8Array(1024)
 
   constructor() {
     for (let unit = 0; unit < 128; unit++) {
@@ -37,11 +39,24 @@ export class LayoutTree<Row> {
       this.#next[at] = node
     }
     this.#rows[node]!.push(row)
+    this.#ends[node] = 1
   }
 
   /** @returns the node behind `unit`, `NO_NODE` where no layout goes on with it. */
   step(node: number, unit: number): number {
     return unit < 128 ? this.#next[node * WIDTH + this.#columns[unit]!]! : NO_NODE
+  }
+
+  /** As `step` for the units from `from` to before `to`, as far as layouts go on. */
+  walk(node: number, units: Uint16Array, from: number, to: number): number {
+    const next = this.#next
+    const columns = this.#columns
+    let at = node
+    for (let i = from; i < to && at !== NO_NODE; i++) {
+      const unit = units[i]!
+      at = unit < 128 ? next[at * WIDTH + columns[unit]!]! : NO_NODE
+    }
+    return at
   }
 
   /** Of the layouts that end at `node`, in the order in which they were added. */
@@ -50,7 +65,7 @@ export class LayoutTree<Row> {
   }
 
   hasRowsAt(node: number): boolean {
-    return node !== NO_NODE && this.#rows[node]!.length > 0
+    return this.#ends[node] === 1
   }
 
   #column(unit: number): number {
@@ -67,6 +82,9 @@ export class LayoutTree<Row> {
       const larger = new Uint16Array(this.#next.length * 2)
       larger.set(this.#next)
       this.#next = larger
+      const ends = new Uint8Array(this.#ends.length * 2)
+      ends.set(this.#ends)
+      this.#ends = ends
     }
     return node
   }

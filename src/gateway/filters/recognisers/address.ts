@@ -185,14 +185,14 @@ function mayHold(segment: Segment): boolean {
   if (!segment.isAscii) return /[ \n,]/u.test(text) && /\p{Lu}/u.test(text)
   const { shape } = segment.outline
   if ((shape & SHAPE.parted) === 0 || (shape & SHAPE.capital) === 0) return false
-  return mayHoldPostcode(segment) || hasTellingWord(text) || KIND_BEFORE.test(segment.before) || isAnnounced(segment)
+  return mayHoldPostcode(segment) || hasTellingWord(segment) || KIND_BEFORE.test(segment.before) || isAnnounced(segment)
 }
 
 /** Whether a number stands a space before a capital letter and behind a word for addresses: `address: 98 Kingsway`. */
 function isAnnounced(segment: Segment): boolean {
   const { units, base } = segment
-  const { digits } = segment.outline
-  for (let at = 0; at < digits.length; at += 2) {
+  const { digits, digitsEnd } = segment.outline
+  for (let at = 0; at < digitsEnd; at += 2) {
     let end = base + digits[at + 1]!
     // `221B Baker Street`
     if (!isCapitalUnit(units[end + 1]!)) end++
@@ -203,22 +203,25 @@ function isAnnounced(segment: Segment): boolean {
 }
 
 /** Whether a number stands in it that may be a postal code, or half of one, beside another number. */
-function mayHoldPostcode({ outline: { digits }, units, base }: Segment): boolean {
-  if (digits.length < 4) return false
-  for (let at = 0; at < digits.length; at += 2) {
-    const [start, end] = [base + digits[at]!, base + digits[at + 1]!]
-    const [size, before, after] = [end - start, units[start - 1]!, units[end]!]
+function mayHoldPostcode({ outline: { digits, digitsEnd }, units, base }: Segment): boolean {
+  if (digitsEnd < 4) return false
+  for (let at = 0; at < digitsEnd; at += 2) {
+    const start = base + digits[at]!
+    const end = base + digits[at + 1]!
+    const size = end - start
+    const before = units[start - 1]!
+    const after = units[end]!
     if (before !== 0x20 && before !== 0x2d && before !== 0x0a) continue
     // `2QT`, `1016 GV`, `20099 Hamburg`, `NY 10004`, `103 86`.
     if (size === 1 && isCapitalUnit(after) && isCapitalUnit(units[end + 1]!)) return true
     if ((size === 4 || size === 5) && after === 0x20 && isCapitalUnit(units[end + 1]!)) return true
     if (size === 5 && isCapitalUnit(units[start - 2]!) && isCapitalUnit(units[start - 3]!)) return true
-    if (size === 3 && after === 0x20 && isPair(digits, at + 2)) return true
+    if (size === 3 && after === 0x20 && sizeOf(digits, at + 2) === 2) return true
   }
   return false
 }
 
-const isPair = (digits: readonly number[], at: number): boolean => (digits[at + 1] ?? 0) - (digits[at] ?? 0) === 2
+const sizeOf = (digits: Int32Array, at: number): number => digits[at + 1]! - digits[at]!
 
 const isCapitalUnit = (unit: number): boolean => unit >= 0x41 && unit <= 0x5a
 
@@ -227,17 +230,17 @@ function isTailSign(unit: number): boolean {
   return unit === 0x3b || unit === 0x3a || unit === 0x21 || unit === 0x3f || unit === 0x29
 }
 
-function hasTellingWord(text: string): boolean {
+function hasTellingWord({ text, units, base }: Segment): boolean {
   for (let end = 0; end < text.length; end++) {
     const start = end
-    while (end < text.length && text.charCodeAt(end) > 0x20 && text.charCodeAt(end) !== 0x2c) end++
-    const first = text.charCodeAt(start) | 0x20
+    while (end < text.length && units[base + end]! > 0x20 && units[base + end] !== 0x2c) end++
+    const first = units[base + start]! | 0x20
     if (end === start || first < 0x61 || first > 0x7a) continue
     let last = end
-    while (isTailSign(text.charCodeAt(last - 1))) last--
-    if (text.charCodeAt(last - 1) === 0x2e) last--
-    const isStreet = last - start >= SHORTEST_STREET && isStreetNameAt(text, start, last)
-    if (isStreet || (tellingFilter.mayHold(text, start, last) && TELLING.has(text.slice(start, last).toLowerCase()))) return true
+    while (isTailSign(units[base + last - 1]!)) last--
+    if (units[base + last - 1] === 0x2e) last--
+    const isStreet = last - start >= SHORTEST_STREET && isStreetNameAt(text, units, base, start, last)
+    if (isStreet || tellingFilter.holds(units, base + start, base + last)) return true
   }
   return false
 }

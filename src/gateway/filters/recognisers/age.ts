@@ -70,9 +70,9 @@ function isInNumber(unit: number): boolean {
 
 function find(segment: Segment): readonly Match[] {
   const { units, base } = segment
-  const { digits } = segment.outline
+  const { digits, digitsEnd } = segment.outline
   let matches: Match[] | null = null
-  for (let at = 0; at < digits.length; at += 2) {
+  for (let at = 0; at < digitsEnd; at += 2) {
     const start = digits[at]!
     const end = digits[at + 1]!
     if (end - start > MAX_DIGITS) continue
@@ -91,7 +91,9 @@ const LONGEST_AFTER = 24
 
 function matchOf(segment: Segment, start: number, end: number): Match | null {
   const { text } = segment
-  if (Number(text.slice(start, end)) > OLDEST || text.startsWith('00', start)) return null
+  let years = 0
+  for (let i = start; i < end; i++) years = years * 10 + segment.unitAt(i) - 0x30
+  if (years > OLDEST || (segment.unitAt(start) === 0x30 && segment.unitAt(start + 1) === 0x30)) return null
   if (isAnnounced(segment, start)) return end < text.length ? { start, end, score: SCORE } : unlessItGoesOn(start, end)
   const rest = text.slice(end, end + LONGEST_AFTER)
   if (rest !== '' && isAge(segment, start, rest)) return { start, end, score: SCORE }

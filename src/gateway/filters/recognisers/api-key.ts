@@ -1,6 +1,6 @@
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { credentials } from '../credential-shapes.ts'
-import { signBit } from '../outline.ts'
+import { SHAPE, signBit } from '../outline.ts'
 import { mayBeVendorKey, vendorKeyAt } from '../vendor-keys.ts'
 
 const MIN_TOKEN = 16
@@ -87,10 +87,25 @@ function pem(segment: Segment): Match | null {
 
 const DASHES = signBit('-')
 
+/** `y`, behind `e` */
+const JWT_SECOND = 0x79
+
+/** Whether a word is as long as a token, or some group of letters and digits begins as a vendor's key or a JWT does: each of these begins a group. */
+function mayHoldToken({ isAscii, outline: { shape, groups, groupsEnd }, units, base }: Segment): boolean {
+  if (!isAscii || (shape & SHAPE.longWord) !== 0) return true
+  for (let at = 0; at < groupsEnd; at += 2) {
+    const first = units[base + groups[at]!]!
+    const second = units[base + groups[at]! + 1]!
+    if (mayBeVendorKey(first, second) || (first === JWT_HEAD && second === JWT_SECOND)) return true
+  }
+  return false
+}
+
 function find(segment: Segment): readonly Match[] {
+  const opened = (segment.outline.signs & DASHES) !== 0 && segment.text.includes('-----') ? pem(segment) : null
+  if (opened === null && !mayHoldToken(segment)) return credentials(segment)
   const { text, units, base } = segment
   const matches: Match[] = []
-  const opened = (segment.outline.signs & DASHES) !== 0 && text.includes('-----') ? pem(segment) : null
   if (opened) matches.push(opened)
   for (let i = 0; i < text.length; i++) {
     if (!isTokenUnit(units[base + i]!)) continue

@@ -51,8 +51,8 @@ const [SHORTEST_BASE58, SHORTEST_BECH32] = [26, 14]
 const NOTHING: readonly Match[] = []
 
 /** Whether a group of letters and digits is as long as an address, and begins as one: each is a group of its own. */
-function mayHold({ outline: { groups }, units, base }: Segment): boolean {
-  for (let at = 0; at < groups.length; at += 2) {
+function mayHold({ outline: { groups, groupsEnd }, units, base }: Segment): boolean {
+  for (let at = 0; at < groupsEnd; at += 2) {
     const size = groups[at + 1]! - groups[at]!
     if (size >= SHORTEST_BASE58) return true
     const first = units[base + groups[at]!]! | 0x20

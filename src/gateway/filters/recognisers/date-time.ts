@@ -58,8 +58,7 @@ function named(segment: Segment, matches: Match[]): void {
     const unit = units[base + i]! | 0x20
     const isLetter = unit >= 0x61 && unit <= 0x7a && i < text.length
     if (isLetter && i - start < LONGEST_MONTH) continue
-    if (i - start >= SHORTEST_MONTH && monthFilter.mayHold(text, start, i) && MONTHS.has(text.slice(start, i).toLowerCase()))
-      month(segment, start, i - start, matches)
+    if (i - start >= SHORTEST_MONTH && monthFilter.holds(units, base + start, base + i)) month(segment, start, i - start, matches)
     start = isLetter ? i : i + 1
   }
 }

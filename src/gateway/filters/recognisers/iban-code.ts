@@ -16,52 +16,54 @@ const LENGTHS = new Map(
 )
 const SCORE = 1
 
-/** ISO 7064 MOD 97-10 over the rearranged number, letters as 10 to 35 (ISO 13616-1 §6). */
-function isValid(compact: string): boolean {
-  let rest = 0
-  for (let i = 0; i < compact.length; i++) {
-    const unit = compact.charCodeAt((i + 4) % compact.length)
-    rest = unit >= 0x41 ? (rest * 100 + (unit - 0x37)) % 97 : (rest * 10 + (unit - 0x30)) % 97
+const DIGIT = 0x30
+const [SMALL, CAPITAL] = [0x61, 0x41]
+/** Letters as 10 to 35 (ISO 13616-1 §6). */
+const CASE = 0x20
+
+const isLetter = (unit: number): boolean => (unit | CASE) >= SMALL && (unit | CASE) <= 0x7a
+const isDigit = (unit: number): boolean => unit >= DIGIT && unit <= 0x39
+
+/** ISO 7064 MOD 97-10, one step. */
+const added = (rest: number, unit: number): number =>
+  isDigit(unit) ? (rest * 10 + unit - DIGIT) % 97 : (rest * 100 + (unit & ~CASE) - CAPITAL + 10) % 97
+
+/** Length of an IBAN by the two letters of its country, 0 where none has it. */
+const LENGTHS_BY_UNITS = new Uint8Array(26 * 26)
+for (const [country, length] of LENGTHS) LENGTHS_BY_UNITS[(country.charCodeAt(0) - CAPITAL) * 26 + country.charCodeAt(1) - CAPITAL] = length
+
+function find({ units, base, outline: { groups, groupsEnd } }: Segment): readonly Match[] {
+  let matches: Match[] | null = null
+  for (let at = 0; at < groupsEnd; at += 2) {
+    const start = base + groups[at]!
+    // Check digits in third and fourth place.
+    if (!isDigit(units[start + 2]!) || !isDigit(units[start + 3]!) || isAlphanumericUnit(units[start - 1]!)) continue
+    const [first, second] = [units[start]!, units[start + 1]!]
+    if (!isLetter(first) || !isLetter(second)) continue
+    const length = LENGTHS_BY_UNITS[((first & ~CASE) - CAPITAL) * 26 + (second & ~CASE) - CAPITAL]!
+    const end = length === 0 ? 0 : valueEnd(units, start, length)
+    if (end > 0) (matches ??= []).push({ start: start - base, end: end - base, score: SCORE })
   }
-  return rest === 1
+  return matches ?? NOTHING
 }
 
-function isAsciiAlphanumeric(unit: number): boolean {
-  return (unit >= 0x30 && unit <= 0x39) || (unit >= 0x41 && unit <= 0x5a) || (unit >= 0x61 && unit <= 0x7a)
-}
-
-const HEAD = /[A-Za-z]{2}\d{2}/uy
-
-function find(segment: Segment): readonly Match[] {
-  const { text } = segment
-  const matches: Match[] = []
-  const { groups } = segment.outline
-  for (let at = 0; at < groups.length; at += 2) {
-    const start = groups[at]!
-    // Cheap test first: check digits in third and fourth place.
-    const third = segment.unitAt(start + 2)
-    if (third < 0x30 || third > 0x39 || isAlphanumericUnit(segment.unitAt(start - 1))) continue
-    HEAD.lastIndex = start
-    if (!HEAD.test(text)) continue
-    const length = LENGTHS.get(text.slice(start, start + 2).toUpperCase())
-    if (length === undefined) continue
-    const end = valueEnd(text, start, length)
-    if (end > 0) matches.push({ start, end, score: SCORE })
-  }
-  return matches
-}
+const NOTHING: readonly Match[] = []
+/** Country and check digits, which come last in the sum. */
+const HEAD = 4
 
 /** End of the value of `length` characters, single spaces or dashes between its groups left out; 0 if it is not valid. */
-function valueEnd(text: string, start: number, length: number): number {
-  let compact = ''
-  let i = start
-  while (compact.length < length) {
-    const unit = text.charCodeAt(i)
-    if (isAsciiAlphanumeric(unit)) compact += text[i]
-    else if (!((unit === 0x20 || unit === 0x2d) && isAsciiAlphanumeric(text.charCodeAt(i + 1)))) return 0
-    i++
+function valueEnd(units: Uint16Array, start: number, length: number): number {
+  let rest = 0
+  let i = start + HEAD
+  for (let count = HEAD; count < length; i++) {
+    const unit = units[i]!
+    if (isDigit(unit) || isLetter(unit)) {
+      rest = added(rest, unit)
+      count++
+    } else if (!((unit === 0x20 || unit === 0x2d) && (isDigit(units[i + 1]!) || isLetter(units[i + 1]!)))) return 0
   }
-  return !isAlphanumericUnit(text.charCodeAt(i)) && isValid(compact.toUpperCase()) ? i : 0
+  for (let at = start; at < start + HEAD; at++) rest = added(rest, units[at]!)
+  return !isAlphanumericUnit(units[i]!) && rest === 1 ? i : 0
 }
 
 export const ibanCode: Recogniser = { entities: ['IBAN_CODE'], needs: TRAIT.digits, shapes: SHAPE.ibanHead, find }

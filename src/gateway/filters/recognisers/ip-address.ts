@@ -44,8 +44,8 @@ function v4At(units: Uint16Array, start: number): number {
 
 function findV4(segment: Segment, matches: Match[]): void {
   const { units, base } = segment
-  const { digits } = segment.outline
-  for (let at = 0; at + 6 < digits.length; at += 2) {
+  const { digits, digitsEnd } = segment.outline
+  for (let at = 0; at + 6 < digitsEnd; at += 2) {
     // Three more numbers stand behind it, one sign apart.
     if (digits[at + 6]! - digits[at + 1]! > 9 || digits[at + 2]! - digits[at + 1]! !== 1) continue
     const start = digits[at]!

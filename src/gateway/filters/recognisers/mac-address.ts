@@ -9,10 +9,10 @@ const MAC =
 const NOTHING: readonly Match[] = []
 
 /** Whether six groups of two signs stand in a row, or three of four: the expression looks no further then. */
-function mayHold({ outline: { groups } }: Segment): boolean {
+function mayHold({ outline: { groups, groupsEnd } }: Segment): boolean {
   let inRow = 0
   let last = 0
-  for (let at = 0; at < groups.length; at += 2) {
+  for (let at = 0; at < groupsEnd; at += 2) {
     const size = groups[at + 1]! - groups[at]!
     const gap = at > 0 ? groups[at]! - groups[at - 1]! : 0
     inRow = size !== 2 && size !== 4 ? 0 : gap === 1 && size === last ? inRow + 1 : 1

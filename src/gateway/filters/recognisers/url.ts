@@ -58,12 +58,11 @@ function mayHold({ isAscii, units, base, text: { length } }: Segment): number {
     let dot = 0
     for (; i < end && isHostUnit(units[i]!); i++) {
       if (units[i] !== DOT) continue
-      if (dot > 0 && domains.mayHoldUnits(units, dot + 1, i))
-        held |= before === AT || before === UNDERSCORE || before === SLASH ? 0 : HAS_BARE
+      if (dot > 0 && domains.mayHold(units, dot + 1, i)) held |= before === AT || before === UNDERSCORE || before === SLASH ? 0 : HAS_BARE
       dot = i
     }
     if (dot === 0 || before === AT || before === SLASH) continue
-    if (before !== UNDERSCORE && domains.mayHoldUnits(units, dot + 1, i)) held |= HAS_BARE
+    if (before !== UNDERSCORE && domains.mayHold(units, dot + 1, i)) held |= HAS_BARE
     if ((units[start]! | 0x20) === SMALL_W && (units[start + 1]! | 0x20) === SMALL_W && (units[start + 2]! | 0x20) === SMALL_W)
       held |= HAS_WWW
   }
