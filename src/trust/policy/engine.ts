@@ -37,6 +37,11 @@ export interface PolicyEngine extends Decider {
   readonly warnings: readonly string[]
   /** How often Cedar's own engine was asked, and differed. */
   readonly shadow: { readonly compared: number; readonly mismatches: number }
+  /**
+   * As `decide`, by the policies of the action alone, without those of an act that bind it: for proofs over all classes of requests, which the
+   * action's own policies tell apart. It never refuses what `decide` allows.
+   */
+  decideAlone(query: DecisionQuery): Decision
   /** Why the query is decided as it is; for a deny, the facts that would flip it. Never throws for a well-typed query. */
   why(query: DecisionQuery): Explanation
   /** Loads other files under the same options. This engine is not changed: the caller swaps. @throws as `loadPolicies`. */
@@ -140,9 +145,16 @@ export class Engine implements PolicyEngine {
   }
 
   decide(query: DecisionQuery): Decision {
+    return this.#answer(query, shownBy(query.action))
+  }
+
+  decideAlone(query: DecisionQuery): Decision {
+    return this.#answer(query, undefined)
+  }
+
+  #answer(query: DecisionQuery, shows: Action | undefined): Decision {
     try {
       const prepared = this.#prepare(query)
-      const shows = shownBy(query.action)
       const seen = shows === undefined ? undefined : this.#prepare({ ...query, action: shows })
       return prepared === null || seen === null ? this.#unanswerable : this.#decide(query, prepared, seen && shown(seen))
     } catch {

@@ -33,6 +33,8 @@ describe('a transform of a data set (B1, B2)', () => {
     expect(engine.decide(asks({ resource: withAttributes(dataset, { sensitivity: 2 }) })).effect).toBe('allow')
     // Of other acts it says nothing.
     expect(engine.decide(asks({ action: 'trainOn' })).effect).toBe('allow')
+    // Proofs tell requests apart by the policies of the act itself.
+    expect(engine.decideAlone(asks()).effect).toBe('allow')
   })
 
   it('is allowed where approvals lift what forbids to view it', async () => {

@@ -36,7 +36,7 @@ export async function grantsByRole(engine: PolicyEngine, profile: DecisionContex
       () => true,
       (query) => {
         const own = grants.get(query.principal.parents[0]?.id as Role)
-        if (own && !own.has(grant) && engine.decide(query).effect === 'allow') own.add(grant)
+        if (own && !own.has(grant) && engine.decideAlone(query).effect === 'allow') own.add(grant)
         return true
       },
     )

@@ -149,7 +149,7 @@ function proveGroup(
       let decision: ReturnType<PolicyEngine['decide']> | null = null
       for (const { invariant } of described) {
         if (!hasOnly(query, invariant.onlyRoles)) continue
-        decision ??= engine.decide(query)
+        decision ??= engine.decideAlone(query)
         decided.set(invariant, (decided.get(invariant) ?? 0) + 1)
         if ((decision.effect === 'allow') === (invariant.expect === 'always')) continue
         found.set(invariant, { query, policies: [...decision.policies, ...decision.errors], facts: factsOf(query, abstraction) })

@@ -35,7 +35,7 @@ export function findUnreached(engine: PolicyEngine, options: { readonly maxReque
       set.schema,
       (truths) => here.some(({ hits }) => hits(truths)),
       (query, truths) => {
-        const decision = engine.decide(query)
+        const decision = engine.decideAlone(query)
         for (const { rule, hits } of here) {
           if (!hits(truths)) continue
           if (decision.policies.includes(rule.id)) open.delete(rule)
