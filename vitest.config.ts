@@ -16,6 +16,7 @@ if (process.env['TMPDIR'] === undefined && existsSync(MEMORY)) {
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    setupFiles: ['test/seed.setup.ts'],
     isolate: false,
     // Not threads: threads of the tests that strip types in WebAssembly, of two files at a time, in one process, now and then abort in V8 when they end
     // (`jit_page_->allocations_`, nodejs/node#64500).

@@ -35,6 +35,7 @@ const GUIDES = ['test/docs/*.system.ts']
 export default defineConfig({
   test: {
     reporters: ['default', slowest],
+    setupFiles: ['test/seed.setup.ts'],
     pool: 'forks',
     testTimeout: 600_000,
     hookTimeout: 120_000,
