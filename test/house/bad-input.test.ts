@@ -149,6 +149,7 @@ const TARGETS: readonly Target[] = [
   control('PUT', '/transforms/:name', { from: 'credit', steps: [{ filter: 'true' }], to: { dataset: 'never' } }, { from: 7 }),
   control('POST', '/transforms/check', { from: 'credit', steps: [{ filter: 'true' }], to: { dataset: 'never' } }, { steps: 7 }),
   control('POST', '/transforms/:name/run', { version: 1 }, { version: '1' }),
+  control('POST', '/transform-runs/:id/cancel', null, {}),
   control('POST', '/vault/restore', { tokens: [`[[PERSON_${'b'.repeat(24)}]]`] }, { tokens: 7 }),
   control('POST', '/keys/rotate', { keyClass: 'model' }, { keyClass: 7 }),
   control('POST', '/keys/reconcile', null, {}),

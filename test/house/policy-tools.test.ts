@@ -191,7 +191,7 @@ describe('access review report', () => {
     expect(account('idler')).toMatchObject({ requests: 0, unusedRoles: ['auditor'] })
     const words = await redoubt('access', 'review', 'report')
     expect(words.out).toContain('idler (auditor), made within it')
-    expect(words.out).toContain('scorer: `application` (6 acts) in place of ml-engineer (22)')
+    expect(words.out).toContain('scorer: `application` (6 acts) in place of ml-engineer (23)')
     expect(narrow(words.out)).toBe(true)
     expect((await redoubt('access', 'review', 'report', '--since', 'ever')).code).toBe(2)
     // Reading the record is for those who may.

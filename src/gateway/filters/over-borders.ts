@@ -44,9 +44,9 @@ const joined = new WeakMap<FilterPlan['planned'], FilterPlan['planned']>()
 function joinedRecognisers(planned: FilterPlan['planned']): FilterPlan['planned'] {
   const known = joined.get(planned)
   if (known !== undefined) return known
-  const chosen = planned.flatMap(({ recogniser, actions }): PlannedRecogniser[] => {
-    const kept = new Map([...actions].filter(([entity]) => JOINED_ENTITIES.has(entity)))
-    return kept.size === 0 ? [] : [{ recogniser, actions: kept }]
+  const chosen = planned.flatMap((one): PlannedRecogniser[] => {
+    const kept = new Map([...one.actions].filter(([entity]) => JOINED_ENTITIES.has(entity)))
+    return kept.size === 0 ? [] : [{ ...one, actions: kept }]
   })
   joined.set(planned, chosen)
   return chosen

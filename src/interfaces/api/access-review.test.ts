@@ -92,7 +92,7 @@ describe('the review of access', () => {
       ],
     )
     expect(accounts.map(({ narrower }) => narrower?.role ?? null)).toEqual(['application', null, null])
-    expect(accounts[0]?.narrower).toMatchObject({ grants: 21, instead: 6 })
+    expect(accounts[0]?.narrower).toMatchObject({ grants: 22, instead: 6 })
     expect(accounts[2]).toMatchObject({ requests: 0, unusedRoles: ['ml-engineer'] })
   })
 
