@@ -33,7 +33,7 @@ export const benchmark = {
   name: 'alerts',
   async run(): Promise<readonly Row[]> {
     const folder = mkdtempSync(join(tmpdir(), 'redoubt-bench-'))
-    const database = openDatabase<unknown>(join(folder, 'alerts.db'))
+    const database = openDatabase(join(folder, 'alerts.db'))
     try {
       const config = alertsConfig.parse({})
       const options = {

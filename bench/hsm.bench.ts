@@ -81,7 +81,7 @@ interface Times {
  */
 async function recorded(provider: ProviderConfig): Promise<readonly Row[]> {
   const root = mkdtempSync(join(tmpdir(), 'redoubt-bench-hsm-'))
-  const database = openDatabase<unknown>(join(root, 'keys.db'))
+  const database = openDatabase(join(root, 'keys.db'))
   const keyring = await openKeyring({
     folder: nodeFolder(join(root, 'keys')),
     database,

@@ -84,7 +84,7 @@ async function issueTokens(port: number, key: PrivateJwk): Promise<{ readonly se
 
 async function run(): Promise<readonly Row[]> {
   const folder = mkdtempSync(join(tmpdir(), 'redoubt-bench-identity-'))
-  const database = openDatabase<unknown>(join(folder, 'identity.db'))
+  const database = openDatabase(join(folder, 'identity.db'))
   const { privateKey } = generateKeyPairSync('ed25519')
   let index = 0
   const audit: AuditSink = { record: async () => ({ index: index++, leafHash: '' }) }

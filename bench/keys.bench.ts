@@ -58,7 +58,7 @@ export const benchmark = {
   name: 'keys',
   async run(): Promise<readonly Row[]> {
     const root = mkdtempSync(join(tmpdir(), 'redoubt-bench-keys-'))
-    const database = openDatabase<unknown>(join(root, 'keys.db'))
+    const database = openDatabase(join(root, 'keys.db'))
     try {
       const keyring = await openKeyring({
         folder: nodeFolder(join(root, 'keys')),

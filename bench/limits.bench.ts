@@ -14,7 +14,7 @@ export const benchmark = {
   name: 'limits',
   async run(): Promise<readonly Row[]> {
     const folder = mkdtempSync(join(tmpdir(), 'redoubt-bench-'))
-    const database = openDatabase<unknown>(join(folder, 'limits.db'))
+    const database = openDatabase(join(folder, 'limits.db'))
     try {
       const limits = openLimits({ database, clock: systemClock })
       const rules: readonly LimitRule[] = [

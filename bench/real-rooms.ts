@@ -30,7 +30,7 @@ export interface RealRooms {
 export async function openRealRooms(): Promise<RealRooms> {
   const folder = mkdtempSync(join(tmpdir(), 'redoubt-bench-rooms-'))
   const at = (name: string): string => join(folder, name)
-  const keysDatabase = openDatabase<unknown>(at('keys.db'))
+  const keysDatabase = openDatabase(at('keys.db'))
   const keyring = await openKeyring({
     folder: nodeFolder(at('keys')),
     database: keysDatabase,
@@ -48,7 +48,7 @@ export async function openRealRooms(): Promise<RealRooms> {
     clock: systemClock,
     instance: 'bench',
   })
-  const database = openDatabase<unknown>(at('redoubt.db'))
+  const database = openDatabase(at('redoubt.db'))
   const identity = await openIdentity({
     database,
     keys: fakeKeys(generateKeyPairSync('ed25519').privateKey),
@@ -60,9 +60,9 @@ export async function openRealRooms(): Promise<RealRooms> {
     profile: 'production',
     logger: silentLogger,
   })
-  const limitsDatabase = openDatabase<unknown>(at('limits.db'))
+  const limitsDatabase = openDatabase(at('limits.db'))
   const limits = openLimits({ database: limitsDatabase, clock: systemClock })
-  const conditionsDatabase = openDatabase<unknown>(at('conditions.db'))
+  const conditionsDatabase = openDatabase(at('conditions.db'))
   const conditions = openConditions({
     database: conditionsDatabase,
     audit,

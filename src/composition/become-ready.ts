@@ -12,7 +12,7 @@ import type { Surroundings } from './surroundings.ts'
 
 interface ReadyParts extends Pick<Surroundings, 'starterRows' | 'beforeReady'> {
   readonly profile: 'development' | 'production'
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly datasets: Datasets
   readonly registry: Registry
   readonly models: ModelServer

@@ -15,7 +15,7 @@ import { derivedKey } from './derived-key.ts'
 import { startCollections } from './start-collections.ts'
 
 interface AssetParts {
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly objects: DurableFolder
   /** Where they lie, for threads. */
   readonly objectsPath: string

@@ -14,7 +14,7 @@ interface Erased {
   readonly collections: Pick<Collections, 'cutAll' | 'remove'>
   readonly confidential: ConfidentialStore
   readonly sealer: SubjectSealer
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
 }
 
 export interface Erasing {
@@ -30,7 +30,7 @@ export interface Erasing {
  * bring back what was erased since.
  */
 export async function openErasing(path: string, closers: Closers, options: Omit<ErasureRoomOptions, 'database'>): Promise<Erasing> {
-  const database = openDatabase<unknown>(path)
+  const database = openDatabase(path)
   closers.push(() => database.close())
   const room = await openErasureRoom({ ...options, database })
   const { holds } = room

@@ -24,7 +24,7 @@ interface GroundParts extends Pick<Surroundings, 'kdf' | 'stop' | 'holdInvariant
 /** What lies below the log: nothing of it is on record, and nothing is decided with it before the log is open. */
 export interface Ground {
   readonly directory: DataDirectory
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly keyring: Keyring
   readonly filters: LiveFilters
   readonly policies: PolicyStore
@@ -39,12 +39,12 @@ export async function openGround(
 ): Promise<Ground> {
   const directory = takeDataDirectory(configuration.dataDir)
   closers.push(() => directory.release())
-  const database = openDatabase<unknown>(directory.at('redoubt.db'))
+  const database = openDatabase(directory.at('redoubt.db'))
   closers.push(() => database.close())
 
   const keysFolder = nodeFolder(directory.at('keys'))
   const secret = await openingSecret(configuration, { directory, keysFolder, clock, logger, warn, stop })
-  const keysDatabase = openDatabase<unknown>(directory.at('keys', 'keys.db'))
+  const keysDatabase = openDatabase(directory.at('keys', 'keys.db'))
   closers.push(() => keysDatabase.close())
   // argon2id computes beside the event loop, which reads and validates the policies meanwhile: a quarter of a second less to wait.
   const opening = openKeyring({

@@ -10,7 +10,7 @@ export async function openReviews(
   closers: Closers,
   options: Omit<OversightOptions, 'database'>,
 ): Promise<{ readonly reviews: Oversight; readonly wrapped: WrappedKeys }> {
-  const database = openDatabase<unknown>(path)
+  const database = openDatabase(path)
   closers.push(() => database.close())
   const reviews = await openOversight({ ...options, database })
   closers.push(() => reviews.close())

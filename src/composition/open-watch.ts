@@ -32,7 +32,7 @@ export function openWatch(
   closers: Closers,
 ): Watch {
   const { record, configuration, clock, logger, resolveSecret, tls, countries, hashKey, localTime } = of
-  const alertsDatabase = openDatabase<unknown>(of.at('alerts.db'))
+  const alertsDatabase = openDatabase(of.at('alerts.db'))
   closers.push(() => alertsDatabase.close())
   const alerts = openAlerts({
     database: alertsDatabase,
@@ -47,7 +47,7 @@ export function openWatch(
   const logWatch = watchLog({ health: () => of.log.health(), alerts, clock })
   closers.push(() => logWatch.close())
   const watched = watchEvents({ audit: record, alerts, clock, config: configuration.alerts })
-  const conditionsDatabase = openDatabase<unknown>(of.at('conditions.db'))
+  const conditionsDatabase = openDatabase(of.at('conditions.db'))
   closers.push(() => conditionsDatabase.close())
   const conditions = openConditions({
     database: conditionsDatabase,

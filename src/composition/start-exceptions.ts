@@ -9,7 +9,7 @@ export async function startExceptions(
   closers: Closers,
   options: Omit<Parameters<typeof openExceptions>[0], 'database'>,
 ): Promise<{ readonly exceptions: Exceptions; readonly wrapped: WrappedKeys }> {
-  const database = openDatabase<unknown>(path)
+  const database = openDatabase(path)
   closers.push(() => database.close())
   const exceptions = await openExceptions({ ...options, database })
   closers.push(() => exceptions.close())

@@ -24,7 +24,7 @@ export function startVault(
   { path, days, keyring, keys, clock, logger }: VaultParts,
   closers: Closers,
 ): { readonly vault: Vault; readonly wrapped: WrappedKeys } {
-  const database = openDatabase<unknown>(path)
+  const database = openDatabase(path)
   closers.push(() => database.close())
   const vault = openVault({ database, sealer: keyring.sealer, keys, clock, retentionMs: days * DAY_MS })
   const sweep = (): void => {

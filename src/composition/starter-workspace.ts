@@ -47,7 +47,7 @@ export async function makeStarterWorkspace(options: {
   readonly datasets: Datasets
   readonly registry: Registry
   readonly models: ModelServer
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly rows?: number
 }): Promise<void> {
   const { datasets, registry, models, rows } = options

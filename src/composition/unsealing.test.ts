@@ -26,7 +26,7 @@ describe('a sealed server (A5)', () => {
   beforeEach(async () => {
     root = mkdtempSync(join(tmpdir(), 'rd-seal-'))
     directory = takeDataDirectory(join(root, 'data'))
-    const database = openDatabase<unknown>(':memory:')
+    const database = openDatabase(':memory:')
     const keyring = await openKeyring({
       folder: nodeFolder(directory.at('keys')),
       database,

@@ -54,7 +54,7 @@ type Providers = Pick<OpenKeyringOptions, 'provider' | 'moveFrom'>
 /** The keyring of a data directory and a log beside it; closed by whoever opened it, or at the end. */
 async function open(place: string, providers: Providers) {
   mkdirSync(join(place, 'keys'), { recursive: true })
-  const database = openDatabase<unknown>(join(place, 'keys/keys.db'))
+  const database = openDatabase(join(place, 'keys/keys.db'))
   const passphrase = PASSPHRASE
   const folder = nodeFolder(join(place, 'keys'))
   const keyring = await openKeyring({ folder, database, passphrase, clock: systemClock, kdf: QUICK_KDF, ...providers }).catch(
@@ -94,7 +94,7 @@ async function filled(providers: Providers) {
     ['redoubt.db', 'CREATE TABLE applied_erasures (id TEXT PRIMARY KEY)'],
     ['keys/erasures.db', 'CREATE TABLE erasures (id TEXT PRIMARY KEY)'],
   ] as const) {
-    const database = openDatabase<unknown>(join(dataDir, path))
+    const database = openDatabase(join(dataDir, path))
     database.raw.exec(sql)
     await database.close()
   }

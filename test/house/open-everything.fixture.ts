@@ -21,7 +21,7 @@ export interface Opened {
 /** Writes all that can be read into `into`, in clear. The directory must not be in use. */
 export async function openEverything(dataDir: string, passphrase: Uint8Array, origin: string, into: string): Promise<Opened> {
   mkdirSync(into, { recursive: true })
-  const database = openDatabase<unknown>(join(dataDir, 'keys', 'keys.db'))
+  const database = openDatabase(join(dataDir, 'keys', 'keys.db'))
   const keyring = await openKeyring({ folder: nodeFolder(join(dataDir, 'keys')), database, passphrase, clock: systemClock })
   const keys = keyring.keys({ record: async (event: AuditEvent) => ({ index: event.type.length, leafHash: '' }) })
   const use = { principal: { type: 'User', id: 'thief' }, purpose: 'reading', resource: { type: 'System', id: 'all' } }

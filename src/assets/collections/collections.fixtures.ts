@@ -9,7 +9,7 @@ import { rowsOfObjects } from './row-batch.ts'
 import { APP, COLUMNS, USE, type Visit, visit } from './visits.fixtures.ts'
 
 export class World {
-  database: Database<unknown> = openDatabase(':memory:')
+  database: Database = openDatabase(':memory:')
   objects: MemoryFolder
   readonly keys = memoryKeys()
   readonly events: AuditEvent[] = []

@@ -7,7 +7,7 @@ import type { Collection, CreateCollection } from './collection.ts'
 import type { Pending } from './collection-log.ts'
 
 export interface CollectionsOptions {
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly objects: DurableFolder
   readonly keys: Keys
   readonly audit: AuditSink

@@ -73,7 +73,7 @@ export interface CollectionTable {
 }
 
 /** @throws {RedoubtError} `ERR_STORAGE_IO`, `ERR_STORAGE_FULL`, as all that it gives. */
-export function openTable(database: Pick<Database<unknown>, 'raw'>): CollectionTable {
+export function openTable(database: Pick<Database, 'raw'>): CollectionTable {
   migrate(database, 'collections', MIGRATIONS)
   const { raw } = database
   const insert = raw.prepare(

@@ -98,7 +98,7 @@ export interface Catalogue {
   erasedSince(name: string, version: number, digest: string): ErasedSince | null
 }
 
-export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalogue {
+export function openCatalogue(database: Pick<Database, 'raw'>): Catalogue {
   migrate(database, 'datasets', MIGRATIONS)
   const { raw } = database
   const insert = raw.prepare(
@@ -215,7 +215,7 @@ export function openCatalogue(database: Pick<Database<unknown>, 'raw'>): Catalog
   }
 }
 
-function allOrNothing<T>(database: Pick<Database<unknown>, 'raw'>, work: () => T): T {
+function allOrNothing<T>(database: Pick<Database, 'raw'>, work: () => T): T {
   try {
     return transaction(database, work)
   } catch (cause) {

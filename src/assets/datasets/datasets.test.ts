@@ -14,7 +14,7 @@ const ADA = { type: 'ServiceAccount', id: 'ada' }
 const USE: KeyUse = { principal: ADA, purpose: 'credit-scoring', resource: { type: 'Dataset', id: 'people' } }
 const OPTIONS: ImportOptions = { name: 'people', sensitivity: 'restricted', purposes: ['credit-scoring'], legalBasis: 'contract', by: ADA }
 
-let database: Database<unknown>
+let database: Database
 let objects: MemoryFolder
 let events: AuditEvent[]
 let keyLog: string[]

@@ -29,7 +29,7 @@ import type { SealedVersion, SealJob } from './seal-version.ts'
 import { type CommitOptions, commitVersion, type WriteOptions, writeVersion } from './write-version.ts'
 
 export interface DatasetsOptions {
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly objects: DurableFolder
   readonly keys: DatasetKeys
   readonly audit: AuditSink

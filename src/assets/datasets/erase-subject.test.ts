@@ -13,7 +13,7 @@ const GROUP = 8192
 /** RDBT1: two header slots of this length come first. */
 const SLOT_BYTES = 4096
 
-let database: Database<unknown>
+let database: Database
 let objects: MemoryFolder
 let events: AuditEvent[]
 let auditFails: (event: AuditEvent) => boolean

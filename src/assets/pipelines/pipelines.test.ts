@@ -8,7 +8,7 @@ import { checkedDefinition, definitionSchema, digestOf, parseManifest, writeMani
 const ADA = { type: 'User', id: 'ada' }
 const DEFINITION: PipelineDefinition = { dataset: 'credit', model: 'scores', algorithm: 'mlp', parameters: {}, leaveOut: [], seed: 1 }
 
-let database: Database<unknown>
+let database: Database
 let events: AuditEvent[]
 let failing: ((event: AuditEvent) => boolean) | null
 let now: number

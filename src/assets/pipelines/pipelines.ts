@@ -69,7 +69,7 @@ export interface Pipelines {
 
 /** Training pipelines as resources: named, versioned, each version immutable and committed to by one digest. */
 export function openPipelines(options: {
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly audit: AuditSink
   readonly clock: Clock
 }): Pipelines {

@@ -73,7 +73,7 @@ export interface Registry {
 }
 
 export function openRegistry(options: {
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly objects: DurableFolder
   readonly keys: Keys
   readonly audit: AuditSink

@@ -86,7 +86,7 @@ export interface Tables {
   removeDeployment(id: string): void
 }
 
-export function openTables(database: Pick<Database<unknown>, 'raw'>): Tables {
+export function openTables(database: Pick<Database, 'raw'>): Tables {
   migrate(database, 'assets/registry', MIGRATIONS)
   const { raw } = database
   const columns = 'name, version, digest, manifest, bundle, object_path, source_path, quarantined'

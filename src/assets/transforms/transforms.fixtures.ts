@@ -42,7 +42,7 @@ export function factsOf(datasets: Pick<Datasets, 'scan'>, version: DatasetVersio
 
 export function openWorld(): World {
   const folder = mkdtempSync(join(tmpdir(), 'redoubt-transforms-'))
-  const database = openDatabase<unknown>(':memory:')
+  const database = openDatabase(':memory:')
   const events: AuditEvent[] = []
   const keyLog: string[] = []
   const world = { refuses: (_event: AuditEvent): boolean => false }

@@ -58,7 +58,7 @@ export interface Transforms {
 }
 
 export function openTransforms(options: {
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly audit: AuditSink
   readonly clock: Clock
 }): Transforms {

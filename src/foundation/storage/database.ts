@@ -1,5 +1,4 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely'
+import { DatabaseSync } from 'node:sqlite'
 import { asRedoubtError, type RedoubtError } from '#foundation/core'
 
 /** Primary result code of SQLite. */
@@ -10,9 +9,7 @@ const SQLITE_FULL = 13
  * and `secure_delete`, so deleted rows do not linger in free pages. Schemas keep to the portable subset: text ids,
  * integers for epoch milliseconds and booleans, JSON as text.
  */
-export interface Database<Tables> {
-  readonly query: Kysely<Tables>
-  /** Direct access for hot paths and bulk work on the embedded adapter. */
+export interface Database {
   readonly raw: DatabaseSync
   close(): Promise<void>
 }
@@ -21,7 +18,7 @@ export interface Database<Tables> {
 export type Migrations = readonly string[]
 
 /** @param path file, or `:memory:`. */
-export function openDatabase<Tables>(path: string): Database<Tables> {
+export function openDatabase(path: string): Database {
   let raw: DatabaseSync
   try {
     raw = new DatabaseSync(path)
@@ -29,12 +26,9 @@ export function openDatabase<Tables>(path: string): Database<Tables> {
   } catch (cause) {
     throw storageError(cause)
   }
-  const query = new Kysely<Tables>({ dialect: new SqliteDialect({ database: async () => kyselyDatabase(raw) }) })
   return {
-    query,
     raw,
     async close() {
-      await query.destroy()
       if (raw.isOpen) raw.close()
     },
   }
@@ -46,7 +40,7 @@ export function storageError(cause: unknown): RedoubtError {
 }
 
 /** All of it or nothing, durable when it returns. @throws what failed first, as it is; a transaction within another is refused by SQLite. */
-export function transaction<T>({ raw }: Pick<Database<unknown>, 'raw'>, work: () => T): T {
+export function transaction<T>({ raw }: Pick<Database, 'raw'>, work: () => T): T {
   raw.exec('BEGIN IMMEDIATE')
   try {
     const result = work()
@@ -64,7 +58,7 @@ export function transaction<T>({ raw }: Pick<Database<unknown>, 'raw'>, work: ()
 }
 
 /** Brings the tables of one room up to date. */
-export function migrate(database: Pick<Database<unknown>, 'raw'>, room: string, migrations: Migrations): void {
+export function migrate(database: Pick<Database, 'raw'>, room: string, migrations: Migrations): void {
   const { raw } = database
   raw.exec('CREATE TABLE IF NOT EXISTS migrations (room TEXT PRIMARY KEY, version INTEGER NOT NULL)')
   const row = raw.prepare('SELECT version FROM migrations WHERE room = ?').get(room) as { version: number } | undefined
@@ -79,27 +73,5 @@ export function migrate(database: Pick<Database<unknown>, 'raw'>, room: string, 
     } catch (cause) {
       throw storageError(cause)
     }
-  }
-}
-
-/** Kysely speaks better-sqlite3's interface; node:sqlite lacks only `reader`, which says whether a statement returns rows. */
-function kyselyDatabase(raw: DatabaseSync): SqliteDatabase {
-  return {
-    close: () => {
-      if (raw.isOpen) raw.close()
-    },
-    prepare: (sql: string) => {
-      const statement: StatementSync = raw.prepare(sql)
-      const bind = (parameters: readonly unknown[]): never[] => parameters as never[]
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters: readonly unknown[]) => statement.all(...bind(parameters)),
-        run: (parameters: readonly unknown[]) => {
-          const { changes, lastInsertRowid } = statement.run(...bind(parameters))
-          return { changes, lastInsertRowid }
-        },
-        iterate: (parameters: readonly unknown[]) => statement.iterate(...bind(parameters)) as IterableIterator<unknown>,
-      }
-    },
   }
 }

@@ -27,7 +27,7 @@ export interface NamedVersions {
  * @param room whose migrations these are; @param table its name in SQL, a word of the program's own.
  * @throws {RedoubtError} from every method `ERR_STORAGE_IO`, `ERR_STORAGE_FULL`, `ERR_STORAGE_CORRUPT`.
  */
-export function openNamedVersions(database: Pick<Database<unknown>, 'raw'>, room: string, table: string): NamedVersions {
+export function openNamedVersions(database: Pick<Database, 'raw'>, room: string, table: string): NamedVersions {
   migrate(database, room, [
     `CREATE TABLE ${table} (
      name TEXT NOT NULL,

@@ -51,7 +51,7 @@ interface Row {
  * over a restart, goes on by the wall time that passed since the last write, if any: a wall clock set backwards adds nothing.
  */
 export class Ledger {
-  readonly #database: Database<unknown>
+  readonly #database: Database
   readonly #clock: Clock
   readonly #origin: number
   readonly #upsert
@@ -60,7 +60,7 @@ export class Ledger {
   /** Transactions committed. */
   writes = 0
 
-  constructor(database: Database<unknown>, clock: Clock) {
+  constructor(database: Database, clock: Clock) {
     this.#database = database
     this.#clock = clock
     migrate(database, 'gateway/limits', MIGRATIONS)

@@ -6,10 +6,10 @@ import { type Exceeded, type Limits, openLimits, type Taken } from './limits.ts'
 
 const NOW = 1_750_000_000_000
 const HOUR = 3_600_000
-const databases: Database<unknown>[] = []
+const databases: Database[] = []
 
-function memory(): Database<unknown> {
-  const database = openDatabase<unknown>(':memory:')
+function memory(): Database {
+  const database = openDatabase(':memory:')
   databases.push(database)
   return database
 }
@@ -367,7 +367,7 @@ describe('limits against a brute-force count (C4)', () => {
         fc.constantFrom(700, 1000, 6000),
         async (steps, amount, windowMs) => {
           const rules = [requests(amount, windowMs), requests(amount * 3, windowMs * 4), tokens(1000, windowMs), rows(60, windowMs)]
-          const database = openDatabase<unknown>(':memory:')
+          const database = openDatabase(':memory:')
           let clock = new ManualClock(NOW)
           let limits = openLimits({ database, clock })
           let trueTime = 0
@@ -426,7 +426,7 @@ describe('limits against a brute-force count (C4)', () => {
         fc.integer({ min: 1, max: 20 }),
         (asks, amount) => {
           const clock = new ManualClock(NOW)
-          const database = openDatabase<unknown>(':memory:')
+          const database = openDatabase(':memory:')
           const limits = openLimits({ database, clock })
           const passed: { time: number; amount: number }[] = []
           let time = 0

@@ -82,7 +82,7 @@ function stateOf(window: UsageWindow, limit: number, now: number): LimitState {
 /**
  * @param options.database must not be shared with code that holds transactions open across turns of the event loop: `take` refuses then.
  */
-export function openLimits(options: { readonly database: Database<unknown>; readonly clock: Clock }): Limits {
+export function openLimits(options: { readonly database: Database; readonly clock: Clock }): Limits {
   const ledger = new Ledger(options.database, options.clock)
   const windows = new KeyedWindows(ledger)
   let closed = false

@@ -98,7 +98,7 @@ export async function testHouse(
   const clock = new ManualClock(Date.UTC(2026, 5, 1, 12))
   const log = new ObedientLog(trace)
   const decider = parts.decider ?? (await policies())
-  const limits = openLimits({ database: openDatabase<unknown>(':memory:'), clock })
+  const limits = openLimits({ database: openDatabase(':memory:'), clock })
   const settled: { tokens?: number; rows?: number }[] = []
   const taken: LimitAsk[] = []
   const asked: string[] = []

@@ -55,7 +55,7 @@ export interface World {
   readonly log: TestLog
   readonly place: TestPlace
   readonly alerts: Alerts
-  readonly database: Database<unknown>
+  readonly database: Database
   /** As after a crash: opens the same file again without closing the room. */
   restart(): Promise<World>
   remove(): Promise<void>
@@ -69,7 +69,7 @@ export function openWorld(
   const log = kept?.log ?? new TestLog()
   const place = kept?.place ?? new TestPlace(clock)
   const folder = kept?.folder ?? mkdtempSync(join(tmpdir(), 'redoubt-alerts-'))
-  const database = openDatabase<unknown>(join(folder, 'alerts.db'))
+  const database = openDatabase(join(folder, 'alerts.db'))
   // These tests pull no plug, and an fdatasync for each step would make them slow.
   database.raw.exec('PRAGMA synchronous=OFF')
   const config = { ...alertsConfig.parse({}), ...change }

@@ -75,7 +75,7 @@ export interface Alerts extends AlertSink {
 
 export interface AlertsOptions {
   /** A database of its own: its writes are synchronous and must never meet an open transaction of another room. */
-  readonly database: Database<unknown>
+  readonly database: Database
   /** Where alerts are recorded. Not a sink that raises alerts: a log that fails would raise without end. */
   readonly audit: AuditSink
   readonly clock: Clock

@@ -52,10 +52,10 @@ const DAY_MS = 86_400_000
 
 /** Alerts and what of them is still to be recorded and sent, in SQLite. Every method is durable when it returns, and throws `ERR_STORAGE_IO`. */
 export class AlertStore {
-  readonly #database: Database<unknown>
+  readonly #database: Database
   readonly #bounds: { readonly maxKept: number; readonly retentionDays: number }
 
-  constructor(database: Database<unknown>, bounds: { readonly maxKept: number; readonly retentionDays: number }) {
+  constructor(database: Database, bounds: { readonly maxKept: number; readonly retentionDays: number }) {
     this.#database = database
     this.#bounds = bounds
     migrate(database, 'governance/alerts', MIGRATIONS)

@@ -53,7 +53,7 @@ export interface World {
   /** Roles by account, as `User::id` or `ServiceAccount::id`. */
   readonly accounts: Map<string, string[]>
   readonly down: { log: boolean; alerts: boolean }
-  readonly database: Database<unknown>
+  readonly database: Database
   /** Statements that begin so fail. */
   failing: string | null
   /** Another server on the same files. */
@@ -82,7 +82,7 @@ export async function openWorld(change: object = {}, before?: Kept): Promise<Wor
     folder: mkdtempSync(join(tmpdir(), 'redoubt-approvals-')),
   }
   const { clock, events, alerts, approvers, accounts, down, folder } = kept
-  const opened = openDatabase<unknown>(join(folder, 'approvals.db'))
+  const opened = openDatabase(join(folder, 'approvals.db'))
   // These tests pull no plug, and an fdatasync for each step would make them slow.
   opened.raw.exec('PRAGMA synchronous=OFF')
   const state: { failing: string | null } = { failing: null }
@@ -157,7 +157,7 @@ function uidOf(name: string): EntityUid {
 }
 
 /** Refuses statements as a disk does that fails or is full: nothing of them is done. */
-function failingDatabase(database: Database<unknown>, state: { readonly failing: string | null }): Database<unknown> {
+function failingDatabase(database: Database, state: { readonly failing: string | null }): Database {
   const raw = new Proxy(database.raw, {
     get(target, name) {
       const value: unknown = Reflect.get(target, name, target)

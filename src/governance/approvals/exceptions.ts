@@ -29,7 +29,7 @@ export interface Exceptions extends ExceptionSource {
 
 export interface ExceptionsOptions {
   /** A database of its own: its writes are synchronous and must never meet an open transaction of another room. */
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly keys: Pick<Keys, 'generateDataKey' | 'unwrap'>
   readonly audit: AuditSink
   readonly alerts: KeepingAlerts

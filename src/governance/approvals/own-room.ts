@@ -9,8 +9,7 @@ export const ROOM_TABLES = `CREATE TABLE room_key (one INTEGER PRIMARY KEY CHECK
    CREATE TABLE room_time (one INTEGER PRIMARY KEY CHECK (one = 1), seen_at INTEGER NOT NULL);`
 
 /** The room's data key where it is stored, for whoever moves keys. */
-export const wrappedRoomKey = ({ raw }: Pick<Database<unknown>, 'raw'>, name: string): WrappedKeys =>
-  wrappedKeyOfRoom(raw, 'room_key', name)
+export const wrappedRoomKey = ({ raw }: Pick<Database, 'raw'>, name: string): WrappedKeys => wrappedKeyOfRoom(raw, 'room_key', name)
 
 /** The room's data key, made at the first start and unwrapped at each later one; either is recorded. */
 export async function roomKey(

@@ -8,9 +8,9 @@ export type SqlValue = string | number | null | Uint8Array
  * not, before anything else happens; so it must be a database of the room's own.
  */
 export class Statements {
-  readonly #database: Pick<Database<unknown>, 'raw'>
+  readonly #database: Pick<Database, 'raw'>
 
-  constructor(database: Pick<Database<unknown>, 'raw'>) {
+  constructor(database: Pick<Database, 'raw'>) {
     this.#database = database
   }
 

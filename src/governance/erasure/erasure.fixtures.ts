@@ -27,8 +27,8 @@ export interface World {
   /** Called before each step; throws to make it fail. */
   step: (what: string) => void
   /** The key store, and what lies beside the data. */
-  readonly keyStore: Database<unknown>
-  known: Database<unknown>
+  readonly keyStore: Database
+  known: Database
   open(): ReturnType<typeof openRoom>
 }
 

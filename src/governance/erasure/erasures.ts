@@ -22,7 +22,7 @@ export interface ErasuresOptions {
   /** The journal's: of the key store. */
   readonly statements: Statements
   /** Of the data: which erasures they know of. */
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly holds: Holds
   readonly keys: Pick<Keys, 'destroySubject' | 'signer'>
   readonly sealer: Pick<SubjectSealer, 'pseudonym'>

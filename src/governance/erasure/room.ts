@@ -8,7 +8,7 @@ import { MIGRATIONS } from './tables.ts'
 
 export interface ErasureRoomOptions {
   /** A database of the room's own, with the key store. */
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly keys: Pick<Keys, 'generateDataKey' | 'unwrap' | 'destroySubject' | 'signer'>
   readonly audit: AuditSink
   readonly clock: Clock
@@ -17,7 +17,7 @@ export interface ErasureRoomOptions {
 export interface ErasureRoom {
   readonly holds: Holds
   /** Once there are data, which ask the holds. @param data what is erased. @param known the database beside the data. */
-  erasures(parts: Pick<ErasuresOptions, 'data' | 'sealer'> & { readonly known: Pick<Database<unknown>, 'raw'> }): Erasures
+  erasures(parts: Pick<ErasuresOptions, 'data' | 'sealer'> & { readonly known: Pick<Database, 'raw'> }): Erasures
 }
 
 export async function openErasureRoom({ database, keys, audit, clock }: ErasureRoomOptions): Promise<ErasureRoom> {

@@ -78,7 +78,7 @@ export async function openWorld(change: object = {}, before?: Kept): Promise<Wor
   }
   const { clock, events, alerts, made, erased, down, hooks, folder } = kept
   const path = join(folder, 'oversight.db')
-  const database = openDatabase<unknown>(path)
+  const database = openDatabase(path)
   // These tests pull no plug, and an fdatasync for each step would make them slow.
   database.raw.exec('PRAGMA synchronous=OFF')
   const room = await openOversight({

@@ -46,7 +46,7 @@ const MAX_LISTED = 500
 
 export interface OversightOptions {
   /** A database of its own: its writes are synchronous and must never meet an open transaction of another room. */
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly keys: Pick<Keys, 'generateDataKey' | 'unwrap'>
   readonly sealer: SubjectSealer
   readonly audit: AuditSink

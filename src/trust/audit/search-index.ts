@@ -66,7 +66,7 @@ export interface IndexedLog {
  * It is brought forward in slices beside the requests, and by a search.
  */
 export class SearchIndex {
-  readonly #database: Database<unknown>
+  readonly #database: Database
   readonly #key: KeyObject
   readonly #log: IndexedLog
   readonly #keys = new Map<string, Uint8Array>()
@@ -244,9 +244,9 @@ export class SearchIndex {
 }
 
 /** Opens the file; one that is damaged holds nothing that the log does not, so it gives way to a new one. */
-function openIndex(path: string): Database<unknown> {
-  const open = (): Database<unknown> => {
-    const database = openDatabase<unknown>(path)
+function openIndex(path: string): Database {
+  const open = (): Database => {
+    const database = openDatabase(path)
     // Derived data: losing the last transactions in a power cut only means indexing them again.
     database.raw.exec('PRAGMA synchronous=NORMAL')
     migrate(database, 'trust/audit', MIGRATIONS)

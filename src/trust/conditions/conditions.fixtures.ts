@@ -27,15 +27,15 @@ export class TestConditions {
   readonly clock = new ManualClock(START)
   readonly alerts: Alert[] = []
   readonly events: AuditEvent[] = []
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly #config: ConditionsConfig
   readonly #countries: Countries
   room: Conditions
 
-  constructor(parts: { readonly config?: object; readonly countries?: Countries; readonly database?: Database<unknown> } = {}) {
+  constructor(parts: { readonly config?: object; readonly countries?: Countries; readonly database?: Database } = {}) {
     this.#config = conditionsConfig.parse(parts.config ?? {})
     this.#countries = parts.countries ?? { of: () => '', file: null }
-    this.database = parts.database ?? openDatabase<unknown>(':memory:')
+    this.database = parts.database ?? openDatabase(':memory:')
     this.room = this.#open()
   }
 

@@ -47,7 +47,7 @@ const LIMIT_WEIGHT = 0.25
 
 export interface ConditionsOptions {
   /** A database of its own: its writes are synchronous and must never meet an open transaction of another room. */
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly audit: AuditSink
   readonly alerts: AlertSink
   readonly clock: Clock

@@ -40,10 +40,10 @@ interface Body {
 
 /** Habits on disk, in a database of their own: written in batches, beside the requests. */
 export class HabitStore {
-  readonly #database: Database<unknown>
+  readonly #database: Database
 
   /** @throws {RedoubtError} `ERR_STORAGE_IO`. */
-  constructor(database: Database<unknown>) {
+  constructor(database: Database) {
     this.#database = database
     migrate(database, 'trust/conditions', MIGRATIONS)
   }

@@ -5,7 +5,7 @@ import { Artifacts } from './artifacts.ts'
 import { MIGRATIONS } from './tables.ts'
 import { WriteQueue } from './write-queue.ts'
 
-let database: Database<unknown>
+let database: Database
 let clock: ManualClock
 let artifacts: Artifacts
 beforeEach(() => {

@@ -14,7 +14,7 @@ const isLocked = (answer: Attempt | Locked): boolean => 'retryAfterSeconds' in a
 
 function guardOf(): { guard: AttemptGuard; clock: ManualClock } {
   const clock = new ManualClock(NOW)
-  const { raw } = openDatabase<unknown>(':memory:')
+  const { raw } = openDatabase(':memory:')
   raw.exec([...MIGRATIONS, ...PEOPLE_MIGRATIONS].join('\n'))
   return { guard: new AttemptGuard(raw, new WriteQueue(raw), clock, (text) => text), clock }
 }
@@ -58,7 +58,7 @@ describe('what strangers can make us remember is bounded (C4)', () => {
 
   it('known sources: so many of an account, the one first seen goes, and others keep theirs', async () => {
     const clock = new ManualClock(NOW)
-    const { raw } = openDatabase<unknown>(':memory:')
+    const { raw } = openDatabase(':memory:')
     raw.exec([...MIGRATIONS, ...SERVICE_MIGRATIONS].join('\n'))
     const queue = new WriteQueue(raw)
     const known = new KnownSources(raw, queue, clock)

@@ -130,7 +130,7 @@ export interface Fixture {
   readonly identity: Identity
   readonly audit: RecordingAudit
   readonly clock: ManualClock
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly signingKey: KeyObject
   readonly keyUses: readonly KeyUse[]
   readonly secretsDir: string
@@ -158,7 +158,7 @@ export async function openFixture({
   // The library behind the token endpoint reads the system clock, so tests of the flow start from the present.
   const clock = new ManualClock(Date.now())
   const people = makePeople?.(clock)
-  const database = openDatabase<unknown>(':memory:')
+  const database = openDatabase(':memory:')
   const secretsDir = mkdtempSync(join(tmpdir(), 'redoubt-identity-'))
   const sealer = new MemorySealer()
   const open = (more: Partial<IdentityOptions>): Promise<Identity> =>

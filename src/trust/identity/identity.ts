@@ -48,7 +48,7 @@ import { WriteQueue } from './write-queue.ts'
 const SELF: EntityUid = { type: 'System', id: 'identity' }
 
 export interface IdentityOptions {
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly keys: Keys
   readonly audit: AuditSink
   readonly clock: Clock

@@ -13,8 +13,8 @@ import { makeCredential } from './software-authenticator.fixtures.ts'
 it('works on the real keyring and the real log: the token key is released and recorded, a name is sealed and can be erased (A7, E3)', async () => {
   const clock = systemClock
   const folder = new MemoryFolder()
-  const keysDatabase = openDatabase<unknown>(':memory:')
-  const database = openDatabase<unknown>(':memory:')
+  const keysDatabase = openDatabase(':memory:')
+  const database = openDatabase(':memory:')
   const keyring = await openKeyring({
     folder,
     database: keysDatabase,

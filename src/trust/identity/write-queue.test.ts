@@ -3,7 +3,7 @@ import { RedoubtError } from '#foundation/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WriteQueue } from './write-queue.ts'
 
-let database: Database<unknown>
+let database: Database
 let queue: WriteQueue
 beforeEach(() => {
   database = openDatabase(':memory:')

@@ -39,7 +39,7 @@ export class MemoryAudit implements AuditSink {
 
 export interface World {
   readonly folder: MemoryFolder
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly clock: ManualClock
   /** Opens the keyring over the same folder and database again. */
   open(options?: Partial<OpenKeyringOptions>): ReturnType<typeof openKeyring>
@@ -47,7 +47,7 @@ export interface World {
 
 export function newWorld(fault?: (call: string, path: string) => Fault): World {
   const folder = new MemoryFolder(fault === undefined ? {} : { fault })
-  const database = openDatabase<unknown>(':memory:')
+  const database = openDatabase(':memory:')
   const clock = new ManualClock(NOW)
   return {
     folder,

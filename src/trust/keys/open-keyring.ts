@@ -43,7 +43,7 @@ export interface OpenKeyringOptions {
   /** Where the keys are moved from, when they are there still. */
   readonly moveFrom?: MoveFrom | undefined
   /** `keys.db`: subject keys, wrapped. */
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   /** For a sealed file. */
   readonly passphrase?: Uint8Array
   readonly clock: Clock
@@ -165,7 +165,7 @@ async function finishMove(folder: DurableFolder, to: ProviderConfig['kind'], pro
 }
 
 /** The keys of pseudonyms and of the audit index, wrapped like any data key, in one transaction with the database's id. */
-async function makeSecrets(database: Pick<Database<unknown>, 'raw'>, provider: KeyWork): Promise<string> {
+async function makeSecrets(database: Pick<Database, 'raw'>, provider: KeyWork): Promise<string> {
   const rows: [string, string][] = [[ID, randomBytes(16).toString('hex')]]
   for (const name of SECRETS) {
     const { wrapped } = await provider.generateDataKey('configuration', bindingOfSecret(name))
@@ -180,7 +180,7 @@ async function makeSecrets(database: Pick<Database<unknown>, 'raw'>, provider: K
   return rows[0]![1]
 }
 
-async function openSecret(database: Pick<Database<unknown>, 'raw'>, provider: KeyWork, name: string): Promise<KeyObject> {
+async function openSecret(database: Pick<Database, 'raw'>, provider: KeyWork, name: string): Promise<KeyObject> {
   try {
     return await provider.unwrap({ ...parseStoredWrap(readSecret(database, name)), binding: bindingOfSecret(name) })
   } catch (cause) {
@@ -188,7 +188,7 @@ async function openSecret(database: Pick<Database<unknown>, 'raw'>, provider: Ke
   }
 }
 
-function readSecret(database: Pick<Database<unknown>, 'raw'>, name: string): string | null {
+function readSecret(database: Pick<Database, 'raw'>, name: string): string | null {
   const row = guarded(() => database.raw.prepare('SELECT value FROM key_secrets WHERE name = ?').get(name))
   return typeof row?.['value'] === 'string' ? row['value'] : null
 }

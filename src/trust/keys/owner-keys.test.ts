@@ -202,7 +202,7 @@ describe('destroying the keys of an owner', () => {
 
   it('leaves no copy of the wrapped key in the files of the database (A6)', async () => {
     const root = mkdtempSync(join(tmpdir(), 'redoubt-owner-keys-'))
-    const database = openDatabase<unknown>(join(root, 'keys.db'))
+    const database = openDatabase(join(root, 'keys.db'))
     try {
       const clock = new ManualClock(NOW)
       const keyring = await openKeyring({ folder: new MemoryFolder(), database, clock, passphrase: PASSPHRASE, kdf: QUICK_KDF })

@@ -151,7 +151,7 @@ describe('the subject sealer', () => {
 describe('the key database on disk', () => {
   it('holds no copy of a destroyed key, in the file or its write-ahead log (E3)', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'redoubt-keys-'))
-    const database = openDatabase<unknown>(join(folder, 'keys.db'))
+    const database = openDatabase(join(folder, 'keys.db'))
     try {
       const keyring = await newWorld().open({ database, folder: nodeFolder(folder) })
       for (let i = 0; i < 40; i++) await keyring.sealer.seal(`other-${i}`, field, 'c')

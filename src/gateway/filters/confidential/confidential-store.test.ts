@@ -29,7 +29,7 @@ const terms = (text: string) => {
   return reader.finish()
 }
 
-let database: Database<unknown>
+let database: Database
 let objects: MemoryFolder
 let events: AuditEvent[]
 let logDown: boolean

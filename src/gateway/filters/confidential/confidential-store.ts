@@ -92,7 +92,7 @@ export interface ConfidentialStore {
 }
 
 export interface ConfidentialOptions {
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly objects: DurableFolder
   readonly keys: Keys
   readonly audit: AuditSink

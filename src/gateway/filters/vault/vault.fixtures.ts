@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000
 export interface VaultWorld {
   readonly vault: Vault
   readonly clock: ManualClock
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly keyring: Keyring
   readonly keys: AuditedKeys
   /** Types of the events of the keys. */
@@ -20,11 +20,11 @@ export interface VaultWorld {
 /** A vault over a real keyring, in memory, that keeps values for 30 days. */
 export async function vaultWorld(): Promise<VaultWorld> {
   const clock = new ManualClock(Date.UTC(2026, 5, 1, 12))
-  const database = openDatabase<unknown>(':memory:')
+  const database = openDatabase(':memory:')
   const recorded: string[] = []
   const keyring = await openKeyring({
     folder: new MemoryFolder(),
-    database: openDatabase<unknown>(':memory:'),
+    database: openDatabase(':memory:'),
     clock,
     passphrase: Buffer.from('correct horse battery staple'),
     kdf: { memoryKiB: 19_456, passes: 2, parallelism: 1 },

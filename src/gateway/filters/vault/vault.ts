@@ -58,7 +58,7 @@ export interface Vault {
 }
 
 export interface VaultOptions {
-  readonly database: Database<unknown>
+  readonly database: Database
   readonly sealer: SubjectSealer
   readonly keys: Pick<Keys, 'generateDataKey' | 'unwrap'>
   readonly clock: Clock
@@ -71,7 +71,7 @@ export function openVault(options: VaultOptions): Vault {
 }
 
 /** The room's key where it is stored, for whoever moves keys. */
-export const wrappedVaultKey = ({ raw }: Pick<Database<unknown>, 'raw'>): WrappedKeys => wrappedKeyOfRoom(raw, 'vault_key', 'the vault')
+export const wrappedVaultKey = ({ raw }: Pick<Database, 'raw'>): WrappedKeys => wrappedKeyOfRoom(raw, 'vault_key', 'the vault')
 
 /** For calls that name nobody. Made when it is first needed and unwrapped when it is first needed after a start; either is recorded. */
 async function roomKey({ database, keys }: VaultOptions): Promise<KeyObject> {

@@ -42,7 +42,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }))
 /** What a server leaves behind, in small. */
 async function makeData(): Promise<void> {
   for (const folder of ['keys', 'objects/datasets', 'policies', 'log']) mkdirSync(join(dataDir, folder), { recursive: true })
-  const keysDatabase = openDatabase<unknown>(join(dataDir, 'keys', 'keys.db'))
+  const keysDatabase = openDatabase(join(dataDir, 'keys', 'keys.db'))
   const keyring = await openKeyring({
     folder: nodeFolder(join(dataDir, 'keys')),
     database: keysDatabase,
@@ -72,7 +72,7 @@ async function makeData(): Promise<void> {
     ['keys/erasures.db', JOURNAL],
     ['limits.db', 'CREATE TABLE taken (n INTEGER)'],
   ] as const) {
-    const database = openDatabase<unknown>(join(dataDir, path))
+    const database = openDatabase(join(dataDir, path))
     database.raw.exec(sql)
     await database.close()
   }

@@ -31,7 +31,7 @@ async function redoubt(...args: string[]): Promise<{ readonly code: number; read
 
 beforeAll(async () => {
   for (const name of ['ada', 'bob']) expect((await redoubt('recipient', '--out', at(name), '--no-passphrase')).code).toBe(0)
-  const database = openDatabase<unknown>(at('keys.db'))
+  const database = openDatabase(at('keys.db'))
   mkdirSync(at('objects'))
   const keyring = await openKeyring({
     folder: nodeFolder(at('keys')),

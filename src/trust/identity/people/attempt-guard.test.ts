@@ -12,12 +12,12 @@ const DAY = 24 * 60 * MINUTE
 const MAX_STRANGE = 20_000
 const ADA: Target = { key: 'ada', userId: 'user_ada' }
 
-let database: Database<unknown>
+let database: Database
 let queue: WriteQueue
 let clock: ManualClock
 const guardNow = (): AttemptGuard => new AttemptGuard(database.raw, queue, clock, (text) => text)
 beforeEach(() => {
-  database = openDatabase<unknown>(':memory:')
+  database = openDatabase(':memory:')
   migrate(database, 'trust/identity', MIGRATIONS)
   migrate(database, 'trust/identity/people', PEOPLE_MIGRATIONS)
   database.raw.exec("INSERT INTO identity_users (id, roles, created_at) VALUES ('user_ada', '[]', 0)")

@@ -32,7 +32,7 @@ const HOUR_MS = 60 * MINUTE_MS
 export const ANSWER_FLOOR_MS = 50
 
 export interface PeopleOptions {
-  readonly database: Pick<Database<unknown>, 'raw'>
+  readonly database: Pick<Database, 'raw'>
   readonly queue: WriteQueue
   readonly audit: AuditSink
   readonly clock: Clock

@@ -18,7 +18,7 @@ function throttleOf(requestsPerMinute = 1_000_000): {
   settle: () => Promise<unknown>
 } {
   const clock = new ManualClock(1_800_000_000_000)
-  const { raw } = openDatabase<unknown>(':memory:')
+  const { raw } = openDatabase(':memory:')
   raw.exec([...MIGRATIONS, ...SERVICE_MIGRATIONS].join('\n'))
   const queue = new WriteQueue(raw)
   const again = (): ClientThrottle => new ClientThrottle(clock, new KnownSources(raw, queue, clock), requestsPerMinute)

@@ -8,7 +8,7 @@ import { MIGRATIONS } from '../tables.ts'
 import { migrate } from '#foundation/storage'
 import { flowAdapter, ISSUED_TOKEN } from './flow-artifacts.ts'
 
-const database = () => openDatabase<unknown>(':memory:')
+const database = () => openDatabase(':memory:')
 let opened: ReturnType<typeof database>
 let artifacts: Artifacts
 let replayed: string[]

@@ -36,7 +36,7 @@ const lines = (...keys: readonly RecipientKey[]): string[] => keys.map(({ recipi
 const names = (...keys: readonly RecipientKey[]): string[] => keys.map(({ recipient }) => `recipient:${recipient.fingerprint}`)
 const held = (...recipients: readonly RecipientKey[]) => ({ recipients, passphrase: null })
 
-async function world(escrow: readonly string[], database?: Database<unknown>) {
+async function world(escrow: readonly string[], database?: Database) {
   const made = newWorld()
   const keyDatabase = database ?? made.database
   const audit = new MemoryAudit()
@@ -135,7 +135,7 @@ describe('escrow of the keys of data sets and models (A4, A6)', () => {
   it('ends with the chain of its owner: what was destroyed is not opened by an escrow key either, and its bytes are gone from the disk', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'redoubt-escrow-'))
     folders.push(folder)
-    const database = openDatabase<unknown>(join(folder, 'keys.db'))
+    const database = openDatabase(join(folder, 'keys.db'))
     const { keys, seal, rescue, store } = await world(lines(ada), database)
     await seal()
     await keys.generateDataKey(CREDIT, 'other', USE)

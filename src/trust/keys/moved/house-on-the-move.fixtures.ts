@@ -50,7 +50,7 @@ export function readLines(path: string): readonly unknown[] {
 
 /** A house on the file system whose keys move from one provider to another, in processes that follow each other. */
 export async function openHouseOnTheMove(root: string, providers: Providers, told?: (event: AuditEvent) => void): Promise<HouseOnTheMove> {
-  const database = openDatabase<unknown>(join(root, 'keys.db'))
+  const database = openDatabase(join(root, 'keys.db'))
   const objects: DurableFolder = nodeFolder(join(root, 'objects'))
   const options = { folder: nodeFolder(join(root, 'keys')), database, clock: systemClock, passphrase: PASSPHRASE, kdf: QUICK_KDF }
   const keyring = await openKeyring({ ...options, ...providers }).catch(async (thrown: unknown) => {

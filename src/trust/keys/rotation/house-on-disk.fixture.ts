@@ -15,7 +15,7 @@ interface HouseOnDisk {
 
 /** A house with objects of one owner on the file system, which more than one process opens in turn. */
 export async function openHouseOnDisk(root: string, { objectsPerSecond }: { readonly objectsPerSecond: number }): Promise<HouseOnDisk> {
-  const database = openDatabase<unknown>(join(root, 'keys.db'))
+  const database = openDatabase(join(root, 'keys.db'))
   const folder = nodeFolder(join(root, 'keys'))
   const objects = nodeFolder(join(root, 'objects'))
   const keyring = await openKeyring({ folder, database, clock: systemClock, passphrase: PASSPHRASE, kdf: QUICK_KDF })

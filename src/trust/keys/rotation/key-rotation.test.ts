@@ -18,7 +18,7 @@ const HEADERS = 8_192
 class House {
   readonly clock = new ManualClock(NOW)
   readonly keyFolder = new MemoryFolder()
-  readonly database: Database<unknown> = openDatabase(':memory:')
+  readonly database: Database = openDatabase(':memory:')
   readonly audit = new MemoryAudit()
   readonly alerts: Alert[] = []
   readonly slept: number[] = []
