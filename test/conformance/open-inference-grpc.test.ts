@@ -170,6 +170,19 @@ describe('the open inference protocol over gRPC', () => {
     }
   })
 
+  it('refuses a call that says twice for whom or for what it is, before anything is asked (B8)', async () => {
+    for (const name of ['redoubt-subject', 'redoubt-purpose']) {
+      const sent = new Metadata()
+      sent.set('authorization', `Bearer ${account.token}`)
+      for (const value of ['patient-1', 'patient-2']) sent.add(name, value)
+      const error = await new Promise<ServiceError | null>((resolve) => client.ModelInfer(typed(), sent, resolve))
+      expect({ name, code: error?.code, details: error?.details }).toMatchObject({
+        code: status.INVALID_ARGUMENT,
+        details: expect.stringContaining(`\`${name}\` is sent twice`),
+      })
+    }
+  })
+
   it('refuses a message that is none, one that is too large, and a method that there is not', async () => {
     const send = (path: string, body: Buffer): Promise<ServiceError | null> =>
       new Promise((resolve) => {

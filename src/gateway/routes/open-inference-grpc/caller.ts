@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls'
 import type { Metadata } from '@grpc/grpc-js'
+import { RedoubtError } from '#foundation/core'
 import type { SourceAddresses } from '#trust/conditions'
 import { certificateOfConnection, type Credentials } from '#trust/identity'
 import { SERVICE } from './wire.ts'
@@ -52,6 +53,17 @@ export function whence(call: Calling, options: OtherEnds): { readonly sourceAddr
   }
   const address = options.connectionOf(call.getPeer())?.remoteAddress ?? ''
   return { sourceAddress: options.sources.behind(address, headers), userAgent: single(call.metadata, 'user-agent') }
+}
+
+/**
+ * The value of a name that says for whom or for what a call is. HTTP/2 hands several on as one with commas between them, so one that holds a comma is none:
+ * a subject with a comma goes into `parameters`.
+ * @throws {RedoubtError} `ERR_INPUT_INVALID` for several, which others could read otherwise.
+ */
+export function atMostOne(metadata: Metadata, name: string): string | undefined {
+  const value = single(metadata, name)
+  if (value?.includes(',')) throw new RedoubtError('ERR_INPUT_INVALID', `the metadata \`${name}\` is sent twice, or holds a comma`)
+  return value
 }
 
 /** All values of one name, as HTTP joins them. */

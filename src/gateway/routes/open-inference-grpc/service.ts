@@ -9,7 +9,7 @@ import { type Asking, type Caller, callerOf, recordRefusal } from '../metadata-r
 import { PLATFORM, versionsOf } from '../open-inference-answers.ts'
 import { MAX_BODY_BYTES, servedModel } from '../open-inference-surface.ts'
 import { Admission } from './admission.ts'
-import { credentialsOf, single, whence } from './caller.ts'
+import { atMostOne, credentialsOf, single, whence } from './caller.ts'
 import { grpcReply } from './reply.ts'
 import { GRPC_SURFACE, inferSurface, statusOf } from './surface.ts'
 import { loadMethods, type Method, METHODS, type ModelInferRequest, SERVICE } from './wire.ts'
@@ -111,8 +111,8 @@ async function modelInfer(
       credentials: credentialsOf(call, 'ModelInfer', options),
       contentType: 'application/grpc',
       ...whence(call, options),
-      purposeHeader: single(call.metadata, 'redoubt-purpose'),
-      subjectHeader: single(call.metadata, 'redoubt-subject'),
+      purposeHeader: atMostOne(call.metadata, 'redoubt-purpose'),
+      subjectHeader: atMostOne(call.metadata, 'redoubt-subject'),
       header: (name) => single(call.metadata, name),
       body: async () => call.request,
       reply,
