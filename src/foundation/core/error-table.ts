@@ -38,7 +38,7 @@ export const ERROR_TABLE = {
   ERR_DRAINING: entry(503, 'the server is shutting down', 'send the request again shortly'),
   ERR_BUSY: entry(503, 'too much of this is under way', 'try again when some of it has ended'),
   ERR_NOT_FOUND: entry(404, 'there is no such object', 'list what exists'),
-  ERR_CONFLICT: entry(409, 'an object of this name exists', 'choose another name'),
+  ERR_CONFLICT: entry(409, 'that does not go with what is there', 'look at what is there; if a name is taken, choose another one'),
 
   // config
   ERR_CONFIG_INVALID: entry(500, 'the configuration is not valid', 'correct the named key'),
