@@ -156,6 +156,16 @@ it('values are joined over the texts of JSON, and at the end of a long text (C6)
   expect((await ask(users(`${long}4111 1111`, `1111 1111 ${long}`))).texts).toEqual([`${long}[CREDIT_CARD]`, `[CREDIT_CARD] ${long}`])
 })
 
+it.each([' ', '"', ']', '}', '{', '[', '":', '\\"'])(
+  'values are looked for in linear time in JSON that holds a long run of %j (C6)',
+  async (unit) => {
+    const run = `{"a":"${unit.repeat(300_000 / unit.length)}b"}`
+    // Tried anew at each unit of the run, this would take a minute.
+    const { texts } = await ask(users('my card is 4111 1111', run, '1111 1111'), MASK, 1_000_000)
+    expect(texts[1]).toBe(run)
+  },
+)
+
 describe('an answer of several parts', () => {
   async function answer(
     parts: readonly (readonly [sequence: string | null, text: string])[],

@@ -17,7 +17,7 @@ const borders: Borders = ({ length }) => [Math.min(length, VALUE_BORDER_UNITS), 
 /** What a text begins and ends with that is no part of what it says: white space, and of JSON the structure around its first and its last text. */
 const JSON_TEXT = /^\s*[[{][\s\S]*[\]}]\s*$/
 const JSON_HEAD = /^(?:[\s{[]|"[^"]{0,64}"\s*:)*["\uFDD3]?\s*/
-const JSON_TAIL = /[\s\]}"\uFDD3]+$/
+const JSON_TAIL = /[\s\]}"\uFDD3]/
 
 /** @returns the text without them, and how many units were taken from its beginning. */
 function said(text: string): readonly [inner: string, lead: number] {
@@ -26,7 +26,10 @@ function said(text: string): readonly [inner: string, lead: number] {
     return [inner.trimEnd(), text.length - inner.length]
   }
   const lead = JSON_HEAD.exec(text)![0].length
-  return [text.slice(lead).replace(JSON_TAIL, ''), lead]
+  // From the end, unit by unit: an expression for it would begin anew at each unit of a long run in the middle.
+  let end = text.length
+  while (end > lead && JSON_TAIL.test(text[end - 1]!)) end--
+  return [text.slice(lead, end), lead]
 }
 
 /** A word that is no end and no beginning of a value: letters, all but the first of them small, with the signs of a sentence. */
