@@ -134,6 +134,7 @@ describe('a model of our own', () => {
     ['another datatype', (rows: InferTensor[]) => rows.with(0, { ...rows[0], datatype: 'FP32' } as InferTensor)],
     ['another number of rows', (rows: InferTensor[]) => rows.with(0, { ...rows[0], shape: [3, 1], data: [1, 2, 3] } as InferTensor)],
     ['too few values', (rows: InferTensor[]) => rows.with(0, { ...rows[0], data: [1] } as InferTensor)],
+    ['too many values', (rows: InferTensor[]) => rows.with(0, { ...rows[0], data: [1, 2, 3] } as InferTensor)],
     ['a text for a number', (rows: InferTensor[]) => rows.with(0, { ...rows[0], data: ['a', 'b'] } as InferTensor)],
     ['a fraction for an integer', (rows: InferTensor[]) => rows.with(0, { ...rows[0], data: [1.5, 2] } as InferTensor)],
     ['a number for a text', (rows: InferTensor[]) => rows.with(13, { ...rows[13], data: [1, 2] } as InferTensor)],
