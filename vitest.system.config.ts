@@ -18,7 +18,6 @@ const slowest: Reporter = {
 
 /**
  * What computes and neither measures time nor starts a server: two files at a time, first, for each of the others waits more than it works.
- * The oracle of policies, which takes what two minutes allow, then has the rest beside it.
  */
 const COMPUTES = [
   'src/foundation/crypto/*.system.ts',

@@ -1,12 +1,13 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server as NetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { upstreamsSchema } from '#gateway/serving'
+import { BOOTSTRAP_KEY_FILE } from '#trust/client'
 import { startServer } from './compose.ts'
 import { configuration, type Configuration } from './configuration.ts'
-import { takeDataDirectory } from './data-directory.ts'
+import { takeDataDirectory, takeSecretsDirectory } from './data-directory.ts'
 import { collectStartUpGarbage } from './start-up-garbage.ts'
 import { PROCESS } from './surroundings.ts'
 
@@ -65,6 +66,26 @@ describe('starting the house', () => {
       await server.close()
       expect(collected).toBe(1)
       expect(PROCESS.beforeReady).toBe(collectStartUpGarbage)
+    },
+    WHOLE_START_MS,
+  )
+
+  it(
+    'does not share the secrets directory of another development server, whose keys it would replace',
+    async () => {
+      const secretsDir = join(root, 'secrets')
+      const first = await startServer(configured(), () => undefined, { ...PROCESS, kdf: CHEAP, starterRows: 50 })
+      await first.ready
+      const key = readFileSync(join(secretsDir, BOOTSTRAP_KEY_FILE), 'utf8')
+      const other = join(root, 'other-data')
+      await expect(startServer(configured({ dataDir: other }), () => undefined)).rejects.toMatchObject({
+        code: 'ERR_STORAGE_LOCKED',
+        message: expect.stringContaining(secretsDir),
+      })
+      expect(readFileSync(join(secretsDir, BOOTSTRAP_KEY_FILE), 'utf8')).toBe(key)
+      takeDataDirectory(other).release()
+      await first.close()
+      takeSecretsDirectory(secretsDir).release()
     },
     WHOLE_START_MS,
   )

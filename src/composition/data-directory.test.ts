@@ -35,5 +35,6 @@ describe('the data directory', () => {
     mkdirSync(path, { mode: 0o755 })
     takeDataDirectory(path).release()
     expect(statSync(path).mode & 0o777).toBe(0o700)
+    expect(statSync(join(path, 'lock')).mode & 0o777).toBe(0o600)
   })
 })

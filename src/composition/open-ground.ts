@@ -6,7 +6,7 @@ import { type Keyring, openKeyring } from '#trust/keys'
 import type { Mismatch } from '#trust/policy'
 import type { Closers } from './closers.ts'
 import type { Configuration } from './configuration.ts'
-import { type DataDirectory, takeDataDirectory } from './data-directory.ts'
+import { type DataDirectory, takeDataDirectory, takeSecretsDirectory } from './data-directory.ts'
 import { LiveFilters } from './live-filters.ts'
 import { openingSecret } from './opening-secret.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -32,13 +32,17 @@ export interface Ground {
   onMismatch(tell: (mismatch: Mismatch) => void): void
 }
 
-/** Takes the data directory for this process, opens the keyring in it, and reads filters and policies. */
+/** Takes the data directory (in development that of the secrets too) for this process, opens the keyring in it, and reads filters and policies. */
 export async function openGround(
   { configuration, clock, logger, warn, kdf, stop, holdInvariants = true }: GroundParts,
   closers: Closers,
 ): Promise<Ground> {
   const directory = takeDataDirectory(configuration.dataDir)
   closers.push(() => directory.release())
+  if (configuration.profile === 'development') {
+    const secrets = takeSecretsDirectory(configuration.secretsDir)
+    closers.push(() => secrets.release())
+  }
   const database = openDatabase(directory.at('redoubt.db'))
   closers.push(() => database.close())
 

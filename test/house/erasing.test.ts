@@ -1,5 +1,5 @@
 /** The end of a person's data, against the whole server and its backups: who may, what is left, and what a backup from before still tells (A1, A7, E3). */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -206,7 +206,11 @@ describe('a restore drill (A1, E3)', () => {
     expect([refused.code, refused.err.includes('ERR_CONFLICT')]).toEqual([1, true])
     const ask = { from: data, keysFrom: keys, erasuresFrom: today, dataDir, progress: () => undefined }
     expect(await restoreBackup(ask)).toMatchObject({ erasuresToApply: 1 })
-    const config = configuration({ port: 0, dataDir, secretsDir: house.secretsDir }, {})
+    // The first server holds its secrets directory; what was restored opens with the same passphrase.
+    const secretsDir = join(folder, 'served-secrets')
+    mkdirSync(secretsDir, { mode: 0o700 })
+    copyFileSync(join(house.secretsDir, 'passphrase'), join(secretsDir, 'passphrase'))
+    const config = configuration({ port: 0, dataDir, secretsDir }, {})
     const surroundings = { clock: systemClock, logger: silentLogger, kdf: QUICK_KDF, environment: {}, holdInvariants: false }
     const server = await startServer(config, () => undefined, surroundings)
     await server.ready

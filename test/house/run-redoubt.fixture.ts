@@ -1,6 +1,10 @@
+import { fileURLToPath } from 'node:url'
 import { runProgram } from '#interfaces/commands'
 import { createProgram } from '../../src/composition/program.ts'
 import type { House } from './house.fixture.ts'
+
+/** How the tour starts the processes that check what the log proves. */
+const ITSELF = [fileURLToPath(new URL('../../bin/redoubt', import.meta.url))]
 
 export interface Run {
   readonly code: number
@@ -14,7 +18,7 @@ export async function runRedoubt({ dataDir }: Pick<House, 'dataDir'>, args: read
   const terminal = { writeOut: (text: string) => void (out += text), writeErr: (text: string) => void (err += text) }
   if (token !== undefined) process.env['REDOUBT_TOKEN'] = token
   try {
-    const code = await runProgram(createProgram(['redoubt']), ['node', 'redoubt', ...args, '--data-dir', dataDir], terminal)
+    const code = await runProgram(createProgram(ITSELF), ['node', 'redoubt', ...args, '--data-dir', dataDir], terminal)
     return { code, out, err }
   } finally {
     if (token !== undefined) delete process.env['REDOUBT_TOKEN']

@@ -53,7 +53,11 @@ export const ERROR_TABLE = {
   // storage
   ERR_STORAGE_FULL: entry(507, 'the disk is full', 'free disk space; nothing was written'),
   ERR_STORAGE_IO: entry(503, 'the storage failed', 'check the disk and the permissions'),
-  ERR_STORAGE_LOCKED: entry(503, 'another server uses the data directory', 'stop the other server or choose another `--data-dir`'),
+  ERR_STORAGE_LOCKED: entry(
+    503,
+    'another server uses this directory',
+    'stop the other server, or choose another directory with `--data-dir` or `--secrets-dir`',
+  ),
   ERR_STORAGE_CORRUPT: entry(500, 'stored data do not match their checksum', 'restore from backup'),
 
   ERR_BACKUP_INVALID: entry(422, 'the backup is not whole, or was changed', 'take another backup'),

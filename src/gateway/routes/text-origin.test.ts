@@ -7,7 +7,7 @@ import { parseEmbeddingRequest } from './embeddings/request.ts'
 import type { LanguageRequest } from './language-protocol.ts'
 import { parseMessagesRequest } from './messages/request.ts'
 import { parseResponsesRequest } from './responses/request.ts'
-import { endSystemPrompt, markTexts, originOf, saidIn } from './text-origin.ts'
+import { answeredIn, endSystemPrompt, markTexts, originOf, saidIn } from './text-origin.ts'
 
 const bytes = (body: object): Uint8Array => Buffer.from(JSON.stringify(body))
 const tool = { type: 'function', function: { name: 'look', description: 'DESCRIPTION', parameters: { type: 'object' } } }
@@ -114,6 +114,30 @@ describe('where a text comes from (C7)', () => {
       'input[0]': ['DEVELOPER'], 'input[1]': ['ASKED'], 'input[2]': ['ARGUMENT'], 'input[3]': ['TOOL'], 'input[4]': ['TOOL PART'],
     }) // prettier-ignore
     expect(said(parseResponsesRequest(bytes({ model: 'm', input: 'ASKED', instructions: 'SYSTEM' })))).toEqual({ input: ['ASKED'] })
+  })
+
+  it.each([
+    ['saidIn', saidIn, 'messages[0].content.'],
+    ['answeredIn', answeredIn, 'content.'],
+  ] as const)('is told at once where a caller chose a long name: %s', (_name, told, before) => {
+    // A few milliseconds; the square of the length takes several seconds.
+    const started = performance.now()
+    for (const name of [`${'a'.repeat(50_000)}.`, '[1]'.repeat(15_000) + 'x]', 'a[1]'.repeat(12_000) + ']', `[${'1'.repeat(50_000)}`])
+      expect(told(before + name)).not.toBeNull()
+    expect(performance.now() - started).toBeLessThan(1_000)
+  })
+
+  it('is told by the last name, whatever indexes stand behind it', () => {
+    for (const [place, message] of [
+      ['messages[1].content[0].text', 'messages[1]'],
+      ['messages[1].content[0].type', null],
+      ['messages[1].content[0].name[2][3]', null],
+      ['messages[1].name.x', 'messages[1]'],
+      ['prompt[2]', 'prompt[2]'],
+      ['prompt', 'prompt'],
+      ['model', null],
+    ] as const)
+      expect(saidIn(place), place).toBe(message)
   })
 
   it('is the untrusted one for whatever a tool result calls itself', () => {

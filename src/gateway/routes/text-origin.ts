@@ -89,12 +89,14 @@ const BESIDE: ReadonlySet<string> = new Set([
   'type', 'role', 'id', 'name', 'call_id', 'tool_call_id', 'tool_use_id', 'status', 'detail', 'media_type', 'ttl', 'phase', 'index', 'signature',
 ]) // prettier-ignore
 const UTTERANCE = /^([^.[\]]+)(?:\[\d+\])?/
+/** The last name of a place. It is sought from where names begin only: from each character of a long one it costs the square of its length. */
+const LAST_MEMBER = /(?:^|[.[\]])([^.[\]]+)(?:\[\d+\])*$/
 
 /** The message, item or document that a text is said in; null for what is not said, but stands beside. @param place as of `originOf`. */
 export function saidIn(place: string): string | null {
   const utterance = UTTERANCE.exec(place)
   if (utterance === null || !CONVERSATION.has(utterance[1]!)) return null
-  const member = /([^.[\]]+)(?:\[\d+\])*$/.exec(place)?.[1] ?? ''
+  const member = LAST_MEMBER.exec(place)?.[1] ?? ''
   return BESIDE.has(member) ? null : utterance[0]
 }
 
@@ -105,7 +107,7 @@ const CHOICE = /^choices\[\d+\]/
 
 /** As `saidIn`, of an answer: its parts, items and blocks are shown one after another, its choices side by side. */
 export function answeredIn(place: string): string | null {
-  const member = /([^.[\]]+)(?:\[\d+\])*$/.exec(place)?.[1] ?? ''
+  const member = LAST_MEMBER.exec(place)?.[1] ?? ''
   if (BESIDE.has(member) || !ANSWERED.test(place)) return null
   return CHOICE.exec(place)?.[0] ?? ANSWER
 }

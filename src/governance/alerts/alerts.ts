@@ -4,7 +4,6 @@ import {
   type AlertSink,
   asRedoubtError,
   type AuditSink,
-  canonicalJson,
   type Clock,
   type EntityUid,
   type ErrorCode,
@@ -17,14 +16,15 @@ import { admitAlert, type StoredAlert } from './alert.ts'
 import type { AlertsConfig } from './config.ts'
 import { Courier, type PlaceHealth, retryDelayMs } from './courier.ts'
 import { MAX_OPEN, type OpenAlert, OpenAlerts } from './open-alerts.ts'
-import type { AlertEnvelope, AlertPlace } from './place.ts'
+import { messageBody, messageId } from './alert-message.ts'
+import type { AlertPlace } from './place.ts'
+import { AlertRecord, SELF } from './record-alerts.ts'
 import { type AlertPage, type AlertQuery, AlertStore, type NewDelivery } from './store.ts'
 
 /** Raised alerts are saved, recorded and sent this often. */
 const TICK_MS = 250
 /** Alerts that wait for a disk that takes nothing; beyond, the oldest are lost, and counted. */
 export const MAX_UNSAVED = 4_000
-const SELF: EntityUid = { type: 'System', id: 'alerts' }
 const TEST_KIND = 'alerts.test'
 
 export interface AlertsHealth {
@@ -102,16 +102,11 @@ class AlertRoom implements Alerts {
   readonly #open: OpenAlerts
   readonly #unsaved = new Set<OpenAlert>()
   readonly #couriers: readonly Courier[]
+  readonly #record: AlertRecord
   readonly #timer: NodeJS.Timeout | null
-  #recording: Promise<void> | null = null
-  /** On the monotonic clock: a log that is down is asked again after a while only. */
-  #recordAfter = Number.NEGATIVE_INFINITY
-  #recordFailures = 0
   #saveAfter = Number.NEGATIVE_INFINITY
   #saveFailures = 0
   #problem: ErrorCode | null = null
-  /** Something may wait to be recorded. */
-  #unrecorded = true
   #malformed = 0
   #lost = 0
   #undelivered = 0
@@ -125,6 +120,7 @@ class AlertRoom implements Alerts {
     this.#open = new OpenAlerts(clock, config.windowSeconds * 1_000)
     for (const alert of this.#store.since(clock.now() - config.windowSeconds * 1_000, MAX_OPEN)) this.#open.resume(alert)
     this.#couriers = places.map((place) => new Courier({ place, store: this.#store, clock, logger, maxAttempts: config.maxAttempts }))
+    this.#record = new AlertRecord({ store: this.#store, couriers: this.#couriers, audit, clock, logger })
     this.#timer = tickMs === 0 ? null : setInterval(() => void this.settle(), tickMs)
     this.#timer?.unref()
   }
@@ -155,25 +151,19 @@ class AlertRoom implements Alerts {
 
   async test(by: EntityUid, requestId?: string): Promise<readonly PlaceAnswer[]> {
     const id = newId('alr')
-    const envelope: AlertEnvelope = {
-      type: 'alert.raise',
-      timestamp: new Date(this.#clock.now()).toISOString(),
-      data: {
-        id,
-        kind: TEST_KIND,
-        severity: 'info',
-        summary: 'this is a test; nothing asks for attention',
-        subject: SELF,
-        key: TEST_KIND,
-        details: {},
-        log: this.#log,
-        ...(requestId === undefined ? {} : { requestId }),
-      },
+    const asked: Alert = {
+      kind: TEST_KIND,
+      severity: 'info',
+      summary: 'this is a test; nothing asks for attention',
+      subject: SELF,
+      key: TEST_KIND,
+      details: {},
+      ...(requestId === undefined ? {} : { requestId }),
     }
-    const body = canonicalJson(envelope)
+    const body = messageBody(id, asked, this.#log, this.#clock.now())
     const answers = await Promise.all(
       this.#couriers.map(async (courier): Promise<PlaceAnswer> => {
-        const problem = await courier.probe({ id: `msg_${id.slice(id.indexOf('_') + 1)}-test-${courier.place.name}`, body })
+        const problem = await courier.probe({ id: messageId(id, 'test', courier.place.name), body })
         return { name: courier.place.name, taken: problem === null, problem }
       }),
     )
@@ -231,20 +221,16 @@ class AlertRoom implements Alerts {
 
   async settle(): Promise<void> {
     this.#save()
-    this.#recording ??= this.#record().finally(() => (this.#recording = null))
-    await Promise.all([this.#recording, ...this.#couriers.map((courier) => courier.run())])
+    await Promise.all([this.#record.settle(), ...this.#couriers.map((courier) => courier.run())])
     // What was delivered meanwhile is on record without waiting for the next turn.
-    this.#recording ??= this.#record().finally(() => (this.#recording = null))
-    await this.#recording
+    await this.#record.settle()
   }
 
   async close(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer)
     this.#save(true)
     await Promise.all(this.#couriers.map((courier) => courier.close()))
-    this.#recordAfter = Number.NEGATIVE_INFINITY
-    await this.#recording
-    await this.#record()
+    await this.#record.close()
   }
 
   /** Never throws: what cannot be saved waits, and shows in `health`. @param anyway also while a failing disk is left alone. */
@@ -260,7 +246,7 @@ class AlertRoom implements Alerts {
       )
       for (const alert of alerts) alert.news = false
       this.#unsaved.clear()
-      this.#unrecorded = true
+      this.#record.note()
       this.#saveFailures = 0
       this.#problem = null
       this.#lost += pruned
@@ -278,85 +264,13 @@ class AlertRoom implements Alerts {
   #deliveriesOf({ id, alert, lastAt }: OpenAlert): readonly NewDelivery[] {
     const takers = this.#couriers.filter((courier) => courier.takes(alert.severity))
     if (takers.length === 0) return []
-    const envelope: AlertEnvelope = {
-      type: 'alert.raise',
-      timestamp: new Date(lastAt).toISOString(),
-      data: {
-        id,
-        kind: alert.kind,
-        severity: alert.severity,
-        summary: alert.summary,
-        subject: { type: alert.subject.type, id: alert.subject.id },
-        key: alert.key,
-        details: alert.details,
-        log: this.#log,
-        ...(alert.requestId === undefined ? {} : { requestId: alert.requestId }),
-        ...(alert.logIndex === undefined ? {} : { logIndex: alert.logIndex }),
-      },
-    }
-    const body = canonicalJson(envelope)
+    const body = messageBody(id, alert, this.#log, lastAt)
     return takers.map(({ place }) => ({
-      // Named after what it says, so that saving the same news twice sends one message.
-      id: `msg_${id.slice(id.indexOf('_') + 1)}-${alert.severity}-${place.name}`,
+      id: messageId(id, alert.severity, place.name),
       place: place.name,
       alertId: id,
       severity: alert.severity,
       body,
     }))
-  }
-
-  /** Brings into the log what it has not taken yet. Never rejects. */
-  async #record(): Promise<void> {
-    for (const courier of this.#couriers) if (courier.takeEnded()) this.#unrecorded = true
-    if (!this.#unrecorded || this.#clock.monotonic() < this.#recordAfter) return
-    this.#unrecorded = false
-    try {
-      for (let alerts = this.#store.unrecorded(); alerts.length > 0; alerts = this.#store.unrecorded())
-        for (const alert of alerts) await this.#recordRaise(alert)
-      for (let ended = this.#store.ended(); ended.length > 0; ended = this.#store.ended())
-        for (const delivery of ended) await this.#recordDelivery(delivery)
-      this.#recordFailures = 0
-    } catch (thrown) {
-      this.#unrecorded = true
-      this.#recordFailures++
-      this.#recordAfter = this.#clock.monotonic() + retryDelayMs(this.#recordFailures)
-      this.#logger.error({ err: asRedoubtError(thrown) }, 'alerts could not be recorded; they are kept and marked')
-    }
-  }
-
-  async #recordRaise(alert: StoredAlert): Promise<void> {
-    const { index } = await this.#audit.record({
-      type: 'alert.raise',
-      actor: SELF,
-      action: 'raise',
-      resource: alert.subject,
-      outcome: 'success',
-      details: {
-        alert: alert.id,
-        kind: alert.kind,
-        severity: alert.severity,
-        summary: alert.summary,
-        key: alert.key,
-        facts: alert.details,
-        ...(alert.logIndex === null ? {} : { logIndex: alert.logIndex }),
-      },
-      ...(alert.requestId === null ? {} : { requestId: alert.requestId }),
-    })
-    this.#store.recorded(alert, index)
-  }
-
-  async #recordDelivery(delivery: ReturnType<AlertStore['ended']>[number]): Promise<void> {
-    const { id, place, alertId, attempts, state, problem } = delivery
-    const done = state === 'delivered'
-    await this.#audit.record({
-      type: 'alert.delivery',
-      actor: SELF,
-      action: 'deliver',
-      resource: { type: 'System', id: `alert-place:${place}` },
-      outcome: done ? 'success' : 'failed',
-      ...(done ? {} : { code: 'ERR_ALERT_DELIVERY' as const }),
-      details: { alert: alertId, message: id, attempts, ...(problem === null ? {} : { problem }) },
-    })
-    this.#store.forget(id)
   }
 }

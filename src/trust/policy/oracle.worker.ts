@@ -6,11 +6,9 @@ import { type OracleReport, runOracle } from './oracle-run.ts'
 export interface OracleShare {
   readonly seed: number
   readonly pairs: number
-  readonly stopAfterMs: number
-  readonly atLeast: number
 }
 
-const { seed, pairs, stopAfterMs, atLeast } = workerData as OracleShare
-const report: OracleReport = runOracle(await loadCedar(), seed, pairs, { stopAfterMs, atLeast })
+const { seed, pairs } = workerData as OracleShare
+const report: OracleReport = runOracle(await loadCedar(), seed, pairs)
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
 parentPort?.postMessage(report)

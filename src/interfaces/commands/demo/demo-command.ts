@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { Command } from 'commander'
 import { asRedoubtError } from '#foundation/core'
 import { accountFilePath, type PrivateJwk, writeAccountFile } from '#trust/client'
+import type { StoredAlert } from '#governance/alerts'
 import type { Client } from '../client.ts'
 import { EXIT, report, run, type Session } from '../program.ts'
 import { chat, score } from './calls.ts'
@@ -25,38 +26,42 @@ interface Step {
 
 /** @param command how to run this command line again, in a process of its own. */
 export function demoCommand(command: readonly string[]): Command {
-  return new Command('demo').description('take a guided tour on objects of its own, each step checked; it removes them again').action(
-    run(async (asked) => {
-      const session = { ...asked, client: await asked.client.asBootstrap() }
-      const tour = new Tour(session.client, command)
-      const stage = new Stage(session, tour)
-      const steps: { name: string; outcome: string; seconds: number }[] = []
-      const started = performance.now()
-      let failed = false
-      try {
-        for (const step of stage.steps()) {
-          const begun = performance.now()
-          const outcome = await step.run()
-          const seconds = (performance.now() - begun) / 1000
-          steps.push({ name: step.name, outcome, seconds })
-          if (!session.output.json) session.output.line(`${step.name.padEnd(46)} ${seconds.toFixed(1).padStart(5)} s  ${outcome}`)
+  return new Command('demo')
+    .description(
+      'take a guided tour on objects of its own, each step checked; it removes them again, and takes note of the alerts that it caused',
+    )
+    .action(
+      run(async (asked) => {
+        const session = { ...asked, client: await asked.client.asBootstrap() }
+        const tour = new Tour(session.client, command)
+        const stage = new Stage(session, tour)
+        const steps: { name: string; outcome: string; seconds: number }[] = []
+        const started = performance.now()
+        let failed = false
+        try {
+          for (const step of stage.steps()) {
+            const begun = performance.now()
+            const outcome = await step.run()
+            const seconds = (performance.now() - begun) / 1000
+            steps.push({ name: step.name, outcome, seconds })
+            if (!session.output.json) session.output.line(`${step.name.padEnd(46)} ${seconds.toFixed(1).padStart(5)} s  ${outcome}`)
+          }
+        } catch (thrown) {
+          failed = true
+          report(asRedoubtError(thrown), session.output)
+        } finally {
+          await stage.clear()
+          tour.close()
         }
-      } catch (thrown) {
-        failed = true
-        report(asRedoubtError(thrown), session.output)
-      } finally {
-        await stage.clear()
-        tour.close()
-      }
-      if (failed) return EXIT.refused
-      const seconds = (performance.now() - started) / 1000
-      session.output.result(
-        { ok: true, steps, proofs: tour.proofs, seconds },
-        `\nas expected in ${seconds.toFixed(0)} s; ${tour.proofs} log proofs checked by separate processes; demo objects removed`,
-      )
-      return EXIT.done
-    }),
-  )
+        if (failed) return EXIT.refused
+        const seconds = (performance.now() - started) / 1000
+        session.output.result(
+          { ok: true, steps, proofs: tour.proofs, seconds },
+          `\nas expected in ${seconds.toFixed(0)} s; ${tour.proofs} log proofs checked by separate processes; demo objects removed, their alerts acknowledged`,
+        )
+        return EXIT.done
+      }),
+    )
 }
 
 /** The objects of one tour; names carry a suffix, so that two tours never meet. */
@@ -210,14 +215,16 @@ class Stage {
         run: async () => {
           const folder = join(this.#session.place.dataDir, 'objects')
           const before = new Set(files(folder))
-          await this.#train(data, name('tampered'))
+          const tampered = name('tampered')
+          await this.#train(data, tampered)
+          this.#cleanups.push(() => this.#acknowledge(tampered))
           const [file] = files(folder).filter((path) => !before.has(path) && path.includes('model'))
           if (file === undefined) throw surprise('the model file was not found in the data directory')
           const bytes = readFileSync(file)
           const last = bytes.byteLength - 1
           bytes[last] = (bytes[last] ?? 0) ^ 1
           writeFileSync(file, bytes)
-          const answer = observedApi(await client.raw(`/api/v1/models/${name('tampered')}/deploy`, { method: 'POST', json: {} }))
+          const answer = observedApi(await client.raw(`/api/v1/models/${tampered}/deploy`, { method: 'POST', json: {} }))
           if (answer.code !== 'ERR_MODEL_SIGNATURE' && answer.code !== 'ERR_CRYPTO_AUTHENTICATION')
             throw surprise(`a tampered file was answered with ${answer.status} ${String(answer.code)}`)
           const entry =
@@ -225,6 +232,7 @@ class Stage {
             (await tour.find({ requestId: answer.requestId, outcome: 'refused' }))
           if (!entry) throw surprise('the log has no entry of the tampered file')
           await tour.prove(entry.index)
+          if ((await this.#acknowledge(tampered)) === 0) throw surprise('no alert was raised of the tampered file')
           return `${answer.status} ${answer.code}, entry ${entry.index} proved`
         },
       },
@@ -234,6 +242,14 @@ class Stage {
   /** Removes what was made, last first; what cannot be removed does not hide why the tour ended. */
   async clear(): Promise<void> {
     for (const cleanup of this.#cleanups.reverse()) await cleanup().catch(() => undefined)
+  }
+
+  /** Takes note of the alerts about one model of the tour: nobody is to look for what was only shown. @returns how many there were. */
+  async #acknowledge(model: string): Promise<number> {
+    const { alerts } = await this.#client.call<{ alerts: readonly StoredAlert[] }>('/alerts?limit=1000')
+    const own = alerts.filter(({ subject }) => subject.type === 'Model' && subject.id === model)
+    for (const { id } of own) await this.#client.call(`/alerts/${id}/acknowledge`, { method: 'POST' })
+    return own.length
   }
 
   async #train(dataset: string, model: string): Promise<string> {
