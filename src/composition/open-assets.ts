@@ -57,7 +57,12 @@ export async function openAssets(
     transformRuns: new TransformRuns(clock),
     runTransform: (ask) => runTransform(running, ask),
     collections: startCollections({ ...common, datasets, digestKey, codeDigest, environment: profile, logger }, closers),
-    registry: openRegistry({ ...common, environment: profile, signedBefore: keyring.signedBefore('model-signing') }),
+    registry: openRegistry({
+      ...common,
+      environment: profile,
+      signedBefore: keyring.signedBefore('model-signing'),
+      madeOf: (name, version) => datasets.madeOf(name, version),
+    }),
     pipelines: openPipelines({ database, audit, clock }),
     confidential: await openConfidential({
       ...common,

@@ -49,6 +49,7 @@ export async function openErasing(path: string, closers: Closers, options: Omit<
 function erasable({ datasets, collections, confidential }: Erased, holds: Pick<Holds, 'heldSubjects'>): ErasableData {
   return {
     names: () => [...new Set(datasets.list().map(({ name }) => name))],
+    madeOf: (name) => datasets.madeOf(name),
     async withRowsOf(pseudonym, use) {
       // Rows that are in no version yet would be missed.
       await collections.cutAll({ by: use.principal, requestId: use.requestId })

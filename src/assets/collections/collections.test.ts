@@ -5,7 +5,7 @@ import { MemoryFolder } from '#foundation/storage'
 import { memorySealer } from '../../../test/evaluation/memory-datasets.ts'
 import { MAX_UNDER_WAY_BYTES } from './back-pressure.ts'
 import { visits, World } from './collections.fixtures.ts'
-import { APP, MAKER, USE, VISITS, visit } from './visits.fixtures.ts'
+import { APP, COLUMNS, MAKER, USE, VISITS, visit } from './visits.fixtures.ts'
 import { FOLDER } from './segment-files.ts'
 
 let world: World
@@ -48,6 +48,31 @@ describe('collecting rows', () => {
     expect(await world.rows(1)).toEqual(visits(5))
     expect(await world.rows(2)).toEqual([...visits(5), { patient: 'last', age: null, weight: null }])
     expect(world.collections.get('visits')).toMatchObject({ version: 2, state: 'open' })
+  })
+
+  it('makes versions whose rows came of what the rows before came of (A1, A9)', async () => {
+    async function* made() {
+      yield { rows: 1, columns: COLUMNS.map(({ name, type }) => (type === 'text' ? { name, type, values: ['ann'] } : { name, type, values: Float64Array.of(1) })) } // prettier-ignore
+    }
+    const sources = [{ name: 'stays', version: 1, digest: 'b'.repeat(64) }]
+    const transform = { name: 't', version: 1, digest: 'a'.repeat(64) }
+    const { name, subject, sensitivity, purposes, legalBasis } = VISITS
+    await world.datasets.write(made(), {
+      name,
+      subject,
+      sensitivity,
+      purposes,
+      legalBasis,
+      columns: COLUMNS,
+      by: MAKER,
+      event: 'data.transform',
+      details: () => ({}),
+      bytes: () => 1,
+      derivedFrom: { transform, sources, codeDigest: 'c'.repeat(64), person: MAKER },
+    })
+    await world.append(visits(1))
+    expect(await cut()).toMatchObject({ version: 2, rows: 2 })
+    expect(world.datasets.madeOf('visits', 2)).toEqual(['stays', 'visits'])
   })
 
   it('finds the rows of a person by the subject index of a version (A9, D4)', async () => {

@@ -32,6 +32,7 @@ export function makeVersion(
     sensitivity,
     purposes,
     legalBasis,
+    after: base ?? undefined,
     event: 'data.cut',
     bytes: () => (base?.bytes ?? 0) + sealed.bytes,
     details: () => ({

@@ -1,5 +1,6 @@
 import { asRedoubtError, type DataScan, RedoubtError } from '#foundation/core'
 import { type Database, migrate, transaction } from '#foundation/storage'
+import { type Ancestry, ANCESTRY_MIGRATION, openAncestry, type VersionName } from './ancestry.ts'
 import type { DatasetVersion, DerivedFrom } from './dataset-version.ts'
 
 /** What SQL knows of data sets: names, types, counts, digests. Never a value of a row. */
@@ -23,6 +24,7 @@ const MIGRATIONS = [
    CREATE TABLE dataset_shreds (name TEXT PRIMARY KEY, shredded_at INTEGER NOT NULL)`,
   // Of what transforms made a version: names, numbers, digests.
   `CREATE TABLE dataset_derivations (id TEXT PRIMARY KEY, derived_from TEXT NOT NULL)`,
+  ANCESTRY_MIGRATION,
 ]
 
 interface Row {
@@ -67,10 +69,21 @@ export interface ErasureMark extends Pick<ErasedVersion, 'before' | 'rows' | 'gr
   readonly at: number
 }
 
+/** What comes into the catalogue with a version. */
+export interface AddedWith {
+  readonly derivedFrom?: DerivedFrom | undefined
+  /** Versions whose rows went into it. */
+  readonly sources?: readonly VersionName[]
+  /** Done in the transaction; what it throws undoes all. */
+  readonly also?: () => void
+}
+
 export interface Catalogue {
   nextVersion(name: string): number
-  /** One durable transaction. @param also is done in it; what it throws undoes all. */
-  add(version: DatasetVersion, scan: DataScan | null, also?: () => void, derivedFrom?: DerivedFrom): void
+  /** One durable transaction. */
+  add(version: DatasetVersion, scan: DataScan | null, more?: AddedWith): void
+  /** Of which data sets a version's rows came. */
+  readonly ancestry: Pick<Ancestry, 'ofVersion' | 'ofName'>
   /** What was found at its import; null where nothing looked. */
   scanOf(id: string): DataScan | null
   /** Of what a transform made it; null where none did. */
@@ -101,6 +114,7 @@ export interface Catalogue {
 export function openCatalogue(database: Pick<Database, 'raw'>): Catalogue {
   migrate(database, 'datasets', MIGRATIONS)
   const { raw } = database
+  const ancestry = openAncestry(database)
   const insert = raw.prepare(
     `INSERT INTO datasets (id, name, version, digest, row_count, byte_count, group_count, column_list, label, subject, sensitivity, purposes, legal_basis, created_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -144,7 +158,8 @@ export function openCatalogue(database: Pick<Database, 'raw'>): Catalogue {
   const one = (row: unknown): DatasetVersion | null => (row === undefined ? null : toVersion(row as Row))
   return {
     nextVersion: (name) => ((lastVersion.get(name) as { last_version: number } | undefined)?.last_version ?? 0) + 1,
-    add(v, scan, also, derivedFrom) {
+    ancestry,
+    add(v, scan, { derivedFrom, sources = [], also } = {}) {
       allOrNothing(database, () => {
         insert.run(
           v.id,
@@ -165,6 +180,7 @@ export function openCatalogue(database: Pick<Database, 'raw'>): Catalogue {
         remember.run(v.name, v.version)
         if (scan) insertScan.run(v.id, JSON.stringify(scan))
         if (derivedFrom) insertDerivation.run(v.id, JSON.stringify(derivedFrom))
+        ancestry.add(v, sources)
         also?.()
       })
     },

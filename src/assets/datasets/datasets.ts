@@ -1,4 +1,5 @@
 import {
+  asRedoubtError,
   type AuditSink,
   type Clock,
   type ColumnScanner,
@@ -75,6 +76,8 @@ export interface Datasets {
   current(version: Pick<DatasetVersion, 'id'>): DatasetVersion | null
   /** Of what a transform made it; null where none did. */
   derivedFrom(version: DatasetVersion): DerivedFrom | null
+  /** Names of the data sets that rows of it came of, through all that was made in between; of one version, which may be gone, or of all there are. */
+  madeOf(name: string, version?: number): readonly string[]
   /** All versions, by name and number. */
   list(): readonly DatasetVersion[]
   /** @param version the latest when left out. */
@@ -110,10 +113,10 @@ export interface Datasets {
   withRowsOf(pseudonym: string, use: KeyUse): Promise<readonly string[]>
   /**
    * Removes all versions of a name; recorded as `data.remove`. @returns how many.
-   * @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, or for a person of whom it holds rows.
+   * @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, for one that its rows came of, or for a person of whom it holds rows.
    */
   remove(name: string, use: KeyUse): Promise<number>
-  /** @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, or for a person of whom it holds rows. */
+  /** @throws {RedoubtError} `ERR_LEGAL_HOLD`, as `remove`. */
   demandNotHeld(name: string, use: KeyUse): Promise<void>
   /**
    * Takes a person's rows out of every version of a data set; each is recorded as `data.erase` before it takes effect, and for every
@@ -151,7 +154,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
   const versionsOf = (name: string): DatasetVersion[] => catalogue.list().filter((version) => version.name === name)
   const removable = async (name: string, use: KeyUse): Promise<DatasetVersion[]> => {
     const versions = versionsOf(name)
-    holds.demandNone({ dataset: name })
+    holds.demandNone({ dataset: name, madeOf: catalogue.ancestry.ofName(name) })
     const held = holds.heldSubjects()
     if (held.length > 0)
       for (const version of versions)
@@ -172,6 +175,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
     commit: (seal, ask) => commitVersion({ ...options, catalogue, serialise }, seal, ask),
     current: ({ id }) => catalogue.byId(id),
     derivedFrom: ({ id }) => catalogue.derivedFrom(id),
+    madeOf: (name, version) => (version === undefined ? catalogue.ancestry.ofName(name) : catalogue.ancestry.ofVersion({ name, version })),
     list: () => catalogue.list(),
     get: (name, version) => catalogue.get(name, version),
     scan: (version) => catalogue.scanOf(version.id),
@@ -211,7 +215,15 @@ export function openDatasets(options: DatasetsOptions): Datasets {
     async remove(name, use) {
       const versions = await removable(name, use)
       if (versions.length === 0) throw new RedoubtError('ERR_DATA_UNKNOWN', `there is no data set \`${name}\``)
-      await audit.record(dataEvent('data.remove', use, { versions: versions.map((version) => version.version) }))
+      const event = dataEvent('data.remove', use, { versions: versions.map((version) => version.version) })
+      await audit.record(event)
+      try {
+        // One that was set meanwhile counts.
+        await removable(name, use)
+      } catch (thrown) {
+        await audit.record({ ...event, outcome: 'failed', code: asRedoubtError(thrown).code }).catch(() => undefined)
+        throw thrown
+      }
       const removed = catalogue.removeAll(name)
       forget(removed)
       return removed.length

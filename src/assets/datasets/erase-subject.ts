@@ -45,7 +45,7 @@ export async function eraseFromVersion(ports: ErasePorts, version: DatasetVersio
   const { manifest, index } = opened
   const rows = findRows(index, ask.pseudonym)
   if (rows.length === 0) return
-  const kept = { pseudonym: ask.pseudonym, dataset: version.name }
+  const kept = { pseudonym: ask.pseudonym, dataset: version.name, madeOf: ports.catalogue.ancestry.ofName(version.name) }
   ports.holds.demandNone(kept)
   const erasures = version.erasures + 1
   const { groups, profile, replaced } = await rewriteGroups(ports, reader, manifest, rowFlags(version.rows, rows), ask, use)

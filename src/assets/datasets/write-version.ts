@@ -1,5 +1,6 @@
 import { asRedoubtError, type DataScan, type EntityUid, type JsonObject, newId } from '#foundation/core'
 import type { KeyUse } from '#trust/keys'
+import type { VersionName } from './ancestry.ts'
 import type { ImportedVersion, RowGroup } from './dataset-version.ts'
 import { type ImportPorts, removeObjects } from './import-dataset.ts'
 import { describeForAudit } from './manifest.ts'
@@ -16,6 +17,8 @@ export interface CommitOptions extends VersionFacts {
   readonly event: string
   /** What else is in it: no values. Asked when all rows are sealed. */
   readonly details: () => JsonObject
+  /** The version that it goes on from, whose rows are in it. */
+  readonly after?: VersionName | undefined
   /** What is known to be in its columns; in place of what was found while it was sealed. */
   readonly scan?: DataScan | null | undefined
   /** Asked before the version is recorded, in the turn in which nothing is erased; what it throws makes the version not exist. */
@@ -105,7 +108,9 @@ async function commitSealed(
       ...(scan ? { scan: scanForAudit(scan, options.sensitivity) } : {}),
     },
   })
-  ports.catalogue.add(sealed.version, scan, () => options.commit?.(version), options.derivedFrom)
+  const { derivedFrom, after } = options
+  const sources = [...(derivedFrom?.sources ?? []), ...(after ? [after] : [])]
+  ports.catalogue.add(sealed.version, scan, { derivedFrom, sources, also: () => options.commit?.(version) })
   return version
 }
 

@@ -32,13 +32,14 @@ export async function record(
   name: string,
   details: JsonObject,
   requestId?: string,
+  failed?: RedoubtError['code'],
 ): Promise<void> {
   await audit.record({
     type,
     actor: uidOf(by),
     action,
     resource: modelUid(name),
-    outcome: 'success',
+    ...(failed === undefined ? { outcome: 'success' } : { outcome: 'failed', code: failed }),
     details,
     ...(requestId === undefined ? {} : { requestId }),
   })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { RedoubtError } from '#foundation/core'
 import { adultLike, encodeModel, mlp, mlpGraph, sklearnClassifier } from '../../../test/fixtures/onnx-models.ts'
 import { ask, memoryRegistry, PERSON, USE } from '../../../test/fixtures/memory-registry.ts'
 import { isVerifiedModel, type Registry, type StagedModel, type VerifiedModel, verifyModel } from './index.ts'
@@ -22,6 +23,43 @@ const row = (name = 'adult', version = 1) =>
   }
 const update = (column: string, value: string, version = 1): void =>
   void world.database.raw.prepare(`UPDATE model_versions SET ${column} = ? WHERE version = ?`).run(value, version)
+
+describe('a model whose data are under a legal hold (A1)', () => {
+  it('is not removed while a hold is on what it learned from, or on what that came of', async () => {
+    const holdOn = (held: string): void => {
+      world.held.demandNone = ({ madeOf = [] }) => {
+        if (madeOf.includes(held)) throw new RedoubtError('ERR_LEGAL_HOLD')
+      }
+    }
+    await registry.register(ask(mlp(1)))
+    await registry.register(ask(mlp(2)))
+    const outcome = (): Promise<string> =>
+      registry.remove('adult', PERSON).then(
+        () => 'removed',
+        (error: RedoubtError) => error.code,
+      )
+    world.ancestors.set('adult/1', ['census'])
+    for (const held of ['adult', 'census']) {
+      holdOn(held)
+      expect([held, await outcome(), registry.list().length]).toEqual([held, 'ERR_LEGAL_HOLD', 2])
+    }
+    expect(world.audit.of('model.remove')).toEqual([])
+    // One that is set while the removal is put on record.
+    world.held.demandNone = () => undefined
+    world.audit.failing = (type) => {
+      if (type === 'model.remove') holdOn('census')
+      return false
+    }
+    expect([await outcome(), registry.list().length]).toEqual(['ERR_LEGAL_HOLD', 2])
+    expect(world.audit.of('model.remove').map(({ outcome: ended, code }) => [ended, code])).toEqual([
+      ['success', undefined],
+      ['failed', 'ERR_LEGAL_HOLD'],
+    ])
+    world.audit.failing = () => false
+    holdOn('another')
+    expect([await outcome(), registry.list().length]).toEqual(['removed', 0])
+  })
+})
 
 describe('registering a model', () => {
   it('makes an immutable version whose name is the digest of its file, with lineage (C10)', async () => {

@@ -1,5 +1,13 @@
 import type { KeyObject } from 'node:crypto'
-import { asRedoubtError, type AuditSink, type Clock, type EntityFacts, type EntityUid, RedoubtError } from '#foundation/core'
+import {
+  asRedoubtError,
+  type AuditSink,
+  type Clock,
+  type EntityFacts,
+  type EntityUid,
+  type LegalHolds,
+  RedoubtError,
+} from '#foundation/core'
 import type { Database, DurableFolder } from '#foundation/storage'
 import type { Keys, KeyUse, SealedObjects } from '#trust/keys'
 import { KnownVersions } from './known-versions.ts'
@@ -59,7 +67,7 @@ export interface Registry {
   release(name: string, version: number, by: EntityUid, reason: string, options?: ActOptions): Promise<ModelVersion>
   /**
    * Removes all versions of a name with their files and deployments; recorded before anything goes. The record keeps the digests.
-   * @returns how many. @throws {RedoubtError} `ERR_MODEL_UNKNOWN`.
+   * @returns how many. @throws {RedoubtError} `ERR_MODEL_UNKNOWN`; `ERR_LEGAL_HOLD` for a data set that one of them learned from, or that its rows came of.
    */
   remove(name: string, by: EntityUid, options?: ActOptions): Promise<number>
   /** @returns the OpenSSF Model Signing bundle (JSON) over `model.onnx` and `lineage.json`. */
@@ -82,6 +90,10 @@ export function openRegistry(options: {
   readonly environment: 'development' | 'production'
   /** Public keys that signed models before the present one. */
   readonly signedBefore?: readonly KeyObject[]
+  /** What may not be destroyed now. */
+  readonly holds: Pick<LegalHolds, 'demandNone'>
+  /** Names of the data sets that rows of a version came of. */
+  readonly madeOf: (dataset: string, version: number) => readonly string[]
 }): Registry {
   const tables = openTables(options.database)
   const files = openModelFiles(options.objects, options.keys)
@@ -98,6 +110,11 @@ export function openRegistry(options: {
     const result = queue.then(work)
     queue = result.catch(() => undefined)
     return result
+  }
+
+  function demandNotHeld(removed: readonly ModelVersion[]): void {
+    for (const { dataset } of removed.map(({ lineage }) => lineage))
+      if (dataset) options.holds.demandNone({ madeOf: [dataset.name, ...options.madeOf(dataset.name, dataset.version)] })
   }
 
   return {
@@ -140,8 +157,18 @@ export function openRegistry(options: {
       inTurn(async () => {
         const removed = versions.listOf(name)
         if (removed.length === 0) throw new RedoubtError('ERR_MODEL_UNKNOWN')
+        demandNotHeld(removed)
         const digests = removed.map(({ version, digest }) => ({ version, digest }))
-        await record(parts, 'model.remove', 'erase', by, name, { versions: digests }, actOptions.requestId)
+        const onRecord = (failed?: RedoubtError['code']): Promise<void> =>
+          record(parts, 'model.remove', 'erase', by, name, { versions: digests }, actOptions.requestId, failed)
+        await onRecord()
+        try {
+          // One that was set meanwhile counts.
+          demandNotHeld(removed)
+        } catch (thrown) {
+          await onRecord(asRedoubtError(thrown).code).catch(() => undefined)
+          throw thrown
+        }
         const paths = removed.flatMap(({ version }) => {
           const row = tables.version(name, version)
           return row ? [row.object_path, ...(row.source_path === null ? [] : [row.source_path])] : []

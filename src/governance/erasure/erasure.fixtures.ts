@@ -24,6 +24,8 @@ export interface World {
   readonly done: string[]
   /** Rows of people by data set; gone when erased. */
   readonly rows: Map<string, string[]>
+  /** Data sets that others were made of, by what was made. */
+  readonly madeOf: Map<string, string[]>
   /** Called before each step; throws to make it fail. */
   step: (what: string) => void
   /** The key store, and what lies beside the data. */
@@ -42,6 +44,7 @@ export function newWorld(): World {
       ['cards', ['ada']],
       ['other', ['bob']],
     ]),
+    madeOf: new Map(),
     step: () => undefined,
     keyStore: openDatabase(':memory:'),
     known: openDatabase(':memory:'),
@@ -98,10 +101,11 @@ async function openRoom(world: World) {
     sealer: { pseudonym: pseudonymOf },
     data: {
       names: () => [...world.rows.keys()],
+      madeOf: (name) => world.madeOf.get(name) ?? [],
       withRowsOf: async (pseudonym) =>
         [...world.rows].filter(([, people]) => people.some((who) => pseudonymOf(who) === pseudonym)).map(([name]) => name),
       async eraseSubject(name, { pseudonym, erasure }) {
-        room.holds.demandNone({ pseudonym, dataset: name })
+        room.holds.demandNone({ pseudonym, dataset: name, madeOf: world.madeOf.get(name) ?? [] })
         act(`erase from ${name}`)
         const left = (world.rows.get(name) ?? []).filter((who) => pseudonymOf(who) !== pseudonym)
         const rows = (world.rows.get(name)?.length ?? 0) - left.length
@@ -111,7 +115,7 @@ async function openRoom(world: World) {
         return erased.get(id) ?? []
       },
       async demandNotHeld(name) {
-        room.holds.demandNone({ dataset: name })
+        room.holds.demandNone({ dataset: name, madeOf: world.madeOf.get(name) ?? [] })
         for (const who of world.rows.get(name) ?? []) room.holds.demandNone({ pseudonym: pseudonymOf(who) })
       },
       async shred(name) {

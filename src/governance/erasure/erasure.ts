@@ -33,11 +33,13 @@ export interface Erasure {
 export interface ErasableData {
   /** Names of all data sets. */
   names(): readonly string[]
+  /** Names of the data sets that rows of one came of. */
+  madeOf(name: string): readonly string[]
   /** Names of those that hold rows about a person. */
   withRowsOf(pseudonym: string, use: KeyUse): Promise<readonly string[]>
   /** @returns all that this erasure took, in this call and before. */
   eraseSubject(name: string, ask: EraseSubjectAsk, use: KeyUse): Promise<readonly ErasedRows[]>
-  /** @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, or for a person of whom it holds rows. */
+  /** @throws {RedoubtError} `ERR_LEGAL_HOLD` for the data set, for one that its rows came of, or for a person of whom it holds rows. */
   demandNotHeld(name: string, use: KeyUse): Promise<void>
   /** @returns how many sealed objects there were, and the key-encryption keys that are destroyed, `ID/VERSION`. */
   shred(name: string, erasure: string, use: KeyUse): Promise<{ readonly objects: number; readonly keys: readonly string[] }>

@@ -189,6 +189,21 @@ describe('a legal hold', () => {
     expect((await erasures.eraseSubject(ask, OFFICER)).doneAt).not.toBeNull()
   })
 
+  it('on a data set refuses what was made of its rows, and says of which', async () => {
+    const { erasures, holds, on } = await hold()
+    world.madeOf.set('cards', ['loans', 'archive'])
+    const { id } = await on('archive', 'dataset')
+    for (const refused of [erasures.eraseSubject(ask, OFFICER), erasures.eraseSubject({ ...ask, dataset: 'cards' }, OFFICER), erasures.shred('cards', 'unlawful', OFFICER)])
+      expect(await refused.then(() => null, (error: RedoubtError) => [error.code, error.message, error.evidence])).toEqual([
+        'ERR_LEGAL_HOLD',
+        `it is made of rows of the data set \`archive\`, which is under a legal hold until 2026-01-02T00:00:00.000Z, set by \`officer\` (\`${id}\`)`,
+        { hold: id, until, setByType: 'User', setById: 'officer' },
+      ]) // prettier-ignore
+    expect([world.done, erasures.list(), world.events.map(({ type }) => type)]).toEqual([[], [], ['hold.set']])
+    await holds.lift(id, 'settled', OFFICER)
+    expect((await erasures.eraseSubject(ask, OFFICER)).doneAt).not.toBeNull()
+  })
+
   it('refuses to shred, until it is lifted', async () => {
     const { erasures, holds, on } = await hold()
     const { id } = await on('loans', 'dataset')

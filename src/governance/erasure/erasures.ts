@@ -196,7 +196,7 @@ export function openErasures({ statements, database, holds, keys, sealer, data, 
         const datasets = ask.dataset === undefined ? await data.withRowsOf(pseudonym, use) : [ask.dataset]
         // All of it is asked before any of it is destroyed.
         holds.demandNone({ pseudonym })
-        for (const dataset of datasets) holds.demandNone({ dataset })
+        for (const dataset of datasets) holds.demandNone({ dataset, madeOf: data.madeOf(dataset) })
         ask.signal?.throwIfAborted()
         const destroysKey = ask.dataset === undefined
         const by = { type: use.principal.type, id: use.principal.id }

@@ -95,20 +95,20 @@ export function openHolds({
     })
   }
   return {
-    demandNone({ pseudonym, dataset }) {
-      for (const [kind, target] of [
-        ['subject', pseudonym],
-        ['dataset', dataset],
-      ] as const) {
-        if (target === undefined) continue
-        const [row] = statements.all<Row>(
+    demandNone({ pseudonym, dataset, madeOf = [] }) {
+      const on = (kind: HoldTarget['kind'], target: string): Row | undefined =>
+        statements.all<Row>(
           `SELECT * FROM holds WHERE kind = ? AND target = ? AND ${IN_FORCE} ORDER BY until DESC LIMIT 1`,
           kind,
           target,
           clock.now(),
-        )
-        if (row !== undefined) throw refusal(row)
+        )[0]
+      const demand = (row: Row | undefined, what: string): void => {
+        if (row !== undefined) throw refusal(row, what)
       }
+      if (pseudonym !== undefined) demand(on('subject', pseudonym), 'a person is')
+      if (dataset !== undefined) demand(on('dataset', dataset), 'the data set is')
+      for (const source of madeOf) demand(on('dataset', source), `it is made of rows of the data set \`${source}\`, which is`)
     },
     heldSubjects: () =>
       statements
@@ -153,13 +153,9 @@ export function openHolds({
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8')
 
 /** Who set it and until when, and nothing of whom it is about. */
-function refusal({ id, until, set_by_type, set_by_id, kind }: Row): RedoubtError {
+function refusal({ id, until, set_by_type, set_by_id }: Row, what: string): RedoubtError {
   const day = new Date(until).toISOString()
-  return new RedoubtError(
-    'ERR_LEGAL_HOLD',
-    `${kind === 'subject' ? 'a person' : 'the data set'} is under a legal hold until ${day}, set by \`${set_by_id}\``,
-    {
-      evidence: { hold: id, until, setByType: set_by_type, setById: set_by_id },
-    },
-  )
+  return new RedoubtError('ERR_LEGAL_HOLD', `${what} under a legal hold until ${day}, set by \`${set_by_id}\` (\`${id}\`)`, {
+    evidence: { hold: id, until, setByType: set_by_type, setById: set_by_id },
+  })
 }
