@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { AuditEvent, ErrorCode } from '#foundation/core'
 import { type Circumstances, DAY_MS, SCORER, START, TestConditions } from './conditions.fixtures.ts'
-import { watchConduct } from './conditions.ts'
+import { watchConduct } from './watch-conduct.ts'
 import { conditionsConfig } from './config.ts'
 
 const HOUR_MS = 3_600_000

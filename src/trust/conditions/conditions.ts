@@ -18,6 +18,7 @@ import { Deviations } from './deviations.ts'
 import { explanationOf, type RiskExplanation } from './explain.ts'
 import { ForwardTime } from './forward-time.ts'
 import { endpointName, Habits, type Seen, SLOT_MS } from './habits.ts'
+import { KnownCallers } from './known-callers.ts'
 import { Networks } from './networks.ts'
 import type { LocalTime } from './organisation-time.ts'
 import { Places } from './places.ts'
@@ -110,10 +111,7 @@ class ConditionsRoom implements Conditions {
   readonly #store: HabitStore
   /** All times but those of the calendar are by this one. */
   readonly #time: ForwardTime
-  /** By type, then id: nothing is joined for a look-up. */
-  readonly #types = new Map<string, Map<string, Habits>>()
-  readonly #changed = new Set<Habits>()
-  readonly #forgotten = new Set<EntityUid>()
+  readonly #known: KnownCallers
   /** Weights are in units of this moment. */
   readonly #landmark: number
   readonly #halfLifeMs: number
@@ -123,7 +121,6 @@ class ConditionsRoom implements Conditions {
   #judged: Judged = NOTHING_JUDGED
   readonly #points = new Float64Array(REASONS.length)
   readonly #timer: NodeJS.Timeout | null
-  #size = 0
   #unitSlot = Number.NaN
   #unit = 1
   #problem: ErrorCode | null = null
@@ -137,10 +134,11 @@ class ConditionsRoom implements Conditions {
     this.#deviations = new Deviations(options)
     this.#places = new Places({ networks: new Networks(config.networks), countries, hashKey })
     this.#store = new HabitStore(database)
+    this.#known = new KnownCallers(config.maxPrincipals)
     this.#time = new ForwardTime(clock, this.#store.latest())
     this.#landmark = this.#time.now()
     const make = (uid: EntityUid, since: number): Habits => new Habits(uid, since, REASONS.length)
-    for (const habits of this.#store.load(config.maxPrincipals, make, (savedAt) => this.#unitAt(savedAt))) this.#keep(habits)
+    for (const habits of this.#store.load(config.maxPrincipals, make, (savedAt) => this.#unitAt(savedAt))) this.#known.keep(habits)
     const interval = options.saveIntervalMs ?? SAVE_INTERVAL_MS
     this.#timer = interval === 0 ? null : setInterval(() => this.#saveQuietly(), interval)
     this.#timer?.unref()
@@ -150,7 +148,7 @@ class ConditionsRoom implements Conditions {
     const at = this.#time.at(request.receivedAt)
     const place = this.#places.at(request.sourceAddress)
     const moment = this.#options.localTime.at(request.receivedAt)
-    const habits = this.#types.get(principal.type)?.get(principal.id)
+    const habits = this.#known.get(principal)
     let firstSeenNetwork = false
     let firstSeenDevice = false
     let risk = 0
@@ -164,14 +162,14 @@ class ConditionsRoom implements Conditions {
     }
     // Whoever may not go on as itself does not go on through a service.
     const { actingFor } = request
-    const person = actingFor === undefined ? undefined : this.#types.get(actingFor.type)?.get(actingFor.id)
+    const person = actingFor === undefined ? undefined : this.#known.get(actingFor)
     if (person !== undefined) risk = Math.max(risk, standing(person, at))
     return { workingHours: moment.workingHours, network: place.network, country: place.country, firstSeenNetwork, firstSeenDevice, risk }
   }
 
   note(principal: EntityUid, request: ConditionRequest, allowed: boolean, freshFactors: boolean): void {
     const at = this.#time.at(request.receivedAt)
-    const habits = this.#habitsOf(principal, at)
+    const habits = this.#known.get(principal) ?? this.#known.keep(new Habits(principal, at, REASONS.length))
     const learning = this.#learns(habits, at)
     const { networkKey } = this.#places.at(request.sourceAddress)
     if (this.#judged.request !== request || this.#judged.habits !== habits) {
@@ -194,7 +192,7 @@ class ConditionsRoom implements Conditions {
     }
     if (asked.endpoint !== undefined) habits.mix.note(asked.endpoint, slot, at, asked.mixBits)
     if (allowed && asked.endpoint !== undefined) habits.useEndpoint(asked.endpoint, slot, weight)
-    this.#changed.add(habits)
+    this.#known.change(habits)
     if (risk >= this.#options.config.alertAt) this.#deviations.tell(habits, at)
     else if (risk < this.#options.config.alertAt - CALM) habits.alerted = false
   }
@@ -203,8 +201,7 @@ class ConditionsRoom implements Conditions {
     const keys = keysUsed(event)
     if (keys === 0 && (event.outcome === 'success' || event.code === undefined)) return
     const service = event.details?.['onBehalfBy']
-    const habits =
-      typeof service === 'string' ? this.#types.get('ServiceAccount')?.get(service) : this.#types.get(event.actor.type)?.get(event.actor.id)
+    const habits = this.#known.get(typeof service === 'string' ? { type: 'ServiceAccount', id: service } : event.actor)
     if (habits === undefined) return
     const now = this.#time.now()
     if (keys > 0) {
@@ -222,36 +219,31 @@ class ConditionsRoom implements Conditions {
       if (weight === 0 || habits.risk >= this.#options.config.alertAt) return
       habits.refuse(now, weight)
     } else return
-    this.#changed.add(habits)
+    this.#known.change(habits)
   }
 
   explain(principal: EntityUid): RiskExplanation | null {
-    const habits = this.#types.get(principal.type)?.get(principal.id)
+    const habits = this.#known.get(principal)
     if (habits === undefined) return null
     return explanationOf(habits, this.#learns(habits, this.#time.now()), this.#time)
   }
 
   health(): ConditionsHealth {
-    return { principals: this.#size, countryFile: this.#options.countries.file, problem: this.#problem }
+    return { principals: this.#known.size, countryFile: this.#options.countries.file, problem: this.#problem }
   }
 
   save(): void {
-    const changed: Habits[] = []
-    for (const habits of this.#changed) {
-      if (changed.length === MAX_SAVED_AT_ONCE) break
-      changed.push(habits)
-    }
-    if (changed.length + this.#forgotten.size === 0) return
+    const { changed, forgotten } = this.#known.unsaved(MAX_SAVED_AT_ONCE)
+    if (changed.length + forgotten.size === 0) return
     const now = this.#time.now()
-    this.#store.save(changed, this.#forgotten, now, this.#unitAt(now))
-    for (const habits of changed) this.#changed.delete(habits)
-    this.#forgotten.clear()
+    this.#store.save(changed, forgotten, now, this.#unitAt(now))
+    this.#known.saved(changed)
     this.#problem = null
   }
 
   async close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer)
-    while (this.#changed.size + this.#forgotten.size > 0) {
+    while (this.#known.hasUnsaved) {
       this.#saveQuietly()
       if (this.#problem !== null) return
     }
@@ -305,44 +297,5 @@ class ConditionsRoom implements Conditions {
       this.#unitSlot = slot
     }
     return this.#unit
-  }
-
-  #habitsOf(principal: EntityUid, at: number): Habits {
-    const known = this.#types.get(principal.type)?.get(principal.id)
-    if (known !== undefined) return known
-    const made = new Habits(principal, at, REASONS.length)
-    this.#keep(made)
-    return made
-  }
-
-  #keep(habits: Habits): void {
-    const { type, id } = habits.uid
-    let ofType = this.#types.get(type)
-    if (ofType === undefined) this.#types.set(type, (ofType = new Map()))
-    if (this.#size >= this.#options.config.maxPrincipals) this.#forgetOne()
-    ofType.set(id, habits)
-    this.#size++
-  }
-
-  /** Looks at all, which is rare: callers beyond the bound are made by an administrator, one by one. */
-  #forgetOne(): void {
-    let oldest: Habits | null = null
-    for (const ofType of this.#types.values())
-      for (const habits of ofType.values()) if (oldest === null || habits.lastAt < oldest.lastAt) oldest = habits
-    if (oldest === null) return
-    this.#types.get(oldest.uid.type)?.delete(oldest.uid.id)
-    this.#changed.delete(oldest)
-    this.#forgotten.add(oldest.uid)
-    this.#size--
-  }
-}
-
-/** A sink that records in `audit` and tells the conditions of it: refusals of a caller, wherever they were given, raise its risk. */
-export function watchConduct(audit: AuditSink, conditions: Pick<Conditions, 'observe'>): AuditSink {
-  return {
-    record(event) {
-      conditions.observe(event)
-      return audit.record(event)
-    },
   }
 }

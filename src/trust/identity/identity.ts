@@ -9,7 +9,6 @@ import {
   type EntityUid,
   type ErrorCode,
   RedoubtError,
-  type Role,
   type SubjectSealer,
 } from '#foundation/core'
 import { type Database, migrate } from '#foundation/storage'
@@ -19,7 +18,7 @@ import { subscriberOf } from '#trust/conditions'
 import type { Keys } from '#trust/keys'
 import { Accounts } from './accounts.ts'
 import type { CreatedAccount, NewAccount } from './new-account.ts'
-import { describe, type ServiceAccount } from './service-account.ts'
+import { type ServiceAccounts, serviceAccounts } from './service-accounts.ts'
 import { Artifacts } from './artifacts.ts'
 import { Authenticator, type Principal, type Refusal } from './authenticator.ts'
 import { createAuthorizationServer } from './authorization-server.ts'
@@ -27,9 +26,8 @@ import { type IdentityConfig, identityConfig } from './config.ts'
 import { Denylist } from './denylist.ts'
 import { enrolmentPages } from './enrolment-pages.ts'
 import { ANSWER_FLOOR_MS, openPeople } from './people/open-people.ts'
-import { type Acting, demandPerson } from './people/acting.ts'
+import type { Acting } from './people/acting.ts'
 import type { EnrolmentLink, People } from './people/people.ts'
-import { isPowerful } from './people/powerful-roles.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { createRouter, OPEN_ROUTES, type OpenRoute } from './routes.ts'
 import { ClientThrottle } from './services/client-throttle.ts'
@@ -80,19 +78,7 @@ export interface Identity {
   readonly handler: (req: IncomingMessage, res: ServerResponse) => void
   /** Every route of `handler`; all are open to anyone. */
   readonly paths: readonly OpenRoute[]
-  readonly serviceAccounts: {
-    /** @throws {RedoubtError} `ERR_ACCESS_PROGRAM` when a program makes a powerful account; as `Accounts.create`. */
-    create(ask: NewAccount, by: Acting): Promise<CreatedAccount>
-    list(): readonly ServiceAccount[]
-    get(name: string): ServiceAccount | null
-    /** The account as policies see it, for questions like `policy why`; not proof of anything. */
-    principal(name: string): Principal | null
-    disable(name: string, by: EntityUid): Promise<ServiceAccount>
-    /** From its next request on; an account that has no other role is disabled. */
-    removeRole(name: string, role: Role, by: EntityUid): Promise<ServiceAccount>
-    /** @param certificate PEM of the new certificate, for an account that authenticates with one. */
-    replaceKey(name: string, by: Acting, certificate?: string): Promise<CreatedAccount>
-  }
+  readonly serviceAccounts: ServiceAccounts
   /** For `ensureBootstrapAccount`. @throws {RedoubtError} `ERR_CONFIG_INSECURE` in production. */
   createBootstrapAccount(ask: NewAccount, by: EntityUid): Promise<CreatedAccount>
   /** People, their factors and their sessions. */
@@ -276,35 +262,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     },
     handler,
     paths: OPEN_ROUTES,
-    serviceAccounts: {
-      async create(ask, by) {
-        if (isPowerful([...ask.roles, ...(ask.mayActFor?.roles ?? [])])) demandPerson(by, isBootstrap)
-        return accounts.create(ask, by)
-      },
-      list: () => accounts.list().map(describe),
-      get(name) {
-        const account = accounts.get(name)
-        return account === null ? null : describe(account)
-      },
-      principal: (name) => authenticator.describe(name),
-      async disable(name, by) {
-        const disabled = accounts.disable(name, by)
-        announce(name)
-        return disabled
-      },
-      async removeRole(name, role, by) {
-        const changed = accounts.removeRole(name, role, by)
-        announce(name)
-        return changed
-      },
-      async replaceKey(name, by, certificate) {
-        const account = accounts.get(name)
-        if (account !== null && isPowerful([...account.roles, ...(account.mayActFor?.roles ?? [])])) demandPerson(by, isBootstrap)
-        const replaced = await accounts.replaceKey(name, by, certificate)
-        announce(name)
-        return replaced
-      },
-    },
+    serviceAccounts: serviceAccounts({ accounts, principal: (name) => authenticator.describe(name), announce, isBootstrap }),
     async createBootstrapAccount(ask, by) {
       if (profile === 'production') throw new RedoubtError('ERR_CONFIG_INSECURE', 'production has no bootstrap account')
       return accounts.create(ask, by, { bootstrap: true })

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { JsonSchema, Work } from './json-schema.ts'
+import { JsonSchema } from './json-schema.ts'
+import { Work } from './schema-work.ts'
 
 const fits = (schema: unknown, value: unknown): boolean => new JsonSchema(schema as never, 'tools[0]').fits(value as never)
 

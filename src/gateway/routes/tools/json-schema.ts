@@ -1,5 +1,7 @@
 import type { Branch, Tree } from '../chat-completions/texts.ts'
 import { invalid, isBranch } from '../request-members.ts'
+import { BOUNDS } from './schema-bounds.ts'
+import { canonical, keysOf, MAX_NESTED, TooLong, Work } from './schema-work.ts'
 
 /**
  * The part of JSON Schema (2020-12) that tools are described with, bounded in size, depth and time. It compiles no code and runs no
@@ -8,12 +10,6 @@ import { invalid, isBranch } from '../request-members.ts'
 const MAX_NODES = 2_000
 const MAX_DEPTH = 32
 const MAX_VALUES = 1_000
-/** Steps of one check: what takes more does not fit. */
-const MAX_STEPS = 200_000
-/** Schemas within each other, through references or not: each is a few calls on the stack. */
-const MAX_NESTED = 400
-/** So many characters are looked at in the time of one step. */
-const UNITS_PER_STEP = 16
 /** Say something to people and models, and nothing about values. */
 const ANNOTATIONS: ReadonlySet<string> = new Set(
   'title description default examples $comment $schema $id deprecated readOnly writeOnly format strict'.split(' '),
@@ -31,36 +27,6 @@ const TYPES: Readonly<Record<string, (value: Tree) => boolean>> = {
 const TYPE_COUNT = Object.keys(TYPES).length
 
 type Check = (value: Tree, work: Work) => boolean
-
-/** What one check has cost so far, and how deep it is. */
-export class Work {
-  #steps = 0
-  #nested = 0
-
-  get steps(): number {
-    return this.#steps
-  }
-
-  /** @throws {TooLong} */
-  spend(steps: number): void {
-    this.#steps += steps
-    if (this.#steps > MAX_STEPS) throw new TooLong()
-  }
-
-  /** @throws {TooLong} */
-  spendOn(text: string): void {
-    this.spend(Math.ceil(text.length / UNITS_PER_STEP))
-  }
-
-  /** @throws {TooLong} */
-  enter(): void {
-    if (++this.#nested > MAX_NESTED) throw new TooLong()
-  }
-
-  leave(): void {
-    this.#nested--
-  }
-}
 
 /** A schema that was understood as a whole. */
 export class JsonSchema {
@@ -80,8 +46,6 @@ export class JsonSchema {
     }
   }
 }
-
-class TooLong extends Error {}
 
 class SchemaReader {
   readonly #schema: Tree
@@ -255,83 +219,5 @@ class SchemaReader {
   #object(said: Tree): Branch {
     if (!isBranch(said)) throw invalid('a keyword of a schema of a tool takes an object', this.#at)
     return said
-  }
-}
-
-const onNumber =
-  (test: (value: number, bound: number) => boolean) =>
-  (value: Tree, bound: number): boolean =>
-    typeof value !== 'number' || test(value, bound)
-/** In characters, as the specification says. */
-const onText =
-  (test: (length: number, bound: number) => boolean) =>
-  (value: Tree, bound: number, work: Work): boolean =>
-    typeof value !== 'string' || test(charactersOf(value, work), bound)
-const onArray =
-  (test: (length: number, bound: number) => boolean) =>
-  (value: Tree, bound: number): boolean =>
-    !Array.isArray(value) || test(value.length, bound)
-const onObject =
-  (test: (length: number, bound: number) => boolean) =>
-  (value: Tree, bound: number, work: Work): boolean =>
-    !isBranch(value) || test(keysOf(value, work).length, bound)
-const atLeast = (value: number, bound: number): boolean => value >= bound
-const atMost = (value: number, bound: number): boolean => value <= bound
-
-const BOUNDS: Readonly<Record<string, (value: Tree, bound: number, work: Work) => boolean>> = {
-  minimum: onNumber(atLeast),
-  maximum: onNumber(atMost),
-  exclusiveMinimum: onNumber((value, bound) => value > bound),
-  exclusiveMaximum: onNumber((value, bound) => value < bound),
-  multipleOf: onNumber((value, bound) => Number.isInteger(value / bound)),
-  minLength: onText(atLeast),
-  maxLength: onText(atMost),
-  minItems: onArray(atLeast),
-  maxItems: onArray(atMost),
-  minProperties: onObject(atLeast),
-  maxProperties: onObject(atMost),
-}
-
-function charactersOf(text: string, work: Work): number {
-  work.spendOn(text)
-  let count = 0
-  for (let at = 0; at < text.length; at += text.codePointAt(at)! > 0xffff ? 2 : 1) count++
-  return count
-}
-
-function keysOf(branch: Branch, work: Work): readonly string[] {
-  const keys = Object.keys(branch)
-  work.spend(keys.length)
-  return keys
-}
-
-/** The same text for the same value, whatever the order of its members. @param work null for a value of the schema, which is read once. */
-function canonical(value: Tree, work: Work | null): string {
-  const out: string[] = []
-  writeCanonical(value, work, out)
-  return out.join('')
-}
-
-function writeCanonical(value: Tree, work: Work | null, out: string[]): void {
-  work?.spend(1)
-  if (Array.isArray(value)) {
-    out.push('[')
-    for (const item of value) {
-      writeCanonical(item, work, out)
-      out.push(',')
-    }
-    out.push(']')
-  } else if (isBranch(value)) {
-    out.push('{')
-    for (const name of Object.keys(value).sort()) {
-      work?.spendOn(name)
-      out.push(JSON.stringify(name), ':')
-      writeCanonical(value[name] as Tree, work, out)
-      out.push(',')
-    }
-    out.push('}')
-  } else {
-    if (typeof value === 'string') work?.spendOn(value)
-    out.push(JSON.stringify(value))
   }
 }

@@ -2,7 +2,9 @@
 import { generateKeyPairSync, hash } from 'node:crypto'
 import { parentPort, workerData } from 'node:worker_threads'
 import { assertion, encode, ISSUER, openFixture, signCompact } from '../identity.fixtures.ts'
-import { Chance, type Material, PROOF_MUTATIONS, TOKEN_MUTATIONS } from './mutations.fixtures.ts'
+import { PROOF_MUTATIONS } from './proof-mutations.fixtures.ts'
+import { Chance } from './spoiled-text.fixtures.ts'
+import { type Material, TOKEN_MUTATIONS } from './token-mutations.fixtures.ts'
 import { bearer, boundCaller, codeOf, makeProof, mint, PATH, proofKey, SETTLED_MS } from './services.fixtures.ts'
 
 export interface MutationWork {

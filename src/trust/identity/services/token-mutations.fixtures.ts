@@ -1,27 +1,8 @@
-/** Ways to spoil an access token or a proof of possession, each of which must be refused. Pure functions of a seeded generator. */
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+/** Ways to spoil an access token, each of which must be refused. Pure functions of a seeded generator. */
+import { type KeyObject, sign } from 'node:crypto'
 import { encode, signCompact } from '../identity.fixtures.ts'
-import { type ProofChange, publicJwk } from './services.fixtures.ts'
-
-/** Mulberry32: 32 bits of state, good enough to choose. */
-export class Chance {
-  #state: number
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0
-  }
-
-  below(bound: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * bound)
-  }
-
-  of<T>(list: readonly T[]): T {
-    return list[this.below(list.length)]!
-  }
-}
+import { publicJwk } from './services.fixtures.ts'
+import { type Chance, flipped, joined, parts, spliced } from './spoiled-text.fixtures.ts'
 
 export interface Material {
   /** Valid tokens, all different. */
@@ -38,19 +19,8 @@ export interface Material {
 type Mutation = (chance: Chance, material: Material) => string
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const parts = (token: string): [string, string, string] => token.split('.') as [string, string, string]
 const decoded = (part: string): Record<string, unknown> =>
   JSON.parse(Buffer.from(part, 'base64url').toString('utf8')) as Record<string, unknown>
-const joined = (header: string, payload: string, signature: string): string => `${header}.${payload}.${signature}`
-
-function flipped(part: string, chance: Chance): string {
-  const bytes = Buffer.from(part, 'base64url')
-  const at = chance.below(bytes.byteLength)
-  bytes[at] = bytes[at]! ^ (1 << chance.below(8))
-  return bytes.toString('base64url')
-}
-
-const spliced = (text: string, at: number, remove: number, insert: string): string => text.slice(0, at) + insert + text.slice(at + remove)
 
 /** The claims of another account, whole: worth something if we had signed them. */
 const OTHER_ACCOUNT = { sub: 'admin', client_id: 'admin' }
@@ -248,110 +218,3 @@ const SIGNED: Readonly<Record<string, Mutation>> = {
 }
 
 export const TOKEN_MUTATIONS = { cheap: CHEAP, signed: SIGNED }
-
-export interface SpoiledProof {
-  readonly change: ProofChange
-  /** Applied to the text, when the change is not of its contents. */
-  readonly text?: (proof: string) => string
-}
-
-const strangerKeys = Array.from({ length: 8 }, () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
-
-/** Proofs: what stands in them is wrong and they are signed by their own key, or it is right and they are not. */
-export const PROOF_MUTATIONS: Readonly<Record<string, (chance: Chance, now: number, key: KeyObject) => SpoiledProof>> = {
-  'proof: method': (chance) => ({ change: { claims: { htm: chance.of(['POST', 'get', '', null, 'GET ', ['GET']]) } } }),
-  'proof: address': (chance) => ({
-    change: {
-      claims: {
-        htu: chance.of([
-          'https://gateway.example:8443/',
-          'https://gateway.example/v1/models',
-          'http://gateway.example:8443/v1/models',
-          'https://gateway.example:8443/v1/models/',
-          'https://gateway.example:8443//v1/models',
-          'https://gateway.example:8443/v1/model%73x',
-          'https://user@gateway.example:8443/v1/models',
-          'https://gateway.example.evil.example:8443/v1/models',
-          '/v1/models',
-          '',
-          null,
-          7,
-        ]),
-      },
-    },
-  }),
-  'proof: time': (chance, now) => ({
-    change: {
-      claims: { iat: chance.of([now - 61 - chance.below(1e6), now + 62 + chance.below(1e6), 0, -now, now + 0.5, String(now), null]) },
-    },
-  }),
-  'proof: token digest': (chance) => ({
-    change: { claims: { ath: chance.of([undefined, '', 'A'.repeat(43), String(chance.below(1e9)), null, ['x']]) } },
-  }),
-  'proof: nonce': (chance) => ({ change: { claims: { nonce: chance.of(['', 'A'.repeat(22), String(chance.below(1e9)), null, {}]) } } }),
-  'proof: identifier': (chance) => ({ change: { claims: { jti: chance.of([undefined, '', null, 5, 'x'.repeat(257), {}]) } } }),
-  'proof: type and algorithm': (chance) => ({
-    change: {
-      header: chance.of([
-        { typ: 'JWT' },
-        { typ: 'at+jwt' },
-        { typ: null },
-        { alg: 'none' },
-        { alg: 'HS256' },
-        { alg: 'RS256' },
-        { alg: 'EdDSA' },
-        { alg: 'ES384' },
-        { crit: ['x'] },
-        { kid: 'x' },
-      ]),
-    },
-  }),
-  'proof: key': (chance, _now, key) => ({
-    change: {
-      header: {
-        jwk: chance.of<unknown>([
-          undefined,
-          null,
-          'x',
-          {},
-          { kty: 'oct', k: 'AAAA' },
-          publicJwk(chance.of(strangerKeys)),
-          { ...publicJwk(key), d: 'A'.repeat(43) },
-          { ...publicJwk(key), y: 'A'.repeat(43) },
-          { ...publicJwk(key), crv: 'P-384' },
-          { ...publicJwk(key), x: `${String(publicJwk(key)['x'])}=` },
-        ]),
-      },
-    },
-  }),
-  'proof: signed by another key': (chance) => ({ change: { signer: chance.of(strangerKeys) } }),
-  'proof: by another key, which it names': (chance) => {
-    const signer = chance.of(strangerKeys)
-    return { change: { header: { jwk: publicJwk(signer) }, signer } }
-  },
-  'proof: bits': (chance) => ({
-    change: {},
-    text: (proof) => {
-      const all = parts(proof)
-      const at = chance.below(3)
-      all[at] = flipped(all[at]!, chance)
-      return joined(...all)
-    },
-  }),
-  'proof: form': (chance) => ({
-    change: {},
-    text: (proof) => {
-      const at = chance.below(proof.length)
-      const [header, payload, signature] = parts(proof)
-      return chance.of([
-        `${proof}=`,
-        `${proof},${proof}`,
-        proof.slice(0, at),
-        spliced(proof, at, 1, chance.of(['+', ' ', ',', 'ä'])),
-        `${header}.${signature}.${payload}`,
-        `${header}.${payload}.`,
-        '',
-      ])
-    },
-  }),
-}
