@@ -72,7 +72,7 @@ describe('collecting rows', () => {
     })
     await world.append(visits(1))
     expect(await cut()).toMatchObject({ version: 2, rows: 2 })
-    expect(world.datasets.madeOf('visits', 2)).toEqual(['stays', 'visits'])
+    expect(world.datasets.madeOf('visits', 2)).toEqual(['stays'])
   })
 
   it('finds the rows of a person by the subject index of a version (A9, D4)', async () => {

@@ -102,10 +102,7 @@ describe('what rows came of (A1, B7)', () => {
     const first = await write('first')
     const grown = await write('grown', [first])
     await write('grown', [], grown)
-    expect([datasets.madeOf('grown', 2), datasets.madeOf('grown')]).toEqual([
-      ['first', 'grown'],
-      ['first', 'grown'],
-    ])
+    expect([datasets.madeOf('grown', 2), datasets.madeOf('grown')]).toEqual([['first'], ['first']])
   })
 
   it('is a hold on each of them: nothing that was made of their rows is erased, removed or shredded, whenever it was made', async () => {
@@ -144,6 +141,22 @@ describe('what rows came of (A1, B7)', () => {
     expect(events.filter(({ type }) => type === 'data.remove').map(({ outcome: ended, code }) => [ended, code])).toEqual([
       ['success', undefined],
       ['failed', 'ERR_LEGAL_HOLD'],
+    ])
+  })
+})
+
+describe('what policies know of it (B1)', () => {
+  it('is each source with its own, as it is said to be, or as what was made of it where it is gone', async () => {
+    const second = await write('second', [await write('first')])
+    const [first] = datasets.facts(second).madeOf ?? []
+    expect(first).toBe(datasets.facts(datasets.get('first')!))
+    expect(first).not.toHaveProperty('madeOf')
+    const [third, fourth] = [await write('third', [second]), await write('fourth', [second])]
+    expect(datasets.facts(third).madeOf).toEqual([datasets.facts(second)])
+    await datasets.remove('first', someUse)
+    await datasets.remove('second', someUse)
+    expect(datasets.facts(fourth).madeOf).toMatchObject([
+      { id: 'second', attributes: { sensitivity: 1, purposes: ['testing'] }, madeOf: [{ id: 'first' }] },
     ])
   })
 })

@@ -72,8 +72,8 @@ export interface ErasureMark extends Pick<ErasedVersion, 'before' | 'rows' | 'gr
 /** What comes into the catalogue with a version. */
 export interface AddedWith {
   readonly derivedFrom?: DerivedFrom | undefined
-  /** Versions whose rows went into it. */
-  readonly sources?: readonly VersionName[]
+  /** The version that it goes on from. */
+  readonly after?: VersionName | undefined
   /** Done in the transaction; what it throws undoes all. */
   readonly also?: () => void
 }
@@ -83,7 +83,7 @@ export interface Catalogue {
   /** One durable transaction. */
   add(version: DatasetVersion, scan: DataScan | null, more?: AddedWith): void
   /** Of which data sets a version's rows came. */
-  readonly ancestry: Pick<Ancestry, 'ofVersion' | 'ofName'>
+  readonly ancestry: Omit<Ancestry, 'add'>
   /** What was found at its import; null where nothing looked. */
   scanOf(id: string): DataScan | null
   /** Of what a transform made it; null where none did. */
@@ -159,7 +159,7 @@ export function openCatalogue(database: Pick<Database, 'raw'>): Catalogue {
   return {
     nextVersion: (name) => ((lastVersion.get(name) as { last_version: number } | undefined)?.last_version ?? 0) + 1,
     ancestry,
-    add(v, scan, { derivedFrom, sources = [], also } = {}) {
+    add(v, scan, { derivedFrom, after, also } = {}) {
       allOrNothing(database, () => {
         insert.run(
           v.id,
@@ -180,7 +180,7 @@ export function openCatalogue(database: Pick<Database, 'raw'>): Catalogue {
         remember.run(v.name, v.version)
         if (scan) insertScan.run(v.id, JSON.stringify(scan))
         if (derivedFrom) insertDerivation.run(v.id, JSON.stringify(derivedFrom))
-        ancestry.add(v, sources)
+        ancestry.add(v, derivedFrom?.sources ?? [], after)
         also?.()
       })
     },

@@ -7,13 +7,13 @@ import {
   type EntityFacts,
   type LegalHolds,
   RedoubtError,
-  SENSITIVITIES,
   type SubjectSealer,
 } from '#foundation/core'
 import { removeUnfinished } from '#foundation/crypto'
 import type { Database, DurableFolder } from '#foundation/storage'
 import type { KeyUse, SealedObjects } from '#trust/keys'
 import { type Catalogue, type ErasedSince, type ErasedVersion, openCatalogue } from './catalogue.ts'
+import { DatasetFacts } from './dataset-facts.ts'
 import type { DatasetVersion, DerivedFrom, ImportedVersion, RowGroup } from './dataset-version.ts'
 import { type EraseAsk, eraseFromVersion, openUnlessDestroyed, removeErased } from './erase-subject.ts'
 import { importDataset, removeObjects } from './import-dataset.ts'
@@ -144,7 +144,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
   objects.syncFolder('')
   removeLeftovers(objects, catalogue)
   const { holds } = options
-  const facts = new Map<string, EntityFacts>()
+  const facts = new DatasetFacts(catalogue, options.environment)
   let last: Promise<unknown> = Promise.resolve()
   const serialise = <T>(work: () => Promise<T>): Promise<T> => {
     const next = last.then(work, work)
@@ -162,9 +162,9 @@ export function openDatasets(options: DatasetsOptions): Datasets {
     return versions
   }
   const forget = (removed: readonly DatasetVersion[]): void => {
-    for (const { id } of removed) {
+    for (const { id, name } of removed) {
       removeObjects(objects, id)
-      facts.delete(id)
+      facts.forget(name)
     }
   }
   const reader = (version: DatasetVersion, use: KeyUse): VersionReader => new VersionReader(options, requireKnown(catalogue, version), use)
@@ -179,11 +179,7 @@ export function openDatasets(options: DatasetsOptions): Datasets {
     list: () => catalogue.list(),
     get: (name, version) => catalogue.get(name, version),
     scan: (version) => catalogue.scanOf(version.id),
-    facts(version) {
-      let known = facts.get(version.id)
-      if (!known) facts.set(version.id, (known = factsOf(requireKnown(catalogue, version), options.environment)))
-      return known
-    },
+    facts: (version) => facts.of(requireKnown(catalogue, version)),
     read: (version, use, access) => readRows(reader(version, use), access),
     first: (version, use, access, ask) =>
       firstRows(reader(version, use), access, { ...ask, pseudonym: (subject) => options.sealer.pseudonym(subject) }),
@@ -264,18 +260,6 @@ export function openDatasets(options: DatasetsOptions): Datasets {
 async function subjectsAmong(reader: VersionReader, pseudonyms: readonly string[]): Promise<readonly string[]> {
   const opened = await openUnlessDestroyed(reader)
   return opened === null ? [] : pseudonyms.filter((pseudonym) => findRows(opened.index, pseudonym).length > 0)
-}
-
-function factsOf(version: DatasetVersion, environment: string): EntityFacts {
-  return {
-    type: 'Dataset',
-    id: version.name,
-    attributes: { sensitivity: SENSITIVITIES.indexOf(version.sensitivity), purposes: version.purposes, legalBases: [version.legalBasis] },
-    parents: [
-      { type: 'DatasetVersion', id: `${version.name}/${version.version}` },
-      { type: 'Environment', id: environment },
-    ],
-  }
 }
 
 function requireKnown(catalogue: Catalogue, version: DatasetVersion): DatasetVersion {

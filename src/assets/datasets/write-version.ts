@@ -109,8 +109,7 @@ async function commitSealed(
     },
   })
   const { derivedFrom, after } = options
-  const sources = [...(derivedFrom?.sources ?? []), ...(after ? [after] : [])]
-  ports.catalogue.add(sealed.version, scan, { derivedFrom, sources, also: () => options.commit?.(version) })
+  ports.catalogue.add(sealed.version, scan, { derivedFrom, after, also: () => options.commit?.(version) })
   return version
 }
 

@@ -3,7 +3,8 @@ import { type Authorization, type Failed, satisfied } from './authorize.ts'
 import { type Candidates, candidatesOf, type Kind, kindsOf, type KnownEntity } from './candidates.ts'
 import { contextReads } from './context-reads.ts'
 import { Decisions, type OpenPolicies } from './decisions.ts'
-import { type Explanation, explain } from './explain.ts'
+import { type Explanation, explain, ofSource } from './explain.ts'
+import { boundBySources, type Refusal } from './made-of.ts'
 import type { PolicyFile } from './policy-file.ts'
 import type { LoadedRule, PolicySet } from './policy-set.ts'
 import { ContextConverter, convertEntity, PolicyRequest } from './request.ts'
@@ -65,6 +66,7 @@ export class Engine implements PolicyEngine {
   readonly set: PolicySet
   readonly #parts: EngineParts
   readonly #permits: ReadonlyMap<string, readonly LoadedRule[]>
+  readonly #rules: ReadonlyMap<string, LoadedRule>
   readonly #kinds: ReturnType<typeof kindsOf>
   readonly #facts = new WeakMap<EntityFacts, KnownEntity | null>()
   readonly #context: ContextConverter
@@ -86,6 +88,7 @@ export class Engine implements PolicyEngine {
       text,
       annotations: json.annotations ?? {},
     }))
+    this.#rules = new Map(set.rules.map((rule) => [rule.id, rule]))
     this.#permits = new Map(
       [...set.schema.actions].map(([id, { entity }]) => [
         id,
@@ -101,7 +104,16 @@ export class Engine implements PolicyEngine {
   }
 
   decide(query: DecisionQuery): Decision {
-    return this.#answer(query, shownBy(query.action))
+    const decision = this.#answer(query, shownBy(query.action))
+    if (query.resource.madeOf === undefined) return decision
+    const bound = this.#ofSources(query, decision)
+    if ('source' in bound) return bound.decision.effect === 'deny' ? bound.decision : this.#decisions.combined(query.action, [], false)
+    return bound.obligations === decision.obligations ? decision : Object.freeze({ ...decision, ...bound })
+  }
+
+  #ofSources(query: DecisionQuery, decision: Decision): Refusal | Pick<Decision, 'obligations'> {
+    const decide = (one: DecisionQuery): Decision => this.#answer(one, shownBy(one.action))
+    return boundBySources({ query, decision, decide, rule: (id) => this.#rules.get(id) })
   }
 
   decideAlone(query: DecisionQuery): Decision {
@@ -120,7 +132,13 @@ export class Engine implements PolicyEngine {
   }
 
   why(query: DecisionQuery): Explanation {
-    const decision = this.decide(query)
+    const bound = this.#ofSources(query, this.#answer(query, shownBy(query.action)))
+    return 'source' in bound
+      ? ofSource(this.#why({ ...query, resource: bound.source }), query, bound)
+      : this.#why(query, this.decide(query))
+  }
+
+  #why(query: DecisionQuery, decision = this.#answer(query, shownBy(query.action))): Explanation {
     let prepared: Prepared | null = null
     let seen: Prepared | null = null
     try {

@@ -3,6 +3,7 @@ import { type Blame, blame } from './blame.ts'
 import type { ScopeTest } from './compile-policy.ts'
 import { EvaluationFailure } from './evaluation-failure.ts'
 import type { Prepared } from './engine.ts'
+import type { Refusal } from './made-of.ts'
 import type { LoadedRule } from './policy-set.ts'
 import { CONTEXT_FIELDS, convertEntity } from './request.ts'
 import type { PolicySchema } from './schema.ts'
@@ -53,6 +54,18 @@ export function explain(asked: Asked): Explanation {
     .filter((rule) => named.has(rule.id))
     .map(({ id, file, line, effect, annotations }) => ({ id, file, line, effect, description: annotations.description }))
   return { decision, policies, facts: decision.effect === 'allow' ? [] : factsOf(asked).slice(0, MAX_FACTS) }
+}
+
+/** Why what was made of a source is refused, although what is said of it alone allows it. @param explained of the source. */
+export function ofSource(explained: Explanation, { action, resource }: DecisionQuery, { source, decision, rows }: Refusal): Explanation {
+  const why = rows
+    ? 'is for some rows only, and what was made of it is not under the same condition'
+    : decision.effect === 'deny'
+      ? 'is refused'
+      : 'is one of too many'
+  const text = `the rows of \`${resource.id}\` came of \`${source.id}\`, of which \`${action}\` ${why}, and no permit names \`${resource.id}\``
+  const denied: Decision = decision.effect === 'deny' ? decision : { ...decision, effect: 'deny', code: 'ERR_POLICY_DENIED', policies: [] }
+  return { ...explained, decision: denied, facts: [{ policy: null, text }, ...explained.facts].slice(0, MAX_FACTS) }
 }
 
 function factsOf({ query, decision, prepared, seen, schema, permits }: Asked): readonly ExplainedFact[] {

@@ -20,6 +20,8 @@ export interface EntityFacts extends EntityUid {
    * each role that the group has; the role of a group that is not named beside it is not held.
    */
   readonly parents: readonly EntityUid[]
+  /** Of a data set: those that its rows came of, each with its own. Policies are asked for each of them. */
+  readonly madeOf?: readonly EntityFacts[]
 }
 
 export const ACTIONS = [
