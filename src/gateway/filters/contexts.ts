@@ -1,7 +1,7 @@
 import { plainForm } from './joining-words.ts'
 import { AFTER_UNITS, BEFORE_UNITS, CONTEXT_UNITS, type Segment } from './recogniser.ts'
 import { NONE, PhraseTree, WordNumbers } from './phrase-tree.ts'
-import { isAscii, WORD_TABLE } from './word-table.ts'
+import { WORD_TABLE } from './word-table.ts'
 
 /** Words of a phrase that announces a value, at most: `national health insurance number`. */
 const LONGEST_PHRASE = 4
@@ -132,10 +132,11 @@ export class Lexicon {
 
   /** What the words of `after` say of the value before them. */
   after(text: string): Contexts {
-    const line = text.split('\n', 1)[0]!
+    const lineEnd = text.indexOf('\n')
+    const line = lineEnd < 0 ? text : text.slice(0, lineEnd)
     // The last word may go on.
-    const isCut = text.length >= AFTER_UNITS && line.length === text.length
-    if (isAscii(line)) return this.#afterInAscii(line, isCut)
+    const isCut = text.length >= AFTER_UNITS && lineEnd < 0
+    if (WORD_TABLE.read(line)) return this.#afterInAscii(line.length, isCut)
     const all = words(line)
     if (all.length === 0) return EMPTY
     const known = isCut && all.at(-1)!.end === text.length ? all.slice(0, -1) : all
@@ -154,9 +155,9 @@ export class Lexicon {
     return contexts
   }
 
-  #afterInAscii(line: string, isCut: boolean): Contexts {
-    WORD_TABLE.read(line)
-    const count = isCut && WORD_TABLE.ends[WORD_TABLE.count - 1] === line.length ? WORD_TABLE.count - 1 : WORD_TABLE.count
+  /** Of the line that was read, of so many units. */
+  #afterInAscii(length: number, isCut: boolean): Contexts {
+    const count = isCut && WORD_TABLE.ends[WORD_TABLE.count - 1] === length ? WORD_TABLE.count - 1 : WORD_TABLE.count
     let contexts: Map<string, number> | null = null
     let distance = 0
     for (let at = 0; at < count; at++) {

@@ -166,10 +166,10 @@ function failed({ entities: [entity] }: Recogniser, thrown: unknown): RedoubtErr
   return new RedoubtError('ERR_FILTER_FAILED', `the recogniser of \`${entity}\` failed`, { cause: thrown, evidence: { entity } })
 }
 
-/** Settles what was found by what stands after: disjoint, in order. */
-export function decideCandidates({ candidates, waiting }: Found, after: After): readonly Candidate[] {
+/** Settles what was found by what stands after: disjoint, in order. @param isAscii false where that may hold more than ASCII. */
+export function decideCandidates({ candidates, waiting }: Found, after: After, isAscii: boolean): readonly Candidate[] {
   if (waiting.length === 0) return resolveOverlaps(candidates)
-  const text = BEYOND_ASCII.test(after.text) ? { ...after, text: fold(after.text).text } : after
+  const text = !isAscii && BEYOND_ASCII.test(after.text) ? { ...after, text: fold(after.text).text } : after
   const all = [...candidates]
   for (const one of waiting) one.resolve(text, all)
   return resolveOverlaps(all)
@@ -177,5 +177,5 @@ export function decideCandidates({ candidates, waiting }: Found, after: After): 
 
 /** As `findCandidates` and `decideCandidates` for a text after which nothing is known. */
 export function searchSegment(raw: string, before: string, traits: number, beyondAscii: boolean, plan: FilterPlan): readonly Candidate[] {
-  return decideCandidates(findCandidates(raw, before, traits, beyondAscii, plan), NO_TEXT)
+  return decideCandidates(findCandidates(raw, before, traits, beyondAscii, plan), NO_TEXT, true)
 }

@@ -250,7 +250,7 @@ export class SegmentMachine {
       this.#waiting = { start, end, found }
       return NONE
     }
-    for (const value of decideCandidates(found, NOTHING_AFTER)) this.#apply(value, start)
+    for (const value of decideCandidates(found, NOTHING_AFTER, true)) this.#apply(value, start)
     return this.#swallower.active ? end : NONE
   }
 
@@ -261,7 +261,7 @@ export class SegmentMachine {
     this.#waiting = null
     const text = this.#text.slice(end, Math.min(limit, end + AFTER_UNITS))
     const alone = ended && this.#base + start <= ALONE_UNITS && limit - end <= ALONE_UNITS
-    for (const value of decideCandidates(found, { text, alone })) this.#apply(value, start)
+    for (const value of decideCandidates(found, { text, alone }, this.#isAscii)) this.#apply(value, start)
   }
 
   /** The open segment and the word that is being read have reached the cap together. */
@@ -284,7 +284,7 @@ export class SegmentMachine {
     let cut = end - LONGEST_VALUE
     this.#segment.close()
     this.#settle(start)
-    for (const found of decideCandidates(this.#search(start, end, counts.traits(end - start)), NOTHING_AFTER)) {
+    for (const found of decideCandidates(this.#search(start, end, counts.traits(end - start)), NOTHING_AFTER, true)) {
       if (this.blocked) return end
       if (start + found.start >= cut) break
       this.#apply(found, start, start + found.end < end)

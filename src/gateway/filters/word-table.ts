@@ -44,12 +44,17 @@ class WordTable {
   #text = 0
   #readTo = 0
 
-  /** @param text of `AFTER_UNITS` at most. */
-  read(text: string): void {
+  /** @param text of `AFTER_UNITS` at most. @returns whether it is in ASCII; else nothing was read. */
+  read(text: string): boolean {
     this.#text = 0
     this.count = 0
-    for (let i = 0; i < text.length; i++) this.#line[i] = text.charCodeAt(i)
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i)
+      if (unit >= ASCII) return false
+      this.#line[i] = unit
+    }
     this.#read(this.#line, 0, text.length)
+    return true
   }
 
   /** Reads at least the `CONTEXT_UNITS` before `limit`, a place in the segment's units, going on where it stopped when it was last asked about the same text. */

@@ -115,7 +115,7 @@ function isAgeBefore(segment: Segment, start: number, rest: string, after: strin
   if (mayFollow(all) && AFTER.test(all)) return !(BARE_UNITS.test(all) && SPAN.test(before()))
   if (mayLabelFollow(all) && LABEL_AFTER.test(all)) return true
   if (rest !== '') return SEEN.test(after) && SEX.test(rest)
-  return /^(?:,(?!\d)|$)/u.test(after) && PERSON_BEFORE.test(before())
+  return (after === '' || (after[0] === ',' && !isDigitUnit(after.charCodeAt(1)))) && PERSON_BEFORE.test(before())
 }
 
 /** What a label behind an age begins with, behind a space: `is`, `was`, `as`, `est`, `è`, `geworden`. */

@@ -2,7 +2,7 @@ import { MONTHS, plainForm } from '../joining-words.ts'
 import { everyMatch } from '../every-match.ts'
 import { contextWords, type Match, type Recogniser, type Segment, TRAIT } from '../recogniser.ts'
 import { WordFilter } from '../word-filter.ts'
-import { SHAPE } from '../outline.ts'
+import { DIGIT, SHAPE } from '../outline.ts'
 
 const SCORE = { iso: 0.85, month: 0.85, numeric: 0.65, time: 0.6, monthAndYear: 0.6, monthAndDay: 0.6, weak: 0.3 } as const
 const BORN = contextWords('born', 'dob', 'd.o.b', 'date of birth', 'birth date', 'birthdate', 'birthday', 'geboren', 'geb', 'né', 'née', 'nacido', 'nacida', 'nato', 'nata', 'date', 'datum', 'fecha', 'data', 'dated', 'on', 'since', 'admitted', 'discharged', 'deceased', 'died') // prettier-ignore
@@ -22,6 +22,7 @@ const CLOCK_AFTER = new RegExp(`^,? (?:at |um |à )?${TIME}(?: ?[AaPp]\\.?[Mm]\\
 const SHORTEST_MONTH = 3
 const LONGEST_MONTH = 12
 const monthFilter = new WordFilter(MONTHS.keys())
+const DIGIT_9 = 0x39
 const WORD = /[\p{L}\p{M}]{3,12}/gu
 
 function isDay(text: string | undefined): boolean {
@@ -51,15 +52,19 @@ function named(segment: Segment, matches: Match[]): void {
       if (MONTHS.has(plainForm(word))) month(segment, index, word.length, matches)
     return
   }
-  // The same for ASCII, at a tenth of the cost.
-  const { text, units, base } = segment
-  let start = 0
-  for (let i = 0; i <= text.length; i++) {
-    const unit = units[base + i]! | 0x20
-    const isLetter = unit >= 0x61 && unit <= 0x7a && i < text.length
-    if (isLetter && i - start < LONGEST_MONTH) continue
-    if (i - start >= SHORTEST_MONTH && monthFilter.holds(units, base + start, base + i)) month(segment, start, i - start, matches)
-    start = isLetter ? i : i + 1
+  // The same for ASCII, at a tenth of the cost: no month stands across the groups of letters and digits that are known.
+  const { units, base } = segment
+  const { groups, groupsEnd, kinds } = segment.outline
+  for (let at = 0; at < groupsEnd; at += 2) {
+    const end = groups[at + 1]!
+    let start = groups[at]!
+    if (kinds[at >> 1] === DIGIT || end - start < SHORTEST_MONTH) continue
+    for (let i = start; i <= end; i++) {
+      const isLetter = i < end && units[base + i]! > DIGIT_9
+      if (isLetter && i - start < LONGEST_MONTH) continue
+      if (i - start >= SHORTEST_MONTH && monthFilter.holds(units, base + start, base + i)) month(segment, start, i - start, matches)
+      start = isLetter ? i : i + 1
+    }
   }
 }
 
