@@ -16,7 +16,9 @@ const ISO = new RegExp(
   'gu',
 )
 const NUMERIC = new RegExp(`(?<![\\w./-])(\\d{1,2})([-/.])(\\d{1,2})\\2(${YEAR}|\\d\\d)(?:[ T]${TIME})?(?![\\w/-])(?!\\.\\d)`, 'gu')
-const CLOCK = new RegExp(`(?<![\\w.:-])${TIME}(?: ?(?:[AaPp]\\.?[Mm]\\.?|Uhr|h))?(?![\\w:])`, 'gu')
+/** Kinds of case in the numbers of United States courts, behind the office and the year: `1:24-cr-00017`. */
+const DOCKETS = 'cv|cr|mj|bk|ap|md|mc|po'
+const CLOCK = new RegExp(`(?<![\\w.:-])${TIME}(?: ?(?:[AaPp]\\.?[Mm]\\.?|Uhr|h))?(?![\\w:]|-(?:${DOCKETS})-\\d)`, 'gu')
 const HOUR = /(?<![\w.:,-])(?:0?[1-9]|1[0-2]) ?(?:[AaPp][Mm]|[ap]\.m\.)(?!\w)/gu
 const CLOCK_AFTER = new RegExp(`^,? (?:at |um |à )?${TIME}(?: ?[AaPp]\\.?[Mm]\\.?)?(?![\\w:])`, 'u')
 const SHORTEST_MONTH = 3
