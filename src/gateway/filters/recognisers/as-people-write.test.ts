@@ -118,6 +118,64 @@ describe('API_KEY (C6, C9)', () => {
   })
 })
 
+describe('PASSWORD and ACCESS_CODE (C6, C9)', () => {
+  it('finds passwords in elements of documents, behind the name of a user and in commands', () => {
+    expect(
+      missed('PASSWORD', [
+        '<password>⟦kobold77Wz⟧</password>',
+        '<cfg:dbPassword>⟦Kq9!mount⟧</cfg:dbPassword>',
+        'curl -s -u deploy:⟦Kobold77wz⟧ https://ci.example.org',
+        'curl --user "deploy:⟦Kobold77wz⟧" ftp.example.org',
+        'credentials: deploy / ⟦Kobold77!wz⟧',
+        'login deploy:⟦Kobold77!wz⟧',
+        'Zugangsdaten: deploy / ⟦Kobold77!wz⟧',
+      ]),
+    ).toEqual([])
+    for (const text of [
+      '<password>required</password>',
+      'echo password>out1.txt',
+      'login: bob / Windows-11',
+      'curl -u deploy:password https',
+      'login ok uid: a7!Bc',
+    ])
+      expect(found(text).filter((value) => value.startsWith('PASSWORD'))).toEqual([])
+  })
+
+  it('finds codes of four to eight digits directly behind the word for them', () => {
+    expect(
+      missed('ACCESS_CODE', [
+        'Your PIN is ⟦7302⟧',
+        'PIN ⟦55821⟧ for the gate',
+        'OTP ⟦904417⟧',
+        'verification code: ⟦904417⟧',
+        'Geheimzahl: ⟦7302⟧',
+        'code de vérification : ⟦904417⟧',
+        'door code ⟦7302⟧#',
+      ]),
+    ).toEqual([])
+    for (const text of ['pin 13 is high', 'access code 2024', 'code 7302', 'PIN: 123456789', 'spin 7302']) expect(found(text)).toEqual([])
+  })
+})
+
+describe('a label and a code of digits (C6, C9)', () => {
+  it('are no number of another kind with a slip in it, where the label has letters alone', () => {
+    expect(found('MRN 730218')).toEqual(['MEDICAL_RECORD_NUMBER 730218'])
+    expect(found('MRN 73021')).toEqual(['MEDICAL_RECORD_NUMBER 73021'])
+    expect(found('NY DL 730 218 551')).toEqual(['US_DRIVER_LICENSE 730 218 551'])
+    expect(found('XYZ 730218')).toEqual([])
+  })
+})
+
+describe('DATE_TIME (C6, C9)', () => {
+  it('reads Russian months, hours with an h and the basic form of ISO 8601', () => {
+    expect(
+      missed('DATE_TIME', ['встреча ⟦9 августа 2025⟧ г.', 'rendez-vous à ⟦16h45⟧', 'at ⟦20250809T164500Z⟧ it stopped', '⟦20250809T1645⟧']),
+    ).toEqual([])
+    for (const text of ['model A16h45', '26h45', 'id 16h455', '20251309T164500Z'])
+      expect(found(text).filter((value) => value.startsWith('DATE_TIME'))).toEqual([])
+  })
+})
+
 describe('what ends where it ends (C9)', () => {
   it('leaves the sentence behind an address', () => {
     expect(found('He is at 5 Mill Lane, Oxford OX1 3QD. Call him.')).toEqual(['ADDRESS 5 Mill Lane, Oxford OX1 3QD'])
