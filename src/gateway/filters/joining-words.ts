@@ -9,18 +9,18 @@ const words = (text: string): readonly string[] => text.trim().split(/\s+/u)
 
 /** Names of months, whole and short, in small letters without marks, by number. */
 const MONTH_NAMES: readonly (readonly string[])[] = [
-  words('january jan januar janner jan janvier janv enero ene gennaio gen januari janeiro stycznia styczen ledna leden januarie ianuarie tammikuuta ocak'),
-  words('february feb februar fevrier fev febrero febbraio februari fevereiro lutego luty unora unor februarie helmikuuta subat'),
-  words('march mar marz maerz mars marzo maart mrt marco marca marzec brezna brezen martie maaliskuuta mart'),
-  words('april apr avril avr abril abr aprile kwietnia kwiecien dubna duben aprilie huhtikuuta nisan'),
-  words('may mai mayo maggio mag mei maio maja maj kvetna kveten toukokuuta mayis'),
-  words('june jun juni juin junio giugno giu junho czerwca czerwiec cervna cerven iunie kesakuuta haziran'),
-  words('july jul juli juillet juil julio luglio lug julho lipca lipiec cervence cervenec iulie heinakuuta temmuz'),
-  words('august aug aout agosto ago augustus augusti sierpnia sierpien srpna srpen elokuuta agustos'),
-  words('september sept sep septembre septiembre settembre set setembro wrzesnia wrzesien zari septembrie syyskuuta eylul'),
-  words('october oct oktober okt octobre octubre ottobre ott outubro out pazdziernika pazdziernik rijna rijen octombrie lokakuuta ekim'),
-  words('november nov novembre noviembre novembro listopada listopad listopadu noiembrie marraskuuta kasim'),
-  words('december dec dezember dez decembre diciembre dic dicembre dezembro grudnia grudzien prosince prosinec decembrie joulukuuta aralik'),
+  words('january jan januar janner jan janvier janv enero ene gennaio gen januari janeiro stycznia styczen ledna leden januarie ianuarie tammikuuta ocak января янв'),
+  words('february feb februar fevrier fev febrero febbraio februari fevereiro lutego luty unora unor februarie helmikuuta subat февраля фев'),
+  words('march mar marz maerz mars marzo maart mrt marco marca marzec brezna brezen martie maaliskuuta mart марта'),
+  words('april apr avril avr abril abr aprile kwietnia kwiecien dubna duben aprilie huhtikuuta nisan апреля апр'),
+  words('may mai mayo maggio mag mei maio maja maj kvetna kveten toukokuuta mayis мая'),
+  words('june jun juni juin junio giugno giu junho czerwca czerwiec cervna cerven iunie kesakuuta haziran июня'),
+  words('july jul juli juillet juil julio luglio lug julho lipca lipiec cervence cervenec iulie heinakuuta temmuz июля'),
+  words('august aug aout agosto ago augustus augusti sierpnia sierpien srpna srpen elokuuta agustos августа авг'),
+  words('september sept sep septembre septiembre settembre set setembro wrzesnia wrzesien zari septembrie syyskuuta eylul сентября сент'),
+  words('october oct oktober okt octobre octubre ottobre ott outubro out pazdziernika pazdziernik rijna rijen octombrie lokakuuta ekim октября окт'),
+  words('november nov novembre noviembre novembro listopada listopad listopadu noiembrie marraskuuta kasim ноября нояб'),
+  words('december dec dezember dez decembre diciembre dic dicembre dezembro grudnia grudzien prosince prosinec decembrie joulukuuta aralik декабря дек'),
 ] // prettier-ignore
 
 /** Number of the month, 1 to 12, by its name. */

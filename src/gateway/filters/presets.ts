@@ -11,7 +11,7 @@ const NOT_BY_DEFAULT: ReadonlySet<string> = new Set(['DATE_TIME', 'AGE', 'URL', 
 /** What the action `default` of a policy is about. */
 export const DEFAULT_ENTITIES: ReadonlySet<string> = new Set([...ENTITIES].filter((entity) => !NOT_BY_DEFAULT.has(entity)))
 
-const isSecret = (entity: string): boolean => entity === 'API_KEY' || entity === 'PASSWORD'
+const isSecret = (entity: string): boolean => entity === 'API_KEY' || entity === 'PASSWORD' || entity === 'ACCESS_CODE'
 
 /** Names and numbers of companies, and securities, which are nobody's personal data. */
 const ORGANISATIONS =

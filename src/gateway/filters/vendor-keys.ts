@@ -76,7 +76,22 @@ export function vendorKeyAt(text: string, start: number): VendorKey | null {
     const secret = text.slice(from, end)
     if (secret.length < least || (exact && secret.length !== least) || /[A-Za-z0-9_]/u.test(text[end] ?? ' ')) continue
     // Words joined by dashes, `sk-learn-compatible-estimators`, have no digit.
-    if (/\d/u.test(secret) || (rest === 'upper' && exact)) return { end, score }
+    if (/\d/u.test(secret) || (rest === 'upper' && exact) || isOfMixedLetters(secret)) return { end, score }
   }
   return null
+}
+
+/** Of letters in words joined by capitals, `hf_pretrainedModelName`, fewer are capital, and of drawn ones hardly ever. */
+const SHARE_OF_EITHER = 0.3
+
+/** Letters as they are drawn, capital ones and small ones alike, as in all keys of Hugging Face and now and then in others. */
+function isOfMixedLetters(secret: string): boolean {
+  let capitals = 0
+  let small = 0
+  for (let i = 0; i < secret.length; i++) {
+    const unit = secret.charCodeAt(i)
+    if (unit >= 0x41 && unit <= 0x5a) capitals++
+    else if (unit >= 0x61 && unit <= 0x7a) small++
+  }
+  return Math.min(capitals, small) >= secret.length * SHARE_OF_EITHER
 }

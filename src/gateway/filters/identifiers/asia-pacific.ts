@@ -56,7 +56,7 @@ export const ASIA_PACIFIC: readonly Identifier[] = [
   identifier('JP_CORPORATE_NUMBER', '9{13}:.2 9-9999-9999-9999:.7', stdnum('jp/cn'), '法人番号, corporate number'),
   identifier('CN_RESIDENT_ID', '9{17}A:.85 9{18}:.6', stdnum('cn/ric'), '身份证, 身份证号, 居民身份证, resident identity, id card'),
   identifier('CN_USCC', '99999999XXXX99999A:.3', stdnum('cn/uscc'), '统一社会信用代码, uscc, unified social credit', undefined),
-  identifier('HK_HKID', 'A9{6}:.05 A999999_9:.1 AA9{7}:.4 A9{7}:.3', stdnum('hk/hkid'), 'hkid, hong kong identity, 身份證, hong kong id'),
+  identifier('HK_HKID', 'A9{6}:.05 A999999_9:.1 A999999(9:.45 AA999999(9:.45 AA9{7}:.4 A9{7}:.3', stdnum('hk/hkid'), 'hkid, hong kong identity, 身份證, hong kong id'),
   identifier('TW_NATIONAL_ID', 'A9{9}:.4', stdnum('tw/natid'), '身分證, 身分證字號, national id, taiwan'),
   identifier('TW_BUSINESS_NUMBER', '9{8}:.1', stdnum('tw/ubn'), '統一編號, 統編, ubn, business administration'),
   identifier('TH_TNIN', '9-9999-99999-99-9:.9 9_9999_99999_99_9:.8 9{13}:.35', stdnum('th/idnr'), 'thai, national id, tnin, บัตรประชาชน, เลขประจำตัวประชาชน, เลขบัตรประชาชน, thai id, thai national'),

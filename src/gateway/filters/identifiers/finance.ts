@@ -58,7 +58,7 @@ export const FINANCE: readonly Identifier[] = [
   identifier('UK_SORT_CODE', '99-99-99:.2 9{6}:.05', always, 'sort code, sort, sortcode'),
   identifier('IN_IFSC', '', always, 'ifsc, ifsc code', { least: 11, most: 11, pattern: /^[A-Z]{4}0[A-Z0-9]{6}$/u, score: 0.45 }),
   identifier('AU_BSB', '999-999:.2 9{6}:.05', always, 'bsb, bsb number'),
-  identifier('CREDIT_CARD_CVV', '999:.05 9999:.05', always, 'cvv, cvc, cvv2, cvc2, cid, security code, card verification, verification code, sicherheitscode, prufziffer, kartenprufnummer, cryptogramme, codigo de seguridad, codice di sicurezza, cvv code, pin cvv, cvc code'),
+  identifier('CREDIT_CARD_CVV', '999:.05 9999:.05', always, 'cvv, cvc, cvv2, cvc2, cid, security code, card verification, verification code, sicherheitscode, prufziffer, kartenprufnummer, cryptogramme, codigo de seguridad, codice di sicurezza, cvv code, pin cvv, cvc code, cvv on the card, code on the card, code on the back, code on back, digits on the back'),
   identifier('CREDIT_CARD_EXPIRY', '99/99:.1 99/9999:.1 99-99:.05 99-9999:.05 99_/_99:.1 9999:.01', isExpiry, 'exp, expiry, expires, expiration, exp date, expiration date, expiry date, valid thru, valid until, good thru, gultig bis, gultig, ablaufdatum, date d expiration, expire le, caducidad, vencimiento, valido hasta, scadenza, validade, vervaldatum, vv'),
 ] // prettier-ignore
 

@@ -212,14 +212,21 @@ function isWrittenInParts({ text, units, base }: Segment, start: number, end: nu
 }
 
 /** The end of a number with a slip in it is no number of another kind; where its word stands before it, it is no code of any shape either. */
-function isRefuted({ refuted, index }: Search, { start, end, entity }: Match): boolean {
+function isRefuted({ refuted, index, segment }: Search, { start, end, entity }: Match): boolean {
+  const isLoose = index.loose.has(entity ?? '')
   return refuted.some(
     (span) =>
       start >= span.start &&
       end <= span.end &&
       start - span.start <= LONGEST_HEAD &&
-      (start > span.start || (span.isAnnounced && index.loose.has(entity ?? ''))),
+      (start > span.start ? !(isLoose && isWord(segment, span.start, start)) : span.isAnnounced && isLoose),
   )
+}
+
+/** Whether letters and a space stand there: `MRN 482193` is no register entry with a slip, its letters are the word for the code. */
+function isWord({ units, base }: Segment, start: number, end: number): boolean {
+  for (let i = start; i < end - 1; i++) if ((units[base + i]! | 0x20) < 0x61 || (units[base + i]! | 0x20) > 0x7a) return false
+  return units[base + end - 1] === 0x20
 }
 
 function hasSmallLetter(units: Uint16Array, start: number, end: number): boolean {

@@ -29,9 +29,13 @@ function vin(code: string): boolean {
 
 export const HEALTH: readonly Identifier[] = [
   identifier('MEDICAL_LICENSE', 'AA9{7}:.55 A99{7}:.35', dea, 'dea, dea number, dea no, medical license, dea registration'),
+  // Blue Cross Blue Shield: a prefix of three letters and the number of the member.
+  identifier('HEALTH_PLAN_ID', 'AAA9{9}:.1', always, 'member, subscriber, insured, enrollee, bcbs, blue cross'),
   identifier('NDC_CODE', '99999-9999-99:.5 99999-999-99:.45 9999-9999-99:.45 99999-9999-9:.4 9{11}:.05', always, 'ndc, national drug code, drug code'),
   identifier('ICD10_CODE', 'A99.9:.3 A99.99:.4 A99.999:.4 A99.9A:.4 A99.99A:.45 A99.9999:.3 A99.999A:.55 A99:.05 A9A.9:.4 A9A.99:.45', (code) => /^[A-TV-Z]\d/u.test(code), 'icd, icd-10, icd10, icd-10-cm, diagnosis, dx, diagnose, diagnosis code, diagnostic, diagnostico, diagnosi, rozpoznanie'),
   identifier('VIN', '', vin, 'vin, vehicle identification number, vehicle identification, chassis, fahrgestellnummer, fin, fahrzeug-identifizierungsnummer', { least: 17, most: 17, pattern: VIN, score: 0.65 }),
+  // ISO 3779: elsewhere than in North America (1 to 5) the ninth place is the maker's; the last four are digits everywhere.
+  identifier('VIN', '', (code) => /\d/u.test(code), '', { least: 17, most: 17, pattern: /^[6-9A-HJ-NPR-Z][A-HJ-NPR-Z0-9]{12}\d{4}$/u, score: 0.08 }),
 ] // prettier-ignore
 
 const CODE = /^(?=.*\d)[A-Z0-9][A-Z0-9._/-]{2,23}$/u

@@ -28,6 +28,7 @@ const HEADS: Readonly<Record<string, readonly string[]>> = {
 
 /** Whole values from the publications that define them, for what random signs never hit. */
 const PUBLISHED: Readonly<Record<string, readonly string[]>> = {
+  VIN: ['1M8GDM9AXKP042788', 'WVWZZZ1JZ3W386752'], DE_ID_CARD: ['L01X00T471', 'L01X00T47'],
   SWIFT_CODE: ['DEUTDEFF', 'DEUTDEFF500'], ISIN: ['US0378331005'], CUSIP: ['037833100'], IN_IFSC: ['HDFC0123456'], DE_FUEHRERSCHEIN: ['B072RRE2I55'],
   CH_AHV: ['756.9217.0769.85'], MC_VAT: ['FR53000004605'], IT_FISCAL_CODE: ['RSSMRA85T10A562S'], IN_GSTIN: ['27AAPFU0939F1ZV'],
   GH_TIN: ['C0000803561'], UK_DRIVING_LICENCE: ['MORGA657054SM9IJ'], UY_RUT: ['211003420017'], BO_CI: ['1234567 LP', '1234567LP'],

@@ -124,6 +124,9 @@ function nameFirst(segment: Segment, all: readonly Word[], i: number): Street | 
   return null
 }
 
+/** Two letters with a full stop are a short form: `9000 St. Gallen`. */
+const ENDS_SENTENCE = /(?:\d[A-Z]{0,2}|\p{L}{3})\.$/u
+
 interface Tail {
   readonly last: number
   readonly hasPostcode: boolean
@@ -151,11 +154,13 @@ function tail(all: readonly Word[], from: number): Tail {
       hasPostcode = true
       capitals = 0
       // The city behind it: `10115 Berlin`.
-      while (capitals < CITY_WORDS && !all[i]!.breaks && all[i + 1] && CAPITAL.test(all[i + 1]!.text)) {
+      const endsHere = (): boolean => all[i]!.breaks || ENDS_SENTENCE.test(all[i]!.text)
+      while (capitals < CITY_WORDS && !endsHere() && all[i + 1] && CAPITAL.test(all[i + 1]!.text)) {
         capitals++
         last = ++i
-        if (all[i]!.text.endsWith('.')) break
       }
+      // What stands behind a full stop is another sentence: `Leeds LS1 4DY. Call Bob`.
+      if (ENDS_SENTENCE.test(all[i]!.text)) break
     } else if (FLOOR.test(word.text)) {
       last = i
       if (all[i + 1] && DOOR.test(all[i + 1]!.plain) && !word.breaks) last = ++i

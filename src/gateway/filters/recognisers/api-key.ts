@@ -10,7 +10,9 @@ const SCORE_NAMED = 0.7
 
 /** What a secret without a vendor's prefix is announced by, directly before it: `api_key = "…"`, `Authorization: Bearer …`. */
 const NAMED =
-  /(?<![a-z0-9])(?:(?:[a-z0-9]{1,16}[_-]){0,3}(?:api[_-]?key|apikey|access[_-]?key|secret[_-]?key|private[_-]?key|secret|access[_-]?token|auth[_-]?token|refresh[_-]?token|token|bearer|client[_-]?secret|credential)s?)["'`]{0,2}(?:\s{0,2}(?:[:=]|=>|is|:=)\s{0,2}|\s{1,2})["'`]{0,2}$/u
+  /(?<![a-z0-9])(?:(?:[a-z0-9]{1,16}[_-]){0,3}(?:api[_ -]?key|access[_ -]?key|secret[_ -]?key|private[_ -]?key|secret|token|bearer|credential)s?)["'`]{0,2}(?:\s{0,2}(?:[:=]|=>|is|:=)\s{0,2}|\s{1,2})["'`]{0,2}$/u
+/** RFC 9110 §11.6.2: the credentials of a request behind their scheme, `Authorization: Basic …`. */
+const AUTHORIZATION = /(?<![a-z0-9])authorization["'`]?\s{0,2}[:=]\s{0,2}["'`]?[a-z][a-z0-9_-]{1,23}\s{1,2}$/u
 /** Words that take it back. */
 const UNREAL = contextWords('example', 'sample', 'placeholder')
 
@@ -48,7 +50,7 @@ function isNamed(segment: Segment, start: number, end: number): boolean {
   const token = segment.text.slice(start, end)
   if (!/\d/u.test(token) || !/[A-Za-z]/u.test(token)) return false
   const context = segment.context(start)
-  return NAMED.test(context) && !UNREAL.test(context) && entropy(token) >= MIN_ENTROPY
+  return (NAMED.test(context) || AUTHORIZATION.test(context)) && !UNREAL.test(context) && entropy(token) >= MIN_ENTROPY
 }
 
 /** Base64 goes on after these, which end a token elsewhere. */

@@ -5,14 +5,16 @@ import { SHAPE } from '../outline.ts'
 
 const SCORE = { checked: 0.95, form: 0.6 } as const
 const BASE58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
+/** The same signs in the order of the XRP Ledger. */
+const BASE58_XRP = 'rpshnaf39wBUDNEGHJKLM4PQRST7VWXYZ2bcdeCg65jkm8oFqi1tuvAxyz'
 const BECH32 = 'qpzry9x8gf2tvdw0s3jn54khce6mua7l'
 const TOKEN =
-  /(?<![A-Za-z0-9-])(?:[13][1-9A-HJ-NP-Za-km-z]{25,34}|(?:bc1|tb1|BC1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,71}|0x[0-9a-fA-F]{40}|[LM][1-9A-HJ-NP-Za-km-z]{26,33})(?![A-Za-z0-9-])/gu
+  /(?<![A-Za-z0-9-])(?:[13][1-9A-HJ-NP-Za-km-z]{25,34}|(?:bc1|tb1|BC1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,71}|0x[0-9a-fA-F]{40}|[LMDXTr][1-9A-HJ-NP-Za-km-z]{24,34})(?![A-Za-z0-9-])/gu
 
 /** Base58Check: the last four bytes are the head of SHA-256 twice over the rest. */
-function base58check(token: string): boolean {
+function base58check(token: string, alphabet: string): boolean {
   let value = 0n
-  for (const sign of token) value = value * 58n + BigInt(BASE58.indexOf(sign))
+  for (const sign of token) value = value * 58n + BigInt(alphabet.indexOf(sign))
   const bytes = Buffer.from(value.toString(16).padStart(50, '0'), 'hex')
   if (bytes.length !== 25) return false
   const twice = createHash('sha256')
@@ -47,7 +49,7 @@ function bech32(token: string): boolean {
 }
 
 /** The shortest of base58, of bech32 and of `0x` with forty signs. */
-const [SHORTEST_BASE58, SHORTEST_BECH32] = [26, 14]
+const [SHORTEST_BASE58, SHORTEST_BECH32] = [25, 14]
 const NOTHING: readonly Match[] = []
 
 /** Whether a group of letters and digits is as long as an address, and begins as one: each is a group of its own. */
@@ -69,11 +71,11 @@ function find(segment: Segment): readonly Match[] {
       ? SCORE.form
       : /^(?:bc1|tb1)/iu.test(token)
         ? bech32(token) && SCORE.checked
-        : base58check(token) && SCORE.checked
+        : base58check(token, token.startsWith('r') ? BASE58_XRP : BASE58) && SCORE.checked
     if (found) matches.push({ start: index, end: index + token.length, score: found })
   }
   return matches
 }
 
-/** Addresses of Bitcoin and Litecoin by their checksums, of Ethereum by their form. */
+/** Addresses of Bitcoin, Litecoin, Dogecoin, Dash, Tron and the XRP Ledger by their checksums, of Ethereum by their form. */
 export const crypto: Recogniser = { entities: ['CRYPTO'], needs: TRAIT.long, shapes: SHAPE.longGroup, find }

@@ -16,7 +16,14 @@ const ISO = new RegExp(
   'gu',
 )
 const NUMERIC = new RegExp(`(?<![\\w./-])(\\d{1,2})([-/.])(\\d{1,2})\\2(${YEAR}|\\d\\d)(?:[ T]${TIME})?(?![\\w/-])(?!\\.\\d)`, 'gu')
-const CLOCK = new RegExp(`(?<![\\w.:-])${TIME}(?: ?(?:[AaPp]\\.?[Mm]\\.?|Uhr|h))?(?![\\w:])`, 'gu')
+/** Kinds of case in the numbers of United States courts, behind the office and the year: `1:24-cr-00017`. */
+const DOCKETS = 'cv|cr|mj|bk|ap|md|mc|po'
+const CLOCK = new RegExp(`(?<![\\w.:-])${TIME}(?: ?(?:[AaPp]\\.?[Mm]\\.?|Uhr|h))?(?![\\w:]|-(?:${DOCKETS})-\\d)`, 'gu')
+/** `14h30`, as French and Portuguese write it, and ISO 8601 in its basic form, `20240304T123000Z`. */
+const MIXED = new RegExp(
+  `(?<![\\w.:-])(?:(?:[01]?\\d|2[0-3])h[0-5]\\d|${YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\\d|3[01])T(?:[01]\\d|2[0-3])[0-5]\\d(?:[0-5]\\d(?:[.,]?\\d{3})?)?(?:Z|[+-]\\d{2}:?(?:\\d{2})?)?)(?!\\w)`,
+  'gu',
+)
 const HOUR = /(?<![\w.:,-])(?:0?[1-9]|1[0-2]) ?(?:[AaPp][Mm]|[ap]\.m\.)(?!\w)/gu
 const CLOCK_AFTER = new RegExp(`^,? (?:at |um |à )?${TIME}(?: ?[AaPp]\\.?[Mm]\\.?)?(?![\\w:])`, 'u')
 const SHORTEST_MONTH = 3
@@ -112,6 +119,8 @@ function find(segment: Segment): readonly Match[] {
   if ((shape & SHAPE.clock) !== 0)
     for (const { 0: value, index } of everyMatch(CLOCK, text))
       matches.push({ start: index, end: index + value.length, score: value.length >= 5 ? SCORE.time : SCORE.time - 0.08 })
+  if ((shape & SHAPE.mixed) !== 0)
+    for (const { 0: value, index } of everyMatch(MIXED, text)) matches.push({ start: index, end: index + value.length, score: SCORE.time })
   if ((shape & SHAPE.word) !== 0) named(segment, matches)
   return matches
 }
@@ -120,6 +129,6 @@ function find(segment: Segment): readonly Match[] {
 export const dateTime: Recogniser = {
   entities: ['DATE_TIME'],
   needs: TRAIT.digit,
-  shapes: SHAPE.date | SHAPE.clock | SHAPE.meridiem | SHAPE.word,
+  shapes: SHAPE.date | SHAPE.clock | SHAPE.meridiem | SHAPE.word | SHAPE.mixed,
   find,
 }

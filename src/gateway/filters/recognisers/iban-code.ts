@@ -66,4 +66,5 @@ function valueEnd(units: Uint16Array, start: number, length: number): number {
   return !isAlphanumericUnit(units[i]!) && rest === 1 ? i : 0
 }
 
-export const ibanCode: Recogniser = { entities: ['IBAN_CODE'], needs: TRAIT.digits, shapes: SHAPE.ibanHead, find }
+/** Of account numbers with letters, as Latvia and Romania have them, all may be letters but two: length tells where digits do not. */
+export const ibanCode: Recogniser = { entities: ['IBAN_CODE'], needs: TRAIT.digits | TRAIT.long, shapes: SHAPE.ibanHead, find }

@@ -14,6 +14,11 @@ const NAMED = new RegExp(
   String.raw`(?<![\p{L}\p{N}])(?:[\p{L}\p{N}]{1,16}[_-]){0,2}${LABELS}(?:s|es)?["'\x60]{0,2}(?:\s{0,2}(?:[:=]|=>|:=|->)\s{0,2}|\s(?:is|was|ist|est|es|è|é|to|as|of|lautet|(?:was|is|has\sbeen)\s(?:set|reset|changed)\sto|(?:will|should)\sbe)[:]?\s|\s{1,2}|<\/[a-z]{1,8}>\s?)${OPENING}`,
   'u',
 )
+/** The element of a document that holds one: `<password>…</password>`, `<ns:dbPassword>…`. */
+const ELEMENT = new RegExp(String.raw`<(?:[\p{L}\d._-]{1,24}:)?[\p{L}\d._-]{0,24}${LABELS}>["']?$`, 'u')
+/** Behind the name of a user: `curl -u bob:…`, `credentials: bob / …`. */
+const BEHIND_USER =
+  /(?<![\p{L}\p{N}])(?:(?:curl|wget)(?:\s[^\s]{1,24}){0,3}\s(?:-u|--user|--proxy-user)[\s=]["']?[^\s:"']{1,32}:|(?:credentials?|creds|login|logon|zugangsdaten|anmeldedaten|identifiants|credenciales|credenziali|inloggegevens)(?:\s(?:is|are|ist|sind|sont|son|sono|zijn))?\s?:?\s["']?[\p{L}\d._@-]{2,32}\s?[:/|]\s?)["']?$/u
 /** With words between it and the label, in which a date or a version might as well be meant: `the password for online banking is …`, `Zugangskennwort: …`. */
 const NAMED_LOOSELY = new RegExp(
   String.raw`(?<![\p{L}\p{N}])(?:\p{L}{1,16})?${LABELS}(?:\s[\p{L}'’-]{1,16}){0,4}(?:\s?(?:[:=#|]|->)\s?|\s(?:n[or]\.|is|was|ist|est|es|è|é|lautet|to|be)[:]?\s)${OPENING}`,
@@ -23,9 +28,14 @@ const NAMED_LOOSELY = new RegExp(
 const LABEL_AFTER =
   /^["'`)\]”’»]{0,2} (?:is|was|as|ist|als|est|es|è|é|jest) (?:(?:the|my|your|his|her|our|their|das|mein|ihr|sein|unser|le|mon|votre|son|la|su|mi|tu|minha|sua|het|mijn|uw) )?(?:(?:new|old|temporary|initial|default|current|neue|nouveau|nueva|nuova|nova) )?(?:password|passphrase|passcode|passwort|kennwort|mot de passe|mdp|contraseña|clave|wachtwoord|(?:a )?senha|hasło|parola|lösenord)(?!\p{L})/iu
 /** Most texts have none of these. */
-const HINT = /pass|pwd|pw|kennw|mdp|contrase|clave|wachtw|senha|has[lł]o|parol|lösen|salas|adgang|heslo|jelsz|şifre|пароль|pin/iu
+const HINT =
+  /curl|wget|cred|login|logon|zugang|anmelde|identifiants|inlogg|pass|pwd|pw|kennw|mdp|contrase|clave|wachtw|senha|has[lł]o|parol|lösen|salas|adgang|heslo|jelsz|şifre|пароль|pin/iu
 /** The same for a text in ASCII, at a fraction of the cost: parts of words, by their first two units. */
-const ASCII_HINTS = new WordParts('pass pwd pw kennw mdp contrase clave wachtw senha haslo parola salas adgang heslo pin'.split(' '))
+const ASCII_HINTS = new WordParts(
+  'curl wget cred login logon zugang anmelde identifiants inlogg pass pwd pw kennw mdp contrase clave wachtw senha haslo parola salas adgang heslo pin'.split(
+    ' ',
+  ),
+)
 const UNREAL =
   /^(?:<.*|\*+|\$\{?.*|x{3,}.*|your.*|example.*|changeme.*|null|none|true|false|undefined|n\/a|required|.*\.(?:length|value|trim|hash).*|process\.env.*|u?int8array|arraybuffer|string|os\.environ.*)$/iu
 
@@ -53,13 +63,15 @@ function find(segment: Segment): readonly Match[] {
   const matches: Match[] = []
   for (const { 0: word, index } of everyMatch(WORDS, text)) {
     const quotes = /^["'`*]*/u.exec(word)![0].length
-    const at = word.search(/(?<=[=:#])[^=:#]/u)
-    // `password=secret` is one word; the secret begins behind the sign.
+    const at = word.search(/(?<=[=:#>])[^=:#<>]/u)
+    // `password=secret` and `<password>secret` are one word; the secret begins behind the sign.
     for (const start of at > 0 ? [index + quotes, index + at] : [index + quotes]) {
       const context = segment.context(start)
-      const isNamed = NAMED.test(context)
-      if (!isNamed && !NAMED_LOOSELY.test(context)) continue
-      const rest = text.slice(start, Math.min(index + word.length, start + LONGEST))
+      const isElement = ELEMENT.test(context)
+      const isNamed = isElement || NAMED.test(context)
+      if (!isNamed && !NAMED_LOOSELY.test(context) && !BEHIND_USER.test(context)) continue
+      const written = text.slice(start, Math.min(index + word.length, start + LONGEST))
+      const rest = isElement ? written.split('</', 1)[0]! : written
       const value = valueOf(rest)
       if ((isNamed ? isRandom(value) : isStrong(value)) && !UNREAL.test(value))
         matches.push({ start, end: start + value.length, score: SCORE })

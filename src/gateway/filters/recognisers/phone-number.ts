@@ -40,6 +40,9 @@ const CONTEXT = contextWords(
   'phone', 'phones', 'phone number', 'telephone', 'tel', 'tel no', 'mobile', 'mob', 'cell', 'cellphone', 'cellular', 'landline', 'call', 'called', 'calls', 'dial', 'ring', 'fax',
   'whatsapp', 'sms', 'text me', 'text us', 'texted', 'my number', 'your number', 'his number', 'her number', 'their number', 'number is', 'contact', 'hotline', 'helpline', 'voicemail', 'ext', 'reach me', 'reached at', 'callback', 'handy', 'telefon', 'mobil', 'mobilnummer', 'telefonnummer', 'rufnummer', 'anrufen',
   'téléphone', 'tél', 'portable', 'teléfono', 'móvil', 'celular', 'telefono', 'cellulare', 'telefone', 'telemóvel', 'telefoon',
+  'ph', 'txt me', 'txt us', 'my #', 'your #', 'his #', 'her #', 'ring back', 'telefonnr', 'handynummer', 'durchwahl', 'natel', 'rückruf', 'mon numéro', 'numéro vert', 'tfno', 'tlfno', 'fono', 'cel', 'mi número', 'numero verde', 'numero di telefono', 'telefoonnummer', 'gsm', 'mobiel', 'meu número',
+  'tlf', 'tlfnr', 'mobilnr', 'mobiltelefon', 'puh', 'puhelin', 'puhelinnumero', 'matkapuhelin', 'komórka', 'telefonu', 'telefón', 'telefonszám', 'telepon', 'điện thoại', 'đt', 'sđt',
+  'тел', 'телефон', 'телефону', 'телефона', 'моб', 'мобильный', 'τηλ', 'τηλέφωνο', 'κιν', 'κινητό', 'טלפון', 'נייד', 'هاتف', 'جوال', 'موبايل', 'फ़ोन', 'फोन', 'मोबाइल', 'โทร', 'โทรศัพท์', '電話', '電話番号', '携帯', '电话', '手机', '手機', '전화', '전화번호', '연락처', '휴대폰', '휴대전화',
 ) // prettier-ignore
 /** A context word for a weak pattern must stand nearer. */
 const WEAK_CONTEXT_UNITS = 28

@@ -18,6 +18,9 @@ const BARE = new RegExp(
   'giu',
 )
 
+/** Packages are named by a domain from its end: `org.example.app`. */
+const PACKAGE = /^(?:com|org|net|edu|gov)\./iu
+
 /** Longest URL from `start`; signs that end a sentence or close a bracket do not belong to it. */
 function urlEnd(text: string, start: number): number {
   const limit = Math.min(text.length, start + LONGEST)
@@ -99,7 +102,7 @@ function find(segment: Segment): readonly Match[] {
     }
   if ((held & HAS_BARE) !== 0)
     for (const { 0: domain, index } of everyMatch(BARE, text)) {
-      if (matches.some(({ start, end }) => index >= start && index < end)) continue
+      if (PACKAGE.test(domain) || matches.some(({ start, end }) => index >= start && index < end)) continue
       const end = text[index + domain.length] === '/' ? urlEnd(text, index) : index + domain.length
       matches.push({ start: index, end, score: SCORE.bare })
     }
