@@ -53,7 +53,8 @@ export async function openSession(model: Uint8Array): Promise<RuntimeSession> {
   const RuntimeTensorClass = Tensor as unknown as AnyTensor
   return {
     async run(inputs) {
-      const feeds: Record<string, Tensor> = {}
+      // Without a prototype: an input, and a column that became one, may be called `__proto__`.
+      const feeds = Object.create(null) as Record<string, Tensor>
       for (const { name, datatype, data, shape } of inputs) feeds[name] = new RuntimeTensorClass(RUNTIME_TYPE[datatype], data, shape)
       const results = await session.run(feeds)
       return session.outputNames.map((name) => {
