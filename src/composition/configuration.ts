@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
-import { loadConfiguration, secretReference } from '#foundation/config'
+import { loadConfiguration, secretReference, variable } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
 import { filtersConfig } from '#gateway/filters'
 import { BODY_TIMEOUT_MS } from '#gateway/routes'
@@ -172,16 +172,18 @@ export interface Overrides {
  * @throws {RedoubtError} `ERR_CONFIG_INVALID`.
  */
 export function configuration(overrides: Overrides, environment: NodeJS.ProcessEnv = process.env): Configuration {
-  const path = overrides.config ?? environment['REDOUBT_CONFIG'] ?? null
+  const path = overrides.config ?? variable(environment, 'REDOUBT_CONFIG') ?? null
   const file = loadConfiguration(configurationSchema, path)
-  const port = overrides.port ?? portOf(environment['REDOUBT_PORT']) ?? file.server.port
-  const dataDir = resolve(overrides.dataDir ?? environment['REDOUBT_DATA_DIR'] ?? file.dataDir)
-  const secretsDir = resolve(overrides.secretsDir ?? environment['REDOUBT_SECRETS_DIR'] ?? file.secretsDir ?? defaultSecretsDir(dataDir))
+  const port = overrides.port ?? portOf(variable(environment, 'REDOUBT_PORT')) ?? file.server.port
+  const dataDir = resolve(overrides.dataDir ?? variable(environment, 'REDOUBT_DATA_DIR') ?? file.dataDir)
+  const secretsDir = resolve(
+    overrides.secretsDir ?? variable(environment, 'REDOUBT_SECRETS_DIR') ?? file.secretsDir ?? defaultSecretsDir(dataDir),
+  )
   if (secretsDir === dataDir || secretsDir.startsWith(`${dataDir}/`))
     throw new RedoubtError('ERR_CONFIG_INVALID', 'the secrets directory lies in the data directory; what opens the data must lie elsewhere')
   const grpcPort =
     overrides.grpcPort ??
-    portOf(environment['REDOUBT_GRPC_PORT']) ??
+    portOf(variable(environment, 'REDOUBT_GRPC_PORT')) ??
     file.server.grpcPort ??
     (port === DEFAULT_PORT ? DEFAULT_GRPC_PORT : 0)
   return { ...file, server: { ...file.server, port, grpcPort }, dataDir, secretsDir }

@@ -1,3 +1,4 @@
+import { variable } from '#foundation/config'
 import type { Clock, EntityFacts } from '#foundation/core'
 import { SENSITIVITIES } from '#foundation/core'
 import {
@@ -38,12 +39,12 @@ export async function languageModels(
 
 function configured({ chat }: Configuration, environment: NodeJS.ProcessEnv): UpstreamsConfig | null {
   if (Object.keys(chat.models).length > 0) return chat
-  const key = environment['OPENAI_API_KEY']
-  const baseUrl = environment['OPENAI_BASE_URL'] ?? (key ? 'https://api.openai.com/v1' : undefined)
+  const key = variable(environment, 'OPENAI_API_KEY')
+  const baseUrl = variable(environment, 'OPENAI_BASE_URL') ?? (key ? 'https://api.openai.com/v1' : undefined)
   if (baseUrl === undefined) return null
   return upstreamsSchema.parse({
     upstreams: { openai: { baseUrl, ...(key ? { apiKey: 'env:OPENAI_API_KEY' } : {}) } },
-    models: { [ASSISTANT]: { upstream: 'openai', model: environment['OPENAI_MODEL'] ?? DEFAULT_MODEL } },
+    models: { [ASSISTANT]: { upstream: 'openai', model: variable(environment, 'OPENAI_MODEL') ?? DEFAULT_MODEL } },
   })
 }
 

@@ -9,9 +9,10 @@ import { RedoubtError } from '#foundation/core'
 import type { Logger } from '#foundation/telemetry'
 import { renewCertificate } from './certificate-renewal.ts'
 import type { Certificates } from './certificates.ts'
+import { linger, type LingerBounds } from './linger.ts'
 
 /** What a caller may cost before anyone knows who it is. */
-export interface ListenerBounds {
+export interface ListenerBounds extends LingerBounds {
   /** TCP connection to TLS session. */
   readonly handshakeTimeoutMs: number
   /** First byte of a request, or beginning of the connection, to the end of the headers. */
@@ -33,6 +34,8 @@ export const LISTENER_BOUNDS: ListenerBounds = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 300_000,
   stalledMs: 60_000,
+  lingerBytes: 64 * 1024 * 1024,
+  lingerMs: 30_000,
   checkIntervalMs: 2_000,
   keepAliveMs: 60_000,
   maxHeaderBytes: 16 * 1024,
@@ -60,7 +63,7 @@ export async function listen(options: {
   const certificate = await options.certificates.issue()
   const bounds = options.bounds ?? LISTENER_BOUNDS
   let closing: Promise<void> | null = null
-  const answering = new WeakSet<Duplex>()
+  const answering = new WeakMap<Duplex, ServerResponse>()
   const sessions = new WeakSet<Duplex>()
   const connections = new Connections()
   const server = createServer(
@@ -85,12 +88,13 @@ export async function listen(options: {
     (request, response) => {
       if (closing !== null) response.setHeader('connection', 'close')
       const { socket } = request
-      answering.add(socket)
+      answering.set(socket, response)
       // A caller that reads nothing would hold its connection, and what is buffered for it, for as long as it likes; a slow model may.
       response.setTimeout(bounds.stalledMs, () => {
         if (socket.writableLength > 0) socket.destroy()
       })
       response.once('close', () => answering.delete(socket))
+      response.once('finish', () => linger(request, bounds))
       options.handle(request, response)
     },
   )
@@ -104,8 +108,8 @@ export async function listen(options: {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // Before there is a session nothing can be said, and what is said would wait for one for ever; in the middle of an answer a
     // second status line would be read as part of it.
-    if (!socket.writable || !sessions.has(socket) || answering.has(socket)) socket.destroy()
-    else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+    if (!socket.writable || !sessions.has(socket) || answering.get(socket)?.headersSent === true) socket.destroy()
+    else socket.end(`HTTP/1.1 ${statusOf(error.code)}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy())
   })
 
   const renewal = renewCertificate(server, certificate, options)

@@ -1,5 +1,5 @@
 /** The whole command line against the whole server, in this process. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -217,6 +217,34 @@ describe('the record', () => {
     const verdict = await json('audit', 'verify', '--key', log.verifierKey)
     expect(verdict).toMatchObject({ ok: true })
     expect(verdict.checked.entries).toBeGreaterThanOrEqual(log.size)
+  })
+
+  it('is not whole without the sealed personal fields that entries commit to, unless it is said that a copy leaves them out (E5)', async () => {
+    const { token } = await house.account('person-asked-about')
+    const row = { ...starterRow(), parameters: { subject: 'applicant-4711' } }
+    expect((await house.call('POST', '/v2/models/credit/infer', { token, json: row })).status).toBe(200)
+    const { verifierKey } = await json('audit', 'key')
+    const copy = join(folder, 'log')
+    const verify = ['audit', 'verify', '--log', copy, '--key', verifierKey]
+    await expect
+      .poll(
+        async () => {
+          rmSync(copy, { recursive: true, force: true })
+          cpSync(join(house.dataDir, 'log'), copy, { recursive: true })
+          return JSON.parse((await redoubt(...verify, '--json')).out).checked.bodies
+        },
+        { timeout: 10_000 },
+      )
+      .toBeGreaterThan(0)
+    expect(await json(...verify)).toMatchObject({ ok: true, checked: { bodiesMissing: 0 } })
+    rmSync(join(copy, 'bodies'), { recursive: true })
+    const dropped = await redoubt(...verify, '--json')
+    expect(dropped.code).toBe(1)
+    expect(JSON.parse(dropped.out).findings).toContainEqual(
+      expect.objectContaining({ kind: 'missing', path: expect.stringContaining('bodies/') }),
+    )
+    expect(await json(...verify, '--without-bodies')).toMatchObject({ ok: true, checked: { bodies: 0 } })
+    expect((await redoubt(...verify, '--without-bodies')).out).toContain('were not checked')
   })
 })
 

@@ -45,18 +45,20 @@ export class CsvParser {
     this.#bounds = bounds
   }
 
-  /** @returns the rows that this chunk completes. */
-  push(chunk: Uint8Array): CsvRow[] {
-    return this.#scan(this.#decode(chunk, true))
+  /** The rows that this chunk completes, one at a time: what is wrong with the header is told before what is wrong further down. */
+  *push(chunk: Uint8Array): Generator<CsvRow> {
+    yield* this.#scan(this.#decode(chunk, true))
   }
 
-  /** @returns the last row when the file does not end with a line end. */
-  end(): CsvRow[] {
-    const rows = this.#scan(this.#decode(new Uint8Array(), false))
+  /** The last row when the file does not end with a line end. */
+  *end(): Generator<CsvRow> {
+    yield* this.#scan(this.#decode(new Uint8Array(), false))
     if (this.#state === 'quoted') throw this.#malformed('a quoted field is never closed', this.#rowLine)
     if (this.#state === 'return-seen') throw this.#malformed('a carriage return stands alone')
-    if (this.#row.length > 0 || this.#held !== '' || this.#state !== 'field-start') this.#endRow(rows)
-    return rows
+    if (this.#row.length > 0 || this.#held !== '' || this.#state !== 'field-start') {
+      const last = this.#endRow()
+      if (last) yield last
+    }
   }
 
   #decode(chunk: Uint8Array, stream: boolean): string {
@@ -67,9 +69,9 @@ export class CsvParser {
     }
   }
 
-  #scan(text: string): CsvRow[] {
-    const rows: CsvRow[] = []
+  *#scan(text: string): Generator<CsvRow> {
     let from = 0
+    let ended: CsvRow | null = null
     for (let i = 0; i < text.length; i++) {
       const c = text.charCodeAt(i)
       if (c === 0) throw this.#malformed('the file holds a NUL character')
@@ -90,7 +92,7 @@ export class CsvParser {
             from = i + 1
           } else if (c === LF) {
             this.#hold(text.slice(from, i))
-            this.#endRow(rows)
+            ended = this.#endRow()
             this.#nextLine()
             from = i + 1
           } else if (c === CR) {
@@ -115,7 +117,7 @@ export class CsvParser {
             this.#endField('')
             from = i + 1
           } else if (c === LF) {
-            this.#endRow(rows)
+            ended = this.#endRow()
             this.#nextLine()
             from = i + 1
           } else if (c === CR) {
@@ -125,14 +127,17 @@ export class CsvParser {
           break
         case 'return-seen':
           if (c !== LF) throw this.#malformed('a carriage return stands alone')
-          this.#endRow(rows)
+          ended = this.#endRow()
           this.#nextLine()
           from = i + 1
           break
       }
+      if (ended !== null) {
+        yield ended
+        ended = null
+      }
     }
     if (this.#state === 'plain' || this.#state === 'quoted') this.#hold(text.slice(from))
-    return rows
   }
 
   #hold(part: string): void {
@@ -151,13 +156,15 @@ export class CsvParser {
     this.#state = 'field-start'
   }
 
-  #endRow(rows: CsvRow[]): void {
+  /** Null for an empty line. */
+  #endRow(): CsvRow | null {
     const quoted = this.#state === 'quote-seen'
     this.#endField('')
     const empty = this.#row.length === 1 && this.#row[0] === '' && !quoted
-    if (!empty) rows.push({ line: this.#rowLine, fields: this.#row })
+    const row = { line: this.#rowLine, fields: this.#row }
     this.#row = []
     this.#rowLength = 0
+    return empty ? null : row
   }
 
   #nextLine(): void {

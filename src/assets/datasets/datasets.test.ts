@@ -162,6 +162,7 @@ describe('refusals name line and column', () => {
     ['a mistyped value in a short file', `n,t\n${numbers(9)}\nabc,x\n`, {}, 'ERR_DATA_MISTYPED', { line: 11, column: 'n' }],
     ['a missing label', 'a,label\n1,1\n2,\n', { label: 'label' }, 'ERR_DATA_MISTYPED', { line: 3, column: 'label' }],
     ['semicolons in place of commas', 'a;b\n1;2\n', {}, 'ERR_DATA_COLUMN', { column: 'a;b' }],
+    ['semicolons, before the quotes that they break', 'a;b\n1;"two, or more"\n', {}, 'ERR_DATA_COLUMN', { column: 'a;b' }],
     ['tabs in place of commas', 'a\tb\n1\t2\n', {}, 'ERR_DATA_COLUMN', { column: 'a\tb' }],
     ['a label that is not there', 'a,b\n1,2\n', { label: 'c' }, 'ERR_DATA_COLUMN', { column: 'c' }],
     ['a subject that is not there', 'a,b\n1,2\n', { subject: 'c' }, 'ERR_DATA_COLUMN', { column: 'c' }],

@@ -173,7 +173,7 @@ async function spoolRows(
   let pending: (readonly string[])[] = []
   let characters = 0
 
-  function* take(parsed: readonly CsvRow[]): Generator<Uint8Array> {
+  function* take(parsed: Iterable<CsvRow>): Generator<Uint8Array> {
     for (const { line, fields } of parsed) {
       if (observers === null) {
         checkHeader(fields, options)

@@ -50,10 +50,8 @@ export async function longOperation(
   } finally {
     clearInterval(watch)
   }
-  // What is left of a body that nobody wants must not keep the connection busy.
-  out.end(() => {
-    if (!reply.request.raw.complete) reply.request.raw.destroy()
-  })
+  // What is left of a body that nobody wants is the listener's: to break off here would overtake the answer.
+  out.end()
 }
 
 /** The chunks of a source until the signal fires: a source that says nothing for long does not put off the end. */

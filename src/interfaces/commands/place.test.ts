@@ -73,3 +73,17 @@ describe('the folder that a command happens to run in', () => {
       expect(place.url).toBe('https://attacker.example')
   })
 })
+
+describe('the environment', () => {
+  it('takes a variable that is empty for one that is not set, so that nothing is looked for in the folder of the command', () => {
+    const empty = { REDOUBT_DATA_DIR: '', REDOUBT_SECRETS_DIR: '', REDOUBT_URL: '', REDOUBT_PORT: '', REDOUBT_CA: '', XDG_CONFIG_HOME: '' }
+    expect(find(empty)).toEqual(find())
+    expect(find(empty, uid(), { dataDir: '/srv/other' }).secretsDir).toBe('/srv/other-secrets')
+  })
+
+  it.each(['abc', '0', '70000', '8443.5'])('refuses the port `%s` and says which variable has it', (REDOUBT_PORT) => {
+    expect(() => find({ REDOUBT_PORT })).toThrow(
+      expect.objectContaining({ code: 'ERR_USAGE', message: expect.stringContaining('REDOUBT_PORT') }),
+    )
+  })
+})

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
+import { variable } from '#foundation/config'
 import { RedoubtError } from '#foundation/core'
 import { strangeIn } from './own-folder.ts'
 
@@ -58,29 +59,42 @@ export function findPlace(
   environment: NodeJS.ProcessEnv = process.env,
   runner: Runner = { folder: process.cwd(), uid: process.geteuid?.() },
 ): Place {
-  const named = options.dataDir ?? environment['REDOUBT_DATA_DIR']
+  const named = options.dataDir ?? variable(environment, 'REDOUBT_DATA_DIR')
   const dataDir = resolve(runner.folder, named ?? DEFAULT_DATA_DIR)
   // Whoever names a folder has looked where they point; the one that happens to be here must show whose it is.
   const strange = named === undefined ? strangeIn(dataDir, [SERVER_FILE, CA_FILE], runner.uid) : null
-  const elsewhere = (options.url ?? environment['REDOUBT_URL']) !== undefined && Boolean(environment['REDOUBT_CA'])
+  const elsewhere = (options.url ?? variable(environment, 'REDOUBT_URL')) !== undefined && variable(environment, 'REDOUBT_CA') !== undefined
   if (strange !== null && !elsewhere) throw new RedoubtError('ERR_SERVER_FILE', `${strange}; so it is not asked which server this is for`)
   const told = strange === null ? readServerFile(dataDir) : null
-  const port = options.port ?? (environment['REDOUBT_PORT'] ? Number(environment['REDOUBT_PORT']) : undefined)
+  const port = options.port ?? portOf(variable(environment, 'REDOUBT_PORT'))
   const url =
     options.url ??
-    environment['REDOUBT_URL'] ??
+    variable(environment, 'REDOUBT_URL') ??
     (port === undefined ? told?.url : `https://localhost:${port}`) ??
     `https://localhost:${DEFAULT_PORT}`
   if (!URL.canParse(url) || !url.startsWith('https://'))
     throw new RedoubtError('ERR_USAGE', 'the address of the server starts with `https://`')
-  const secretsDir = resolve(options.secretsDir ?? environment['REDOUBT_SECRETS_DIR'] ?? told?.secretsDir ?? defaultSecretsDir(dataDir))
-  const ca = environment['REDOUBT_CA'] || undefined
+  const secretsDir = resolve(
+    options.secretsDir ?? variable(environment, 'REDOUBT_SECRETS_DIR') ?? told?.secretsDir ?? defaultSecretsDir(dataDir),
+  )
+  const ca = variable(environment, 'REDOUBT_CA')
   const systemAuthorities = ca === SYSTEM_AUTHORITIES
   const caPath = ca === undefined || systemAuthorities ? join(dataDir, CA_FILE) : resolve(ca)
   // Whether this is the server's host, by what the server itself left here: keys of accounts are written on other hosts too.
   const loginDir =
-    told !== null && existsSync(secretsDir) ? secretsDir : join(environment['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'redoubt')
+    told !== null && existsSync(secretsDir)
+      ? secretsDir
+      : join(variable(environment, 'XDG_CONFIG_HOME') ?? join(homedir(), '.config'), 'redoubt')
   return { url: url.replace(/\/$/, ''), dataDir, secretsDir, loginDir, caPath, systemAuthorities }
+}
+
+/** @throws {RedoubtError} `ERR_USAGE`. */
+function portOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new RedoubtError('ERR_USAGE', `REDOUBT_PORT is \`${text.slice(0, 32)}\`; a port is a number from 1 to 65535`)
+  return port
 }
 
 /** `./.redoubt/data` goes with `./.redoubt/secrets`; any other `DIR` with `DIR-secrets`, so that two servers never share secrets. */

@@ -159,8 +159,10 @@ class Walk {
     })
     if (expected.every((personal) => personal?.length === 0)) return
     const path = tilePath({ kind: 'bodies', index: number, width })
-    const stored = await this.#options.read(path)
-    const bodies = stored && parseBodyBundle(stored, width)
+    // As in `#read`: the full ones may have taken the place of partial ones.
+    const exact = await this.#options.read(path)
+    const stored = exact ?? (await this.#options.read(tilePath({ kind: 'bodies', index: number, width: TILE_WIDTH })))
+    const bodies = stored && parseBodyBundle(stored, exact === null ? TILE_WIDTH : width)
     if (stored !== null && bodies === null) return this.#find('malformed', 'a file of sealed bodies is not well-formed', { path })
     expected.forEach((personal, row) => {
       const index = number * TILE_WIDTH + row

@@ -138,12 +138,9 @@ export function createRouter(options: RouterOptions): (req: IncomingMessage, res
     route(req, res).catch((thrown: unknown) => {
       const error = asRedoubtError(thrown)
       if (error.status >= 500) logger.error({ err: error }, 'an identity route failed')
-      // What is left of an unread body must not be taken for the next request.
-      const headers = req.complete ? {} : { connection: 'close' }
       if (req.url?.startsWith('/oauth/') === true) {
-        answerOAuthError(res, error.status, error.status < 500 ? 'invalid_request' : 'server_error', error.code, headers)
-      } else answerProblem(res, error.code, headers)
-      if (!req.complete) res.once('finish', () => req.destroy())
+        answerOAuthError(res, error.status, error.status < 500 ? 'invalid_request' : 'server_error', error.code)
+      } else answerProblem(res, error.code)
     })
   }
 }

@@ -61,7 +61,8 @@ export async function openSession(model: Uint8Array): Promise<RuntimeSession> {
   const session = await InferenceSession.create(model, SESSION_OPTIONS)
   return {
     async run(inputs) {
-      const feeds: Record<string, Feed> = {}
+      // Without a prototype: an input, and a column that became one, may be called `__proto__`.
+      const feeds = Object.create(null) as Record<string, Feed>
       for (const { name, datatype, data, shape } of inputs)
         feeds[name] = { type: RUNTIME_TYPE[datatype], location: 'cpu', dims: shape, data }
       const results = await session.run(feeds as unknown as Readonly<Record<string, Tensor>>)

@@ -87,3 +87,23 @@ it('serves what was trained here: registered, signed, deployed, null in every ki
   expect(hits / ROWS).toBeGreaterThan(0.85)
   for (const p of Array.from((probabilities?.data ?? []) as Float32Array)) expect(p >= 0 && p <= 1).toBe(true)
 })
+
+it('serves a column that is called as no member of an object may be (C10)', async () => {
+  const named = (name: string): string => (name === 'income' ? '__proto__' : name)
+  const renamed = { ...dataset, columns: dataset.columns.map((column) => ({ ...column, name: named(column.name) })) }
+  async function* renamedGroups(): AsyncGenerator<RowGroup> {
+    for await (const { rows, columns } of groups())
+      yield { rows, columns: columns.map((column) => ({ ...column, name: named(column.name) })) }
+  }
+  const trained = await train({ dataset: renamed, groups: renamedGroups(), algorithm: 'logistic', seed: 7 })
+  const lineage = { ...ask(trained.onnx).lineage, codeDigest: trained.codeDigest, parameters: trained.parameters }
+  await world.registry.register(ask(trained.onnx, { name: 'named', lineage }))
+  await world.registry.deploy('named', null, USE.principal, { stage: (model) => server.stage(model) })
+  const inputs: InferTensor[] = [
+    { name: 'age', datatype: 'INT64', shape: [1, 1], data: [41] },
+    { name: '__proto__', datatype: 'FP32', shape: [1, 1], data: [1_250.5] },
+    { name: 'job', datatype: 'BYTES', shape: [1, 1], data: ['nurse'] },
+  ]
+  const [labels] = (await server.get('named')?.infer(inputs, 1)) ?? []
+  expect(labels?.shape).toEqual([1, 1])
+})

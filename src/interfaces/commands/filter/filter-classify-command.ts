@@ -2,12 +2,14 @@ import { Command, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
 import type { InjectionVerdict, TextVerdict } from '#gateway/filters'
 import { readWeights } from './filter-weights.ts'
-import { decoded, openInput } from './read-lines.ts'
-import { run } from '../program.ts'
+import { decoded, lines, openInput } from './read-lines.ts'
+import { textOf } from './text-of.ts'
+import { EXIT, run } from '../program.ts'
 
-/** Largest text, or line, that is classified, in UTF-16 units. */
+/** Largest text that is classified, in UTF-16 units. */
 const LARGEST_TEXT = 16 * 1024 * 1024
 const STANDARD_INPUT = '-'
+const UNKNOWN = 'unknown'
 const MODELS = ['injection', 'confidential'] as const
 
 type Verdict = InjectionVerdict | TextVerdict
@@ -29,17 +31,12 @@ export function filterClassifyCommand(): Command {
       run<{ format: 'text' | 'jsonl'; model: (typeof MODELS)[number]; weights?: string }>(
         async ({ output }, { format, model, weights }, ...files) => {
           const classify = await classifierOf(model, weights)
+          let refused = 0
           for (const file of files.length === 0 ? [STANDARD_INPUT] : files) {
-            if (format === 'jsonl') {
-              let number = 0
-              for await (const line of linesOf(file)) {
-                number++
-                if (line.trim() === '') continue
-                const verdict = classify(textOf(line, file, number))
-                output.line(output.json ? JSON.stringify(brief(verdict)) : words(`line ${number}`, verdict))
-              }
-            } else await report(file, classify, output)
+            if (format === 'jsonl') refused += await reportLines(file, classify, output)
+            else await report(file, classify, output)
           }
+          return refused > 0 ? EXIT.refused : EXIT.done
         },
       ),
     )
@@ -60,21 +57,39 @@ async function classifierOf(name: (typeof MODELS)[number], weights: string | und
   return (text) => filters.classifyText(text, model, filters.OPEN_KEY)
 }
 
-async function report(file: string, classify: Classify, output: { readonly json: boolean; line(text: string): void }): Promise<void> {
-  const lines: string[] = []
-  let size = 0
-  for await (const line of linesOf(file)) {
-    size += line.length + 1
-    if (size > LARGEST_TEXT) throw tooLarge()
-    lines.push(line)
+/** One line out for each line in. @returns how many could not be read: of these nothing is known, which is not `benign`. */
+async function reportLines(
+  file: string,
+  classify: Classify,
+  output: { readonly json: boolean; line(text: string): void },
+): Promise<number> {
+  let refused = 0
+  for await (const line of lines(openInput(file))) {
+    const { text, error } = textOf(line)
+    if (error === null) {
+      const verdict = classify(text)
+      output.line(output.json ? JSON.stringify(brief(verdict)) : words(`line ${line.number}`, verdict))
+      continue
+    }
+    refused++
+    output.line(output.json ? JSON.stringify({ score: null, threshold: null, verdict: UNKNOWN, error }) : `${UNKNOWN}           ${error}`)
   }
-  const verdict = classify(lines.join('\n'))
+  return refused
+}
+
+async function report(file: string, classify: Classify, output: { readonly json: boolean; line(text: string): void }): Promise<void> {
+  const parts: string[] = []
+  let size = 0
+  for await (const part of decoded(openInput(file))) {
+    size += part.length
+    if (size > LARGEST_TEXT) throw new RedoubtError('ERR_USAGE', `a text is longer than ${LARGEST_TEXT} characters: split it`)
+    parts.push(part)
+  }
+  const verdict = classify(parts.join('').replace(/\n$/, ''))
   const name = file === STANDARD_INPUT ? 'standard input' : file
   if (output.json) output.line(JSON.stringify({ ...(file === STANDARD_INPUT ? {} : { file }), ...verdict }))
   else output.line(words(name, verdict))
 }
-
-const tooLarge = (): RedoubtError => new RedoubtError('ERR_USAGE', `a text is longer than ${LARGEST_TEXT} characters: split it`)
 
 const brief = (verdict: Verdict): object => {
   const { score, threshold } = verdict
@@ -90,37 +105,4 @@ function words(name: string, found: Verdict): string {
 /** A classifier says what it does not know, so that nobody takes it for a no. */
 function abstentions({ abstained }: TextVerdict): string {
   return abstained === 0 ? '' : `  abstained from ${abstained} ${abstained === 1 ? 'passage' : 'passages'} unlike what it learned from`
-}
-
-function textOf(line: string, file: string, number: number): string {
-  try {
-    const { text } = JSON.parse(line) as { text?: unknown }
-    if (typeof text === 'string') return text
-  } catch {
-    // Said below.
-  }
-  throw new RedoubtError(
-    'ERR_USAGE',
-    `${file === STANDARD_INPUT ? 'standard input' : `\`${file}\``} line ${number}: an object with \`text\` is wanted`,
-  )
-}
-
-/** The lines of a file, one at a time, so that a file of any size takes the memory of its longest line. */
-async function* linesOf(file: string): AsyncGenerator<string> {
-  let parts: string[] = []
-  let size = 0
-  for await (const text of decoded(openInput(file))) {
-    const [first = '', ...pieces] = text.split('\n')
-    parts.push(first)
-    size += first.length
-    const last = pieces.pop()
-    if (last !== undefined) {
-      yield parts.join('')
-      yield* pieces
-      parts = [last]
-      size = last.length
-    }
-    if (size > LARGEST_TEXT) throw tooLarge()
-  }
-  if (size > 0) yield parts.join('')
 }

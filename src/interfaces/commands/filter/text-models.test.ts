@@ -111,10 +111,20 @@ describe('filter classify (C7, F3)', () => {
     expect(stdout.split('\n')).toHaveLength(2)
   })
 
-  it('ends with 2 for a line that is none, a missing file and foreign weights, and says which', async () => {
-    const wrong = await filter('classify', '--format', 'jsonl', file('wrong.jsonl', '{"text":"a"}\n{"txt":1}\n'))
-    expect(wrong.code).toBe(2)
-    expect(wrong.err).toContain('wrong.jsonl` line 2')
+  it('answers a line that is none too, with `unknown` and not with `benign`, and ends with 1', async () => {
+    const wrong = file('wrong.jsonl', ['{"text":"a"}', '{"txt":1}', '', 'nonsense', JSON.stringify({ text: ATTACK })].join('\r\n'))
+    const { code, out } = await filter('classify', '--format', 'jsonl', '--json', wrong)
+    expect(code).toBe(1)
+    const answers = out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(answers.map(({ verdict }) => verdict)).toEqual(['benign', 'unknown', 'unknown', 'unknown', 'injection'])
+    expect(answers[1]).toEqual({ score: null, threshold: null, verdict: 'unknown', error: expect.stringContaining('line 2') })
+    expect((await filter('classify', '--format', 'jsonl', wrong)).out).toMatch(/^unknown .*line 4/m)
+  })
+
+  it('ends with 2 for a missing file and foreign weights, and says which', async () => {
     expect((await filter('classify', join(folder, 'missing.txt'))).code).toBe(2)
     const foreign = await filter('classify', '--weights', file('foreign.weights', 'hello'), file('x.txt', 'x'))
     expect(foreign.code).toBe(2)
