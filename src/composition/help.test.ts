@@ -4,6 +4,15 @@ import { createProgram } from './program.ts'
 
 const everyCommand = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(everyCommand)]
 
+it('says of an option that it has to be given, and of what it is otherwise only what says something', () => {
+  for (const command of everyCommand(createProgram([]))) {
+    const help = command.helpInformation().replace(/\s+/g, ' ')
+    expect(help, command.name()).not.toMatch(/default: (?:\[\]|"")/)
+    for (const { flags, description, mandatory, defaultValue } of command.options)
+      if (mandatory && defaultValue === undefined) expect(help, command.name()).toContain(`${flags} ${description} (required`)
+  }
+})
+
 it('explains every command, in 80 columns', () => {
   const commands = everyCommand(createProgram([]))
   expect(commands.length).toBeGreaterThan(100)

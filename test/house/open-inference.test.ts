@@ -48,6 +48,27 @@ describe('the Open Inference Protocol', () => {
     expect((await infer(starterRow(), '/v2/models/credit/versions/2/infer')).status).toBe(404)
   })
 
+  it.each([
+    '/v2/',
+    '/v2/models',
+    '/v2/models/',
+    '/v2/models/CREDIT',
+    '/v2/models/credit%2fx',
+    '/v2/models/../credit',
+    '/v2/models/credit/',
+    '/v2/models/credit/versions/0',
+    '/v2/models/credit/versions/01',
+    '/v2/models/credit/versions/1.0',
+    '/v2/models/credit/generate',
+    '/v2/repository/index',
+  ])('serves nothing at %s', async (path) => {
+    // As it stands: a client would tidy it up first.
+    const answer = await house.bytes(
+      `GET ${path} HTTP/1.1\r\nhost: localhost:${house.port}\r\nauthorization: Bearer ${application.token}\r\nconnection: close\r\n\r\n`,
+    )
+    expect(answer).toMatch(/^HTTP\/1\.1 4(?:04|21) /)
+  })
+
   it('scores a row by name and by version, the same each time', async () => {
     const first = await infer({ id: 'row-1', ...starterRow() })
     expect(first.status, first.text).toBe(200)

@@ -48,7 +48,11 @@ export const ERROR_TABLE = {
     'the files here that say which server to use may be of someone else',
     'name the server with `REDOUBT_URL` and `REDOUBT_CA`, or its folder with `--data-dir` when you trust it',
   ),
-  ERR_CONFIG_INSECURE: entry(500, 'an insecure default is refused in production', 'set the named key'),
+  ERR_CONFIG_INSECURE: entry(
+    500,
+    'an insecure default is refused in production',
+    'do what the message says: set the named key, or mend the named file',
+  ),
 
   // storage
   ERR_STORAGE_FULL: entry(507, 'the disk is full', 'free disk space; nothing was written'),
@@ -58,7 +62,11 @@ export const ERROR_TABLE = {
     'another server uses this directory',
     'stop the other server, or choose another directory with `--data-dir` or `--secrets-dir`',
   ),
-  ERR_STORAGE_CORRUPT: entry(500, 'stored data do not match their checksum', 'restore from backup'),
+  ERR_STORAGE_CORRUPT: entry(
+    500,
+    'stored data do not match their checksum',
+    'stop the server and put a backup in their place with `redoubt restore`',
+  ),
 
   ERR_BACKUP_INVALID: entry(422, 'the backup is not whole, or was changed', 'take another backup'),
 
@@ -77,8 +85,12 @@ export const ERROR_TABLE = {
   ERR_KEYS_PASSPHRASE: entry(500, 'the passphrase does not open the keyring', 'check the passphrase reference'),
   ERR_KEYS_KEYRING_CORRUPT: entry(500, 'the keyring does not match its checksum', 'restore the keyring from backup'),
   ERR_KEYS_UNKNOWN: entry(404, 'there is no such key', 'run `redoubt keys list`'),
-  ERR_KEYS_DESTROYED: entry(410, 'the key was destroyed', 'the data under it cannot be read any more'),
-  ERR_KEYS_EXHAUSTED: entry(503, 'the key was used too often', 'rotate the key'),
+  ERR_KEYS_DESTROYED: entry(
+    410,
+    'the key was destroyed',
+    'ask for something else: nothing under this key can be read any more; `redoubt data erasures` says why',
+  ),
+  ERR_KEYS_EXHAUSTED: entry(503, 'the key was used too often', 'make a new version of it with `redoubt keys rotate`'),
   ERR_KEYS_SEALED: entry(503, 'the server is sealed', 'let the holders of shares run `redoubt keys unseal` on its host'),
   ERR_KEYS_SHARE: entry(400, 'the share is not one of this keyring', 'give a share of the newest set, as it was written down'),
   ERR_KEYS_DISABLED: entry(503, 'the key provider has disabled the key', 'enable the key where it is held'),
@@ -111,7 +123,11 @@ export const ERROR_TABLE = {
 
   // audit
   ERR_AUDIT_UNAVAILABLE: entry(503, 'the audit log cannot be written', 'check disk and permissions of the log directory'),
-  ERR_AUDIT_CORRUPT: entry(500, 'the audit log does not match its own state', 'stop and verify the log against a witnessed checkpoint'),
+  ERR_AUDIT_CORRUPT: entry(
+    500,
+    'the audit log does not match its own state',
+    'stop the server, then run `redoubt audit verify --checkpoint` with a checkpoint that was kept outside',
+  ),
   ERR_AUDIT_ENTRY_TOO_LARGE: entry(500, 'an audit entry exceeds 65,535 bytes', 'record large facts by digest'),
   ERR_AUDIT_PROOF_INVALID: entry(422, 'the proof does not verify', 'treat the log as tampered with'),
   ERR_AUDIT_CHECKPOINT_INVALID: entry(422, 'the checkpoint does not verify', 'check the verifier key'),
@@ -394,7 +410,11 @@ export const ERROR_TABLE = {
   ERR_UPSTREAM_UNREACHABLE: entry(502, 'the upstream cannot be reached', 'check the upstream with `redoubt doctor`'),
   ERR_UPSTREAM_TIMEOUT: entry(504, 'the upstream did not answer in time', 'try again'),
   ERR_UPSTREAM_RESET: entry(502, 'the upstream broke off', 'try again'),
-  ERR_UPSTREAM_PROTOCOL: entry(502, 'the upstream answered in a form that is not understood', 'check the upstream'),
+  ERR_UPSTREAM_PROTOCOL: entry(
+    502,
+    'the upstream answered in a form that is not understood',
+    'check what stands at its `baseUrl`, with `redoubt doctor`',
+  ),
   ERR_UPSTREAM_REFUSED: entry(502, 'the upstream refused the request', 'check the upstream credentials and the request'),
   ERR_UPSTREAM_REJECTED: entry(400, 'the upstream did not accept the request', 'correct the member named in `param`'),
   ERR_UPSTREAM_LIMIT: entry(429, 'the upstream limits its requests', 'wait, or raise the limit at the upstream'),
@@ -408,7 +428,11 @@ export const ERROR_TABLE = {
     'the tour met something that it did not expect',
     'run `redoubt doctor`, then look at the log with `redoubt audit search`',
   ),
-  ERR_SERVER_UNREACHABLE: entry(503, 'no server answers', 'start one with `redoubt up`'),
+  ERR_SERVER_UNREACHABLE: entry(
+    503,
+    'no server answers',
+    'start one with `redoubt up`, or name the one that you mean with `--url` or `--data-dir`',
+  ),
   ERR_USAGE: entry(400, 'the command line is not understood', 'run the command with `--help`'),
 } as const satisfies Record<string, ErrorEntry>
 

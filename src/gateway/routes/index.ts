@@ -25,4 +25,3 @@ export {
   renderReady,
   renderServerMetadata,
 } from './open-inference-answers.ts'
-export { matchOpenInferencePath, OPEN_INFERENCE_ROUTES } from './open-inference-paths.ts'

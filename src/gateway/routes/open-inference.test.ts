@@ -3,8 +3,6 @@ import { describe, expect, it } from 'vitest'
 import { RedoubtError } from '#foundation/core'
 import type { TensorSpec } from '#gateway/serving'
 import {
-  matchOpenInferencePath,
-  OPEN_INFERENCE_ROUTES,
   parseInferRequest,
   renderInferenceError,
   renderInferResponse,
@@ -269,34 +267,5 @@ describe('an answer', () => {
     expect(renderInferenceError(new RedoubtError('ERR_MODEL_UNKNOWN'))).toBe(
       '{"error":"ERR_MODEL_UNKNOWN: there is no such model or version"}',
     )
-  })
-})
-
-describe('the paths', () => {
-  it('of every route are found', () => {
-    for (const route of OPEN_INFERENCE_ROUTES) {
-      const target = matchOpenInferencePath(route.path.replace('{m}', 'adult-mlp').replace('{v}', '12'))
-      expect(target).toEqual({
-        route,
-        model: route.path.includes('{m}') ? 'adult-mlp' : null,
-        version: route.path.includes('{v}') ? 12 : null,
-      })
-    }
-  })
-
-  it.each([
-    '/v2/',
-    '/v2/models',
-    '/v2/models/',
-    '/v2/models/../x',
-    '/v2/models/a%2fb',
-    '/v2/models/a/versions/0',
-    '/v2/models/a/versions/01',
-    '/v2/models/a/versions/x/infer',
-    '/v2/models/A',
-    '/v2/models/a/generate',
-    '/v2/repository/index',
-  ])('%s is not one', (path) => {
-    expect(matchOpenInferencePath(path)).toBeNull()
   })
 })

@@ -20,8 +20,6 @@ const limitNumber = (text: string): number => {
   return limit
 }
 
-/** Without the seconds' fraction: what a person compares. */
-
 export function alertCommands(): Command[] {
   const alerts = new Command('alerts').description('what asks for attention: list, acknowledge, try the places')
 

@@ -160,13 +160,13 @@ export function auditCommands(): Command[] {
         const vkeyFile = join(place.dataDir, LOG_KEY_FILE)
         if (options.export !== undefined) {
           if ((options.checkpoint ?? options.log ?? options.proof ?? options.withoutBodies) !== undefined)
-            throw new RedoubtError('ERR_USAGE', '`--export` goes with `--key` and `--witness` alone')
+            throw new RedoubtError('ERR_USAGE', '`--export` goes with `--key` and `--witness` alone: leave the others out')
           const given = options.key === undefined ? undefined : await wellFormedKey(keyOf(options.key, vkeyFile))
           return verifyExportFile(output, options.export, given, witnesses)
         }
         const key = await wellFormedKey(keyOf(options.key, vkeyFile))
         if (options.proof !== undefined) {
-          if (options.entry === undefined) throw new RedoubtError('ERR_USAGE', '`--proof` goes with `--entry`')
+          if (options.entry === undefined) throw new RedoubtError('ERR_USAGE', '`--proof` goes with `--entry`: name both')
           const { verifyProof } = await import('#trust/audit')
           const verdict = verifyProof(read(options.proof).toString('utf8'), read(options.entry), key, witnesses)
           output.result(
@@ -178,7 +178,7 @@ export function auditCommands(): Command[] {
           return verdict.ok ? EXIT.done : EXIT.refused
         }
         const path = options.log ?? join(place.dataDir, 'log')
-        if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', `there is no log folder \`${path}\``)
+        if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', `there is no log folder \`${path}\`: name one with \`--log\``)
         const older = options.checkpoint === undefined ? {} : { olderCheckpoint: read(options.checkpoint).toString('utf8') }
         const bodies = options.withoutBodies === true ? 'if-present' : 'required'
         const verdict = await verifyFolder(path, { verifierKey: key, witnesses, bodies, ...older })

@@ -2,6 +2,7 @@ import { createReadStream, existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { RedoubtError } from '#foundation/core'
 import type { ExportVerdict } from '#trust/audit'
+import { demandAbsent } from './absent-file.ts'
 import type { Output } from './output.ts'
 import { EXIT, run } from './program.ts'
 import { saveFile } from './save-file.ts'
@@ -44,7 +45,7 @@ export function addExportCommand(audit: Command): void {
       .requiredOption('--out <file>', 'the file to write; one that exists is not overwritten'),
   ).action(
     run<{ readonly out: string } & Filters>(async ({ client, output }, { out, ...options }) => {
-      if (existsSync(out)) throw new RedoubtError('ERR_USAGE', `\`${out}\` is there already`)
+      demandAbsent(out)
       const query = filterQuery(options).toString()
       const response = await client.download(`/audit/export${query === '' ? '' : `?${query}`}`)
       const { digest, bytes } = await saveFile(response, out, (done) => output.progress('exporting', done, null, 'bytes'))

@@ -52,7 +52,7 @@ export function confidentialCommands(): Command[] {
     .option('--public', 'the files are public: passages that confidential documents share with them are let go')
     .action(
       run<AddOptions>(async (session, { label, terms, public: isPublic }, ...files) => {
-        if (label === undefined && files.length > 1) throw new RedoubtError('ERR_USAGE', 'name the files together with --label')
+        if (label === undefined && files.length > 1) throw new RedoubtError('ERR_USAGE', 'name several files together with `--label`')
         const name = label ?? labelOf(files[0]!)
         const total = files.reduce((sum, file) => sum + statSync(file).size, 0)
         const registered = await put(

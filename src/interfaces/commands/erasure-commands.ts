@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { GROUNDS, RedoubtError } from '#foundation/core'
 import type { Erasure, Hold } from '#governance/erasure'
+import { demandAbsent } from './absent-file.ts'
 import type { Client } from './client.ts'
 import { confirmed } from './confirmed.ts'
 import { type Output, table } from './output.ts'
@@ -52,10 +53,6 @@ async function saveCertificate(client: Client, id: string, out: string): Promise
   if (!text.startsWith('{"payload"')) await client.call(`/erasures/${encodeURIComponent(id)}/certificate`)
   writeFileSync(out, text, { flag: 'wx', mode: 0o600 })
   return text
-}
-
-function demandAbsent(out: string | undefined): void {
-  if (out !== undefined && existsSync(out)) throw new RedoubtError('ERR_USAGE', `\`${out}\` is there already`)
 }
 
 /** `data erase`, `shred`, `erasures`, `certificate` and what holds them back. */

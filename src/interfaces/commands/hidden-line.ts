@@ -18,5 +18,5 @@ export async function hiddenLine(
   } finally {
     lines.close()
   }
-  throw new RedoubtError('ERR_USAGE', 'nothing was given')
+  throw new RedoubtError('ERR_USAGE', 'nothing was given: run the command again and type it, or send it by a pipe')
 }

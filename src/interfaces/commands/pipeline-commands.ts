@@ -109,7 +109,8 @@ export function pipelineCommands(): Command[] {
 
 /** A built-in pipeline has two parts in its name. @throws {RedoubtError} `ERR_USAGE` for what would lead elsewhere. */
 function pathOf(name: string): string {
-  if (!/^(?:redoubt\/)?[a-z0-9][a-z0-9._-]{0,62}$/.test(name)) throw new RedoubtError('ERR_USAGE', `\`${name}\` is no name of a pipeline`)
+  if (!/^(?:redoubt\/)?[a-z0-9][a-z0-9._-]{0,62}$/.test(name))
+    throw new RedoubtError('ERR_USAGE', `\`${name}\` is no name of a pipeline: \`redoubt pipeline list\` shows those that there are`)
   return `/pipelines/${name}`
 }
 

@@ -1,6 +1,7 @@
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { asRedoubtError, problemOf, RedoubtError } from '#foundation/core'
 import { Client } from './client.ts'
+import { optionHelp } from './option-help.ts'
 import { createOutput, errorText, type Output, processTerminal, type Terminal } from './output.ts'
 import { findPlace, type Place } from './place.ts'
 
@@ -39,7 +40,7 @@ const NARROWEST_WORDS = 24
 /** Options that every command understands. */
 export function withGlobalOptions(command: Command): Command {
   return command
-    .configureHelp({ minWidthToWrap: NARROWEST_WORDS })
+    .configureHelp({ minWidthToWrap: NARROWEST_WORDS, optionDescription: optionHelp })
     .addOption(new Option('--data-dir <dir>', 'data directory (REDOUBT_DATA_DIR)').helpGroup(EVERYWHERE))
     .addOption(new Option('--secrets-dir <dir>', 'secrets directory (REDOUBT_SECRETS_DIR)').helpGroup(EVERYWHERE))
     .addOption(new Option('--port <port>', 'port of the server (REDOUBT_PORT)').argParser(portNumber).helpGroup(EVERYWHERE))

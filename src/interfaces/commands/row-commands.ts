@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
-import { RedoubtError } from '#foundation/core'
+import { demandAbsent } from './absent-file.ts'
 import { table } from './output.ts'
 import { run } from './program.ts'
 import { saveFile } from './save-file.ts'
@@ -81,7 +80,7 @@ export function rowCommands(data: Command): void {
     .requiredOption('--out <file>', 'the file to write; one that exists is not overwritten')
     .action(
       run<{ readonly out: string }>(async ({ client, output }, { out }, name) => {
-        if (existsSync(out)) throw new RedoubtError('ERR_USAGE', `\`${out}\` is there already`)
+        demandAbsent(out)
         const response = await client.download(`/datasets/${encodeURIComponent(name ?? '')}/export`, { method: 'POST' })
         const { digest, bytes } = await saveFile(response, out, (done) => output.progress('exporting', done, null, 'bytes'))
         output.progressDone()

@@ -162,7 +162,8 @@ export function transformCommands(): Command[] {
     .description('end a run before it has made anything; waits until nothing of it is left')
     .action(
       run(async ({ client, output }, _options, id = '') => {
-        if (!/^run_[A-Za-z0-9_-]{22}$/.test(id)) throw new RedoubtError('ERR_USAGE', `\`${id}\` is no id of a run: redoubt transform runs`)
+        if (!/^run_[A-Za-z0-9_-]{22}$/.test(id))
+          throw new RedoubtError('ERR_USAGE', `\`${id}\` is no id of a run: \`redoubt transform runs\` shows them`)
         const { run: cancelled } = await client.call<{ run: Run }>(`/transform-runs/${id}/cancel`, { method: 'POST' })
         output.result(
           cancelled,
@@ -178,7 +179,8 @@ const stateIn = ({ state, made, code }: Run): string =>
 
 /** @throws {RedoubtError} `ERR_USAGE` for what would lead elsewhere. */
 function pathOf(name: string): string {
-  if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(name)) throw new RedoubtError('ERR_USAGE', `\`${name}\` is no name of a transform`)
+  if (!/^[a-z0-9][a-z0-9._-]{0,62}$/.test(name))
+    throw new RedoubtError('ERR_USAGE', `\`${name}\` is no name of a transform: \`redoubt transform list\` shows those that there are`)
   return `/transforms/${name}`
 }
 

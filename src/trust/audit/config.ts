@@ -50,5 +50,3 @@ export const auditConfig = z
       .describe('witnesses that cosign the checkpoints'),
   })
   .strict()
-
-export type AuditConfig = z.infer<typeof auditConfig>

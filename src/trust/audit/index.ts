@@ -3,7 +3,7 @@ export { type Checkpoint, openCheckpoint, parseCheckpoint } from './checkpoint.t
 export type { AuditLog, AuditLogOptions, InclusionEvidence, PersonalOfEntry } from './contract.ts'
 export { copySealedLog } from './copy-log.ts'
 export { type CheckpointSink, type ConsistencySource, folderSink, witnessSink, type WitnessSinkOptions } from './checkpoint-sinks.ts'
-export { type AuditConfig, auditConfig } from './config.ts'
+export { auditConfig } from './config.ts'
 export { EXPORT_BEGUN, EXPORT_ENDED, type ExportSelection } from './export-format.ts'
 export type { ExportEnd, LogExport } from './export-log.ts'
 export { findCosignature, verifyCosignature } from './cosignature.ts'

@@ -1,5 +1,4 @@
 export { defaultInvariants, defaultPolicyFiles, defaultPolicyTables } from './bundled.ts'
-export { DEFAULT_SHADOW_RATE, type PolicyConfig, policyConfig } from './config.ts'
 export type { LoadedPolicy, PolicyEngine } from './engine.ts'
 export type { ExplainedFact, ExplainedPolicy, Explanation } from './explain.ts'
 export { grantOf, type Grants, grantsByRole } from './invariants/grants.ts'

@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { isToolAllowed, RedoubtError } from '#foundation/core'
 import { loadCedar } from './cedar.ts'
-import { FILTER_VOCABULARY, loadPolicies, mergeObligations, policyConfig, type PolicyEngine, readPolicyFolder } from './index.ts'
+import { FILTER_VOCABULARY, loadPolicies, mergeObligations, type PolicyEngine, readPolicyFolder } from './index.ts'
 import { readAnnotations } from './obligations.ts'
 import { query } from './policy-fixtures.ts'
 import { splitPolicies } from './policy-text.ts'
@@ -451,10 +451,4 @@ describe('the policy folder', () => {
     refused('binary', (path) => writeFileSync(path, Buffer.from([0xff, 0xfe])))
     refused('dangling', (path) => symlinkSync(join(folder, 'nowhere'), path))
   })
-})
-
-it('configuration refuses unknown keys and has its defaults', () => {
-  expect(policyConfig.parse({})).toEqual({ shadowRate: 1000 })
-  expect(policyConfig.safeParse({ folders: 'x' }).success).toBe(false)
-  expect(policyConfig.safeParse({ shadowRate: -1 }).success).toBe(false)
 })

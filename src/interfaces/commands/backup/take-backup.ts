@@ -68,7 +68,7 @@ const PREFIX = { data: 'data-', keys: 'keys-' } as const
 export async function takeBackup(ask: BackupAsk): Promise<Backup> {
   const { dataDir, now } = ask
   if (!existsSync(join(dataDir, KEYS)) || keyHolders(nodeFolder(join(dataDir, KEYS))) === null)
-    throw new RedoubtError('ERR_USAGE', `\`${dataDir}\` is no data directory of a server`)
+    throw new RedoubtError('ERR_USAGE', `\`${dataDir}\` is no data directory of a server: name one with \`--data-dir\``)
   demandApart(ask)
   const retention = keyRetention(dataDir, ask.keepKeysDays)
   const stamp = new Date(now).toISOString().replaceAll(/[-:]|\.\d+/g, '')
@@ -114,7 +114,8 @@ function demandApart({ to, keysTo, dataDir }: Pick<BackupAsk, 'to' | 'keysTo' | 
       'ERR_USAGE',
       'keys are backed up apart from data: give `--keys-to` a place that does not lie in `--to`, nor the other way',
     )
-  if (inside(to, dataDir) || inside(keysTo, dataDir)) throw new RedoubtError('ERR_USAGE', 'a backup does not lie in the data directory')
+  if (inside(to, dataDir) || inside(keysTo, dataDir))
+    throw new RedoubtError('ERR_USAGE', 'a backup does not lie in the data directory: name another folder with `--to` or `--keys-to`')
 }
 
 /** Copies databases and files until nothing changed among the files while the databases were read. */
