@@ -121,10 +121,11 @@ export class OpenEnd {
     let start = 0
     for (let i = this.#read; i < text.length; i++) {
       const unit = text.charCodeAt(i)
-      const kind = kinds.classify(unit)
+      const isPair = i > 0 && kinds.mathematicalDigit(text.charCodeAt(i - 1), unit) >= 0
+      const kind = isPair ? kinds.DIGIT : kinds.classify(unit)
       if (kinds.isWordKind(kind)) {
         if (!this.#inWord) {
-          if (!(this.#joins && this.#gap <= LONGEST_GAP)) start = i
+          if (!(this.#joins && this.#gap <= LONGEST_GAP)) start = isPair ? i - 1 : i
           this.#inWord = true
           this.#joins = false
           this.#gap = 0
@@ -137,7 +138,7 @@ export class OpenEnd {
         else if (kind === kinds.LINE || (this.isJson && isJsonTail(text[i]!))) this.#gap = Infinity
         else start = i + 1
       }
-      if (i + 1 - start > VALUE_BORDER_UNITS) start = i + 1 - VALUE_BORDER_UNITS
+      if (i + 1 - start > VALUE_BORDER_UNITS) start++
     }
     this.#read = text.length
     return this.#pass(start)
