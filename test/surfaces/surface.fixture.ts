@@ -16,7 +16,7 @@ import { MESSAGES } from '../../src/gateway/routes/messages/protocol.ts'
 import { RESPONSES } from '../../src/gateway/routes/responses/protocol.ts'
 
 // oxlint-disable-next-line typescript/no-explicit-any -- each has requests of its own
-const PROTOCOLS: Readonly<Record<string, LanguageProtocol<any>>> = {
+export const SURFACES: Readonly<Record<string, LanguageProtocol<any>>> = {
   'chat completions': CHAT_COMPLETIONS,
   completions: COMPLETIONS,
   embeddings: EMBEDDINGS,
@@ -27,15 +27,23 @@ const PROTOCOLS: Readonly<Record<string, LanguageProtocol<any>>> = {
 export interface Passed {
   /** The body that the upstream was sent; null when it was not asked. */
   readonly sent: string | null
-  /** The body that the caller gets; null when it is refused. */
+  /** The body that the caller gets, or all events of a stream; null when it is refused. */
   readonly got: string | null
+  /** What is told to the record of what was found in the answer. */
+  readonly findings: Readonly<Record<string, number>>
   readonly refused: { readonly code: string; readonly evidence: Readonly<Record<string, unknown>> } | null
 }
 
-/** @param answer what the upstream answers. @param obligations of the decision; every value is masked unless they say otherwise. */
-export async function pass(surface: string, body: object, answer: object, obligations: Partial<Obligations> = {}): Promise<Passed> {
+/** @param answer what the upstream answers, the events of a stream as a text. @param obligations of the decision; every value is masked unless they say otherwise. */
+export async function pass(
+  surface: string,
+  body: object,
+  answer: object | string,
+  obligations: Partial<Obligations> = {},
+): Promise<Passed> {
   let sent: string | null = null
-  const protocol = PROTOCOLS[surface]!
+  let written = ''
+  const protocol = SURFACES[surface]!
   const upstreams = {
     resolve: (model: string) =>
       ({
@@ -50,14 +58,19 @@ export async function pass(surface: string, body: object, answer: object, obliga
     dispatch(_route: unknown, written: unknown, _options: unknown, handler: UpstreamHandler) {
       sent = String(written)
       handler.start(200, {})
-      handler.data(Buffer.from(JSON.stringify(answer)))
+      handler.data(Buffer.from(typeof answer === 'string' ? answer : JSON.stringify(answer)))
       handler.end()
       return { abort: () => undefined, release: () => undefined, pause: () => undefined, resume: () => undefined }
     },
   } as unknown as Upstreams
   const clock = { now: () => 0, monotonic: () => 0 } as never
   const made = languageSurface({ upstreams, facts: () => ({}) as never, pseudonym: (subject) => subject, clock }, protocol)
-  const refusedBy = (error: RedoubtError): Passed => ({ sent, got: null, refused: { code: error.code, evidence: error.evidence } })
+  const refusedBy = (error: RedoubtError): Passed => ({
+    sent,
+    got: null,
+    findings: {},
+    refused: { code: error.code, evidence: error.evidence },
+  })
   try {
     const bytes = Buffer.from(JSON.stringify({ model: 'm', ...body }))
     const call = made.resolve({ body: bytes, parameters: [], header: () => undefined, now: 0 } as Partial<SurfaceAsk> as SurfaceAsk)
@@ -66,11 +79,14 @@ export async function pass(surface: string, body: object, answer: object, obliga
     const inspected = await inspectInput(house, { decision, call, inputBytes: bytes.length } as unknown as Limited)
     if (isRefused(inspected)) return refusedBy(inspected.refused)
     const served = await call.serve({
-      requestId: 'r', subject: null, outputPlan: inspected.filters.output, holdAll: false, admitElsewhere: () => Promise.resolve(null), cancellation: { onCancel: () => undefined }, out: {},
+      requestId: 'r', subject: null, outputPlan: inspected.filters.output, holdAll: false, admitElsewhere: () => Promise.resolve(null), cancellation: { onCancel: () => undefined },
+      out: { start: () => undefined, write: (text: string) => ((written += text), true), onDrain: () => undefined },
     } as unknown as Parameters<typeof call.serve>[0]) // prettier-ignore
-    const done = await filterOutput(house, { ...inspected, served } as unknown as ServedState)
+    const received = { reply: { started: true } }
+    const done = await filterOutput(house, { ...inspected, received, served } as unknown as ServedState)
     if (isRefused(done)) return refusedBy(done.refused)
-    return { sent, got: done.rendered!.body, refused: null }
+    const got = served.kind === 'stream' ? written + served.closing : done.rendered!.body
+    return { sent, got, findings: Object.fromEntries(done.outputFindings), refused: null }
   } catch (thrown) {
     if (thrown instanceof RedoubtError) return refusedBy(thrown)
     throw thrown

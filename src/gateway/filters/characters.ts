@@ -53,22 +53,38 @@ export function isUpperCaseUnit(unit: number): boolean {
   return character !== character.toLowerCase()
 }
 
+/**
+ * Zeros of the writing systems with decimal digits in one unit (Unicode 17, general category Nd), and of digits in signs, which begin with 1 (No): in
+ * circles, brackets, with a full stop. Raised and lowered ones are none: they are marks of notes and powers behind numbers.
+ */
+const ZEROS = [
+  0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946,
+  0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10,
+] // prettier-ignore
+const ONES = [0x2460, 0x2474, 0x2488, 0x24f5, 0x2776, 0x2780, 0x278a]
+/** The ASCII digit of each unit that is another one; 0 for all others. */
+const DIGITS = new Uint8Array(0x10000)
+for (const zero of ZEROS) for (let i = 0; i < 10; i++) DIGITS[zero + i] = 0x30 + i
+for (const one of ONES) for (let i = 0; i < 9; i++) DIGITS[one + i] = 0x31 + i
+for (const zero of [0x24ea, 0x24ff]) DIGITS[zero] = 0x30
+
 /** The ASCII unit that a look-alike stands for, the unit itself if it is none, or -1 for an invisible one. */
 export function foldUnit(unit: number): number {
   if (unit < 0x80) return unit
   if (unit === 0xad || (unit >= 0x200b && unit <= 0x200f) || unit === 0x2060 || unit === 0xfeff) return -1
+  // Joiners, selectors of a form, and the frame of a key, in which digits stand as signs.
+  if (unit === 0x34f || unit === 0x61c || unit === 0x180e || (unit >= 0x2061 && unit <= 0x2064)) return -1
+  if ((unit >= 0xfe00 && unit <= 0xfe0f) || unit === 0x20e3) return -1
   // Marks of the direction of writing.
   if ((unit >= 0x202a && unit <= 0x202e) || (unit >= 0x2066 && unit <= 0x2069)) return -1
   if (unit === 0xa0 || (unit >= 0x2000 && unit <= 0x200a) || unit === 0x202f || unit === 0x205f || unit === 0x3000) return 0x20
   // `—` and `―` set words apart: `call me—415-555-0132—today`.
   if (unit === 0x2014 || unit === 0x2015) return 0x20
-  if ((unit >= 0x2010 && unit <= 0x2013) || unit === 0x2212 || unit === 0xfe58 || unit === 0xfe63) return 0x2d
+  if ((unit >= 0x2010 && unit <= 0x2013) || unit === 0x2043 || unit === 0x2212 || unit === 0xfe58 || unit === 0xfe63) return 0x2d
   if (unit >= 0xff01 && unit <= 0xff5e) return unit - 0xfee0
-  if (unit >= 0x660 && unit <= 0x669) return unit - 0x660 + 0x30
-  if (unit >= 0x6f0 && unit <= 0x6f9) return unit - 0x6f0 + 0x30
-  if (unit >= 0x966 && unit <= 0x96f) return unit - 0x966 + 0x30
   if (unit === 0x2019) return 0x27
-  return unit
+  const digit = DIGITS[unit]!
+  return digit === 0 ? unit : digit
 }
 
 /** Scripts written with spaces between words; all others (and surrogates) are boundaries, so that they stream unit by unit. */
@@ -81,7 +97,16 @@ function isLetterBeyondAscii(unit: number): boolean {
   )
 }
 
+/** First unit of the mathematical digits, U+1D7CE to U+1D7FF, which are of two. It is invisible as far as units are looked at one by one; the second one is read as the digit. */
+export const MATHEMATICAL = 0xd835
+const MATHEMATICAL_FROM = 0xdfce
+
+/** The ASCII digit of a mathematical one by its two units; -1 if they are none. */
+export const mathematicalDigit = (first: number, second: number): number =>
+  first === MATHEMATICAL && second >= MATHEMATICAL_FROM && second <= 0xdfff ? 0x30 + ((second - MATHEMATICAL_FROM) % 10) : -1
+
 function classifyBeyondAscii(unit: number): number {
+  if (unit === MATHEMATICAL) return INVISIBLE
   const folded = foldUnit(unit)
   if (folded < 0) return INVISIBLE
   if (folded < 0x80) return ASCII[folded]!
@@ -117,10 +142,12 @@ export function fold(text: string): Folded {
   const units: number[] = []
   const origin: number[] = []
   for (let i = 0; i < text.length; i++) {
-    const unit = foldUnit(text.charCodeAt(i))
+    const digit = mathematicalDigit(text.charCodeAt(i), text.charCodeAt(i + 1))
+    const unit = digit < 0 ? foldUnit(text.charCodeAt(i)) : digit
     if (unit < 0) continue
     units.push(unit)
     origin.push(i)
+    if (digit >= 0) i++
   }
   origin.push(text.length)
   return { text: String.fromCharCode(...units), origin: units.length === text.length ? null : origin }

@@ -7,7 +7,18 @@ export { NAMED_HOLD_BACK_CAP } from './name-machine.ts'
 export { filterVocabulary, PLAIN_SITE, type Planner, plannerFor, siteFilters, type SiteFilters } from './site-filters.ts'
 export { PROMPT_CANARY } from './canary.ts'
 export { countOne } from './tally.ts'
-export { findJoinedValues, findValues, JOINED_ENTITIES, VALUE_BORDER_UNITS } from './over-borders.ts'
+export { type Cut, OpenEnd } from './open-end.ts'
+export { beginsAsJson, endOfSaid, isLeadOpen, leadOf } from './said.ts'
+export {
+  findJoinedValues,
+  findValues,
+  JOINED_ENTITIES,
+  joinsValues,
+  searchAlone,
+  searchJoined,
+  VALUE_BORDER_UNITS,
+  type ValueSearch,
+} from './over-borders.ts'
 export { compilePlan, type FilterPlan, forCall, forReviewer, passes, withCanary } from './plan.ts'
 export { ENTITIES, presetEntities, PRESETS } from './presets.ts'
 export type { Recogniser } from './recogniser.ts'

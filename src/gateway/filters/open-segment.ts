@@ -8,6 +8,9 @@ import type { UnitWindow } from './unit-window.ts'
 export const NONE = -1
 /** Most GAP units that join two groups of one value. */
 export const LONGEST_GAP = 2
+/** Most invisible units in such a gap, and most units of it in all. */
+const MOST_HIDDEN = 8
+export const LONGEST_PAUSE = LONGEST_GAP + MOST_HIDDEN
 /** Words of letters that are kept before the first number of a value: `Rue Victor Hugo 12`. */
 const WORDS_BEFORE = 5
 /** Such words after the last number at which the segment is cut, and how many of them stay with it. */
@@ -41,6 +44,7 @@ export class OpenSegment {
 
   // What parts that word from the one before.
   gap = 0
+  #hidden = 0
   comma = false
   line = 0
 
@@ -75,7 +79,7 @@ export class OpenSegment {
 
   close(): void {
     this.start = NONE
-    this.gap = this.line = 0
+    this.gap = this.#hidden = this.line = 0
     this.comma = false
   }
 
@@ -114,7 +118,7 @@ export class OpenSegment {
     // An invisible unit behind a space hides no more than one inside a word.
     if ((kind === kinds.GAP || kind === kinds.INVISIBLE) && (this.joining || this.#groupsOpen)) {
       if (unit >= 0x80) this.counts.beyondAscii = true
-      if (++this.gap <= LONGEST_GAP) return true
+      if (kind === kinds.INVISIBLE ? ++this.#hidden <= MOST_HIDDEN : ++this.gap <= LONGEST_GAP) return true
     } else if (kind === kinds.COMMA) {
       if (this.gap + this.line === 0 && !this.comma && this.joining && this.digitsInLast < LONG_NUMBER) {
         this.comma = true
@@ -173,7 +177,7 @@ export class OpenSegment {
     this.last = this.word.last
     this.digitsInLast = digits
     this.wordEnd = end
-    this.gap = this.line = 0
+    this.gap = this.#hidden = this.line = 0
     this.comma = false
     const cut = Math.min(end, start + kinds.LONG_WORD * 2)
     if (!this.hasStreet && (capital || this.counts.digits > 0) && digits === 0 && isStreetWordAt(text, window, start, cut, isAscii))

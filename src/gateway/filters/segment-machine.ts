@@ -1,7 +1,7 @@
 import type { FilterAction } from '#foundation/core'
 import { placeholder, standIn } from './actions/substitutes.ts'
 import * as kinds from './characters.ts'
-import { LONGEST_GAP, NONE, OpenSegment } from './open-segment.ts'
+import { LONGEST_PAUSE, NONE, OpenSegment } from './open-segment.ts'
 import type { Candidate } from './overlaps.ts'
 import { skipPlainWords } from './plain-words.ts'
 import { type FilterPlan, passes } from './plan.ts'
@@ -190,9 +190,12 @@ export class SegmentMachine {
   #step(kind: number, unit: number, at: number): number {
     const isPart = kinds.isWordKind(kind)
     const segment = this.#segment
+    const { units, base } = PASSED
+    // The first unit of a mathematical digit has been passed as an invisible one.
+    const from = isPart && units[base + at - 1] === kinds.MATHEMATICAL && !segment.inWord ? at - 1 : at
     if (!segment.isOpen) {
       if (!isPart) return NONE
-      segment.open(at)
+      segment.open(from)
     } else if (!isPart && !(kind === kinds.INVISIBLE && segment.inWord)) {
       if (segment.inWord) {
         const next = this.#endWord(at)
@@ -205,13 +208,12 @@ export class SegmentMachine {
       if (isApart || (kind === kinds.LETTER && !segment.takesSmallWords && !segment.ibanOpen && !kinds.isUpperCaseUnit(unit))) {
         const next = this.#endSegment(segment.wordEnd)
         if (next !== NONE || this.blocked) return next
-        segment.open(at)
-      } else segment.beginWord(at)
+        segment.open(from)
+      } else segment.beginWord(from)
     }
-    const { units, base } = PASSED
-    const limit = Math.max(at + 1, Math.min(this.#text.length, segment.start + HOLD_BACK_CAP - LONGEST_GAP))
-    const end = segment.word.read(units, base + at, base + limit) - base
-    return end - segment.start >= HOLD_BACK_CAP - LONGEST_GAP ? this.#reachCap(end) : end
+    const limit = Math.max(at + 1, Math.min(this.#text.length, segment.start + HOLD_BACK_CAP - LONGEST_PAUSE))
+    const end = segment.word.read(units, base + from, base + limit) - base
+    return end - segment.start >= HOLD_BACK_CAP - LONGEST_PAUSE ? this.#reachCap(end) : end
   }
 
   /** The word that was read ends at `end`: it joins the segment, or ends it and begins another one. */
@@ -282,6 +284,8 @@ export class SegmentMachine {
   #cut(end: number): number {
     const { start, counts } = this.#segment
     let cut = end - LONGEST_VALUE
+    // A digit of two units is not cut in two.
+    if (this.#text.charCodeAt(cut - 1) === kinds.MATHEMATICAL) cut--
     this.#segment.close()
     this.#settle(start)
     for (const found of decideCandidates(this.#search(start, end, counts.traits(end - start)), NOTHING_AFTER, true)) {

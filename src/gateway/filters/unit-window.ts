@@ -1,8 +1,11 @@
+import { MATHEMATICAL, mathematicalDigit } from './characters.ts'
+
 /** Zeros around the text: recognisers look a few units beyond its ends. */
 export const PAD = 16
 const FIRST_SIZE = 2048
 /** In either unit of two. */
 const BEYOND_ASCII = 0xff80_ff80 | 0
+const MATHEMATICAL_UNIT = String.fromCharCode(MATHEMATICAL)
 let loads = 0
 
 /**
@@ -31,6 +34,16 @@ export class UnitWindow {
     if (before !== '') this.#bytes.write(before, PAD * 2, 'utf16le')
     this.#bytes.write(text, this.base * 2, 'utf16le')
     this.units.fill(0, end, end + PAD)
+    if (text.includes(MATHEMATICAL_UNIT)) this.#readDigits(end)
+  }
+
+  /** Writes the second unit of mathematical digits as the digit. */
+  #readDigits(end: number): void {
+    const { units } = this
+    for (let i = PAD + 1; i < end; i++) {
+      const digit = mathematicalDigit(units[i - 1]!, units[i]!)
+      if (digit >= 0) units[i] = digit
+    }
   }
 
   /** @param owner a number of its own for each pair of texts, so that one pair is loaded once in a row. */

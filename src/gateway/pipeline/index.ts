@@ -8,6 +8,14 @@ export { infer } from './pipeline.ts'
 export type { Reply } from './reply.ts'
 export { RunningStreams, SWEEP_INTERVAL_MS } from './running-streams.ts'
 export type { Received } from './states.ts'
+export {
+  type Context,
+  contextBehind,
+  type CrossingCounts,
+  NO_CONTEXT,
+  type StreamedCrossing,
+  streamedCrossings,
+} from './streamed-crossing.ts'
 export { refusalOf, challengeOf } from './step-up.ts'
 export { exceededError, takeFor } from './take-limits.ts'
 export type {

@@ -2,6 +2,7 @@ import { asRedoubtError, RedoubtError } from '#foundation/core'
 import { Blocked, filterWhole, TextChannel } from './chat-completions/text-channel.ts'
 import { type Branch, rewriteTree } from './chat-completions/texts.ts'
 import { estimateUsage, type TokenUsage } from './chat-completions/usage.ts'
+import { TextsInTurn } from './texts-in-turn.ts'
 import type { LanguageStream, StreamOptions, StreamState } from './language-protocol.ts'
 import { isBranch } from './request-members.ts'
 import { type SseEvent, SseParser } from './sse.ts'
@@ -21,12 +22,14 @@ export abstract class EventStream implements LanguageStream {
   #error: RedoubtError | null = null
   #pieces = 0
   #characters = 0
+  readonly #turn: TextsInTurn<string>
   /** What the upstream counted. */
   protected counted: TokenUsage | null = null
 
   constructor(options: StreamOptions, promptTokens: number) {
     this.options = options
     this.#promptTokens = promptTokens
+    this.#turn = new TextsInTurn(options.createCrossing, () => this.#state !== 'open')
   }
 
   get state(): StreamState {
@@ -46,8 +49,10 @@ export abstract class EventStream implements LanguageStream {
         if (this.state !== 'open') break
       }
     } catch (thrown) {
-      if (thrown instanceof Blocked) this.block()
-      else this.fail(asRedoubtError(thrown))
+      if (thrown instanceof Blocked) {
+        out += this.drained()
+        this.block()
+      } else this.fail(asRedoubtError(thrown))
     }
     return out
   }
@@ -97,8 +102,31 @@ export abstract class EventStream implements LanguageStream {
     return value
   }
 
-  protected channel(json: boolean): TextChannel {
-    return new TextChannel(this.options.createRedactor, json)
+  /** @param joins whether a value may go on in the text that is told next, or begin in the one before. */
+  protected channel(json: boolean, joins: boolean): TextChannel {
+    return new TextChannel(this.options.createRedactor, json, joins && this.options.createCrossing !== null)
+  }
+
+  /** Passes a piece of a text. @param show the event with what may leave of it, which may be less, or more; nothing of nothing. */
+  protected told(channel: TextChannel, piece: string, show: (text: string) => string): string {
+    this.#pieces++
+    this.#characters += piece.length
+    return this.#turn.push(channel, piece, (text) => show(this.#checked(channel, text))).join('')
+  }
+
+  /** Ends a text. @param show as in `told`, with what it still held. */
+  protected toldAll(channel: TextChannel, show: (text: string) => string): string {
+    return this.#turn.end(channel, () => show(this.flushed(channel))).join('')
+  }
+
+  /** What stands behind the texts that were told, and waits for them. */
+  protected behind(entry: () => string): string {
+    return this.#turn.behind(entry).join('')
+  }
+
+  /** No text follows: what waits goes out. */
+  protected drained(): string {
+    return this.#turn.drain().join('')
   }
 
   /** Passes a piece of a text; what leaves of it may be less, or more. */

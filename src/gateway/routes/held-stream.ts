@@ -1,15 +1,15 @@
 import { RedoubtError } from '#foundation/core'
 import { createRedactor, type FilterPlan, forReviewer, type Redactor } from '#gateway/filters'
-import type { HeldStream, ServeIo } from '#gateway/pipeline'
+import type { CrossingCounts, HeldStream, ServeIo } from '#gateway/pipeline'
 import type { TokenUsage } from './chat-completions/usage.ts'
-import { added } from './stream-counts.ts'
+import { added, newCounts } from './stream-counts.ts'
 import type { LanguageStream, StreamState } from './language-protocol.ts'
 
 /** A person does not look through more. */
 const MAX_HELD_UNITS = 512 * 1024
 
 /** Opens the stream that a reviewer would see; its redactors are the caller's to count. */
-export type OpenStream = (create: () => Redactor) => LanguageStream
+export type OpenStream = (create: () => Redactor, counts: CrossingCounts) => LanguageStream
 
 /** What a reviewer gets, or why there is nothing to be given: it failed, or holds what nobody may have. */
 export type ReviewVerdict = { readonly held: HeldStream } | { readonly failure: RedoubtError } | { readonly blocked: true }
@@ -21,6 +21,7 @@ export type ReviewVerdict = { readonly held: HeldStream } | { readonly failure: 
 class StreamForReview {
   readonly #stream: LanguageStream
   readonly #redactors: Redactor[] = []
+  readonly #crossings = newCounts()
   /** Nothing goes to the client, whatever is found. */
   readonly #all: boolean
   #text = ''
@@ -33,7 +34,7 @@ class StreamForReview {
       const redactor = createRedactor(shown)
       this.#redactors.push(redactor)
       return redactor
-    })
+    }, this.#crossings)
   }
 
   push(chunk: Uint8Array): void {
@@ -71,7 +72,7 @@ class StreamForReview {
 
   /** What was found, which is more than the client's stream did where that ended before. */
   counts(of: 'findings' | 'actions'): ReadonlyMap<string, number> {
-    return added(this.#redactors.map((redactor) => redactor[of]))
+    return added([...this.#redactors, this.#crossings].map((counted) => counted[of]))
   }
 
   #add(text: string): void {

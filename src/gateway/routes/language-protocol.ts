@@ -1,5 +1,5 @@
 import type { RedoubtError } from '#foundation/core'
-import type { Rendered, SurfaceAsk, TextFilter, UnreadablePart } from '#gateway/pipeline'
+import type { Rendered, StreamedCrossing, SurfaceAsk, TextFilter, UnreadablePart } from '#gateway/pipeline'
 import type { UpstreamApi } from '#gateway/serving'
 import type { Branch } from './chat-completions/texts.ts'
 import type { StreamRedactor } from './chat-completions/text-channel.ts'
@@ -65,6 +65,8 @@ export interface StreamOptions {
   readonly createRedactor: () => StreamRedactor
   /** As `createRedactor`, for what repeats a text that was looked at: what is found is not counted again. */
   readonly createSilentRedactor: () => StreamRedactor
+  /** Makes the search for values that lie over neighbouring texts; null where there can be none. */
+  readonly createCrossing: (() => StreamedCrossing) | null
   /** Says which tools may be called; null where no policy speaks of tools. */
   readonly tools: ToolGuard | null
   readonly requestId: string

@@ -1,12 +1,22 @@
 import { createHash } from 'node:crypto'
 import { asRedoubtError, type Clock, type EntityFacts, RedoubtError } from '#foundation/core'
 import { createRedactor, type FilterPlan, forReviewer, type Redactor } from '#gateway/filters'
-import type { Call, ServeIo, Served, StreamServed, Surface, SurfaceAsk, TextFilter } from '#gateway/pipeline'
+import {
+  type Call,
+  type CrossingCounts,
+  type ServeIo,
+  type Served,
+  type StreamServed,
+  streamedCrossings,
+  type Surface,
+  type SurfaceAsk,
+  type TextFilter,
+} from '#gateway/pipeline'
 import { type Attempt, dispatchInOrder, type UpstreamExchange, type UpstreamRoute, type Upstreams } from '#gateway/serving'
 import { GatheredOutput } from './gathered-output.ts'
 import { streamForReview } from './held-stream.ts'
 import type { LanguageProtocol, LanguageRequest, LanguageStream } from './language-protocol.ts'
-import { added } from './stream-counts.ts'
+import { added, newCounts } from './stream-counts.ts'
 import { answeredIn, endSystemPrompt, markTexts, originOf, saidIn } from './text-origin.ts'
 import { ToolGuard } from './tools/tool-guard.ts'
 
@@ -179,11 +189,13 @@ function serveStream<Request extends LanguageRequest>(
 ): Promise<Served> {
   return new Promise((resolve, reject) => {
     const { redactors, create } = redactorsOf(io.outputPlan)
-    const open = (plan: FilterPlan, createCounted: () => Redactor): LanguageStream => {
+    const crossings = newCounts()
+    const open = (plan: FilterPlan, createCounted: () => Redactor, counts: CrossingCounts): LanguageStream => {
       const stream = protocol.openStream?.(request, {
         publicModel: route.model,
         createRedactor: createCounted,
         createSilentRedactor: () => createRedactor(plan),
+        createCrossing: streamedCrossings(plan, counts),
         tools,
         requestId: io.requestId,
         now,
@@ -191,8 +203,8 @@ function serveStream<Request extends LanguageRequest>(
       if (stream === undefined) throw new RedoubtError('ERR_INTERNAL', 'this API does not stream')
       return stream
     }
-    const transformer = open(io.outputPlan, create)
-    const review = streamForReview(io, (counted) => open(forReviewer(io.outputPlan), counted))
+    const transformer = open(io.outputPlan, create, crossings)
+    const review = streamForReview(io, (counted, counts) => open(forReviewer(io.outputPlan), counted, counts))
     const digest = createHash('sha256')
     let started = false
     let finished = false
@@ -238,8 +250,8 @@ function serveStream<Request extends LanguageRequest>(
         closing,
         usage: { tokens: (further ?? transformer).usage().totalTokens },
         outputDigest: digest.update(closing).digest('hex'),
-        findings: further?.counts('findings') ?? added(redactors.map(({ findings }) => findings)),
-        actions: further?.counts('actions') ?? added(redactors.map(({ actions }) => actions)),
+        findings: further?.counts('findings') ?? added([...redactors, crossings].map(({ findings }) => findings)),
+        actions: further?.counts('actions') ?? added([...redactors, crossings].map(({ actions }) => actions)),
         ...leftOf(redactors),
         blocked: isBlocked,
         failure: failure ?? (held === null ? blocked : null),

@@ -8,6 +8,7 @@ export const STREAM_OPTIONS: StreamOptions = {
   publicModel: 'public',
   createRedactor: () => new CardRedactor(),
   createSilentRedactor: () => new CardRedactor(),
+  createCrossing: null,
   tools: null,
   requestId: 'req_1',
   now: 5_000,

@@ -1,4 +1,5 @@
 import { asRedoubtError, RedoubtError } from '#foundation/core'
+import type { StreamedCrossing } from '#gateway/pipeline'
 import { readUpstreamError } from '#gateway/serving'
 import { streamErrorEvent } from '../openai-errors.ts'
 import { SSE_DONE, type SseEvent, SseParser } from '../sse.ts'
@@ -20,6 +21,8 @@ export interface ChatStreamOptions {
   readonly jsonAnswer: boolean
   /** Makes one redactor for each text of the answer; null when nothing is to be filtered. */
   readonly createRedactor: (() => StreamRedactor) | null
+  /** Makes the search for values that lie over neighbouring texts; null where there can be none. */
+  readonly createCrossing?: (() => StreamedCrossing) | null
   /** Says which tools may be called; null where no policy speaks of tools. */
   readonly tools?: ToolGuard | null
   readonly requestId: string
@@ -170,8 +173,8 @@ export class ChatStreamTransformer {
     if (!isBranch(delta)) throw protocol('a delta is not an object')
     let stream = this.#choices.get(index)
     if (stream === undefined) {
-      const { createRedactor, jsonAnswer, tools = null } = this.#options
-      stream = new ChoiceStream({ createRedactor, jsonAnswer, tools, count: this.#count })
+      const { createRedactor, createCrossing = null, jsonAnswer, tools = null } = this.#options
+      stream = new ChoiceStream({ createRedactor, createCrossing, jsonAnswer, tools, count: this.#count })
       this.#choices.set(index, stream)
     }
     const plain = this.#options.createRedactor === null

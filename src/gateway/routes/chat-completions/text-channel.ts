@@ -1,3 +1,4 @@
+import { OpenEnd } from '#gateway/filters'
 import { JsonTextDecoder, JsonTextEncoder } from '../json-text.ts'
 
 /** What a channel needs of a streaming redactor; `#gateway/filters` makes them. */
@@ -23,12 +24,16 @@ export class TextChannel {
   readonly #createRedactor: (() => StreamRedactor) | null
   readonly #decoder: JsonTextDecoder | null
   readonly #encoder: JsonTextEncoder | null
+  /** Null where nothing is looked for that may go on in another text. */
+  readonly openEnd: OpenEnd | null
   #redactor: StreamRedactor | null = null
   /** A high surrogate that waits for its other half, so that no client sees half of a character. */
   #half = ''
   /** What an interruption forced out: looked at again when the text goes on, and taken off what then comes out. */
   #forced = ''
   #skip = ''
+  /** Decoded at the end of the text. */
+  #waiting = ''
   #blocked = false
 
   /** A value may not leave: what the channel has put out stands before it, and nothing follows. */
@@ -36,8 +41,9 @@ export class TextChannel {
     return this.#blocked
   }
 
-  /** @param json The text is a JSON document: it is filtered by what it means. */
-  constructor(createRedactor: (() => StreamRedactor) | null, json: boolean) {
+  /** @param json The text is a JSON document: it is filtered by what it means. @param joins Its end may be looked at together with what follows it. */
+  constructor(createRedactor: (() => StreamRedactor) | null, json: boolean, joins = false) {
+    this.openEnd = joins && createRedactor !== null ? new OpenEnd() : null
     this.#createRedactor = createRedactor
     this.#decoder = json && createRedactor !== null ? new JsonTextDecoder() : null
     this.#encoder = json && createRedactor !== null ? new JsonTextEncoder() : null
@@ -48,7 +54,19 @@ export class TextChannel {
     if (this.#blocked) return ''
     if (this.#createRedactor === null) return this.#whole(delta)
     const plain = this.#decoder === null ? delta : this.#decoder.push(delta)
-    return plain === '' ? '' : this.#whole(this.#out(this.#redact(plain)))
+    if (plain === '') return ''
+    return this.#filtered(this.openEnd === null ? plain : this.openEnd.push(plain))
+  }
+
+  /** Nothing more comes, but what is there may wait for what follows the text. */
+  ended(): void {
+    const rest = this.#decoder?.flush() ?? ''
+    if (rest !== '') this.#waiting += this.openEnd === null ? rest : this.openEnd.push(rest)
+  }
+
+  /** What is known not to belong to a value that began in another text. */
+  open(): string {
+    return this.openEnd === null || this.#blocked ? '' : this.#filtered(this.openEnd.open())
   }
 
   /** Ends the text. */
@@ -56,9 +74,12 @@ export class TextChannel {
     if (this.#blocked) return ''
     let out = ''
     if (this.#createRedactor !== null) {
-      const plain = this.#decoder === null ? '' : this.#decoder.flush()
+      this.ended()
+      const plain = this.#waiting + (this.openEnd?.take() ?? '')
+      this.#waiting = ''
       if (plain !== '') out = this.#redact(plain)
       out = this.#out(out + this.#end())
+      if (this.openEnd?.blocked === true) this.#blocked = true
       if (this.#encoder !== null) out += this.#encoder.flush()
     }
     const joined = this.#half + out
@@ -71,12 +92,25 @@ export class TextChannel {
    * looked at again together with what follows, so that a value cut by the interruption never goes out whole.
    */
   interrupt(): string {
+    const waiting = this.#blocked ? '' : (this.openEnd?.take() ?? '')
+    const before = waiting === '' ? '' : this.#redact(waiting)
     if (this.#redactor === null) return ''
     const held = this.#checked((redactor) => redactor.flush())
+    if (this.openEnd?.blocked === true) this.#blocked = true
     // A value that a token was turned back into is not searched again: the filter would take it from whoever may have it.
     this.#forced = held.slice(Math.max(0, held.length - (this.#redactor.sinceRestored ?? Infinity)))
     this.#redactor = null
-    return this.#whole(this.#out(this.#skipped(held)))
+    return this.#whole(this.#out(before + this.#skipped(held)))
+  }
+
+  #filtered(plain: string): string {
+    if (plain === '' && this.openEnd?.blocked !== true) return ''
+    let out = plain === '' ? '' : this.#redact(plain)
+    if (this.openEnd?.blocked === true) {
+      out += this.#end()
+      this.#blocked = true
+    }
+    return this.#whole(this.#out(out))
   }
 
   #redact(plain: string): string {

@@ -74,7 +74,7 @@ export class CompletionStream extends EventStream {
       throw protocol('a choice has no valid index')
     let choice = this.#choices.get(index)
     if (choice === undefined) {
-      choice = { text: this.channel(false), tokens: null, begun: false, finished: false }
+      choice = { text: this.channel(false, false), tokens: null, begun: false, finished: false }
       this.#choices.set(index, choice)
     }
     if (choice.finished) {

@@ -44,6 +44,8 @@ interface Block {
 export class MessagesStream extends EventStream {
   readonly #jsonAnswer: boolean
   #begun = false
+  /** The block that has begun for the client, and not ended. */
+  #shown: number | null = null
   #block: Block | null = null
   #next = 0
   #stopped = false
@@ -147,7 +149,10 @@ export class MessagesStream extends EventStream {
     const tool = type === 'tool_use' ? (content['name'] as string) : null
     if (tool !== null) this.options.tools?.called(tool)
     this.#block = { index: at, type: type as string, tool, held: '', telling: null, told: new Set() }
-    const started = send({ type: 'content_block_start', index: at, content_block: begins })
+    const started = this.behind(() => {
+      this.#shown = at
+      return send({ type: 'content_block_start', index: at, content_block: begins })
+    })
     // A block may begin with its first words.
     const first = type === 'text' ? content['text'] : type === 'thinking' ? content['thinking'] : ''
     return typeof first === 'string' && first !== '' ? started + this.#piece(this.#block, `${this.#block.type}_delta`, first) : started
@@ -162,7 +167,7 @@ export class MessagesStream extends EventStream {
       if (!isBranch(citation)) throw protocol('a citation is not an object')
       dropTokenIds(citation)
       this.whole(citation)
-      return send({ type: 'content_block_delta', index: block.index, delta: { type, citation } })
+      return this.behind(() => send({ type: 'content_block_delta', index: block.index, delta: { type, citation } }))
     }
     const kind = typeof type === 'string' && Object.hasOwn(DELTAS, type) ? DELTAS[type] : undefined
     if (kind === undefined) return ''
@@ -182,16 +187,16 @@ export class MessagesStream extends EventStream {
       if (this.state !== 'open') return before
       if (block.told.has(delta)) throw protocol('a text goes on after its end')
       block.told.add(delta)
-      block.telling = { delta, text: this.channel(DELTAS[delta]?.json ?? this.#jsonAnswer) }
+      block.telling = { delta, text: this.channel(DELTAS[delta]?.json ?? this.#jsonAnswer, delta !== 'signature_delta') }
     }
     const { text } = block.telling
-    return before + this.#sendPiece(block, delta, this.pushed(text, piece))
+    return before + this.told(text, piece, (out) => this.#sendPiece(block, delta, out))
   }
 
   #endTelling(block: Block): string {
     const { telling } = block
     block.telling = null
-    return telling === null ? '' : this.#sendPiece(block, telling.delta, this.flushed(telling.text))
+    return telling === null ? '' : this.toldAll(telling.text, (out) => this.#sendPiece(block, telling.delta, out))
   }
 
   #sendPiece({ index }: Block, delta: string, piece: string): string {
@@ -205,7 +210,13 @@ export class MessagesStream extends EventStream {
     // A value was found at the very end: the block is closed with the message.
     if (this.state !== 'open') return rest
     this.#block = null
-    return rest + send({ type: 'content_block_stop', index: block.index })
+    return (
+      rest +
+      this.behind(() => {
+        this.#shown = null
+        return send({ type: 'content_block_stop', index: block.index })
+      })
+    )
   }
 
   /** Nothing of an input leaves before it was checked where it has to be. */
@@ -227,9 +238,11 @@ export class MessagesStream extends EventStream {
     this.#count(usage)
     const { stop_reason: reason, stop_sequence: sequence } = delta
     if (!isWord(reason)) throw protocol('the message has no stop reason')
+    const rest = this.drained()
+    if (this.state !== 'open') return rest
     this.#stopped = true
     const stopSequence = typeof sequence === 'string' ? this.once(sequence) : null
-    return send({ type: 'message_delta', delta: { stop_reason: reason, stop_sequence: stopSequence }, usage: this.#usage })
+    return rest + send({ type: 'message_delta', delta: { stop_reason: reason, stop_sequence: stopSequence }, usage: this.#usage })
   }
 
   /** The counts of a message grow; the last ones count. */
@@ -247,7 +260,7 @@ export class MessagesStream extends EventStream {
   protected lastEvents(blocked: boolean): string {
     if (!blocked) return send({ type: 'message_stop' })
     if (!this.#begun) return anthropicErrorEvent(new RedoubtError('ERR_FILTER_BLOCKED_OUTPUT'), this.options.requestId)
-    const open = this.#block === null ? '' : send({ type: 'content_block_stop', index: this.#block.index })
+    const open = this.#shown === null ? '' : send({ type: 'content_block_stop', index: this.#shown })
     const usage = { output_tokens: this.usage().completionTokens, ...this.#usage }
     const end = send({ type: 'message_delta', delta: { stop_reason: 'refusal', stop_sequence: null }, usage })
     return open + end + send({ type: 'message_stop' })

@@ -4,7 +4,6 @@ import type { TextChannel } from '../chat-completions/text-channel.ts'
 import type { Branch, TextFilter, Tree } from '../chat-completions/texts.ts'
 import { readInputOutput } from '../chat-completions/usage.ts'
 import { EventStream } from '../event-stream.ts'
-import { filterJsonText } from '../json-text.ts'
 import { StreamedTokens } from '../log-probabilities/streamed-text.ts'
 import { readTokens, type SpelledToken, writeTokens } from '../log-probabilities/tokens.ts'
 import { unchangedTokens } from '../log-probabilities/whole-text.ts'
@@ -25,6 +24,8 @@ const MAX_TEXTS = 1024
 const MAX_INDEX = 1024
 
 interface Told {
+  /** What the item or the part is that holds it. */
+  readonly type: string
   /** Member of the closing event that repeats the whole text. */
   readonly member: string
   readonly json: 'always' | 'never' | 'answer'
@@ -32,14 +33,14 @@ interface Told {
 
 /** The texts that come in pieces, by the name that the events of each begin with. */
 const TEXTS: Readonly<Record<string, Told>> = {
-  'response.output_text': { member: 'text', json: 'answer' },
-  'response.refusal': { member: 'refusal', json: 'never' },
-  'response.function_call_arguments': { member: 'arguments', json: 'always' },
-  'response.custom_tool_call_input': { member: 'input', json: 'never' },
-  'response.code_interpreter_call_code': { member: 'code', json: 'never' },
-  'response.mcp_call_arguments': { member: 'arguments', json: 'always' },
-  'response.reasoning_summary_text': { member: 'text', json: 'never' },
-  'response.reasoning_text': { member: 'text', json: 'never' },
+  'response.output_text': { type: 'output_text', member: 'text', json: 'answer' },
+  'response.refusal': { type: 'refusal', member: 'refusal', json: 'never' },
+  'response.function_call_arguments': { type: 'function_call', member: 'arguments', json: 'always' },
+  'response.custom_tool_call_input': { type: 'custom_tool_call', member: 'input', json: 'never' },
+  'response.code_interpreter_call_code': { type: 'code_interpreter_call', member: 'code', json: 'never' },
+  'response.mcp_call_arguments': { type: 'mcp_call', member: 'arguments', json: 'always' },
+  'response.reasoning_summary_text': { type: 'summary_text', member: 'text', json: 'never' },
+  'response.reasoning_text': { type: 'reasoning_text', member: 'text', json: 'never' },
 }
 /** How far a tool has come that the upstream runs; nothing but the place goes out. */
 const PROGRESS =
@@ -60,6 +61,8 @@ export class ResponsesStream extends EventStream {
   readonly #tokens = new Map<string, StreamedTokens>()
   /** Texts that came in pieces: what repeats them was counted already. */
   readonly #told = new Set<string>()
+  /** What has gone out of each of them. */
+  readonly #sent = new Map<string, string>()
   readonly #items: Branch[] = []
   /** The tools that are called, by the place of the call. */
   readonly #calls = new Map<string, string | null>()
@@ -151,14 +154,16 @@ export class ResponsesStream extends EventStream {
     // It is told whole, once it was checked.
     if (this.#toolOf(name, data) !== null && this.options.tools?.holdsArguments === true) return ''
     if (name === SPELLED) this.#spell(data, delta)
-    return delta === '' ? '' : this.#piece(name, data, this.pushed(this.#channelOf(name, data), delta))
+    return delta === '' ? '' : this.told(this.#channelOf(name, data), delta, (out) => this.#piece(name, data, out))
   }
 
   #piece(name: string, data: Branch, piece: string): string {
     if (piece === '') return ''
-    const tokens = name === SPELLED ? (this.#tokens.get(keyOf(name, data))?.take(piece) ?? []) : []
+    const key = keyOf(name, data)
+    this.#sent.set(key, (this.#sent.get(key) ?? '') + piece)
+    const tokens = name === SPELLED ? (this.#tokens.get(key)?.take(piece) ?? []) : []
     const logprobs = name === SPELLED ? { logprobs: writeTokens(tokens) } : {}
-    return this.#send(`${name}.delta`, data, { delta: piece, ...logprobs })
+    return this.#written(`${name}.delta`, this.#place(data), { delta: piece, ...logprobs })
   }
 
   /** Remembers which tokens spell what has come. */
@@ -185,18 +190,26 @@ export class ResponsesStream extends EventStream {
     if (tool !== null) this.options.tools?.checked(tool, whole)
     let out = ''
     // Some servers tell a text only when it is whole.
-    if (!this.#told.has(key) && whole !== '') out += this.#piece(name, data, this.pushed(this.#channelOf(name, data), whole))
+    if (!this.#told.has(key) && whole !== '')
+      out += this.told(this.#channelOf(name, data), whole, (piece) => this.#piece(name, data, piece))
     const channel = this.#channels.get(key)
-    if (channel !== undefined && this.state === 'open') out += this.#piece(name, data, this.flushed(channel))
+    if (channel !== undefined && this.state === 'open') out += this.toldAll(channel, (piece) => this.#piece(name, data, piece))
     if (this.state !== 'open') return out
     this.#channels.delete(key)
-    this.#tokens.delete(key)
-    const filter = this.#filter(false)
-    const text = this.#isJson(json) ? filterJsonText(whole, (plain) => filter(plain, member)) : filter(whole, member)
     const more = name === 'response.function_call_arguments' && typeof data['name'] === 'string' ? { name: this.#once(data['name']) } : {}
-    const spelled = unchangedTokens(readTokens(data['logprobs']), { raw: whole, out: text, json: this.#isJson(json) }, null)
-    const logprobs = name === SPELLED ? { logprobs: writeTokens(spelled) } : {}
-    return out + this.#send(`${name}.done`, data, { [member]: text, ...more, ...logprobs })
+    const tokens = readTokens(data['logprobs'])
+    const place = this.#place(data)
+    return (
+      out +
+      this.behind(() => {
+        this.#tokens.delete(key)
+        // What has gone out in pieces, and nothing else.
+        const text = this.#sent.get(key) ?? ''
+        const spelled = unchangedTokens(tokens, { raw: whole, out: text, json: this.#isJson(json) }, null)
+        const logprobs = name === SPELLED ? { logprobs: writeTokens(spelled) } : {}
+        return this.#written(`${name}.done`, place, { [member]: text, ...more, ...logprobs })
+      })
+    )
   }
 
   /** The tool whose call a text belongs to; null for any other text, and where no policy speaks of tools. @throws {Blocked} */
@@ -214,7 +227,7 @@ export class ResponsesStream extends EventStream {
     if (channel === undefined) {
       if (this.#told.has(key)) throw protocol('a text goes on after its end')
       if (this.#told.size >= MAX_TEXTS) throw protocol('the response has too many texts')
-      channel = this.channel(this.#isJson(TEXTS[name]!.json))
+      channel = this.channel(this.#isJson(TEXTS[name]!.json), true)
       this.#channels.set(key, channel)
       this.#told.add(key)
     }
@@ -222,10 +235,14 @@ export class ResponsesStream extends EventStream {
   }
 
   #wholePart(type: string, data: Branch): string {
-    const holder: Branch = { content: [this.#object(data['part'])] }
-    rewriteItem(holder, this.#filter(!this.#cameInPieces(data)), this.#jsonAnswer)
-    const [part] = holder['content'] as Branch[]
-    return this.#send(type, data, { part: part ?? {} })
+    const part = this.#object(data['part'])
+    const showTold = this.#hideText(part, data['output_index'], data['content_index'] ?? data['summary_index'])
+    rewriteItem({ content: [part] }, this.#filter(!this.#cameInPieces(data)), this.#jsonAnswer)
+    const place = this.#place(data)
+    return this.behind(() => {
+      showTold()
+      return this.#written(type, place, { part })
+    })
   }
 
   #wholeItem(type: string, data: Branch): string {
@@ -234,9 +251,46 @@ export class ResponsesStream extends EventStream {
     const item = this.#object(data['item'])
     demandAsked(callsOf([item]), this.#asked)
     this.options.tools?.made(callsOf([item]))
+    const showTold = this.#hideTold(item, data['output_index'])
     rewriteItem(item, this.#filter(!this.#cameInPieces(data)), this.#jsonAnswer)
-    this.#items.push(item)
-    return this.#send(type, data, { item })
+    const place = this.#place(data)
+    return this.behind(() => {
+      showTold()
+      this.#items.push(item)
+      return this.#written(type, place, { item })
+    })
+  }
+
+  /**
+   * Takes the texts of an item that came in pieces out of it, since they were looked at.
+   * @returns puts in their place what has gone out of them.
+   */
+  #hideTold(item: Branch, place: Tree | undefined): () => void {
+    const shows = [this.#hideText(item, place, undefined)]
+    for (const list of [item['content'], item['summary']])
+      if (Array.isArray(list)) for (const [i, part] of list.entries()) if (isBranch(part)) shows.push(this.#hideText(part, place, i))
+    return () => shows.forEach((show) => show())
+  }
+
+  #hideText(holder: Branch, place: Tree | undefined, index: Tree | undefined): () => void {
+    for (const [name, { member, type, json }] of Object.entries(TEXTS)) {
+      const raw = holder[member]
+      if (holder['type'] !== type || typeof raw !== 'string') continue
+      // Some servers leave an index out.
+      const key = [place, undefined]
+        .flatMap((at) => [`${name}|${indexText(at)}|${indexText(index)}`, `${name}|${indexText(at)}|`])
+        .find((known) => this.#told.has(known))
+      if (key === undefined) continue
+      const tokens = 'logprobs' in holder ? readTokens(holder['logprobs']) : null
+      holder[member] = ''
+      if (tokens !== null) holder['logprobs'] = []
+      return () => {
+        const out = this.#sent.get(key) ?? ''
+        holder[member] = out
+        if (tokens !== null) holder['logprobs'] = writeTokens(unchangedTokens(tokens, { raw, out, json: this.#isJson(json) }, null))
+      }
+    }
+    return () => undefined
   }
 
   #cameInPieces({ output_index: index }: Branch): boolean {
@@ -249,17 +303,21 @@ export class ResponsesStream extends EventStream {
     if (type === 'response.failed') refuseFailed({ ...response, status: 'failed' })
     refuseFailed(response)
     if (this.#channels.size > 0) throw protocol('the response ends before its texts')
+    const rest = this.drained()
+    if (this.state !== 'open') return rest
     this.counted = readInputOutput(response['usage'])
     demandAsked(callsOf(itemsOf(response['output'])), this.#asked)
     this.options.tools?.made(callsOf(itemsOf(response['output'])))
     // What no item of the stream has told is looked at here for the first time.
+    const showsTold = itemsOf(response['output']).map((item, i) => this.#hideTold(item, i))
     rewriteResponse(response, this.#filter(this.#items.length === 0), this.#jsonAnswer)
+    for (const showTold of showsTold) showTold()
     const details = response['incomplete_details']
     if (isBranch(details) && !isWord(details['reason'])) throw protocol('the reason of an incomplete response is not a word')
     const status = type.slice('response.'.length)
     this.#last = this.#send(type, {}, { response: writtenResponse(response, this.options.publicModel, status, this.options.now) })
     this.complete()
-    return ''
+    return rest
   }
 
   protected lastEvents(blocked: boolean): string {
@@ -307,7 +365,17 @@ export class ResponsesStream extends EventStream {
 
   /** One event with the place that it is about and nothing else of the upstream's; counted anew, since some were left out and some added. */
   #send(type: string, about: Branch, rest: Branch): string {
-    const data: Branch = { type, sequence_number: this.#sequence++ }
+    const place = this.#place(about)
+    return this.behind(() => this.#written(type, place, rest))
+  }
+
+  #written(type: string, place: Branch, rest: Branch): string {
+    return formatSse(JSON.stringify({ type, sequence_number: this.#sequence++, ...place, ...rest }), type)
+  }
+
+  /** The members that say what an event is about. */
+  #place(about: Branch): Branch {
+    const data: Branch = {}
     for (const member of PLACE) {
       const value = about[member]
       if (value === undefined) continue
@@ -319,7 +387,7 @@ export class ResponsesStream extends EventStream {
         data[member] = value
       }
     }
-    return formatSse(JSON.stringify({ ...data, ...rest }), type)
+    return data
   }
 }
 
