@@ -316,7 +316,7 @@ export class CollectionLog {
 }
 
 /** A batch that a crash kept although nobody was told may have been sent again: it counts once. */
-function* distinct(frames: readonly OpenedFrame[], seen: Set<string>): Generator<StoredBatch> {
+export function* distinct(frames: readonly OpenedFrame[], seen: Set<string>): Generator<StoredBatch> {
   for (const { plaintext } of frames)
     for (const batch of decodeBatches(plaintext)) {
       const { key } = batch.receipt

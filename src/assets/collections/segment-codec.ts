@@ -72,6 +72,10 @@ export function encodeHeader(header: SegmentHeader): Uint8Array {
   return bytes
 }
 
+/** By what it begins with. */
+export const isSegment = (bytes: Uint8Array): boolean =>
+  bytes.byteLength >= 4 && Buffer.from(bytes.buffer, bytes.byteOffset, 4).readUInt32LE() === HEADER_MAGIC
+
 /** @returns null for anything but a whole header. */
 export function decodeHeader(bytes: Uint8Array): SegmentHeader | null {
   if (bytes.byteLength < HEADER_BYTES) return null

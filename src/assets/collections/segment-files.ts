@@ -66,7 +66,7 @@ export interface ReadSegment {
  * @throws {RedoubtError} `ERR_STORAGE_CORRUPT` when a frame is missing or damaged; what `unwrap` throws.
  */
 export async function readSegment(
-  objects: DurableFolder,
+  objects: Pick<DurableFolder, 'read'>,
   name: SegmentName,
   previous: number,
   unwrap: (key: WrappedKey) => Promise<KeyObject>,

@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { Command } from 'commander'
+import type { OfflineRows } from '#assets/collections'
 import { RedoubtError } from '#foundation/core'
+import type { openEscrowed } from '#trust/keys'
 import { run } from '../program.ts'
 import { repeated } from '../repeated.ts'
 import { openPlacedFile } from '../placed-file.ts'
@@ -12,6 +14,7 @@ interface EscrowOptions {
   readonly passphraseFile?: string
   readonly out: string
   readonly force?: boolean
+  readonly dataDb?: string
 }
 
 /** `redoubt keys escrow`: what the holder of an escrow key does when the key provider is lost; offline, on files of backups. */
@@ -22,16 +25,21 @@ export function escrowCommand(): Command {
   escrow
     .command('open')
     .description('open one object of a backup of data, offline: without the server, its passphrase, HSM or key service')
-    .argument('<object>', 'a file of `objects/` in a backup of data')
+    .argument(
+      '<object>',
+      'a file of `objects/` in a backup of data; of `objects/collections/` rows that were in no version yet, as JSON lines',
+    )
     .requiredOption('--keys-db <file>', '`keys.db` of a backup of keys')
+    .option('--data-db <file>', '`redoubt.db` of the backup of data, for rows that were in no version yet')
     .option('--key <file>', 'key file of the recipient; repeat for more', repeated, [])
     .option('--passphrase-file <file>', 'passphrase of the key file')
     .requiredOption('--out <file>', 'where to')
     .option('--force', 'replace a file of that name')
     .action(
-      run<EscrowOptions>(async ({ output }, { keysDb, key, passphraseFile, out, force }, object = '') => {
+      run<EscrowOptions>(async ({ output }, { keysDb, dataDb, key, passphraseFile, out, force }, object = '') => {
         if (key.length === 0) throw new RedoubtError('ERR_USAGE', 'name the key file of an escrow recipient with `--key`')
-        for (const file of [object, keysDb]) if (!existsSync(file)) throw new RedoubtError('ERR_NOT_FOUND', `there is no file \`${file}\``)
+        for (const file of [object, keysDb, ...(dataDb === undefined ? [] : [dataDb])])
+          if (!existsSync(file)) throw new RedoubtError('ERR_NOT_FOUND', `there is no file \`${file}\``)
         const { openObject } = await import('#foundation/crypto')
         const { nodeFolder } = await import('#foundation/storage')
         const { openEscrowed } = await import('#trust/keys')
@@ -39,18 +47,15 @@ export function escrowCommand(): Command {
         const keys = await readFileKeys(key, passphraseFile)
         const escrowed = openEscrowed(keysDb, keys)
         try {
-          const opened = await openObject(nodeFolder(dirname(object)), basename(object), escrowed.unwrap)
-          const file = await openPlacedFile(out, force === true)
-          let bytes = 0
-          try {
-            for await (const piece of opened.read({ transient: true })) {
-              bytes += piece.byteLength
-              await file.write(piece)
-            }
-            await file.place()
-          } finally {
-            await file.close()
+          const collected = await collectedRows(object, dataDb, escrowed.unwrap)
+          if (collected !== null) {
+            const { collection, rows, lines } = collected
+            await written(out, force, lines)
+            output.result({ file: out, rows, collection }, `opened ${rows} rows that were collected for ${collection}: ${out}`)
+            return
           }
+          const opened = await openObject(nodeFolder(dirname(object)), basename(object), escrowed.unwrap)
+          const bytes = await written(out, force, opened.read({ transient: true }))
           const { resource } = opened.header.binding
           output.result({ file: out, bytes, resource }, `opened ${bytes} bytes of ${resource}: ${out}`)
         } finally {
@@ -59,4 +64,45 @@ export function escrowCommand(): Command {
       }),
     )
   return escrow
+}
+
+const SEGMENT_MAGIC = 'RCL1'
+
+/** Rows that are in no version yet; null for a file that holds none. */
+async function collectedRows(
+  path: string,
+  database: string | undefined,
+  unwrap: ReturnType<typeof openEscrowed>['unwrap'],
+): Promise<OfflineRows | null> {
+  if (beginning(path) !== SEGMENT_MAGIC) return null
+  if (database === undefined)
+    throw new RedoubtError('ERR_USAGE', 'name `redoubt.db` of the same backup with `--data-db`: it knows the columns of these rows')
+  const { openOfflineSegment } = await import('#assets/collections')
+  return openOfflineSegment({ bytes: readFileSync(path), database, unwrap })
+}
+
+function beginning(path: string): string {
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(SEGMENT_MAGIC.length)
+    return bytes.toString('latin1', 0, readSync(file, bytes))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Whole, or not there. @returns how many bytes. */
+async function written(out: string, force: boolean | undefined, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<number> {
+  const file = await openPlacedFile(out, force === true)
+  let bytes = 0
+  try {
+    for await (const piece of pieces) {
+      bytes += piece.byteLength
+      await file.write(piece)
+    }
+    await file.place()
+    return bytes
+  } finally {
+    await file.close()
+  }
 }
