@@ -3,6 +3,9 @@ import { RULES, SMUGGLING } from './rules.ts'
 import { scoreWindows } from './score-windows.ts'
 import { type View, viewsOf } from './views.ts'
 
+// oxlint-disable-next-line no-control-regex -- the first 128 code points are what is meant
+const BEYOND_ASCII = /[^\u0000-\u007f]/
+
 /** From this score on a text is held to be an injection: one harmless text of a hundred is. */
 export const INJECTION_THRESHOLD = 0.5
 
@@ -37,7 +40,9 @@ export function classifyInjection(text: string, model: InjectionModel = shippedI
   let score = 0
   for (const view of viewsOf(text)) {
     if (view.tags >= SMUGGLING.fewest) signals.push(signal(view, SMUGGLING.name, SMUGGLING.score, 0, view.text.length))
-    for (const { name, score, pattern } of RULES) {
+    const isAscii = !BEYOND_ASCII.test(view.text)
+    for (const { name, score, pattern, beyondAscii } of RULES) {
+      if (beyondAscii && isAscii) continue
       const match = pattern.exec(view.text)
       if (match) signals.push(signal(view, name, score, match.index, match.index + match[0].length))
     }

@@ -105,6 +105,17 @@ function month({ text }: Segment, index: number, length: number, matches: Match[
   matches.push({ start, end: end + at, score })
 }
 
+/** Whether `h` or `T` stands between two digits. */
+function mayHoldMixed({ isAscii, outline: { digits, digitsEnd }, units, base }: Segment): boolean {
+  if (!isAscii) return true
+  for (let at = 0; at < digitsEnd; at += 2) {
+    const end = digits[at + 1]!
+    const unit = units[base + end]!
+    if ((unit === 0x68 || unit === 0x54) && digits[at + 2] === end + 1) return true
+  }
+  return false
+}
+
 function find(segment: Segment): readonly Match[] {
   const { text } = segment
   const { shape } = segment.outline
@@ -119,7 +130,7 @@ function find(segment: Segment): readonly Match[] {
   if ((shape & SHAPE.clock) !== 0)
     for (const { 0: value, index } of everyMatch(CLOCK, text))
       matches.push({ start: index, end: index + value.length, score: value.length >= 5 ? SCORE.time : SCORE.time - 0.08 })
-  if ((shape & SHAPE.mixed) !== 0)
+  if ((shape & SHAPE.mixed) !== 0 && mayHoldMixed(segment))
     for (const { 0: value, index } of everyMatch(MIXED, text)) matches.push({ start: index, end: index + value.length, score: SCORE.time })
   if ((shape & SHAPE.word) !== 0) named(segment, matches)
   return matches
