@@ -49,7 +49,7 @@ export interface Server {
   reloadPolicies(): Promise<Activation>
   /** Reads recognisers of its own and exempt values again, all or nothing, and records it. @throws {RedoubtError} when nothing changed. */
   reloadFilters(filters: Pick<FiltersConfig, 'recognisers' | 'exempt'>): Promise<FiltersChange>
-  /** Why the server should end by itself: the log or the data directory is gone for good. */
+  /** Lets what runs end, within the configured time, then closes what was opened, the last first. */
   close(): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -18,6 +18,7 @@ describe('the data directory', () => {
     expect(() => takeDataDirectory(path)).toThrow(
       expect.objectContaining({ code: 'ERR_STORAGE_LOCKED', message: expect.stringContaining(path) }),
     )
+    expect(readdirSync(path)).toEqual(['lock'])
     held.release()
     takeDataDirectory(path).release()
   })

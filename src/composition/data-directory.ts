@@ -45,7 +45,8 @@ function take(path: string, called: string): HeldDirectory {
   try {
     const file = join(path, 'lock')
     lock = new DatabaseSync(file)
-    lock.exec('PRAGMA busy_timeout=0; PRAGMA journal_mode=DELETE; BEGIN EXCLUSIVE')
+    // Nothing is written, and no journal lies beside the lock.
+    lock.exec('PRAGMA busy_timeout=0; PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE')
     chmodSync(file, 0o600)
   } catch (cause) {
     lock?.close()

@@ -71,8 +71,10 @@ export interface House {
   close(): Promise<void>
 }
 
-/** @param change alters the configuration that the server starts with. */
-/** @param holdInvariants takes seconds for each change of policies, so only where a test is about it. */
+/**
+ * @param change alters the configuration that the server starts with.
+ * @param holdInvariants takes seconds for each change of policies, so only where a test is about it.
+ */
 export async function openHouse(
   change: (configuration: Configuration) => Configuration = (same) => same,
   { holdInvariants = false }: { readonly holdInvariants?: boolean } = {},

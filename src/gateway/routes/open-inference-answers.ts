@@ -2,8 +2,6 @@ import type { Registry } from '#assets/registry'
 import type { RedoubtError } from '#foundation/core'
 import type { InferTensor, TensorSpec } from '#gateway/serving'
 
-/** The bodies of the Open Inference Protocol, as JSON text. */
-
 /** What the protocol calls the runtime. */
 export const PLATFORM = 'onnxruntime_onnx'
 

@@ -1,12 +1,13 @@
 /**
  * A bounded map that forgets what was not used lately: two generations, the older dropped when the younger is full.
- * Holds at most twice `entriesPerGeneration`; a hit costs one look-up and allocates nothing.
+ * A hit costs one look-up and allocates nothing.
  */
 export class TokenCache<Value> {
   readonly #limit: number
   #young = new Map<string, Value>()
   #old = new Map<string, Value>()
 
+  /** @param maxEntries of both together. */
   constructor(maxEntries: number) {
     this.#limit = Math.max(1, Math.floor(maxEntries / 2))
   }
