@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { LogDestination } from './log-destination.ts'
 
 /**
  * The server's own log, for operators. It carries ids, codes and durations: never a token, a key, a prompt, a row.
@@ -31,7 +32,7 @@ export function createLogger(options: { readonly level: 'debug' | 'info' | 'warn
         err: (error: Error & { code?: string }) => ({ name: error.name, code: error.code, stack: framesOf(error) }),
       },
     },
-    pino.destination({ dest: options.destination ?? 2, sync: false }),
+    new LogDestination(options.destination ?? 2),
   )
 }
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { request } from 'node:https'
-import { newId, parseStrictJson, RedoubtError } from '#foundation/core'
+import { ERROR_TABLE, type ErrorCode, newId, parseStrictJson, RedoubtError } from '#foundation/core'
 import type { PrivateJwk } from './account-file.ts'
 import { compactJws } from './compact-jws.ts'
 import { signProof } from './proof-key.ts'
@@ -53,6 +53,10 @@ export async function requestToken(ask: TokenAsk): Promise<IssuedAccessToken> {
   }
   if (answer['error'] === 'invalid_client')
     throw new RedoubtError('ERR_CLIENT_AUTHENTICATION', `the server does not accept the key of \`${ask.accountId}\``)
+  // What is wrong with the server is not mended by asking otherwise.
+  const { code } = answer
+  if (status >= 500 && typeof code === 'string' && Object.hasOwn(ERROR_TABLE, code))
+    throw new RedoubtError(code as ErrorCode, `the server could not give a token: ${ERROR_TABLE[code as ErrorCode].title}`)
   throw new RedoubtError('ERR_TOKEN_REQUEST', `the server refused a token with status ${status}`)
 }
 

@@ -67,7 +67,7 @@ export function answerOAuthError(
   answerJson(res, status, { error, error_description: ERROR_TABLE[code].title, code }, headers)
 }
 
-/** RFC 9457, for everything that is not OAuth. After an unread body the connection cannot be used again. */
+/** RFC 9457, for everything that is not OAuth. */
 export function answerProblem(res: ServerResponse, code: ErrorCode, headers: Record<string, string> = {}): void {
   const { status, title, next } = ERROR_TABLE[code]
   answer(

@@ -7,6 +7,7 @@ import { importJWK } from 'jose'
 import * as client from 'openid-client'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { answerOAuthError } from './http.ts'
 import { type Fixture, openFixture } from './identity.fixtures.ts'
 
 async function authority(): Promise<{ pem: string; issue: () => Promise<{ key: string; cert: string }> }> {
@@ -30,6 +31,7 @@ async function authority(): Promise<{ pem: string; issue: () => Promise<{ key: s
 }
 
 let fixture: Fixture
+let instead: Fixture['identity']['handler'] | null = null
 let server: Server
 let issuer: string
 let ca: string
@@ -37,7 +39,7 @@ let key: PrivateJwk
 beforeAll(async () => {
   const one = await authority()
   ca = one.pem
-  server = createServer({ ...(await one.issue()), ...TLS_OPTIONS }, (req, res) => fixture.identity.handler(req, res))
+  server = createServer({ ...(await one.issue()), ...TLS_OPTIONS }, (req, res) => (instead ?? fixture.identity.handler)(req, res))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   issuer = `https://localhost:${(server.address() as AddressInfo).port}`
   fixture = await openFixture({ issuer })
@@ -78,6 +80,16 @@ describe('the client side', () => {
       await expect(requestToken({ baseUrl: issuer, accountId: 'scorer', privateKeyJwk: key, ca: wrong })).rejects.toMatchObject({
         code: 'ERR_SERVER_UNREACHABLE',
       })
+    }
+  })
+
+  it('says what is wrong with the server in its own words', async () => {
+    instead = (_req, res) => answerOAuthError(res, 507, 'server_error', 'ERR_STORAGE_FULL')
+    try {
+      const asked = requestToken({ baseUrl: issuer, accountId: 'scorer', privateKeyJwk: key, ca })
+      await expect(asked).rejects.toMatchObject({ code: 'ERR_STORAGE_FULL' })
+    } finally {
+      instead = null
     }
   })
 
