@@ -8,6 +8,7 @@ export { EXPORT_BEGUN, EXPORT_ENDED, type ExportSelection } from './export-forma
 export type { ExportEnd, LogExport } from './export-log.ts'
 export { findCosignature, verifyCosignature } from './cosignature.ts'
 export { parseEntry } from './event-entry.ts'
+export { type OfflineEntry, offlineEntries } from './offline-entries.ts'
 export type { SinkState } from './outbox.ts'
 export { parallelWriter, type ParallelWriter } from './parallel-writer.ts'
 export type { SearchQuery, SearchResult } from './search-index.ts'

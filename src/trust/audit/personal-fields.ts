@@ -8,6 +8,9 @@ const BODY_JSON_BOUNDS = { maxBytes: MAX_BODY_BYTES, maxDepth: 64 }
 /** Additional data of every sealed body: a ciphertext of another room is not taken for personal fields of an event. */
 const SEALING_CONTEXT = 'redoubt/audit/personal/v1'
 
+/** A person who was erased. */
+const CLOSED: ReadonlySet<RedoubtError['code']> = new Set(['ERR_KEYS_DESTROYED'] as const)
+
 export interface SealedPersonal {
   /** One a person: what the entry says of them. */
   readonly commitments: readonly PersonalCommitment[]
@@ -30,13 +33,15 @@ export async function sealPersonal(personal: NonNullable<AuditEvent['personal']>
 /**
  * Opens what an entry says of persons.
  * @param bodyOf reads the sealed body of the entry; null when it has none or it is gone.
+ * @param closed what keeps the fields of a person closed, and is no failure.
  * @throws {RedoubtError} `ERR_AUDIT_CORRUPT` when the body is not the one that the entry commits to.
  */
 export async function openPersonal(
   index: number,
   entry: JsonObject | null,
   bodyOf: (index: number) => Uint8Array | null,
-  sealer: SubjectSealer,
+  sealer: Pick<SubjectSealer, 'open'>,
+  closed: ReadonlySet<RedoubtError['code']> = CLOSED,
 ): Promise<readonly PersonalOfEntry[]> {
   const personal = entry === null ? [] : (personalOf(entry) ?? [])
   const body = personal.length === 0 ? null : bodyOf(index)
@@ -47,17 +52,22 @@ export async function openPersonal(
       if (ciphertext === undefined) return { subject: pseudonym, fields: null }
       if (hash('sha256', ciphertext, 'hex') !== sha256)
         throw new RedoubtError('ERR_AUDIT_CORRUPT', `the sealed body of entry ${index} is not the one it commits to`)
-      return { subject: pseudonym, fields: await opened(pseudonym, ciphertext, sealer) }
+      return { subject: pseudonym, fields: await opened(pseudonym, ciphertext, sealer, closed) }
     }),
   )
 }
 
-async function opened(pseudonym: string, ciphertext: Uint8Array, sealer: SubjectSealer): Promise<JsonObject | null> {
+async function opened(
+  pseudonym: string,
+  ciphertext: Uint8Array,
+  sealer: Pick<SubjectSealer, 'open'>,
+  closed: ReadonlySet<RedoubtError['code']>,
+): Promise<JsonObject | null> {
   try {
     const plaintext = await sealer.open({ pseudonym, ciphertext }, SEALING_CONTEXT)
     return parseStrictJson(plaintext, BODY_JSON_BOUNDS) as JsonObject
   } catch (cause) {
-    if (cause instanceof RedoubtError && cause.code === 'ERR_KEYS_DESTROYED') return null
+    if (cause instanceof RedoubtError && closed.has(cause.code)) return null
     throw cause
   }
 }

@@ -93,6 +93,12 @@ export const keysConfigSchema = z
         'recipients (`redoubt keys recipient`) whose private key, kept elsewhere, opens data sets and models when the provider is lost',
       )
       .readonly(),
+    escrowPeople: z
+      .boolean()
+      .default(false)
+      .describe(
+        'whether they can open personal fields of the log, too: keys of people are in escrow for them, until each person’s key is destroyed',
+      ),
     unwrapCache: unwrapCacheSchema.prefault({}),
     rotation: rotationSchema.prefault({}),
   })
@@ -101,6 +107,7 @@ export const keysConfigSchema = z
     ({ provider, unseal, moveFrom }) => provider.kind === 'sealed-file' || moveFrom !== undefined || unseal === 'passphrase',
     '`unseal: shamir` is of a sealed file',
   )
+  .refine(({ escrow, escrowPeople }) => !escrowPeople || escrow.length > 0, '`escrowPeople` needs a recipient in `escrow`')
   .readonly()
 
 export type KeysConfig = z.infer<typeof keysConfigSchema>

@@ -7,6 +7,7 @@ import { RecordedKeys } from './audited-keys.ts'
 import { DEFAULT_UNWRAP_CACHE, type UnwrapCacheConfig } from './config.ts'
 import { Escrow } from './escrow/escrow.ts'
 import { EscrowStore } from './escrow/escrow-store.ts'
+import { SubjectEscrow } from './escrow/subject-escrow.ts'
 import { KEY_LIMITS, type KeyLimits } from './key-limits.ts'
 import type { KeyProvider } from './key-provider.ts'
 import type { AuditedKeys, Keyring } from './keys.ts'
@@ -53,6 +54,8 @@ export interface OpenKeyringOptions {
   readonly limits?: KeyLimits
   /** Lines of recipients who can open what data sets and models seal when the provider is lost. */
   readonly escrow?: readonly string[]
+  /** Whether they can open what is sealed under people's keys, too. */
+  readonly escrowPeople?: boolean
 }
 
 /**
@@ -95,7 +98,9 @@ export async function keyringOver(opened: OpenedProviders, options: ProviderKeyr
   if (options.marker === null) replaceFile(folder, DATABASE_MARKER_PATH, new TextEncoder().encode(`${canonicalJson({ id })}\n`))
   const pseudonymKey = await openSecret(database, opening, PSEUDONYM_SECRET)
   const searchKey = await openSecret(database, opening, SEARCH_SECRET)
-  const sealer = new KeyedSubjectSealer(accounts.own('personal'), new SubjectStore(database.raw), pseudonymKey, clock)
+  const personal = accounts.own('personal')
+  const subjectEscrow = new SubjectEscrow(options.escrowPeople === true ? (options.escrow ?? []) : [], database.raw)
+  const sealer = new KeyedSubjectSealer(personal, new SubjectStore(database.raw), pseudonymKey, clock, undefined, subjectEscrow)
   const ownerStore = new OwnerKeyStore(database.raw)
   const escrow = new Escrow(options.escrow ?? [], new EscrowStore(database.raw))
   const owners = new OwnerKeys(ownerStore, clock, limits, escrow)
@@ -133,7 +138,7 @@ export async function keyringOver(opened: OpenedProviders, options: ProviderKeyr
       const own = [ownerKeys(raw, ownerStore, 'dataset'), ownerKeys(raw, ownerStore, 'model'), subjectKeys(raw), secrets(raw)]
       const places = () => [...own, ...provider.wrappedHere, ...wrapped]
       const all = { ...parts, ...options, audit, raw, keys, mover, limits, sleep, move, wrapped: places }
-      return new RoundsOfRotation({ ...all, escrow, versions: ownerStore })
+      return new RoundsOfRotation({ ...all, escrow, subjectEscrow, unwrapOfPeople: (key) => personal.unwrap(key), versions: ownerStore })
     },
     reconciliation: (options): KeyReconciliation => new ReconciledKeys({ provider, accounts, clock, sleep: asleep, ...options }),
     health: () => provider.health(),

@@ -2,6 +2,7 @@ import type { KeyObject } from 'node:crypto'
 import { type Clock, RedoubtError, type SealedFields, type SubjectSealer } from '#foundation/core'
 import { type KeyBinding, openBytes, pseudonymOf, sealBytes } from '#foundation/crypto'
 import type { KeyProvider } from './key-provider.ts'
+import type { SubjectEscrow } from './escrow/subject-escrow.ts'
 import type { SubjectStore } from './subject-store.ts'
 import { TwoGenerations } from './two-generations.ts'
 
@@ -42,6 +43,7 @@ export class KeyedSubjectSealer implements SubjectSealer {
   readonly #pseudonymKey: KeyObject
   readonly #clock: Clock
   readonly #sealsPerLoad: number
+  readonly #escrow: Pick<SubjectEscrow, 'copiesOf'> | null
   /** By subject as the caller names them, for sealing. */
   readonly #entries = new TwoGenerations<string, Entry>(CACHED_SUBJECTS)
   /** By pseudonym, then generation, for opening. */
@@ -56,12 +58,14 @@ export class KeyedSubjectSealer implements SubjectSealer {
     pseudonymKey: KeyObject,
     clock: Clock,
     sealsPerLoad = SEALS_PER_LOAD,
+    escrow: Pick<SubjectEscrow, 'copiesOf'> | null = null,
   ) {
     this.#provider = provider
     this.#store = store
     this.#pseudonymKey = pseudonymKey
     this.#clock = clock
     this.#sealsPerLoad = sealsPerLoad
+    this.#escrow = escrow
   }
 
   /** @throws {RedoubtError} `ERR_INPUT_INVALID` for an empty, ill-formed or overlong subject. */
@@ -80,13 +84,11 @@ export class KeyedSubjectSealer implements SubjectSealer {
   }
 
   async open(sealed: SealedFields, context: string): Promise<Uint8Array> {
-    const { pseudonym, ciphertext } = sealed
-    if (ciphertext.byteLength < PREFIX_BYTES || ciphertext[0] !== FORMAT)
-      throw new RedoubtError('ERR_CRYPTO_AUTHENTICATION', 'the sealed field is not in its format')
-    const generation = new DataView(ciphertext.buffer, ciphertext.byteOffset, PREFIX_BYTES).getUint32(1)
-    const key = this.#opened.get(pseudonym)?.get(generation) ?? (await this.#load(pseudonym, generation))
-    const prefix = ciphertext.subarray(0, PREFIX_BYTES)
-    const plaintext = openBytes(key, aadOf(prefix, context), ciphertext.subarray(PREFIX_BYTES))
+    const { pseudonym } = sealed
+    const plaintext = await openField(sealed, context, (generation) => {
+      const key = this.#opened.get(pseudonym)?.get(generation)
+      return key === undefined ? this.#load(pseudonym, generation) : key
+    })
     this.usage.opens++
     return plaintext
   }
@@ -153,7 +155,8 @@ export class KeyedSubjectSealer implements SubjectSealer {
   async #make(pseudonym: string, generation: number): Promise<KeyObject> {
     const { key, wrapped } = await this.#provider.generateDataKey('subject', bindingOfSubjectKey(pseudonym, generation))
     const { keyId, version, wrapped: bytes } = wrapped
-    await this.#store.add({ pseudonym, generation, wrapped: { keyId, version, wrapped: bytes }, createdAt: this.#clock.now() })
+    const escrow = this.#escrow?.copiesOf(key, pseudonym, generation) ?? []
+    await this.#store.add({ pseudonym, generation, wrapped: { keyId, version, wrapped: bytes }, createdAt: this.#clock.now(), escrow })
     this.usage.subjectKeysMade++
     return key
   }
@@ -180,6 +183,18 @@ export class KeyedSubjectSealer implements SubjectSealer {
 
 export function bindingOfSubjectKey(pseudonym: string, generation: number): KeyBinding {
   return { tenant: 'default', resource: `subject/${pseudonym}/${generation}`, purpose: 'personal-fields' }
+}
+
+/** @param keyOf the person's key of a generation. @throws {RedoubtError} `ERR_CRYPTO_AUTHENTICATION`; what `keyOf` throws. */
+export async function openField(
+  { ciphertext }: Pick<SealedFields, 'ciphertext'>,
+  context: string,
+  keyOf: (generation: number) => KeyObject | Promise<KeyObject>,
+): Promise<Uint8Array> {
+  if (ciphertext.byteLength < PREFIX_BYTES || ciphertext[0] !== FORMAT)
+    throw new RedoubtError('ERR_CRYPTO_AUTHENTICATION', 'the sealed field is not in its format')
+  const key = await keyOf(new DataView(ciphertext.buffer, ciphertext.byteOffset, PREFIX_BYTES).getUint32(1))
+  return openBytes(key, aadOf(ciphertext.subarray(0, PREFIX_BYTES), context), ciphertext.subarray(PREFIX_BYTES))
 }
 
 function aadOf(prefix: Uint8Array, context: string): Uint8Array {

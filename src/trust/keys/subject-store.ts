@@ -45,6 +45,15 @@ export const KEY_MIGRATIONS: Migrations = [
      PRIMARY KEY (key_id, version, recipient)
    );
    CREATE INDEX owner_key_escrow_recipient ON owner_key_escrow (recipient);`,
+  `CREATE TABLE subject_escrow_recipients (recipient TEXT PRIMARY KEY);
+   CREATE TABLE subject_key_escrow (
+     pseudonym TEXT NOT NULL,
+     generation INTEGER NOT NULL,
+     recipient TEXT NOT NULL,
+     wrapped TEXT NOT NULL,
+     PRIMARY KEY (pseudonym, generation, recipient)
+   );
+   CREATE INDEX subject_key_escrow_recipient ON subject_key_escrow (recipient);`,
 ]
 
 /** The wrapped form without its binding, which follows from the row: a row moved to another subject does not open. */
@@ -57,8 +66,15 @@ export interface SubjectRow {
   readonly wrapped: StoredWrap | null
 }
 
+/** A person's key, wrapped for one escrow recipient. */
+export interface SubjectCopy {
+  /** As `keyIdOfRecipient` names it. */
+  readonly recipient: string
+  readonly wrapped: string
+}
+
 interface Waiting {
-  readonly row: SubjectRow & { readonly wrapped: StoredWrap; readonly createdAt: number }
+  readonly row: SubjectRow & { readonly wrapped: StoredWrap; readonly createdAt: number; readonly escrow?: readonly SubjectCopy[] }
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -74,6 +90,8 @@ export class SubjectStore {
   readonly #insert: StatementSync
   readonly #living: StatementSync
   readonly #destroy: StatementSync
+  readonly #escrow: StatementSync
+  readonly #endEscrow: StatementSync
   #waiting: Waiting[] = []
 
   constructor(raw: DatabaseSync) {
@@ -84,6 +102,8 @@ export class SubjectStore {
     this.#insert = raw.prepare('INSERT INTO subject_keys (pseudonym, generation, wrapped, created_at) VALUES (?, ?, ?, ?)')
     this.#living = raw.prepare('SELECT wrapped FROM subject_keys WHERE pseudonym = ? AND wrapped IS NOT NULL ORDER BY generation')
     this.#destroy = raw.prepare('UPDATE subject_keys SET wrapped = NULL, destroyed_at = ? WHERE pseudonym = ? AND wrapped IS NOT NULL')
+    this.#escrow = raw.prepare('INSERT INTO subject_key_escrow (pseudonym, generation, recipient, wrapped) VALUES (?, ?, ?, ?)')
+    this.#endEscrow = raw.prepare('DELETE FROM subject_key_escrow WHERE pseudonym = ?')
   }
 
   latest(pseudonym: string): SubjectRow | null {
@@ -110,7 +130,11 @@ export class SubjectStore {
     try {
       guarded(() => {
         transaction({ raw: this.#raw }, () => {
-          for (const { row } of batch) this.#insert.run(row.pseudonym, row.generation, JSON.stringify(row.wrapped), row.createdAt)
+          for (const { row } of batch) {
+            const { pseudonym, generation, wrapped, createdAt, escrow = [] } = row
+            this.#insert.run(pseudonym, generation, JSON.stringify(wrapped), createdAt)
+            for (const copy of escrow) this.#escrow.run(pseudonym, generation, copy.recipient, copy.wrapped)
+          }
         })
       })
     } catch (error) {
@@ -121,7 +145,7 @@ export class SubjectStore {
   }
 
   /**
-   * Puts tombstones in the place of all keys of a subject and overwrites their pages: `secure_delete` zeroes the cells, the
+   * Puts tombstones in the place of all keys of a subject, ends their copies for escrow, and overwrites their pages: `secure_delete` zeroes the cells, the
    * checkpoint takes the old pages out of the write-ahead log. Idempotent, so a failed call is repeated.
    * @returns the SHA-256 of each wrapped key that there was, hex.
    */
@@ -129,7 +153,10 @@ export class SubjectStore {
     this.commit()
     return guarded(() => {
       const living = this.#living.all(pseudonym) as unknown as { wrapped: string }[]
-      this.#destroy.run(now, pseudonym)
+      transaction({ raw: this.#raw }, () => {
+        this.#destroy.run(now, pseudonym)
+        this.#endEscrow.run(pseudonym)
+      })
       forgetOverwritten(this.#raw)
       return living.map(({ wrapped }) =>
         createHash('sha256')

@@ -2,7 +2,8 @@ import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs
 import { basename, dirname } from 'node:path'
 import { Command } from 'commander'
 import type { OfflineRows } from '#assets/collections'
-import { RedoubtError } from '#foundation/core'
+import { canonicalJson, RedoubtError } from '#foundation/core'
+import type { OfflineEntry } from '#trust/audit'
 import type { openEscrowed } from '#trust/keys'
 import { run } from '../program.ts'
 import { repeated } from '../repeated.ts'
@@ -20,7 +21,7 @@ interface EscrowOptions {
 /** `redoubt keys escrow`: what the holder of an escrow key does when the key provider is lost; offline, on files of backups. */
 export function escrowCommand(): Command {
   const escrow = new Command('escrow').description(
-    'open what data sets and models sealed, by the private key of an escrow recipient (`keys.escrow`)',
+    'open what data sets, models and the log sealed, by the private key of an escrow recipient (`keys.escrow`)',
   )
   escrow
     .command('open')
@@ -63,7 +64,56 @@ export function escrowCommand(): Command {
         }
       }),
     )
+  escrow
+    .command('log')
+    .description('open what the log of a backup says of persons, offline, where people’s keys are in escrow (`keys.escrowPeople`)')
+    .argument('<folder>', '`log/` of a backup of data')
+    .requiredOption('--keys-db <file>', '`keys.db` of a backup of keys')
+    .option('--key <file>', 'key file of the recipient; repeat for more', repeated, [])
+    .option('--passphrase-file <file>', 'passphrase of the key file')
+    .requiredOption('--out <file>', 'where to: JSON lines, one an entry that says something of persons')
+    .option('--force', 'replace a file of that name')
+    .action(
+      run<EscrowOptions>(async ({ output }, { keysDb, key, passphraseFile, out, force }, folder = '') => {
+        if (key.length === 0) throw new RedoubtError('ERR_USAGE', 'name the key file of an escrow recipient with `--key`')
+        for (const file of [folder, keysDb]) if (!existsSync(file)) throw new RedoubtError('ERR_NOT_FOUND', `there is no \`${file}\``)
+        const { nodeFolder } = await import('#foundation/storage')
+        const { offlineEntries } = await import('#trust/audit')
+        const { openEscrowed } = await import('#trust/keys')
+        const { readFileKeys } = await import('./secret-files.ts')
+        const escrowed = openEscrowed(keysDb, await readFileKeys(key, passphraseFile))
+        try {
+          const log = nodeFolder(folder)
+          const counts = { entries: 0, opened: 0, closed: 0 }
+          const lines = linesOf(offlineEntries({ read: (path) => log.read(path), sealer: escrowed.fields() }), counts)
+          await written(out, force, lines)
+          const { entries, opened, closed } = counts
+          output.result({ file: out, ...counts }, `opened ${opened} of ${opened + closed} people’s fields in ${entries} entries: ${out}`)
+        } finally {
+          escrowed.close()
+        }
+      }),
+    )
   return escrow
+}
+
+/** @throws {RedoubtError} `ERR_CRYPTO_NO_KEY` at the end, where there is something and nothing of it was opened. */
+async function* linesOf(
+  entries: AsyncIterable<OfflineEntry>,
+  counts: { entries: number; opened: number; closed: number },
+): AsyncGenerator<Uint8Array> {
+  for await (const one of entries) {
+    counts.entries++
+    for (const { fields } of one.personal) counts[fields === null ? 'closed' : 'opened']++
+    yield Buffer.from(
+      `${canonicalJson({ index: one.index, entry: one.entry, personal: one.personal.map(({ subject, fields }) => ({ subject, fields })) })}\n`,
+    )
+  }
+  if (counts.opened === 0 && counts.closed > 0)
+    throw new RedoubtError(
+      'ERR_CRYPTO_NO_KEY',
+      'none of these fields is in escrow for this key, or all of them are of people who were erased',
+    )
 }
 
 const SEGMENT_MAGIC = 'RCL1'

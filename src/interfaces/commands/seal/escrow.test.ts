@@ -8,7 +8,8 @@ import { openDatasets } from '#assets/datasets'
 import { systemClock } from '#foundation/core'
 import { sealObject } from '#foundation/crypto'
 import { type Database, nodeFolder, openDatabase } from '#foundation/storage'
-import { openKeyring } from '#trust/keys'
+import { openAuditLog } from '#trust/audit'
+import { keysConfigSchema, openKeyring } from '#trust/keys'
 import { runProgram, withGlobalOptions } from '../program.ts'
 import { escrowCommand } from './escrow-commands.ts'
 import { recipientCommand } from './recipient-command.ts'
@@ -36,6 +37,7 @@ async function redoubt(...args: string[]): Promise<{ readonly code: number; read
   return { code, out, err }
 }
 
+const use = { principal: { type: 'System', id: 'test' }, purpose: 'test', resource: { type: 'Dataset', id: 'adult' } } as const
 let data: Database
 let segment: string
 let gone: string
@@ -52,7 +54,6 @@ beforeAll(async () => {
     escrow: [readFileSync(at('ada.pub'), 'utf8').trim()],
   })
   const keys = keyring.keys({ record: async () => ({ index: 0, leafHash: '' }) })
-  const use = { principal: { type: 'System', id: 'test' }, purpose: 'test', resource: { type: 'Dataset', id: 'adult' } } as const
   const key = await keys.generateDataKey({ keyClass: 'dataset', name: 'adult' }, 'dataset/adult/1', use)
   await sealObject(nodeFolder(at('objects')), 'group', key, [PLAINTEXT], {})
   data = openDatabase(at('redoubt.db'))
@@ -161,5 +162,61 @@ describe('redoubt keys escrow open (A4)', () => {
       expect(err + out).toContain(expected)
     }
     expect(readdirSync(folder).filter((name) => name.startsWith('none'))).toEqual([])
+  })
+})
+
+describe('redoubt keys escrow log (A4, D4)', () => {
+  const open = (key: string, out: string, database = at('people.db')) =>
+    redoubt('escrow', 'log', at('log'), '--keys-db', database, '--key', at(key), '--out', at(out), '--json')
+  beforeAll(async () => {
+    const database = openDatabase(at('people.db'))
+    const keyring = await openKeyring({
+      folder: nodeFolder(at('keys-of-people')),
+      database,
+      passphrase: Buffer.from('another passphrase that is lost'),
+      clock: systemClock,
+      kdf: { memoryKiB: 19_456, passes: 2, parallelism: 1 },
+      escrow: [readFileSync(at('ada.pub'), 'utf8').trim()],
+      escrowPeople: true,
+    })
+    mkdirSync(at('log'))
+    const { sealer, searchKey, checkpointSigner: signer } = keyring
+    const log = await openAuditLog({ folder: nodeFolder(at('log')), signer, sealer, searchKey, indexPath: ':memory:', origin: 'test.example/log', clock: systemClock, instance: 'test' }) // prettier-ignore
+    const rotation = { audit: log, alerts: { raise: () => undefined }, folder: nodeFolder(at('objects')), objects: [], wrapped: [], config: keysConfigSchema.parse({}).rotation } // prettier-ignore
+    await keyring.rotation(rotation).run()
+    const event = { type: 'test', actor: { type: 'User', id: 'x' }, action: 'invoke', resource: { type: 'Model', id: 'm' }, outcome: 'success' } as const // prettier-ignore
+    for (let n = 0; n < 300; n++)
+      await log.record({ ...event, ...(n % 100 === 7 ? { personal: [{ subject: n === 107 ? 'erased' : `person ${n}`, fields: { prompt: `said ${n}` } }] } : {}) }) // prettier-ignore
+    const keys = keyring.keys(log)
+    await keys.destroySubject('erased', use)
+    await log.publish()
+    await log.close()
+    keyring.close()
+    await database.close()
+    rmSync(at('keys-of-people'), { recursive: true })
+  }, 60_000)
+
+  it('opens what the log says of persons, but of those who were erased', async () => {
+    const { code, out, err } = await open('ada', 'log.jsonl')
+    expect([code, err]).toEqual([0, ''])
+    expect(JSON.parse(out)).toMatchObject({ entries: 3, opened: 2, closed: 1 })
+    const lines = readFileSync(at('log.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line)) // prettier-ignore
+    expect(lines.map(({ personal }) => personal[0].fields)).toEqual([{ prompt: 'said 7' }, null, { prompt: 'said 207' }])
+    expect(lines[0].entry).toMatchObject({ type: 'test' })
+  })
+
+  it('opens nothing by the key of somebody else, and nothing of a body that is another', async () => {
+    const outcome = async (ran: ReturnType<typeof open>): Promise<string> => {
+      const { code, out, err } = await ran
+      return code === 0 ? 'opened' : out + err
+    }
+    expect(await outcome(open('bob', 'nobody'))).toContain('ERR_CRYPTO_NO_KEY')
+    expect(await outcome(open('ada', 'nobody', at('keys.db')))).toContain('ERR_KEYS_UNKNOWN')
+    const [bodies] = readdirSync(at('log'), { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('bodies') && name.endsWith('000')) // prettier-ignore
+    const bytes = readFileSync(at('log', bodies!))
+    bytes[bytes.findIndex((byte) => byte !== 0) + 40]! ^= 1
+    writeFileSync(at('log', bodies!), bytes)
+    expect(await outcome(open('ada', 'nobody'))).toContain('ERR_AUDIT_CORRUPT')
+    expect(readdirSync(folder).filter((name) => name.startsWith('nobody'))).toEqual([])
   })
 })

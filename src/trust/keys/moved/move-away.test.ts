@@ -1,21 +1,17 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { type DurableFolder, type Fault, MemoryFolder } from '#foundation/storage'
 import { sealObject } from '#foundation/crypto'
-import { FAKE_CREDENTIALS, FakeKms } from '../aws-kms/fake-kms.fixtures.ts'
-import { awsKmsSchema } from '../aws-kms/config.ts'
 import { ADULT, failure, MemoryAudit, newWorld, seeded, USE } from '../keys.fixtures.ts'
 import type { Keyring } from '../keys.ts'
 import { KEY_RECORDS_PATH } from '../outside/key-records.ts'
 import type { ProviderConfig } from '../provider-config.ts'
 import { KEYRING_PATH } from '../sealed-file/sealed-file-provider.ts'
-import { transitSchema } from '../transit/config.ts'
-import { FakeTransit } from '../transit/fake-transit.fixtures.ts'
+import { startFakeServices } from './fake-services.fixtures.ts'
 import type { MoveFrom } from './open-providers.ts'
 import { PLACES_PATH } from './provider-places.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
-  for (const name of ['TOKEN', 'ID', 'SECRET']) delete process.env[`REDOUBT_TEST_${name}`]
   for (const close of closing.splice(0).reverse()) await close()
 })
 
@@ -23,27 +19,10 @@ const SEALED: ProviderConfig = { kind: 'sealed-file' }
 const OBJECTS = 6
 type World = ReturnType<typeof newWorld>
 
-/** A fake of Transit and one of AWS KMS, and what is sealed: objects of a data set, one under its class, a person, a key of a room. */
 async function services() {
-  const [bao, kms] = [await FakeTransit.start(), await FakeKms.start()]
-  closing.push(
-    () => bao.server.stop(),
-    () => kms.server.stop(),
-  )
-  Object.assign(process.env, {
-    REDOUBT_TEST_TOKEN: 'fake-token',
-    REDOUBT_TEST_ID: FAKE_CREDENTIALS.accessKeyId,
-    REDOUBT_TEST_SECRET: FAKE_CREDENTIALS.secretAccessKey,
-  })
-  const transit = transitSchema.parse({ kind: 'transit', url: bao.server.origin, ca: bao.server.caFile, token: 'env:REDOUBT_TEST_TOKEN' })
-  const awsKms = awsKmsSchema.parse({
-    kind: 'aws-kms',
-    region: 'eu-central-1',
-    endpoint: kms.server.origin,
-    ca: kms.server.caFile,
-    credentials: { accessKeyId: 'env:REDOUBT_TEST_ID', secretAccessKey: 'env:REDOUBT_TEST_SECRET' },
-  })
-  return { bao, kms, transit, awsKms }
+  const started = await startFakeServices()
+  closing.push(started.stop)
+  return started
 }
 
 /** Seals what there is to move. @returns a look that throws unless all of it opens. */

@@ -1,14 +1,14 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ErrorCode } from '#foundation/core'
-import { sealObject } from '#foundation/crypto'
 import { MemoryFolder, migrate, subfolder } from '#foundation/storage'
-import { openAuditLog } from '#trust/audit'
-import { failure, MemoryAudit, newWorld, PASSPHRASE, QUICK_KDF, USE } from '../keys.fixtures.ts'
+import { failure, newWorld, PASSPHRASE, QUICK_KDF, USE } from '../keys.fixtures.ts'
+import { logOf } from '../log-of-keyring.fixtures.ts'
 import { keyringOver } from '../open-keyring.ts'
 import { openSealedFileProvider } from '../sealed-file/sealed-file-provider.ts'
 import { KEY_MIGRATIONS } from '../subject-store.ts'
 import { failingProvider } from './failing-provider.fixtures.ts'
 import { Move } from './move.ts'
+import { rotationOf, sealObjects } from './objects-of-the-house.fixtures.ts'
 import { type ProviderPlaces, writePlaces } from './provider-places.ts'
 import { takeOver } from './taken-over.ts'
 import { withFormer } from './with-former.ts'
@@ -29,13 +29,7 @@ async function moving() {
   const first = await openSealedFileProvider({ ...about, folder: subfolder(folder, 'transit') })
   const before = await keyringOver({ provider: first, move: null, signedBefore: [] }, { ...options, id: null, marker: null })
   const objects = new MemoryFolder()
-  const resources = Array.from({ length: OBJECTS }, (_, i) => `object/${i}`)
-  const wrapped = []
-  for (const [i, resource] of resources.entries()) {
-    const key = await before.keys(new MemoryAudit()).generateDataKey('configuration', resource, USE)
-    await sealObject(objects, `${i}.rdbt`, key, Buffer.from(resource))
-    wrapped.push(key)
-  }
+  const wrapped = await sealObjects(before, objects, OBJECTS)
   before.close()
 
   const leaving = await openSealedFileProvider({ ...about, folder: subfolder(folder, 'transit') })
@@ -56,36 +50,11 @@ async function moving() {
   const provider = withFormer(current.provider, former.provider, 'transit')
   const keyring = await keyringOver({ provider, move, signedBefore: [] }, { ...options, id: 'known', marker: 'known' })
   closing.push(() => keyring.close())
-  const log = await openAuditLog({
-    folder: new MemoryFolder(),
-    signer: keyring.checkpointSigner,
-    sealer: keyring.sealer,
-    searchKey: keyring.searchKey,
-    indexPath: ':memory:',
-    origin: 'redoubt.test/log',
-    clock,
-    instance: 'test',
-    checkpointIntervalMs: 3_600_000,
-    segmentBytes: 65_536,
-  })
+  const log = await logOf(keyring, clock)
   closing.push(() => log.close())
   const reconciliation = keyring.reconciliation({ audit: log, log })
   const keys = keyring.keys(log)
-  const rotation = keyring.rotation({
-    audit: log,
-    alerts: { raise: () => undefined },
-    folder: objects,
-    objects: [
-      {
-        name: 'objects of the house',
-        keyClass: 'configuration',
-        list: () => objects.list('').flatMap((path) => (path.endsWith('.rdbt') ? [{ path, owner: null }] : [])),
-      },
-    ],
-    wrapped: [],
-    config: { graceDays: 30, objectsPerSecond: 100_000 },
-    sleep: async () => undefined,
-  })
+  const rotation = rotationOf(keyring, objects, log)
   const health = async () =>
     Object.fromEntries((await keys.providers()).flatMap((one) => (one.health === null ? [] : [[one.kind, one.health.ok]])))
   return { keyring, keys, rotation, reconciliation, log, wrapped, sides: { former, current }, health }

@@ -1,34 +1,17 @@
 import { afterEach, expect, it } from 'vitest'
 import { MemoryFolder } from '#foundation/storage'
-import { openAuditLog } from '#trust/audit'
-import { awsKmsSchema } from '../aws-kms/config.ts'
-import { FAKE_CREDENTIALS, FakeKms } from '../aws-kms/fake-kms.fixtures.ts'
 import { ADULT, newWorld, USE } from '../keys.fixtures.ts'
-import { transitSchema } from '../transit/config.ts'
-import { FakeTransit } from '../transit/fake-transit.fixtures.ts'
+import { logOf } from '../log-of-keyring.fixtures.ts'
+import { startFakeServices } from './fake-services.fixtures.ts'
 
-const SECRETS = {
-  REDOUBT_TEST_TOKEN: 'fake-token',
-  REDOUBT_TEST_ID: FAKE_CREDENTIALS.accessKeyId,
-  REDOUBT_TEST_SECRET: FAKE_CREDENTIALS.secretAccessKey,
-}
 const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
-  for (const name of Object.keys(SECRETS)) delete process.env[name]
 })
 
 async function services() {
-  const [bao, kms] = [await FakeTransit.start(), await FakeKms.start()]
-  closing.push(
-    () => bao.server.stop(),
-    () => kms.server.stop(),
-  )
-  Object.assign(process.env, SECRETS)
-  const transit = transitSchema.parse({ kind: 'transit', url: bao.server.origin, ca: bao.server.caFile, token: 'env:REDOUBT_TEST_TOKEN' })
-  const credentials = { accessKeyId: 'env:REDOUBT_TEST_ID', secretAccessKey: 'env:REDOUBT_TEST_SECRET' }
-  const { origin: endpoint, caFile: ca } = kms.server
-  const awsKms = awsKmsSchema.parse({ kind: 'aws-kms', region: 'eu-central-1', endpoint, ca, credentials })
+  const { transit, awsKms, stop } = await startFakeServices()
+  closing.push(stop)
   return { transit, 'aws-kms': awsKms, 'sealed-file': { kind: 'sealed-file' } } as const
 }
 
@@ -50,18 +33,7 @@ it.each([
 
     const keyring = await world.open({ provider: configs[to], moveFrom: configs[from] })
     closing.push(() => keyring.close())
-    const log = await openAuditLog({
-      folder: new MemoryFolder(),
-      signer: keyring.checkpointSigner,
-      sealer: keyring.sealer,
-      searchKey: keyring.searchKey,
-      indexPath: ':memory:',
-      origin: 'redoubt.test/log',
-      clock: world.clock,
-      instance: 'test',
-      checkpointIntervalMs: 3_600_000,
-      segmentBytes: 65_536,
-    })
+    const log = await logOf(keyring, world.clock)
     closing.push(() => log.close())
     const reconciliation = keyring.reconciliation({ audit: log, log })
     const keys = keyring.keys(log)

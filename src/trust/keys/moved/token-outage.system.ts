@@ -3,12 +3,12 @@ import { readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
-import { sealObject } from '#foundation/crypto'
 import { MemoryFolder } from '#foundation/storage'
 import { systemClock } from '#foundation/core'
 import { failure, MemoryAudit, newWorld, USE } from '../keys.fixtures.ts'
 import { newSoftHsm } from '../pkcs11/softhsm.fixtures.ts'
 import type { ProviderConfig } from '../provider-config.ts'
+import { rotationOf, sealObjects } from './objects-of-the-house.fixtures.ts'
 
 // SoftHSM is no HSM: it shows how a token that goes away and comes back is met, not that a key is safe.
 const soft = newSoftHsm()
@@ -30,12 +30,7 @@ describe('a token that is gone in the middle of a move (A4, A6)', () => {
     const [world, objects] = [newWorld(), new MemoryFolder()]
     const clock = systemClock
     const before = await world.open({ provider: from, clock })
-    const made = []
-    for (let i = 0; i < OBJECTS; i++) {
-      const key = await before.keys(new MemoryAudit()).generateDataKey('configuration', `object/${i}`, USE)
-      await sealObject(objects, `${i}.rdbt`, key, Buffer.from(`content ${i}`))
-      made.push(key)
-    }
+    const made = await sealObjects(before, objects, OBJECTS)
     before.close()
     const keyring = await world.open({ provider: to, moveFrom: from, clock })
     const keys = keyring.keys(new MemoryAudit())
@@ -43,21 +38,7 @@ describe('a token that is gone in the middle of a move (A4, A6)', () => {
     const audit = new MemoryAudit()
     const away = join(soft.tokens, '../away')
     const [token] = readdirSync(soft.tokens)
-    const rotation = keyring.rotation({
-      audit,
-      alerts: { raise: () => undefined },
-      folder: objects,
-      objects: [
-        {
-          name: 'objects of the house',
-          keyClass: 'configuration',
-          list: () => objects.list('').flatMap((path) => (path.endsWith('.rdbt') ? [{ path, owner: null }] : [])),
-        },
-      ],
-      wrapped: [],
-      config: { graceDays: 30, objectsPerSecond: 100_000 },
-      sleep: async () => undefined,
-    })
+    const rotation = rotationOf(keyring, objects, audit)
     const others = await keys.generateDataKey('configuration', 'others', USE)
     const use = (purpose: string) => ({ ...USE, purpose })
     const tokenIsFormer = from === soft.config

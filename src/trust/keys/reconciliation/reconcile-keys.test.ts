@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { type AuditEvent, type AuditSink, RedoubtError } from '#foundation/core'
-import { MemoryFolder, migrate } from '#foundation/storage'
-import { openAuditLog } from '#trust/audit'
+import { migrate } from '#foundation/storage'
 import { ADULT, failure, NOW, PASSPHRASE, QUICK_KDF, newWorld, USE, seeded } from '../keys.fixtures.ts'
+import { logOf } from '../log-of-keyring.fixtures.ts'
 import { KEY_LIMITS, type KeyLimits } from '../key-limits.ts'
 import type { KeyProvider } from '../key-provider.ts'
 import { KEY_MIGRATIONS } from '../subject-store.ts'
@@ -18,18 +18,7 @@ async function house(over: (provider: KeyProvider) => KeyProvider = (provider) =
   const provider = over(await openSealedFileProvider({ folder, passphrase: PASSPHRASE, clock, kdf: QUICK_KDF, limits }))
   const opened = { provider, move: null, signedBefore: [] }
   const keyring = await keyringOver(opened, { folder, database, clock, kind: 'sealed-file', id: null, marker: null })
-  const log = await openAuditLog({
-    folder: new MemoryFolder(),
-    signer: keyring.checkpointSigner,
-    sealer: keyring.sealer,
-    searchKey: keyring.searchKey,
-    indexPath: ':memory:',
-    origin: 'redoubt.test/log',
-    clock,
-    instance: 'test',
-    checkpointIntervalMs: 3_600_000,
-    segmentBytes: 65_536,
-  })
+  const log = await logOf(keyring, clock)
   let down = false
   const audit: AuditSink = {
     record: (event) => (down ? Promise.reject(new RedoubtError('ERR_AUDIT_UNAVAILABLE')) : log.record(event)),

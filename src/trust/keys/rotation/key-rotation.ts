@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
 import { type AlertSink, asRedoubtError, type AuditSink, type Clock, type ErrorCode, type JsonObject } from '#foundation/core'
 import type { WrappedKey } from '#foundation/crypto'
@@ -9,6 +10,7 @@ import type { KeyLimits } from '../key-limits.ts'
 import type { KeyProvider, KeyReference } from '../key-provider.ts'
 import type { KeyDescription } from '../keys.ts'
 import type { Escrow } from '../escrow/escrow.ts'
+import type { SubjectEscrow } from '../escrow/subject-escrow.ts'
 import type { Move, MoveProgress } from '../moved/move.ts'
 import type { OwnerKeys } from '../owner-keys.ts'
 import type { OwnerKeyStore } from '../owner-key-store.ts'
@@ -58,6 +60,9 @@ export interface KeyRotationParts {
   readonly owners: OwnerKeys
   readonly versions: OwnerKeyStore
   readonly escrow: Escrow
+  readonly subjectEscrow: SubjectEscrow
+  /** Opens people's keys, for escrow. */
+  readonly unwrapOfPeople: (wrapped: WrappedKey) => Promise<KeyObject>
   readonly cache: UnwrapCache
   readonly keys: RecordedKeys
   readonly mover: KeyMover
@@ -150,8 +155,9 @@ export class RoundsOfRotation implements KeyRotation {
     this.#counts = nothing()
     this.#doing = 'rotating'
     await keys.rotateDue()
-    const { escrow, owners, versions } = this.#parts
+    const { escrow, subjectEscrow, owners, versions, unwrapOfPeople } = this.#parts
     await escrow.settle({ owners, versions, recorder: keys.recorder(ITSELF) })
+    await subjectEscrow.settle({ unwrap: unwrapOfPeople, recorder: keys.recorder(ITSELF) })
     this.#warnOfUse()
     this.#begin()
     this.#countGrace()
