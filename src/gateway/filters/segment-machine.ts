@@ -130,6 +130,7 @@ export class SegmentMachine {
   #load(): void {
     PASSED.load(this.#before, this.#text)
     this.#isAscii = PASSED.isAsciiTo(PASSED.base + this.#text.length)
+    if (!this.#isAscii) PASSED.readDigits(this.#text)
   }
 
   /** A surrogate pair is never parted. */

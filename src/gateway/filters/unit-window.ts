@@ -34,12 +34,13 @@ export class UnitWindow {
     if (before !== '') this.#bytes.write(before, PAD * 2, 'utf16le')
     this.#bytes.write(text, this.base * 2, 'utf16le')
     this.units.fill(0, end, end + PAD)
-    if (text.includes(MATHEMATICAL_UNIT)) this.#readDigits(end)
   }
 
-  /** Writes the second unit of mathematical digits as the digit. */
-  #readDigits(end: number): void {
+  /** Writes the second unit of mathematical digits as the digit. @param text as it was loaded. */
+  readDigits(text: string): void {
+    if (!text.includes(MATHEMATICAL_UNIT)) return
     const { units } = this
+    const end = this.base + text.length
     for (let i = PAD + 1; i < end; i++) {
       const digit = mathematicalDigit(units[i - 1]!, units[i]!)
       if (digit >= 0) units[i] = digit
