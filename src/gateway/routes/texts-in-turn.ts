@@ -1,6 +1,10 @@
 import type { OpenEnd } from '#gateway/filters'
 import { type Context, contextBehind, NO_CONTEXT, type StreamedCrossing } from '#gateway/pipeline'
 import type { TextChannel } from './chat-completions/text-channel.ts'
+import { protocol } from './upstream-answer.ts'
+
+/** Events that wait for what a text turns out to be: many times what any API has between two texts. */
+const MOST_WAITING = 1024
 
 /** Something to go out behind what waits, made when its turn has come; null when it is nothing. */
 type Entry<Out> = () => Out | null
@@ -98,7 +102,9 @@ export class TextsInTurn<Out> {
     } else this.#context = contextBehind(this.#context, end)
   }
 
+  /** @throws {RedoubtError} `ERR_UPSTREAM_PROTOCOL`: what holds nothing of a text would wait without end. */
   #wait(entry: Entry<Out>): void {
+    if (this.#waiting.length >= MOST_WAITING) throw protocol('too much stands between two texts of the stream')
     this.#waiting.push({ text: (this.#crossing?.texts ?? 0) - 1, entry })
   }
 
