@@ -159,7 +159,7 @@ export function auditCommands(): Command[] {
         const vkeyFile = join(place.dataDir, LOG_KEY_FILE)
         if (options.export !== undefined) {
           if (options.checkpoint !== undefined || options.log !== undefined || options.proof !== undefined)
-            throw new RedoubtError('ERR_USAGE', '`--export` goes with `--key` and `--witness` alone: leave the others out')
+            throw new RedoubtError('ERR_USAGE', '`--export` goes with `--key` and `--witness` alone')
           const given = options.key === undefined ? undefined : await wellFormedKey(keyOf(options.key, vkeyFile))
           return verifyExportFile(output, options.export, given, witnesses)
         }
