@@ -1,5 +1,6 @@
 import { ALGORITHMS, type Algorithm, HYPER_PARAMETERS } from '#assets/training'
-import { digestOf, type PipelineVersion, RESERVED_NAME, writeManifest } from './pipeline-version.ts'
+import { manifestDigest } from '#foundation/storage'
+import { type PipelineVersion, RESERVED_NAME, writeManifest } from './pipeline-version.ts'
 
 /** The pipelines that come with Redoubt: an algorithm as it is, every column. Nobody edits them. */
 export const BUILT_IN: readonly PipelineVersion[] = ALGORITHMS.map((algorithm) => {
@@ -16,7 +17,7 @@ export const BUILT_IN: readonly PipelineVersion[] = ALGORITHMS.map((algorithm) =
     author: { type: 'System', id: RESERVED_NAME },
     createdAt: 0,
   }
-  return { ...version, digest: digestOf(writeManifest(version)), builtIn: true }
+  return { ...version, digest: manifestDigest(writeManifest(version)), builtIn: true }
 })
 
 export function builtIn(algorithm: Algorithm): PipelineVersion {

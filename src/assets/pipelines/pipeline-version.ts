@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { ALGORITHMS, type Algorithm, type Choices, choicesSchema, withChoices } from '#assets/training'
 import { canonicalJson, type EntityUid, type JsonObject, parseStrictJsonText, RedoubtError } from '#foundation/core'
+import { manifestDigest } from '#foundation/storage'
 
 /** Names become path segments of the API and ids of policies. */
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/
@@ -108,12 +108,10 @@ export function writeManifest({
   return canonicalJson({ name, version, dataset, model, algorithm, parameters, leaveOut, seed, author: { type, id }, createdAt })
 }
 
-export const digestOf = (manifest: string): string => createHash('sha256').update(manifest).digest('hex')
-
 /** @throws {RedoubtError} `ERR_STORAGE_CORRUPT` for a text that is not what the digest, or the row that it lies in, says. */
 export function parseManifest(text: string, expected: Pick<PipelineVersion, 'name' | 'version' | 'digest'>): PipelineVersion {
   const found = readManifest(text)
-  if (found === null || digestOf(text) !== expected.digest || found.name !== expected.name || found.version !== expected.version)
+  if (found === null || manifestDigest(text) !== expected.digest || found.name !== expected.name || found.version !== expected.version)
     throw new RedoubtError(
       'ERR_STORAGE_CORRUPT',
       `the stored version ${expected.version} of pipeline \`${expected.name}\` is not what was saved`,

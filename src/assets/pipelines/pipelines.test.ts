@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type AuditEvent, RedoubtError } from '#foundation/core'
-import { type Database, openDatabase } from '#foundation/storage'
+import { type Database, manifestDigest, openDatabase } from '#foundation/storage'
 import { builtIn, openPipelines, type PipelineDefinition, type Pipelines } from './index.ts'
-import { checkedDefinition, definitionSchema, digestOf, parseManifest, writeManifest } from './pipeline-version.ts'
+import { checkedDefinition, definitionSchema, parseManifest, writeManifest } from './pipeline-version.ts'
 
 const ADA = { type: 'User', id: 'ada' }
 const DEFINITION: PipelineDefinition = { dataset: 'credit', model: 'scores', algorithm: 'mlp', parameters: {}, leaveOut: [], seed: 1 }
@@ -74,8 +74,8 @@ describe('a training pipeline (B2)', () => {
       { seed: 2 },
       { author: { type: 'ServiceAccount', id: 'ada' } },
       { createdAt: 2 },
-    ].map((change) => digestOf(writeManifest({ ...base, ...change })))
-    expect(new Set([digestOf(writeManifest(base)), ...others]).size).toBe(others.length + 1)
+    ].map((change) => manifestDigest(writeManifest({ ...base, ...change })))
+    expect(new Set([manifestDigest(writeManifest(base)), ...others]).size).toBe(others.length + 1)
   })
 
   it('is on record before it counts, and is not there when it cannot be recorded (E3)', async () => {
@@ -226,11 +226,11 @@ describe('a training pipeline (B2)', () => {
       fc.property(definition, fc.json(), (good, text) => {
         const checked = checkedDefinition(good)
         const manifest = writeManifest({ ...checked, name: 'nightly', version: 1, author: ADA, createdAt: 1 })
-        const row = { name: 'nightly', version: 1, digest: digestOf(manifest) }
+        const row = { name: 'nightly', version: 1, digest: manifestDigest(manifest) }
         expect(parseManifest(manifest, row)).toEqual({ ...checked, ...row, author: ADA, createdAt: 1, builtIn: false })
         expect(checkedDefinition(checked)).toEqual(checked)
         // Any other JSON that bears its own digest.
-        expect(() => parseManifest(text, { ...row, digest: digestOf(text) })).toThrow(
+        expect(() => parseManifest(text, { ...row, digest: manifestDigest(text) })).toThrow(
           expect.objectContaining({ code: 'ERR_STORAGE_CORRUPT' }),
         )
         expect(definitionSchema.safeParse(JSON.parse(text)).success).toBe(false)

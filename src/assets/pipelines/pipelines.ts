@@ -1,10 +1,9 @@
-import { type AuditSink, canonicalJson, type Clock, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
-import { type Database, openNamedVersions, type VersionRow } from '#foundation/storage'
+import { type AuditSink, canonicalJson, type Clock, type EntityUid, type JsonObject, type RedoubtError } from '#foundation/core'
+import { type Database, MAX_VERSIONS, openNamedVersions, type VersionRow, VersionSaver } from '#foundation/storage'
 import { BUILT_IN } from './built-in.ts'
 import {
   checkedDefinition,
   demandName,
-  digestOf,
   parseManifest,
   type PipelineDefinition,
   type PipelineVersion,
@@ -12,8 +11,6 @@ import {
   writeManifest,
 } from './pipeline-version.ts'
 
-const MAX_PIPELINES = 1_000
-const MAX_VERSIONS = 1_000
 /** Of one pipeline that a list shows. */
 const MAX_SHOWN = 100
 
@@ -76,8 +73,8 @@ export function openPipelines(options: {
   const { audit, clock } = options
   const tables = openNamedVersions(options.database, 'assets/pipelines', 'pipeline_versions')
   tables.dropPending()
-  let queue: Promise<unknown> = Promise.resolve()
   const stored = (row: VersionRow): PipelineVersion => parseManifest(row.manifest, row)
+  const saver = new VersionSaver(tables, 'pipeline', stored)
 
   function get(name: string, version?: number): PipelineVersion | null {
     const own = BUILT_IN.find((pipeline) => pipeline.name === name)
@@ -106,42 +103,18 @@ export function openPipelines(options: {
     })
   }
 
-  async function saveNow(ask: SaveAsk, definition: PipelineDefinition): Promise<PipelineVersion> {
-    const { name, replaces, by } = ask
-    const latest = get(name)
-    if ((latest?.digest ?? null) !== replaces)
-      throw new RedoubtError('ERR_CONFLICT', `the pipeline \`${name}\` was changed by somebody else meanwhile; look at it and try again`)
-    if (latest !== null && sameDefinition(latest, definition))
-      throw new RedoubtError('ERR_CONFLICT', `version ${latest.version} of pipeline \`${name}\` says the same already`)
-    const count = tables.count()
-    if (latest === null && count.names >= MAX_PIPELINES)
-      throw new RedoubtError('ERR_CONFLICT', `there are ${MAX_PIPELINES} pipelines already`)
-    if (count.of(name) >= MAX_VERSIONS)
-      throw new RedoubtError('ERR_CONFLICT', `the pipeline \`${name}\` has ${MAX_VERSIONS} versions; save it under another name`)
-    const { type, id } = by
-    const unsigned = { ...definition, name, version: (latest?.version ?? 0) + 1, author: { type, id }, createdAt: clock.now() }
-    const manifest = writeManifest(unsigned)
-    const row: VersionRow = { name, version: unsigned.version, digest: digestOf(manifest), manifest }
-    // What could not be read again is not kept.
-    const version = stored(row)
-    try {
-      tables.insert(row)
-      await record('pipeline.edit', 'editPipeline', name, { ...recordOf(version), replaces }, ask)
-      tables.confirm(name, version.version)
-    } catch (cause) {
-      tables.withdraw(name, version.version)
-      throw cause
-    }
-    return version
-  }
-
   return {
     async save(ask) {
       demandName(ask.name)
       const definition = checkedDefinition(ask.definition)
-      const saved = queue.then(() => saveNow(ask, definition))
-      queue = saved.catch(() => undefined)
-      return await saved
+      const { name, replaces, by } = ask
+      return saver.save({
+        name,
+        replaces,
+        says: (latest) => sameDefinition(latest, definition),
+        manifest: (version) => writeManifest({ ...definition, name, version, author: by, createdAt: clock.now() }),
+        record: (version) => record('pipeline.edit', 'editPipeline', name, { ...recordOf(version), replaces }, ask),
+      })
     },
     list: () => [...BUILT_IN, ...tables.latest().map(stored)],
     get,

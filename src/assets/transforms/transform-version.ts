@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { canonicalJson, type EntityUid, type JsonObject, parseStrictJsonText, RedoubtError } from '#foundation/core'
+import { manifestDigest } from '#foundation/storage'
 import { MAX_DEFINITION_BYTES, MAX_DEFINITION_DEPTH, type TransformDefinition, transformSchema } from './definition.ts'
 
 /** Names become path segments of the API and ids of policies. */
@@ -42,12 +42,10 @@ export function writeManifest({ name, version, definition, author, createdAt }: 
   return canonicalJson({ name, version, definition: plain, author: { type: author.type, id: author.id }, createdAt })
 }
 
-export const digestOf = (manifest: string): string => createHash('sha256').update(manifest).digest('hex')
-
 /** @throws {RedoubtError} `ERR_STORAGE_CORRUPT` for a text that is not what the digest, or the row that it lies in, says. */
 export function parseManifest(text: string, expected: Pick<TransformVersion, 'name' | 'version' | 'digest'>): TransformVersion {
   const found = readManifest(text)
-  if (found === null || digestOf(text) !== expected.digest || found.name !== expected.name || found.version !== expected.version)
+  if (found === null || manifestDigest(text) !== expected.digest || found.name !== expected.name || found.version !== expected.version)
     throw new RedoubtError(
       'ERR_STORAGE_CORRUPT',
       `the stored version ${expected.version} of transform \`${expected.name}\` is not what was saved`,

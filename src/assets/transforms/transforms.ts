@@ -1,11 +1,9 @@
-import { type AuditSink, canonicalJson, type Clock, type EntityUid, type JsonObject, RedoubtError } from '#foundation/core'
-import { type Database, openNamedVersions, type VersionRow } from '#foundation/storage'
+import { type AuditSink, canonicalJson, type Clock, type EntityUid, type JsonObject, type RedoubtError } from '#foundation/core'
+import { type Database, openNamedVersions, type VersionRow, VersionSaver } from '#foundation/storage'
 import { checkedTransform, sourcesOf, type TransformDefinition } from './definition.ts'
 import type { TransformRun } from './transform-runs.ts'
-import { demandName, digestOf, parseManifest, type TransformVersion, writeManifest } from './transform-version.ts'
+import { demandName, parseManifest, type TransformVersion, writeManifest } from './transform-version.ts'
 
-const MAX_TRANSFORMS = 1_000
-const MAX_VERSIONS = 1_000
 /** Of one transform that a list shows. */
 const MAX_SHOWN = 100
 
@@ -65,8 +63,8 @@ export function openTransforms(options: {
   const { audit, clock } = options
   const tables = openNamedVersions(options.database, 'assets/transforms', 'transform_versions')
   tables.dropPending()
-  let queue: Promise<unknown> = Promise.resolve()
   const stored = (row: VersionRow): TransformVersion => parseManifest(row.manifest, row)
+  const saver = new VersionSaver(tables, 'transform', stored)
   const get = (name: string, version?: number): TransformVersion | null => {
     const row = tables.version(name, version)
     return row ? stored(row) : null
@@ -91,41 +89,18 @@ export function openTransforms(options: {
     })
   }
 
-  async function saveNow(ask: SaveTransform, definition: TransformDefinition): Promise<TransformVersion> {
-    const { name, replaces, by } = ask
-    const latest = get(name)
-    if ((latest?.digest ?? null) !== replaces)
-      throw new RedoubtError('ERR_CONFLICT', `the transform \`${name}\` was changed by somebody else meanwhile; look at it and try again`)
-    if (latest !== null && canonicalJson(latest.definition) === canonicalJson(definition))
-      throw new RedoubtError('ERR_CONFLICT', `version ${latest.version} of transform \`${name}\` says the same already`)
-    const count = tables.count()
-    if (latest === null && count.names >= MAX_TRANSFORMS)
-      throw new RedoubtError('ERR_CONFLICT', `there are ${MAX_TRANSFORMS} transforms already`)
-    if (count.of(name) >= MAX_VERSIONS)
-      throw new RedoubtError('ERR_CONFLICT', `the transform \`${name}\` has ${MAX_VERSIONS} versions; save it under another name`)
-    const number = (latest?.version ?? 0) + 1
-    const manifest = writeManifest({ name, version: number, definition, author: by, createdAt: clock.now() })
-    const row: VersionRow = { name, version: number, digest: digestOf(manifest), manifest }
-    // What could not be read again is not kept.
-    const version = stored(row)
-    try {
-      tables.insert(row)
-      await record('transform.edit', name, { ...recordOf(version), replaces }, ask)
-      tables.confirm(name, number)
-    } catch (cause) {
-      tables.withdraw(name, number)
-      throw cause
-    }
-    return version
-  }
-
   return {
     async save(ask) {
       demandName(ask.name)
       const definition = checkedTransform(ask.definition)
-      const saved = queue.then(() => saveNow(ask, definition))
-      queue = saved.catch(() => undefined)
-      return await saved
+      const { name, replaces, by } = ask
+      return saver.save({
+        name,
+        replaces,
+        says: (latest) => canonicalJson(latest.definition) === canonicalJson(definition),
+        manifest: (version) => writeManifest({ name, version, definition, author: by, createdAt: clock.now() }),
+        record: (version) => record('transform.edit', name, { ...recordOf(version), replaces }, ask),
+      })
     },
     list: () => tables.latest().map(stored),
     get,

@@ -2,5 +2,6 @@ export { type Database, migrate, type Migrations, openDatabase, storageError, tr
 export { type DurableFile, type DurableFolder, type LinkingFolder, replaceFile } from './durable-folder.ts'
 export { type Fault, MemoryFolder, type MemoryFolderOptions } from './memory-folder.ts'
 export { type NamedVersions, openNamedVersions, type VersionRow } from './named-versions.ts'
+export { manifestDigest, MAX_VERSIONS, VersionSaver } from './version-saver.ts'
 export { nodeFolder } from './node-folder.ts'
 export { subfolder } from './subfolder.ts'
