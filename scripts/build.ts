@@ -6,7 +6,17 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
-const DATA_FILES = ['**/*.cedar', '**/*.cedarschema', '**/*.html', '**/*.css', '**/*.browser.js', '**/*.yaml', '**/*.proto', '**/*.weights']
+const DATA_FILES = [
+  '**/*.cedar',
+  '**/*.cedarschema',
+  '**/*.html',
+  '**/*.css',
+  '**/*.browser.js',
+  '**/*.yaml',
+  '**/*.proto',
+  '**/*.weights',
+  '**/*.words',
+]
 
 rmSync(dist, { recursive: true, force: true })
 const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {

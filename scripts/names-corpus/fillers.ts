@@ -63,7 +63,7 @@ const OWN_NAMES = 0.65
 
 type Locale = keyof typeof allFakers
 
-const strings = (value: unknown): readonly string[] =>
+export const strings = (value: unknown): readonly string[] =>
   Array.isArray(value)
     ? value.filter((item) => typeof item === 'string')
     : value !== null && typeof value === 'object'

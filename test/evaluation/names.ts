@@ -51,13 +51,13 @@ const madeTexts = (
     ),
   )
 
-function madeCorpora(): readonly Corpus[] {
-  return LANGUAGES.flatMap((language) =>
-    GENRES.map((genre) => {
-      const mine = (l: Language, g: string): boolean => l === language && g === genre
-      return { name: `${language}-${genre}`, train: madeTexts('train', TEXTS, mine), dev: madeTexts('dev', TEXTS / 4, mine) }
-    }),
-  )
+/** One corpus, as texts of one maker are, in the order in which their folders are read. */
+function madeCorpus(): Corpus {
+  const folders = LANGUAGES.flatMap((language) => GENRES.map((genre) => ({ name: `${language}-${genre}`, language, genre })))
+  folders.sort((a, b) => (a.name < b.name ? -1 : 1))
+  const part = (split: 'train' | 'dev', count: number): readonly LabelledText[] =>
+    folders.flatMap(({ language, genre }) => madeTexts(split, count, (l, g) => l === language && g === genre))
+  return { name: 'made', train: part('train', TEXTS), dev: part('dev', TEXTS / 4) }
 }
 
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
@@ -71,7 +71,7 @@ const range = (values: readonly number[]): string => `${Math.min(...values).toFi
 export function evaluateNames(): readonly EvaluationRow[] {
   const judgments = readLabelled(join(shared, 'data/pii/train-echr-92.jsonl'))
   const dealt = (rest: number): readonly LabelledText[] => judgments.filter((_, i) => i % JUDGMENTS_DEALT === rest)
-  const general = [...CORPORA.map((name) => readCorpus(join(shared, 'data/ner', name))), ...madeCorpora()]
+  const general = [...CORPORA.map((name) => readCorpus(join(shared, 'data/ner', name))), madeCorpus()]
   const court: Corpus = { name: 'judgments', train: [...dealt(2), ...dealt(3)], dev: dealt(1) }
   const testPart = (name: string): readonly LabelledText[] => {
     const texts = readPart(join(shared, 'data/ner', name), 'test')

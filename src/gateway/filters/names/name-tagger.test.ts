@@ -136,6 +136,14 @@ describe('name tagger (C6, C9)', () => {
     }
   })
 
+  it('ends no name with a sign, and keeps those within', () => {
+    for (const text of CASES)
+      for (const { start, end } of findNames(text))
+        expect(text.slice(start, end)).toMatch(/^[\p{L}\p{N}].*[\p{L}\p{M}\p{N}]$|^[\p{L}\p{N}]$/su)
+    const text = "Yesterday Mary O'Brien, Peter Smith-Jones; and Anna Kowalski (aged 40) came."
+    expect(textsOf(text, findNames(text))).toEqual(["PERSON:Mary O'Brien", 'PERSON:Peter Smith-Jones', 'PERSON:Anna Kowalski'])
+  })
+
   it('counts a new text from zero after a flush', () => {
     const tagger = createNameTagger()
     const text = 'Write to Maria Lopez.'

@@ -2,7 +2,7 @@ import { backwardStep, forwardStep, toFactors } from './chain.ts'
 import { featuresOf, MOST_FEATURES, RIGHT_CONTEXT } from './features.ts'
 import { type NamesModel, shippedNamesModel } from './model.ts'
 import { beginTag, insideTag, NAME_ENTITIES, type NameEntity, STRIDE, TAGS } from './tags.ts'
-import { LONGEST_TOKEN, Tokeniser, Tokens, WIDEST_GAP } from './tokens.ts'
+import { CASE, LONGEST_TOKEN, Tokeniser, Tokens, WIDEST_GAP } from './tokens.ts'
 
 /** Tokens after one whose evidence flows back to it. */
 const LAG = 2
@@ -200,13 +200,16 @@ class ChainTagger implements NameTagger {
       first[i] === 0 &&
       open.tokens < LONGEST_NAME &&
       posterior(insideTag(entity)) >= posterior(beginTag(entity))
+    const sign = this.#tokens.case[i] === CASE.sign
     if (goesOn) {
-      open.end = end[i]!
+      // A sign belongs to a name only if a word of it follows: `Anna Smith,` is not one, `O'Brien` is.
+      if (!sign) open.end = end[i]!
       open.score = Math.max(open.score, best)
       open.tokens++
       return
     }
     this.#close()
+    if (sign) return
     this.#name = { entity, start: start[i]!, end: end[i]!, score: best, tokens: 1 }
   }
 

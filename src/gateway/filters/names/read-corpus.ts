@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { RedoubtError } from '#foundation/core'
 import { type LabelledText, readConll, readLabelledLines } from './labelled-text.ts'
@@ -25,17 +25,34 @@ export function readPart(folder: string, part: 'train' | 'dev' | 'test'): readon
   return null
 }
 
+/** Most folders that are read as one corpus. */
+const MOST_FOLDERS = 1000
+
 /**
- * A folder with `train` and perhaps `dev`, or a single file. Where there is no `dev`, every tenth text takes its place.
+ * A folder with `train` and perhaps `dev`, or a single file. Where there is no `dev`, every tenth text takes its place. A folder of such folders is
+ * one corpus, in alphabetical order: texts of one maker weigh once when the cuts are chosen, however many folders they lie in.
  * @throws {RedoubtError} `ERR_USAGE` if there is nothing to read, or a line is wrong.
  */
 export function readCorpus(path: string): Corpus {
   if (!existsSync(path)) throw new RedoubtError('ERR_USAGE', `there is no corpus \`${path}\``)
   const folder = statSync(path).isDirectory()
   const train = folder ? readPart(path, 'train') : readLabelled(path)
-  if (train === null) throw new RedoubtError('ERR_USAGE', `\`${path}\` has neither \`train.conll\` nor \`train.jsonl\``)
+  if (train === null) return joinedCorpus(path)
   const name = basename(path).replace(/\.(?:conll|jsonl)$/u, '')
   const dev = folder ? readPart(path, 'dev') : null
   if (dev !== null) return { name, train, dev }
   return { name, train: train.filter((_, i) => i % ONE_IN !== 0), dev: train.filter((_, i) => i % ONE_IN === 0) }
 }
+
+function joinedCorpus(path: string): Corpus {
+  const folders = readdirSync(path, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && readable(join(path, entry.name)))
+    .map((entry) => join(path, entry.name))
+    .sort()
+  if (folders.length === 0) throw new RedoubtError('ERR_USAGE', `\`${path}\` has neither \`train.conll\` nor \`train.jsonl\``)
+  if (folders.length > MOST_FOLDERS) throw new RedoubtError('ERR_USAGE', `\`${path}\` has more than ${MOST_FOLDERS} folders of text`)
+  const corpora = folders.map(readCorpus)
+  return { name: basename(path), train: corpora.flatMap(({ train }) => train), dev: corpora.flatMap(({ dev }) => dev) }
+}
+
+const readable = (folder: string): boolean => existsSync(join(folder, 'train.conll')) || existsSync(join(folder, 'train.jsonl'))

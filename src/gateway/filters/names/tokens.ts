@@ -249,12 +249,14 @@ function describe(tokens: Tokens, i: number, text: string, from: number, to: num
               : CASE.mixed
 }
 
-const ABBREVIATION_HASHES = new Set<number>()
-for (const abbreviation of ABBREVIATIONS) {
+/** The hash that `Tokens.word` holds of a word. */
+export function wordHash(word: string): number {
   let hash = FNV_OFFSET
-  for (let k = 0; k < abbreviation.length; k++) hash = Math.imul(hash ^ abbreviation.charCodeAt(k), FNV_PRIME)
-  ABBREVIATION_HASHES.add(hash)
+  for (let k = 0; k < word.length; k++) hash = Math.imul(hash ^ lowerOf(word.charCodeAt(k)), FNV_PRIME)
+  return hash
 }
+
+const ABBREVIATION_HASHES = new Set([...ABBREVIATIONS].map(wordHash))
 
 /** Whether a sentence ends between token `i - 1` and token `i`, which is already described. */
 function endsSentence(tokens: Tokens, i: number): boolean {

@@ -1,10 +1,14 @@
-import { describe, expect, it } from 'vitest'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RedoubtError } from '#foundation/core'
 import { packWeights } from '../text/weights-file.ts'
 import { FEATURES_VERSION } from './features.ts'
 import { readConll, readLabelledLines } from './labelled-text.ts'
 import { packNamesModel, unpackNamesModel } from './model.ts'
 import { findNames } from './name-tagger.ts'
+import { readCorpus } from './read-corpus.ts'
 import { type Corpus, trainNames } from './train-names.ts'
 
 const FIRST = ['Anna', 'Peter', 'Maria', 'John', 'Laura', 'Omar']
@@ -113,4 +117,32 @@ describe('marked text', () => {
     )
     expect(code(() => readLabelledLines('{', 'x.jsonl'))).toContain('not JSON')
   })
+})
+
+describe('a folder of folders', () => {
+  let folder = ''
+  const text = (text: string): string => `${JSON.stringify({ text, spans: [] })}\n`
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'names-'))
+    for (const name of ['made/b', 'made/a', 'made/notes', 'none']) mkdirSync(join(folder, name), { recursive: true })
+    writeFileSync(join(folder, 'made/b/train.jsonl'), text('second'))
+    writeFileSync(join(folder, 'made/b/dev.jsonl'), text('for the cuts'))
+    writeFileSync(join(folder, 'made/a/train.conll'), 'first\tO\n')
+    writeFileSync(join(folder, 'made/a/dev.conll'), 'too\tO\n')
+    writeFileSync(join(folder, 'made/notes/README.md'), 'no text to learn')
+    writeFileSync(join(folder, 'made/train.txt'), 'neither')
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  it('is one corpus, in alphabetical order', () => {
+    const { name, train, dev } = readCorpus(join(folder, 'made'))
+    expect([name, train.map(({ text }) => text), dev.map(({ text }) => text)]).toEqual([
+      'made',
+      ['first', 'second'],
+      ['too', 'for the cuts'],
+    ])
+  })
+
+  it('is refused when nothing in it can be learned', () =>
+    expect(code(() => readCorpus(join(folder, 'none')))).toContain('has neither `train.conll` nor `train.jsonl`'))
 })

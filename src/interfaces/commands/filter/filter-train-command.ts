@@ -15,7 +15,7 @@ export function filterTrainCommand(): Command {
     .description('train the tagger of persons, places and organisations on marked text')
     .requiredOption(
       '--corpus <path>',
-      'folder with `train` and perhaps `dev`, as .conll (IOB2) or .jsonl (`text`, `spans`), or one such file; may be repeated',
+      'folder with `train` and perhaps `dev`, as .conll (IOB2) or .jsonl (`text`, `spans`), a folder of such folders, or one such file; may be repeated',
       repeated,
     )
     .requiredOption('--out <file>', 'file of weights to write')
