@@ -1,6 +1,5 @@
-import { variable } from '#foundation/config'
 import type { Clock, EntityFacts } from '#foundation/core'
-import { SENSITIVITIES } from '#foundation/core'
+import { SENSITIVITIES, variable } from '#foundation/core'
 import {
   SANDBOX_MODEL,
   type SandboxResponder,

@@ -1,4 +1,3 @@
-export { variable } from './environment.ts'
 export { checkConfiguration, loadConfiguration } from './load.ts'
 export { configurationReference } from './reference.ts'
 export { resolveSecret, resolveTrusted, secretReference } from './secret-reference.ts'

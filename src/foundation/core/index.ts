@@ -1,6 +1,7 @@
 export { canonicalJson, canonicalString, type JsonObject, type JsonValue } from './canonical-json.ts'
 export { type Clock, ManualClock, systemClock } from './clock.ts'
 export { ERROR_TABLE, type ErrorCode, type ErrorEntry } from './error-table.ts'
+export { variable } from './environment.ts'
 export { asRedoubtError, type AuthenticationScheme, RedoubtError } from './errors.ts'
 export { countHeader } from './header-lines.ts'
 export { newId } from './ids.ts'

@@ -36,7 +36,10 @@ export class LogDestination {
     }
     this.#waiting.push(line)
     this.#units += line.length
-    if (!this.#writing) this.#next()
+    if (this.#writing) return
+    this.#writing = true
+    // Lines of one turn are written together, and none of them is on its way when the turn ends the process.
+    queueMicrotask(() => this.#next())
   }
 
   /** At the end of the process: one attempt at what still waits. */
@@ -50,7 +53,8 @@ export class LogDestination {
   }
 
   #next(): void {
-    if (this.#waiting.length === 0) return
+    this.#writing = this.#waiting.length > 0
+    if (!this.#writing) return
     const lines = this.#waiting
     const dropped = this.#dropped
     const missing =
@@ -59,7 +63,6 @@ export class LogDestination {
     this.#waiting = []
     this.#units = 0
     this.#dropped = 0
-    this.#writing = true
     this.#put(bytes, 0, () => (this.#dropped += dropped + lines.length))
   }
 
@@ -68,13 +71,12 @@ export class LogDestination {
       const code = error?.code
       if (code === 'EAGAIN') return void setTimeout(() => this.#put(bytes, from, lose), RETRY_MS).unref()
       if (code === undefined && from + written < bytes.byteLength) return this.#put(bytes, from + written, lose)
-      this.#writing = false
-      if (code !== undefined) {
-        // Not tried again by itself: the next line is the next attempt.
+      if (code === undefined) this.#torn = false
+      else {
         this.#torn ||= from > 0
-        return lose()
+        // Not tried again: the next lines are the next attempt.
+        lose()
       }
-      this.#torn = false
       this.#next()
     })
   }

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { variable } from '#foundation/config'
-import { RedoubtError } from '#foundation/core'
+import { RedoubtError, variable } from '#foundation/core'
 import { strangeIn } from './own-folder.ts'
 
 /** Where the server and its files are, from the command line, the environment and what the server wrote in its data directory. */
