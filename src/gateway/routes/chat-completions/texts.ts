@@ -11,6 +11,11 @@ export type TextFilter = (text: string, param: string, isName?: true) => string
 export type Tree = null | boolean | number | string | Tree[] | { [member: string]: Tree }
 export type Branch = { [member: string]: Tree }
 
+export function isEmpty(branch: Branch): boolean {
+  for (const _ in branch) return false
+  return true
+}
+
 /** Integers from here on are long enough to be somebody's number, so they are looked at as text. */
 const SHORTEST_NUMBER = 1_000_000
 

@@ -1,11 +1,9 @@
 import { RedoubtError } from '#foundation/core'
 import { readUpstreamError } from '#gateway/serving'
-import type { TextChannel } from '../chat-completions/text-channel.ts'
 import type { Branch, TextFilter, Tree } from '../chat-completions/texts.ts'
 import { readInputOutput } from '../chat-completions/usage.ts'
 import { EventStream } from '../event-stream.ts'
-import { StreamedTokens } from '../log-probabilities/streamed-text.ts'
-import { readTokens, type SpelledToken, writeTokens } from '../log-probabilities/tokens.ts'
+import { readTokens, writeTokens } from '../log-probabilities/tokens.ts'
 import { unchangedTokens } from '../log-probabilities/whole-text.ts'
 import type { StreamOptions } from '../language-protocol.ts'
 import { isBranch } from '../request-members.ts'
@@ -16,39 +14,16 @@ import { isWord, protocol } from '../upstream-answer.ts'
 import { type AnsweredRequest, callsOf, itemsOf, refuseFailed, rewriteItem, rewriteResponse, writtenResponse } from './answer.ts'
 import { blankItem, blankPart } from './blank.ts'
 import { responsesErrorEvent } from './errors.ts'
+import { indexText, keyOf, MAX_INDEX, placeOf } from './places.ts'
+import { hideItemTexts, hideText } from './repeated-texts.ts'
 import type { ResponsesRequest } from './request.ts'
+import { SPELLED, StreamedTexts, TEXTS } from './streamed-texts.ts'
 
 /** The texts that a tool is called with. */
 const CALLED: ReadonlySet<string> = new Set(['response.function_call_arguments', 'response.custom_tool_call_input'])
-const MAX_TEXTS = 1024
-const MAX_INDEX = 1024
-
-interface Told {
-  /** What the item or the part is that holds it. */
-  readonly type: string
-  /** Member of the closing event that repeats the whole text. */
-  readonly member: string
-  readonly json: 'always' | 'never' | 'answer'
-}
-
-/** The texts that come in pieces, by the name that the events of each begin with. */
-const TEXTS: Readonly<Record<string, Told>> = {
-  'response.output_text': { type: 'output_text', member: 'text', json: 'answer' },
-  'response.refusal': { type: 'refusal', member: 'refusal', json: 'never' },
-  'response.function_call_arguments': { type: 'function_call', member: 'arguments', json: 'always' },
-  'response.custom_tool_call_input': { type: 'custom_tool_call', member: 'input', json: 'never' },
-  'response.code_interpreter_call_code': { type: 'code_interpreter_call', member: 'code', json: 'never' },
-  'response.mcp_call_arguments': { type: 'mcp_call', member: 'arguments', json: 'always' },
-  'response.reasoning_summary_text': { type: 'summary_text', member: 'text', json: 'never' },
-  'response.reasoning_text': { type: 'reasoning_text', member: 'text', json: 'never' },
-}
 /** How far a tool has come that the upstream runs; nothing but the place goes out. */
 const PROGRESS =
   /^response\.(?:(?:web_search|file_search|code_interpreter|mcp)_call|mcp_list_tools)\.(?:in_progress|searching|interpreting|completed|failed)$/
-/** The texts that log probabilities spell. */
-const SPELLED = 'response.output_text'
-/** Members that say which text an event is about. */
-const PLACE = ['item_id', 'output_index', 'content_index', 'summary_index'] as const
 
 /**
  * The stream of `POST /v1/responses`. Pieces of a text go through a channel of their own; what is repeated whole at the end of a text, an
@@ -57,12 +32,7 @@ const PLACE = ['item_id', 'output_index', 'content_index', 'summary_index'] as c
  */
 export class ResponsesStream extends EventStream {
   readonly #jsonAnswer: boolean
-  readonly #channels = new Map<string, TextChannel>()
-  readonly #tokens = new Map<string, StreamedTokens>()
-  /** Texts that came in pieces: what repeats them was counted already. */
-  readonly #told = new Set<string>()
-  /** What has gone out of each of them. */
-  readonly #sent = new Map<string, string>()
+  readonly #texts: StreamedTexts
   readonly #items: Branch[] = []
   /** The tools that are called, by the place of the call. */
   readonly #calls = new Map<string, string | null>()
@@ -75,6 +45,7 @@ export class ResponsesStream extends EventStream {
   constructor({ jsonAnswer, tools = [], promptTokens }: AnsweredRequest & Pick<ResponsesRequest, 'promptTokens'>, options: StreamOptions) {
     super(options, promptTokens)
     this.#jsonAnswer = jsonAnswer
+    this.#texts = new StreamedTexts(jsonAnswer, (json) => this.channel(json, true))
     this.#asked = tools
   }
 
@@ -153,35 +124,19 @@ export class ResponsesStream extends EventStream {
     if (typeof delta !== 'string') throw protocol('a delta is not a text')
     // It is told whole, once it was checked.
     if (this.#toolOf(name, data) !== null && this.options.tools?.holdsArguments === true) return ''
-    if (name === SPELLED) this.#spell(data, delta)
-    return delta === '' ? '' : this.told(this.#channelOf(name, data), delta, (out) => this.#piece(name, data, out))
+    if (name === SPELLED) this.#texts.spell(data, delta)
+    return delta === '' ? '' : this.told(this.#texts.channelOf(name, data), delta, (out) => this.#piece(name, data, out))
   }
 
   #piece(name: string, data: Branch, piece: string): string {
     if (piece === '') return ''
-    const key = keyOf(name, data)
-    this.#sent.set(key, (this.#sent.get(key) ?? '') + piece)
-    const tokens = name === SPELLED ? (this.#tokens.get(key)?.take(piece) ?? []) : []
+    const tokens = this.#texts.leaves(keyOf(name, data), piece)
     const logprobs = name === SPELLED ? { logprobs: writeTokens(tokens) } : {}
-    return this.#written(`${name}.delta`, this.#place(data), { delta: piece, ...logprobs })
-  }
-
-  /** Remembers which tokens spell what has come. */
-  #spell(data: Branch, delta: string): void {
-    const key = keyOf(SPELLED, data)
-    const read: readonly SpelledToken[] = readTokens(data['logprobs'])
-    let tokens = this.#tokens.get(key)
-    if (read.length === 0 && tokens === undefined) return
-    if (tokens === undefined) {
-      if (this.#tokens.size >= MAX_TEXTS) throw protocol('the response has too many texts')
-      tokens = new StreamedTokens(this.#told.has(key))
-      this.#tokens.set(key, tokens)
-    }
-    tokens.push(read, delta)
+    return this.#written(`${name}.delta`, placeOf(data, this.#once), { delta: piece, ...logprobs })
   }
 
   #done(name: string, data: Branch): string {
-    const { member, json } = TEXTS[name]!
+    const { member } = TEXTS[name]!
     const whole = data[member]
     if (typeof whole !== 'string') throw protocol('a text ends without itself')
     const key = keyOf(name, data)
@@ -190,22 +145,22 @@ export class ResponsesStream extends EventStream {
     if (tool !== null) this.options.tools?.checked(tool, whole)
     let out = ''
     // Some servers tell a text only when it is whole.
-    if (!this.#told.has(key) && whole !== '')
-      out += this.told(this.#channelOf(name, data), whole, (piece) => this.#piece(name, data, piece))
-    const channel = this.#channels.get(key)
+    if (!this.#texts.has(key) && whole !== '')
+      out += this.told(this.#texts.channelOf(name, data), whole, (piece) => this.#piece(name, data, piece))
+    const channel = this.#texts.openChannel(key)
     if (channel !== undefined && this.state === 'open') out += this.toldAll(channel, (piece) => this.#piece(name, data, piece))
     if (this.state !== 'open') return out
-    this.#channels.delete(key)
+    this.#texts.end(key)
     const more = name === 'response.function_call_arguments' && typeof data['name'] === 'string' ? { name: this.#once(data['name']) } : {}
     const tokens = readTokens(data['logprobs'])
-    const place = this.#place(data)
+    const place = placeOf(data, this.#once)
     return (
       out +
       this.behind(() => {
-        this.#tokens.delete(key)
+        this.#texts.forgetTokens(key)
         // What has gone out in pieces, and nothing else.
-        const text = this.#sent.get(key) ?? ''
-        const spelled = unchangedTokens(tokens, { raw: whole, out: text, json: this.#isJson(json) }, null)
+        const text = this.#texts.sentOf(key)
+        const spelled = unchangedTokens(tokens, { raw: whole, out: text, json: this.#texts.isJson(name) }, null)
         const logprobs = name === SPELLED ? { logprobs: writeTokens(spelled) } : {}
         return this.#written(`${name}.done`, place, { [member]: text, ...more, ...logprobs })
       })
@@ -221,24 +176,11 @@ export class ResponsesStream extends EventStream {
     return tool
   }
 
-  #channelOf(name: string, data: Branch): TextChannel {
-    const key = keyOf(name, data)
-    let channel = this.#channels.get(key)
-    if (channel === undefined) {
-      if (this.#told.has(key)) throw protocol('a text goes on after its end')
-      if (this.#told.size >= MAX_TEXTS) throw protocol('the response has too many texts')
-      channel = this.channel(this.#isJson(TEXTS[name]!.json), true)
-      this.#channels.set(key, channel)
-      this.#told.add(key)
-    }
-    return channel
-  }
-
   #wholePart(type: string, data: Branch): string {
     const part = this.#object(data['part'])
-    const showTold = this.#hideText(part, data['output_index'], data['content_index'] ?? data['summary_index'])
-    rewriteItem({ content: [part] }, this.#filter(!this.#cameInPieces(data)), this.#jsonAnswer)
-    const place = this.#place(data)
+    const showTold = hideText(part, data['output_index'], data['content_index'] ?? data['summary_index'], this.#texts)
+    rewriteItem({ content: [part] }, this.#filter(!this.#texts.hasInItem(data['output_index'])), this.#jsonAnswer)
+    const place = placeOf(data, this.#once)
     return this.behind(() => {
       showTold()
       return this.#written(type, place, { part })
@@ -246,14 +188,13 @@ export class ResponsesStream extends EventStream {
   }
 
   #wholeItem(type: string, data: Branch): string {
-    const open = `|${indexText(data['output_index'])}|`
-    if ([...this.#channels.keys()].some((key) => key.includes(open))) throw protocol('an item ends before its texts')
+    if (this.#texts.hasOpenInItem(data['output_index'])) throw protocol('an item ends before its texts')
     const item = this.#object(data['item'])
     demandAsked(callsOf([item]), this.#asked)
     this.options.tools?.made(callsOf([item]))
-    const showTold = this.#hideTold(item, data['output_index'])
-    rewriteItem(item, this.#filter(!this.#cameInPieces(data)), this.#jsonAnswer)
-    const place = this.#place(data)
+    const showTold = hideItemTexts(item, data['output_index'], this.#texts)
+    rewriteItem(item, this.#filter(!this.#texts.hasInItem(data['output_index'])), this.#jsonAnswer)
+    const place = placeOf(data, this.#once)
     return this.behind(() => {
       showTold()
       this.#items.push(item)
@@ -261,55 +202,18 @@ export class ResponsesStream extends EventStream {
     })
   }
 
-  /**
-   * Takes the texts of an item that came in pieces out of it, since they were looked at.
-   * @returns puts in their place what has gone out of them.
-   */
-  #hideTold(item: Branch, place: Tree | undefined): () => void {
-    const shows = [this.#hideText(item, place, undefined)]
-    for (const list of [item['content'], item['summary']])
-      if (Array.isArray(list)) for (const [i, part] of list.entries()) if (isBranch(part)) shows.push(this.#hideText(part, place, i))
-    return () => shows.forEach((show) => show())
-  }
-
-  #hideText(holder: Branch, place: Tree | undefined, index: Tree | undefined): () => void {
-    for (const [name, { member, type, json }] of Object.entries(TEXTS)) {
-      const raw = holder[member]
-      if (holder['type'] !== type || typeof raw !== 'string') continue
-      // Some servers leave an index out.
-      const key = [place, undefined]
-        .flatMap((at) => [`${name}|${indexText(at)}|${indexText(index)}`, `${name}|${indexText(at)}|`])
-        .find((known) => this.#told.has(known))
-      if (key === undefined) continue
-      const tokens = 'logprobs' in holder ? readTokens(holder['logprobs']) : null
-      holder[member] = ''
-      if (tokens !== null) holder['logprobs'] = []
-      return () => {
-        const out = this.#sent.get(key) ?? ''
-        holder[member] = out
-        if (tokens !== null) holder['logprobs'] = writeTokens(unchangedTokens(tokens, { raw, out, json: this.#isJson(json) }, null))
-      }
-    }
-    return () => undefined
-  }
-
-  #cameInPieces({ output_index: index }: Branch): boolean {
-    const place = `|${indexText(index)}|`
-    return [...this.#told].some((key) => key.includes(place))
-  }
-
   #end(type: string, value: Tree | undefined): string {
     const response = this.#object(value)
     if (type === 'response.failed') refuseFailed({ ...response, status: 'failed' })
     refuseFailed(response)
-    if (this.#channels.size > 0) throw protocol('the response ends before its texts')
+    if (this.#texts.hasOpen) throw protocol('the response ends before its texts')
     const rest = this.drained()
     if (this.state !== 'open') return rest
     this.counted = readInputOutput(response['usage'])
     demandAsked(callsOf(itemsOf(response['output'])), this.#asked)
     this.options.tools?.made(callsOf(itemsOf(response['output'])))
     // What no item of the stream has told is looked at here for the first time.
-    const showsTold = itemsOf(response['output']).map((item, i) => this.#hideTold(item, i))
+    const showsTold = itemsOf(response['output']).map((item, i) => hideItemTexts(item, i, this.#texts))
     rewriteResponse(response, this.#filter(this.#items.length === 0), this.#jsonAnswer)
     for (const showTold of showsTold) showTold()
     const details = response['incomplete_details']
@@ -354,10 +258,6 @@ export class ResponsesStream extends EventStream {
     return this.again(text)
   }
 
-  #isJson(json: Told['json']): boolean {
-    return json === 'always' || (json === 'answer' && this.#jsonAnswer)
-  }
-
   #object(value: Tree | undefined): Branch {
     if (!isBranch(value)) throw protocol('an event lacks what it is about')
     return value
@@ -365,39 +265,11 @@ export class ResponsesStream extends EventStream {
 
   /** One event with the place that it is about and nothing else of the upstream's; counted anew, since some were left out and some added. */
   #send(type: string, about: Branch, rest: Branch): string {
-    const place = this.#place(about)
+    const place = placeOf(about, this.#once)
     return this.behind(() => this.#written(type, place, rest))
   }
 
   #written(type: string, place: Branch, rest: Branch): string {
     return formatSse(JSON.stringify({ type, sequence_number: this.#sequence++, ...place, ...rest }), type)
   }
-
-  /** The members that say what an event is about. */
-  #place(about: Branch): Branch {
-    const data: Branch = {}
-    for (const member of PLACE) {
-      const value = about[member]
-      if (value === undefined) continue
-      if (member === 'item_id') {
-        if (typeof value !== 'string') throw protocol('an event names no item')
-        data[member] = this.#once(value)
-      } else {
-        indexText(value)
-        data[member] = value
-      }
-    }
-    return data
-  }
-}
-
-const keyOf = (name: string, data: Branch): string =>
-  `${name}|${indexText(data['output_index'])}|${indexText(data['content_index'] ?? data['summary_index'])}`
-
-/** @throws {RedoubtError} for what is no index; one that is left out is none of them. */
-function indexText(value: Tree | undefined): string {
-  if (value === undefined) return ''
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= MAX_INDEX)
-    throw protocol('an event has no valid index')
-  return String(value)
 }
