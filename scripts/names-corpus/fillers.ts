@@ -8,6 +8,7 @@ import {
   BRAND_WORDS,
   DIAGNOSES,
   ACRONYMS,
+  KEYS,
   NOUN_HEADS,
   NOUN_TAILS,
   NOUNS,
@@ -137,6 +138,10 @@ export class Fillers {
         return { text: random.pick(ACRONYMS), type: null }
       case 'NOUN':
         return { text: random.next() < 0.5 ? random.pick(NOUNS) : `${random.pick(NOUN_HEADS)}${random.pick(NOUN_TAILS)}`, type: null }
+      case 'KEY':
+        return { text: random.pick(KEYS), type: null }
+      case 'LOGIN':
+        return { text: this.#login(random.pick(['.', '.', '.', '_', '-'])), type: 'PERSON' }
       case 'DOSE':
         return { text: `${random.pick([5, 10, 20, 50, 100, 500])} mg`, type: null }
       case 'DAY':
@@ -213,10 +218,23 @@ export class Fillers {
     return `${random.pick(TITLES[this.#language])} ${first} ${last}`
   }
 
+  /** First and last name as accounts are called, in the letters of ASCII. */
+  #joined(sign: string): string {
+    const plain = (text: string): string => text.normalize('NFD').replaceAll(/[^A-Za-z]/gu, '')
+    return [plain(this.#from('first')), plain(this.#from('last'))].join(sign)
+  }
+
+  #login(sign: string): string {
+    for (;;) {
+      const login = this.#joined(sign).toLowerCase()
+      // Names in other scripts leave nothing.
+      if (!login.startsWith(sign) && !login.endsWith(sign)) return login
+    }
+  }
+
   #mail(): string {
     const random = this.#random
-    const plain = (text: string): string => text.normalize('NFD').replaceAll(/[^A-Za-z]/gu, '')
-    const local = [plain(this.#from('first')), plain(this.#from('last'))].join(random.pick(['.', '_', '', '-']))
+    const local = this.#joined(random.pick(['.', '_', '', '-']))
     const domain = `${this.#brand().toLowerCase()}.${random.pick(['com', 'org', 'net', 'io', 'de', 'example', 'co.uk'])}`
     return `${random.next() < 0.8 ? local.toLowerCase() : local}${random.next() < 0.2 ? String(random.below(100)) : ''}@${domain}`
   }

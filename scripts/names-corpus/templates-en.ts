@@ -38,6 +38,9 @@ export const en: Templates = {
     'Add {PER}, {PER} and {PER} to the invitation.',
     'im {FIRST}, nice to meet u',
     'The new phone from {ORG} is out, {FIRST} already has it',
+    '[{LOGIN}] joined the channel, [{LOGIN}] left',
+    'last changed by {LOGIN}',
+    'see the pages of {LOGIN}/{ID} and of {LOGIN}/notes.',
   ],
   clinical: [
     'Patient {PER}, born {DATE}, was admitted to {HOSPITAL} on {DATE} with {DIAGNOSIS}.',
@@ -143,5 +146,9 @@ export const en: Templates = {
     'Enter your First Name, Last Name, Street Address, City and Postal Code in the Form.',
     'What is the difference between machine learning and statistics? Give an Example.',
     'MRN {ID}, {ACRONYM} {ID} and card number {ID} were visible in the Audit Log.',
+    '"{KEY}": {SMALL}, "{KEY}": true, "{KEY}": "{ID}"',
+    '{KEY}',
+    '{KEY}={SMALL}&{KEY}={SMALL}',
+    '{KEY}: {SMALL}',
   ],
 }

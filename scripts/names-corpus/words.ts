@@ -46,6 +46,11 @@ export const ACRONYMS =
   'SSN CSV PDF VPN API MRN IBAN PIN IT HR ID DOB URL GDPR HTTP SQL JSON TAN OTP VAT TIN CVV SIM LDAP DNS CRM ERP XML PII PHI EHR ICU CT MRI ECG BMI'.split(
     ' ',
   )
+/** What programs call their arguments: a few are names of people as well. */
+export const KEYS =
+  'max min page limit offset query sort order mark date will type value index size color width height from to user id count total status code text title body url path file line column start end first last next filter rose art bill frank grace drew'.split(
+    ' ',
+  )
 /** German writes every noun with a capital, and makes new ones by joining: these are heads and tails of such words. */
 export const NOUN_HEADS = (
   'Versicherungs Kunden Arbeits Rechnungs Kranken Daten Bank Auto Haus Reise Schul Sport Stadt Wohnungs Verkehrs Sicherheits Gesundheits Umwelt Energie Handels ' +

@@ -384,6 +384,21 @@ describe('a stream of a response', () => {
     for (const step of STEPS) expect(run(everything, { step }).out).toBe(out)
   })
 
+  it.each([
+    ['an item', (part: object) => itemDone(0, { type: 'message', id: 'it_0', role: 'assistant', content: [part] })],
+    ['a part', (part: object) => event('response.content_part.done', { ...at(0), part })],
+  ])('masks what no piece has told before the end of %s (C6)', (_, ends) => {
+    const annotations = [{ type: 'url_citation', title: CARD, url: 'https://example.com/' }]
+    const part = { type: 'output_text', text: `Pay with ${CARD}`, annotations }
+    for (const before of ['', told('output_text', 'text', at(0), part.text)]) {
+      const { out, stream } = run(created + before + ends(part) + end())
+      expect(stream.state).toBe('complete')
+      expect(out).not.toMatch(/4111/)
+      const { item, part: shown = item.content[0] } = dataOf(out).at(-2)
+      expect(shown).toMatchObject({ text: 'Pay with [CARD]', annotations: [{ title: '[CARD]' }] })
+    }
+  })
+
   it('counts a value once, however often the stream repeats it', () => {
     // One redactor that counts for each text that came in pieces; the repetitions have silent ones.
     expect(
