@@ -18,8 +18,6 @@ export interface EvaluationRow {
   readonly value: number
   readonly target: number | null
   readonly ok: boolean
-  /** The target is missed, as is known and written down; the floor that was reached holds. Said, and no failure. */
-  readonly known?: boolean
 }
 
 interface Document {
